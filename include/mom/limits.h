@@ -1,0 +1,45 @@
+/* Every limit of MOM, its unit and its reason. Wire and disk values never change; the others may. */
+#ifndef MOM_LIMITS_H
+#define MOM_LIMITS_H
+
+#include <mom.h>
+
+enum {
+	RECORD_HEADER     = 56,                 /* bytes; see record.h */
+	/* the largest record: header, topic with its NUL, payload, rounded up to 8 */
+	RECORD_MAX        = (RECORD_HEADER + MOM_TOPIC_MAX + 1 + MOM_MESSAGE_MAX + 7) / 8 * 8,
+
+	RING_EARLY        = 256 * 1024,         /* small traffic wraps here, so that few pages are touched (256 to 512 KiB measured best) */
+	RING_CLIENT       = 5 * 256 * 1024,     /* largest record + 256 KiB, in whole 256 KiB: a record always fits */
+	WINDOW            = 5 * 256 * 1024,     /* bytes of frames on their way between two processes that grant credit */
+	RING_WINDOW       = WINDOW + RECORD_MAX, /* with less a handler could get stuck at the ring's end */
+	BATCH             = 256 * 1024,         /* bytes a process gathers before it writes: the read and write size of sockets and logs */
+
+	SHARDS_MAX        = 64,                 /* workers of a broker: more than any machine's disks and cores can use */
+	QUEUE_DRAIN       = 1024,               /* tickets taken before looking at the rings: bounds the time between looks */
+	HELLO_MAX         = 256,                /* bytes a stranger may make us read before the handshake is done */
+	HANDSHAKE_MS      = 3000,               /* a peer that takes longer is dropped */
+	STRANGERS_MAX     = 64,                 /* connections in the handshake at once; more wait in the kernel's backlog */
+	TICK_MS           = 1000,               /* supervisors ring the bells of time */
+	PING_TICKS        = 3,                  /* a ping every 3 s ... */
+	PEER_DEAD_MS      = 12000,              /* ... and a peer silent for 12 s is dead: noticed in under 15 s */
+	BACKOFF_MIN_MS    = 10,                 /* restart and reconnect back-off, doubling ... */
+	BACKOFF_MAX_MS    = 1000,               /* ... to this; */
+	BACKOFF_RESET_MS  = 5000,               /* forgotten after this long alive */
+	STOP_MS           = 5000,               /* children get this long to end before they are killed; a successor waits as long for a lock */
+	SLICE_MS          = 1000,               /* libmom's longest sleep: notices a daemon's successor */
+	TIMEOUT_MS        = 30000,              /* MOM_OPT_TIMEOUT_MS at the start */
+	ID_BLOCK          = 1024,               /* global ids reserved at a time in the daemon's spool */
+	TOMBSTONES        = 4096,               /* unsubscribed topics whose mail may still come; a full table waits for the forwarder */
+	SEGMENT_BYTES     = 64 * 1024 * 1024,   /* a log segment; small enough to give disk space back, large enough that rolling costs nothing */
+	SEGMENT_MIN       = 4 * 1024 * 1024,    /* holds a largest record with room */
+	STORE_MIN         = 4 * SEGMENT_MIN,    /* --store-max: a few segments, or nothing could be given back */
+	CHECKPOINT_BYTES  = 16 * 1024 * 1024,   /* log between check-points: what a starting worker reads again */
+	SLOTS_MAX         = 32768               /* clients a daemon, connections a broker: IPCMNI, the kernel's cap on SysV objects of a kind */
+};
+
+_Static_assert(RING_CLIENT >= RECORD_MAX + 128 * 1024, "a largest record must fit a client's ring");
+_Static_assert(WINDOW >= RECORD_MAX, "a window must let a largest record pass");
+_Static_assert(SEGMENT_MIN >= 2 * RECORD_MAX, "a segment holds a largest record");
+
+#endif

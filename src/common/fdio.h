@@ -1,0 +1,24 @@
+/* Whole reads and whole writes on descriptors, with the fault points of files. 0 or -1 with errno unless said otherwise. */
+#ifndef FDIO_H
+#define FDIO_H
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+int     fdio_open_at(int dir, const char *name, int flags, int mode);          /* O_CLOEXEC and O_NOFOLLOW are added */
+ssize_t fdio_read(int fd, void *bytes, size_t n);                               /* what is there; 0 at the end */
+int     fdio_write_full(int fd, const void *bytes, size_t n);
+ssize_t fdio_pread_full(int fd, void *bytes, size_t n, uint64_t at);            /* fewer than n only at the end of the file */
+int     fdio_pwrite_full(int fd, const void *bytes, size_t n, uint64_t at);
+int     fdio_datasync(int fd);
+int     fdio_sync(int fd);
+int     fdio_rename_at(int dir, const char *from, const char *to);
+int     fdio_unlink_at(int dir, const char *name);
+void    fdio_close(int *fd);                                                    /* sets it to -1 */
+int     fdio_nonblock(int fd, int on);
+int     fdio_cloexec(int fd, int on);
+int     fdio_mkdir_path(const char *path, int mode);                            /* with its parents */
+/* Write a whole file so that a crash leaves the old or the new one: temp, (sync,) rename, (sync of the folder). */
+int     fdio_replace(int dir, const char *name, const void *bytes, size_t n, int durable);
+void   *fdio_load(int dir, const char *name, size_t *n, size_t most);           /* malloc'd whole file plus a NUL, or NULL */
+int     fdio_random(void *bytes, size_t n);
+#endif
