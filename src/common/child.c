@@ -1,0 +1,112 @@
+/* child - see child.h */
+#include "common/child.h"
+#include "common/fault.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include <errno.h>
+#include <limits.h>
+#include <mom/limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void
+child_reset_signals(void)
+{
+	struct sigaction usual = { .sa_handler = SIG_DFL }, ignore = { .sa_handler = SIG_IGN };
+	sigset_t none;
+	for (int i = 1; i < 32; i++)
+		sigaction(i, &usual, NULL);
+	sigaction(SIGINT, &ignore, NULL);      /* Ctrl-C goes to the whole group: the parent answers it */
+	sigaction(SIGHUP, &ignore, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void
+child_exec(const struct child_plan *plan, const char *path, pid_t parent)
+{
+	char text[256];
+	int n = snprintf(text, sizeof text, "%d %d %d %d", (int)parent, plan->table, plan->index, plan->verbose);
+	child_reset_signals();
+	for (int i = 0; i < CHILD_FDS && plan->fds[i] >= 0; i++) {
+		fdio_cloexec(plan->fds[i], 0);
+		n += snprintf(text + n, sizeof text - (size_t)n, " %d", plan->fds[i]);
+	}
+	setenv("MOM_CHILD", text, 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(EXIT_SYSTEM);
+	execl(path, plan->program, plan->title, (char *)NULL);
+	log_error("execl(%s): %s: is it beside its parent's program?", path, strerror(errno));
+	_exit(EXIT_SYSTEM);
+}
+
+pid_t
+child_start(const struct child_plan *plan)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 64);
+	if (n < 0)
+		return -1;
+	path[n] = '\0';
+	char *slash = strrchr(path, '/');
+	strcpy(slash ? slash + 1 : path, plan->program);
+	pid_t parent = getpid(), pid = fault_hits("fork") ? -1 : fork();
+	if (pid == 0)
+		child_exec(plan, path, parent);
+	return pid;
+}
+
+void
+child_begin(struct child_place *place, const char *role, const char *parent)
+{
+	const char *text = getenv("MOM_CHILD");
+	int pid = -1, n = 0;
+	memset(place->fds, -1, sizeof place->fds);
+	log_init(role, 0);
+	if (text == NULL || sscanf(text, "%d %d %d %d%n", &pid, &place->table, &place->index, &place->verbose, &n) != 4 || pid != getppid()) {
+		fprintf(stderr, "%s: this program is started by %s only; run %s\n", role, parent, parent);
+		exit(EXIT_USAGE);
+	}
+	for (int i = 0; i < CHILD_FDS && text[n]; i++) {
+		char *end;
+		place->fds[i] = (int)strtol(text + n, &end, 10);
+		n = (int)(end - text);
+	}
+	unsetenv("MOM_CHILD");
+	log_init(role, place->verbose);
+}
+
+int
+backoff_after(struct backoff *b, int by_kill, int64_t alive_ms)
+{
+	if (alive_ms >= BACKOFF_RESET_MS)
+		b->delay_ms = 0;
+	if (by_kill)
+		return 0;
+	b->delay_ms = b->delay_ms == 0 ? BACKOFF_MIN_MS : b->delay_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : b->delay_ms * 2;
+	return b->delay_ms;
+}
+
+int
+child_was_killed(int status)
+{
+	return WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM);
+}
+
+const char *
+child_status_text(int status)
+{
+	static char text[64];
+	if (WIFSIGNALED(status))
+		snprintf(text, sizeof text, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		snprintf(text, sizeof text, "exit %d", WEXITSTATUS(status));
+	return text;
+}

@@ -1,0 +1,18 @@
+/* Time: monotonic milliseconds for timers (suspends count), wall microseconds for records only. */
+#ifndef CLOCK_H
+#define CLOCK_H
+#include <stdint.h>
+#include <time.h>
+static inline int64_t clock_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+static inline int64_t clock_wall_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
+#endif

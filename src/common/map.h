@@ -1,0 +1,14 @@
+/* A hash map from bytes to a pointer. The key's bytes belong to the value and must live as long as the entry. */
+#ifndef MAP_H
+#define MAP_H
+#include <stddef.h>
+#include <stdint.h>
+struct map_entry { const void *key; uint32_t len, hash; void *value; };
+struct map { struct map_entry *entries; size_t room, used, filled; };
+uint64_t map_hash(const void *key, size_t len);
+void *map_get(const struct map *m, const void *key, size_t len);
+int   map_put(struct map *m, const void *key, size_t len, void *value);   /* replaces; -1: no memory */
+void *map_del(struct map *m, const void *key, size_t len);                /* the value it had */
+void  map_free(struct map *m);                                            /* the values stay */
+void *map_each(const struct map *m, size_t *at);                          /* from *at = 0 until NULL; deleting the last seen is fine */
+#endif

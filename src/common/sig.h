@@ -1,0 +1,8 @@
+/* Signals of a supervisor: a handler sets a flag and pokes a pipe, the poll loop does the work. */
+#ifndef SIG_H
+#define SIG_H
+#include <signal.h>
+extern volatile sig_atomic_t sig_got_stop, sig_got_child;
+int  sig_init(void);      /* TERM and INT stop, CHLD wakes, PIPE and HUP are ignored; the descriptor to poll, or -1 */
+void sig_drain(void);     /* empty the pipe, before the flags are looked at */
+#endif

@@ -1,0 +1,16 @@
+/* Names: which topics and client names are valid, which shard a topic belongs to, and where its files lie. */
+#ifndef TOPIC_H
+#define TOPIC_H
+#include <stddef.h>
+#include <stdint.h>
+enum { TOPIC_PATH_MAX = 2048 };
+/* NULL where it is valid, else what is wrong with it. */
+const char *topic_fault(const char *topic, size_t len);
+uint32_t topic_shard(const char *topic, size_t len, uint32_t shards);
+/* The topic's folder as a relative path below topics/: `/` makes folders; other bytes outside [A-Za-z0-9_.-], a leading dot and the
+ * level `subscribers` are written %XX; an empty level is `%-`; a level that is too long goes on in a folder below one that ends in `%`. */
+void topic_path(const char *topic, size_t len, char path[TOPIC_PATH_MAX]);
+/* 0, or -1 where the path is none that topic_path makes. topic: MOM_TOPIC_MAX + 1 bytes. */
+int topic_from_path(const char *path, char *topic);
+const char *client_name_fault(const char *name);
+#endif
