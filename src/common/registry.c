@@ -1,0 +1,341 @@
+/* registry - see registry.h */
+#include "common/registry.h"
+#include "common/fault.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { REGISTRY_REWRITE = 256 * 1024, REGISTRY_MOST = 64 * 1024 * 1024 };
+static const char *const kinds[] = { "msg", "shm", "sem" };
+union semun_arg { int val; struct semid_ds *buf; unsigned short *array; };
+
+const char *
+registry_kind_name(enum registry_kind kind)
+{
+	return kinds[kind];
+}
+
+static void
+registry_head(char *line, size_t n)
+{
+	char boot[64] = "?";
+	struct stat st = { 0 };
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		ssize_t r = read(fd, boot, sizeof boot - 1);
+		boot[r > 0 ? r : 0] = '\0';
+		boot[strcspn(boot, "\n")] = '\0';
+		close(fd);
+	}
+	if (stat("/proc/self/ns/ipc", &st) < 0)
+		st.st_ino = 0;
+	snprintf(line, n, "mom registry 1 boot %s ipc %llu\n", boot, (unsigned long long)st.st_ino);
+}
+
+static int
+registry_stat(enum registry_kind kind, int id, struct ipc_perm *perm, long long *ctime)
+{
+	struct msqid_ds q;
+	struct shmid_ds m;
+	struct semid_ds s;
+	union semun_arg arg = { .buf = &s };
+	int r = kind == REGISTRY_MSG ? msgctl(id, IPC_STAT, &q) : kind == REGISTRY_SHM ? shmctl(id, IPC_STAT, &m) : semctl(id, 0, IPC_STAT, arg);
+	if (r < 0)
+		return -1;
+	*perm = kind == REGISTRY_MSG ? q.msg_perm : kind == REGISTRY_SHM ? m.shm_perm : s.sem_perm;
+	*ctime = kind == REGISTRY_MSG ? q.msg_ctime : kind == REGISTRY_SHM ? m.shm_ctime : s.sem_ctime;
+	return 0;
+}
+
+/* An object whose making was cut off has a key but no id on file. A segment that was removed while attached has lost its key. */
+int
+registry_exists(const struct registry_object *o)
+{
+	struct ipc_perm perm;
+	long long ctime;
+	int id = o->id;
+	if (id < 0)
+		id = o->kind == REGISTRY_MSG ? msgget((key_t)o->key, 0) : o->kind == REGISTRY_SHM ? shmget((key_t)o->key, 0, 0) : semget((key_t)o->key, 0, 0);
+	if (id < 0 || registry_stat(o->kind, id, &perm, &ctime) < 0 || perm.cuid != geteuid())
+		return 0;
+	/* a semaphore's ctime moves with every post */
+	if (o->id >= 0 && o->kind != REGISTRY_SEM && ctime != o->ctime)
+		return 0;
+	return (uint32_t)perm.__key == o->key;
+}
+
+void
+registry_destroy_object(const struct registry_object *o)
+{
+	int id = o->id;
+	if (id < 0)
+		id = o->kind == REGISTRY_MSG ? msgget((key_t)o->key, 0) : o->kind == REGISTRY_SHM ? shmget((key_t)o->key, 0, 0) : semget((key_t)o->key, 0, 0);
+	if (o->kind == REGISTRY_MSG)
+		msgctl(id, IPC_RMID, NULL);
+	else if (o->kind == REGISTRY_SHM)
+		shmctl(id, IPC_RMID, NULL);
+	else
+		semctl(id, 0, IPC_RMID);
+}
+
+static void
+registry_add(struct registry_object **objects, size_t *count, size_t *room, const struct registry_object *o)
+{
+	if (*count == *room) {
+		size_t more = *room ? *room * 2 : 64;
+		struct registry_object *grown = realloc(*objects, more * sizeof *grown);
+		if (grown == NULL)
+			log_fatal(EXIT_SYSTEM, "no memory for the registry of %zu objects", more);
+		*objects = grown;
+		*room = more;
+	}
+	(*objects)[(*count)++] = *o;
+}
+
+static struct registry_object *
+registry_by_key(struct registry_object *objects, size_t count, int kind, uint32_t key)
+{
+	for (size_t i = count; i-- > 0;)
+		if ((int)objects[i].kind == kind && objects[i].key == key)
+			return &objects[i];
+	return NULL;
+}
+
+static int
+registry_kind_of(const char *name)
+{
+	for (int k = 0; k < 3; k++)
+		if (strcmp(name, kinds[k]) == 0)
+			return k;
+	return -1;
+}
+
+static void
+registry_line(const char *line, struct registry_object **objects, size_t *count, size_t *room)
+{
+	char verb[8], name[8];
+	struct registry_object o = { .id = -1 };
+	if (sscanf(line, "%7s %7s 0x%x", verb, name, &o.key) != 3 || registry_kind_of(name) < 0)
+		return;
+	o.kind = (enum registry_kind)registry_kind_of(name);
+	struct registry_object *old = registry_by_key(*objects, *count, (int)o.kind, o.key);
+	if (strcmp(verb, "want") == 0 && old == NULL)
+		registry_add(objects, count, room, &o);
+	else if (strcmp(verb, "have") == 0 && old != NULL)
+		sscanf(line, "%*s %*s %*s id %d ctime %lld role %39s", &old->id, &old->ctime, old->role);
+	else if (strcmp(verb, "gone") == 0 && old != NULL)
+		*old = (*objects)[--*count];
+}
+
+int
+registry_read(int dir, struct registry_object **objects)
+{
+	size_t n, count = 0, room = 0;
+	char head[160], *rest = NULL, *text = fdio_load(dir, "registry", &n, REGISTRY_MOST);
+	*objects = NULL;
+	if (text == NULL)
+		return -1;
+	registry_head(head, sizeof head);
+	if (n >= strlen(head) && strncmp(text, head, strlen(head)) == 0) {     /* else another boot or namespace: nothing of it is left */
+		if (text[n - 1] != '\n' && strrchr(text, '\n'))
+			*strrchr(text, '\n') = '\0';                           /* a line that a kill cut off */
+		for (char *line = strtok_r(text + strlen(head), "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+			registry_line(line, objects, &count, &room);
+	}
+	free(text);
+	return (int)count;
+}
+
+static int
+registry_write(struct registry *r, const char *text)
+{
+	size_t n = strlen(text);
+	r->bytes += n;
+	return fdio_write_full(r->fd, text, n);
+}
+
+static int
+registry_rewrite(struct registry *r)
+{
+	size_t n = 0, room = 256 + r->count * 128;
+	char *text = malloc(room);
+	if (text == NULL)
+		return -1;
+	registry_head(text, room);
+	n = strlen(text);
+	for (size_t i = 0; i < r->count; i++) {
+		struct registry_object *o = &r->objects[i];
+		n += (size_t)snprintf(text + n, room - n, "want %s 0x%08x\nhave %s 0x%08x id %d ctime %lld role %s\n", kinds[o->kind], o->key,
+		    kinds[o->kind], o->key, o->id, o->ctime, o->role);
+	}
+	int bad = fdio_replace(r->dir, "registry", text, n, 0);
+	free(text);
+	if (bad < 0)
+		return -1;
+	fdio_close(&r->fd);
+	r->bytes = 0;
+	r->fd = fdio_open_at(r->dir, "registry", O_WRONLY | O_APPEND, 0);
+	return r->fd < 0 ? -1 : 0;
+}
+
+int
+registry_open(struct registry *r, int dir, int (*keep)(const struct registry_object *, void *), void *with)
+{
+	struct registry_object *old;
+	int n = registry_read(dir, &old), reaped = 0;
+	*r = (struct registry){ .dir = dir, .fd = -1 };
+	for (int i = 0; i < n; i++) {
+		if (!registry_exists(&old[i]))
+			continue;
+		if (keep && keep(&old[i], with)) {
+			registry_add(&r->objects, &r->count, &r->room, &old[i]);
+			continue;
+		}
+		registry_destroy_object(&old[i]);
+		reaped++;
+	}
+	free(old);
+	if (reaped)
+		log_info("removed %d System V objects that the last run left behind", reaped);
+	return registry_rewrite(r);
+}
+
+static int
+registry_get(enum registry_kind kind, uint32_t key, size_t bytes)
+{
+	int flags = IPC_CREAT | IPC_EXCL | 0600;
+	if (fault_hits(kind == REGISTRY_MSG ? "msgget" : kind == REGISTRY_SHM ? "shmget" : "semget"))
+		return -1;
+	return kind == REGISTRY_MSG ? msgget((key_t)key, flags) : kind == REGISTRY_SHM ? shmget((key_t)key, bytes, flags) : semget((key_t)key, 1, flags);
+}
+
+static int
+registry_own(enum registry_kind kind, int id, uid_t uid, int open_to_all)
+{
+	struct msqid_ds q;
+	struct shmid_ds m;
+	struct semid_ds s;
+	union semun_arg arg = { .buf = &s };
+	if (kind == REGISTRY_MSG) {
+		if (!open_to_all)
+			return 0;
+		if (msgctl(id, IPC_STAT, &q) < 0)
+			return -1;
+		q.msg_perm.mode = 0622;          /* others may send tickets, nobody else may take them */
+		return msgctl(id, IPC_SET, &q);
+	}
+	if (uid == geteuid())
+		return 0;
+	if (kind == REGISTRY_SHM) {
+		if (shmctl(id, IPC_STAT, &m) < 0)
+			return -1;
+		m.shm_perm.uid = uid;
+		return shmctl(id, IPC_SET, &m);
+	}
+	if (semctl(id, 0, IPC_STAT, arg) < 0)
+		return -1;
+	s.sem_perm.uid = uid;
+	return semctl(id, 0, IPC_SET, arg);
+}
+
+int
+registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t uid, int open_to_all, const char *role)
+{
+	struct registry_object o = { .kind = kind, .id = -1 };
+	struct ipc_perm perm;
+	char line[200];
+	snprintf(o.role, sizeof o.role, "%s", role);
+	if (r->bytes > REGISTRY_REWRITE && registry_rewrite(r) < 0)
+		return -1;
+	for (;;) {
+		if (fdio_random(&o.key, sizeof o.key) < 0)
+			return -1;
+		o.key = (o.key & 0x7fffffff) | 1;
+		snprintf(line, sizeof line, "want %s 0x%08x\n", kinds[kind], o.key);
+		if (registry_write(r, line) < 0)
+			return -1;
+		if ((o.id = registry_get(kind, o.key, bytes)) >= 0)
+			break;
+		int keep = errno;
+		snprintf(line, sizeof line, "gone %s 0x%08x\n", kinds[kind], o.key);
+		registry_write(r, line);
+		errno = keep;
+		if (errno != EEXIST)
+			return -1;
+	}
+	if (registry_own(kind, o.id, uid, open_to_all) < 0 || registry_stat(kind, o.id, &perm, &o.ctime) < 0) {
+		int keep = errno;
+		registry_destroy_object(&o);
+		errno = keep;
+		return -1;
+	}
+	snprintf(line, sizeof line, "have %s 0x%08x id %d ctime %lld role %s\n", kinds[kind], o.key, o.id, o.ctime, o.role);
+	if (registry_write(r, line) < 0)
+		log_warn("registry: %s: after a kill this object would have to be removed by hand", strerror(errno));
+	registry_add(&r->objects, &r->count, &r->room, &o);
+	return o.id;
+}
+
+static struct registry_object *
+registry_by_id(struct registry *r, enum registry_kind kind, int id)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->objects[i].kind == kind && r->objects[i].id == id)
+			return &r->objects[i];
+	return NULL;
+}
+
+static void
+registry_strike(struct registry *r, struct registry_object *o)
+{
+	char line[64];
+	snprintf(line, sizeof line, "gone %s 0x%08x\n", kinds[o->kind], o->key);
+	registry_write(r, line);
+	*o = r->objects[--r->count];
+}
+
+void
+registry_remove(struct registry *r, enum registry_kind kind, int id)
+{
+	struct registry_object *o = registry_by_id(r, kind, id);
+	if (o == NULL)
+		return;
+	if (registry_exists(o))
+		registry_destroy_object(o);
+	registry_strike(r, o);
+}
+
+int
+registry_check(struct registry *r, enum registry_kind kind, int id)
+{
+	struct registry_object *o = registry_by_id(r, kind, id);
+	if (o == NULL)
+		return 0;
+	struct ipc_perm perm;
+	long long ctime;
+	if (registry_stat(kind, id, &perm, &ctime) == 0 && (uint32_t)perm.__key == o->key)
+		return 1;
+	registry_strike(r, o);
+	return 0;
+}
+
+void
+registry_close(struct registry *r, int remove_all)
+{
+	while (remove_all && r->count > 0)
+		registry_remove(r, r->objects[r->count - 1].kind, r->objects[r->count - 1].id);
+	fdio_close(&r->fd);
+	if (remove_all)
+		unlinkat(r->dir, "registry", 0);
+	free(r->objects);
+}

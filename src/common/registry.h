@@ -1,0 +1,43 @@
+/* Which System V objects are ours: a text file beside the lock, written before and after each creation, so that the next start
+ * reaps exactly what a kill left behind and nothing else. Only broker_server and mom_daemon have one.
+ *   mom registry 1 boot ID ipc INODE
+ *   want msg|shm|sem 0xKEY                                   a random key, on file before the object is made
+ *   have msg|shm|sem 0xKEY id N ctime T role NAME            made
+ *   gone msg|shm|sem 0xKEY                                   removed, or not made after all */
+#ifndef REGISTRY_H
+#define REGISTRY_H
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum registry_kind { REGISTRY_MSG, REGISTRY_SHM, REGISTRY_SEM };
+
+struct registry_object {
+	enum registry_kind kind;
+	uint32_t key;
+	int  id;
+	long long ctime;
+	char role[40];
+};
+
+struct registry {
+	int dir, fd;
+	size_t bytes;                     /* of the file: rewritten when it grows */
+	struct registry_object *objects;
+	size_t count, room;
+};
+
+/* Takes up the file in folder dir (the caller holds its lock): reaps what matches, but for ids that keep() says yes to; they stay listed. */
+int  registry_open(struct registry *r, int dir, int (*keep)(const struct registry_object *, void *), void *with);
+/* A new object: 0600, of that size (shm), readable and writable by uid (creator besides). open_to_all: a queue others may send to. -1: errno */
+int  registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t uid, int open_to_all, const char *role);
+void registry_remove(struct registry *r, enum registry_kind kind, int id);
+/* 1: the object still is the one that we made. 0: it was removed by somebody (ipcrm); its line is struck. */
+int  registry_check(struct registry *r, enum registry_kind kind, int id);
+void registry_close(struct registry *r, int remove_all);   /* remove_all: objects and the file itself */
+/* For tools: read a registry file; objects malloc'd, count returned or -1. */
+int  registry_read(int dir, struct registry_object **objects);
+int  registry_exists(const struct registry_object *o);
+void registry_destroy_object(const struct registry_object *o);
+const char *registry_kind_name(enum registry_kind kind);
+#endif

@@ -1,0 +1,219 @@
+/* seglog - the writer's side of a log in segments; see seglog.h. Recovery is in seglog_recover.c, readers in seglog_cursor.c */
+#include "common/seglog.h"
+#include "common/crc32c.h"
+#include "common/fault.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include "common/seglog_inner.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+void
+seglog_name(char *name, uint64_t base)
+{
+	sprintf(name, "log-%016llx", (unsigned long long)base);
+}
+
+static int
+seglog_note_file(struct seglog *l, uint64_t base)
+{
+	if (l->count == l->files_room) {
+		size_t room = l->files_room ? l->files_room * 2 : 16;
+		struct seglog_file *grown = realloc(l->files, room * sizeof *grown);
+		if (grown == NULL)
+			return -1;
+		l->files = grown;
+		l->files_room = room;
+	}
+	l->files[l->count++] = (struct seglog_file){ base, SEGLOG_HEADER };
+	l->total += SEGLOG_HEADER;
+	return 0;
+}
+
+/* The disk space is taken here, so that a full disk is met between records and never inside one. */
+int
+seglog_create(struct seglog *l, uint64_t base)
+{
+	char name[32], temp[40];
+	unsigned char head[SEGLOG_HEADER] = "MOMLOG1\n";
+	uint64_t salt;
+	seglog_name(name, base);
+	snprintf(temp, sizeof temp, "%s.new", name);
+	if (fdio_random(&salt, sizeof salt) < 0)
+		return -1;
+	put_u32(head + 8, SEGLOG_VERSION);
+	put_u64(head + 16, base);
+	put_u64(head + 24, salt);
+	put_u32(head + 60, crc32c(0, head, 60));
+	int fd = fdio_open_at(l->dir, temp, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0)
+		return -1;
+	if ((fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)l->segment_bytes) < 0 && errno != EOPNOTSUPP) ||
+	    fdio_pwrite_full(fd, head, sizeof head, 0) < 0 || fdio_sync(fd) < 0 || fdio_rename_at(l->dir, temp, name) < 0 ||
+	    fdio_sync(l->dir) < 0 || seglog_note_file(l, base) < 0) {
+		int keep = errno;
+		close(fd);
+		unlinkat(l->dir, temp, 0);
+		errno = keep;
+		return -1;
+	}
+	fdio_close(&l->fd);
+	l->fd = fd;
+	l->salt = salt;
+	l->base = l->end = l->written = l->synced = base;
+	return 0;
+}
+
+static uint64_t
+seglog_in_file(const struct seglog *l)
+{
+	return l->end - l->base + SEGLOG_HEADER;
+}
+
+int
+seglog_flush(struct seglog *l)
+{
+	if (l->used == 0)
+		return 0;
+	if (fdio_pwrite_full(l->fd, l->buffer, l->used, l->written - l->base + SEGLOG_HEADER) < 0)
+		return -1;
+	l->written += l->used;
+	l->total += l->used;
+	l->files[l->count - 1].bytes += l->used;
+	l->used = 0;
+	return 0;
+}
+
+int
+seglog_sync(struct seglog *l)
+{
+	if (seglog_flush(l) < 0)
+		return -1;
+	if (l->synced == l->written)
+		return 0;
+	if (fdio_datasync(l->fd) < 0)
+		return -1;
+	l->synced = l->written;
+	return 0;
+}
+
+static void *
+seglog_room(struct seglog *l, uint32_t stride)
+{
+	if (l->used + stride > l->room && seglog_flush(l) < 0)
+		return NULL;
+	return l->buffer + l->used;
+}
+
+uint64_t
+seglog_take(struct seglog *l, void *at)
+{
+	uint64_t offset = l->end;
+	uint32_t len = get_u32(at);
+	put_u64((char *)at + 16, offset);
+	put_u32((char *)at + 4, record_crc(at, len, l->salt));
+	l->used += record_stride(len);
+	l->end += record_stride(len);
+	return offset;
+}
+
+static int
+seglog_note(struct seglog *l, int type, uint64_t aux)
+{
+	struct record r = { .type = (uint8_t)type, .aux = aux };
+	void *at = seglog_room(l, RECORD_HEADER);
+	if (at == NULL)
+		return -1;
+	record_make(at, &r, NULL, NULL, 0);
+	seglog_take(l, at);
+	return 0;
+}
+
+/* END, on disk, before the next segment has its first record: so only the last segment can have a torn tail. */
+int
+seglog_finish(struct seglog *l, uint64_t next)
+{
+	if (seglog_note(l, REC_END, next) < 0 || seglog_sync(l) < 0)
+		return -1;
+	if (ftruncate(l->fd, (off_t)(l->written - l->base + SEGLOG_HEADER)) < 0)      /* gives back what was taken beyond the end */
+		log_warn("ftruncate: %s: a little disk space is lost until the segment goes", strerror(errno));
+	return 0;
+}
+
+/* Is there room for one more segment? */
+static int
+seglog_probe(const struct seglog *l)
+{
+	struct statvfs st;
+	if (fault_hits("statvfs") || fstatvfs(l->dir, &st) < 0)
+		return -1;
+	if ((uint64_t)st.f_bavail * st.f_frsize >= l->segment_bytes + SEGMENT_MIN)
+		return 0;
+	errno = ENOSPC;
+	return -1;
+}
+
+int
+seglog_roll(struct seglog *l)
+{
+	uint64_t next = l->end + RECORD_HEADER;
+	if (offset_position(next) >= UINT64_C(1) << 39)
+		next = (uint64_t)(offset_incarnation(next) + 1) << 40;
+	/* room on the disk first: a full one must leave the old segment open */
+	if (seglog_probe(l) < 0 || seglog_finish(l, next) < 0)
+		return -1;
+	if (seglog_create(l, next) == 0)
+		return 0;
+	fdio_close(&l->fd);                     /* END is written: nothing may follow it here */
+	return -1;
+}
+
+void *
+seglog_reserve(struct seglog *l, uint32_t stride)
+{
+	if (l->fd < 0) {
+		errno = EIO;
+		return NULL;
+	}
+	if (seglog_in_file(l) + stride + 3 * RECORD_HEADER > l->segment_bytes && seglog_roll(l) < 0)
+		return NULL;
+	/* written once after each sync: what recovery may not cut */
+	if (l->marked < l->synced && l->synced > l->base && l->used == 0) {
+		l->marked = l->synced;
+		if (seglog_note(l, REC_MARK, l->synced) < 0)
+			return NULL;
+	}
+	return seglog_room(l, stride);
+}
+
+void
+seglog_prune(struct seglog *l, uint64_t below)
+{
+	size_t n = 0;
+	char name[32];
+	while (n + 1 < l->count && l->files[n + 1].base <= below) {
+		seglog_name(name, l->files[n].base);
+		if (fdio_unlink_at(l->dir, name) < 0 && errno != ENOENT) {
+			log_warn("unlink(%s): %s", name, strerror(errno));
+			break;
+		}
+		l->total -= l->files[n].bytes;
+		n++;
+	}
+	memmove(l->files, l->files + n, (l->count - n) * sizeof *l->files);
+	l->count -= n;
+}
+
+void
+seglog_close(struct seglog *l)
+{
+	fdio_close(&l->fd);
+	free(l->buffer);
+	free(l->files);
+	l->buffer = NULL;
+	l->files = NULL;
+}

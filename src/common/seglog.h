@@ -1,0 +1,50 @@
+/* A log in segments: the worker's store and the daemon's spool are both this. One writer; readers open the files themselves.
+ * offset = incarnation (24 bits) and position (40): a new incarnation at every start of the writer, so an offset never comes again.
+ * File log-BASE (BASE: offset of its first record, 16 hex digits): a header of 64 bytes, then records, each at its offset - BASE + 64.
+ *   0 "MOMLOG1\n"  8 u32 version 1  12 u32 0  16 u64 base  24 u64 salt  32 zeros  60 u32 CRC32C of bytes 0..60
+ * A finished segment ends in an END record that names the next one. MARK: everything below its aux is on disk. */
+#ifndef SEGLOG_H
+#define SEGLOG_H
+#include <mom/record.h>
+#include <stddef.h>
+
+enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1 };
+
+struct seglog_file { uint64_t base, bytes; };
+
+struct seglog {
+	int dir, fd;
+	uint64_t salt, base;            /* of the segment that is written */
+	uint64_t end;                   /* where the next record goes */
+	uint64_t written, synced, marked;
+	uint64_t segment_bytes, total;  /* total: of all files */
+	char  *buffer;
+	size_t used, room;
+	struct seglog_file *files;      /* by base; the last one is written */
+	size_t count, files_room;
+};
+
+typedef int (*seglog_fn)(void *with, const void *bytes, uint64_t offset);   /* a record at a replay; not 0 ends it with -1 */
+
+/* Recover and start a new incarnation: a torn tail is cut (and logged), what may not be on disk is written again and synced; records
+ * from offset `from` on are shown to fn. -1: damaged or an I/O error (logged; damage is never cut). */
+int   seglog_open(struct seglog *l, int dir, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with);
+void  seglog_close(struct seglog *l);
+/* Room for a record at the end (in memory; a full segment is left for a new one here), or NULL with errno: ENOSPC and the like. */
+void *seglog_reserve(struct seglog *l, uint32_t stride);
+uint64_t seglog_take(struct seglog *l, void *at);     /* the record made there counts: sets offset and crc, returns its offset */
+int   seglog_flush(struct seglog *l);                 /* write what was taken; -1: the log must not be used any more */
+int   seglog_sync(struct seglog *l);                  /* flush and fdatasync; -1 is final */
+void  seglog_prune(struct seglog *l, uint64_t below); /* unlink segments that end at or below */
+int   seglog_roll(struct seglog *l);                  /* begin a new segment now */
+
+struct seglog_cursor { int dir, fd; uint64_t base, at; };
+/* At offset `at`, or at the oldest there is where that is gone (1 then). -1: errno */
+int   seglog_seek(struct seglog_cursor *c, int dir, uint64_t at);
+/* Whole records from c->at on, below `limit`, at most room bytes: how many, and *first = the offset of the first. 0: none. -1: errno */
+ssize_t seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit, uint64_t *first);
+void  seglog_leave(struct seglog_cursor *c);
+int   seglog_list(int dir, struct seglog_file **files, size_t *count);      /* malloc'd, by base */
+/* For the printer: the header of a file; -1 where it is none of ours, -2 a newer version. */
+int   seglog_header(int fd, uint64_t *base, uint64_t *salt);
+#endif
