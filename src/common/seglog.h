@@ -7,6 +7,7 @@
 #define SEGLOG_H
 #include <mom/record.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1 };
 

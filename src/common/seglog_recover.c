@@ -174,17 +174,6 @@ recover_files(struct seglog *l, struct seglog_file **files, size_t *count, uint6
 	return 0;
 }
 
-static void
-remove_unfinished(int dir, const struct seglog_file *files, size_t count)
-{
-	char name[40];
-	for (size_t i = 0; i < count; i++) {
-		seglog_name(name, files[i].base);
-		strcat(name, ".new");
-		unlinkat(dir, name, 0);
-	}
-}
-
 int
 seglog_open(struct seglog *l, int dir, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with)
 {
@@ -198,7 +187,6 @@ seglog_open(struct seglog *l, int dir, uint64_t segment_bytes, uint64_t from, se
 		free(s.buffer);
 		return -1;
 	}
-	remove_unfinished(dir, files, count);
 	int bad = recover_files(l, &files, &count, from, fn, with, &s);
 	uint64_t next = UINT64_C(1) << 40;
 	if (!bad && count > 0) {

@@ -1,0 +1,192 @@
+/* What our processes share in memory. Every word has one writer, named in front of it; nothing is a lock. Words carry whole request
+ * numbers or offsets and only grow, so a stale one is always lower. Only supervisors create and remove segments. */
+#ifndef MOM_IPC_H
+#define MOM_IPC_H
+
+#include "common/ring.h"
+#include <mom/limits.h>
+#include <stdatomic.h>
+
+enum { IPC_LAYOUT = 1, PAGE = 4096 };
+typedef _Atomic uint64_t word64;
+typedef _Atomic uint32_t word32;
+typedef _Atomic int32_t  id_word;
+
+#define ROUND_PAGE(n) (((n) + PAGE - 1) / PAGE * PAGE)
+#define RING_BYTES(size) ROUND_PAGE(sizeof(struct ring) + (size))
+
+/* What a worker has to say to one client: written by the worker in the broker, copied by the responser to the client's segment.
+ * A result is read number, code, value, number again; number is 0 while it changes. */
+struct result_word { word64 number, value; _Atomic int64_t code; };
+struct answer_words {
+	word64 version;               /* grows with every change (broker only) */
+	word64 acked;                 /* all up to this number are taken */
+	word64 refused; _Atomic int64_t refused_code;
+	struct result_word result[2]; /* by parity of the number */
+	struct result_word lost;      /* number..value are gone; code counts the tellings */
+	uint64_t spare[1];
+};
+
+/* ---- broker ---- */
+
+enum conn_state { CONN_FREE, CONN_HELLO, CONN_LIVE, CONN_DYING };
+
+struct shard_word {
+	id_word queue;                /* broker_server: the worker sleeps here */
+	_Alignas(64) word64 head;     /* worker: what lies below may be shown */
+	word32 ready;                 /* worker: recovered */
+	_Alignas(64) struct bell time_bell;   /* broker_server */
+};
+
+struct conn_word {                    /* broker_server */
+	word32 state, seq;            /* seq grows with every new owner of the slot */
+	id_word unit, queue;          /* segment; the sender sleeps on queue */
+	uint32_t serial, slots, window, spare;
+};
+
+struct broker_table {
+	uint32_t magic, shards, capacity, verbose;
+	uint64_t segment_bytes, store_max, topic_max;
+	char     topics[4096];        /* of a new store, comma separated */
+	word32   stopping, ticks;     /* broker_server */
+	word32   epoch;               /* broker_server: grows when a conn changes */
+	word32   conns;               /* broker_server: slots in use are below */
+	struct shard_word shard[SHARDS_MAX];
+	struct conn_word conn[];
+};
+
+struct broker_unit {
+	uint32_t magic, shards, slots, serial, window;
+	struct bell time_bell;                    /* broker_server -> sender */
+	struct bell credit_bell;                  /* handler -> sender */
+	_Alignas(64) word64 delivery_credit;      /* handler: bytes of deliveries the machine has taken */
+	word64 place[SHARDS_MAX];                 /* handler: below, the machine needs nothing any more */
+	struct {
+		_Alignas(64) struct bell bell;    /* worker -> sender */
+		word64 taken;                     /* worker: bytes of requests taken from the ring */
+		word64 wanted;                    /* worker: the machine wants nothing at or above this offset, so far */
+		word32 slots_used;                /* worker: client slots below are in use */
+		word32 started;                   /* worker: it has taken up this unit */
+		word32 broken;                    /* worker: the machine sends nonsense, end it */
+	} by_shard[SHARDS_MAX];
+};
+
+static inline size_t broker_unit_words(void) { return ROUND_PAGE(sizeof(struct broker_unit)); }
+static inline size_t broker_unit_shard_bytes(uint32_t slots) { return ROUND_PAGE(slots * sizeof(struct answer_words)) + RING_BYTES(RING_WINDOW); }
+static inline size_t broker_unit_bytes(uint32_t shards, uint32_t slots) { return broker_unit_words() + shards * broker_unit_shard_bytes(slots); }
+static inline struct answer_words *broker_unit_answers(struct broker_unit *u, uint32_t slots, uint32_t shard)
+{
+	return (struct answer_words *)((char *)u + broker_unit_words() + shard * broker_unit_shard_bytes(slots));
+}
+static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slots, uint32_t shard)
+{
+	return (struct ring *)((char *)broker_unit_answers(u, slots, shard) + ROUND_PAGE(slots * sizeof(struct answer_words)));
+}
+
+/* ---- machine ---- */
+
+enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */, SLOT_DYING /* ring to its end, then DESTROY */ };
+
+struct slot_word {                    /* mom_daemon */
+	word32 state, owner;          /* owner grows with every process that gets the slot */
+	id_word segment;
+	word32 generation, durable;
+	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
+	word64 id;                    /* global id */
+};
+
+struct machine_table {
+	uint32_t magic, capacity, verbose, spare;
+	word32 stopping, ticks;               /* mom_daemon */
+	word32 epoch;                         /* mom_daemon: grows when a slot changes */
+	word32 slots;                         /* mom_daemon: slots in use are below */
+	word32 serial, shards, message_max, window;   /* mom_daemon, from WELCOME */
+	id_word request_queue, deliver_queue; /* mom_daemon: requester and forwarder sleep here */
+	struct slot_word slot[];
+};
+
+enum unit_role { UNIT_REQUESTER, UNIT_RESPONSER, UNIT_FORWARDER, UNIT_ROLES };
+
+struct unit_slot {
+	_Atomic uint8_t attached[UNIT_ROLES]; /* by each: it has the client's segment attached */
+	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
+	word32 destroyed;             /* requester: this owner's DESTROY is acknowledged everywhere */
+};
+
+struct daemon_unit {
+	uint32_t magic, shards, slots, spare;
+	struct bell requester_time, forwarder_time;       /* mom_daemon */
+	struct bell credit_bell;                          /* responser -> requester */
+	struct bell taken_bell;                           /* forwarder -> requester */
+	_Alignas(64) word64 credit[SHARDS_MAX];           /* responser: bytes of requests that the broker has taken */
+	_Alignas(64) word64 taken;                        /* forwarder: bytes of deliveries taken */
+	word64 place[SHARDS_MAX];                         /* forwarder: below, all is acknowledged or synced in the spool */
+	_Alignas(64) struct unit_slot slot[];
+};
+
+static inline size_t daemon_unit_words(uint32_t slots) { return ROUND_PAGE(sizeof(struct daemon_unit) + slots * sizeof(struct unit_slot)); }
+static inline size_t daemon_unit_bytes(uint32_t slots) { return daemon_unit_words(slots) + RING_BYTES(RING_WINDOW); }
+static inline struct ring *daemon_unit_ring(struct daemon_unit *u, uint32_t slots) { return (struct ring *)((char *)u + daemon_unit_words(slots)); }
+
+/* ---- one client: creator is the daemon, perm.uid the client's user ---- */
+
+struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };   /* mail of that topic up to that offset is dropped */
+
+struct client_segment {
+	uint32_t magic, layout, slot, durable;
+	uint64_t id;
+	id_word  sem, request_queue, deliver_queue;       /* mom_daemon */
+	word32   shards, message_max, generation;         /* mom_daemon */
+	word32   gone;                                    /* mom_daemon: the broker or a person ended this client */
+	word32   poisoned;                                /* requester: the ring holds garbage */
+	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
+	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
+	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
+	word32   behind;                                  /* forwarder: more waits in the spool */
+	_Alignas(64) word32 asleep;                       /* libmom: post the semaphore after a change */
+	word32   hungry;                                  /* libmom: wants more from the spool */
+	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
+	struct bell mail_bell;                            /* libmom -> forwarder */
+	_Alignas(64) word64 next[SHARDS_MAX];             /* libmom: the number of the next request */
+	word64   first[SHARDS_MAX];                       /* libmom: the lowest that it can still send again */
+	word64   refused_from[SHARDS_MAX], refused_to[SHARDS_MAX];   /* libmom: the last refusal that it reported */
+	word64   lost_told[SHARDS_MAX];                   /* libmom */
+	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail */
+	word64   again[SHARDS_MAX];                       /* mom_daemon, libmom at open: up to here REDELIVERED */
+	word32   tombs;                                   /* libmom */
+	struct tombstone tomb[TOMBSTONES];
+};
+
+static inline size_t client_words(void) { return ROUND_PAGE(sizeof(struct client_segment)); }
+static inline size_t client_bytes(void) { return client_words() + 2 * RING_BYTES(RING_CLIENT); }
+static inline struct ring *client_requests(struct client_segment *c) { return (struct ring *)((char *)c + client_words()); }
+static inline struct ring *client_mail(struct client_segment *c) { return (struct ring *)((char *)client_requests(c) + RING_BYTES(RING_CLIENT)); }
+
+enum { MAGIC_BROKER = 0x4d4f4d42, MAGIC_UNIT = 0x4d4f4d55, MAGIC_MACHINE = 0x4d4f4d44, MAGIC_CLIENT = 0x4d4f4d43 };
+
+/* ---- registration: one request and one answer over AF_UNIX SOCK_SEQPACKET ---- */
+
+struct registration { uint32_t magic, layout; uint8_t nonce[16]; char name[MOM_NAME_MAX + 4]; };   /* name: empty for anonymous */
+struct registered { int32_t code; int32_t segment; int32_t local_id; uint32_t spare; uint64_t id; char text[200]; };
+
+/* a record is read word by word so that number, code and value belong together; 0 where it changes just now */
+static inline int
+result_read(struct result_word *w, uint64_t *number, int64_t *code, uint64_t *value)
+{
+	*number = atomic_load_explicit(&w->number, memory_order_acquire);
+	*code = atomic_load_explicit(&w->code, memory_order_acquire);
+	*value = atomic_load_explicit(&w->value, memory_order_acquire);
+	atomic_thread_fence(memory_order_seq_cst);
+	return *number != 0 && atomic_load(&w->number) == *number;
+}
+
+static inline void
+result_write(struct result_word *w, uint64_t number, int64_t code, uint64_t value)
+{
+	atomic_store(&w->number, 0);
+	atomic_store(&w->code, code);
+	atomic_store(&w->value, value);
+	atomic_store(&w->number, number);
+}
+
+#endif
