@@ -173,13 +173,13 @@ seglog_roll(struct seglog *l)
 }
 
 void *
-seglog_reserve(struct seglog *l, uint32_t stride)
+seglog_reserve(struct seglog *l, uint32_t stride, uint32_t spare)
 {
 	if (l->fd < 0) {
 		errno = EIO;
 		return NULL;
 	}
-	if (seglog_in_file(l) + stride + 3 * RECORD_HEADER > l->segment_bytes && seglog_roll(l) < 0)
+	if (seglog_in_file(l) + stride + spare + 3 * RECORD_HEADER > l->segment_bytes && seglog_roll(l) < 0)
 		return NULL;
 	/* written once after each sync: what recovery may not cut */
 	if (l->marked < l->synced && l->synced > l->base && l->used == 0) {

@@ -31,8 +31,9 @@ typedef int (*seglog_fn)(void *with, const void *bytes, uint64_t offset);   /* a
  * from offset `from` on are shown to fn. -1: damaged or an I/O error (logged; damage is never cut). */
 int   seglog_open(struct seglog *l, int dir, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with);
 void  seglog_close(struct seglog *l);
-/* Room for a record at the end (in memory; a full segment is left for a new one here), or NULL with errno: ENOSPC and the like. */
-void *seglog_reserve(struct seglog *l, uint32_t stride);
+/* Room for a record at the end (in memory; a full segment is left for a new one here), or NULL with errno: ENOSPC (the log goes on
+ * for records that still fit) or another, final. spare: bytes of the segment that are kept for records of more importance. */
+void *seglog_reserve(struct seglog *l, uint32_t stride, uint32_t spare);
 uint64_t seglog_take(struct seglog *l, void *at);     /* the record made there counts: sets offset and crc, returns its offset */
 int   seglog_flush(struct seglog *l);                 /* write what was taken; -1: the log must not be used any more */
 int   seglog_sync(struct seglog *l);                  /* flush and fdatasync; -1 is final */

@@ -1,0 +1,238 @@
+/* shard - see shard.h */
+#include "worker/shard.h"
+#include "common/log.h"
+#include <mom.h>
+#include <stdlib.h>
+
+static void *
+shard_memory(size_t n)
+{
+	void *p = calloc(1, n);
+	if (p == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory; give this machine more or this store fewer clients and topics");
+	return p;
+}
+
+struct decision
+decide_request(uint64_t last, uint64_t refused, uint64_t number, uint64_t first)
+{
+	struct decision d = { VERDICT_BROKEN, 0, 0 };
+	if (refused >= first && number >= refused)
+		d.verdict = VERDICT_IGNORE;
+	else if (number <= last)
+		d.verdict = VERDICT_AGAIN;
+	else if (number == last + 1 || number_generation(number) > number_generation(last))
+		d.verdict = VERDICT_TAKE;
+	else if (first > last + 1 && number == first) {
+		d.verdict = VERDICT_TAKE;
+		d.lost_from = last + 1;
+		d.lost_to = refused > last && refused < first ? refused - 1 : first - 1;
+		if (d.lost_to < d.lost_from)
+			d.lost_from = d.lost_to = 0;
+	}
+	return d;
+}
+
+struct client *
+shard_client(const struct shard *s, uint64_t id)
+{
+	return map_get(&s->clients, &id, sizeof id);
+}
+
+struct machine *
+shard_machine(struct shard *s, uint32_t serial)
+{
+	for (struct machine *m = s->machines; m; m = m->next)
+		if (m->serial == serial)
+			return m;
+	struct machine *m = shard_memory(sizeof *m);
+	m->serial = serial;
+	m->next = s->machines;
+	s->machines = m;
+	return m;
+}
+
+struct client *
+shard_create(struct shard *s, uint64_t id, int durable)
+{
+	struct client *c = shard_memory(sizeof *c);
+	c->id = id;
+	c->durable = durable;
+	c->conn = -1;
+	c->machine = shard_machine(s, (uint32_t)(id >> 32));
+	if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
+		log_fatal(EXIT_SYSTEM, "no memory for a client");
+	return c;
+}
+
+struct topic *
+shard_topic(struct shard *s, const char *name, uint16_t len, int make)
+{
+	struct topic *t = map_get(&s->topics, name, len);
+	if (t || !make)
+		return t;
+	t = shard_memory(sizeof *t);
+	t->name = shard_memory((size_t)len + 1);
+	memcpy(t->name, name, len);
+	t->len = len;
+	if (map_put(&s->topics, t->name, len, t) < 0)
+		log_fatal(EXIT_SYSTEM, "no memory for a topic");
+	return t;
+}
+
+static void
+shard_mark(struct shard *s, struct client *c, struct topic *t)
+{
+	s->changed = 1;
+	if (!c->dirty) {
+		c->dirty = 1;
+		c->next_dirty = s->dirty_clients;
+		s->dirty_clients = c;
+	}
+	if (!t->dirty) {
+		t->dirty = 1;
+		t->next_dirty = s->dirty_topics;
+		s->dirty_topics = t;
+	}
+}
+
+struct subscription *
+shard_subscription(const struct client *c, const struct topic *t)
+{
+	struct subscription *sub = c->subscriptions;
+	while (sub && sub->topic != t)
+		sub = sub->next_of_client;
+	return sub;
+}
+
+static void
+topic_interest(struct topic *t, struct machine *m, int change)
+{
+	size_t i = 0;
+	while (i < t->machine_count && t->machines[i].machine != m)
+		i++;
+	if (i == t->machine_count) {
+		struct interest *grown = realloc(t->machines, (i + 1) * sizeof *grown);
+		if (grown == NULL)
+			log_fatal(EXIT_SYSTEM, "no memory for a subscription");
+		t->machines = grown;
+		t->machines[t->machine_count++] = (struct interest){ m, 0 };
+	}
+	t->machines[i].count += (size_t)change;
+	if (t->machines[i].count == 0)
+		t->machines[i] = t->machines[--t->machine_count];
+}
+
+void
+shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags)
+{
+	struct subscription *sub = shard_memory(sizeof *sub);
+	*sub = (struct subscription){ c, t, since, flags & REC_F_NO_ECHO, c->subscriptions, t->subscriptions };
+	c->subscriptions = t->subscriptions = sub;
+	topic_interest(t, c->machine, 1);
+	if (c->machine->subscriptions++ == 0 && c->machine->place < since)
+		c->machine->place = since;             /* what lies before was not for this machine */
+	shard_mark(s, c, t);
+}
+
+void
+shard_unsubscribe(struct shard *s, struct subscription *sub)
+{
+	struct subscription **p;
+	for (p = &sub->client->subscriptions; *p != sub; p = &(*p)->next_of_client)
+		;
+	*p = sub->next_of_client;
+	for (p = &sub->topic->subscriptions; *p != sub; p = &(*p)->next_of_topic)
+		;
+	*p = sub->next_of_topic;
+	topic_interest(sub->topic, sub->client->machine, -1);
+	sub->client->machine->subscriptions--;
+	shard_mark(s, sub->client, sub->topic);
+	free(sub);
+}
+
+/* The client is only freed once its view is removed: shard_mark has put it on the list where it had subscriptions. */
+void
+shard_destroy(struct shard *s, struct client *c)
+{
+	while (c->subscriptions)
+		shard_unsubscribe(s, c->subscriptions);
+	map_del(&s->clients, &c->id, sizeof c->id);
+	s->changed = 1;
+	c->conn = -1;
+	c->id = 0;                                     /* the views free it */
+	if (!c->dirty) {
+		c->dirty = 1;
+		c->next_dirty = s->dirty_clients;
+		s->dirty_clients = c;
+	}
+}
+
+void
+shard_forget_topic(struct shard *s, struct topic *t)
+{
+	if (t->subscriptions || t->kept)
+		return;
+	map_del(&s->topics, t->name, t->len);
+	free(t->machines);
+	free(t->name);
+	free(t);
+}
+
+static void
+apply_subscription(struct shard *s, struct client *c, const struct record *r, const char *name)
+{
+	struct topic *t = shard_topic(s, name, r->topic_len, r->type == REC_SUBSCRIBE);
+	struct subscription *sub = t ? shard_subscription(c, t) : NULL;
+	if (r->type == REC_SUBSCRIBE && sub == NULL)
+		shard_subscribe(s, c, t, r->offset, r->flags);
+	else if (r->type == REC_UNSUBSCRIBE && sub != NULL)
+		shard_unsubscribe(s, sub);
+}
+
+static void
+apply_message(struct shard *s, const struct record *r, const char *name, uint64_t end)
+{
+	struct topic *t = shard_topic(s, name, r->topic_len, 0);
+	for (size_t i = 0; t && i < t->machine_count; i++)
+		t->machines[i].machine->wanted = end;
+}
+
+void
+shard_apply(struct shard *s, const void *bytes, uint64_t end)
+{
+	struct record r;
+	record_get(&r, bytes);
+	if (r.type > REC_DESTROY)
+		return;
+	struct client *c = shard_client(s, r.publisher);
+	if (r.type == REC_CREATE && c == NULL)
+		c = shard_create(s, r.publisher, r.aux == 1);
+	if (c == NULL)
+		return;
+	if (r.number > c->last)
+		c->last = r.number;
+	s->changed = 1;
+	if (r.type == REC_MESSAGE) {
+		apply_message(s, &r, record_topic(bytes), end);
+		return;
+	}
+	c->result_number = r.number;
+	c->result_value = r.offset;
+	c->result_code = r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE ? (int64_t)r.aux : 0;
+	c->machine->wanted = end;
+	if ((r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE) && r.aux == 0)
+		apply_subscription(s, c, &r, record_topic(bytes));
+	if (r.type == REC_DESTROY)
+		shard_destroy(s, c);
+}
+
+uint64_t
+shard_needed_from(const struct shard *s)
+{
+	uint64_t least = s->checkpoint;
+	for (const struct machine *m = s->machines; m; m = m->next)
+		if (m->subscriptions && m->place < least)
+			least = m->place;
+	return least;
+}

@@ -1,0 +1,85 @@
+/* A shard's state as plain data: clients, topics, machines. What a record does to it is the same at a replay and live. No I/O here. */
+#ifndef SHARD_H
+#define SHARD_H
+#include "common/map.h"
+#include "common/seglog.h"
+#include <mom/record.h>
+
+struct topic;
+struct client;
+
+struct machine {
+	uint32_t serial;
+	uint64_t place;               /* below this offset it needs nothing */
+	uint64_t wanted;              /* nothing at or above this offset is for it */
+	size_t   subscriptions;
+	struct machine *next;         /* list of all */
+};
+
+struct subscription {
+	struct client *client;
+	struct topic *topic;
+	uint64_t since;
+	uint16_t flags;
+	struct subscription *next_of_client, *next_of_topic;
+};
+
+struct client {
+	uint64_t id, last;            /* last: number of the last request that was taken */
+	uint64_t result_number, result_value;
+	int64_t  result_code;
+	int durable;
+	struct machine *machine;
+	struct subscription *subscriptions;
+	int dirty;                    /* its view is to be written */
+	struct client *next_dirty;
+	/* where it is answered, while its machine is connected */
+	int conn;
+	uint32_t slot;
+	int touched;
+	struct client *next_touched;
+};
+
+struct interest { struct machine *machine; size_t count; };
+
+struct topic {
+	char *name;
+	uint16_t len;
+	int kept;                     /* made with the store: stays without subscribers */
+	struct subscription *subscriptions;
+	struct interest *machines;
+	size_t machine_count;
+	int dirty;
+	struct topic *next_dirty;
+};
+
+struct shard {
+	uint32_t index;
+	int dir;
+	struct map clients, topics;
+	struct machine *machines;
+	struct seglog log;
+	uint64_t checkpoint;          /* offset that the last check-point is as of */
+	struct client *dirty_clients;
+	struct topic *dirty_topics;
+	int changed;                  /* since the last check-point */
+};
+
+struct client  *shard_client(const struct shard *s, uint64_t id);
+struct client  *shard_create(struct shard *s, uint64_t id, int durable);
+void            shard_destroy(struct shard *s, struct client *c);
+struct machine *shard_machine(struct shard *s, uint32_t serial);        /* found or made */
+struct topic   *shard_topic(struct shard *s, const char *name, uint16_t len, int make);
+struct subscription *shard_subscription(const struct client *c, const struct topic *t);
+void            shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags);
+void            shard_unsubscribe(struct shard *s, struct subscription *sub);
+void            shard_forget_topic(struct shard *s, struct topic *t);    /* where nobody needs it */
+/* What a record of the log does. end: offset behind it. */
+void            shard_apply(struct shard *s, const void *bytes, uint64_t end);
+uint64_t        shard_needed_from(const struct shard *s);                /* the log is needed from this offset on */
+
+/* May this request be taken? Plain numbers, no state: tests/unit/decide.c */
+enum verdict { VERDICT_TAKE, VERDICT_AGAIN, VERDICT_IGNORE, VERDICT_BROKEN };
+struct decision { enum verdict verdict; uint64_t lost_from, lost_to; };  /* lost_from > 0: fast messages that a power cut took */
+struct decision decide_request(uint64_t last, uint64_t refused, uint64_t number, uint64_t first);
+#endif
