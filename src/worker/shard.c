@@ -151,7 +151,7 @@ shard_unsubscribe(struct shard *s, struct subscription *sub)
 	free(sub);
 }
 
-/* The client is only freed once its view is removed: shard_mark has put it on the list where it had subscriptions. */
+/* The client is only freed by shard_clean, once its view is removed and it is answered. */
 void
 shard_destroy(struct shard *s, struct client *c)
 {
@@ -159,12 +159,29 @@ shard_destroy(struct shard *s, struct client *c)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
 	s->changed = 1;
-	c->conn = -1;
-	c->id = 0;                                     /* the views free it */
+	c->gone = 1;
 	if (!c->dirty) {
 		c->dirty = 1;
 		c->next_dirty = s->dirty_clients;
 		s->dirty_clients = c;
+	}
+}
+
+void
+shard_clean(struct shard *s)
+{
+	while (s->dirty_topics) {
+		struct topic *t = s->dirty_topics;
+		s->dirty_topics = t->next_dirty;
+		t->dirty = 0;
+		shard_forget_topic(s, t);
+	}
+	while (s->dirty_clients) {
+		struct client *c = s->dirty_clients;
+		s->dirty_clients = c->next_dirty;
+		c->dirty = 0;
+		if (c->gone)
+			free(c);
 	}
 }
 

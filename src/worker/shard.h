@@ -31,6 +31,7 @@ struct client {
 	int durable;
 	struct machine *machine;
 	struct subscription *subscriptions;
+	int gone;                     /* destroyed: freed once it is answered and its view removed */
 	int dirty;                    /* its view is to be written */
 	struct client *next_dirty;
 	/* where it is answered, while its machine is connected */
@@ -77,6 +78,8 @@ void            shard_forget_topic(struct shard *s, struct topic *t);    /* wher
 /* What a record of the log does. end: offset behind it. */
 void            shard_apply(struct shard *s, const void *bytes, uint64_t end);
 uint64_t        shard_needed_from(const struct shard *s);                /* the log is needed from this offset on */
+
+void            shard_clean(struct shard *s);                            /* views are written, answers given: free what is gone */
 
 /* May this request be taken? Plain numbers, no state: tests/unit/decide.c */
 enum verdict { VERDICT_TAKE, VERDICT_AGAIN, VERDICT_IGNORE, VERDICT_BROKEN };

@@ -1,0 +1,151 @@
+/* checkpoint - see checkpoint.h */
+#include "worker/checkpoint.h"
+#include "common/crc32c.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { CHECKPOINT_MOST = 1 << 30 };
+struct out { char *bytes; size_t n, room; uint64_t records, salt; int bad; };
+
+static void
+out_add(struct out *o, struct record *r, const char *topic, const void *data, uint32_t n)
+{
+	if (o->room - o->n < RECORD_HEADER + MOM_TOPIC_MAX + 1 + n + 8) {
+		size_t room = o->room * 2 + 4096;
+		char *grown = realloc(o->bytes, room);
+		if (grown == NULL) {
+			o->bad = 1;
+			return;
+		}
+		o->bytes = grown;
+		o->room = room;
+	}
+	uint32_t stride = record_make(o->bytes + o->n, r, topic, data, n);
+	put_u32(o->bytes + o->n + 4, record_crc(o->bytes + o->n, r->len, o->salt));
+	o->n += stride;
+	o->records++;
+}
+
+static void
+out_client(struct out *o, const struct client *c)
+{
+	unsigned char result[24];
+	put_u64(result, c->result_number);
+	put_u64(result + 8, (uint64_t)c->result_code);
+	put_u64(result + 16, c->result_value);
+	out_add(o, &(struct record){ .type = REC_CLIENT, .publisher = c->id, .number = c->last, .aux = (uint64_t)c->durable }, NULL, result, sizeof result);
+	for (struct subscription *sub = c->subscriptions; sub; sub = sub->next_of_client)
+		out_add(o, &(struct record){ .type = REC_LISTED, .publisher = c->id, .offset = sub->since, .flags = sub->flags,
+		    .topic_len = sub->topic->len }, sub->topic->name, NULL, 0);
+}
+
+int
+checkpoint_write(struct shard *s, uint64_t as_of)
+{
+	struct out o = { .salt = as_of };
+	size_t at = 0;
+	o.bytes = calloc(1, o.room = 64 * 1024);
+	if (o.bytes == NULL)
+		return -1;
+	o.n = CHECKPOINT_HEADER;
+	for (struct machine *m = s->machines; m; m = m->next)
+		out_add(&o, &(struct record){ .type = REC_MACHINE, .publisher = m->serial, .aux = m->place }, NULL, NULL, 0);
+	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;)
+		if (t->kept)
+			out_add(&o, &(struct record){ .type = REC_TOPIC, .topic_len = t->len }, t->name, NULL, 0);
+	at = 0;
+	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;)
+		out_client(&o, c);
+	memcpy(o.bytes, "MOMCKPT\n", 8);
+	put_u32(o.bytes + 8, CHECKPOINT_VERSION);
+	put_u64(o.bytes + 16, as_of);
+	put_u64(o.bytes + 24, o.records);
+	put_u32(o.bytes + 60, crc32c(0, o.bytes, 60));
+	int bad = o.bad ? -1 : fdio_replace(s->dir, "checkpoint", o.bytes, o.n, 1);
+	free(o.bytes);
+	if (bad < 0)
+		return -1;
+	s->checkpoint = as_of;
+	s->changed = 0;
+	return 0;
+}
+
+static const char *
+checkpoint_fault(const char *p, size_t n)
+{
+	if (n < CHECKPOINT_HEADER || memcmp(p, "MOMCKPT\n", 8) != 0)
+		return "is no check-point";
+	if (get_u32(p + 8) > CHECKPOINT_VERSION)
+		return "has a newer format than this program knows; use the newer program";
+	if (get_u32(p + 60) != crc32c(0, p, 60))
+		return "is damaged; restore the store from a backup";
+	return NULL;
+}
+
+int
+checkpoint_read(int dir, uint64_t *as_of, checkpoint_fn fn, void *with)
+{
+	size_t n, q = CHECKPOINT_HEADER;
+	uint64_t records = 0;
+	char *p = fdio_load(dir, "checkpoint", &n, CHECKPOINT_MOST);
+	if (p == NULL && errno == ENOENT)
+		return 1;
+	const char *fault = p ? checkpoint_fault(p, n) : strerror(errno);
+	if (fault == NULL) {
+		*as_of = get_u64(p + 16);
+		for (; q + RECORD_HEADER <= n && record_is_sound(p + q, n - q); q += record_stride(get_u32(p + q))) {
+			if (get_u32(p + q + 4) != record_crc(p + q, get_u32(p + q), *as_of) || fn(with, p + q) != 0)
+				break;
+			records++;
+		}
+		if (q != n || records != get_u64(p + 24))
+			fault = "is damaged; restore the store from a backup";
+	}
+	free(p);
+	if (fault)
+		log_error("checkpoint %s", fault);
+	return fault ? -1 : 0;
+}
+
+static int
+checkpoint_take(void *with, const void *bytes)
+{
+	struct shard *s = with;
+	struct record r;
+	record_get(&r, bytes);
+	struct client *c = r.type == REC_LISTED ? shard_client(s, r.publisher) : NULL;
+	switch (r.type) {
+	case REC_MACHINE:
+		shard_machine(s, (uint32_t)r.publisher)->place = r.aux;
+		return 0;
+	case REC_TOPIC:
+		shard_topic(s, record_topic(bytes), r.topic_len, 1)->kept = 1;
+		return 0;
+	case REC_CLIENT:
+		if (record_data_len(&r) != 24)
+			return -1;
+		c = shard_create(s, r.publisher, r.aux == 1);
+		c->last = r.number;
+		c->result_number = get_u64(record_data(bytes, &r));
+		c->result_code = (int64_t)get_u64((const char *)record_data(bytes, &r) + 8);
+		c->result_value = get_u64((const char *)record_data(bytes, &r) + 16);
+		return 0;
+	case REC_LISTED:
+		if (c == NULL)
+			return -1;
+		uint64_t place = c->machine->place;
+		shard_subscribe(s, c, shard_topic(s, record_topic(bytes), r.topic_len, 1), r.offset, r.flags);
+		c->machine->place = place;             /* the check-point knows it better */
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+int
+checkpoint_load(struct shard *s)
+{
+	return checkpoint_read(s->dir, &s->checkpoint, checkpoint_take, s);
+}
