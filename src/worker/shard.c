@@ -213,6 +213,10 @@ apply_message(struct shard *s, const struct record *r, const char *name, uint64_
 	struct topic *t = shard_topic(s, name, r->topic_len, 0);
 	for (size_t i = 0; t && i < t->machine_count; i++)
 		t->machines[i].machine->wanted = end;
+	if (t && t->machine_count) {
+		t->waiting += r->len;
+		t->newest = end;
+	}
 }
 
 void

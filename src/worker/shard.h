@@ -50,6 +50,7 @@ struct topic {
 	struct subscription *subscriptions;
 	struct interest *machines;
 	size_t machine_count;
+	uint64_t waiting, newest;     /* bytes of messages that may still wait for a subscriber; offset behind the newest */
 	int dirty;
 	struct topic *next_dirty;
 };
