@@ -1,0 +1,262 @@
+/* broker_handler - socket to workers' rings; one process a connected machine
+ * STARTED BY  broker_server, which starts a broker_sender beside it once the handshake is done
+ * READS       frames from its socket            WRITES  a ring a shard, words for sender and workers
+ * SLEEPS IN   read: its socket                  WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one on the queue
+ * MUST NOT    create or remove System V objects; open files; believe a length
+ * SIGNALS     none: it may be killed at any time
+ * EXIT        0 the peer closed   100 a bad frame or handshake   111 system call failed
+ * ON CRASH    broker_server ends the sender and closes the connection; the machine connects anew and sends again */
+#include "broker/control.h"
+#include "common/child.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include "common/net.h"
+#include "common/topic.h"
+#include <errno.h>
+#include <mom/ipc.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "common/clock.h"
+
+static struct {
+	struct broker_table *table;
+	struct conn_word *conn;
+	struct broker_unit *unit;
+	uint32_t shards, slots, serial;
+	struct ring_writer out[SHARDS_MAX];
+	int fed[SHARDS_MAX];
+	int socket, control;
+	char peer[80];
+	char *buffer;
+	size_t have, room;
+} h;
+
+static void
+bad_peer(const char *what)
+{
+	log_fatal(EXIT_USAGE, "%s: %s: the connection is closed", h.peer, what);
+}
+
+/* ---- handshake ---- */
+
+static void
+read_exactly(char *p, size_t n, int64_t until)
+{
+	while (n > 0) {
+		struct pollfd f = { h.socket, POLLIN, 0 };
+		int64_t left = until - clock_ms();
+		if (left <= 0 || poll(&f, 1, (int)left) == 0)
+			bad_peer("no handshake within 3 s; is it a mom_daemon");
+		ssize_t r = fdio_read(h.socket, p, n);
+		if (r == 0 || (r < 0 && errno == ECONNRESET))
+			exit(0);
+		if (r < 0)
+			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s", h.peer, strerror(errno));
+		p += r;
+		n -= (size_t)r;
+	}
+}
+
+static void
+read_hello(struct hello *hello)
+{
+	char bytes[RECORD_HEADER + HELLO_BYTES];
+	int64_t until = clock_ms() + HANDSHAKE_MS;
+	read_exactly(bytes, RECORD_HEADER, until);
+	if (get_u32(bytes) != sizeof bytes || bytes[8] != RECORD_HEADER || bytes[9] != REC_HELLO || get_u16(bytes + 12) != 0)
+		bad_peer("the first frame is no HELLO; is it a mom_daemon");
+	read_exactly(bytes + RECORD_HEADER, HELLO_BYTES, until);
+	wire_hello_get(hello, bytes + RECORD_HEADER);
+}
+
+static void
+write_frame(int type, const void *payload, uint32_t n)
+{
+	char bytes[512];
+	struct record r = { .type = (uint8_t)type };
+	uint32_t stride = record_make(bytes, &r, NULL, payload, n);
+	if (fdio_write_full(h.socket, bytes, stride) < 0)
+		exit(0);
+}
+
+static void
+ask_server(const struct hello *hello, struct control_answer *answer)
+{
+	struct control_ask ask = { *hello };
+	if (fdio_write_full(h.control, &ask, sizeof ask) < 0 || fdio_read(h.control, answer, sizeof *answer) != sizeof *answer)
+		exit(0);                               /* broker_server is stopping */
+}
+
+static void
+handshake(void)
+{
+	struct hello hello;
+	struct control_answer answer;
+	char payload[WELCOME_BYTES];
+	read_hello(&hello);
+	ask_server(&hello, &answer);
+	if (!answer.ok) {
+		write_frame(REC_REFUSE, answer.text, (uint32_t)strnlen(answer.text, sizeof answer.text));
+		log_fatal(EXIT_USAGE, "%s: refused: %s", h.peer, answer.text);
+	}
+	h.unit = ipcq_attach(answer.unit, 0);
+	if (h.unit == NULL)
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", answer.unit, strerror(errno));
+	h.shards = answer.welcome.shards;
+	h.slots = hello.slots;
+	h.serial = answer.welcome.serial;
+	for (uint32_t i = 0; i < h.shards; i++)
+		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), RING_WINDOW, WINDOW);
+	wire_welcome_put(payload, &answer.welcome);
+	write_frame(REC_WELCOME, payload, sizeof payload);
+	if (fdio_write_full(h.control, "", 1) < 0)
+		exit(0);
+	fdio_close(&h.control);
+}
+
+/* ---- frames ---- */
+
+static void
+feed(const void *frame, uint32_t shard, const struct record *changed)
+{
+	uint32_t stride = record_stride(get_u32(frame));
+	char *at = ring_reserve(&h.out[shard], stride);
+	if (at == NULL)
+		bad_peer("it sends more than the window that it was granted");
+	memcpy(at, frame, stride);
+	if (changed)
+		record_put(at, changed);
+	ring_advance(&h.out[shard], stride);
+	h.fed[shard] = 1;
+}
+
+static int
+request_fault(const void *frame, const struct record *r)
+{
+	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || r->type == REC_UNSUBSCRIBE;
+	if (!with_topic)
+		return r->topic_len || record_data_len(r) ? MOM_EPROTO : 0;
+	if (r->topic_len == 0 || topic_fault(record_topic(frame), r->topic_len))
+		return MOM_ETOPIC;
+	if (r->shard != topic_shard(record_topic(frame), r->topic_len, h.shards))
+		return MOM_EPROTO;
+	if (r->type == REC_MESSAGE && record_data_len(r) > MOM_MESSAGE_MAX)
+		return MOM_ETOOBIG;
+	return r->type != REC_MESSAGE && record_data_len(r) ? MOM_EPROTO : 0;
+}
+
+static void
+on_request(const void *frame, struct record *r)
+{
+	if (r->shard >= h.shards || (uint64_t)r->time >= h.slots)
+		bad_peer("a shard or a slot that does not exist");
+	if (r->publisher >> 32 != h.serial)
+		bad_peer("a client id of another machine");
+	if (r->number == 0 || r->offset > r->number)
+		bad_peer("a request number that cannot be");
+	int fault = request_fault(frame, r);
+	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO;
+	if (fault) {                                   /* the worker refuses it in its order */
+		r->flags |= REC_F_BAD;
+		r->aux = (uint64_t)(int64_t)fault;
+		log_warn("%s: client %016llx: a %s that cannot be taken: %d", h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
+	}
+	feed(frame, r->shard, r);
+}
+
+static void
+on_frame(const void *frame)
+{
+	struct record r;
+	record_get(&r, frame);
+	switch (r.type) {
+	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_CREATE: case REC_DESTROY:
+		on_request(frame, &r);
+		return;
+	case REC_ALIVE:
+		if (r.shard >= h.shards || r.topic_len || record_data_len(&r) % 8)
+			bad_peer("an ALIVE list that cannot be");
+		feed(frame, r.shard, NULL);
+		return;
+	case REC_CREDIT:
+		atomic_store(&h.unit->delivery_credit, r.aux);
+		bell_ring(&h.unit->credit_bell, &h.conn->queue);
+		return;
+	case REC_PLACE:
+		if (r.shard >= h.shards)
+			bad_peer("a shard that does not exist");
+		if (r.aux > atomic_load(&h.unit->place[r.shard]))
+			atomic_store(&h.unit->place[r.shard], r.aux);
+		return;
+	case REC_PING:
+		return;
+	default:
+		bad_peer("a frame of a type that has no place here");
+	}
+}
+
+static void
+ring_workers(void)
+{
+	for (uint32_t i = 0; i < h.shards; i++) {
+		if (!h.fed[i])
+			continue;
+		h.fed[i] = 0;
+		ring_publish(&h.out[i]);
+		bell_ring(&h.out[i].ring->bell, &h.table->shard[i].queue);
+	}
+}
+
+static void
+take_frames(void)
+{
+	size_t q = 0;
+	while (h.have - q >= RECORD_HEADER) {
+		const char *p = h.buffer + q;
+		if (!record_header_is_sound(p, RECORD_MAX))
+			bad_peer("a frame whose lengths cannot be");
+		uint32_t stride = record_stride(get_u32(p));
+		if (stride > h.have - q)
+			break;
+		if (!record_is_sound(p, stride))
+			bad_peer("a frame whose topic cannot be");
+		on_frame(p);
+		q += stride;
+	}
+	ring_workers();
+	h.have -= q;
+	memmove(h.buffer, h.buffer + q, h.have);
+}
+
+int
+main(void)
+{
+	struct child_place place;
+	child_begin(&place, "broker_handler", "broker_server");
+	h.socket = place.fds[0];
+	h.control = place.fds[1];
+	h.table = ipcq_attach(place.table, 0);
+	h.room = BATCH + RECORD_MAX;
+	h.buffer = malloc(h.room);
+	if (h.table == NULL || h.buffer == NULL)
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+	h.conn = &h.table->conn[place.index];
+	net_peer_text(h.socket, h.peer, sizeof h.peer);
+	handshake();
+	for (;;) {
+		size_t n = h.room - h.have < BATCH ? h.room - h.have : BATCH;
+		ssize_t r = fdio_read(h.socket, h.buffer + h.have, n);
+		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
+			log_info("%s: the machine closed its connection", h.peer);
+			return 0;
+		}
+		if (r < 0 && errno == EAGAIN)
+			bad_peer("silent for 12 s");
+		if (r < 0)
+			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s", h.peer, strerror(errno));
+		h.have += (size_t)r;
+		take_frames();
+	}
+}

@@ -1,0 +1,7 @@
+/* Folders have one user: an flock on a file in them, inherited by the children, so that a successor waits until the last old writer is gone. */
+#ifndef LOCK_H
+#define LOCK_H
+#include <sys/types.h>
+/* The locked descriptor; -1: errno; -2: in use by *holder, which lives (or by its orphans, for longer than STOP_MS). */
+int lock_take(int dir, const char *name, pid_t *holder);
+#endif
