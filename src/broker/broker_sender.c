@@ -1,0 +1,223 @@
+/* broker_sender - answers, and the machine's share of the workers' logs, to the socket; one process a connected machine
+ * STARTED BY  broker_server, once the broker_handler of the same connection is done with the handshake
+ * READS       words of the workers, log segments, check-points      WRITES  frames to its socket
+ * SLEEPS IN   msgrcv: its queue              WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one on the queue
+ * MUST NOT    write anything under db/; send more than the machine granted
+ * SIGNALS     none: it may be killed at any time
+ * EXIT        0 the peer closed   100 the machine sent nonsense   111 system call failed
+ * ON CRASH    broker_server ends the handler and closes the connection; the machine connects anew and sends again */
+#include "broker/stream.h"
+#include "common/child.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <mom/ipc.h>
+#include <mom/wire.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ANSWERS_A_FRAME = 800 };
+
+struct answered { uint64_t version, acked, refused, result[2], lost; };
+
+static struct {
+	struct broker_table *table;
+	struct conn_word *conn;
+	struct broker_unit *unit;
+	uint32_t shards, slots, ticks;
+	uint64_t sent;                        /* bytes of deliveries */
+	uint64_t taken_told[SHARDS_MAX];
+	struct stream streams[SHARDS_MAX];
+	struct answered *answered[SHARDS_MAX];
+	int socket, db;
+	char frame[RECORD_HEADER + ANSWERS_A_FRAME * ANSWER_BYTES + 8], payload[ANSWERS_A_FRAME * ANSWER_BYTES];
+	uint32_t answers;
+} s;
+
+static void
+send_bytes(const void *bytes, size_t n)
+{
+	if (fdio_write_full(s.socket, bytes, n) == 0)
+		return;
+	if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
+		exit(0);
+	log_fatal(EXIT_SYSTEM, "write(socket): %s", strerror(errno));
+}
+
+static void
+send_frame(struct record *r, const void *payload, uint32_t n)
+{
+	uint32_t stride = record_make(s.frame, r, NULL, payload, n);
+	send_bytes(s.frame, stride);
+}
+
+/* ---- answers ---- */
+
+static void
+answers_flush(void)
+{
+	if (s.answers)
+		send_frame(&(struct record){ .type = REC_ANSWERS }, s.payload, s.answers * ANSWER_BYTES);
+	s.answers = 0;
+}
+
+static void
+answer(uint32_t slot, uint32_t shard, enum answer_kind kind, uint64_t number, int64_t code, uint64_t value)
+{
+	struct answer a = { slot, (uint16_t)shard, (uint16_t)kind, number, code, value };
+	wire_answer_put(s.payload + s.answers++ * ANSWER_BYTES, &a);
+	if (s.answers == ANSWERS_A_FRAME)
+		answers_flush();
+}
+
+/* Results go before the acknowledgement that makes libmom look for them. 0: a word was changing, look again. */
+static int
+answer_slot(uint32_t shard, uint32_t slot, struct answer_words *a, struct answered *done)
+{
+	uint64_t number, value, acked = atomic_load(&a->acked), refused = atomic_load(&a->refused);
+	int64_t code;
+	int whole = 1;
+	for (int i = 0; i < 2; i++) {
+		if (!result_read(&a->result[i], &number, &code, &value))
+			whole &= number == 0 && atomic_load(&a->result[i].code) == 0 && atomic_load(&a->result[i].value) == 0;
+		else if (number != done->result[i]) {
+			answer(slot, shard, ANSWER_RESULT, number, code, value);
+			done->result[i] = number;
+		}
+	}
+	if (result_read(&a->lost, &number, &code, &value) && (uint64_t)code != done->lost) {
+		answer(slot, shard, ANSWER_LOST, number, code, value);
+		done->lost = (uint64_t)code;
+	}
+	if (acked != done->acked)
+		answer(slot, shard, ANSWER_ACKED, done->acked = acked, 0, 0);
+	if (refused != done->refused)
+		answer(slot, shard, ANSWER_REFUSED, done->refused = refused, atomic_load(&a->refused_code), 0);
+	return whole;
+}
+
+static int
+answers_look(uint32_t shard)
+{
+	uint32_t used = atomic_load(&s.unit->by_shard[shard].slots_used);
+	struct answer_words *words = broker_unit_answers(s.unit, s.slots, shard);
+	int whole = 1;
+	for (uint32_t slot = 0; slot < used && slot < s.slots; slot++) {
+		uint64_t version = atomic_load_explicit(&words[slot].version, memory_order_acquire);
+		struct answered *done = &s.answered[shard][slot];
+		if (version == done->version)
+			continue;
+		if (answer_slot(shard, slot, &words[slot], done))
+			done->version = version;
+		else
+			whole = 0;
+	}
+	return whole;
+}
+
+static void
+credit_look(uint32_t shard)
+{
+	uint64_t taken = atomic_load(&s.unit->by_shard[shard].taken);
+	if (taken == s.taken_told[shard])
+		return;
+	s.taken_told[shard] = taken;
+	send_frame(&(struct record){ .type = REC_CREDIT, .shard = (uint16_t)shard, .aux = taken }, NULL, 0);
+}
+
+/* ---- deliveries ---- */
+
+/* Whole frames, as many as the machine has granted room for. 1: something went out. */
+static int
+stream_send(struct stream *st)
+{
+	uint64_t room = s.conn->window - (s.sent - atomic_load(&s.unit->delivery_credit));
+	size_t n = 0;
+	while (st->sent + n < st->have) {
+		uint32_t stride = record_stride(get_u32(st->out + st->sent + n));
+		if (n + stride > room)
+			break;
+		n += stride;
+	}
+	if (n == 0)
+		return 0;
+	send_bytes(st->out + st->sent, n);
+	s.sent += n;
+	st->sent += n;
+	return 1;
+}
+
+static int
+stream_look(uint32_t shard, int on_tick)
+{
+	struct stream *st = &s.streams[shard];
+	char name[24];
+	if (!st->started) {
+		if (!atomic_load(&s.unit->by_shard[shard].started))
+			return 0;
+		snprintf(name, sizeof name, "shard-%u", shard);
+		int dir = fdio_open_at(s.db, name, O_RDONLY | O_DIRECTORY, 0);
+		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir) < 0)
+			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s", name, strerror(errno));
+	}
+	if (st->sent == st->have &&
+	    stream_read(st, atomic_load(&s.table->shard[shard].head), atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
+		log_fatal(EXIT_SYSTEM, "shard %u: reading the log at %llx: %s", shard, (unsigned long long)st->at, strerror(errno));
+	if (on_tick)
+		stream_tell_place(st);
+	return stream_send(st);
+}
+
+static int
+round_of_work(void)
+{
+	int more = 0, on_tick = atomic_load(&s.table->ticks) != s.ticks;
+	for (uint32_t i = 0; i < s.shards; i++)
+		bell_clear(&s.unit->by_shard[i].bell);
+	bell_clear(&s.unit->credit_bell);
+	bell_clear(&s.unit->time_bell);
+	for (uint32_t i = 0; i < s.shards; i++) {
+		if (atomic_load(&s.unit->by_shard[i].broken))
+			log_fatal(EXIT_USAGE, "the machine sent nonsense (see the worker's line): its connection is ended");
+		more |= !answers_look(i);
+		credit_look(i);
+	}
+	answers_flush();
+	for (uint32_t i = 0; i < s.shards; i++)
+		more |= stream_look(i, on_tick);
+	if (on_tick) {
+		s.ticks = atomic_load(&s.table->ticks);
+		if (s.ticks % PING_TICKS == 0)
+			send_frame(&(struct record){ .type = REC_PING }, NULL, 0);
+	}
+	return more;
+}
+
+int
+main(void)
+{
+	struct child_place place;
+	child_begin(&place, "broker_sender", "broker_server");
+	s.socket = place.fds[0];
+	s.db = place.fds[1];
+	s.table = ipcq_attach(place.table, 0);
+	if (s.table == NULL)
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+	s.conn = &s.table->conn[place.index];
+	s.unit = ipcq_attach(atomic_load(&s.conn->unit), 0);
+	if (s.unit == NULL)
+		log_fatal(EXIT_SYSTEM, "shmat(unit): %s", strerror(errno));
+	s.shards = s.unit->shards;
+	s.slots = s.unit->slots;
+	s.ticks = atomic_load(&s.table->ticks);
+	for (uint32_t i = 0; i < s.shards; i++)
+		if ((s.answered[i] = calloc(s.slots, sizeof **s.answered)) == NULL)
+			log_fatal(EXIT_SYSTEM, "no memory for %u clients", s.slots);
+	for (;;) {
+		while (round_of_work())
+			;
+		if (ipcq_wait(atomic_load(&s.conn->queue)) < 0 && errno != EINTR)
+			log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: the connection is made anew", strerror(errno));
+	}
+}

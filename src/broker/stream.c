@@ -1,0 +1,237 @@
+/* stream - see stream.h */
+#include "broker/stream.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include "worker/checkpoint.h"
+#include <errno.h>
+#include <mom.h>
+#include <stdlib.h>
+
+struct stream_topic { char *name; uint16_t len; size_t count; };
+struct stream_client { uint64_t id; struct stream_topic **topics; size_t count, room; };
+
+static void *
+stream_memory(void *old, size_t n)
+{
+	void *p = realloc(old, n);
+	if (p == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions");
+	return p;
+}
+
+static struct stream_topic *
+stream_topic(struct stream *s, const char *name, uint16_t len)
+{
+	struct stream_topic *t = map_get(&s->topics, name, len);
+	if (t)
+		return t;
+	t = stream_memory(NULL, sizeof *t);
+	*t = (struct stream_topic){ stream_memory(NULL, (size_t)len + 1), len, 0 };
+	memcpy(t->name, name, len);
+	if (map_put(&s->topics, t->name, len, t) < 0)
+		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions");
+	return t;
+}
+
+static void
+stream_subscribe(struct stream *s, uint64_t id, const char *name, uint16_t len)
+{
+	struct stream_client *c = map_get(&s->clients, &id, sizeof id);
+	struct stream_topic *t = stream_topic(s, name, len);
+	if (c == NULL) {
+		c = stream_memory(NULL, sizeof *c);
+		*c = (struct stream_client){ .id = id };
+		if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
+			log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions");
+	}
+	for (size_t i = 0; i < c->count; i++)
+		if (c->topics[i] == t)
+			return;
+	if (c->count == c->room)
+		c->topics = stream_memory(c->topics, (c->room = c->room * 2 + 4) * sizeof *c->topics);
+	c->topics[c->count++] = t;
+	t->count++;
+}
+
+static void
+stream_drop(struct stream *s, struct stream_topic *t)
+{
+	if (--t->count > 0)
+		return;
+	map_del(&s->topics, t->name, t->len);
+	free(t->name);
+	free(t);
+}
+
+static void
+stream_unsubscribe(struct stream *s, uint64_t id, const char *name, uint16_t len)
+{
+	struct stream_client *c = map_get(&s->clients, &id, sizeof id);
+	struct stream_topic *t = map_get(&s->topics, name, len);
+	for (size_t i = 0; c && t && i < c->count; i++) {
+		if (c->topics[i] != t)
+			continue;
+		c->topics[i] = c->topics[--c->count];
+		stream_drop(s, t);
+		return;
+	}
+}
+
+static void
+stream_destroy(struct stream *s, uint64_t id)
+{
+	struct stream_client *c = map_del(&s->clients, &id, sizeof id);
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->count; i++)
+		stream_drop(s, c->topics[i]);
+	free(c->topics);
+	free(c);
+}
+
+/* ---- the list ---- */
+
+static void
+stream_put(struct stream *s, struct record *r, const char *topic)
+{
+	if (s->room - s->have < RECORD_MAX)
+		s->out = stream_memory(s->out, s->room = s->room * 2 + BATCH + RECORD_MAX);
+	r->shard = (uint16_t)s->shard;
+	s->have += record_make(s->out + s->have, r, topic, NULL, 0);
+}
+
+static int
+stream_listed(void *with, const void *bytes)
+{
+	struct stream *s = with;
+	struct record r;
+	record_get(&r, bytes);
+	if (r.type == REC_MACHINE && r.publisher == s->serial)
+		s->at = r.aux;
+	if (r.type != REC_LISTED || r.publisher >> 32 != s->serial)
+		return 0;
+	stream_subscribe(s, r.publisher, record_topic(bytes), r.topic_len);
+	stream_put(s, &r, record_topic(bytes));
+	s->told++;                                     /* counts, until stream_start is done */
+	return 0;
+}
+
+int
+stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir)
+{
+	struct record list = { .type = REC_LIST };
+	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir };
+	stream_put(s, &list, NULL);                    /* its place in front: made anew below */
+	if (checkpoint_read(dir, &s->as_of, stream_listed, s) != 0)
+		return -1;
+	if (s->at == 0 || s->at > s->as_of)
+		s->at = s->as_of;
+	list.aux = s->told;
+	list.offset = s->at;
+	record_make(s->out, &list, NULL, NULL, 0);
+	s->told = 0;
+	s->started = 1;
+	return 0;
+}
+
+/* ---- the log ---- */
+
+/* Is this record for the machine? Changes of its own subscriptions also change what is. */
+static int
+stream_wants(struct stream *s, const char *p)
+{
+	uint16_t len = get_u16(p + 12);
+	uint64_t publisher = get_u64(p + 32), offset = get_u64(p + 16);
+	uint8_t type = (uint8_t)p[9];
+	if (type == REC_MESSAGE)
+		return map_get(&s->topics, p + RECORD_HEADER, len) != NULL;
+	if (publisher >> 32 != s->serial || offset < s->as_of || type > REC_DESTROY || type == REC_CREATE)
+		return 0;
+	if (type == REC_SUBSCRIBE && get_u64(p + 48) == 0)
+		stream_subscribe(s, publisher, p + RECORD_HEADER, len);
+	else if (type == REC_UNSUBSCRIBE && get_u64(p + 48) == 0)
+		stream_unsubscribe(s, publisher, p + RECORD_HEADER, len);
+	else if (type == REC_DESTROY)
+		stream_destroy(s, publisher);
+	else
+		return 0;
+	return 1;
+}
+
+/* What is wanted moves together at the front; runs move at once, and not at all where everything is wanted. */
+static size_t
+stream_keep(struct stream *s, char *bytes, size_t n)
+{
+	size_t kept = 0, run = 0, q = 0;
+	while (q < n) {
+		size_t stride = record_stride(get_u32(bytes + q));
+		if (!stream_wants(s, bytes + q)) {
+			if (kept != run)
+				memmove(bytes + kept, bytes + run, q - run);
+			kept += q - run;
+			run = q + stride;
+		}
+		q += stride;
+	}
+	if (kept != run)
+		memmove(bytes + kept, bytes + run, n - run);
+	return kept + (n - run);
+}
+
+static int
+stream_seek(struct stream *s)
+{
+	int r = seglog_seek(&s->cursor, s->dir, s->at);
+	if (r < 0)
+		return -1;
+	if (r == 1 && s->topics.used)
+		log_warn("shard %u: the log begins at %llx, above the machine's place %llx", s->shard, (unsigned long long)s->cursor.at,
+		    (unsigned long long)s->at);
+	s->at = s->cursor.at;
+	s->reading = 1;
+	return 0;
+}
+
+int
+stream_read(struct stream *s, uint64_t head, uint64_t wanted)
+{
+	s->sent = s->have = 0;
+	if (s->at >= head)
+		return 0;
+	if (wanted && s->at >= wanted) {
+		if (s->reading)
+			seglog_leave(&s->cursor);
+		s->reading = 0;
+		s->at = head;
+		return 0;
+	}
+	if (!s->reading && stream_seek(s) < 0)
+		return -1;
+	uint64_t first;
+	if (s->room < BATCH + RECORD_MAX)
+		s->out = stream_memory(s->out, s->room = BATCH + RECORD_MAX);
+	/* a batch at first, and more only where one record is larger */
+	ssize_t n = seglog_read(&s->cursor, s->out, BATCH, head, &first);
+	if (n < 0 && errno == EBADMSG)
+		n = seglog_read(&s->cursor, s->out, BATCH + RECORD_MAX, head, &first);
+	if (n < 0) {
+		seglog_leave(&s->cursor);
+		s->reading = 0;
+		return -1;
+	}
+	s->at = s->cursor.at;
+	s->have = stream_keep(s, s->out, (size_t)n);
+	if (s->have && s->have == (size_t)n)
+		s->told = s->at;                       /* the last record says it itself */
+	return 0;
+}
+
+void
+stream_tell_place(struct stream *s)
+{
+	if (s->told >= s->at || s->sent != s->have)
+		return;
+	s->sent = s->have = 0;
+	stream_put(s, &(struct record){ .type = REC_UPTO, .aux = s->at }, NULL);
+	s->told = s->at;
+}

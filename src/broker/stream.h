@@ -1,0 +1,25 @@
+/* One shard's log as one machine gets it: the machine's list of subscriptions, then what it subscribed to, in order. */
+#ifndef STREAM_H
+#define STREAM_H
+#include "common/map.h"
+#include "common/seglog.h"
+
+struct stream {
+	uint32_t shard, serial;
+	int dir;                      /* db/shard-N */
+	int started;
+	uint64_t as_of;               /* the list is as of this offset: older changes are in it */
+	uint64_t at;                  /* the next offset to look at */
+	uint64_t told;                /* the machine knows that nothing below is to come */
+	struct seglog_cursor cursor;
+	int reading;                  /* the cursor is open, at `at` */
+	struct map topics, clients;
+	char  *out;                   /* frames to send: out[sent .. have] */
+	size_t sent, have, room;
+};
+
+int  stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir);     /* the list is in out; -1: errno or damaged (logged) */
+/* More frames into an empty out: what lies below head; skips to head without reading where nothing is wanted from here on. -1: errno */
+int  stream_read(struct stream *s, uint64_t head, uint64_t wanted);
+void stream_tell_place(struct stream *s);                                       /* an UPTO into an empty out, where one is due */
+#endif
