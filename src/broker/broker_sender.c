@@ -161,8 +161,8 @@ stream_look(uint32_t shard, int on_tick)
 		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir) < 0)
 			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s", name, strerror(errno));
 	}
-	if (st->sent == st->have &&
-	    stream_read(st, atomic_load(&s.table->shard[shard].head), atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
+	uint64_t head = atomic_load(&s.table->shard[shard].head);      /* head first: what it shows is in wanted by then */
+	if (st->sent == st->have && stream_read(st, head, atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
 		log_fatal(EXIT_SYSTEM, "shard %u: reading the log at %llx: %s", shard, (unsigned long long)st->at, strerror(errno));
 	if (on_tick)
 		stream_tell_place(st);

@@ -380,6 +380,20 @@ drain(struct conn *c)
 	return n;
 }
 
+/* Before head: a sender that sees the new head must see what it is wanted for. */
+static void
+tell_wanted(void)
+{
+	for (uint32_t i = 0; i < w.conns_seen; i++) {
+		struct conn *c = &w.conns[i];
+		if (!c->live || c->machine->wanted == c->wanted_told)
+			continue;
+		c->wanted_told = c->machine->wanted;
+		atomic_store(&c->unit->by_shard[w.shard.index].wanted, c->wanted_told);
+		c->answered = 1;
+	}
+}
+
 static void
 commit(void)
 {
@@ -388,6 +402,7 @@ commit(void)
 		worker_disk_failed(w.durable ? "fdatasync of the log" : "writing the log");
 	if ((s->dirty_topics || s->dirty_clients) && views_update(s) < 0)
 		log_warn("writing the views of shard %u: %s: they are made anew at the next start", s->index, strerror(errno));
+	tell_wanted();
 	atomic_store(&w.words->head, s->log.end);
 	while (w.touched) {
 		struct client *c = w.touched;
@@ -406,15 +421,9 @@ commit(void)
 static void
 tell(struct conn *c, uint32_t index)
 {
-	uint64_t wanted = c->machine->wanted;
 	atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
 	if (c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
 		atomic_store(&c->unit->by_shard[w.shard.index].taken, c->taken);
-		c->answered = 1;
-	}
-	if (wanted != c->wanted_told) {
-		atomic_store(&c->unit->by_shard[w.shard.index].wanted, wanted);
-		c->wanted_told = wanted;
 		c->answered = 1;
 	}
 	if (!atomic_load(&c->unit->by_shard[w.shard.index].started)) {
