@@ -26,30 +26,30 @@ all: $(addprefix $(BIN)/,$(SERVERS) $(TOOLS)) $(LIB)
 
 $(OBJ)/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BIN)/broker_%: $(OBJ)/broker/broker_%.o $(BROKER_SHARED) $(WORKER_SHARED) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 $(BIN)/worker: $(OBJ)/worker/worker.o $(WORKER_SHARED) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 $(BIN)/mom_daemon $(BIN)/mom_requester $(BIN)/mom_responser $(BIN)/mom_forwarder: $(BIN)/%: $(OBJ)/daemon/%.o $(DAEMON_SHARED) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 $(OBJ)/libcommon.a: $(COMMON)
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 # one object with only the mom_ calls visible, so that no name of ours meets one of the program's
 $(LIB): $(API) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@rm -f $@
-	ld -r -o $(OBJ)/libmom.o $(API) $(OBJ)/libcommon.a
-	objcopy -w --keep-global-symbol='mom_*' $(OBJ)/libmom.o
-	ar rcs $@ $(OBJ)/libmom.o
+	@ld -r -o $(OBJ)/libmom.o $(API) $(OBJ)/libcommon.a
+	@objcopy -w --keep-global-symbol='mom_*' $(OBJ)/libmom.o
+	@ar rcs $@ $(OBJ)/libmom.o
 
 clean:
 	rm -rf bin lib build

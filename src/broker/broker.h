@@ -1,0 +1,43 @@
+/* broker_server's state, shared by its parts: conns (connections), workers, and the loop. */
+#ifndef BROKER_H
+#define BROKER_H
+#include "broker/control.h"
+#include "broker/machines.h"
+#include "broker/store.h"
+#include "common/child.h"
+#include "common/registry.h"
+#include <mom/ipc.h>
+
+struct worker_child { pid_t pid; int64_t started, due; struct backoff backoff; int failed; };
+
+struct conn {
+	pid_t handler, sender;
+	int socket, control;             /* control: until the handshake is done */
+	int unit, queue;                 /* System V ids, -1: none */
+	uint8_t machine[WIRE_ID_BYTES];
+	char peer[80];
+};
+
+struct broker {
+	struct store store;
+	struct machines machines;
+	struct registry registry;
+	int table_id, verbose, listener, strangers;
+	struct broker_table *table;
+	struct worker_child workers[SHARDS_MAX];
+	struct conn *conns;
+};
+
+void broker_touch(struct broker *b);                       /* the conns changed: workers look */
+
+void workers_start(struct broker *b, int64_t now);         /* those that are due; makes missing queues */
+int  workers_reaped(struct broker *b, pid_t pid, int status, int64_t now);
+int64_t workers_due(const struct broker *b);               /* when the next one is to be started, -1: none */
+int  workers_ready(const struct broker *b);
+
+void conn_accept(struct broker *b);
+void conn_control(struct broker *b, uint32_t i);           /* its handler says something */
+int  conn_reaped(struct broker *b, pid_t pid, int status);
+void conn_end(struct broker *b, uint32_t i);
+void conn_bells(struct broker *b);                         /* of time */
+#endif

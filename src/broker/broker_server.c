@@ -1,0 +1,323 @@
+/* broker_server - accepts machines, starts, reaps and restarts everything of the broker
+ * STARTED BY  a person, make run_broker, systemd
+ * READS       its flags, db/store, db/machines      WRITES  db/machines, db/registry, the broker table
+ * SLEEPS IN   poll: listening socket, signals, handlers in their handshake
+ * MUST NOT    touch a message; wait for a child but at its own end
+ * SIGNALS     TERM, INT: end all children, remove all objects, exit 0
+ * EXIT        0 stopped   100 wrong use   111 system trouble
+ * ON CRASH    the children die with it (PDEATHSIG); the next start waits for the store's lock and reaps what the registry lists */
+#include "broker/broker.h"
+#include "common/clock.h"
+#include "common/fdio.h"
+#include "common/lock.h"
+#include "common/log.h"
+#include "common/net.h"
+#include "common/rundir.h"
+#include "common/sig.h"
+#include "common/topic.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/shm.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct {
+	struct broker b;
+	const char *ip, *port_text, *db;
+	char run[PATH_MAX];
+	const char *topics;
+	uint64_t store_max, topic_max;
+	uint32_t workers;
+	int insecure, ready_fd, port, run_dir, run_lock, signals, said_ready;
+	int64_t next_tick;
+	struct pollfd *polls;
+	uint32_t *poll_conn;
+} m = { .db = "db", .workers = 1, .ready_fd = -1, .topics = "general,news,log" };
+
+static const char usage[] =
+    "usage: broker_server IP PORT [--db DIR] [--run DIR] [--workers N] [--topics A,B] [--store-max BYTES]\n"
+    "                     [--topic-max BYTES] [--insecure] [-v] [--ready-fd N]\n"
+    "  IP PORT      where machines connect; PORT 0 takes a free one. First line on stdout: ready IP PORT\n"
+    "  --db DIR     the store (db)                --run DIR       run folder (run-IP-PORT below the default run root)\n"
+    "  --workers N  shards of a new store (1)     --topics A,B    topics of a new store (general,news,log)\n"
+    "  --store-max  refuse publishes above this   --topic-max     the same for what waits in one topic\n"
+    "  --insecure   listen on an address that is not loopback; there is no authentication yet\n";
+
+static void
+wrong_use(const char *what, const char *which)
+{
+	fprintf(stderr, "broker_server: %s%s%s; see broker_server --help\n", what, which ? ": " : "", which ? which : "");
+	exit(EXIT_USAGE);
+}
+
+static uint64_t
+number(const char *flag, const char *text, uint64_t least, uint64_t most)
+{
+	char *end, why[160];
+	errno = 0;
+	unsigned long long v = strtoull(text, &end, 10);
+	if (*text == '\0' || *text == '-' || *end != '\0' || errno || v < least || v > most) {
+		snprintf(why, sizeof why, "%s takes a number from %llu to %llu, not", flag, (unsigned long long)least, (unsigned long long)most);
+		wrong_use(why, text);
+	}
+	return v;
+}
+
+static void
+parse(int argc, char **argv)
+{
+	enum { DB = 256, RUN, WORKERS, TOPICS, STORE, TOPIC, INSECURE, READY };
+	static const struct option options[] = {
+		{ "db", 1, 0, DB }, { "run", 1, 0, RUN }, { "workers", 1, 0, WORKERS }, { "topics", 1, 0, TOPICS }, { "store-max", 1, 0, STORE },
+		{ "topic-max", 1, 0, TOPIC }, { "insecure", 0, 0, INSECURE }, { "ready-fd", 1, 0, READY }, { "help", 0, 0, 'h' }, { 0 } };
+	opterr = 0;
+	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
+		switch (o) {
+		case DB: m.db = optarg; break;
+		case RUN: snprintf(m.run, sizeof m.run, "%s", optarg); break;
+		case WORKERS: m.workers = (uint32_t)number("--workers", optarg, 1, SHARDS_MAX); break;
+		case TOPICS: m.topics = optarg; break;
+		case STORE: m.store_max = number("--store-max", optarg, STORE_MIN, UINT64_MAX / 2); break;
+		case TOPIC: m.topic_max = number("--topic-max", optarg, 1, UINT64_MAX / 2); break;
+		case INSECURE: m.insecure = 1; break;
+		case READY: m.ready_fd = (int)number("--ready-fd", optarg, 0, INT_MAX); break;
+		case 'v': m.b.verbose = 1; break;
+		case 'h': fputs(usage, stdout); exit(0);
+		default: wrong_use("unknown flag or a flag without its value", argv[optind - 1]);
+		}
+	}
+	if (argc - optind != 2)
+		wrong_use("IP and PORT are needed, and nothing else", NULL);
+	m.ip = argv[optind];
+	m.port_text = argv[optind + 1];
+	if (strlen(m.topics) >= sizeof m.b.table->topics)
+		wrong_use("--topics is too long", NULL);
+}
+
+static void
+check_topics(void)
+{
+	char names[sizeof m.b.table->topics], *rest = NULL;
+	snprintf(names, sizeof names, "%s", m.topics);
+	for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
+		if (topic_fault(name, strlen(name)))
+			wrong_use(name, topic_fault(name, strlen(name)));
+}
+
+static void
+start_listening(void)
+{
+	struct net_address a;
+	int r = net_parse(&a, m.ip, m.port_text);
+	if (r < 0)
+		wrong_use(r == -1 ? "not an IPv4 or IPv6 address" : "not a port (0 to 65535)", r == -1 ? m.ip : m.port_text);
+	if (!a.loopback && !m.insecure)
+		wrong_use("an address that is not loopback needs --insecure, since there is no authentication yet: whoever reaches the port can read and "
+		    "publish everything", m.ip);
+	m.b.listener = net_listen(&a, &m.port);
+	if (m.b.listener < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", m.ip, m.port_text, strerror(errno),
+		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free one)" : "see `ip addr`");
+}
+
+static void
+open_run_folder(void)
+{
+	const char *why;
+	pid_t holder = 0;
+	if (m.run[0] == '\0') {
+		char root[PATH_MAX - 100];
+		rundir_default(root, sizeof root);
+		snprintf(m.run, sizeof m.run, "%s/run-%s-%d", root, m.ip, m.port);
+	}
+	m.run_dir = rundir_open(m.run, &why);
+	if (m.run_dir < 0)
+		log_fatal(EXIT_SYSTEM, "run folder %s: %s", m.run, why);
+	m.run_lock = lock_take(m.run_dir, "lock", &holder);
+	if (m.run_lock < 0)
+		log_fatal(EXIT_SYSTEM, "run folder %s: %s (pid %d): name another with --run", m.run, m.run_lock == -2 ? "in use" : strerror(errno), (int)holder);
+}
+
+static void
+make_table(void)
+{
+	struct shminfo info;
+	struct broker *b = &m.b;
+	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX ? (uint32_t)info.shmmni : SLOTS_MAX;
+	size_t bytes = sizeof *b->table + capacity * sizeof(struct conn_word);
+	if (registry_open(&b->registry, b->store.dir, NULL, NULL) < 0)
+		log_fatal(EXIT_SYSTEM, "%s/registry: %s", m.db, strerror(errno));
+	b->table_id = registry_make(&b->registry, REGISTRY_SHM, bytes, geteuid(), 0, "broker-table");
+	b->table = b->table_id < 0 ? NULL : ipcq_attach(b->table_id, 0);
+	b->conns = calloc(capacity, sizeof *b->conns);
+	m.polls = calloc(capacity + 2, sizeof *m.polls);
+	m.poll_conn = calloc(capacity + 2, sizeof *m.poll_conn);
+	if (b->table == NULL || b->conns == NULL || m.polls == NULL || m.poll_conn == NULL)
+		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), ipcq_hint(errno));
+	b->table->shards = m.workers;
+	b->table->capacity = capacity;
+	b->table->verbose = (uint32_t)b->verbose;
+	b->table->store_max = m.store_max;
+	b->table->topic_max = m.topic_max;
+	uint64_t segment = m.store_max ? m.store_max / m.workers / 8 : SEGMENT_BYTES;
+	b->table->segment_bytes = segment > SEGMENT_BYTES ? SEGMENT_BYTES : segment < SEGMENT_MIN ? SEGMENT_MIN : segment;
+	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.topics);
+	for (uint32_t i = 0; i < SHARDS_MAX; i++)
+		atomic_store(&b->table->shard[i].queue, -1);
+	atomic_store(&b->table->epoch, 1);
+	b->table->magic = MAGIC_BROKER;
+}
+
+static void
+say_ready(void)
+{
+	char line[128];
+	int n = snprintf(line, sizeof line, "ready %s %d\n", m.ip, m.port);
+	m.said_ready = 1;
+	if (fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0)
+		log_warn("%s/ready: %s", m.run, strerror(errno));
+	fdio_cloexec(STDOUT_FILENO, 0);
+	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+		log_debug("stdout is closed");
+	if (m.ready_fd >= 0) {
+		if (write(m.ready_fd, "\n", 1) < 0)
+			log_warn("--ready-fd %d: %s", m.ready_fd, strerror(errno));
+		close(m.ready_fd);
+	}
+	log_info("serves %s port %d, store %s, %u worker%s", m.ip, m.port, m.db, m.workers, m.workers == 1 ? "" : "s");
+}
+
+static void
+reap(void)
+{
+	int status;
+	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+		if (!conn_reaped(&m.b, pid, status))
+			workers_reaped(&m.b, pid, status, clock_ms());
+}
+
+static void
+tick(int64_t now)
+{
+	struct broker *b = &m.b;
+	if (now < m.next_tick)
+		return;
+	m.next_tick = now + TICK_MS;
+	atomic_fetch_add(&b->table->ticks, 1);
+	for (uint32_t i = 0; i < b->store.shards; i++)
+		bell_ring_always(&b->table->shard[i].time_bell, &b->table->shard[i].queue);
+	conn_bells(b);
+}
+
+static int
+poll_timeout(int64_t now)
+{
+	int64_t until = m.next_tick, due = workers_due(&m.b);
+	if (due >= 0 && due < until)
+		until = due;
+	if (!m.said_ready && until > now + 2)
+		until = now + 2;
+	return until > now ? (int)(until - now) : 0;
+}
+
+static void
+poll_once(int64_t now)
+{
+	struct broker *b = &m.b;
+	nfds_t n = 2;
+	m.polls[0] = (struct pollfd){ m.signals, POLLIN, 0 };
+	m.polls[1] = (struct pollfd){ m.said_ready && b->strangers < STRANGERS_MAX ? b->listener : -1, POLLIN, 0 };
+	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
+		if (atomic_load(&b->table->conn[i].state) != CONN_HELLO || b->conns[i].control < 0)
+			continue;
+		m.poll_conn[n] = i;
+		m.polls[n++] = (struct pollfd){ b->conns[i].control, POLLIN, 0 };
+	}
+	if (poll(m.polls, n, poll_timeout(now)) < 0 && errno != EINTR)
+		log_fatal(EXIT_SYSTEM, "poll: %s", strerror(errno));
+	sig_drain();
+	if (m.polls[1].revents)
+		conn_accept(b);
+	for (nfds_t k = 2; k < n; k++)
+		if (m.polls[k].revents && b->conns[m.poll_conn[k]].control == m.polls[k].fd)
+			conn_control(b, m.poll_conn[k]);
+}
+
+static void
+stop(void)
+{
+	struct broker *b = &m.b;
+	int64_t began = clock_ms();
+	int killed = 0, left = 1;
+	atomic_store(&b->table->stopping, 1);
+	fdio_close(&b->listener);
+	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++)
+		if (atomic_load(&b->table->conn[i].state) != CONN_FREE)
+			conn_end(b, i);
+	for (uint32_t i = 0; i < b->store.shards; i++)
+		bell_ring_always(&b->table->shard[i].time_bell, &b->table->shard[i].queue);
+	while (left) {
+		struct pollfd f = { m.signals, POLLIN, 0 };
+		reap();
+		left = 0;
+		for (uint32_t i = 0; i < b->store.shards; i++)
+			left += b->workers[i].pid != 0;
+		for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++)
+			left += atomic_load(&b->table->conn[i].state) != CONN_FREE;
+		if (left && !killed && clock_ms() - began > STOP_MS) {
+			killed = 1;
+			for (uint32_t i = 0; i < b->store.shards; i++)
+				if (b->workers[i].pid)
+					kill(b->workers[i].pid, SIGKILL);
+		}
+		if (left && poll(&f, 1, 50) > 0)
+			sig_drain();
+	}
+	ipcq_detach(b->table);
+	registry_close(&b->registry, 1);
+	unlinkat(m.run_dir, "ready", 0);
+	unlinkat(m.run_dir, "lock", 0);
+	rmdir(m.run);                                  /* where it is empty: it was ours alone */
+	log_info("stopped");
+}
+
+int
+main(int argc, char **argv)
+{
+	log_init("broker_server", 0);
+	parse(argc, argv);
+	log_init("broker_server", m.b.verbose);
+	check_topics();
+	m.signals = sig_init();
+	if (m.signals < 0)
+		log_fatal(EXIT_SYSTEM, "pipe: %s", strerror(errno));
+	if (m.ready_fd >= 0)
+		fdio_cloexec(m.ready_fd, 1);
+	start_listening();
+	store_open(&m.b.store, m.db, m.workers);
+	open_run_folder();
+	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
+		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.db, strerror(errno));
+	make_table();
+	m.next_tick = clock_ms() + TICK_MS;
+	while (!sig_got_stop) {
+		int64_t now = clock_ms();
+		if (sig_got_child) {
+			sig_got_child = 0;
+			reap();
+		}
+		workers_start(&m.b, now);
+		tick(now);
+		if (!m.said_ready && workers_ready(&m.b))
+			say_ready();
+		poll_once(now);
+	}
+	stop();
+	return 0;
+}

@@ -1,0 +1,258 @@
+/* conns - connections: a slot of the table, a handler and a sender process, a segment and a queue each; a part of broker_server */
+#include "broker/broker.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include "common/net.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void
+broker_touch(struct broker *b)
+{
+	atomic_fetch_add(&b->table->epoch, 1);
+	for (uint32_t i = 0; i < b->store.shards; i++)
+		bell_ring_always(&b->table->shard[i].time_bell, &b->table->shard[i].queue);
+}
+
+static int
+conn_free_slot(struct broker *b)
+{
+	for (uint32_t i = 0; i < b->table->capacity; i++)
+		if (atomic_load(&b->table->conn[i].state) == CONN_FREE)
+			return (int)i;
+	return -1;
+}
+
+static int
+conn_start_handler(struct broker *b, uint32_t i)
+{
+	struct conn *c = &b->conns[i];
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	struct child_plan plan = { "broker_handler", c->peer, b->table_id, (int)i, b->verbose, { c->socket, pair[1], -1 } };
+	c->handler = child_start(&plan);
+	close(pair[1]);
+	if (c->handler < 0) {
+		close(pair[0]);
+		c->handler = 0;
+		return -1;
+	}
+	c->control = pair[0];
+	return 0;
+}
+
+void
+conn_accept(struct broker *b)
+{
+	int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC), slot = fd < 0 ? -1 : conn_free_slot(b);
+	if (fd < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			log_warn("accept: %s: raise `ulimit -n`, or connect fewer machines", strerror(errno));
+		return;
+	}
+	if (slot < 0) {
+		log_warn("all %u connections are in use (kernel.shmmni): a machine is turned away", b->table->capacity);
+		close(fd);
+		return;
+	}
+	struct conn *c = &b->conns[slot];
+	struct conn_word *word = &b->table->conn[slot];
+	net_tune(fd);
+	*c = (struct conn){ .socket = fd, .control = -1, .unit = -1, .queue = -1 };
+	net_peer_text(fd, c->peer, sizeof c->peer);
+	if (conn_start_handler(b, (uint32_t)slot) < 0) {
+		log_warn("%s: no process for it: %s", c->peer, strerror(errno));
+		fdio_close(&c->socket);
+		return;
+	}
+	atomic_store(&word->seq, atomic_load(&word->seq) + 1);
+	atomic_store(&word->unit, -1);
+	atomic_store(&word->queue, -1);
+	atomic_store(&word->state, CONN_HELLO);
+	if (atomic_load(&b->table->conns) <= (uint32_t)slot)
+		atomic_store(&b->table->conns, (uint32_t)slot + 1);
+	b->strangers++;
+}
+
+static const char *
+conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size_t n)
+{
+	static const uint8_t none[WIRE_ID_BYTES];
+	if (h->version != WIRE_VERSION)
+		return "the daemon speaks another version of the protocol: use programs of one release";
+	if (h->slots < 1 || h->slots > SLOTS_MAX || h->window < WINDOW || h->window > 64u * WINDOW)
+		return "the daemon's limits cannot be";
+	if (memcmp(h->machine, none, sizeof none) == 0)
+		return "the daemon has no machine id";
+	if (memcmp(h->store, none, sizeof none) != 0 && memcmp(h->store, b->store.id, sizeof b->store.id) != 0)
+		return "the daemon's spool belongs to another store: point it at that broker, or give it a new spool folder";
+	for (uint32_t k = 0; k < b->table->capacity && k < atomic_load(&b->table->conns); k++) {
+		uint32_t state = atomic_load(&b->table->conn[k].state);
+		if (k == i || state == CONN_FREE || memcmp(b->conns[k].machine, h->machine, sizeof h->machine) != 0)
+			continue;
+		snprintf(text, n, "this machine is connected already, from %s: stop that daemon, or give this one a spool folder of its own",
+		    b->conns[k].peer);
+		return text;
+	}
+	return NULL;
+}
+
+static int
+conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
+{
+	struct conn *c = &b->conns[i];
+	struct conn_word *word = &b->table->conn[i];
+	char role[40];
+	snprintf(role, sizeof role, "unit-%u", i);
+	c->unit = registry_make(&b->registry, REGISTRY_SHM, broker_unit_bytes(b->store.shards, h->slots), geteuid(), 0, role);
+	snprintf(role, sizeof role, "sender-%u-queue", i);
+	c->queue = c->unit < 0 ? -1 : registry_make(&b->registry, REGISTRY_MSG, 0, geteuid(), 0, role);
+	struct broker_unit *u = c->queue < 0 ? NULL : ipcq_attach(c->unit, 0);
+	if (u == NULL) {
+		log_warn("%s: no unit for it: %s: %s", c->peer, strerror(errno), ipcq_hint(errno));
+		return -1;
+	}
+	u->shards = b->store.shards;
+	u->slots = h->slots;
+	u->serial = word->serial;
+	u->window = h->window;
+	u->magic = MAGIC_UNIT;
+	ipcq_detach(u);
+	word->slots = h->slots;
+	word->window = h->window;
+	atomic_store(&word->unit, c->unit);
+	atomic_store(&word->queue, c->queue);
+	return 0;
+}
+
+static void
+conn_admit(struct broker *b, uint32_t i, const struct hello *h)
+{
+	struct conn *c = &b->conns[i];
+	struct control_answer a = { .unit = -1 };
+	char text[200];
+	const char *fault = conn_fault(b, i, h, text, sizeof text);
+	if (fault == NULL && (b->table->conn[i].serial = machines_serial(&b->machines, h->machine)) == 0)
+		fault = "the broker's disk failed; look at its log";
+	if (fault == NULL && conn_make_objects(b, i, h) < 0)
+		fault = "a limit of the broker's kernel is reached; look at its log";
+	if (fault == NULL) {
+		memcpy(c->machine, h->machine, sizeof c->machine);
+		a.ok = 1;
+		a.unit = c->unit;
+		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = b->table->conn[i].serial, .shards = b->store.shards,
+			.message_max = MOM_MESSAGE_MAX, .window = WINDOW };
+		memcpy(a.welcome.store, b->store.id, sizeof b->store.id);
+	} else
+		snprintf(a.text, sizeof a.text, "%s", fault);
+	if (fdio_write_full(c->control, &a, sizeof a) < 0)
+		conn_end(b, i);
+}
+
+static void
+conn_go(struct broker *b, uint32_t i)
+{
+	struct conn *c = &b->conns[i];
+	struct child_plan plan = { "broker_sender", c->peer, b->table_id, (int)i, b->verbose, { c->socket, b->store.dir, -1 } };
+	fdio_close(&c->control);
+	b->strangers--;
+	c->sender = child_start(&plan);
+	if (c->sender < 0) {
+		c->sender = 0;
+		log_warn("%s: no sender for it: %s", c->peer, strerror(errno));
+		conn_end(b, i);
+		return;
+	}
+	log_info("%s: machine %u connected", c->peer, b->table->conn[i].serial);
+	atomic_store(&b->table->conn[i].state, CONN_LIVE);
+	broker_touch(b);
+}
+
+void
+conn_control(struct broker *b, uint32_t i)
+{
+	struct conn *c = &b->conns[i];
+	struct control_ask ask;
+	ssize_t n = fdio_read(c->control, &ask, sizeof ask);
+	if (n == sizeof ask && c->unit < 0)
+		conn_admit(b, i, &ask.hello);
+	else if (n == 1 && c->unit >= 0)
+		conn_go(b, i);
+	else
+		conn_end(b, i);
+}
+
+static void
+conn_finish(struct broker *b, uint32_t i)
+{
+	struct conn *c = &b->conns[i];
+	struct conn_word *word = &b->table->conn[i];
+	fdio_close(&c->socket);
+	if (c->queue >= 0)
+		registry_remove(&b->registry, REGISTRY_MSG, c->queue);
+	if (c->unit >= 0)
+		registry_remove(&b->registry, REGISTRY_SHM, c->unit);
+	memset(c, 0, sizeof *c);
+	atomic_store(&word->queue, -1);
+	atomic_store(&word->unit, -1);
+	atomic_store(&word->state, CONN_FREE);
+	broker_touch(b);
+}
+
+/* The unit ends as a whole; its slot is free once both processes are reaped. */
+void
+conn_end(struct broker *b, uint32_t i)
+{
+	struct conn *c = &b->conns[i];
+	if (c->control >= 0 && atomic_load(&b->table->conn[i].state) == CONN_HELLO)
+		b->strangers--;
+	fdio_close(&c->control);
+	atomic_store(&b->table->conn[i].state, CONN_DYING);
+	if (c->handler > 0)
+		kill(c->handler, SIGKILL);
+	if (c->sender > 0)
+		kill(c->sender, SIGKILL);
+	if (c->handler == 0 && c->sender == 0)
+		conn_finish(b, i);
+}
+
+int
+conn_reaped(struct broker *b, pid_t pid, int status)
+{
+	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
+		struct conn *c = &b->conns[i];
+		if (atomic_load(&b->table->conn[i].state) == CONN_FREE || (c->handler != pid && c->sender != pid))
+			continue;
+		if (atomic_load(&b->table->conn[i].state) == CONN_LIVE)
+			log_info("%s: %s ended (%s): the connection ends", c->peer, c->handler == pid ? "handler" : "sender", child_status_text(status));
+		if (c->handler == pid)
+			c->handler = 0;
+		else
+			c->sender = 0;
+		conn_end(b, i);
+		return 1;
+	}
+	return 0;
+}
+
+void
+conn_bells(struct broker *b)
+{
+	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
+		struct conn_word *word = &b->table->conn[i];
+		if (atomic_load(&word->state) != CONN_LIVE)
+			continue;
+		struct broker_unit *u = ipcq_attach(b->conns[i].unit, 0);
+		if (u == NULL)
+			continue;
+		bell_ring_always(&u->time_bell, &word->queue);
+		ipcq_detach(u);
+		if (!registry_check(&b->registry, REGISTRY_MSG, b->conns[i].queue))
+			log_warn("the queue of a sender was removed by somebody: it is made anew with its connection");
+	}
+}

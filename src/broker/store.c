@@ -1,0 +1,79 @@
+/* store - see store.h */
+#include "broker/store.h"
+#include "common/fdio.h"
+#include "common/hex.h"
+#include "common/lock.h"
+#include "common/log.h"
+#include "common/rundir.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+static void
+store_identity(struct store *s, const char *path, uint32_t shards)
+{
+	char hex[2 * WIRE_ID_BYTES + 1], text[160];
+	size_t n;
+	unsigned version, made_with;
+	char *old = fdio_load(s->dir, "store", &n, 4096);
+	if (old == NULL && errno != ENOENT)
+		log_fatal(EXIT_SYSTEM, "%s/store: %s", path, strerror(errno));
+	if (old) {
+		int fields = sscanf(old, "mom store %u id %32s shards %u", &version, hex, &made_with);
+		free(old);
+		if (fields >= 1 && version > 1)
+			log_fatal(EXIT_USAGE, "%s: the store has format %u, this program knows 1: use the newer program", path, version);
+		if (fields != 3 || hex_bytes(s->id, hex, sizeof s->id) < 0 || made_with < 1 || made_with > SHARDS_MAX)
+			log_fatal(EXIT_SYSTEM, "%s/store is damaged: restore it from a backup", path);
+		if (made_with != shards)
+			log_fatal(EXIT_USAGE, "%s: the store was made with --workers %u: start it with that, or make a new store", path, made_with);
+		return;
+	}
+	if (fdio_random(s->id, sizeof s->id) < 0)
+		log_fatal(EXIT_SYSTEM, "getrandom: %s", strerror(errno));
+	hex_text(hex, s->id, sizeof s->id);
+	int len = snprintf(text, sizeof text, "mom store 1 id %s shards %u\n", hex, shards);
+	if (fdio_replace(s->dir, "store", text, (size_t)len, 1) < 0)
+		log_fatal(EXIT_SYSTEM, "%s/store: %s", path, strerror(errno));
+	s->fresh = 1;
+}
+
+static void
+store_shard(struct store *s, const char *path, uint32_t i)
+{
+	char name[24];
+	snprintf(name, sizeof name, "shard-%u", i);
+	if (mkdirat(s->dir, name, 0700) < 0 && errno != EEXIST)
+		log_fatal(EXIT_SYSTEM, "%s/%s: %s", path, name, strerror(errno));
+	int fd = fdio_open_at(s->dir, name, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 || fdio_sync(s->dir) < 0)
+		log_fatal(EXIT_SYSTEM, "%s/%s: %s", path, name, strerror(errno));
+	pid_t holder = 0;
+	int lock = lock_take(fd, "lock", &holder);
+	if (lock < 0)
+		log_fatal(EXIT_SYSTEM, "%s/%s: its lock: %s", path, name, lock == -2 ? "held by an old worker" : strerror(errno));
+	s->shard_dirs[i] = fd;
+	fdio_cloexec(lock, 0);                         /* the workers keep it: a successor waits for them */
+}
+
+void
+store_open(struct store *s, const char *path, uint32_t shards)
+{
+	const char *why;
+	pid_t holder = 0;
+	*s = (struct store){ .shards = shards };
+	s->dir = rundir_open(path, &why);
+	if (s->dir < 0)
+		log_fatal(EXIT_SYSTEM, "%s: %s", path, why);
+	s->lock = lock_take(s->dir, "lock", &holder);
+	if (s->lock == -2)
+		log_fatal(EXIT_SYSTEM, "%s: the store is in use by broker_server pid %d: stop that first, or name another folder with --db", path, (int)holder);
+	if (s->lock < 0)
+		log_fatal(EXIT_SYSTEM, "%s/lock: %s", path, strerror(errno));
+	store_identity(s, path, shards);
+	for (uint32_t i = 0; i < shards; i++)
+		store_shard(s, path, i);
+}

@@ -1,0 +1,8 @@
+/* The db folder as broker_server sees it: its lock, its identity, its shards. Messages are the workers' business. */
+#ifndef STORE_H
+#define STORE_H
+#include <mom/wire.h>
+struct store { int dir, lock; uint32_t shards; uint8_t id[WIRE_ID_BYTES]; int shard_dirs[SHARDS_MAX]; int fresh; };
+/* Open or make it for that many shards. Ends the program with one clear line where it cannot. */
+void store_open(struct store *s, const char *path, uint32_t shards);
+#endif
