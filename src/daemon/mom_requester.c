@@ -1,0 +1,334 @@
+/* mom_requester - clients' rings to the socket; one process a machine, while the broker is connected
+ * STARTED BY  mom_daemon, with mom_responser, once the handshake is done
+ * READS       the request rings of all clients, words      WRITES  frames to the socket
+ * SLEEPS IN   msgrcv: its queue            WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one on the queue
+ * MUST NOT    move a client's tail (the ring is the resend buffer); believe a byte of it before it is copied
+ * SIGNALS     none: it may be killed at any time
+ * EXIT        0 the peer closed   111 system call failed
+ * ON CRASH    mom_daemon ends responser and forwarder, connects anew: rings are sent again from their tails */
+#include "common/child.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include "common/topic.h"
+#include "daemon/slots.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TURN_BYTES = 128 * 1024 };             /* of one client before the next has its turn */
+
+struct feed {
+	uint64_t at;                           /* position in the ring */
+	uint64_t last[SHARDS_MAX];             /* number of the last frame seen, a shard */
+	uint32_t owner;
+	int destroy_sent, told;
+};
+
+static struct {
+	struct machine_table *table;
+	struct daemon_unit *unit;
+	struct slots slots;
+	uint32_t shards, ticks;
+	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
+	uint64_t place_told[SHARDS_MAX], taken_told;
+	int socket, notify;
+	char *out;
+	size_t have, room;
+} q;
+
+static void
+out_flush(void)
+{
+	if (q.have == 0)
+		return;
+	if (fdio_write_full(q.socket, q.out, q.have) < 0) {
+		if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
+			exit(0);
+		log_fatal(EXIT_SYSTEM, "write(socket): %s", strerror(errno));
+	}
+	q.have = 0;
+}
+
+static char *
+out_room(size_t n)
+{
+	if (q.have + n > q.room)
+		out_flush();
+	return q.out + q.have;
+}
+
+static void
+out_note(int type, uint32_t shard, uint64_t aux)
+{
+	q.have += record_make(out_room(RECORD_HEADER), &(struct record){ .type = (uint8_t)type, .shard = (uint16_t)shard, .aux = aux }, NULL, NULL, 0);
+}
+
+/* ---- the list of living clients: what is not on it the broker destroys ---- */
+
+static void
+send_alive(uint32_t shard)
+{
+	enum { A_FRAME = 4096 };
+	static char ids[A_FRAME * 8];
+	uint32_t n = 0;
+	struct record r = { .type = REC_ALIVE, .shard = (uint16_t)shard };
+	for (uint32_t i = 0; i < q.slots.used; i++) {
+		if (q.slots.slot[i].state == SLOT_FREE)
+			continue;
+		put_u64(ids + 8 * n++, q.slots.slot[i].id);
+		if (n < A_FRAME)
+			continue;
+		uint32_t stride = record_make(out_room(sizeof ids + RECORD_HEADER + 8), &r, NULL, ids, n * 8);
+		q.have += stride;
+		q.sent[shard] += stride;
+		n = 0;
+	}
+	r.aux = 1;
+	uint32_t stride = record_make(out_room(sizeof ids + RECORD_HEADER + 8), &r, NULL, ids, n * 8);
+	q.have += stride;
+	q.sent[shard] += stride;
+}
+
+/* ---- one client's ring ---- */
+
+static void
+poison(struct slot *v, uint32_t i, const char *what)
+{
+	if (atomic_exchange(&v->segment->poisoned, 1) == 0)
+		log_warn("client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is sent", (unsigned long long)v->id, i, what);
+	slots_wake(v->segment);
+}
+
+static const char *
+frame_fault(const struct feed *f, const void *p, const struct record *r)
+{
+	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || r->type == REC_UNSUBSCRIBE;
+	if (r->type < REC_MESSAGE || r->type > REC_DESTROY)
+		return "a type that is no request";
+	if (r->shard >= q.shards)
+		return "a shard that does not exist";
+	if (with_topic && (r->topic_len == 0 || topic_fault(record_topic(p), r->topic_len) || r->shard != topic_shard(record_topic(p), r->topic_len, q.shards)))
+		return "a bad topic";
+	if (!with_topic && r->len != RECORD_HEADER)
+		return "a request that is too long";
+	if (r->type == REC_MESSAGE ? record_data_len(r) > atomic_load(&q.table->message_max) : with_topic && record_data_len(r))
+		return "a payload that is too long";
+	if (r->number == 0 || (f->last[r->shard] && r->number != f->last[r->shard] + 1 &&
+	    number_generation(r->number) <= number_generation(f->last[r->shard])))
+		return "request numbers out of order";
+	return NULL;
+}
+
+enum step { STEP_NONE, STEP_SENT, STEP_BLOCKED, STEP_POISONED };
+
+/* Nothing of a client and shard is sent while a refusal is not answered by libmom's `first`. */
+static int
+is_dropped(struct slot *v, const struct record *r, uint64_t first)
+{
+	uint64_t refused = atomic_load(&v->segment->answer[r->shard].refused);
+	return r->number < first || (refused >= first && r->number >= refused);
+}
+
+static enum step
+feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const struct ring *ring)
+{
+	uint64_t place = f->at % RING_CLIENT, left = RING_CLIENT - place, there = head - f->at;
+	char header[RECORD_HEADER];
+	struct record r;
+	if (there > RING_CLIENT || (f->at & 7) || there < 8) {
+		poison(v, i, "its counters");
+		return STEP_POISONED;
+	}
+	if (get_u32(ring->bytes + place) == 0) {                 /* a pad */
+		f->at += left;
+		if (left > there) {
+			poison(v, i, "a pad beyond its head");
+			return STEP_POISONED;
+		}
+		return STEP_NONE;
+	}
+	uint64_t limit = left < there ? left : there;
+	if (limit >= RECORD_HEADER)
+		memcpy(header, ring->bytes + place, RECORD_HEADER);
+	if (limit < RECORD_HEADER || !record_header_is_sound(header, limit < RECORD_MAX ? limit : RECORD_MAX) || record_stride(get_u32(header)) > limit) {
+		poison(v, i, "a length that cannot be");
+		return STEP_POISONED;
+	}
+	uint32_t len = get_u32(header), stride = record_stride(len);
+	char *p = out_room(stride);
+	memcpy(p, ring->bytes + place, stride);
+	put_u32(p, len);
+	if (atomic_load(&ring->tail) > f->at) {                  /* acknowledged meanwhile: the copy may be anything */
+		f->at = atomic_load(&ring->tail);
+		return STEP_NONE;
+	}
+	record_get(&r, p);
+	const char *fault = record_is_sound(p, len) ? frame_fault(f, p, &r) : "a frame that cannot be";
+	uint64_t first = r.shard < q.shards ? atomic_load(&v->segment->first[r.shard]) : 0;
+	if (fault == NULL && first > r.number && number_generation(first) > number_generation(r.number) + 1)
+		fault = "a first number that cannot be";
+	if (fault) {
+		poison(v, i, fault);
+		return STEP_POISONED;
+	}
+	if (is_dropped(v, &r, first)) {
+		f->last[r.shard] = r.number;
+		f->at += stride;
+		return STEP_NONE;
+	}
+	if (q.sent[r.shard] + stride - atomic_load(&q.unit->credit[r.shard]) > WINDOW)
+		return STEP_BLOCKED;
+	r.publisher = v->id;
+	r.offset = first;
+	r.time = i;
+	r.flags &= REC_F_DURABLE | REC_F_NO_ECHO;
+	r.crc = 0;
+	record_put(p, &r);
+	q.have += stride;
+	q.sent[r.shard] += stride;
+	f->last[r.shard] = r.number;
+	f->at += stride;
+	return STEP_SENT;
+}
+
+/* After the ring of a dead client: DESTROY to each shard, under a raised generation. */
+static void
+feed_destroy(struct slot *v, struct feed *f, uint32_t i)
+{
+	uint64_t number = number_make(v->generation, 1);
+	if (!f->destroy_sent) {
+		for (uint32_t k = 0; k < q.shards; k++)
+			if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > WINDOW)
+				return;
+		for (uint32_t k = 0; k < q.shards; k++) {
+			q.have += record_make(out_room(RECORD_HEADER), &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
+			    .shard = (uint16_t)k, .publisher = v->id, .number = number, .offset = number, .time = i }, NULL, NULL, 0);
+			q.sent[k] += RECORD_HEADER;
+		}
+		f->destroy_sent = 1;
+	}
+	for (uint32_t k = 0; k < q.shards; k++)
+		if (atomic_load(&v->segment->answer[k].acked) < number)
+			return;
+	if (!f->told) {
+		atomic_store(&q.unit->slot[i].destroyed, v->owner);
+		f->told = 1;
+		uint64_t one = 1;
+		if (write(q.notify, &one, sizeof one) < 0)
+			log_debug("notify: %s", strerror(errno));
+	}
+}
+
+static int
+feed_look(uint32_t i)
+{
+	struct slot *v = &q.slots.slot[i];
+	struct feed *f = v->own;
+	int more = 0;
+	if (v->state == SLOT_FREE || v->segment == NULL || f == NULL)
+		return 0;
+	const struct ring *ring = client_requests(v->segment);
+	uint64_t began = q.have, head = atomic_load_explicit(&ring->head, memory_order_acquire), tail = atomic_load(&ring->tail);
+	int idle = atomic_load(&v->segment->poisoned) != 0;
+	if (!idle && tail > f->at && tail - f->at <= RING_CLIENT)
+		f->at = tail;
+	for (size_t turn = 0; !idle && f->at != head; turn++) {
+		enum step step = feed_frame(v, f, i, head, ring);
+		if (step == STEP_BLOCKED || step == STEP_POISONED)
+			break;
+		if (q.have < began)
+			began = 0;
+		if (q.have - began > TURN_BYTES) {
+			more = 1;
+			break;
+		}
+	}
+	if (v->state == SLOT_DYING && (f->at == head || atomic_load(&v->segment->poisoned)))
+		feed_destroy(v, f, i);
+	return more;
+}
+
+static void
+on_slot(uint32_t i, const struct slot *old)
+{
+	struct slot *v = &q.slots.slot[i];
+	struct feed *f = v->own;
+	if (v->state == SLOT_FREE || v->segment == NULL) {
+		free(f);
+		v->own = NULL;
+		return;
+	}
+	if (f && old->segment == v->segment && old->id == v->id)
+		return;                                /* the same ring goes on, whoever writes it now */
+	free(f);
+	v->own = f = calloc(1, sizeof *f);
+	if (f == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for a client");
+	f->at = atomic_load(&client_requests(v->segment)->tail);
+}
+
+static void
+notes_look(int on_tick)
+{
+	uint64_t taken = atomic_load(&q.unit->taken);
+	if (taken - q.taken_told >= WINDOW / 4 || (on_tick && taken != q.taken_told)) {
+		out_note(REC_CREDIT, 0, taken);
+		q.taken_told = taken;
+	}
+	for (uint32_t k = 0; on_tick && k < q.shards; k++) {
+		uint64_t place = atomic_load(&q.unit->place[k]);
+		if (place > q.place_told[k])
+			out_note(REC_PLACE, k, q.place_told[k] = place);
+	}
+}
+
+static int
+round_of_work(void)
+{
+	int more = 0, on_tick = atomic_load(&q.table->ticks) != q.ticks;
+	bell_clear(&q.unit->credit_bell);
+	bell_clear(&q.unit->taken_bell);
+	bell_clear(&q.unit->requester_time);
+	slots_look(&q.slots, on_slot);
+	for (uint32_t i = 0; i < q.slots.used; i++)
+		if (q.slots.slot[i].segment)
+			bell_clear(&client_requests(q.slots.slot[i].segment)->bell);
+	for (uint32_t i = 0; i < q.slots.used; i++)
+		more |= feed_look(i);
+	notes_look(on_tick);
+	if (on_tick) {
+		q.ticks = atomic_load(&q.table->ticks);
+		if (q.ticks % PING_TICKS == 0)
+			out_note(REC_PING, 0, 0);
+	}
+	out_flush();
+	return more;
+}
+
+int
+main(void)
+{
+	struct child_place place;
+	child_begin(&place, "mom_requester", "mom_daemon");
+	q.table = ipcq_attach(place.table, 0);
+	q.unit = ipcq_attach(place.index, 0);
+	q.socket = place.fds[0];
+	q.notify = place.fds[1];
+	q.room = BATCH + RECORD_MAX;
+	q.out = malloc(q.room);
+	if (q.table == NULL || q.unit == NULL || q.out == NULL)
+		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+	q.shards = atomic_load(&q.table->shards);
+	q.ticks = atomic_load(&q.table->ticks);
+	slots_init(&q.slots, q.table, q.unit, UNIT_REQUESTER);
+	slots_look(&q.slots, on_slot);
+	for (uint32_t k = 0; k < q.shards; k++)
+		send_alive(k);
+	for (;;) {
+		while (round_of_work())
+			;
+		if (ipcq_wait(atomic_load(&q.table->request_queue)) < 0 && errno != EINTR)
+			log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
+	}
+}

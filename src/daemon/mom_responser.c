@@ -1,0 +1,184 @@
+/* mom_responser - answers into the clients' words, deliveries to the forwarder; one process a machine, while the broker is connected
+ * STARTED BY  mom_daemon, with mom_requester, once the handshake is done
+ * READS       frames from the socket        WRITES  words in clients' segments, the delivery ring
+ * SLEEPS IN   read: the socket              WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one on the queue
+ * MUST NOT    wait for a client or the forwarder: deliveries obey the credit that was granted
+ * SIGNALS     none: it may be killed at any time
+ * EXIT        0 the broker closed   100 the broker sent nonsense   111 system call failed
+ * ON CRASH    mom_daemon ends requester and forwarder and connects anew; what was on its way comes again */
+#include "common/child.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include "daemon/slots.h"
+#include <errno.h>
+#include <mom/wire.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct {
+	struct machine_table *table;
+	struct daemon_unit *unit;
+	struct slots slots;
+	struct ring_writer out;
+	uint32_t shards;
+	int socket, fed, ring_requester;
+	char *buffer;
+	size_t have, room;
+} p;
+
+static void
+bad_broker(const char *what)
+{
+	log_fatal(EXIT_USAGE, "the broker sent %s: the connection is made anew", what);
+}
+
+static void
+raise_word(word64 *word, uint64_t value)
+{
+	if (atomic_load(word) < value)
+		atomic_store(word, value);
+}
+
+static void
+on_answer(const struct answer *a)
+{
+	if (a->shard >= p.shards || a->slot >= p.table->capacity)
+		bad_broker("an answer to nobody");
+	struct slot *v = a->slot < p.slots.used ? &p.slots.slot[a->slot] : NULL;
+	if (v == NULL || v->segment == NULL)
+		return;                                /* gone meanwhile */
+	struct answer_words *w = &v->segment->answer[a->shard];
+	switch (a->kind) {
+	case ANSWER_ACKED:
+		raise_word(&w->acked, a->number);
+		break;
+	case ANSWER_RESULT:
+		result_write(&w->result[a->number & 1], a->number, a->code, a->value);
+		break;
+	case ANSWER_REFUSED:
+		atomic_store(&w->refused_code, a->code);
+		raise_word(&w->refused, a->number);
+		break;
+	case ANSWER_LOST:
+		result_write(&w->lost, a->number, atomic_load(&w->lost.code) + 1, a->value);
+		break;
+	default:
+		bad_broker("an answer of no kind");
+	}
+	slots_wake(v->segment);
+	if (v->state == SLOT_DYING)
+		p.ring_requester = 1;
+}
+
+static void
+on_answers(const void *frame, const struct record *r)
+{
+	const char *payload = record_data(frame, r);
+	uint32_t n = record_data_len(r);
+	if (n % ANSWER_BYTES)
+		bad_broker("answers that are cut");
+	slots_look(&p.slots, NULL);
+	for (uint32_t at = 0; at < n; at += ANSWER_BYTES) {
+		struct answer a;
+		wire_answer_get(&a, payload + at);
+		on_answer(&a);
+	}
+}
+
+static void
+on_delivery(const void *frame, const struct record *r)
+{
+	uint32_t stride = record_stride(r->len);
+	char *at = ring_reserve(&p.out, stride);
+	if (r->shard >= p.shards)
+		bad_broker("a shard that does not exist");
+	if (at == NULL)
+		bad_broker("more than was granted");
+	memcpy(at, frame, stride);
+	ring_advance(&p.out, stride);
+	p.fed = 1;
+}
+
+static void
+on_frame(const void *frame)
+{
+	struct record r;
+	record_get(&r, frame);
+	switch (r.type) {
+	case REC_ANSWERS:
+		on_answers(frame, &r);
+		return;
+	case REC_CREDIT:
+		if (r.shard >= p.shards)
+			bad_broker("a shard that does not exist");
+		atomic_store(&p.unit->credit[r.shard], r.aux);
+		p.ring_requester = 1;
+		return;
+	case REC_PING:
+		return;
+	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_DESTROY: case REC_LIST: case REC_LISTED: case REC_UPTO:
+		on_delivery(frame, &r);
+		return;
+	default:
+		bad_broker("a frame of a type that has no place here");
+	}
+}
+
+static void
+take_frames(void)
+{
+	size_t q = 0;
+	while (p.have - q >= RECORD_HEADER) {
+		const char *f = p.buffer + q;
+		if (!record_header_is_sound(f, RECORD_MAX))
+			bad_broker("a frame whose lengths cannot be");
+		uint32_t stride = record_stride(get_u32(f));
+		if (stride > p.have - q)
+			break;
+		if (!record_is_sound(f, stride))
+			bad_broker("a frame whose topic cannot be");
+		on_frame(f);
+		q += stride;
+	}
+	p.have -= q;
+	memmove(p.buffer, p.buffer + q, p.have);
+	if (p.fed) {
+		ring_publish(&p.out);
+		bell_ring(&p.out.ring->bell, &p.table->deliver_queue);
+	}
+	if (p.ring_requester)
+		bell_ring(&p.unit->credit_bell, &p.table->request_queue);
+	p.fed = p.ring_requester = 0;
+}
+
+int
+main(void)
+{
+	struct child_place place;
+	child_begin(&place, "mom_responser", "mom_daemon");
+	p.table = ipcq_attach(place.table, 0);
+	p.unit = ipcq_attach(place.index, 0);
+	p.socket = place.fds[0];
+	p.room = BATCH + RECORD_MAX;
+	p.buffer = malloc(p.room);
+	if (p.table == NULL || p.unit == NULL || p.buffer == NULL)
+		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+	p.shards = atomic_load(&p.table->shards);
+	ring_writer_init(&p.out, daemon_unit_ring(p.unit, p.unit->slots), RING_WINDOW, WINDOW);
+	slots_init(&p.slots, p.table, p.unit, UNIT_RESPONSER);
+	for (;;) {
+		size_t n = p.room - p.have < BATCH ? p.room - p.have : BATCH;
+		ssize_t r = fdio_read(p.socket, p.buffer + p.have, n);
+		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
+			log_info("the broker closed the connection");
+			return 0;
+		}
+		if (r < 0 && errno == EAGAIN)
+			bad_broker("nothing for 12 s");
+		if (r < 0)
+			log_fatal(EXIT_SYSTEM, "read(socket): %s", strerror(errno));
+		p.have += (size_t)r;
+		slots_look(&p.slots, NULL);
+		take_frames();
+	}
+}

@@ -1,0 +1,76 @@
+/* slots - see slots.h */
+#include "daemon/slots.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdlib.h>
+
+void
+slots_init(struct slots *s, struct machine_table *table, struct daemon_unit *unit, enum unit_role role)
+{
+	*s = (struct slots){ .table = table, .unit = unit, .role = role };
+	s->slot = calloc(table->capacity, sizeof *s->slot);
+	if (s->slot == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for %u clients", table->capacity);
+	for (uint32_t i = 0; i < table->capacity; i++)
+		s->slot[i].segment_id = -1;
+}
+
+/* The flag is set only while it is true, so that mom_daemon never counts too many attachments of ours. */
+static void
+slot_attach(struct slots *s, uint32_t i, int id)
+{
+	struct slot *v = &s->slot[i];
+	if (v->segment) {
+		atomic_store(&s->unit->slot[i].attached[s->role], 0);
+		ipcq_detach(v->segment);
+	}
+	v->segment = NULL;
+	v->segment_id = id;
+	if (id < 0)
+		return;
+	v->segment = ipcq_attach(id, 0);
+	if (v->segment && (v->segment->magic != MAGIC_CLIENT || v->segment->layout != IPC_LAYOUT)) {
+		ipcq_detach(v->segment);
+		v->segment = NULL;
+	}
+	if (v->segment)
+		atomic_store(&s->unit->slot[i].attached[s->role], 1);
+}
+
+int
+slots_look(struct slots *s, void (*changed)(uint32_t i, const struct slot *old))
+{
+	uint32_t epoch = atomic_load(&s->table->epoch);
+	if (epoch == s->epoch)
+		return 0;
+	s->epoch = epoch;
+	uint32_t used = atomic_load(&s->table->slots);
+	s->used = used > s->used ? used : s->used;
+	for (uint32_t i = 0; i < s->used; i++) {
+		struct slot_word *w = &s->table->slot[i];
+		struct slot *v = &s->slot[i], old = *v;
+		uint32_t state = atomic_load(&w->state), owner = atomic_load(&w->owner);
+		int id = state == SLOT_FREE ? -1 : atomic_load(&w->segment);
+		if (state == v->state && owner == v->owner && id == v->segment_id)
+			continue;
+		v->state = state;
+		v->owner = owner;
+		v->id = atomic_load(&w->id);
+		v->generation = atomic_load(&w->generation);
+		v->durable = atomic_load(&w->durable);
+		v->fresh = atomic_load(&w->fresh);
+		if (id != v->segment_id)
+			slot_attach(s, i, id);
+		if (changed)
+			changed(i, &old);
+	}
+	return 1;
+}
+
+void
+slots_wake(struct client_segment *c)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&c->asleep))
+		ipcq_post(atomic_load(&c->sem));
+}
