@@ -130,6 +130,14 @@ is_dropped(struct slot *v, const struct record *r, uint64_t first)
 	return r->number < first || (refused >= first && r->number >= refused);
 }
 
+/* past what a former connection brought home: the numbers begin anew */
+static void
+feed_jump(struct feed *f, uint64_t at)
+{
+	f->at = at;
+	memset(f->last, 0, sizeof f->last);
+}
+
 static enum step
 feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const struct ring *ring)
 {
@@ -160,7 +168,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	memcpy(p, ring->bytes + place, stride);
 	put_u32(p, len);
 	if (atomic_load(&ring->tail) > f->at) {                  /* acknowledged meanwhile: the copy may be anything */
-		f->at = atomic_load(&ring->tail);
+		feed_jump(f, atomic_load(&ring->tail));
 		return STEP_NONE;
 	}
 	record_get(&r, p);
@@ -232,7 +240,7 @@ feed_look(uint32_t i)
 	uint64_t began = q.have, head = atomic_load_explicit(&ring->head, memory_order_acquire), tail = atomic_load(&ring->tail);
 	int idle = atomic_load(&v->segment->poisoned) != 0;
 	if (!idle && tail > f->at && tail - f->at <= RING_CLIENT)
-		f->at = tail;
+		feed_jump(f, tail);
 	for (size_t turn = 0; !idle && f->at != head; turn++) {
 		enum step step = feed_frame(v, f, i, head, ring);
 		if (step == STEP_BLOCKED || step == STEP_POISONED)

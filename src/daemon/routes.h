@@ -1,0 +1,12 @@
+/* Who on this machine gets a topic: the forwarder routes by the broker's list and its changes, by nothing else. */
+#ifndef ROUTES_H
+#define ROUTES_H
+#include "common/map.h"
+#include <mom/record.h>
+struct route_sub { uint64_t client, since; uint16_t flags; };
+struct route { char *topic; uint16_t len; uint32_t shard; struct route_sub *subs; size_t count, room; };
+struct routes { struct map topics; uint64_t awaited[SHARDS_MAX]; int listed[SHARDS_MAX]; };
+struct route *routes_find(const struct routes *r, const char *topic, uint16_t len);
+void routes_change(struct routes *r, const struct record *rec, const char *topic);   /* LIST, LISTED, SUBSCRIBE, UNSUBSCRIBE, DESTROY */
+const struct route_sub *route_sub_of(const struct route *route, uint64_t client);
+#endif
