@@ -64,7 +64,8 @@ daemon_plan(struct server *s, const char *name, int port)
 static void
 server_exec(struct server *s, int ready)
 {
-	char *argv[32], port[12], fd[12];
+	const char *argv[32];
+	char port[12], fd[12];
 	int n = 0;
 	sigset_t none;
 
@@ -75,7 +76,7 @@ server_exec(struct server *s, int ready)
 	snprintf(fd, sizeof fd, "%d", ready);
 	if (s->fault)
 		setenv("MOM_FAULT", s->fault, 1);
-	argv[n++] = (char *)t_bin(s->is_broker ? "broker_server" : "mom_daemon");
+	argv[n++] = t_bin(s->is_broker ? "broker_server" : "mom_daemon");
 	argv[n++] = s->ip;
 	argv[n++] = port;
 	argv[n++] = s->is_broker ? "--db" : "--spool";
@@ -94,7 +95,7 @@ server_exec(struct server *s, int ready)
 	for (int i = 3; i < 256; i++)
 		if (i != ready)
 			close(i);
-	execv(argv[0], argv);
+	execv(argv[0], (char **)(uintptr_t)argv);
 	dprintf(2, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }

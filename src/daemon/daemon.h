@@ -1,0 +1,101 @@
+/* mom_daemon's state, shared by its parts: members (the list of clients), door (registration), link (the broker), unit (the three). */
+#ifndef DAEMON_H
+#define DAEMON_H
+#include "common/child.h"
+#include "common/net.h"
+#include "common/registry.h"
+#include <mom/ipc.h>
+#include <mom/wire.h>
+
+struct member {                          /* one slot of the client table */
+	enum slot_state state;
+	uint64_t id;
+	uint32_t generation, owner;
+	uid_t uid;
+	pid_t pid;
+	unsigned long long started;      /* of the process, from /proc: a pid alone may be another's by now */
+	int durable, fresh;
+	char name[MOM_NAME_MAX + 4];
+	uint8_t nonce[16];
+	int shm, sem, socket, pidfd;
+	struct client_segment *segment;
+	uint64_t saved_ack;              /* digest of what is saved of a durable client's words */
+	int absent;                      /* ticks in a row in which nobody had the segment attached */
+};
+
+struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };   /* at the door */
+
+enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
+
+struct daemon {
+	const char *ip, *port;
+	struct net_address broker;
+	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
+	struct registry registry;
+	int table_id;
+	struct machine_table *table;
+	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
+	uint32_t serial, shards;
+	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */
+
+	struct member *members;          /* table->capacity */
+	uint32_t used;
+
+	struct waiting *waiting;
+	size_t waiting_count, waiting_room;
+
+	enum link_state link;
+	int socket, link_said;
+	int64_t link_due, link_until;
+	struct backoff link_backoff;
+	char hello[512];
+	size_t hello_have;
+
+	int unit_id;
+	struct daemon_unit *unit;
+	pid_t requester, responser, forwarder;
+	int unit_ending;
+	int64_t unit_started, unit_due;
+	struct backoff unit_backoff;
+};
+
+/* members */
+void members_load(struct daemon *d);                   /* the list in the spool; adopts what lives */
+int  members_save(struct daemon *d);
+int  members_keep(const struct registry_object *o, void *d);       /* for registry_open */
+struct member *members_by_name(struct daemon *d, uid_t uid, const char *name);
+int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);  /* slot, or MOM_E* */
+int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0, 1: the forwarder is not done yet */
+void member_died(struct daemon *d, uint32_t slot);
+void members_check(struct daemon *d);                  /* once a second: liveness, missing semaphores, words of durable clients */
+void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */
+void members_stop(struct daemon *d);                   /* clean stop: undrained rings and words to the spool */
+void members_limits(struct daemon *d);                 /* the broker's limits into all segments */
+int  process_lives(pid_t pid, unsigned long long started);
+unsigned long long process_started(pid_t pid);
+void daemon_touch(struct daemon *d);                   /* the client table changed */
+
+/* identity in the spool */
+void identity_load(struct daemon *d);
+int  identity_save(struct daemon *d);
+
+/* door */
+int  door_open(struct daemon *d);
+void door_accept(struct daemon *d);
+void door_hear(struct daemon *d, size_t i);            /* somebody waiting says what it wants */
+void door_serve(struct daemon *d);                     /* answer those who can be answered now */
+void door_close(struct daemon *d);
+
+/* link */
+int64_t link_step(struct daemon *d, int64_t now);      /* connect where it is due; when to look again */
+void link_event(struct daemon *d);                     /* the socket is ready for the handshake's next step */
+void link_down(struct daemon *d);
+
+/* unit */
+void unit_step(struct daemon *d, int64_t now);
+int  unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now);
+void unit_connect(struct daemon *d);                   /* requester and responser join: the handshake is done */
+void unit_end(struct daemon *d);
+int  unit_is_gone(const struct daemon *d);
+void unit_bells(struct daemon *d);
+#endif

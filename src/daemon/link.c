@@ -1,0 +1,154 @@
+/* link - the connection to the broker: connecting, the handshake, reconnecting for ever; a part of mom_daemon */
+#include "daemon/daemon.h"
+#include "common/clock.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+enum { LINK_WAIT_MS = 5000 };              /* for a connection or a WELCOME */
+
+void
+link_down(struct daemon *d)
+{
+	fdio_close(&d->socket);
+	if (d->link != LINK_IDLE)
+		d->link_due = clock_ms() + backoff_after(&d->link_backoff, 0, d->link == LINK_UP ? clock_ms() - d->link_until : 0);
+	d->link = LINK_IDLE;
+}
+
+static void
+link_failed(struct daemon *d, const char *why)
+{
+	if (!d->link_said)
+		log_warn("broker %s port %s: %s: tried again until it works", d->ip, d->port, why);
+	d->link_said = 1;
+	link_down(d);
+}
+
+static void
+link_hello(struct daemon *d)
+{
+	char bytes[RECORD_HEADER + HELLO_BYTES], payload[HELLO_BYTES];
+	struct hello h = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = d->table->capacity, .window = WINDOW };
+	struct record r = { .type = REC_HELLO };
+	memcpy(h.machine, d->machine, sizeof h.machine);
+	memcpy(h.store, d->store, sizeof h.store);
+	wire_hello_put(payload, &h);
+	uint32_t n = record_make(bytes, &r, NULL, payload, sizeof payload);
+	d->link = LINK_HELLO;
+	d->hello_have = 0;
+	if (send(d->socket, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
+		link_failed(d, strerror(errno));
+}
+
+static void
+link_welcome(struct daemon *d)
+{
+	struct welcome w;
+	wire_welcome_get(&w, d->hello + RECORD_HEADER);
+	if (w.version != WIRE_VERSION || w.shards < 1 || w.shards > SHARDS_MAX || w.serial == 0 || w.window != WINDOW) {
+		link_failed(d, "it speaks another version of the protocol: use programs of one release");
+		return;
+	}
+	if ((d->serial && d->serial != w.serial) || (d->shards && d->shards != w.shards)) {
+		link_failed(d, "it knows this machine under another serial: is it another store? give this daemon a new spool folder");
+		return;
+	}
+	int fresh = d->serial == 0;
+	d->serial = w.serial;
+	d->shards = w.shards;
+	memcpy(d->store, w.store, sizeof d->store);
+	if (fresh && identity_save(d) < 0) {
+		d->serial = 0;
+		link_failed(d, "the spool cannot be written");
+		return;
+	}
+	if (w.message_max < MOM_MESSAGE_MAX)
+		log_info("the broker takes payloads up to %u bytes: so does this daemon", w.message_max);
+	atomic_store(&d->table->message_max, w.message_max < MOM_MESSAGE_MAX ? w.message_max : MOM_MESSAGE_MAX);
+	atomic_store(&d->table->serial, w.serial);
+	atomic_store(&d->table->window, w.window);
+	atomic_store(&d->table->shards, w.shards);
+	members_limits(d);
+	d->link = LINK_UP;
+	d->link_until = clock_ms();
+	d->link_said = 0;
+	log_info("connected to broker %s port %s as machine %u", d->ip, d->port, d->serial);
+	net_tune(d->socket);
+	unit_connect(d);
+	door_serve(d);
+}
+
+/* Exactly the answer's bytes are read: what follows is the responser's. */
+static void
+link_read(struct daemon *d)
+{
+	size_t want = d->hello_have < RECORD_HEADER ? RECORD_HEADER : record_stride(get_u32(d->hello));
+	ssize_t n = recv(d->socket, d->hello + d->hello_have, want - d->hello_have, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		link_failed(d, n == 0 ? "it closed the connection" : strerror(errno));
+		return;
+	}
+	d->hello_have += (size_t)n;
+	if (d->hello_have < RECORD_HEADER)
+		return;
+	if (!record_header_is_sound(d->hello, sizeof d->hello - 8)) {
+		link_failed(d, "what answers there is no broker of ours");
+		return;
+	}
+	if (d->hello_have < record_stride(get_u32(d->hello)))
+		return;
+	struct record r;
+	record_get(&r, d->hello);
+	if (r.type == REC_WELCOME && record_data_len(&r) == WELCOME_BYTES)
+		link_welcome(d);
+	else if (r.type == REC_REFUSE) {
+		char why[256];
+		snprintf(why, sizeof why, "refused: %.*s", (int)(record_data_len(&r) < 200 ? record_data_len(&r) : 200), d->hello + RECORD_HEADER);
+		link_failed(d, why);
+	} else
+		link_failed(d, "what answers there is no broker of ours");
+}
+
+void
+link_event(struct daemon *d)
+{
+	int error = 0;
+	socklen_t n = sizeof error;
+	if (d->link == LINK_HELLO) {
+		link_read(d);
+		return;
+	}
+	if (getsockopt(d->socket, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error)
+		link_failed(d, strerror(error ? error : errno));
+	else
+		link_hello(d);
+}
+
+int64_t
+link_step(struct daemon *d, int64_t now)
+{
+	int done = 0;
+	if (d->link == LINK_CONNECTING || d->link == LINK_HELLO) {
+		if (now >= d->link_until)
+			link_failed(d, "no answer");
+		else
+			return d->link_until;
+	}
+	if (d->link != LINK_IDLE || d->forwarder == 0 || d->unit_ending)
+		return -1;
+	if (now < d->link_due)
+		return d->link_due;
+	d->socket = net_connect(&d->broker, &done);
+	d->link = LINK_CONNECTING;
+	d->link_until = now + LINK_WAIT_MS;
+	if (d->socket < 0)
+		link_failed(d, strerror(errno));
+	else if (done)
+		link_hello(d);
+	return d->link == LINK_IDLE ? d->link_due : d->link_until;
+}

@@ -1,0 +1,152 @@
+/* subscriptions - item 2: only what one subscribed to arrives, and it carries topic, publisher, offset and time */
+#include <lib/server.h>
+#include <lib/t.h>
+#include <lib/talk.h>
+#include <string.h>
+#include <time.h>
+
+static struct server broker, daemon_, other;
+
+static void
+up(void)
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&daemon_, "daemon", broker.port);
+	use_daemon(&daemon_);
+}
+
+TEST(only_subscribed, "only subscribed topics arrive; a topic whose name begins like another's is another")
+{
+	up();
+	int a = talk_create(), b = talk_create();
+	REQUIRE(mom_subscribe(a, "news", 0) == 0, "%s", mom_error_text(a));
+	REQUIRE(mom_subscribe(a, "end", 0) == 0, "%s", mom_error_text(a));
+	say(b, "new", "1");
+	say(b, "news/sport", "2");
+	say(b, "newspaper", "3");
+	say(b, "NEWS", "4");
+	say(b, "news", "5");
+	say(b, "end", "6");
+	hear(a, "news", "5");
+	hear(a, "end", "6");
+	hear_nothing(a);
+	hear_nothing(b);
+	bye(a);
+	bye(b);
+}
+
+TEST(unsubscribe, "after unsubscribe nothing more of the topic comes, not even what waited")
+{
+	up();
+	int a = talk_create(), b = talk_create();
+	REQUIRE(mom_subscribe(a, "gone", 0) == 0 && mom_subscribe(a, "stays", 0) == 0, "%s", mom_error_text(a));
+	say(b, "gone", "waits");
+	say(b, "stays", "1");
+	REQUIRE(mom_unsubscribe(a, "gone") == 0, "%s", mom_error_text(a));
+	say(b, "gone", "late");
+	say(b, "stays", "2");
+	hear(a, "stays", "1");
+	hear(a, "stays", "2");
+	hear_nothing(a);
+	bye(a);
+	bye(b);
+}
+
+TEST(again_at_once, "unsubscribe and subscribe again at once delivers nothing from before, 200 times")
+{
+	char text[20];
+	up();
+	int a = talk_create(), b = talk_create();
+	REQUIRE(mom_subscribe(a, "again", 0) == 0, "%s", mom_error_text(a));
+	for (int i = 0; i < 200; i++) {
+		say(b, "again", "before");
+		REQUIRE(mom_unsubscribe(a, "again") == 0, "%s", mom_error_text(a));
+		if (i % 2)
+			say(b, "again", "between");
+		REQUIRE(mom_subscribe(a, "again", 0) == 0, "%s", mom_error_text(a));
+		snprintf(text, sizeof text, "after %d", i);
+		say(b, "again", text);
+		hear(a, "again", text);
+	}
+	hear_nothing(a);
+	bye(a);
+	bye(b);
+}
+
+TEST(from_its_return_on, "what is acknowledged after subscribe returned arrives, on another daemon too; what was before does not")
+{
+	struct mom_message m;
+	up();
+	daemon_start(&other, "other", broker.port);
+	int a = talk_create();
+	use_daemon(&other);
+	int b = talk_create();
+	say(a, "since", "too early");
+	REQUIRE(mom_subscribe(b, "since", 0) == 0, "%s", mom_error_text(b));
+	say(a, "since", "first");
+	hear(b, "since", "first");
+	REQUIRE(mom_receive(b, &m, 0) == MOM_ETIMEDOUT, "more came");
+	bye(a);
+	bye(b);
+}
+
+TEST(no_echo, "MOM_NO_ECHO leaves out one's own messages and nobody else's")
+{
+	up();
+	int a = talk_create(), b = talk_create();
+	REQUIRE(mom_subscribe(a, "echo", MOM_NO_ECHO) == 0 && mom_subscribe(b, "echo", 0) == 0, "%s", mom_error_text(a));
+	say(a, "echo", "of a");
+	say(b, "echo", "of b");
+	hear(a, "echo", "of b");
+	hear_nothing(a);
+	hear(b, "echo", "of a");
+	hear(b, "echo", "of b");
+	bye(a);
+	bye(b);
+}
+
+TEST(fields, "a message carries topic, publisher, a growing offset and the time of its storing")
+{
+	struct mom_message m;
+	uint64_t last = 0;
+	int64_t before = (int64_t)time(NULL) * 1000000 - 1000000, last_time = 0;
+	up();
+	int a = talk_create(), b = talk_create();
+	REQUIRE(mom_global_id(a) != 0 && mom_global_id(a) != mom_global_id(b), "ids %llx %llx", (unsigned long long)mom_global_id(a),
+	    (unsigned long long)mom_global_id(b));
+	REQUIRE(mom_subscribe(a, "fields", 0) == 0, "%s", mom_error_text(a));
+	for (int i = 0; i < 20; i++) {
+		int from = i % 2 ? a : b;
+		REQUIRE(mom_publish(from, "fields", i ? "x" : NULL, i ? 1 : 0, 0) == 0, "%s", mom_error_text(from));
+		REQUIRE(mom_receive(a, &m, 20000) == 0, "%s", mom_error_text(a));
+		REQUIRE(strcmp(m.topic, "fields") == 0 && m.publisher == mom_global_id(from) && m.len == (i ? 1u : 0u) && m.flags == 0,
+		    "%d: topic %s publisher %llx len %zu flags %u", i, m.topic, (unsigned long long)m.publisher, m.len, m.flags);
+		REQUIRE(m.offset > last, "offset %llx after %llx", (unsigned long long)m.offset, (unsigned long long)last);
+		REQUIRE(m.time_us >= before && m.time_us >= last_time && m.time_us <= ((int64_t)time(NULL) + 2) * 1000000, "time %lld",
+		    (long long)m.time_us);
+		last = m.offset;
+		last_time = m.time_us;
+	}
+	bye(a);
+	bye(b);
+}
+
+TEST(payloads, "payloads of 0, 1 and 1 MiB, and a topic of 255 bytes, come through unchanged")
+{
+	static char big[MOM_MESSAGE_MAX], topic[MOM_TOPIC_MAX + 1];
+	static const size_t sizes[] = {0, 1, 7, 8, 9, 4095, 4096, 65536, MOM_MESSAGE_MAX - 1, MOM_MESSAGE_MAX};
+	struct mom_message m;
+	struct t_rng rng;
+	t_rng_init(&rng, 5);
+	t_rng_fill(&rng, big, sizeof big);
+	memset(topic, 'x', MOM_TOPIC_MAX);
+	up();
+	int a = talk_create();
+	REQUIRE(mom_subscribe(a, topic, 0) == 0, "%s", mom_error_text(a));
+	for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		REQUIRE(mom_publish(a, topic, big, sizes[i], MOM_FAST) == 0, "%s", mom_error_text(a));
+		REQUIRE(mom_receive(a, &m, 20000) == 0, "%zu bytes: %s", sizes[i], mom_error_text(a));
+		REQUIRE(m.len == sizes[i] && memcmp(m.data, big, m.len) == 0 && strcmp(m.topic, topic) == 0, "%zu bytes for %zu", m.len, sizes[i]);
+	}
+	bye(a);
+}

@@ -1,0 +1,16 @@
+/* talk - what most cases say with their own handles; each call fails the case when it does not go well */
+#ifndef TALK_H
+#define TALK_H
+
+#include <mom.h>
+#include <stdint.h>
+
+int  talk_create(void);
+int  talk_open(const char *name);
+void talk_subscribe(int id, const char *topic);
+void say(int id, const char *topic, const char *text);               /* durable */
+void hear(int id, const char *topic, const char *text);              /* the next message is this one */
+void hear_again(int id, const char *topic, const char *text);        /* ... and is flagged MOM_REDELIVERED */
+void hear_nothing(int id);                                           /* nothing waits */
+void bye(int id);                                                    /* destroy */
+#endif
