@@ -102,6 +102,7 @@ TEST(timed_out, "a publish that timed out is stored exactly once when the broker
 	server_thaw(&broker);
 	r = mom_flush(id, 20000);
 	REQUIRE(r == 0, "flush: %s: %s", mom_strerror(r), mom_error_text(id));
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 20000) == 0, "%s", mom_error_text(id));
 	hear(id, "late", "once");
 	say(id, "late", "more");
 	hear(id, "late", "more");

@@ -22,7 +22,7 @@ spoken(void)
 	return relay_frames(relay, RELAY_UP, RELAY_PING, -1, -1) + relay_frames(relay, RELAY_DOWN, RELAY_PING, -1, -1);
 }
 
-/* waits until two pings have passed with nothing else between them: all belated words are said */
+/* waits until a time of pings has passed with nothing else in it: all belated words are said */
 static void
 settle(void)
 {

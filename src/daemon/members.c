@@ -1,0 +1,439 @@
+/* members - the daemon's list of clients: who lives, who is away, who is dying; a part of mom_daemon
+ * The list (spool/clients) is the truth; how it is written is in members_file.c. */
+#include "daemon/daemon.h"
+#include "daemon/members_file.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+unsigned long long
+process_started(pid_t pid)
+{
+	char path[40], text[1024];
+	unsigned long long started = 0;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : fdio_read(fd, text, sizeof text - 1);
+	fdio_close(&fd);
+	text[n > 0 ? n : 0] = '\0';
+	char *p = strrchr(text, ')');
+	if (p == NULL || p[2] == 'Z' || p[2] == 'X')
+		return 0;
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	if (p)
+		sscanf(p, " %llu", &started);
+	return started;
+}
+
+int
+process_lives(pid_t pid, unsigned long long started)
+{
+	return pid > 0 && process_started(pid) == started && started != 0;
+}
+
+void
+daemon_touch(struct daemon *d)
+{
+	atomic_store(&d->table->slots, d->used);
+	atomic_fetch_add(&d->table->epoch, 1);
+	unit_bells(d);
+}
+
+/* ---- the table that requester, responser and forwarder see ---- */
+
+static void
+member_show(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	struct slot_word *w = &d->table->slot[i];
+	atomic_store(&w->id, m->id);
+	atomic_store(&w->generation, m->generation);
+	atomic_store(&w->durable, (uint32_t)m->durable);
+	atomic_store(&w->fresh, (uint32_t)m->fresh);
+	atomic_store(&w->segment, m->state == SLOT_FREE ? -1 : m->shm);
+	atomic_store(&w->owner, m->owner);
+	atomic_store(&w->state, m->state);
+}
+
+/* ---- segments ---- */
+
+static int
+member_semaphore(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	char role[40];
+	snprintf(role, sizeof role, "client-%u-sem", i);
+	m->sem = registry_make(&d->registry, REGISTRY_SEM, 0, m->uid, 0, role);
+	if (m->sem >= 0)
+		atomic_store(&m->segment->sem, m->sem);
+	return m->sem < 0 ? -1 : 0;
+}
+
+static void
+member_words(struct daemon *d, struct member *m)
+{
+	struct client_segment *c = m->segment;
+	atomic_store(&c->request_queue, atomic_load(&d->table->request_queue));
+	atomic_store(&c->deliver_queue, atomic_load(&d->table->deliver_queue));
+	atomic_store(&c->message_max, atomic_load(&d->table->message_max));
+	atomic_store(&c->generation, m->generation);
+	atomic_store(&c->shards, d->shards);
+}
+
+static int
+member_segment(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	char role[40];
+	snprintf(role, sizeof role, "client-%u", i);
+	m->shm = registry_make(&d->registry, REGISTRY_SHM, client_bytes(), m->uid, 0, role);
+	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
+	if (m->segment == NULL || member_semaphore(d, i) < 0)
+		return -1;
+	struct client_segment *c = m->segment;
+	c->layout = IPC_LAYOUT;
+	c->slot = i;
+	c->id = m->id;
+	c->durable = (uint32_t)m->durable;
+	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
+		atomic_store(&c->next[k], number_make(m->generation, 1));
+		atomic_store(&c->first[k], number_make(m->generation, 1));
+	}
+	member_words(d, m);
+	c->magic = MAGIC_CLIENT;
+	return 0;
+}
+
+static void
+member_drop_objects(struct daemon *d, struct member *m)
+{
+	if (m->segment)
+		ipcq_detach(m->segment);
+	m->segment = NULL;
+	if (m->shm >= 0)
+		registry_remove(&d->registry, REGISTRY_SHM, m->shm);
+	if (m->sem >= 0)
+		registry_remove(&d->registry, REGISTRY_SEM, m->sem);
+	m->shm = m->sem = -1;
+}
+
+static void
+member_free(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	member_drop_objects(d, m);
+	members_forget_files(d, i);
+	fdio_close(&m->socket);
+	fdio_close(&m->pidfd);
+	m->state = SLOT_FREE;
+	m->name[0] = '\0';
+	member_show(d, i);
+}
+
+void
+members_limits(struct daemon *d)
+{
+	for (uint32_t i = 0; i < d->used; i++)
+		if (d->members[i].segment)
+			member_words(d, &d->members[i]);
+}
+
+/* ---- coming ---- */
+
+struct member *
+members_by_name(struct daemon *d, uid_t uid, const char *name)
+{
+	for (uint32_t i = 0; i < d->used; i++)
+		if (d->members[i].state != SLOT_FREE && d->members[i].durable && d->members[i].uid == uid && strcmp(d->members[i].name, name) == 0)
+			return &d->members[i];
+	return NULL;
+}
+
+static uint64_t
+new_id(struct daemon *d)
+{
+	if (d->next_id >= d->reserved_id)
+		d->reserved_id = d->next_id + ID_BLOCK;        /* saved with the list, before anybody sees the id */
+	return (uint64_t)d->serial << 32 | d->next_id++;
+}
+
+int
+member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n)
+{
+	uint32_t i = 0;
+	while (i < d->used && d->members[i].state != SLOT_FREE)
+		i++;
+	if (i == d->table->capacity || d->next_id == UINT32_MAX) {
+		snprintf(why, n, "all %u slots for clients are in use (kernel.shmmni): end some, or raise it and start the daemon again", d->table->capacity);
+		return MOM_ELIMIT;
+	}
+	struct member *m = &d->members[i];
+	m->generation++;
+	m->owner++;
+	m->uid = uid;
+	m->pid = pid;
+	m->started = process_started(pid);
+	m->durable = name[0] != '\0';
+	m->fresh = 0;
+	snprintf(m->name, sizeof m->name, "%s", name);
+	memcpy(m->nonce, nonce, sizeof m->nonce);
+	m->id = new_id(d);
+	m->shm = m->sem = -1;
+	m->saved_ack = 0;
+	if (i == d->used)
+		d->used++;
+	if (member_segment(d, i) < 0) {
+		snprintf(why, n, "shmget or semget for a client: %s: %s", strerror(errno), ipcq_hint(errno));
+		member_free(d, i);
+		return MOM_ELIMIT;
+	}
+	m->state = SLOT_LIVE;
+	if (members_save(d) < 0) {
+		snprintf(why, n, "the daemon's spool cannot be written: %s: mend the disk or make room", strerror(errno));
+		member_free(d, i);
+		return MOM_EIO;
+	}
+	member_show(d, i);
+	daemon_touch(d);
+	return (int)i;
+}
+
+/* The dead owner's segment is taken over as it is, but for the mail box: what is not acknowledged comes again from the spool. */
+static void
+member_reset_mail(struct client_segment *c)
+{
+	struct ring *mail = client_mail(c);
+	atomic_store(&mail->tail, atomic_load(&mail->head));
+	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
+		uint64_t handed = atomic_load(&c->handed[k]);
+		if (handed > atomic_load(&c->again[k]))
+			atomic_store(&c->again[k], handed);
+		atomic_store(&c->handed[k], atomic_load(&c->acked[k]));
+	}
+	atomic_store(&c->asleep, 0);
+	atomic_store(&c->hungry, 0);
+	atomic_store(&c->goodbye, 0);
+}
+
+int
+member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
+{
+	struct member *m = &d->members[i];
+	if (d->unit == NULL || m->segment == NULL || atomic_load(&d->unit->slot[i].away_safe) != m->owner)
+		return 1;
+	if (atomic_load(&m->segment->poisoned)) {              /* its ring is garbage: a new segment, and all look at it anew */
+		member_drop_objects(d, m);
+		m->generation++;
+		m->fresh = 1;
+		if (member_segment(d, i) < 0)
+			return 1;
+		members_load_words(d, i);
+		unit_end(d);
+	} else
+		member_reset_mail(m->segment);
+	m->owner++;
+	m->pid = pid;
+	m->started = process_started(pid);
+	memcpy(m->nonce, nonce, sizeof m->nonce);
+	m->state = SLOT_LIVE;
+	if (members_save(d) < 0)
+		log_warn("spool/clients: %s", strerror(errno));
+	member_show(d, i);
+	daemon_touch(d);
+	return 0;
+}
+
+/* ---- going ---- */
+
+static int
+all_acknowledged(const struct daemon *d, const struct client_segment *c)
+{
+	for (uint32_t k = 0; k < d->shards; k++)
+		if (atomic_load(&c->answer[k].acked) + 1 < atomic_load(&c->next[k]))
+			return 0;
+	return 1;
+}
+
+void
+member_died(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	uint32_t goodbye = m->segment ? atomic_load(&m->segment->goodbye) : 0;
+	fdio_close(&m->socket);
+	fdio_close(&m->pidfd);
+	if (m->segment && goodbye == 2 && all_acknowledged(d, m->segment)) {      /* destroyed itself, all shards said yes */
+		member_free(d, i);
+	} else if (m->durable && goodbye != 2) {
+		m->state = SLOT_AWAY;
+		members_save_words(d, i);
+	} else {
+		m->state = SLOT_DYING;
+		m->generation++;               /* of the DESTROY that follows its last request */
+	}
+	if (members_save(d) < 0)
+		log_warn("spool/clients: %s", strerror(errno));
+	member_show(d, i);
+	daemon_touch(d);
+}
+
+static int
+attached_by_us(const struct daemon *d, uint32_t i)
+{
+	int n = 1;
+	for (int role = 0; role < UNIT_ROLES; role++)
+		n += atomic_load(&d->unit->slot[i].attached[role]);
+	return n;
+}
+
+/* Nobody but us has the segment attached: the process executed another program, or gave the handle back while no daemon ran. */
+static int
+is_detached(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	if (d->unit == NULL || d->unit_ending || d->forwarder == 0 || (d->link == LINK_UP && (d->requester == 0 || d->responser == 0)))
+		return 0;
+	int there = ipcq_attached(m->shm), ours = attached_by_us(d, i);
+	m->absent = there >= 0 && there <= ours ? m->absent + 1 : 0;
+	return m->absent >= 3;                 /* a unit that was killed just now has not detached for us yet, or has */
+}
+
+static int
+pidfd_says_dead(int pidfd)
+{
+	struct pollfd p = { pidfd, POLLIN, 0 };
+	return pidfd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+static void
+member_check(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	if (m->sem >= 0 && m->segment && !registry_check(&d->registry, REGISTRY_SEM, m->sem) && member_semaphore(d, i) < 0)
+		log_warn("semget(client %u): %s: %s", i, strerror(errno), ipcq_hint(errno));
+	if (m->state == SLOT_LIVE && (pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started) ||
+	    (m->socket < 0 && (atomic_load(&m->segment->goodbye) || is_detached(d, i)))))
+		member_died(d, i);
+	else if (m->durable && m->state != SLOT_FREE)
+		members_save_words(d, i);
+}
+
+void
+members_check(struct daemon *d)
+{
+	for (uint32_t i = 0; i < d->used; i++)
+		if (d->members[i].state != SLOT_FREE)
+			member_check(d, i);
+}
+
+void
+members_finished(struct daemon *d)
+{
+	int n = 0;
+	for (uint32_t i = 0; d->unit && i < d->used; i++) {
+		struct member *m = &d->members[i];
+		if (m->state != SLOT_DYING || atomic_load(&d->unit->slot[i].destroyed) != m->owner)
+			continue;
+		member_free(d, i);
+		n++;
+	}
+	if (n == 0)
+		return;
+	if (members_save(d) < 0)
+		log_warn("spool/clients: %s", strerror(errno));
+	daemon_touch(d);
+}
+
+/* ---- start and stop ---- */
+
+int
+members_keep(const struct registry_object *o, void *with)
+{
+	struct daemon *d = with;
+	for (uint32_t i = 0; o->kind == REGISTRY_SHM && i < d->used; i++)
+		if (d->members[i].state != SLOT_FREE && d->members[i].shm == o->id)
+			return 1;
+	return 0;
+}
+
+static int
+member_adopt(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
+	if (m->segment && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id)
+		return member_semaphore(d, i);
+	if (m->segment)
+		ipcq_detach(m->segment);
+	m->segment = NULL;
+	m->shm = -1;
+	return -1;
+}
+
+static void
+member_take_up(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	int same = member_adopt(d, i) == 0;
+	if (m->state == SLOT_LIVE && same && process_lives(m->pid, m->started)) {
+		m->pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0);
+		if (m->pidfd >= 0)
+			fdio_cloexec(m->pidfd, 1);
+		member_words(d, m);
+		return;
+	}
+	int away = m->durable && !(same && atomic_load(&m->segment->goodbye) == 2) && m->state != SLOT_DYING;
+	m->owner++;
+	m->generation++;
+	m->state = away ? SLOT_AWAY : SLOT_DYING;
+	if (same) {
+		member_words(d, m);
+		return;
+	}
+	if (!away && !members_has_ring(d, i)) {        /* nothing of it is left: HELLO without it destroys it */
+		member_free(d, i);
+		return;
+	}
+	m->fresh = 1;
+	if (member_segment(d, i) < 0)
+		log_fatal(EXIT_SYSTEM, "shmget for client %u: %s: %s", i, strerror(errno), ipcq_hint(errno));
+	members_load_words(d, i);
+	members_load_ring(d, i);
+}
+
+void
+members_load(struct daemon *d)
+{
+	for (uint32_t i = 0; i < d->used; i++) {
+		if (d->members[i].state != SLOT_FREE)
+			member_take_up(d, i);
+		member_show(d, i);
+	}
+	if (members_save(d) < 0)
+		log_fatal(EXIT_SYSTEM, "spool/clients: %s", strerror(errno));
+	daemon_touch(d);
+}
+
+void
+members_stop(struct daemon *d)
+{
+	for (uint32_t i = 0; i < d->used; i++) {
+		struct member *m = &d->members[i];
+		if (m->state == SLOT_FREE || m->segment == NULL)
+			continue;
+		if (m->state != SLOT_LIVE)
+			members_save_ring(d, i);
+		if (m->durable)
+			members_save_words(d, i);
+		ipcq_detach(m->segment);
+	}
+	if (members_save(d) < 0)
+		log_warn("spool/clients: %s", strerror(errno));
+}

@@ -1,0 +1,273 @@
+/* members_file - see members_file.h. Text, a line a client, closed by a CRC; each file is replaced as a whole. */
+#include "daemon/members_file.h"
+#include "common/crc32c.h"
+#include "common/fdio.h"
+#include "common/hex.h"
+#include "common/log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { FILE_MOST = 256 * 1024 * 1024, LINE_MOST = 400 };
+
+static const char *
+boot_id(void)
+{
+	static char text[64];
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : fdio_read(fd, text, sizeof text - 1);
+	fdio_close(&fd);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return text[0] ? text : "?";
+}
+
+static int
+save_text(struct daemon *d, const char *name, char *text, size_t n, int durable)
+{
+	n += (size_t)sprintf(text + n, "crc %08x\n", crc32c(0, text, n));
+	return fdio_replace(d->spool_dir, name, text, n, durable);
+}
+
+/* The text without its closing line; NULL: errno, ENOENT or EBADMSG (damaged) */
+static char *
+load_text(struct daemon *d, const char *name)
+{
+	size_t n;
+	unsigned crc;
+	char *text = fdio_load(d->spool_dir, name, &n, FILE_MOST), *last;
+	if (text == NULL)
+		return NULL;
+	last = n < 13 ? NULL : text + n - 13;
+	if (last == NULL || sscanf(last, "crc %8x\n", &crc) != 1 || crc != crc32c(0, text, n - 13)) {
+		free(text);
+		errno = EBADMSG;
+		return NULL;
+	}
+	*last = '\0';
+	return text;
+}
+
+/* ---- identity ---- */
+
+int
+identity_save(struct daemon *d)
+{
+	char text[256], machine[33], store[33];
+	hex_text(machine, d->machine, WIRE_ID_BYTES);
+	hex_text(store, d->store, WIRE_ID_BYTES);
+	int n = snprintf(text, sizeof text, "mom spool 1 machine %s store %s serial %u shards %u\n", machine, store, d->serial, d->shards);
+	return save_text(d, "identity", text, (size_t)n, 1);
+}
+
+void
+identity_load(struct daemon *d)
+{
+	char machine[33], store[33];
+	unsigned version = 0;
+	char *text = load_text(d, "identity");
+	if (text == NULL && errno != ENOENT)
+		log_fatal(EXIT_SYSTEM, "spool/identity: %s: restore the spool from a backup, or give this daemon a new one", errno == EBADMSG ? "damaged" : strerror(errno));
+	if (text == NULL) {
+		if (fdio_random(d->machine, sizeof d->machine) < 0 || identity_save(d) < 0)
+			log_fatal(EXIT_SYSTEM, "spool/identity: %s", strerror(errno));
+		return;
+	}
+	int fields = sscanf(text, "mom spool %u machine %32s store %32s serial %u shards %u", &version, machine, store, &d->serial, &d->shards);
+	free(text);
+	if (version > 1)
+		log_fatal(EXIT_USAGE, "the spool has format %u, this program knows 1: use the newer program", version);
+	if (fields != 5 || hex_bytes(d->machine, machine, WIRE_ID_BYTES) < 0 || hex_bytes(d->store, store, WIRE_ID_BYTES) < 0)
+		log_fatal(EXIT_SYSTEM, "spool/identity is damaged: restore the spool from a backup, or give this daemon a new one");
+}
+
+/* ---- the list ---- */
+
+int
+members_save(struct daemon *d)
+{
+	char nonce[33], *text = malloc(256 + (size_t)d->used * LINE_MOST);
+	if (text == NULL)
+		return -1;
+	size_t n = (size_t)sprintf(text, "mom clients 1 boot %s next %u\n", boot_id(), d->reserved_id);
+	for (uint32_t i = 0; i < d->used; i++) {
+		struct member *m = &d->members[i];
+		hex_text(nonce, m->nonce, sizeof m->nonce);
+		n += (size_t)sprintf(text + n, "slot %u state %d generation %u owner %u id %016llx uid %u pid %d started %llu durable %d shm %d sem %d nonce %s name %s\n",
+		    i, (int)m->state, m->generation, m->owner, (unsigned long long)m->id, (unsigned)m->uid, (int)m->pid, m->started, m->durable, m->shm,
+		    m->sem, nonce, m->name[0] ? m->name : "-");
+	}
+	int bad = save_text(d, "clients", text, n, 1);
+	free(text);
+	return bad;
+}
+
+static void
+members_line(struct daemon *d, const char *line, int same_boot)
+{
+	struct member in = { .shm = -1, .sem = -1, .socket = -1, .pidfd = -1 };
+	unsigned slot, uid;
+	int state, pid;
+	unsigned long long id;
+	char nonce[33], name[MOM_NAME_MAX + 4];
+	if (sscanf(line, "slot %u state %d generation %u owner %u id %llx uid %u pid %d started %llu durable %d shm %d sem %d nonce %32s name %67s", &slot,
+	    &state, &in.generation, &in.owner, &id, &uid, &pid, &in.started, &in.durable, &in.shm, &in.sem, nonce, name) != 13 ||
+	    slot >= d->table->capacity || state < SLOT_FREE || state > SLOT_DYING || hex_bytes(in.nonce, nonce, sizeof in.nonce) < 0)
+		log_fatal(EXIT_SYSTEM, "spool/clients is damaged: restore the spool from a backup, or give this daemon a new one");
+	in.state = (enum slot_state)state;
+	in.id = id;
+	in.uid = (uid_t)uid;
+	in.pid = same_boot ? (pid_t)pid : 0;
+	in.shm = same_boot ? in.shm : -1;
+	in.sem = -1;                                   /* the registry has reaped it */
+	if (strcmp(name, "-") != 0)
+		memcpy(in.name, name, sizeof in.name);
+	d->members[slot] = in;
+	if (slot >= d->used)
+		d->used = slot + 1;
+}
+
+void
+members_read(struct daemon *d)
+{
+	char boot[64] = "", *rest = NULL, *text = load_text(d, "clients");
+	for (uint32_t i = 0; i < d->table->capacity; i++)
+		d->members[i].shm = d->members[i].sem = d->members[i].socket = d->members[i].pidfd = -1;
+	if (text == NULL && errno == ENOENT) {
+		d->next_id = d->reserved_id = 1;
+		return;
+	}
+	unsigned version = 0;
+	char *line = text ? strtok_r(text, "\n", &rest) : NULL;
+	if (line == NULL || sscanf(line, "mom clients %u boot %63s next %u", &version, boot, &d->reserved_id) != 3 || version != 1)
+		log_fatal(EXIT_SYSTEM, "spool/clients is %s: restore the spool from a backup, or give this daemon a new one",
+		    version > 1 ? "of a newer format" : "damaged");
+	d->next_id = d->reserved_id;
+	int same_boot = strcmp(boot, boot_id()) == 0;
+	while ((line = strtok_r(NULL, "\n", &rest)) != NULL)
+		members_line(d, line, same_boot);
+	free(text);
+}
+
+/* ---- words and rings of one client ---- */
+
+static void
+slot_file(char *name, size_t n, const char *what, uint32_t slot)
+{
+	snprintf(name, n, "%s-%u", what, slot);
+}
+
+void
+members_save_words(struct daemon *d, uint32_t slot)
+{
+	struct member *m = &d->members[slot];
+	struct client_segment *c = m->segment;
+	char name[32], text[SHARDS_MAX * 80 + 128];
+	if (c == NULL)
+		return;
+	size_t n = (size_t)sprintf(text, "mom words 1 id %016llx\n", (unsigned long long)m->id);
+	for (uint32_t k = 0; k < d->shards; k++) {
+		uint64_t handed = atomic_load(&c->handed[k]), again = atomic_load(&c->again[k]);
+		n += (size_t)sprintf(text + n, "shard %u acked %llx again %llx first %llx\n", k, (unsigned long long)atomic_load(&c->acked[k]),
+		    (unsigned long long)(handed > again ? handed : again), (unsigned long long)atomic_load(&c->first[k]));
+	}
+	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
+	slot_file(name, sizeof name, "words", slot);
+	if (digest != m->saved_ack && save_text(d, name, text, n, 0) == 0)
+		m->saved_ack = digest;
+}
+
+void
+members_load_words(struct daemon *d, uint32_t slot)
+{
+	struct member *m = &d->members[slot];
+	char name[32], *rest = NULL;
+	unsigned long long id, acked, again, first;
+	unsigned k;
+	slot_file(name, sizeof name, "words", slot);
+	char *text = load_text(d, name), *line = text ? strtok_r(text, "\n", &rest) : NULL;
+	if (line && sscanf(line, "mom words 1 id %llx", &id) == 1 && id == m->id) {
+		while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
+			if (sscanf(line, "shard %u acked %llx again %llx first %llx", &k, &acked, &again, &first) != 4 || k >= SHARDS_MAX)
+				continue;
+			atomic_store(&m->segment->acked[k], acked);
+			atomic_store(&m->segment->handed[k], acked);
+			atomic_store(&m->segment->again[k], again);
+		}
+	}
+	free(text);
+}
+
+int
+members_has_ring(struct daemon *d, uint32_t slot)
+{
+	char name[32];
+	slot_file(name, sizeof name, "ring", slot);
+	return faccessat(d->spool_dir, name, F_OK, 0) == 0;
+}
+
+void
+members_save_ring(struct daemon *d, uint32_t slot)
+{
+	struct member *m = &d->members[slot];
+	struct ring *ring = client_requests(m->segment);
+	struct ring_reader r;
+	char name[32], *bytes = malloc(RING_CLIENT);
+	size_t n = 0;
+	int broken;
+	slot_file(name, sizeof name, "ring", slot);
+	ring_reader_init(&r, ring, RING_CLIENT, atomic_load(&ring->tail));
+	for (const char *p; bytes && !atomic_load(&m->segment->poisoned) && (p = ring_next(&r, &broken)) != NULL;) {
+		uint32_t shard = get_u16(p + 14);
+		if (shard >= d->shards || get_u64(p + 40) <= atomic_load(&m->segment->answer[shard].acked))
+			continue;
+		memcpy(bytes + n, p, record_stride(get_u32(p)));
+		n += record_stride(get_u32(p));
+	}
+	if (n == 0)
+		unlinkat(d->spool_dir, name, 0);
+	else if (fdio_replace(d->spool_dir, name, bytes, n, 1) < 0)
+		log_error("spool/%s: %s: %zu bytes that a client had asked for are lost", name, strerror(errno), n);
+	free(bytes);
+}
+
+void
+members_load_ring(struct daemon *d, uint32_t slot)
+{
+	struct client_segment *c = d->members[slot].segment;
+	struct ring_writer w;
+	char name[32];
+	size_t n = 0;
+	int fresh[SHARDS_MAX];
+	memset(fresh, 1, sizeof fresh);
+	slot_file(name, sizeof name, "ring", slot);
+	char *bytes = fdio_load(d->spool_dir, name, &n, RING_CLIENT);
+	ring_writer_init(&w, client_requests(c), RING_CLIENT, 0);
+	for (size_t q = 0; bytes && q + RECORD_HEADER <= n && record_is_sound(bytes + q, n - q);) {
+		uint32_t stride = record_stride(get_u32(bytes + q)), shard = get_u16(bytes + q + 14);
+		char *at = shard < SHARDS_MAX ? ring_reserve(&w, stride) : NULL;
+		if (at == NULL)
+			break;
+		memcpy(at, bytes + q, stride);
+		ring_advance(&w, stride);
+		if (fresh[shard]) {
+			atomic_store(&c->first[shard], get_u64(bytes + q + 40));
+			fresh[shard] = 0;
+		}
+		q += stride;
+	}
+	ring_publish(&w);
+	free(bytes);
+}
+
+void
+members_forget_files(struct daemon *d, uint32_t slot)
+{
+	char name[32];
+	slot_file(name, sizeof name, "words", slot);
+	unlinkat(d->spool_dir, name, 0);
+	slot_file(name, sizeof name, "ring", slot);
+	unlinkat(d->spool_dir, name, 0);
+}
