@@ -1,0 +1,152 @@
+/* handle - the table of handles, error texts, and how a call sleeps */
+#include "api/handle.h"
+#include "common/clock.h"
+#include "common/fdio.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static _Atomic(struct handle *) handles[SLOTS_MAX];
+static _Atomic(uint64_t *) era_page;
+static _Thread_local char thread_text[320];
+
+/* A page that the kernel wipes in a forked child: asking costs a load, where getpid would cost a system call a message. */
+uint64_t
+handle_era(void)
+{
+	uint64_t *page = atomic_load(&era_page), *fresh;
+	if (page == NULL) {
+		fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (fresh == MAP_FAILED)
+			return 0;
+		madvise(fresh, PAGE, MADV_WIPEONFORK);
+		if (!atomic_compare_exchange_strong(&era_page, &page, fresh))
+			munmap(fresh, PAGE);
+		page = atomic_load(&era_page);
+	}
+	uint64_t era = __atomic_load_n(page, __ATOMIC_RELAXED);
+	if (era == 0) {
+		era = (uint64_t)getpid() << 32 | ((uint64_t)clock_wall_us() & 0xffffffff) | 1;
+		uint64_t none = 0;
+		__atomic_compare_exchange_n(page, &none, era, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		era = __atomic_load_n(page, __ATOMIC_RELAXED);
+	}
+	return era;
+}
+
+const char *
+handle_thread_text(void)
+{
+	return thread_text;
+}
+
+int
+handle_fail(struct handle *h, int code, const char *format, ...)
+{
+	va_list ap;
+	char *text = h ? h->text : thread_text;
+	va_start(ap, format);
+	vsnprintf(text, sizeof thread_text, format, ap);
+	va_end(ap);
+	return code;
+}
+
+struct handle *
+handle_peek(int id)
+{
+	return id < 0 || id >= SLOTS_MAX ? NULL : atomic_load(&handles[id]);
+}
+
+struct handle *
+handle_get(int id, int *error)
+{
+	struct handle *h = handle_peek(id);
+	if (h == NULL)
+		*error = handle_fail(NULL, MOM_EBADID, "%d is no handle of this process: use what mom_create or mom_open returned, until its close", id);
+	else if (h->era != handle_era()) {
+		*error = handle_fail(NULL, MOM_EFORK, "handle %d belongs to the parent process: make one of your own after fork", id);
+		h = NULL;
+	}
+	return h;
+}
+
+int
+handle_add(struct handle *h, int wish)
+{
+	for (int i = 0; i < SLOTS_MAX; i++) {
+		int id = (wish + i) % SLOTS_MAX;
+		struct handle *none = NULL;
+		if (atomic_compare_exchange_strong(&handles[id], &none, h))
+			return id;
+	}
+	return -1;
+}
+
+void
+handle_drop(struct handle *h)
+{
+	atomic_store(&handles[h->id], NULL);
+	ipcq_detach(h->segment);
+	fdio_close(&h->socket);
+	free(h);
+}
+
+int64_t
+handle_deadline(long timeout_ms)
+{
+	return timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
+}
+
+/* A successor of the daemon or of one of its processes may not know of a ticket that its predecessor took. */
+static void
+ring_all(struct handle *h)
+{
+	bell_ring_always(&h->out.ring->bell, &h->segment->request_queue);
+	if (atomic_load(&h->segment->behind))
+		bell_ring_always(&h->segment->mail_bell, &h->segment->deliver_queue);
+}
+
+static int
+handle_slice(struct handle *h, int64_t deadline, int interruptible)
+{
+	int64_t left = deadline < 0 ? SLICE_MS : deadline - clock_ms();
+	if (left <= 0)
+		return MOM_ETIMEDOUT;
+	int sem = atomic_load(&h->segment->sem);
+	if (ipcq_sleep(sem, left < SLICE_MS ? (int)left : SLICE_MS) == 0)
+		return 0;
+	if (errno == EINTR)
+		return interruptible ? MOM_EINTR : 0;
+	if (errno == EAGAIN)
+		ring_all(h);
+	else if (atomic_load(&h->segment->sem) == sem)
+		usleep(5000);                          /* the semaphore is gone: the daemon makes a new one within a second */
+	return 0;
+}
+
+int
+handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, int interruptible)
+{
+	int r = 0;
+	while (!done(h, with)) {
+		if (atomic_load(&h->segment->poisoned))
+			return handle_fail(h, MOM_EPROTO, "this client's ring holds garbage, which only this program can have written there: destroy the "
+			    "handle, make a new one, and look for a stray pointer");
+		if (interruptible && atomic_exchange(&h->woken, 0))
+			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
+		atomic_store(&h->segment->asleep, 1);
+		atomic_thread_fence(memory_order_seq_cst);
+		if (!done(h, with) && !(interruptible && atomic_load(&h->woken)))
+			r = handle_slice(h, deadline, interruptible);
+		atomic_store(&h->segment->asleep, 0);
+		if (r == MOM_EINTR && !atomic_exchange(&h->woken, 0))
+			return handle_fail(h, r, "a signal came");
+		if (r == MOM_EINTR)
+			return handle_fail(h, r, "woken by mom_wake");
+		if (r == MOM_ETIMEDOUT)
+			return done(h, with) ? 0 : MOM_ETIMEDOUT;
+	}
+	return 0;
+}

@@ -1,0 +1,54 @@
+/* What a handle is inside libmom. One thread at a time uses it; other processes only see its segment. */
+#ifndef HANDLE_H
+#define HANDLE_H
+#include <mom.h>
+#include <mom/ipc.h>
+#include <stdarg.h>
+
+struct pending { uint64_t number, topic_hash; int type; };    /* a subscribe or unsubscribe that timed out */
+
+struct handle {
+	int id, socket;
+	uint64_t era;                 /* of the process: a forked child's handles are not its own */
+	struct client_segment *segment;
+	struct ring_writer out;
+	uint64_t tail;                /* of the request ring */
+	struct ring_reader mail;      /* at: the next message to look at */
+	uint64_t mail_tail;           /* below: freed */
+	uint32_t shards;
+	long timeout_ms, window;
+	int manual_ack;
+	_Atomic int woken;
+	uint64_t failed;              /* requests that failed since the last flush */
+	int failed_code;
+	char failed_text[256];
+	uint64_t lost;                /* fast messages that a power cut took, not told yet */
+	char lost_text[160];
+	struct pending pending[SHARDS_MAX];
+	char text[320];
+};
+
+struct handle *handle_get(int id, int *error);        /* NULL: MOM_EBADID or MOM_EFORK in *error, its text is this thread's */
+struct handle *handle_peek(int id);                   /* without complaints, async-signal-safe */
+int  handle_add(struct handle *h, int wish);          /* its local id */
+void handle_drop(struct handle *h);                   /* out of the table, detached, freed */
+uint64_t handle_era(void);                            /* of this process */
+int  handle_fail(struct handle *h, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));   /* h NULL: this thread's text */
+const char *handle_thread_text(void);
+
+/* Sleep until done(h, with), the deadline (-1: never) or, where interruptible, a signal or mom_wake.
+ * 0, MOM_ETIMEDOUT, MOM_EINTR, MOM_EPROTO. */
+typedef int (*done_fn)(struct handle *h, const void *with);
+int64_t handle_deadline(long timeout_ms);
+int  handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, int interruptible);
+
+/* requests */
+struct ask { int type; unsigned flags; uint32_t shard; const char *topic; uint16_t topic_len; const void *data; uint32_t len; uint64_t aux; };
+int  request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number);
+void requests_look(struct handle *h);                 /* refusals, losses, late results: into the handle's accounts */
+int  request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadline);   /* acknowledged: 0; refused: its code */
+int  all_answered(struct handle *h, const void *with);
+int  requests_flush(struct handle *h, int64_t deadline, int interruptible);
+uint64_t topic_hash64(const char *topic, size_t len);
+void tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset);
+#endif

@@ -1,0 +1,176 @@
+/* mail - receive and acknowledge: from the mail box, without a system call while messages wait */
+#include "api/handle.h"
+
+static int
+is_unsubscribed(const struct handle *h, const char *p, const struct record *r)
+{
+	uint32_t n = atomic_load_explicit(&h->segment->tombs, memory_order_relaxed);
+	if (n == 0)
+		return 0;
+	uint64_t hash = topic_hash64(record_topic(p), r->topic_len);
+	for (uint32_t i = 0; i < n && i < TOMBSTONES; i++)
+		if (h->segment->tomb[i].topic_hash == hash && r->offset <= h->segment->tomb[i].offset)
+			return 1;
+	return 0;
+}
+
+/* A tombstone is needed until the forwarder's stream has passed it and the mail box holds nothing from before. */
+static void
+tombstones_sweep(struct handle *h)
+{
+	struct client_segment *c = h->segment;
+	uint32_t n = atomic_load(&c->tombs);
+	if (n == 0 || atomic_load(&c->behind) || h->mail.at != atomic_load(&h->mail.ring->head))
+		return;
+	for (uint32_t i = 0; i < n;) {
+		if (atomic_load(&c->seen[c->tomb[i].shard]) > c->tomb[i].offset)
+			c->tomb[i] = c->tomb[--n];
+		else
+			i++;
+	}
+	if (!atomic_load(&c->behind) && h->mail.at == atomic_load(&h->mail.ring->head))
+		atomic_store(&c->tombs, n);
+}
+
+static int
+has_tombstone_room(struct handle *h, const void *with)
+{
+	(void)with;
+	tombstones_sweep(h);
+	return atomic_load(&h->segment->tombs) < TOMBSTONES;
+}
+
+void
+tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset)
+{
+	struct client_segment *c = h->segment;
+	uint32_t n = atomic_load(&c->tombs);
+	for (uint32_t i = 0; i < n; i++) {
+		if (c->tomb[i].topic_hash == hash) {
+			c->tomb[i].offset = offset;
+			return;
+		}
+	}
+	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room, NULL, handle_deadline(h->timeout_ms), 0) || (n = atomic_load(&c->tombs)) == TOMBSTONES))
+		n--;                                   /* thousands unsubscribed with mail waiting: the newest matters most */
+	c->tomb[n] = (struct tombstone){ hash, offset, shard, 0 };
+	atomic_store(&c->tombs, n + 1);
+}
+
+/* Frees what is acknowledged, and what was handed out and is safe in the spool. */
+static void
+mail_free(struct handle *h)
+{
+	struct client_segment *c = h->segment;
+	struct ring *ring = client_mail(c);
+	uint64_t before = h->mail_tail;
+	while (h->mail_tail != h->mail.at) {
+		uint64_t at = h->mail_tail % RING_CLIENT;
+		const char *p = ring->bytes + at;
+		uint32_t len = get_u32(p), shard = get_u16(p + 14);
+		if (len == 0) {
+			h->mail_tail += RING_CLIENT - at;
+			continue;
+		}
+		if (len < RECORD_HEADER || len > RECORD_MAX || shard >= SHARDS_MAX)
+			break;
+		uint64_t offset = get_u64(p + 16);
+		if (offset > atomic_load(&c->acked[shard]) && offset > atomic_load(&c->safe[shard]))
+			break;
+		h->mail_tail += record_stride(len);
+	}
+	if (h->mail_tail != before)
+		atomic_store_explicit(&ring->tail, h->mail_tail, memory_order_release);
+	if (atomic_load(&c->behind) && atomic_load(&ring->head) - h->mail_tail < RING_CLIENT / 2)
+		bell_ring(&c->mail_bell, &c->deliver_queue);
+}
+
+static void
+mail_ack(struct handle *h)
+{
+	struct client_segment *c = h->segment;
+	for (uint32_t k = 0; k < h->shards; k++) {
+		uint64_t handed = atomic_load_explicit(&c->handed[k], memory_order_relaxed);
+		if (handed != atomic_load_explicit(&c->acked[k], memory_order_relaxed))
+			atomic_store(&c->acked[k], handed);
+	}
+}
+
+/* The next message of the box into *m. 1: there was one. 0: none. MOM_EPROTO */
+static int
+mail_next(struct handle *h, struct mom_message *m)
+{
+	struct client_segment *c = h->segment;
+	int broken;
+	struct record r;
+	for (const char *p; (p = ring_next(&h->mail, &broken)) != NULL;) {
+		record_get(&r, p);
+		if (r.shard >= SHARDS_MAX || r.offset <= atomic_load_explicit(&c->handed[r.shard], memory_order_relaxed))
+			continue;
+		atomic_store(&c->handed[r.shard], r.offset);
+		if (is_unsubscribed(h, p, &r))
+			continue;
+		*m = (struct mom_message){ record_topic(p), record_data(p, &r), record_data_len(&r), r.publisher, r.offset, r.time,
+			r.offset <= atomic_load_explicit(&c->again[r.shard], memory_order_relaxed) ? MOM_REDELIVERED : 0 };
+		return 1;
+	}
+	return broken ? handle_fail(h, MOM_EPROTO, "the mail box holds garbage, which only this program can have written there: destroy the handle, make a "
+	    "new one, and look for a stray pointer") : 0;
+}
+
+static int
+has_mail(struct handle *h, const void *with)
+{
+	(void)with;
+	return atomic_load_explicit(&h->mail.ring->head, memory_order_acquire) != h->mail.at;
+}
+
+int
+mom_receive(int id, struct mom_message *m, int timeout_ms)
+{
+	int e;
+	struct handle *h = handle_get(id, &e);
+	if (h == NULL)
+		return e;
+	if (m == NULL || timeout_ms < -1)
+		return handle_fail(h, MOM_EINVAL, m ? "timeout_ms is -1 (for ever), 0 (only look) or more" : "mom_receive needs a message to fill in");
+	int64_t deadline = timeout_ms > 0 ? handle_deadline(timeout_ms) : timeout_ms;
+	if (!h->manual_ack)
+		mail_ack(h);
+	mail_free(h);
+	for (;;) {
+		int r = mail_next(h, m);
+		if (r)
+			return r < 0 ? r : 0;
+		if (!h->manual_ack)
+			mail_ack(h);                   /* what was dropped */
+		mail_free(h);
+		tombstones_sweep(h);
+		for (uint32_t k = 0; k < h->shards; k++)
+			if (h->pending[k].number)
+				requests_look(h);
+		if (atomic_load(&h->segment->behind))
+			bell_ring(&h->segment->mail_bell, &h->segment->deliver_queue);
+		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
+			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
+		r = timeout_ms == 0 ? has_mail(h, NULL) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail, NULL, deadline, 1);
+		if (r == MOM_ETIMEDOUT)
+			return handle_fail(h, r, "no message came in time");
+		if (r)
+			return r;
+	}
+}
+
+int
+mom_ack(int id)
+{
+	int e;
+	struct handle *h = handle_get(id, &e);
+	if (h == NULL)
+		return e;
+	if (atomic_load(&h->segment->poisoned))
+		return handle_fail(h, MOM_EPROTO, "this client's ring holds garbage: destroy the handle and make a new one");
+	mail_ack(h);
+	mail_free(h);
+	return 0;
+}

@@ -1,0 +1,227 @@
+/* request - publish, subscribe and the rest on their way: the ring, its numbers, answers, refusals, losses */
+#include "api/handle.h"
+#include "common/map.h"
+#include "common/topic.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TRIM_BYTES = 64 * 1024 };
+
+/* The ring is the resend buffer: its tail moves only past what is answered. */
+static void
+requests_trim(struct handle *h)
+{
+	struct client_segment *c = h->segment;
+	struct ring *ring = h->out.ring;
+	while (h->tail != h->out.head) {
+		uint64_t at = h->tail % RING_CLIENT;
+		const char *p = ring->bytes + at;
+		uint32_t len = get_u32(p);
+		if (len == 0) {
+			h->tail += RING_CLIENT - at;
+			continue;
+		}
+		uint32_t shard = get_u16(p + 14);
+		uint64_t number = get_u64(p + 40);
+		if (len < RECORD_HEADER || len > RECORD_MAX || shard >= SHARDS_MAX)
+			break;                         /* a stray pointer wrote here; the requester says so */
+		if (number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]))
+			break;
+		h->tail += record_stride(len);
+	}
+	atomic_store_explicit(&ring->tail, h->tail, memory_order_release);
+}
+
+static void
+note_failure(struct handle *h, uint64_t count, int code, const char *text)
+{
+	if (h->failed == 0) {
+		h->failed_code = code;
+		snprintf(h->failed_text, sizeof h->failed_text, "%s", text);
+	}
+	h->failed += count;
+}
+
+/* A refusal covers all of that shard that was appended before we saw it. */
+static void
+look_refused(struct handle *h, uint32_t shard)
+{
+	struct client_segment *c = h->segment;
+	uint64_t refused = atomic_load(&c->answer[shard].refused), first = atomic_load(&c->first[shard]), next = atomic_load(&c->next[shard]);
+	if (refused < first || refused >= next)
+		return;
+	int code = (int)atomic_load(&c->answer[shard].refused_code);
+	char text[200];
+	snprintf(text, sizeof text, "%s: requests %llu to %llu of this client were refused and are not stored", mom_strerror(code),
+	    (unsigned long long)(refused & NUMBER_COUNTER), (unsigned long long)((next - 1) & NUMBER_COUNTER));
+	atomic_store(&c->refused_from[shard], refused);
+	atomic_store(&c->refused_to[shard], next - 1);
+	atomic_store(&c->first[shard], next);
+	note_failure(h, next - refused, code, text);
+	bell_ring(&h->out.ring->bell, &c->request_queue);
+}
+
+static void
+look_lost(struct handle *h, uint32_t shard)
+{
+	struct client_segment *c = h->segment;
+	uint64_t from, to;
+	int64_t telling;
+	if (!result_read(&c->answer[shard].lost, &from, &telling, &to) || (uint64_t)telling == atomic_load(&c->lost_told[shard]))
+		return;
+	atomic_store(&c->lost_told[shard], (uint64_t)telling);
+	uint64_t lo = atomic_load(&c->refused_from[shard]), hi = atomic_load(&c->refused_to[shard]);
+	if (lo && lo <= from && hi >= to)
+		return;                                /* was told as refused */
+	h->lost += to - from + 1;
+	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (numbers %llu to %llu of this client)",
+	    (unsigned long long)(to - from + 1), (unsigned long long)(from & NUMBER_COUNTER), (unsigned long long)(to & NUMBER_COUNTER));
+}
+
+static void
+look_pending(struct handle *h, uint32_t shard)
+{
+	struct pending *p = &h->pending[shard];
+	uint64_t number, value;
+	int64_t code;
+	if (p->number == 0)
+		return;
+	if (result_read(&h->segment->answer[shard].result[p->number & 1], &number, &code, &value) && number == p->number) {
+		if (p->type == REC_UNSUBSCRIBE && code == 0)
+			tombstone_add(h, p->topic_hash, shard, value);
+		if (code)
+			note_failure(h, 1, (int)code, mom_strerror((int)code));
+		p->number = 0;
+	} else if (p->number < atomic_load(&h->segment->first[shard]))
+		p->number = 0;
+}
+
+void
+requests_look(struct handle *h)
+{
+	for (uint32_t k = 0; k < h->shards; k++) {
+		look_refused(h, k);
+		look_lost(h, k);
+		look_pending(h, k);
+	}
+}
+
+struct room { uint32_t stride; void *at; };
+
+static int
+has_room(struct handle *h, const void *with)
+{
+	struct room *room = (struct room *)(uintptr_t)with;
+	uint64_t window = (uint64_t)h->window;
+	if (h->out.head - h->tail + room->stride > window || h->out.head - h->tail > TRIM_BYTES) {
+		requests_look(h);
+		requests_trim(h);
+	}
+	if (h->out.head != h->tail && h->out.head - h->tail + room->stride > window)
+		return 0;
+	room->at = ring_reserve(&h->out, room->stride);
+	if (room->at == NULL) {
+		requests_look(h);
+		requests_trim(h);
+		room->at = ring_reserve(&h->out, room->stride);
+	}
+	return room->at != NULL;
+}
+
+int
+request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number)
+{
+	struct client_segment *c = h->segment;
+	struct record r = { .type = (uint8_t)ask->type, .flags = (uint16_t)ask->flags, .shard = (uint16_t)ask->shard, .topic_len = ask->topic_len,
+		.aux = ask->aux };
+	struct room room = { record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + ask->len), NULL };
+	int e = handle_wait(h, has_room, &room, deadline, 0);
+	if (e == MOM_ETIMEDOUT)
+		return handle_fail(h, e, "no room for it in time: %ld bytes wait for the broker's answer; this request was not sent", (long)(h->out.head - h->tail));
+	if (e)
+		return e;
+	*number = r.number = atomic_load(&c->next[ask->shard]);
+	record_make(room.at, &r, ask->topic, ask->data, ask->len);
+	atomic_store(&c->next[ask->shard], r.number + 1);
+	ring_advance(&h->out, room.stride);
+	ring_publish(&h->out);
+	bell_ring(&h->out.ring->bell, &c->request_queue);
+	return 0;
+}
+
+struct wanted { uint32_t shard; uint64_t number; };
+
+static int
+is_answered(struct handle *h, const void *with)
+{
+	const struct wanted *w = with;
+	struct answer_words *a = &h->segment->answer[w->shard];
+	uint64_t refused = atomic_load(&a->refused);
+	return atomic_load(&a->acked) >= w->number || (refused <= w->number && refused >= atomic_load(&h->segment->first[w->shard])) ||
+	    atomic_load(&h->segment->first[w->shard]) > w->number;
+}
+
+int
+request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadline)
+{
+	struct wanted w = { shard, number };
+	int e = handle_wait(h, is_answered, &w, deadline, 0);
+	if (e == MOM_ETIMEDOUT)
+		return handle_fail(h, e, "no answer in time (is the broker up?): it is on its way and takes effect once the broker is back: do not repeat it, "
+		    "mom_flush tells what became of it");
+	if (e)
+		return e;
+	uint64_t failed = h->failed;
+	int first_code = h->failed_code;
+	requests_look(h);
+	if (atomic_load(&h->segment->answer[shard].acked) >= number)
+		return 0;
+	int code = (int)atomic_load(&h->segment->answer[shard].refused_code);
+	if (h->failed > failed) {                      /* told here, not once more by flush */
+		h->failed--;
+		h->failed_code = failed ? first_code : h->failed_code;
+	}
+	const char *cure = code == MOM_EFULL ? "the broker's store or this topic's share is full: let subscribers catch up, or raise --store-max or --topic-max" :
+	    code == MOM_EBADID ? "the broker has forgotten this client: destroy the handle and make a new one" : mom_strerror(code);
+	return handle_fail(h, code, "%s", cure);
+}
+
+int
+all_answered(struct handle *h, const void *with)
+{
+	(void)with;
+	requests_look(h);
+	for (uint32_t k = 0; k < h->shards; k++) {
+		uint64_t next = atomic_load(&h->segment->next[k]);
+		if (atomic_load(&h->segment->answer[k].acked) + 1 < next && atomic_load(&h->segment->first[k]) < next)
+			return 0;
+	}
+	return 1;
+}
+
+int
+requests_flush(struct handle *h, int64_t deadline, int interruptible)
+{
+	int e = handle_wait(h, all_answered, NULL, deadline, interruptible);
+	requests_trim(h);
+	if (e == MOM_ETIMEDOUT)
+		return handle_fail(h, e, "not all is acknowledged: %ld bytes are on their way", (long)(h->out.head - h->tail));
+	if (e)
+		return e;
+	if (h->failed) {
+		e = handle_fail(h, h->failed_code, "%llu failed, the first: %s", (unsigned long long)h->failed, h->failed_text);
+		h->failed = 0;
+		return e;
+	}
+	if (h->lost) {
+		h->lost = 0;
+		return handle_fail(h, MOM_ELOST, "%s", h->lost_text);
+	}
+	return 0;
+}
+
+uint64_t
+topic_hash64(const char *topic, size_t len)
+{
+	return map_hash(topic, len);
+}

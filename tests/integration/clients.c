@@ -1,0 +1,282 @@
+/* clients - item 7: clients die, fork, exec and close descriptors: no false death, no false life */
+#include <lib/load.h>
+#include <lib/proc.h>
+#include <lib/sysv.h>
+#include <lib/t.h>
+#include <lib/talk.h>
+#include <lib/views.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct server broker, one;
+static struct { atomic_ulong id; atomic_int ready, go, done; } *shared;
+
+static void
+up(void)
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	shared = t_shared_memory(sizeof *shared);
+}
+
+static int
+objects(void)
+{
+	enum { MOST = 4096 };
+	struct sysv_object *all = malloc(MOST * sizeof *all);
+	int n = sysv_registry(server_registry(&one), all, MOST), living = 0;
+	for (int i = 0; i < n; i++)
+		living += sysv_exists(&all[i]);
+	free(all);
+	return living;
+}
+
+static void
+gone(uint64_t id, int before)
+{
+	WAIT_FOR(objects() == before, "%d objects, before the client there were %d", objects(), before);
+	WAIT_FOR(view_mentions(&broker, id) == 0, "the dead client %016llx is still subscribed", (unsigned long long)id);
+}
+
+static void
+ready(void)
+{
+	WAIT_FOR(shared->ready, "the client is not ready");
+}
+
+static void
+sit(void *unused)
+{
+	(void)unused;
+	int id = talk_create();
+	talk_subscribe(id, "dead");
+	shared->id = mom_global_id(id);
+	shared->ready = 1;
+	for (;;)
+		t_tick();
+}
+
+TEST(killed, "kill -9 of a client: its segment, semaphores and subscriptions go")
+{
+	up();
+	int before = objects();
+	pid_t pid = t_spawn(sit, NULL);
+	ready();
+	REQUIRE(objects() > before, "a client has no objects in the registry");
+	WAIT_FOR(view_has(&broker, shared->id, "dead"), "not in the views");
+	kill(pid, SIGKILL);
+	t_join(pid);
+	gone(shared->id, before);
+}
+
+static void
+leave_without_a_word(void *unused)
+{
+	(void)unused;
+	int id = talk_create();
+	talk_subscribe(id, "dead");
+	shared->id = mom_global_id(id);
+	for (int i = 0; i < 1000; i++)
+		REQUIRE(mom_publish(id, "last words", t_text("%d", i), strlen(t_text("%d", i)), MOM_ASYNC) == 0, "%s", mom_error_text(id));
+	_exit(0);
+}
+
+TEST(last_words, "what a client published goes out, all of it and in order, though it ended without destroy")
+{
+	up();
+	int id = talk_create(), before = objects();
+	talk_subscribe(id, "last words");
+	t_join(t_spawn(leave_without_a_word, NULL));
+	for (int i = 0; i < 1000; i++)
+		hear(id, "last words", t_text("%d", i));
+	gone(shared->id, before);
+	bye(id);
+}
+
+static void
+fork_and_sit(void *unused)
+{
+	(void)unused;
+	int id = talk_create();
+	talk_subscribe(id, "dead");
+	shared->id = mom_global_id(id);
+	if (fork() == 0) {                      /* keeps the socket, not the handle */
+		shared->ready = 1;
+		while (!shared->go)
+			t_tick();
+		_exit(0);
+	}
+	for (;;)
+		t_tick();
+}
+
+TEST(forked_child, "a forked child that keeps the socket open gives its dead parent's client no false life")
+{
+	up();
+	int before = objects();
+	pid_t pid = t_spawn(fork_and_sit, NULL);
+	ready();
+	kill(pid, SIGKILL);
+	t_join(pid);
+	gone(shared->id, before);
+	shared->go = 1;
+}
+
+static void
+fork_and_talk(void *unused)
+{
+	(void)unused;
+	int id = talk_create();
+	talk_subscribe(id, "alive");
+	if (fork() == 0)
+		_exit(0);
+	for (int i = 0; i < 100; i++) {
+		say(id, "alive", "hello");
+		hear(id, "alive", "hello");
+		t_tick();
+	}
+	bye(id);
+}
+
+TEST(child_that_ends, "a forked child that ends takes nothing from its parent's client: no false death")
+{
+	up();
+	int before = objects();
+	int status = t_join(t_spawn(fork_and_talk, NULL));
+	REQUIRE(status == 0, "0x%x", status);
+	WAIT_FOR(objects() == before, "%d objects, before there were %d", objects(), before);
+}
+
+static void
+exec_and_sleep(void *unused)
+{
+	(void)unused;
+	int id = talk_create();
+	talk_subscribe(id, "dead");
+	shared->id = mom_global_id(id);
+	shared->ready = 1;
+	execl("/bin/sleep", "sleep", "100", (char *)NULL);
+	_exit(127);
+}
+
+TEST(exec, "an exec keeps the pid and loses the client: it is destroyed")
+{
+	up();
+	int before = objects();
+	pid_t pid = t_spawn(exec_and_sleep, NULL);
+	ready();
+	gone(shared->id, before);
+	REQUIRE(proc_lives(pid), "the program itself is dead");
+	kill(pid, SIGKILL);
+	t_join(pid);
+}
+
+static void
+close_all(void *unused)
+{
+	(void)unused;
+	int64_t end;
+	int id = talk_create();
+	talk_subscribe(id, "alive");
+	for (int fd = 0; fd < 1024; fd++)
+		close(fd);
+	end = t_now_ms() + 2500;                /* the daemon has looked more than once by then */
+	while (t_now_ms() < end) {
+		say(id, "alive", "hello");
+		hear(id, "alive", "hello");
+		t_tick();
+	}
+	bye(id);
+}
+
+TEST(closed_descriptors, "a program that closes all its descriptors goes on: no false death; after its end all is gone")
+{
+	up();
+	int before = objects();
+	int status = t_join(t_spawn(close_all, NULL));
+	REQUIRE(status == 0, "0x%x", status);
+	WAIT_FOR(objects() == before, "%d objects, before there were %d", objects(), before);
+}
+
+static void
+read_half(void *unused)
+{
+	(void)unused;
+	int id = talk_open("reader");
+	for (int i = 0; i < 10; i++)
+		hear(id, "again", t_text("%d", i));
+	_exit(0);
+}
+
+TEST(durable_dies, "a durable client that dies gets what it had not acknowledged again, flagged, and the rest unflagged")
+{
+	up();
+	int id = talk_open("reader"), mouth = talk_create();
+	talk_subscribe(id, "again");
+	REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
+	for (int i = 0; i < 20; i++)
+		say(mouth, "again", t_text("%d", i));
+	t_join(t_spawn(read_half, NULL));
+	id = talk_open("reader");
+	hear_again(id, "again", "9");           /* asking for the next had acknowledged those before */
+	for (int i = 10; i < 20; i++)
+		hear(id, "again", t_text("%d", i));
+	hear_nothing(id);
+	bye(id);
+	bye(mouth);
+}
+
+TEST(manual_ack, "with manual acknowledgement all that was not acknowledged comes again, with the same offsets")
+{
+	uint64_t offsets[10];
+	struct mom_message m;
+	up();
+	int id = talk_open("manual"), mouth = talk_create();
+	talk_subscribe(id, "again");
+	REQUIRE(mom_set_option(id, MOM_OPT_MANUAL_ACK, 1) == 0, "%s", mom_error_text(id));
+	for (int i = 0; i < 10; i++)
+		say(mouth, "again", t_text("%d", i));
+	for (int i = 0; i < 10; i++) {
+		REQUIRE(mom_receive(id, &m, 20000) == 0, "%s", mom_error_text(id));
+		offsets[i] = m.offset;
+		if (i == 3)
+			REQUIRE(mom_ack(id) == 0, "%s", mom_error_text(id));
+	}
+	REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
+	id = talk_open("manual");
+	for (int i = 4; i < 10; i++) {
+		REQUIRE(mom_receive(id, &m, 20000) == 0, "%s", mom_error_text(id));
+		REQUIRE(m.offset == offsets[i] && m.flags == MOM_REDELIVERED, "message %d: offset %llx for %llx, flags %u", i,
+		    (unsigned long long)m.offset, (unsigned long long)offsets[i], m.flags);
+	}
+	hear_nothing(id);
+	bye(id);
+	bye(mouth);
+}
+
+TEST(killed_under_load, "kill -9 of durable subscribers and of publishers under load: every other client goes on, the subscriber gets all, in order")
+{
+	up();
+	struct load *ear = subscriber_start(&one, "deaths", PAYLOAD_SMALL), *mouth = publisher_start(&one, 1, "deaths", 0, PAYLOAD_SMALL, MOM_FAST);
+	for (int i = 0; i < (t_is_long() ? 100 : 10); i++) {
+		struct load *victim = load_new(&one, "deaths", PAYLOAD_SMALL);
+		victim->is_subscriber = 1;
+		victim->from_middle = 1;
+		snprintf(victim->name, sizeof victim->name, "victim");
+		load_start(victim);
+		load_ready(victim);
+		load_moves(victim, 20);
+		load_moves(ear, 20);
+		load_kill(victim);
+	}
+	load_stop(mouth);
+	load_finish(mouth);
+	load_expect(ear, mouth->sent);
+	load_finish(ear);
+	int id = talk_open("victim");
+	bye(id);
+}
