@@ -1,0 +1,269 @@
+/* client - a handle's life: create, open, close, destroy, options */
+#include "api/door.h"
+#include "api/handle.h"
+#include "common/clock.h"
+#include "common/fdio.h"
+#include "common/topic.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int
+client_attach(struct handle *h, const struct registered *a)
+{
+	struct client_segment *c = ipcq_attach(a->segment, 1);
+	if (c == NULL)
+		return -1;
+	h->segment = c;
+	if (c->magic != MAGIC_CLIENT || c->layout != IPC_LAYOUT || c->id != a->id)
+		return -1;
+	h->shards = atomic_load(&c->shards);
+	ring_writer_init(&h->out, client_requests(c), RING_CLIENT, 0);
+	h->tail = atomic_load(&h->out.ring->tail);
+	h->mail_tail = atomic_load(&client_mail(c)->tail);
+	ring_reader_init(&h->mail, client_mail(c), RING_CLIENT, h->mail_tail);
+	return h->shards >= 1 && h->shards <= SHARDS_MAX ? 0 : -1;
+}
+
+/* CREATE to every shard; for a client that is known it only says that the way is open. */
+static int
+client_announce(struct handle *h, int64_t deadline)
+{
+	uint64_t numbers[SHARDS_MAX];
+	for (uint32_t k = 0; k < h->shards; k++) {
+		struct ask ask = { .type = REC_CREATE, .flags = REC_F_DURABLE, .shard = k, .aux = h->segment->durable };
+		int e = request_append(h, &ask, deadline, &numbers[k]);
+		if (e)
+			return e;
+	}
+	for (uint32_t k = 0; k < h->shards; k++) {
+		int e = request_outcome(h, k, numbers[k], deadline);
+		if (e)
+			return e;
+	}
+	return 0;
+}
+
+static struct handle *
+handle_new(void)
+{
+	struct handle *h = calloc(1, sizeof *h);
+	if (h == NULL)
+		return NULL;
+	h->socket = -1;
+	h->timeout_ms = TIMEOUT_MS;
+	h->window = RING_CLIENT;
+	h->era = handle_era();
+	return h;
+}
+
+static void
+handle_abandon(struct handle *h, uint32_t goodbye)
+{
+	if (h->segment) {
+		atomic_store(&h->segment->goodbye, goodbye);
+		ipcq_detach(h->segment);
+	}
+	fdio_close(&h->socket);
+	free(h);
+}
+
+static int
+client_register(struct handle *h, const char *name, int64_t deadline, struct registered *a)
+{
+	for (int tries = 0;; tries++) {
+		int e = door_register(name, deadline, a, &h->socket);
+		if (e)
+			return e;
+		if (a->code < 0)
+			return handle_fail(NULL, a->code, "%s", a->text);
+		if (client_attach(h, a) == 0)
+			return 0;
+		int keep = errno;
+		ipcq_detach(h->segment);
+		h->segment = NULL;
+		fdio_close(&h->socket);
+		if (tries == 3 || clock_ms() >= deadline)      /* else the daemon died in between: its successor serves */
+			return handle_fail(NULL, MOM_ELIMIT, "shmat(%d): %s: see `ulimit -v` and kernel.shmmni", a->segment, strerror(keep));
+	}
+}
+
+static int
+client_begin(const char *name)
+{
+	struct handle *h = handle_new();
+	struct registered a;
+	int64_t deadline = clock_ms() + TIMEOUT_MS;
+	if (h == NULL)
+		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle");
+	int e = client_register(h, name, deadline, &a);
+	if (e) {
+		handle_abandon(h, 0);
+		return e;
+	}
+	e = client_announce(h, deadline);
+	if (e == 0 && (h->id = handle_add(h, a.local_id)) < 0)
+		e = handle_fail(h, MOM_ELIMIT, "this process has %d handles: close some", SLOTS_MAX);
+	if (e) {
+		handle_fail(NULL, e, "%s", h->text);
+		handle_abandon(h, name ? 1 : 2);
+		return e;
+	}
+	return h->id;
+}
+
+int
+mom_create(void)
+{
+	return client_begin(NULL);
+}
+
+int
+mom_open(const char *name)
+{
+	const char *fault = client_name_fault(name);
+	if (fault)
+		return handle_fail(NULL, MOM_EINVAL, "mom_open: %s", fault);
+	return client_begin(name);
+}
+
+/* The handle is gone afterwards; its text goes to this thread's, where a closed handle's caller finds it. */
+static int
+client_end(struct handle *h, int e, uint32_t goodbye)
+{
+	if (e)
+		handle_fail(NULL, e, "%s", h->text);
+	if (!h->manual_ack)
+		for (uint32_t k = 0; k < h->shards; k++)
+			atomic_store(&h->segment->acked[k], atomic_load(&h->segment->handed[k]));
+	atomic_store(&h->segment->goodbye, goodbye);
+	handle_drop(h);
+	return e;
+}
+
+static int
+client_destroy(struct handle *h)
+{
+	int64_t deadline = handle_deadline(h->timeout_ms);
+	uint64_t number[SHARDS_MAX];
+	int e = requests_flush(h, deadline, 0), e2 = e == MOM_ETIMEDOUT || e == MOM_EPROTO ? e : 0;
+	for (uint32_t k = 0; e2 == 0 && k < h->shards; k++) {
+		struct ask ask = { .type = REC_DESTROY, .flags = REC_F_DURABLE, .shard = k };
+		e2 = request_append(h, &ask, deadline, &number[k]);
+	}
+	for (uint32_t k = 0; e2 == 0 && k < h->shards; k++)
+		e2 = request_outcome(h, k, number[k], deadline);
+	if (e2 == MOM_EBADID)                          /* the broker has destroyed it before: that is what was asked for */
+		e2 = 0;
+	return client_end(h, e ? e : e2, 2);
+}
+
+int
+mom_destroy(int id)
+{
+	int e;
+	struct handle *h = handle_get(id, &e);
+	return h ? client_destroy(h) : e;
+}
+
+int
+mom_close(int id)
+{
+	int e;
+	struct handle *h = handle_get(id, &e);
+	if (h == NULL)
+		return e;
+	if (!h->segment->durable)
+		return client_destroy(h);
+	return client_end(h, requests_flush(h, handle_deadline(h->timeout_ms), 0), 1);
+}
+
+int
+mom_flush(int id, int timeout_ms)
+{
+	int e;
+	struct handle *h = handle_get(id, &e);
+	if (h == NULL)
+		return e;
+	if (timeout_ms < -1)
+		return handle_fail(h, MOM_EINVAL, "timeout_ms is -1 (for ever), 0 (only look) or more");
+	return requests_flush(h, handle_deadline(timeout_ms), 1);
+}
+
+int
+mom_set_option(int id, int option, long value)
+{
+	int e;
+	struct handle *h = handle_get(id, &e);
+	if (h == NULL)
+		return e;
+	switch (option) {
+	case MOM_OPT_TIMEOUT_MS:
+		if (value < -1)
+			return handle_fail(h, MOM_EINVAL, "MOM_OPT_TIMEOUT_MS is -1 (for ever), 0 or more");
+		h->timeout_ms = value;
+		return 0;
+	case MOM_OPT_MANUAL_ACK:
+		if (value != 0 && value != 1)
+			return handle_fail(h, MOM_EINVAL, "MOM_OPT_MANUAL_ACK is 0 or 1");
+		h->manual_ack = (int)value;
+		return 0;
+	case MOM_OPT_WINDOW:
+		if (value < 4096)
+			return handle_fail(h, MOM_EINVAL, "MOM_OPT_WINDOW is 4096 bytes or more");
+		h->window = value;
+		return 0;
+	default:
+		return handle_fail(h, MOM_EINVAL, "there is no option %d", option);
+	}
+}
+
+void
+mom_wake(int id)
+{
+	struct handle *h = handle_peek(id);
+	if (h == NULL || h->era != handle_era())
+		return;
+	atomic_store(&h->woken, 1);
+	ipcq_post(atomic_load(&h->segment->sem));
+}
+
+uint64_t
+mom_global_id(int id)
+{
+	int e;
+	struct handle *h = handle_get(id, &e);
+	return h ? h->segment->id : 0;
+}
+
+const char *
+mom_error_text(int id)
+{
+	struct handle *h = id < 0 ? NULL : handle_peek(id);
+	return h && h->era == handle_era() ? h->text : handle_thread_text();
+}
+
+const char *
+mom_strerror(int error)
+{
+	static const char *const texts[] = {
+		[0] = "success",
+		[-MOM_EINVAL] = "an argument is wrong",
+		[-MOM_ETOPIC] = "not a valid topic",
+		[-MOM_ETOOBIG] = "the message is too big",
+		[-MOM_ENODAEMON] = "no mom_daemon runs here",
+		[-MOM_ETIMEDOUT] = "not in time",
+		[-MOM_EEXIST] = "already subscribed",
+		[-MOM_ENOTSUB] = "not subscribed",
+		[-MOM_EFULL] = "the broker's store is full",
+		[-MOM_EIO] = "a disk failed",
+		[-MOM_EBADID] = "no such client",
+		[-MOM_EFORK] = "the handle belongs to the parent process",
+		[-MOM_EBUSY] = "the durable name is in use",
+		[-MOM_ELIMIT] = "a limit is reached",
+		[-MOM_EPROTO] = "the client's ring holds garbage",
+		[-MOM_EINTR] = "interrupted",
+		[-MOM_ELOST] = "fast messages were lost in a power cut",
+	};
+	return error <= 0 && error >= MOM_ELOST ? texts[-error] : "unknown error";
+}

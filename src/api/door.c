@@ -1,0 +1,107 @@
+/* door - see door.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom are trusted. */
+#include "api/door.h"
+#include "api/handle.h"
+#include "common/clock.h"
+#include "common/fdio.h"
+#include "common/rundir.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { DOOR_RETRY_MS = 20, DOOR_ROOTS = 3 };
+
+/* A connected socket; -1: no daemon is or was there; -2: it was killed, or is starting */
+static int
+door_knock(const char *run, char *why, size_t n)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0) {
+		snprintf(why, n, "%s: %s", run, strerror(errno));
+		return -1;
+	}
+	if (!rundir_is_trusted(dir)) {
+		snprintf(why, n, "%s belongs to another user and is not trusted", run);
+		close(dir);
+		return -1;
+	}
+	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/socket", dir);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int ok = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0, error = errno;
+	close(dir);
+	if (ok)
+		return fd;
+	fdio_close(&fd);
+	snprintf(why, n, "%s/socket: %s", run, strerror(error));
+	return error == ECONNREFUSED || error == EAGAIN || error == EINTR ? -2 : -1;
+}
+
+static int
+door_find(char *why, size_t n)
+{
+	char roots[DOOR_ROOTS][PATH_MAX] = { "", "", "/run/mom" };
+	const char *run = getenv("MOM_RUN"), *xdg = getenv("XDG_RUNTIME_DIR");
+	if (run && run[0])
+		return door_knock(run, why, n);
+	if (xdg && xdg[0] == '/')
+		snprintf(roots[0], sizeof roots[0], "%s/mom", xdg);
+	snprintf(roots[1], sizeof roots[1], "/tmp/mom-%u", (unsigned)geteuid());
+	int best = -1;
+	for (int i = 0; i < DOOR_ROOTS; i++) {
+		int fd = roots[i][0] ? door_knock(roots[i], why, n) : -1;
+		if (fd >= 0)
+			return fd;
+		best = fd < best ? fd : best;
+	}
+	return best;
+}
+
+static int
+door_ask(int fd, const struct registration *ask, struct registered *answer, int64_t deadline)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	if (send(fd, ask, sizeof *ask, MSG_NOSIGNAL) != sizeof *ask)
+		return -1;
+	for (;;) {
+		int64_t left = deadline - clock_ms();
+		int r = left > 0 ? poll(&p, 1, (int)left) : 0;
+		if (r == 0)
+			return -2;
+		if (r < 0 && errno == EINTR)
+			continue;
+		return recv(fd, answer, sizeof *answer, 0) == sizeof *answer ? 0 : -1;
+	}
+}
+
+int
+door_register(const char *name, int64_t deadline, struct registered *answer, int *socket)
+{
+	struct registration ask = { .magic = MAGIC_CLIENT, .layout = IPC_LAYOUT };
+	char why[PATH_MAX + 100] = "";
+	if (fdio_random(ask.nonce, sizeof ask.nonce) < 0)
+		return handle_fail(NULL, MOM_ELIMIT, "getrandom: %s", strerror(errno));
+	snprintf(ask.name, sizeof ask.name, "%s", name ? name : "");
+	for (;;) {
+		int fd = door_find(why, sizeof why), r = -1;
+		if (fd == -1)
+			return handle_fail(NULL, MOM_ENODAEMON, "no mom_daemon runs here (%.200s): start one, or set MOM_RUN to its run folder", why);
+		if (fd >= 0 && (r = door_ask(fd, &ask, answer, deadline)) == 0) {
+			*socket = fd;
+			answer->text[sizeof answer->text - 1] = '\0';
+			return 0;
+		}
+		if (fd >= 0)
+			close(fd);
+		if (r == -2)
+			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon gave no answer in time: it has not reached its broker yet; start that, or look at the daemon's log");
+		if (clock_ms() >= deadline)
+			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed or is starting (%.200s): it did not come in time", why);
+		usleep(DOOR_RETRY_MS * 1000);
+	}
+}
