@@ -51,9 +51,51 @@ $(LIB): $(API) $(OBJ)/libcommon.a
 	@objcopy -w --keep-global-symbol='mom_*' $(OBJ)/libmom.o
 	@ar rcs $@ $(OBJ)/libmom.o
 
-clean:
+include tests/tests.mk
+
+# ---- running it ----
+IP   = 127.0.0.1
+PORT = 8080
+
+run_broker run_boker: all    ## a broker on IP PORT (127.0.0.1 8080), store db/; Ctrl-C stops it
+	@$(BIN)/broker_server $(IP) $(PORT)
+run_daemon: all              ## a daemon that connects to it; Ctrl-C stops it
+	@$(BIN)/mom_daemon $(IP) $(PORT)
+user: all                    ## the interactive tester
+	@$(BIN)/user_main
+demo: all                    ## broker, daemon and two user_main talk over two topics; all stops
+	@BIN=$(BIN) sh src/tools/demo.sh
+
+# ---- tests ----
+test: all $(TEST_PROGRAMS)   ## all tests (T=substring: some); the last line counts them
+	@BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
+test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
+	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
+debug:                       ## -O0 -g and fault points, in build/debug
+	@$(MAKE) --no-print-directory VARIANT=debug all
+asan:                        ## all tests under AddressSanitizer and UBSan
+	@FAULTS=1 $(MAKE) --no-print-directory VARIANT=asan test
+tsan:                        ## the ring's tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory VARIANT=tsan T=ring/ ring-test
+ring-test: $(TESTS_OUT)/unit/ring
+	@BIN=$(BIN) sh tests/run.sh $(TESTS_OUT)/unit/ring
+bench: all                   ## messages a second, one publisher to one subscriber, each checked
+	@$(BIN)/mom_bench --selfserve
+
+# ---- care ----
+lint:                        ## warnings of clang, header fields of the process sources, bare system calls
+	@sh tests/lint.sh
+fmt:                         ## clang-format over all sources
+	@clang-format -i $$(find src include tests -name '*.[ch]')
+ipcs: all                    ## our System V objects
+	@$(BIN)/mom_ipc list
+ipcclean: all                ## remove those that a kill left behind; never anybody else's
+	@$(BIN)/mom_ipc clean
+clean:                       ## all that was made
 	rm -rf bin lib build
+help:                        ## this list
+	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: all clean
+.PHONY: all run_broker run_boker run_daemon user demo test test-long debug asan tsan ring-test bench lint fmt ipcs ipcclean clean help
 .DEFAULT_GOAL = all

@@ -1,0 +1,259 @@
+/* hostile - item 11: nonsense from sockets and into queues harms nobody but its sender */
+#include <lib/run.h>
+#include <lib/server.h>
+#include <lib/sysv.h>
+#include <lib/t.h>
+#include <lib/talk.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static struct server broker, one;
+static int id;
+
+static void
+up(void)
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	id = talk_create();
+	talk_subscribe(id, "calm");
+}
+
+/* the others notice nothing: same processes, one line, one answer */
+static void
+calm(void)
+{
+	say(id, "calm", "hello");
+	hear(id, "calm", "hello");
+}
+
+static int
+dial(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	inet_pton(AF_INET, broker.ip, &to.sin_addr);
+	REQUIRE(connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "connect: %s", strerror(errno));
+	return fd;
+}
+
+/* sends what fits; the broker must close the connection and say why */
+static void
+must_be_closed(int fd, const void *bytes, size_t len)
+{
+	char *before = t_read_file(broker.log), sink[4096];
+	ssize_t n;
+	for (size_t done = 0; done < len && (n = send(fd, (const char *)bytes + done, len - done, MSG_NOSIGNAL)) > 0;)
+		done += (size_t)n;
+	for (;;) {
+		WAIT_FOR((n = recv(fd, sink, sizeof sink, MSG_DONTWAIT)) >= 0 || errno != EAGAIN, "the connection stays open");
+		if (n <= 0)
+			break;
+	}
+	close(fd);
+	WAIT_FOR(strstr(t_read_file(broker.log) + strlen(before), "broker_handler["), "no log line says why");
+	calm();
+}
+
+TEST(random_bytes, "random bytes to the broker's port: each connection is closed, a log line says why, nobody else notices")
+{
+	struct t_rng rng;
+	char bytes[100000];
+	up();
+	t_rng_init(&rng, 11);
+	for (int i = 0; i < (t_is_long() ? 500 : 15); i++) {
+		size_t len = 4096 + t_rng_below(&rng, sizeof bytes - 4096);
+		t_rng_fill(&rng, bytes, len);
+		must_be_closed(dial(), bytes, len);
+	}
+}
+
+/* a frame header as it should be, with some lengths of one's own */
+static void
+header(unsigned char h[120], uint32_t len, unsigned char type)
+{
+	memset(h, 0, 120);
+	memcpy(h, &len, 4);             /* little endian, as this machine is */
+	h[8] = 56;
+	h[9] = type;
+}
+
+TEST(giant_length, "frames with a giant, a tiny and a wrong length, and of types that cannot begin, are refused")
+{
+	static const uint32_t lengths[] = {0, 1, 55, 56, 121, 4096, 0x7fffffff, 0x80000000, 0xffffffff};
+	unsigned char h[120];
+	up();
+	for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		header(h, lengths[i], 32);
+		must_be_closed(dial(), h, sizeof h);
+	}
+	for (unsigned type = 0; type < 256; type += type < 48 ? 1 : 41) {
+		header(h, 120, (unsigned char)type);
+		if (type != 32)
+			must_be_closed(dial(), h, sizeof h);
+	}
+}
+
+TEST(no_handshake, "peers that say nothing, half a frame, or one byte at a time are dropped after 3 s; meanwhile others go on")
+{
+	unsigned char h[120];
+	int fds[12], open_ones = 12;
+	int64_t start = t_now_ms();
+	up();
+	header(h, 120, 32);
+	for (int i = 0; i < 12; i++) {
+		fds[i] = dial();
+		if (i % 3 == 1)
+			REQUIRE(send(fds[i], h, 60, MSG_NOSIGNAL) == 60, "send");
+	}
+	for (int sent = 0; open_ones; sent++) {
+		char sink[512];
+		open_ones = 0;
+		for (int i = 0; i < 12; i++) {
+			if (i % 3 == 2 && sent % 30 == 0 && sent / 30 < 100)
+				send(fds[i], h + sent / 30, 1, MSG_NOSIGNAL);
+			ssize_t n = recv(fds[i], sink, sizeof sink, MSG_DONTWAIT);
+			open_ones += n > 0 || (n < 0 && errno == EAGAIN);
+		}
+		REQUIRE(t_now_ms() < start + T_PATIENCE_MS, "%d connections stay open", open_ones);
+		calm();
+		t_tick();
+	}
+	for (int i = 0; i < 12; i++)
+		close(fds[i]);
+	REQUIRE(server_log_has(&broker, "handshake"), "no log line says why");
+}
+
+TEST(many_strangers, "200 strangers at once keep no daemon out")
+{
+	struct server two;
+	int fds[200];
+	up();
+	for (int i = 0; i < 200; i++)
+		fds[i] = dial();
+	calm();
+	daemon_start(&two, "two", broker.port);
+	use_daemon(&two);
+	int other = talk_create();
+	say(other, "calm", "from two");
+	hear(id, "calm", "from two");
+	bye(other);
+	for (int i = 0; i < 200; i++)
+		close(fds[i]);
+}
+
+/* a real client's daemon's connection, seen from the wrong side */
+TEST(wrong_broker, "a daemon whose broker answers nonsense goes on trying and does not die; with a real one it connects")
+{
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	socklen_t size = sizeof at;
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one_more = 1;
+	char junk[5000];
+	struct t_rng rng;
+	t_rng_init(&rng, 12);
+	inet_pton(AF_INET, t_ip(), &at.sin_addr);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one_more, sizeof one_more);
+	REQUIRE(bind(listener, (struct sockaddr *)&at, size) == 0 && listen(listener, 10) == 0 && getsockname(listener, (struct sockaddr *)&at, &size) == 0,
+	    "listen: %s", strerror(errno));
+	daemon_start(&one, "one", ntohs(at.sin_port));
+	for (int i = 0; i < 6; i++) {
+		struct pollfd look = {listener, POLLIN, 0};
+		REQUIRE(poll(&look, 1, T_PATIENCE_MS) == 1, "the daemon does not try again");
+		int fd = accept(listener, NULL, NULL);
+		t_rng_fill(&rng, junk, sizeof junk);
+		send(fd, junk, i ? sizeof junk : 10, MSG_NOSIGNAL);
+		if (i % 2)
+			shutdown(fd, SHUT_WR);
+		char sink[512];
+		while (i % 2 && recv(fd, sink, sizeof sink, 0) > 0)
+			;
+		close(fd);
+	}
+	close(listener);
+	broker_start(&broker, "broker", ntohs(at.sin_port), NULL);
+	use_daemon(&one);
+	id = talk_create();
+	talk_subscribe(id, "calm");
+	calm();
+	bye(id);
+}
+
+struct note { long type; char text[2000]; };
+
+static int
+flood_queues(struct server *s, struct t_rng *rng)
+{
+	enum { MOST = 4096 };
+	struct sysv_object *all = malloc(MOST * sizeof *all);
+	int n = sysv_registry(server_registry(s), all, MOST), queues = 0;
+	struct note note;
+	for (int i = 0; i < n; i++) {
+		if (strcmp(all[i].kind, "msg") != 0 || !sysv_exists(&all[i]))
+			continue;
+		queues++;
+		for (int k = 0; k < 300; k++) {
+			note.type = (long)(t_rng_next(rng) >> (1 + t_rng_below(rng, 62)));
+			note.type += note.type == 0;
+			t_rng_fill(rng, note.text, sizeof note.text);
+			msgsnd(all[i].id, &note, t_rng_below(rng, sizeof note.text), IPC_NOWAIT);
+			if (k % 50 == 0)
+				calm();
+		}
+	}
+	free(all);
+	return queues;
+}
+
+TEST(forged_tickets, "random SysV messages of any mtype and size into every queue are ignored")
+{
+	struct t_rng rng;
+	up();
+	t_rng_init(&rng, 13);
+	REQUIRE(flood_queues(&broker, &rng) > 0, "the broker has no queue in its registry");
+	REQUIRE(flood_queues(&one, &rng) > 0, "the daemon has no queue in its registry");
+	calm();
+	hear_nothing(id);
+	bye(id);
+}
+
+TEST(registration, "nonsense to the registration socket: that connection is closed, others register")
+{
+	struct t_rng rng;
+	char junk[4096];
+	struct ran r;
+	up();
+	t_rng_init(&rng, 14);
+	r = run_command("find '%s' -type s", one.run);
+	r.out[strcspn(r.out, "\n")] = 0;
+	REQUIRE(r.out[0], "no socket in %s", one.run);
+	for (int i = 0; i < 50; i++) {
+		struct sockaddr_un at = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		snprintf(at.sun_path, sizeof at.sun_path, "%s", r.out);
+		REQUIRE(connect(fd, (struct sockaddr *)&at, sizeof at) == 0, "connect: %s", strerror(errno));
+		t_rng_fill(&rng, junk, sizeof junk);
+		send(fd, junk, t_rng_below(&rng, sizeof junk), MSG_NOSIGNAL);
+		if (i % 2)
+			recv(fd, junk, sizeof junk, MSG_DONTWAIT);
+		close(fd);
+		if (i % 10 == 0) {
+			int other = talk_create();
+			say(other, "calm", "hello");
+			hear(id, "calm", "hello");
+			bye(other);
+		}
+	}
+	calm();
+	bye(id);
+}
