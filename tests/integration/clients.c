@@ -81,7 +81,7 @@ leave_without_a_word(void *unused)
 	talk_subscribe(id, "dead");
 	shared->id = mom_global_id(id);
 	for (int i = 0; i < 1000; i++)
-		REQUIRE(mom_publish(id, "last words", t_text("%d", i), strlen(t_text("%d", i)), MOM_ASYNC) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "last_words", t_text("%d", i), strlen(t_text("%d", i)), MOM_ASYNC) == 0, "%s", mom_error_text(id));
 	_exit(0);
 }
 
@@ -89,10 +89,10 @@ TEST(last_words, "what a client published goes out, all of it and in order, thou
 {
 	up();
 	int id = talk_create(), before = objects();
-	talk_subscribe(id, "last words");
+	talk_subscribe(id, "last_words");
 	t_join(t_spawn(leave_without_a_word, NULL));
 	for (int i = 0; i < 1000; i++)
-		hear(id, "last words", t_text("%d", i));
+		hear(id, "last_words", t_text("%d", i));
 	gone(shared->id, before);
 	bye(id);
 }

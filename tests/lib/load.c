@@ -84,6 +84,8 @@ subscribe(void *argument)
 	while (!quiet) {
 		int stopping = l->stop;
 		r = mom_receive(id, &m, LOOK_MS);
+		if (r == MOM_EINTR)                    /* stopped and continued: a signal came */
+			continue;
 		if (r == MOM_ETIMEDOUT) {
 			quiet = stopping;
 			load_fail_together();

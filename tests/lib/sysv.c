@@ -81,7 +81,7 @@ sysv_exists(const struct sysv_object *o)
 		return get(o) >= 0 || (errno != ENOENT && errno != EINVAL);
 	if (key_of(o, &key) != 0)
 		return errno != EINVAL && errno != EIDRM;
-	return key == o->key || key == 0;
+	return key == o->key;      /* 0: removed, it goes with its last user */
 }
 
 int

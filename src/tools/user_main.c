@@ -1,0 +1,298 @@
+/* user_main - the interactive tester of MOM
+ * USAGE    user_main [--run DIR] [COMMAND ...]      each argument is one command line; without any, standard input is read
+ * COMMANDS S|subscribe topic   U|unsubscribe topic   P|publish topic text   R|receive [seconds]   H|help   E|exit
+ * OUTPUT   one line a command on stdout; on a terminal a prompt and friendlier lines
+ * SIGNALS  INT: brings a waiting R back to the prompt, elsewhere ends; TERM: ends. The client is destroyed at every end
+ * EXIT     0 every command succeeded   1 one did not (a timeout is no success)   100 wrong use   111 no client could be made */
+#include <mom.h>
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { EXIT_FAILED = 1, EXIT_WRONG_USE = 100, EXIT_NO_CLIENT = 111 };
+
+static struct {
+	int id, terminal, failed, done;
+	volatile sig_atomic_t receiving, interrupted, ended;
+} u = { .id = -1 };
+
+static const char help_text[] =
+    "  S topic         subscribe            U topic   unsubscribe\n"
+    "  P topic text    publish all after one space\n"
+    "  R [seconds]     receive: waits for ever, or so long (Ctrl-C ends the waiting)\n"
+    "  H               this help            E         exit\n";
+
+static void
+on_signal(int number)
+{
+	if (number == SIGINT && u.receiving)
+		u.interrupted = 1;
+	else
+		u.ended = 1;
+	if (u.id >= 0)
+		mom_wake(u.id);
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction act = { .sa_handler = on_signal };    /* no SA_RESTART: a read at the prompt ends */
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+}
+
+/* ---- output ---- */
+
+static int
+utf8_printable(const unsigned char *p, size_t n)
+{
+	int len = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+	if (len == 0 || (size_t)len > n || (p[0] == 0xc2 && p[1] < 0xa0))
+		return 0;
+	for (int i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+static void
+print_escaped(const void *data, size_t n)
+{
+	const unsigned char *p = data;
+	for (size_t i = 0; i < n; i++) {
+		int len = utf8_printable(p + i, n - i);
+		if (len) {
+			fwrite(p + i, 1, (size_t)len, stdout);
+			i += (size_t)len - 1;
+		} else if (p[i] == '\n' || p[i] == '\t' || p[i] == '\\')
+			printf("\\%c", p[i] == '\n' ? 'n' : p[i] == '\t' ? 't' : '\\');
+		else if (p[i] >= 0x20 && p[i] < 0x7f)
+			putchar(p[i]);
+		else
+			printf("\\x%02X", p[i]);
+	}
+}
+
+static void
+report(int r, const char *verb, const char *topic, const char *friendly)
+{
+	u.failed |= r < 0;
+	if (r < 0)
+		printf("error %s%s%s: %s\n", verb, *topic ? " " : "", topic, mom_error_text(u.id));
+	else if (u.terminal)
+		printf("%s %s.\n", friendly, topic);
+	else
+		printf("ok %s%s%s\n", verb, *topic ? " " : "", topic);
+}
+
+/* ---- commands ---- */
+
+static void
+do_subscribe(char *topic, char *rest)
+{
+	(void)rest;
+	report(mom_subscribe(u.id, topic, 0), "subscribe", topic, "Subscribed to");
+}
+
+static void
+do_unsubscribe(char *topic, char *rest)
+{
+	(void)rest;
+	report(mom_unsubscribe(u.id, topic), "unsubscribe", topic, "Unsubscribed from");
+}
+
+static void
+do_publish(char *topic, char *text)
+{
+	report(mom_publish(u.id, topic, text, strlen(text), 0), "publish", topic, "Published to");
+}
+
+static int
+receive_message(double seconds)
+{
+	struct mom_message m;
+	int r;
+	do
+		r = mom_receive(u.id, &m, seconds < 0 ? -1 : (int)(seconds * 1000));
+	while (r == MOM_EINTR && !u.interrupted && !u.ended);
+	if (r == 0) {
+		printf("%s %s%s", u.terminal ? "Message from" : "message", m.topic, u.terminal ? ": " : " ");
+		print_escaped(m.data, m.len);
+		putchar('\n');
+	}
+	return r;
+}
+
+static void
+do_receive(char *text, char *rest)
+{
+	char *end = text;
+	double seconds = *text ? strtod(text, &end) : -1;
+	if (*rest || (*text && (*end || !(seconds >= 0 && seconds <= INT_MAX / 1000)))) {
+		printf("error receive: `%s%s%s` is no number of seconds\n", text, *rest ? " " : "", rest);
+		u.failed = 1;
+		return;
+	}
+	u.interrupted = 0;
+	u.receiving = 1;
+	int r = receive_message(seconds);
+	u.receiving = 0;
+	u.failed |= r != 0;
+	if (r == MOM_ETIMEDOUT)
+		puts(u.terminal ? "Nothing came in time." : "timeout");
+	else if (r == MOM_EINTR && u.terminal)
+		puts("");
+	else if (r < 0)
+		printf("error receive: %s\n", mom_error_text(u.id));
+}
+
+static void
+do_help(char *topic, char *rest)
+{
+	(void)topic;
+	(void)rest;
+	fputs(help_text, stderr);
+}
+
+static void
+do_exit(char *topic, char *rest)
+{
+	(void)topic;
+	(void)rest;
+	u.done = 1;
+}
+
+static const struct command {
+	char letter;
+	const char *word;
+	int needs_topic;
+	void (*run)(char *topic, char *rest);
+} commands[] = {
+	{ 'S', "subscribe", 1, do_subscribe },
+	{ 'U', "unsubscribe", 1, do_unsubscribe },
+	{ 'P', "publish", 1, do_publish },
+	{ 'R', "receive", 0, do_receive },
+	{ 'H', "help", 0, do_help },
+	{ 'E', "exit", 0, do_exit },
+};
+
+static const struct command *
+find_command(const char *word)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if ((toupper((unsigned char)word[0]) == commands[i].letter && word[1] == '\0') || strcasecmp(word, commands[i].word) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* cuts off the word at *text and leaves *text behind exactly one space */
+static char *
+next_word(char **text)
+{
+	char *word = *text, *space = strchr(word, ' ');
+	if (space)
+		*space = '\0';
+	*text = space ? space + 1 : word + strlen(word);
+	return word;
+}
+
+static void
+run_line(char *line)
+{
+	char *word, *topic;
+	while (*line == ' ' || *line == '\t')
+		line++;
+	if (*line == '\0')
+		return;
+	word = next_word(&line);
+	topic = next_word(&line);
+	const struct command *c = find_command(word);
+	if (c == NULL || (c->needs_topic && *topic == '\0')) {
+		printf("error %s: %s\n", word, c ? "it needs a topic" : "there is no such command; H shows them");
+		u.failed = 1;
+	} else
+		c->run(topic, line);
+	fflush(stdout);
+}
+
+static void
+run_input(void)
+{
+	char *line = NULL;
+	size_t room = 0;
+	while (!u.done && !u.ended) {
+		if (u.terminal) {
+			fputs("mom> ", stdout);
+			fflush(stdout);
+		}
+		ssize_t n = getline(&line, &room, stdin);
+		if (n < 0)
+			break;
+		line[strcspn(line, "\n")] = '\0';
+		run_line(line);
+	}
+	free(line);
+	if (u.terminal && !u.done)
+		putchar('\n');
+}
+
+static void
+parse(int argc, char **argv)
+{
+	static const struct option options[] = { { "run", 1, 0, 'r' }, { "help", 0, 0, 'h' }, { 0 } };
+	opterr = 0;
+	for (int o; (o = getopt_long(argc, argv, "+h", options, NULL)) != -1;) {
+		if (o == 'h') {
+			printf("usage: user_main [--run DIR] [COMMAND ...]\n%s", help_text);
+			exit(0);
+		}
+		if (o != 'r') {
+			fprintf(stderr, "user_main: unknown flag or a flag without its value: %s; see user_main --help\n", argv[optind - 1]);
+			exit(EXIT_WRONG_USE);
+		}
+		setenv("MOM_RUN", optarg, 1);
+	}
+}
+
+static int
+end(void)
+{
+	int r = mom_destroy(u.id);
+	u.id = -1;
+	if (r < 0) {
+		fprintf(stderr, "user_main: destroy: %s\n", mom_error_text(-1));
+		u.failed = 1;
+	}
+	if (u.done) {
+		puts(u.terminal ? "Bye." : "ok exit");
+		fflush(stdout);
+	}
+	return u.failed ? EXIT_FAILED : 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	parse(argc, argv);
+	catch_signals();
+	u.terminal = optind == argc && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	u.id = mom_create();
+	if (u.id < 0) {
+		fprintf(stderr, "user_main: %s\n", mom_error_text(-1));
+		return EXIT_NO_CLIENT;
+	}
+	if (u.terminal)
+		printf("Client %d (global id %016llx). H shows the commands.\n", u.id, (unsigned long long)mom_global_id(u.id));
+	if (optind == argc)
+		run_input();
+	for (int i = optind; i < argc && !u.done && !u.ended; i++)
+		run_line(argv[i]);
+	return end();
+}
