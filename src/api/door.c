@@ -16,15 +16,24 @@
 
 enum { DOOR_RETRY_MS = 20, DOOR_ROOTS = 3 };
 
-/* A connected socket; -1: no daemon is or was there; -2: it was killed, or is starting */
+/* A connected socket; -1: no daemon is or was there; -2: it was killed, or is starting; -3: this process is at a limit */
+static int
+door_error(int error)
+{
+	if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS)
+		return -3;
+	return error == ECONNREFUSED || error == EAGAIN || error == EINTR ? -2 : -1;
+}
+
 static int
 door_knock(const char *run, char *why, size_t n)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
-		snprintf(why, n, "%s: %s", run, strerror(errno));
-		return -1;
+		int e = errno;
+		snprintf(why, n, "%s: %s", run, strerror(e));
+		return door_error(e);
 	}
 	if (!rundir_is_trusted(dir)) {
 		snprintf(why, n, "%s belongs to another user and is not trusted", run);
@@ -39,7 +48,7 @@ door_knock(const char *run, char *why, size_t n)
 		return fd;
 	fdio_close(&fd);
 	snprintf(why, n, "%s/socket: %s", run, strerror(error));
-	return error == ECONNREFUSED || error == EAGAIN || error == EINTR ? -2 : -1;
+	return door_error(error);
 }
 
 static int
@@ -91,6 +100,8 @@ door_register(const char *name, int64_t deadline, struct registered *answer, int
 		int fd = door_find(why, sizeof why), r = -1;
 		if (fd == -1)
 			return handle_fail(NULL, MOM_ENODAEMON, "no mom_daemon runs here (%.200s): start one, or set MOM_RUN to its run folder", why);
+		if (fd == -3)
+			return handle_fail(NULL, MOM_ELIMIT, "%.200s: close files of this program, or raise `ulimit -n`", why);
 		if (fd >= 0 && (r = door_ask(fd, &ask, answer, deadline)) == 0) {
 			*socket = fd;
 			answer->text[sizeof answer->text - 1] = '\0';

@@ -66,7 +66,7 @@ handle_get(int id, int *error)
 	if (h == NULL)
 		*error = handle_fail(NULL, MOM_EBADID, "%d is no handle of this process: use what mom_create or mom_open returned, until its close", id);
 	else if (h->era != handle_era()) {
-		*error = handle_fail(NULL, MOM_EFORK, "handle %d belongs to the parent process: make one of your own after fork", id);
+		*error = handle_fail(NULL, MOM_EFORK, "handle %d belongs to the parent process: make one of your own with mom_create after fork", id);
 		h = NULL;
 	}
 	return h;
@@ -127,13 +127,19 @@ handle_slice(struct handle *h, int64_t deadline, int interruptible)
 }
 
 int
+handle_poisoned(struct handle *h)
+{
+	return handle_fail(h, MOM_EPROTO, "this client's ring holds garbage, which only this program can have written there: destroy the handle, make a new "
+	    "one, and look for a stray pointer");
+}
+
+int
 handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, int interruptible)
 {
 	int r = 0;
 	while (!done(h, with)) {
 		if (atomic_load(&h->segment->poisoned))
-			return handle_fail(h, MOM_EPROTO, "this client's ring holds garbage, which only this program can have written there: destroy the "
-			    "handle, make a new one, and look for a stray pointer");
+			return handle_poisoned(h);
 		if (interruptible && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
 		atomic_store(&h->segment->asleep, 1);

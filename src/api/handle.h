@@ -34,6 +34,7 @@ int  handle_add(struct handle *h, int wish);          /* its local id */
 void handle_drop(struct handle *h);                   /* out of the table, detached, freed */
 uint64_t handle_era(void);                            /* of this process */
 int  handle_fail(struct handle *h, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));   /* h NULL: this thread's text */
+int  handle_poisoned(struct handle *h);              /* MOM_EPROTO with its text */
 const char *handle_thread_text(void);
 
 /* Sleep until done(h, with), the deadline (-1: never) or, where interruptible, a signal or mom_wake.

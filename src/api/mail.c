@@ -114,8 +114,7 @@ mail_next(struct handle *h, struct mom_message *m)
 			r.offset <= atomic_load_explicit(&c->again[r.shard], memory_order_relaxed) ? MOM_REDELIVERED : 0 };
 		return 1;
 	}
-	return broken ? handle_fail(h, MOM_EPROTO, "the mail box holds garbage, which only this program can have written there: destroy the handle, make a "
-	    "new one, and look for a stray pointer") : 0;
+	return broken ? handle_poisoned(h) : 0;
 }
 
 static int
@@ -169,7 +168,7 @@ mom_ack(int id)
 	if (h == NULL)
 		return e;
 	if (atomic_load(&h->segment->poisoned))
-		return handle_fail(h, MOM_EPROTO, "this client's ring holds garbage: destroy the handle and make a new one");
+		return handle_poisoned(h);
 	mail_ack(h);
 	mail_free(h);
 	return 0;

@@ -27,6 +27,8 @@ requests_trim(struct handle *h)
 			break;                         /* a stray pointer wrote here; the requester says so */
 		if (number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]))
 			break;
+		if (number >= atomic_load(&c->first[shard]))
+			atomic_store(&c->first[shard], number + 1);    /* before the tail: it cannot be sent again */
 		h->tail += record_stride(len);
 	}
 	atomic_store_explicit(&ring->tail, h->tail, memory_order_release);
@@ -50,11 +52,12 @@ look_refused(struct handle *h, uint32_t shard)
 	uint64_t refused = atomic_load(&c->answer[shard].refused), first = atomic_load(&c->first[shard]), next = atomic_load(&c->next[shard]);
 	if (refused < first || refused >= next)
 		return;
+	uint64_t from = atomic_load(&c->refused_to[shard]) + 1 == refused ? atomic_load(&c->refused_from[shard]) : refused;
 	int code = (int)atomic_load(&c->answer[shard].refused_code);
 	char text[200];
 	snprintf(text, sizeof text, "%s: requests %llu to %llu of this client were refused and are not stored", mom_strerror(code),
 	    (unsigned long long)(refused & NUMBER_COUNTER), (unsigned long long)((next - 1) & NUMBER_COUNTER));
-	atomic_store(&c->refused_from[shard], refused);
+	atomic_store(&c->refused_from[shard], from);
 	atomic_store(&c->refused_to[shard], next - 1);
 	atomic_store(&c->first[shard], next);
 	note_failure(h, next - refused, code, text);
@@ -134,6 +137,8 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 	struct client_segment *c = h->segment;
 	struct record r = { .type = (uint8_t)ask->type, .flags = (uint16_t)ask->flags, .shard = (uint16_t)ask->shard, .topic_len = ask->topic_len,
 		.aux = ask->aux };
+	if (atomic_load_explicit(&c->poisoned, memory_order_relaxed))
+		return handle_poisoned(h);
 	struct room room = { record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + ask->len), NULL };
 	int e = handle_wait(h, has_room, &room, deadline, 0);
 	if (e == MOM_ETIMEDOUT)
@@ -174,6 +179,7 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 	uint64_t failed = h->failed;
 	int first_code = h->failed_code;
 	requests_look(h);
+	requests_trim(h);
 	if (atomic_load(&h->segment->answer[shard].acked) >= number)
 		return 0;
 	int code = (int)atomic_load(&h->segment->answer[shard].refused_code);

@@ -28,6 +28,7 @@ struct client {
 	uint64_t id, last;            /* last: number of the last request that was taken */
 	uint64_t result_number, result_value;
 	int64_t  result_code;
+	uint64_t refused_first;       /* the first that was refused since the last that was taken: a gap from here on is no loss */
 	int durable;
 	struct machine *machine;
 	struct subscription *subscriptions;

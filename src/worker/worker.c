@@ -188,15 +188,18 @@ static void
 take_request(struct conn *c, const void *bytes, struct record *r, uint32_t slot)
 {
 	int code = r->flags & REC_F_BAD ? (int)(int64_t)r->aux : refusal(r, record_topic(bytes));
+	struct client *client = shard_client(&w.shard, r->publisher);
 	if (code) {
+		if (client && client->refused_first == 0)
+			client->refused_first = r->number;
 		answer_refuse(c, slot, r->number, code);
 		return;
 	}
-	struct client *client = shard_client(&w.shard, r->publisher);
 	if (r->type == REC_SUBSCRIBE || r->type == REC_UNSUBSCRIBE)
 		r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
 	log_and_apply(bytes, r);
 	client = client ? client : shard_client(&w.shard, r->publisher);
+	client->refused_first = 0;
 	client->conn = (int)(c - w.conns);
 	client->slot = slot;
 	touch(client);
@@ -229,7 +232,9 @@ request(struct conn *c, const void *bytes)
 	}
 	uint64_t last = client ? client->last : r.number - 1;
 	struct decision d = decide_request(last, atomic_load(&c->answers[slot].refused), r.number, first);
-	if (d.lost_from)
+	if (d.lost_from && client && client->refused_first && client->refused_first <= d.lost_to)
+		d.lost_to = client->refused_first - 1;
+	if (d.lost_from && d.lost_from <= d.lost_to)
 		answer_lost(c, slot, d.lost_from, d.lost_to);
 	if (d.verdict == VERDICT_BROKEN) {
 		log_error("a request is missing: client %016llx number %llx after %llx, first %llx: the connection is ended",
