@@ -45,7 +45,7 @@ struct daemon {
 	size_t waiting_count, waiting_room;
 
 	enum link_state link;
-	int socket, link_said;
+	int socket, link_said, spool_failed;   /* spool_failed: the identity that the broker gave cannot be kept */
 	int64_t link_due, link_until;
 	struct backoff link_backoff;
 	char hello[512];

@@ -209,6 +209,10 @@ door_serve(struct daemon *d)
 		struct waiting *w = &d->waiting[i];
 		if (w->asked && d->serial && door_try(d, w))
 			door_forget(d, i, 0);
+		else if (w->asked && d->spool_failed) {
+			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool cannot be written: mend the disk or make room");
+			door_forget(d, i, 1);
+		}
 		else if (now > w->until)
 			door_forget(d, i, 1);
 		else

@@ -57,12 +57,15 @@ link_welcome(struct daemon *d)
 		return;
 	}
 	int fresh = d->serial == 0;
+	d->spool_failed = 0;
 	d->serial = w.serial;
 	d->shards = w.shards;
 	memcpy(d->store, w.store, sizeof d->store);
 	if (fresh && identity_save(d) < 0) {
 		d->serial = 0;
+		d->spool_failed = 1;
 		link_failed(d, "the spool cannot be written");
+		door_serve(d);
 		return;
 	}
 	if (w.message_max < MOM_MESSAGE_MAX)

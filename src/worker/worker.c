@@ -479,7 +479,9 @@ places_look(void)
 {
 	for (uint32_t i = 0; i < w.conns_seen; i++) {
 		struct conn *c = &w.conns[i];
-		uint64_t place = c->live ? atomic_load(&c->unit->place[w.shard.index]) : 0;
+		if (!c->live)
+			continue;
+		uint64_t place = atomic_load(&c->unit->place[w.shard.index]);
 		if (place > c->machine->place && place <= w.shard.log.end) {
 			c->machine->place = place;
 			w.shard.changed = 1;

@@ -451,4 +451,4 @@ by_fault(const char *call, const char *error, int wanted, const char *word)
 }
 
 TEST(elimit_by_fault, "MOM_ELIMIT: the kernel gives the daemon no more segments; the text names kernel.shmmni") { by_fault("shmget", "ENOSPC", MOM_ELIMIT, "shm"); }
-TEST(eio_by_fault, "MOM_EIO: the spool's disk fails when a client is to be noted; the text names the folder") { by_fault("write", "EIO", MOM_EIO, "spool"); }
+TEST(eio_by_fault, "MOM_EIO: the spool's disk fails when a client is to be noted; the text names the folder") { by_fault("rename", "EIO", MOM_EIO, "spool"); }

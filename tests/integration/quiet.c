@@ -28,7 +28,7 @@ settle(void)
 {
 	long pings = relay->frames[RELAY_UP][RELAY_PING], words = spoken();
 	int64_t end = t_now_ms() + T_PATIENCE_MS;
-	while (relay->frames[RELAY_UP][RELAY_PING] < pings + 1) {
+	while (relay->frames[RELAY_UP][RELAY_PING] < pings + 2) {
 		if (spoken() != words) {
 			words = spoken();
 			pings = relay->frames[RELAY_UP][RELAY_PING];
