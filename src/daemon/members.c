@@ -269,6 +269,7 @@ member_died(struct daemon *d, uint32_t i)
 	uint32_t goodbye = m->segment ? atomic_load(&m->segment->goodbye) : 0;
 	fdio_close(&m->socket);
 	fdio_close(&m->pidfd);
+	log_debug("client %016llx in slot %u, process %d, ended%s", (unsigned long long)m->id, i, (int)m->pid, goodbye ? " by itself" : "");
 	if (m->segment && goodbye == 2 && all_acknowledged(d, m->segment)) {      /* destroyed itself, all shards said yes */
 		member_free(d, i);
 	} else if (m->durable && goodbye != 2) {

@@ -192,6 +192,7 @@ box_fall_behind(struct slot *v)
 	b->behind = 1;
 	b->next = f.spool.end;
 	atomic_store(&v->segment->behind, 1);
+	log_debug("client %016llx is behind: spool from %llx", (unsigned long long)v->id, (unsigned long long)b->next);
 }
 
 static void
@@ -256,6 +257,7 @@ box_refill_done(struct slot *v)
 	b->reading = 0;
 	b->behind = 0;
 	atomic_store(&v->segment->behind, 0);
+	log_debug("client %016llx has caught up", (unsigned long long)v->id);
 }
 
 static void
@@ -442,6 +444,8 @@ recover(void)
 		if (!b->behind)
 			b->next = f.spool.end;
 		atomic_store(&v->segment->behind, (uint32_t)b->behind);
+		log_debug("client %016llx: mail up to %llx, routed up to %llx%s", (unsigned long long)v->id, (unsigned long long)b->boxed[0],
+		    (unsigned long long)b->routed[0], b->behind ? ", behind" : "");
 		if (v->state == SLOT_AWAY)
 			box_away(v, i);
 	}

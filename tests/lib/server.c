@@ -83,6 +83,7 @@ server_exec(struct server *s, int ready)
 	argv[n++] = s->store;
 	argv[n++] = "--run";
 	argv[n++] = s->run;
+	argv[n++] = "-v";
 	argv[n++] = "--ready-fd";
 	argv[n++] = fd;
 	for (int i = 0; s->extra[i]; i++)
