@@ -210,27 +210,21 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 
 /* ---- refilling from the spool ---- */
 
-static int
-lists_are_complete(void)
-{
-	uint32_t shards = atomic_load(&f.table->shards);
-	for (uint32_t k = 0; k < shards; k++)
-		if (!f.routes.listed[k])
-			return 0;
-	return shards > 0;
-}
+/* What the broker's list and the stream say of a spooled message: the list says nothing of what lies beyond the stream's place. */
+enum known { KNOWN_NOT_YET, KNOWN_WANTED, KNOWN_UNWANTED };
 
-static int
+static enum known
 still_subscribed(const struct slot *v, const char *record)
 {
-	uint16_t len = get_u16(record + 12);
-	if (!lists_are_complete())
-		return 1;
-	const struct route_sub *sub = route_sub_of(routes_find(&f.routes, record_topic(record), len), v->id);
-	return sub && sub->since < get_u64(record + 16);
+	uint32_t shard = get_u16(record + 14);
+	uint64_t offset = get_u64(record + 16);
+	if (!f.routes.listed[shard] || f.seen[shard] <= offset)
+		return KNOWN_NOT_YET;
+	const struct route_sub *sub = route_sub_of(routes_find(&f.routes, record_topic(record), get_u16(record + 12)), v->id);
+	return sub && sub->since < offset ? KNOWN_WANTED : KNOWN_UNWANTED;
 }
 
-/* One entry into the box. 0: no room. */
+/* One entry into the box. 0: no room, or it is too early to say. libmom itself drops what it has unsubscribed from, unless its segment is new. */
 static int
 refill_entry(struct slot *v, const char *entry, uint64_t at)
 {
@@ -240,8 +234,13 @@ refill_entry(struct slot *v, const char *entry, uint64_t at)
 		return 1;
 	uint32_t shard = get_u16(record + 14);
 	uint64_t offset = get_u64(record + 16);
-	if (shard >= SHARDS_MAX || offset <= b->boxed[shard] || offset <= atomic_load(&v->segment->acked[shard]) || !still_subscribed(v, record))
+	if (shard >= SHARDS_MAX || offset <= b->boxed[shard] || offset <= atomic_load(&v->segment->acked[shard]))
 		return 1;
+	enum known known = still_subscribed(v, record);
+	if (known == KNOWN_UNWANTED)
+		return 1;
+	if (known == KNOWN_NOT_YET && v->fresh)
+		return 0;
 	if (!box_put(v, record))
 		return 0;
 	held_push(b, at, record);
@@ -309,7 +308,7 @@ refill_all(void)
 		if (b == NULL || v->state != SLOT_LIVE)
 			continue;
 		bell_clear(&v->segment->mail_bell);
-		if (!b->behind || (v->fresh && !lists_are_complete()) || ring_used(&b->out) > RING_CLIENT / 2)
+		if (!b->behind || ring_used(&b->out) > RING_CLIENT / 2)
 			continue;
 		box_refill(v);
 	}
@@ -488,7 +487,7 @@ on_record(const char *record)
 		on_message(record, &r);
 	else
 		routes_change(&f.routes, &r, record_topic(record));
-	uint64_t seen = r.type == REC_UPTO ? r.aux : r.type <= REC_DESTROY ? r.offset + record_stride(r.len) : 0;
+	uint64_t seen = r.type == REC_UPTO ? r.aux : r.type == REC_LIST ? r.offset : r.type <= REC_DESTROY ? r.offset + record_stride(r.len) : 0;
 	if (seen > f.seen[r.shard])
 		f.seen[r.shard] = seen;
 }
