@@ -1,0 +1,239 @@
+/* db_dump - any store or spool file as text, one record a line
+ * USAGE    db_dump DIR|FILE       a store, a shard, a spool, or one file of them
+ * OUTPUT   OFFSET TYPE and what the record says; payloads cut at 64 bytes, unprintable bytes as \n, \t, \\, \xHH
+ * EXIT     0 all of it is sound   1 damaged (a line says where)   100 wrong use   111 it cannot be read */
+#include "common/crc32c.h"
+#include "common/fdio.h"
+#include "common/seglog.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { EXIT_DAMAGED = 1, EXIT_WRONG_USE = 100, EXIT_UNREADABLE = 111, SHOWN = 64, FILE_MOST = INT_MAX };
+
+static int worst;
+
+static void
+print_escaped(const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n && i < SHOWN; i++) {
+		if (p[i] == '\n' || p[i] == '\t' || p[i] == '\\')
+			printf("\\%c", p[i] == '\n' ? 'n' : p[i] == '\t' ? 't' : '\\');
+		else if (p[i] >= 0x20 && p[i] < 0x7f)
+			putchar(p[i]);
+		else
+			printf("\\x%02X", p[i]);
+	}
+	if (n > SHOWN)
+		printf("...");
+}
+
+static void print_record(const char *bytes);
+
+static void
+print_entry(const char *bytes, const struct record *r)
+{
+	const char *p = record_data(bytes, r);
+	uint32_t n = record_data_len(r);
+	printf(" to");
+	for (uint64_t i = 0; i < r->aux && n >= 8; i++, p += 8, n -= 8)
+		printf(" %016llx", (unsigned long long)get_u64(p));
+	printf(":");
+	if (record_is_sound(p, n))
+		print_record(p);
+	else
+		printf(" no record\n");
+}
+
+static void
+print_details(const char *bytes, const struct record *r)
+{
+	switch (r->type) {
+	case REC_MESSAGE:
+		printf(" time %lld %s %u bytes \"", (long long)r->time, r->flags & REC_F_DURABLE ? "durable" : "fast", record_data_len(r));
+		print_escaped(record_data(bytes, r), record_data_len(r));
+		putchar('"');
+		break;
+	case REC_SUBSCRIBE: case REC_UNSUBSCRIBE:
+		printf(" time %lld result %lld", (long long)r->time, (long long)r->aux);
+		break;
+	case REC_CREATE: case REC_CLIENT:
+		printf(" %s", r->aux == 1 ? "durable" : "anonymous");
+		break;
+	case REC_LISTED:
+		printf(" since %016llx", (unsigned long long)r->offset);
+		break;
+	case REC_MACHINE:
+		printf(" serial %llu place %016llx", (unsigned long long)r->publisher, (unsigned long long)r->aux);
+		break;
+	case REC_MARK:
+		printf(" durable up to %016llx", (unsigned long long)r->aux);
+		break;
+	case REC_END:
+		printf(" next %016llx", (unsigned long long)r->aux);
+		break;
+	default:
+		break;
+	}
+	if (r->flags & REC_F_NO_ECHO)
+		printf(" no-echo");
+}
+
+/* type and contents, with the closing newline */
+static void
+print_record(const char *bytes)
+{
+	struct record r;
+	record_get(&r, bytes);
+	printf(" %s", record_type_name(r.type));
+	if (r.type == REC_ENTRY) {
+		print_entry(bytes, &r);
+		return;
+	}
+	if (r.topic_len)
+		printf(" topic %s", record_topic(bytes));
+	if (r.type != REC_MACHINE && r.publisher)
+		printf(" client %016llx", (unsigned long long)r.publisher);
+	if (r.number)
+		printf(" number %u.%llu", number_generation(r.number), (unsigned long long)(r.number & NUMBER_COUNTER));
+	print_details(bytes, &r);
+	putchar('\n');
+}
+
+static void
+damaged(uint64_t offset, size_t left)
+{
+	printf("damaged at offset %016llx (%zu bytes follow)\n", (unsigned long long)offset, left);
+	if (worst < EXIT_DAMAGED)
+		worst = EXIT_DAMAGED;
+}
+
+/* records from p on, the first at that offset; crc: they carry one, salted */
+static void
+dump_records(const char *p, size_t n, uint64_t offset, uint64_t salt, int crc, int with_offsets)
+{
+	size_t q = 0;
+	while (n - q >= RECORD_HEADER && record_is_sound(p + q, n - q) && (!crc || get_u32(p + q + 4) == record_crc(p + q, get_u32(p + q), salt)) &&
+	    (!with_offsets || get_u64(p + q + 16) == offset + q)) {
+		if (with_offsets)
+			printf("%016llx", (unsigned long long)(offset + q));
+		print_record(p + q);
+		q += record_stride(get_u32(p + q));
+	}
+	if (q < n)
+		damaged(offset + q, n - q);
+}
+
+static int
+is_text(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)p[i] < 0x20 && p[i] != '\n' && p[i] != '\t')
+			return 0;
+	return 1;
+}
+
+static void
+dump_bytes(const char *name, const char *p, size_t n)
+{
+	if (n >= SEGLOG_HEADER && (memcmp(p, "MOMLOG1\n", 8) == 0 || memcmp(p, "MOMCKPT\n", 8) == 0)) {
+		int is_log = p[3] == 'L';
+		uint64_t base = get_u64(p + 16), salt = is_log ? get_u64(p + 24) : base;
+		printf("%s: %s, version %u, %s %016llx\n", name, is_log ? "log segment" : "check-point", get_u32(p + 8), is_log ? "from" : "as of",
+		    (unsigned long long)base);
+		if (get_u32(p + 60) != crc32c(0, p, 60))
+			damaged(0, n);
+		else
+			dump_records(p + SEGLOG_HEADER, n - SEGLOG_HEADER, is_log ? base : 0, salt, 1, is_log);
+	} else if (is_text(p, n)) {
+		printf("%s:\n", name);
+		fwrite(p, 1, n, stdout);
+	} else if (strncmp(name, "ring-", 5) == 0) {
+		printf("%s: requests not sent yet\n", name);
+		dump_records(p, n, 0, 0, 0, 0);
+	} else {
+		printf("%s: no file of ours\n", name);
+		damaged(0, n);
+	}
+}
+
+static void
+dump_file(int dir, const char *name)
+{
+	size_t n = 0;
+	char *p = fdio_load(dir, name, &n, FILE_MOST);
+	const char *base = strrchr(name, '/');
+	if (p == NULL) {
+		fprintf(stderr, "db_dump: %s: %s\n", name, strerror(errno));
+		worst = EXIT_UNREADABLE;
+		return;
+	}
+	dump_bytes(base ? base + 1 : name, p, n);
+	free(p);
+}
+
+static int
+by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int
+is_ours(const struct dirent *e)
+{
+	static const char *const names[] = { "store", "machines", "registry", "identity", "clients", "checkpoint", "log-", "words-", "ring-", "shard-" };
+	size_t n = strlen(e->d_name);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strncmp(e->d_name, names[i], strlen(names[i])) == 0 && (n < 4 || strcmp(e->d_name + n - 4, ".new") != 0))
+			return 1;
+	return 0;
+}
+
+static void
+dump_folder(const char *path)
+{
+	struct dirent **list;
+	struct stat st;
+	int n = scandir(path, &list, is_ours, by_name), dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (n < 0 || dir < 0) {
+		fprintf(stderr, "db_dump: %s: %s\n", path, strerror(errno));
+		worst = EXIT_UNREADABLE;
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		if (fstatat(dir, list[i]->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)) {
+			char below[PATH_MAX];
+			snprintf(below, sizeof below, "%s/%s", path, list[i]->d_name);
+			printf("%s:\n", list[i]->d_name);
+			dump_folder(below);
+		} else
+			dump_file(dir, list[i]->d_name);
+		free(list[i]);
+	}
+	free(list);
+	close(dir);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct stat st;
+	if (argc != 2 || argv[1][0] == '-') {
+		fprintf(argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr, "usage: db_dump DIR|FILE   a store, a shard, a spool, or one file of them\n");
+		return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_WRONG_USE;
+	}
+	if (stat(argv[1], &st) < 0) {
+		fprintf(stderr, "db_dump: %s: %s\n", argv[1], strerror(errno));
+		return EXIT_UNREADABLE;
+	}
+	if (S_ISDIR(st.st_mode))
+		dump_folder(argv[1]);
+	else
+		dump_file(AT_FDCWD, argv[1]);
+	return worst;
+}
