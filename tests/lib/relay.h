@@ -17,6 +17,7 @@ struct relay {
 	atomic_int  port, connections, accepted;
 	atomic_int  hold[2];           /* 1: nothing is read in that way */
 	atomic_int  cuts;              /* grows: all connections are closed at once, half a frame or not */
+	volatile int cuts_done;       /* by the relay: so many cuts are made */
 	atomic_long bytes[2], frames[2][RELAY_TYPES], strange[2];      /* strange: no frame begins here */
 };
 
