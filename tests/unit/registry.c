@@ -1,0 +1,43 @@
+/* registry - which System V objects are ours */
+#include <lib/t.h>
+#include "common/fdio.h"
+#include "common/registry.h"
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+TEST(leftovers, "a start removes what the last run left behind, and nothing that is not its own")
+{
+	struct registry r;
+	struct msqid_ds ds;
+	int dir = open(t_dir(), O_RDONLY | O_DIRECTORY), foreign = msgget(IPC_PRIVATE, 0600 | IPC_CREAT);
+	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open");
+	int queue = registry_make(&r, REGISTRY_MSG, 0, geteuid(), 0, "queue"), shm = registry_make(&r, REGISTRY_SHM, 4096, geteuid(), 0, "segment");
+	int sem = registry_make(&r, REGISTRY_SEM, 0, geteuid(), 0, "sem");
+	REQUIRE(queue >= 0 && shm >= 0 && sem >= 0, "make");
+	registry_close(&r, 0);                         /* as kill -9 would leave it */
+	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open again");
+	REQUIRE(msgctl(queue, IPC_STAT, &ds) < 0 && r.count == 0, "the queue is still there");
+	REQUIRE(msgctl(foreign, IPC_STAT, &ds) == 0, "a foreign queue is gone");
+	registry_close(&r, 1);
+	msgctl(foreign, IPC_RMID, NULL);
+}
+
+TEST(want_without_have, "an object whose making was cut off is found by its key")
+{
+	struct registry r;
+	struct msqid_ds ds;
+	int dir = open(t_dir(), O_RDONLY | O_DIRECTORY);
+	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open");
+	int queue = msgget(0x1234577, 0600 | IPC_CREAT | IPC_EXCL);
+	REQUIRE(queue >= 0 && fdio_write_full(r.fd, "want msg 0x01234577\n", 20) == 0, "a queue");
+	REQUIRE(fdio_write_full(r.fd, "have msg 0x0123", 15) == 0, "half a line");
+	registry_close(&r, 0);
+	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open again");
+	REQUIRE(msgctl(queue, IPC_STAT, &ds) < 0, "the queue is still there");
+	registry_close(&r, 1);
+}
