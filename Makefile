@@ -5,7 +5,7 @@ VARIANT ?= release
 OPT_release = -O2 -g
 OPT_debug   = -O0 -g -DMOM_FAULTS
 OPT_asan    = -O1 -g -DMOM_FAULTS -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-OPT_tsan    = -O1 -g -fsanitize=thread
+OPT_tsan    = -O1 -g -fsanitize=thread -Wno-tsan
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef
 CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE $(OPT_$(VARIANT)) $(WARN) -Werror -fno-common -fPIC -Iinclude -Isrc $(CFLAGS)
 

@@ -21,7 +21,7 @@ struct scan {
 static int
 record_is_intact(const char *p, size_t n, uint64_t offset, uint64_t salt)
 {
-	return record_is_sound(p, n) && get_u64(p + 16) == offset && get_u32(p + 4) == record_crc(p, get_u32(p), salt);
+	return record_is_sound(p, n) && record_stride(get_u32(p)) <= n && get_u64(p + 16) == offset && get_u32(p + 4) == record_crc(p, get_u32(p), salt);
 }
 
 /* Sound records of one file, shown to fn from `from` on. -1: I/O error or fn said so. */

@@ -1,0 +1,73 @@
+/* record - the bytes of records and frames never change: golden files in tests/golden (GOLDEN=write makes them) */
+#include <lib/t.h>
+#include "common/crc32c.h"
+#include <mom/record.h>
+#include <mom/wire.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+golden(const char *name, const char *bytes, size_t n)
+{
+	char wanted[4096], *path = t_text("tests/golden/%s.bin", name);
+	const char *write_them = getenv("GOLDEN");
+	FILE *f = fopen(path, write_them ? "wb" : "rb");
+	REQUIRE(f != NULL, "%s", path);
+	if (write_them)
+		fwrite(bytes, 1, n, f);
+	else
+		REQUIRE(fread(wanted, 1, sizeof wanted, f) == n && memcmp(wanted, bytes, n) == 0, "%s differs", path);
+	fclose(f);
+}
+
+TEST(message, "a MESSAGE record")
+{
+	char b[256];
+	struct record r = { .type = REC_MESSAGE, .flags = REC_F_DURABLE, .topic_len = 4, .shard = 1, .offset = 0x10000000160, .time = 1700000000000000,
+		.publisher = 0x100000002, .number = number_make(3, 4), .aux = 5 }, back;
+	golden("message", b, record_make(b, &r, "news", "hello", 5));
+	record_get(&back, b);
+	REQUIRE(memcmp(&r, &back, sizeof r) == 0 && record_is_sound(b, sizeof b) && record_data_len(&back) == 5, "read back");
+	REQUIRE(strcmp(record_topic(b), "news") == 0 && memcmp(record_data(b, &back), "hello", 5) == 0, "contents");
+	b[RECORD_HEADER + 4] = 'x';
+	REQUIRE(!record_is_sound(b, sizeof b), "a topic without its NUL is sound");
+}
+
+TEST(handshake, "HELLO and WELCOME")
+{
+	char b[256], p[64];
+	struct hello h = { .version = 1, .features = 2, .message_max = MOM_MESSAGE_MAX, .slots = 4096, .window = WINDOW }, h2;
+	struct welcome w = { .version = 1, .features = 2, .serial = 7, .shards = 3, .message_max = MOM_MESSAGE_MAX, .window = WINDOW }, w2;
+	memset(h.machine, 0xaa, sizeof h.machine);
+	memset(h.store, 0xbb, sizeof h.store);
+	memcpy(w.store, h.store, sizeof w.store);
+	wire_hello_put(p, &h);
+	wire_hello_get(&h2, p);
+	REQUIRE(memcmp(&h, &h2, sizeof h) == 0, "HELLO read back");
+	golden("hello", b, record_make(b, &(struct record){ .type = REC_HELLO }, NULL, p, HELLO_BYTES));
+	wire_welcome_put(p, &w);
+	wire_welcome_get(&w2, p);
+	REQUIRE(memcmp(&w, &w2, sizeof w) == 0, "WELCOME read back");
+	golden("welcome", b, record_make(b, &(struct record){ .type = REC_WELCOME }, NULL, p, WELCOME_BYTES));
+}
+
+TEST(answers, "an ANSWERS frame")
+{
+	char b[256], p[2 * ANSWER_BYTES];
+	struct answer a = { 9, 1, ANSWER_ACKED, number_make(1, 2), 0, 0 }, r = { 10, 0, ANSWER_RESULT, 3, MOM_EEXIST, 0x10000000160 }, back;
+	wire_answer_put(p, &a);
+	wire_answer_put(p + ANSWER_BYTES, &r);
+	wire_answer_get(&back, p + ANSWER_BYTES);
+	REQUIRE(back.slot == 10 && back.code == MOM_EEXIST && back.value == r.value && back.kind == ANSWER_RESULT, "read back");
+	golden("answers", b, record_make(b, &(struct record){ .type = REC_ANSWERS }, NULL, p, sizeof p));
+}
+
+TEST(crc32c, "CRC32C is Castagnoli's, however the bytes are cut")
+{
+	char zeros[32] = { 0 };
+	REQUIRE(crc32c(0, "123456789", 9) == 0xe3069283, "%08x", crc32c(0, "123456789", 9));
+	REQUIRE(crc32c(0, zeros, 32) == 0x8a9136aa, "%08x", crc32c(0, zeros, 32));
+	for (size_t i = 0; i <= 9; i++)
+		REQUIRE(crc32c(crc32c(0, "123456789", i), &"123456789"[i], 9 - i) == 0xe3069283, "cut at %zu", i);
+}
