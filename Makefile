@@ -90,7 +90,7 @@ fmt:                         ## clang-format over all sources
 ipcs: all                    ## our System V objects
 	@$(BIN)/mom_ipc list
 ipcclean: all                ## remove those that a kill left behind; never anybody else's
-	@$(BIN)/mom_ipc clean
+	@$(BIN)/mom_ipc clean || true
 clean:                       ## all that was made
 	rm -rf bin lib build
 help:                        ## this list
@@ -98,4 +98,5 @@ help:                        ## this list
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
 .PHONY: all run_broker run_boker run_daemon user demo test test-long debug asan tsan ring-test bench lint fmt ipcs ipcclean clean help
+.SECONDARY:
 .DEFAULT_GOAL = all
