@@ -61,34 +61,61 @@ ring_reader_init(struct ring_reader *r, const struct ring *ring, uint64_t size, 
 	*r = (struct ring_reader){ ring, size, at };
 }
 
-const void *
-ring_next(struct ring_reader *r, int *broken)
+/* The next record's length and place, past pads; 0: none, or *broken. Each word is read once. */
+static uint32_t
+ring_look(struct ring_reader *r, const char **p, uint64_t *limit, int *broken)
 {
 	uint64_t head = atomic_load_explicit(&r->ring->head, memory_order_acquire);
 	*broken = 0;
 	while (r->at != head) {
 		uint64_t there = head - r->at, place = r->at % r->size, left = r->size - place;
-		const char *p = r->ring->bytes + place;
-		if (there > r->size || there < 8 || (r->at & 7) != 0) {
-			*broken = 1;
-			return NULL;
-		}
-		uint32_t len = get_u32(p);
-		if (len == 0) {
-			if (left > there) {
-				*broken = 1;
-				return NULL;
-			}
+		if (there > r->size || there < 8 || (r->at & 7) != 0)
+			break;
+		*p = r->ring->bytes + place;
+		*limit = left < there ? left : there;
+		uint32_t len = get_u32(*p);
+		if (len == 0 && left <= there) {
 			r->at += left;
 			continue;
 		}
-		uint64_t limit = left < there ? left : there;
-		if (!record_is_sound(p, limit) || record_stride(len) > limit) {
-			*broken = 1;
-			return NULL;
-		}
-		r->at += record_stride(len);
-		return p;
+		if (len < RECORD_HEADER || len > RECORD_MAX || record_stride(len) > *limit)
+			break;
+		return len;
 	}
-	return NULL;
+	*broken = r->at != head;
+	return 0;
+}
+
+const void *
+ring_next(struct ring_reader *r, int *broken)
+{
+	const char *p;
+	uint64_t limit;
+	uint32_t len = ring_look(r, &p, &limit, broken);
+	if (len == 0)
+		return NULL;
+	if (!record_is_sound(p, limit)) {
+		*broken = 1;
+		return NULL;
+	}
+	r->at += record_stride(len);
+	return p;
+}
+
+const void *
+ring_copy(struct ring_reader *r, void *buffer, int *broken)
+{
+	const char *p;
+	uint64_t limit;
+	uint32_t len = ring_look(r, &p, &limit, broken);
+	if (len == 0)
+		return NULL;
+	memcpy(buffer, p, record_stride(len));
+	put_u32(buffer, len);
+	if (!record_is_sound(buffer, len)) {
+		*broken = 1;
+		return NULL;
+	}
+	r->at += record_stride(len);
+	return buffer;
 }

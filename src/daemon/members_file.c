@@ -214,12 +214,12 @@ members_save_ring(struct daemon *d, uint32_t slot)
 	struct member *m = &d->members[slot];
 	struct ring *ring = client_requests(m->segment);
 	struct ring_reader r;
-	char name[32], *bytes = malloc(RING_CLIENT);
+	char name[32], *bytes = malloc(RING_CLIENT), *copy = malloc(RECORD_MAX);
 	size_t n = 0;
 	int broken;
 	slot_file(name, sizeof name, "ring", slot);
 	ring_reader_init(&r, ring, RING_CLIENT, atomic_load(&ring->tail));
-	for (const char *p; bytes && !atomic_load(&m->segment->poisoned) && (p = ring_next(&r, &broken)) != NULL;) {
+	for (const char *p; bytes && copy && !atomic_load(&m->segment->poisoned) && (p = ring_copy(&r, copy, &broken)) != NULL;) {
 		uint32_t shard = get_u16(p + 14);
 		if (shard >= d->shards || get_u64(p + 40) <= atomic_load(&m->segment->answer[shard].acked))
 			continue;
@@ -230,6 +230,7 @@ members_save_ring(struct daemon *d, uint32_t slot)
 		unlinkat(d->spool_dir, name, 0);
 	else if (fdio_replace(d->spool_dir, name, bytes, n, 1) < 0)
 		log_error("spool/%s: %s: %zu bytes that a client had asked for are lost", name, strerror(errno), n);
+	free(copy);
 	free(bytes);
 }
 

@@ -164,7 +164,7 @@ box_shadow(struct slot *v, uint64_t to)
 	ring_publish(&b->out);
 	ring_reader_init(&r, ring, RING_CLIENT, from);
 	while (r.at < to) {
-		const char *p = ring_next(&r, &broken);
+		const char *p = ring_copy(&r, f.buffer, &broken);
 		if (p == NULL)
 			break;                         /* broken: the client wrote into its own mail */
 		uint32_t shard = get_u16(p + 14);
@@ -510,10 +510,12 @@ boxes_publish(void)
 static int
 drain(void)
 {
-	int broken, n = 0;
+	int broken = 0, n = 0;
 	uint64_t began = f.taken;
 	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++)
 		on_record(p);
+	if (broken)
+		log_fatal(EXIT_SYSTEM, "the delivery ring holds garbage: the unit is made anew");
 	boxes_publish();
 	if (f.spool.used && seglog_flush(&f.spool) < 0)
 		spool_failed("write");

@@ -101,7 +101,7 @@ poison(struct slot *v, uint32_t i, const char *what)
 }
 
 static const char *
-frame_fault(const struct feed *f, const void *p, const struct record *r)
+frame_fault(const struct slot *v, const struct feed *f, const void *p, const struct record *r)
 {
 	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || r->type == REC_UNSUBSCRIBE;
 	if (r->type < REC_MESSAGE || r->type > REC_DESTROY)
@@ -117,7 +117,7 @@ frame_fault(const struct feed *f, const void *p, const struct record *r)
 	if (r->number == 0 || (f->last[r->shard] && r->number != f->last[r->shard] + 1 &&
 	    number_generation(r->number) <= number_generation(f->last[r->shard])))
 		return "request numbers out of order";
-	return NULL;
+	return number_generation(r->number) > v->generation ? "request numbers of a later owner" : NULL;
 }
 
 enum step { STEP_NONE, STEP_SENT, STEP_BLOCKED, STEP_POISONED };
@@ -172,7 +172,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 		return STEP_NONE;
 	}
 	record_get(&r, p);
-	const char *fault = record_is_sound(p, len) ? frame_fault(f, p, &r) : "a frame that cannot be";
+	const char *fault = record_is_sound(p, len) ? frame_fault(v, f, p, &r) : "a frame that cannot be";
 	uint64_t first = r.shard < q.shards ? atomic_load(&v->segment->first[r.shard]) : 0;
 	if (fault == NULL && first > r.number && number_generation(first) > number_generation(r.number) + 1)
 		fault = "a first number that cannot be";

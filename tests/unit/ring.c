@@ -144,8 +144,11 @@ TEST(garbage, "lengths, counters and pads that cannot be are found broken, never
 			atomic_store(&s->ring->head, SMALL_RING * 3);
 		else
 			put_u32(s->ring->bytes, 0);            /* a pad beyond head */
+		static char copy[RECORD_MAX];
 		ring_reader_init(&r, s->ring, SMALL_RING, 0);
 		REQUIRE(ring_next(&r, &broken) == NULL && broken, "kind %d was taken", kind);
+		ring_reader_init(&r, s->ring, SMALL_RING, 0);
+		REQUIRE(ring_copy(&r, copy, &broken) == NULL && broken, "kind %d was copied", kind);
 	}
 	teardown();
 }
