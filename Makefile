@@ -28,7 +28,7 @@ $(OBJ)/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(BIN)/broker_%: $(OBJ)/broker/broker_%.o $(BROKER_SHARED) $(WORKER_SHARED) $(OBJ)/libcommon.a
+$(BIN)/broker_%: $(OBJ)/broker/broker_%.o $(BROKER_SHARED) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 $(BIN)/worker: $(OBJ)/worker/worker.o $(WORKER_SHARED) $(OBJ)/libcommon.a

@@ -1,0 +1,58 @@
+/* mom_forwarder's state, shared by its parts: the loop (mom_forwarder.c), mail boxes (forwarder_box.c), the spool (forwarder_spool.c). */
+#ifndef FORWARDER_H
+#define FORWARDER_H
+#include "common/seglog.h"
+#include "daemon/routes.h"
+#include "daemon/slots.h"
+
+enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_READ = BATCH + 2 * RECORD_MAX };
+
+struct held { uint64_t at, offset; uint32_t shard; };    /* an entry of the spool that lies in the mail box too */
+
+struct box {                              /* one client's mail */
+	struct ring_writer out;
+	uint64_t boxed[SHARDS_MAX];       /* highest offset that is, or was, in the mail box */
+	uint64_t routed[SHARDS_MAX];      /* ... or in the spool */
+	int behind;                       /* the spool has more for it, from `next` on */
+	uint64_t next;
+	struct seglog_cursor cursor;
+	int reading;
+	uint64_t shadowed;                /* ring position: what lies below is acknowledged or in the spool */
+	uint64_t tick_head;               /* head at the last tick */
+	struct held *held;                /* queue: first .. count */
+	size_t first, count, room;
+	int fed, chosen;
+};
+
+struct forwarder {
+	struct machine_table *table;
+	struct daemon_unit *unit;
+	struct slots slots;
+	struct map by_id;                 /* global id to struct slot */
+	struct routes routes;
+	struct ring_reader in;
+	struct ring *ring;
+	struct seglog spool;
+	uint64_t seen[SHARDS_MAX], seen_before[SHARDS_MAX], taken, taken_rung;
+	uint32_t ticks;
+	int notify, dir, dirty;           /* dirty: the spool has what is not synced */
+	uint32_t *chosen, *fed;           /* slots */
+	size_t chosen_count, fed_count;
+	char *buffer;
+};
+extern struct forwarder f;
+
+void spool_failed(const char *what) __attribute__((noreturn));
+uint64_t spool_append(const void *record, const uint64_t *ids, size_t n);     /* an ENTRY for these clients; its offset */
+const char *entry_for(const char *entry, uint64_t id);                        /* the record inside, where the client is a recipient; else NULL */
+void held_push(struct box *b, uint64_t at, const char *record);
+uint64_t box_needs(struct slot *v);                                           /* where the spool is needed from for this box */
+void spool_recover(void);                                                     /* at the start: boxes, then what the spool says of them */
+
+void box_shadow(struct slot *v, uint64_t to);      /* what is not acknowledged and not in the spool, up to a ring position, goes there too */
+void box_deliver(struct slot *v, const char *record, const struct record *r);  /* into the box, or the slot is noted in f.chosen: spool it */
+void boxes_refill(void);                           /* from the spool, those with room */
+void boxes_publish(void);                          /* show what was put, wake the clients */
+void box_away(struct slot *v, uint32_t i);         /* all that is not acknowledged is in the spool from here on */
+void box_on_slot(uint32_t i, const struct slot *old);   /* a client came, went, came back */
+#endif

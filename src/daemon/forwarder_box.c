@@ -1,0 +1,294 @@
+/* forwarder_box - the clients' mail boxes: filling them, copying to the spool what stays, refilling from it; a part of mom_forwarder */
+#include "daemon/forwarder.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct forwarder f;
+
+/* ---- mail boxes ---- */
+
+static void
+box_wake(struct slot *v)
+{
+	slots_wake(v->segment);
+}
+
+static int
+box_put(struct slot *v, const char *record)
+{
+	struct box *b = v->own;
+	uint32_t len = get_u32(record), stride = record_stride(len);
+	char *at = ring_reserve(&b->out, stride);
+	if (at == NULL)
+		return 0;
+	memcpy(at, record, len);
+	ring_advance(&b->out, stride);
+	b->boxed[get_u16(record + 14)] = get_u64(record + 16);
+	if (!b->fed) {
+		b->fed = 1;
+		f.fed[f.fed_count++] = (uint32_t)(v - f.slots.slot);
+	}
+	return 1;
+}
+
+/* What is in the mail box, not acknowledged and not in the spool, up to a ring position, goes to the spool too. */
+void
+box_shadow(struct slot *v, uint64_t to)
+{
+	struct box *b = v->own;
+	const struct ring *ring = client_mail(v->segment);
+	uint64_t tail = atomic_load(&ring->tail), from = tail > b->shadowed && tail <= b->out.head ? tail : b->shadowed, safe[SHARDS_MAX] = { 0 };
+	struct ring_reader r;
+	int broken;
+	ring_publish(&b->out);
+	ring_reader_init(&r, ring, RING_CLIENT, from);
+	while (r.at < to) {
+		const char *p = ring_copy(&r, f.buffer, &broken);
+		if (p == NULL)
+			break;                         /* broken: the client wrote into its own mail */
+		uint32_t shard = get_u16(p + 14);
+		uint64_t offset = get_u64(p + 16);
+		if (shard >= SHARDS_MAX || offset <= atomic_load(&v->segment->acked[shard]))
+			continue;
+		held_push(b, spool_append(p, &v->id, 1), p);
+		safe[shard] = offset;
+	}
+	b->shadowed = to > b->shadowed ? to : b->shadowed;
+	if (f.spool.used && seglog_flush(&f.spool) < 0)
+		spool_failed("write");
+	for (uint32_t k = 0; k < SHARDS_MAX; k++)
+		if (safe[k] > atomic_load(&v->segment->safe[k]))
+			atomic_store(&v->segment->safe[k], safe[k]);
+}
+
+static void
+box_fall_behind(struct slot *v)
+{
+	struct box *b = v->own;
+	if (b->behind)
+		return;
+	box_shadow(v, b->out.head);
+	b->behind = 1;
+	b->next = f.spool.end;
+	atomic_store(&v->segment->behind, 1);
+	log_debug("client %016llx is behind: spool from %llx", (unsigned long long)v->id, (unsigned long long)b->next);
+}
+
+void
+box_deliver(struct slot *v, const char *record, const struct record *r)
+{
+	struct box *b = v->own;
+	if (r->offset <= b->routed[r->shard])
+		return;
+	if (b->behind || v->state != SLOT_LIVE || !box_put(v, record)) {
+		box_fall_behind(v);
+		f.chosen[f.chosen_count++] = (uint32_t)(v - f.slots.slot);
+	}
+	b->routed[r->shard] = r->offset;
+}
+
+/* ---- refilling from the spool ---- */
+
+/* What the broker's list and the stream say of a spooled message: the list says nothing of what lies beyond the stream's place. */
+enum known { KNOWN_NOT_YET, KNOWN_WANTED, KNOWN_UNWANTED };
+
+static enum known
+still_subscribed(const struct slot *v, const char *record)
+{
+	uint32_t shard = get_u16(record + 14);
+	uint64_t offset = get_u64(record + 16);
+	if (!f.routes.listed[shard] || f.seen[shard] <= offset)
+		return KNOWN_NOT_YET;
+	const struct route_sub *sub = route_sub_of(routes_find(&f.routes, record_topic(record), get_u16(record + 12)), v->id);
+	return sub && sub->since < offset ? KNOWN_WANTED : KNOWN_UNWANTED;
+}
+
+/* One entry into the box. 0: no room, or it is too early to say. libmom itself drops what it has unsubscribed from, unless its segment is new. */
+static int
+refill_entry(struct slot *v, const char *entry, uint64_t at)
+{
+	struct box *b = v->own;
+	const char *record = entry_for(entry, v->id);
+	if (record == NULL)
+		return 1;
+	uint32_t shard = get_u16(record + 14);
+	uint64_t offset = get_u64(record + 16);
+	if (shard >= SHARDS_MAX || offset <= b->boxed[shard] || offset <= atomic_load(&v->segment->acked[shard]))
+		return 1;
+	enum known known = still_subscribed(v, record);
+	if (known == KNOWN_UNWANTED)
+		return 1;
+	if (known == KNOWN_NOT_YET && v->fresh)
+		return 0;
+	if (!box_put(v, record))
+		return 0;
+	held_push(b, at, record);
+	return 1;
+}
+
+static void
+box_refill_done(struct slot *v)
+{
+	struct box *b = v->own;
+	if (b->reading)
+		seglog_leave(&b->cursor);
+	b->reading = 0;
+	b->behind = 0;
+	atomic_store(&v->segment->behind, 0);
+	log_debug("client %016llx has caught up", (unsigned long long)v->id);
+}
+
+static void
+box_refill(struct slot *v)
+{
+	struct box *b = v->own;
+	uint64_t first;
+	int room = 1, moved = 0;
+	if (f.spool.used && seglog_flush(&f.spool) < 0)
+		spool_failed("write");
+	while (room && b->next < f.spool.end) {
+		if (b->reading == 0 && seglog_seek(&b->cursor, f.dir, b->next) < 0)
+			spool_failed("read");
+		b->reading = 1;
+		ssize_t n = seglog_read(&b->cursor, f.buffer, SPOOL_READ, f.spool.end, &first);
+		if (n < 0)
+			spool_failed("read");
+		if (n == 0) {
+			b->next = f.spool.end;
+			break;
+		}
+		size_t q = 0;
+		while (q < (size_t)n && (room = refill_entry(v, f.buffer + q, first + q)) != 0)
+			q += record_stride(get_u32(f.buffer + q));
+		moved |= q > 0;
+		b->next = first + q;
+		if (q < (size_t)n) {                   /* full: read again from there later */
+			seglog_leave(&b->cursor);
+			b->reading = 0;
+		}
+	}
+	if (moved && b->out.head != b->shadowed) {
+		ring_publish(&b->out);
+		b->shadowed = b->out.head;             /* it came from the spool */
+		for (uint32_t k = 0; k < SHARDS_MAX; k++)
+			if (b->boxed[k] > atomic_load(&v->segment->safe[k]))
+				atomic_store(&v->segment->safe[k], b->boxed[k]);
+	}
+	if (b->next >= f.spool.end)
+		box_refill_done(v);
+}
+
+void
+boxes_refill(void)
+{
+	for (uint32_t i = 0; i < f.slots.used; i++) {
+		struct slot *v = &f.slots.slot[i];
+		struct box *b = v->own;
+		if (b == NULL || v->state != SLOT_LIVE)
+			continue;
+		bell_clear(&v->segment->mail_bell);
+		if (!b->behind || ring_used(&b->out) > RING_CLIENT / 2)
+			continue;
+		box_refill(v);
+	}
+}
+
+/* ---- clients come, go away, come back ---- */
+
+static void
+box_free(struct box *b)
+{
+	if (b == NULL)
+		return;
+	if (b->reading)
+		seglog_leave(&b->cursor);
+	free(b->held);
+	free(b);
+}
+
+/* What the mail box holds says what was routed. */
+static void
+box_scan(struct slot *v)
+{
+	struct box *b = v->own;
+	struct ring *ring = client_mail(v->segment);
+	struct ring_reader r;
+	int broken;
+	ring_writer_init(&b->out, ring, RING_CLIENT, 0);
+	b->shadowed = atomic_load(&ring->tail);
+	ring_reader_init(&r, ring, RING_CLIENT, b->shadowed);
+	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
+		uint64_t handed = atomic_load(&v->segment->handed[k]), acked = atomic_load(&v->segment->acked[k]);
+		b->boxed[k] = handed > acked ? handed : acked;
+	}
+	for (const char *p; (p = ring_next(&r, &broken)) != NULL;)
+		if (get_u16(p + 14) < SHARDS_MAX && get_u64(p + 16) > b->boxed[get_u16(p + 14)])
+			b->boxed[get_u16(p + 14)] = get_u64(p + 16);
+	memcpy(b->routed, b->boxed, sizeof b->routed);
+	b->next = f.spool.end;
+	b->tick_head = b->out.head;
+}
+
+/* All that is not acknowledged is in the spool from here on; a successor's mail box begins empty. */
+void
+box_away(struct slot *v, uint32_t i)
+{
+	struct box *b = v->own;
+	box_shadow(v, b->out.head);
+	b->next = box_needs(v);
+	b->first = b->count = 0;
+	b->behind = 1;
+	if (b->reading)
+		seglog_leave(&b->cursor);
+	b->reading = 0;
+	atomic_store(&v->segment->behind, 1);
+	for (uint32_t k = 0; k < SHARDS_MAX; k++)
+		b->boxed[k] = atomic_load(&v->segment->acked[k]);
+	if (seglog_sync(&f.spool) < 0)
+		spool_failed("fdatasync");
+	atomic_store(&f.unit->slot[i].away_safe, v->owner);
+	uint64_t one = 1;
+	if (write(f.notify, &one, sizeof one) < 0)
+		log_debug("notify: %s", strerror(errno));
+}
+
+void
+box_on_slot(uint32_t i, const struct slot *old)
+{
+	struct slot *v = &f.slots.slot[i];
+	if (old->id != v->id || v->segment == NULL || old->segment != v->segment) {
+		if (old->id)
+			map_del(&f.by_id, &old->id, sizeof old->id);
+		box_free(v->own);
+		v->own = NULL;
+	}
+	if (v->state == SLOT_FREE || v->segment == NULL)
+		return;
+	if (v->own == NULL) {
+		v->own = calloc(1, sizeof(struct box));
+		if (v->own == NULL || map_put(&f.by_id, &v->id, sizeof v->id, v) < 0)
+			log_fatal(EXIT_SYSTEM, "no memory for a client");
+		box_scan(v);
+	}
+	if (v->state == SLOT_AWAY && f.spool.fd >= 0)
+		box_away(v, i);
+}
+
+void
+boxes_publish(void)
+{
+	for (size_t i = 0; i < f.fed_count; i++) {
+		struct slot *v = &f.slots.slot[f.fed[i]];
+		struct box *b = v->own;
+		if (b == NULL)
+			continue;
+		b->fed = 0;
+		ring_publish(&b->out);
+		box_wake(v);
+	}
+	f.fed_count = 0;
+}

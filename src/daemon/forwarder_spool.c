@@ -1,0 +1,136 @@
+/* forwarder_spool - what mom_forwarder keeps on disk for clients that are behind: ENTRY records, each with its recipients; and what
+ * they say at a start; a part of mom_forwarder */
+#include "daemon/forwarder.h"
+#include "common/fdio.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void
+spool_failed(const char *what)
+{
+	log_fatal(EXIT_SYSTEM, "spool: %s: %s: deliveries wait at the broker; make room in the spool folder", what, strerror(errno));
+}
+
+/* ---- the spool: ENTRY records, each with its recipients ---- */
+
+uint64_t
+spool_append(const void *record, const uint64_t *ids, size_t n)
+{
+	uint32_t inner = get_u32(record), len = (uint32_t)(RECORD_HEADER + 8 * n + inner), stride = record_stride(len);
+	char *at = seglog_reserve(&f.spool, stride, 0);
+	struct record r = { .len = len, .header = RECORD_HEADER, .type = REC_ENTRY, .aux = n };
+	if (at == NULL)
+		spool_failed("write");
+	record_put(at, &r);
+	for (size_t i = 0; i < n; i++)
+		put_u64(at + RECORD_HEADER + 8 * i, ids[i]);
+	memcpy(at + RECORD_HEADER + 8 * n, record, inner);
+	memset(at + len, 0, stride - len);
+	f.dirty = 1;
+	return seglog_take(&f.spool, at);
+}
+
+/* The record inside an entry, where the client is a recipient; else NULL. */
+const char *
+entry_for(const char *entry, uint64_t id)
+{
+	uint64_t n = get_u64(entry + 48), len = get_u32(entry);
+	if (entry[9] != REC_ENTRY || n > (len - RECORD_HEADER) / 8)
+		return NULL;
+	for (uint64_t i = 0; i < n; i++) {
+		const char *inner = entry + RECORD_HEADER + 8 * n;
+		if (get_u64(entry + RECORD_HEADER + 8 * i) == id)
+			return record_is_sound(inner, len - RECORD_HEADER - 8 * n) ? inner : NULL;
+	}
+	return NULL;
+}
+
+void
+held_push(struct box *b, uint64_t at, const char *record)
+{
+	if (b->first > 0 && b->first == b->count)
+		b->first = b->count = 0;
+	if (b->count == b->room) {
+		if (b->first > b->room / 2) {
+			memmove(b->held, b->held + b->first, (b->count - b->first) * sizeof *b->held);
+			b->count -= b->first;
+			b->first = 0;
+		} else {
+			b->room = b->room * 2 + 64;
+			b->held = realloc(b->held, b->room * sizeof *b->held);
+			if (b->held == NULL)
+				log_fatal(EXIT_SYSTEM, "no memory for a mail box");
+		}
+	}
+	b->held[b->count++] = (struct held){ at, get_u64(record + 16), get_u16(record + 14) };
+}
+
+/* Where the spool is needed from for this box. */
+uint64_t
+box_needs(struct slot *v)
+{
+	struct box *b = v->own;
+	while (b->first < b->count && b->held[b->first].offset <= atomic_load(&v->segment->acked[b->held[b->first].shard]))
+		b->first++;
+	if (b->first < b->count)
+		return b->held[b->first].at;
+	return b->behind ? b->next : f.spool.end;
+}
+
+/* ---- start: what the spool says ---- */
+
+static int
+recover_entry(void *with, const void *entry, uint64_t at)
+{
+	(void)with;
+	uint64_t n = get_u64((const char *)entry + 48);
+	if (((const char *)entry)[9] != REC_ENTRY)
+		return 0;
+	for (uint64_t k = 0; k < n; k++) {
+		uint64_t id = get_u64((const char *)entry + RECORD_HEADER + 8 * k);
+		struct slot *v = map_get(&f.by_id, &id, sizeof id);
+		const char *record = v ? entry_for(entry, id) : NULL;
+		if (record == NULL || v->own == NULL)
+			continue;
+		struct box *b = v->own;
+		uint32_t shard = get_u16(record + 14);
+		uint64_t offset = get_u64(record + 16);
+		if (shard >= SHARDS_MAX)
+			continue;
+		if (offset > b->routed[shard])
+			b->routed[shard] = offset;
+		if (offset <= atomic_load(&v->segment->acked[shard]))
+			continue;
+		if (offset <= b->boxed[shard] && !b->behind)
+			held_push(b, at, record);
+		else if (!b->behind) {
+			b->behind = 1;
+			b->next = at;
+		}
+	}
+	return 0;
+}
+
+void
+spool_recover(void)
+{
+	slots_look(&f.slots, box_on_slot);                 /* the boxes first: the entries find their clients */
+	if (seglog_open(&f.spool, f.dir, SPOOL_SEGMENT, 0, recover_entry, NULL) < 0)
+		spool_failed("cannot be taken up");
+	for (uint32_t i = 0; i < f.slots.used; i++) {
+		struct slot *v = &f.slots.slot[i];
+		struct box *b = v->own;
+		if (b == NULL)
+			continue;
+		if (!b->behind)
+			b->next = f.spool.end;
+		atomic_store(&v->segment->behind, (uint32_t)b->behind);
+		log_debug("client %016llx: mail up to %llx, routed up to %llx%s", (unsigned long long)v->id, (unsigned long long)b->boxed[0],
+		    (unsigned long long)b->routed[0], b->behind ? ", behind" : "");
+		if (v->state == SLOT_AWAY)
+			box_away(v, i);
+	}
+}

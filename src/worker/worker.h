@@ -1,0 +1,41 @@
+/* worker's state, shared by its parts: the loop (worker.c), requests (worker_requests.c), connections (worker_conns.c). */
+#ifndef WORKER_H
+#define WORKER_H
+#include "worker/shard.h"
+#include <mom/ipc.h>
+
+enum { CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024 };
+
+struct conn {                             /* one connected machine, as this worker sees it */
+	int live;
+	uint32_t seq, slots;
+	struct broker_unit *unit;
+	struct ring_reader in;
+	struct ring *ring;
+	struct answer_words *answers;
+	struct machine *machine;
+	uint64_t taken, wanted_told;
+	int answered;                     /* has new words: ring its sender */
+	struct map alive;                 /* ids of an ALIVE list that is not complete yet */
+};
+
+struct worker {
+	struct broker_table *table;
+	struct shard_word *words;
+	struct shard shard;
+	struct conn *conns;
+	uint32_t epoch, conns_seen, ticks;
+	struct client *touched;
+	uint64_t batch, since_checkpoint;
+	int durable;                      /* the batch holds something that must be on disk before it is answered */
+	int64_t checkpoint_ms, full_ms;
+};
+extern struct worker w;
+
+void worker_disk_failed(const char *what) __attribute__((noreturn));
+int  worker_store_is_full(void);
+void worker_request(struct conn *c, const void *bytes);       /* one frame of a handler's ring: taken, refused, or known already */
+void worker_alive(struct conn *c, const void *bytes);         /* a machine's list of living clients */
+void worker_answer(struct client *c);                  /* its last number and result, into the words of its connection */
+void worker_conns_look(void);                                 /* join and leave what broker_server says */
+#endif

@@ -1,0 +1,69 @@
+/* worker_conns - which machines are connected, as broker_server's table says; a part of worker */
+#include "worker/worker.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include <errno.h>
+#include <stdlib.h>
+
+/* ---- connections ---- */
+
+static void
+conn_leave(struct conn *c)
+{
+	ipcq_detach(c->unit);
+	c->unit = NULL;
+	c->live = 0;
+	size_t at = 0;
+	for (uint64_t *id; (id = map_each(&c->alive, &at)) != NULL;)
+		free(id);
+	map_free(&c->alive);
+	at = 0;
+	for (struct client *client; (client = map_each(&w.shard.clients, &at)) != NULL;)
+		if (client->conn == (int)(c - w.conns))
+			client->conn = -1;
+}
+
+static void
+conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
+{
+	c->unit = ipcq_attach(atomic_load(&word->unit), 0);
+	c->seq = seq;
+	if (c->unit == NULL)
+		return;                                /* ended again already */
+	if (c->unit->magic != MAGIC_UNIT || c->unit->slots != word->slots) {
+		ipcq_detach(c->unit);
+		return;
+	}
+	c->slots = word->slots;
+	c->ring = broker_unit_ring(c->unit, c->slots, w.shard.index);
+	c->answers = broker_unit_answers(c->unit, c->slots, w.shard.index);
+	c->machine = shard_machine(&w.shard, word->serial);
+	c->taken = atomic_load(&c->unit->by_shard[w.shard.index].taken);
+	c->wanted_told = 0;
+	ring_reader_init(&c->in, c->ring, RING_WINDOW, atomic_load(&c->ring->tail));
+	if (c->machine->wanted < w.shard.log.end)
+		c->machine->wanted = w.shard.log.end;  /* not known for what lies before: the sender looks */
+	c->answered = 1;
+	c->live = 1;
+}
+
+void
+worker_conns_look(void)
+{
+	uint32_t epoch = atomic_load(&w.table->epoch);
+	if (epoch == w.epoch)
+		return;
+	w.conns_seen = atomic_load(&w.table->conns);
+	for (uint32_t i = 0; i < w.conns_seen; i++) {           /* first the dead, so that no ring outlives its machine's next HELLO */
+		struct conn_word *word = &w.table->conn[i];
+		if (w.conns[i].live && (atomic_load(&word->state) != CONN_LIVE || atomic_load(&word->seq) != w.conns[i].seq))
+			conn_leave(&w.conns[i]);
+	}
+	for (uint32_t i = 0; i < w.conns_seen; i++) {
+		struct conn_word *word = &w.table->conn[i];
+		uint32_t seq = atomic_load(&word->seq);
+		if (!w.conns[i].live && atomic_load(&word->state) == CONN_LIVE && w.conns[i].seq != seq)
+			conn_join(&w.conns[i], word, seq);
+	}
+	w.epoch = epoch;
+}
