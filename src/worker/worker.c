@@ -199,7 +199,7 @@ recover(void)
 	if (views_rebuild(s) < 0)
 		log_fatal(EXIT_SYSTEM, "shard %u: writing the views: %s", s->index, strerror(errno));
 	write_checkpoint();
-	atomic_store(&w.words->head, s->log.end);
+	/* head moves with the first commit: the connections that went on must first know that they may want what was recovered */
 	atomic_store(&w.words->ready, 1);
 	log_debug("shard %u recovered in %lld ms, log ends at %llx", s->index, (long long)(clock_ms() - began), (unsigned long long)s->log.end);
 }
