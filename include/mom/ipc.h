@@ -61,6 +61,7 @@ struct broker_unit {
 	struct bell credit_bell;                  /* handler -> sender */
 	_Alignas(64) word64 delivery_credit;      /* handler: bytes of deliveries the machine has taken */
 	word64 place[SHARDS_MAX];                 /* handler: below, the machine needs nothing any more */
+	word64 start[SHARDS_MAX];                 /* handler: 1 + where the machine wants its stream to begin; 0: it has not said yet */
 	struct {
 		_Alignas(64) struct bell bell;    /* worker -> sender */
 		word64 taken;                     /* worker: bytes of requests taken from the ring */
@@ -102,6 +103,7 @@ struct machine_table {
 	word32 slots;                         /* mom_daemon: slots in use are below */
 	word32 serial, shards, message_max, window;   /* mom_daemon, from WELCOME */
 	id_word request_queue, deliver_queue; /* mom_daemon: requester and forwarder sleep here */
+	word64 routed[SHARDS_MAX];            /* forwarder: below, all is in mail boxes or in the spool; outlives the unit */
 	struct slot_word slot[];
 };
 

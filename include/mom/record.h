@@ -41,7 +41,7 @@ enum record_type {
 	REC_HELLO       = 32,  /* daemon -> broker, first frame; payload: struct hello */
 	REC_WELCOME     = 33,  /* broker -> daemon, the answer; payload: struct welcome */
 	REC_REFUSE      = 34,  /* broker -> daemon, instead of WELCOME: payload is a text */
-	REC_ALIVE       = 35,  /* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete */
+	REC_ALIVE       = 35,  /* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete, offset = where the machine's stream is to begin */
 	REC_PING        = 36,  /* both ways */
 	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
 	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of shard's requests */

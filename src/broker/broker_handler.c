@@ -179,6 +179,10 @@ on_frame(const void *frame)
 		if (r.shard >= h.shards || r.topic_len || record_data_len(&r) % 8)
 			bad_peer("an ALIVE list that cannot be");
 		feed(frame, r.shard, NULL);
+		if (r.aux == 1) {
+			atomic_store(&h.unit->start[r.shard], r.offset + 1);
+			bell_ring(&h.unit->credit_bell, &h.conn->queue);
+		}
 		return;
 	case REC_CREDIT:
 		atomic_store(&h.unit->delivery_credit, r.aux);

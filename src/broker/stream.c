@@ -117,15 +117,17 @@ stream_listed(void *with, const void *bytes)
 }
 
 int
-stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir)
+stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint64_t from)
 {
 	struct record list = { .type = REC_LIST };
-	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir };
+	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir, .from = from };
 	stream_put(s, &list, NULL);                    /* its place in front: made anew below */
 	if (checkpoint_read(dir, &s->as_of, stream_listed, s) != 0)
 		return -1;
-	if (s->at == 0 || s->at > s->as_of)
-		s->at = s->as_of;
+	if (s->at == 0 || s->at > s->as_of || from > s->as_of)
+		s->at = s->as_of;                      /* changes of subscriptions are needed from there on */
+	else if (from > s->at)
+		s->at = from;
 	list.aux = s->told;
 	list.offset = s->at;
 	record_make(s->out, &list, NULL, NULL, 0);
@@ -144,7 +146,7 @@ stream_wants(struct stream *s, const char *p)
 	uint64_t publisher = get_u64(p + 32), offset = get_u64(p + 16);
 	uint8_t type = (uint8_t)p[9];
 	if (type == REC_MESSAGE)
-		return map_get(&s->topics, p + RECORD_HEADER, len) != NULL;
+		return offset >= s->from && map_get(&s->topics, p + RECORD_HEADER, len) != NULL;
 	if (publisher >> 32 != s->serial || offset < s->as_of || type > REC_DESTROY || type == REC_CREATE)
 		return 0;
 	if (type == REC_SUBSCRIBE && get_u64(p + 48) == 0)

@@ -9,6 +9,7 @@ struct stream {
 	int dir;                      /* db/shard-N */
 	int started;
 	uint64_t as_of;               /* the list is as of this offset: older changes are in it */
+	uint64_t from;                /* messages below are on the machine already */
 	uint64_t at;                  /* the next offset to look at */
 	uint64_t told;                /* the machine knows that nothing below is to come */
 	struct seglog_cursor cursor;
@@ -18,7 +19,8 @@ struct stream {
 	size_t sent, have, room;
 };
 
-int  stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir);     /* the list is in out; -1: errno or damaged (logged) */
+/* The list is in out. from: what the machine says that it has reached, 0: nothing. -1: errno or damaged (logged) */
+int  stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint64_t from);
 /* More frames into an empty out: what lies below head; skips to head without reading where nothing is wanted from here on. -1: errno */
 int  stream_read(struct stream *s, uint64_t head, uint64_t wanted);
 void stream_tell_place(struct stream *s);                                       /* an UPTO into an empty out, where one is due */

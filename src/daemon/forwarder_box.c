@@ -266,6 +266,10 @@ box_on_slot(uint32_t i, const struct slot *old)
 		box_free(v->own);
 		v->own = NULL;
 	}
+	/* a living client's mail box that cannot be attached: its messages must not be passed over */
+	if (v->segment == NULL && v->state != SLOT_FREE && v->state != SLOT_DYING && atomic_load(&f.table->slot[i].owner) == v->owner &&
+	    atomic_load(&f.table->slot[i].state) == v->state)
+		log_fatal(EXIT_SYSTEM, "shmat(segment of client %016llx): %s: tried again", (unsigned long long)v->id, strerror(errno));
 	if (v->state == SLOT_FREE || v->segment == NULL)
 		return;
 	if (v->own == NULL) {

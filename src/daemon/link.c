@@ -13,8 +13,9 @@ void
 link_down(struct daemon *d)
 {
 	fdio_close(&d->socket);
+	/* a broker that had welcomed us is there: the back-off is for those that do not answer */
 	if (d->link != LINK_IDLE)
-		d->link_due = clock_ms() + backoff_after(&d->link_backoff, 0, d->link == LINK_UP ? clock_ms() - d->link_until : 0);
+		d->link_due = clock_ms() + backoff_after(&d->link_backoff, 0, d->link == LINK_UP ? BACKOFF_RESET_MS : 0);
 	d->link = LINK_IDLE;
 }
 

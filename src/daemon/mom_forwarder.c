@@ -68,6 +68,9 @@ drain(void)
 	boxes_publish();
 	if (f.spool.used && seglog_flush(&f.spool) < 0)
 		spool_failed("write");
+	for (uint32_t k = 0; n && k < SHARDS_MAX; k++)
+		if (f.seen[k] > atomic_load(&f.table->routed[k]))
+			atomic_store(&f.table->routed[k], f.seen[k]);
 	if (atomic_load(&f.ring->tail) != f.in.at) {
 		atomic_store_explicit(&f.ring->tail, f.in.at, memory_order_release);
 		atomic_store(&f.unit->taken, f.taken);

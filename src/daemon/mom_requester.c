@@ -85,6 +85,7 @@ send_alive(uint32_t shard)
 		n = 0;
 	}
 	r.aux = 1;
+	r.offset = atomic_load(&q.table->routed[shard]);
 	uint32_t stride = record_make(out_room(sizeof ids + RECORD_HEADER + 8), &r, NULL, ids, n * 8);
 	q.have += stride;
 	q.sent[shard] += stride;
