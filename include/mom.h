@@ -69,6 +69,7 @@ enum mom_error {
 
 /* Flags of a received message. */
 #define MOM_REDELIVERED 1u  /* may have been handed out before, to a process that ended without acknowledging it */
+#define MOM_GAP         2u  /* no message: messages are missing here. topic is empty, data a text that says how much and why */
 
 /* Options of mom_set_option. */
 #define MOM_OPT_TIMEOUT_MS 1  /* how long calls wait for an answer: 0 or more, -1 for ever; 30000 */
@@ -82,7 +83,7 @@ struct mom_message {
 	uint64_t    publisher;   /* global id of the client that published it */
 	uint64_t    offset;      /* place in the topic's log: grows, has gaps, never comes again */
 	int64_t     time_us;     /* when the broker stored it: microseconds since 1970 */
-	unsigned    flags;       /* MOM_REDELIVERED */
+	unsigned    flags;       /* MOM_REDELIVERED, MOM_GAP */
 };
 
 /* A new anonymous client. It ends with its process, however that ends: what it published goes out first.

@@ -69,6 +69,7 @@ struct broker_unit {
 		word32 slots_used;                /* worker: client slots below are in use */
 		word32 started;                   /* worker: it has taken up this unit */
 		word32 broken;                    /* worker: the machine sends nonsense, end it */
+		word64 damaged;                   /* sender: 1 + the offset at which it cannot read on */
 	} by_shard[SHARDS_MAX];
 };
 

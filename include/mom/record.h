@@ -34,6 +34,7 @@ enum record_type {
 	REC_MARK        = 16,  /* aux: everything below this offset is on disk */
 	REC_END         = 17,  /* the segment ends here, the next file goes on */
 	REC_ENTRY       = 18,  /* spool: aux = number of recipients; payload: their global ids, then the record */
+	REC_GAP         = 19,  /* what lay from its offset to aux was damaged: also on TCP and in mail boxes */
 	REC_MACHINE     = 20,  /* check-point: publisher = serial, aux = its place */
 	REC_TOPIC       = 21,  /* check-point: a topic that is kept without subscribers */
 	REC_CLIENT      = 22,  /* check-point: publisher, number = last taken, aux = durable; payload: last result (u64 number, i64 code, u64 value) */

@@ -26,6 +26,7 @@ struct handle {
 	char lost_text[160];
 	struct pending pending[SHARDS_MAX];
 	char text[320];
+	char gap[200];                /* what a MOM_GAP message says */
 };
 
 struct handle *handle_get(int id, int *error);        /* NULL: MOM_EBADID or MOM_EFORK in *error, its text is this thread's */

@@ -1,5 +1,7 @@
 /* mail - receive and acknowledge: from the mail box, without a system call while messages wait */
 #include "api/handle.h"
+#include "common/clock.h"
+#include <stdio.h>
 
 static int
 is_unsubscribed(const struct handle *h, const char *p, const struct record *r)
@@ -96,6 +98,14 @@ mail_ack(struct handle *h)
 	}
 }
 
+static void
+gap_message(struct handle *h, struct mom_message *m, const struct record *r)
+{
+	int n = snprintf(h->gap, sizeof h->gap, "messages are lost here: %llu bytes of what was stored for shard %u, from offset %016llx on, were damaged on disk",
+	    (unsigned long long)(r->aux - r->offset), r->shard, (unsigned long long)r->offset);
+	*m = (struct mom_message){ .topic = "", .data = h->gap, .len = (size_t)n, .offset = r->offset, .time_us = clock_wall_us(), .flags = MOM_GAP };
+}
+
 /* The next message of the box into *m. 1: there was one. 0: none. MOM_EPROTO */
 static int
 mail_next(struct handle *h, struct mom_message *m)
@@ -108,6 +118,10 @@ mail_next(struct handle *h, struct mom_message *m)
 		if (r.shard >= SHARDS_MAX || r.offset <= atomic_load_explicit(&c->handed[r.shard], memory_order_relaxed))
 			continue;
 		atomic_store(&c->handed[r.shard], r.offset);
+		if (r.type == REC_GAP) {
+			gap_message(h, m, &r);
+			return 1;
+		}
 		if (is_unsubscribed(h, p, &r))
 			continue;
 		*m = (struct mom_message){ record_topic(p), record_data(p, &r), record_data_len(&r), r.publisher, r.offset, r.time,

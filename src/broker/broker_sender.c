@@ -148,6 +148,18 @@ stream_send(struct stream *st)
 	return 1;
 }
 
+/* The worker takes the damage out; it is tried again once a second. */
+static void
+log_damage(uint32_t shard, uint64_t at)
+{
+	word64 *damaged = &s.unit->by_shard[shard].damaged;
+	if (errno != EBADMSG)
+		log_fatal(EXIT_SYSTEM, "shard %u: reading the log at %llx: %s", shard, (unsigned long long)at, strerror(errno));
+	if (atomic_load(damaged) != at + 1)
+		log_error("shard %u: the log is damaged at offset %llx", shard, (unsigned long long)at);
+	atomic_store(damaged, at + 1);
+}
+
 static int
 stream_look(uint32_t shard, int on_tick)
 {
@@ -164,7 +176,7 @@ stream_look(uint32_t shard, int on_tick)
 	}
 	uint64_t head = atomic_load(&s.table->shard[shard].head);      /* head first: what it shows is in wanted by then */
 	if (st->sent == st->have && stream_read(st, head, atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
-		log_fatal(EXIT_SYSTEM, "shard %u: reading the log at %llx: %s", shard, (unsigned long long)st->at, strerror(errno));
+		log_damage(shard, st->at);
 	if (on_tick)
 		stream_tell_place(st);
 	return stream_send(st);

@@ -145,6 +145,8 @@ stream_wants(struct stream *s, const char *p)
 	uint16_t len = get_u16(p + 12);
 	uint64_t publisher = get_u64(p + 32), offset = get_u64(p + 16);
 	uint8_t type = (uint8_t)p[9];
+	if (type == REC_GAP)
+		return s->topics.used && get_u64(p + 48) > s->from;
 	if (type == REC_MESSAGE)
 		return offset >= s->from && map_get(&s->topics, p + RECORD_HEADER, len) != NULL;
 	if (publisher >> 32 != s->serial || offset < s->as_of || type > REC_DESTROY || type == REC_CREATE)
@@ -186,9 +188,11 @@ stream_seek(struct stream *s)
 	int r = seglog_seek(&s->cursor, s->dir, s->at);
 	if (r < 0)
 		return -1;
-	if (r == 1 && s->topics.used)
-		log_warn("shard %u: the log begins at %llx, above the machine's place %llx", s->shard, (unsigned long long)s->cursor.at,
-		    (unsigned long long)s->at);
+	if (r == 1 && s->topics.used) {
+		log_error("shard %u: the log begins at %llx, above the machine's place %llx: it is told of the gap", s->shard,
+		    (unsigned long long)s->cursor.at, (unsigned long long)s->at);
+		stream_put(s, &(struct record){ .type = REC_GAP, .offset = s->at, .aux = s->cursor.at }, NULL);
+	}
 	s->at = s->cursor.at;
 	s->reading = 1;
 	return 0;
@@ -209,16 +213,20 @@ stream_read(struct stream *s, uint64_t head, uint64_t wanted)
 	}
 	if (!s->reading && stream_seek(s) < 0)
 		return -1;
-	uint64_t first;
+	if (s->have)
+		return 0;
 	if (s->room < BATCH + RECORD_MAX)
 		s->out = stream_memory(s->out, s->room = BATCH + RECORD_MAX);
 	/* a batch at first, and more only where one record is larger */
-	ssize_t n = seglog_read(&s->cursor, s->out, BATCH, head, &first);
-	if (n < 0 && errno == EBADMSG)
-		n = seglog_read(&s->cursor, s->out, BATCH + RECORD_MAX, head, &first);
+	ssize_t n = seglog_read(&s->cursor, s->out, BATCH, head);
+	if (n < 0 && errno == EBADMSG && s->cursor.fd >= 0)
+		n = seglog_read(&s->cursor, s->out, BATCH + RECORD_MAX, head);
 	if (n < 0) {
+		int error = errno;
+		s->at = s->cursor.at;
 		seglog_leave(&s->cursor);
 		s->reading = 0;
+		errno = error;
 		return -1;
 	}
 	s->at = s->cursor.at;

@@ -1,4 +1,5 @@
-/* seglog - the writer's side of a log in segments; see seglog.h. Recovery is in seglog_recover.c, readers in seglog_cursor.c */
+/* seglog - the writer's side of a log in segments; see seglog.h. Recovery is in seglog_recover.c, what is written
+ * anew (packed, mended) in seglog_rewrite.c, readers in seglog_cursor.c */
 #include "common/seglog.h"
 #include "common/crc32c.h"
 #include "common/fault.h"
@@ -29,26 +30,35 @@ seglog_note_file(struct seglog *l, uint64_t base)
 		l->files = grown;
 		l->files_room = room;
 	}
-	l->files[l->count++] = (struct seglog_file){ base, SEGLOG_HEADER };
+	l->files[l->count++] = (struct seglog_file){ .base = base, .bytes = SEGLOG_HEADER };
 	l->total += SEGLOG_HEADER;
 	return 0;
+}
+
+void
+seglog_head(unsigned char head[SEGLOG_HEADER], uint64_t base, uint64_t salt, int packed)
+{
+	memset(head, 0, SEGLOG_HEADER);
+	memcpy(head, "MOMLOG1\n", 8);
+	put_u32(head + 8, SEGLOG_VERSION);
+	put_u32(head + 12, (uint32_t)packed);
+	put_u64(head + 16, base);
+	put_u64(head + 24, salt);
+	put_u32(head + 60, crc32c(0, head, 60));
 }
 
 /* The disk space is taken here, so that a full disk is met between records and never inside one. */
 int
 seglog_create(struct seglog *l, uint64_t base)
 {
-	char name[32], temp[40];
-	unsigned char head[SEGLOG_HEADER] = "MOMLOG1\n";
+	char name[SEGLOG_NAME], temp[SEGLOG_NAME + 8];
+	unsigned char head[SEGLOG_HEADER];
 	uint64_t salt;
 	seglog_name(name, base);
 	snprintf(temp, sizeof temp, "%s.new", name);
 	if (fdio_random(&salt, sizeof salt) < 0)
 		return -1;
-	put_u32(head + 8, SEGLOG_VERSION);
-	put_u64(head + 16, base);
-	put_u64(head + 24, salt);
-	put_u32(head + 60, crc32c(0, head, 60));
+	seglog_head(head, base, salt, 0);
 	int fd = fdio_open_at(l->dir, temp, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0)
 		return -1;
@@ -194,7 +204,7 @@ void
 seglog_prune(struct seglog *l, uint64_t below)
 {
 	size_t n = 0;
-	char name[32];
+	char name[SEGLOG_NAME];
 	while (n + 1 < l->count && l->files[n + 1].base <= below) {
 		seglog_name(name, l->files[n].base);
 		if (fdio_unlink_at(l->dir, name) < 0 && errno != ENOENT) {

@@ -1,8 +1,10 @@
 /* A log in segments: the worker's store and the daemon's spool are both this. One writer; readers open the files themselves.
  * offset = incarnation (24 bits) and position (40): a new incarnation at every start of the writer, so an offset never comes again.
  * File log-BASE (BASE: offset of its first record, 16 hex digits): a header of 64 bytes, then records, each at its offset - BASE + 64.
- *   0 "MOMLOG1\n"  8 u32 version 1  12 u32 0  16 u64 base  24 u64 salt  32 zeros  60 u32 CRC32C of bytes 0..60
- * A finished segment ends in an END record that names the next one. MARK: everything below its aux is on disk. */
+ *   0 "MOMLOG1\n"  8 u32 version 1  12 u32 1: packed  16 u64 base  24 u64 salt  32 zeros  60 u32 CRC32C of bytes 0..60
+ * A finished segment ends in an END record that names the next one. MARK: everything below its aux is on disk. GAP: what lay between
+ * its offset and its aux was damaged. A packed segment is a finished one that was written anew with what is still needed of it: its
+ * records keep their offsets and stand back to back. */
 #ifndef SEGLOG_H
 #define SEGLOG_H
 #include <mom/record.h>
@@ -11,9 +13,12 @@
 
 enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1 };
 
-struct seglog_file { uint64_t base, bytes; };
+struct seglog_file { uint64_t base, bytes, note; int due; };     /* note, due: the owner's */
+/* corrupt: where damaged segments move to, a path from dir; label: what stands in front of their names there */
+struct seglog_place { int dir; const char *corrupt, *label; };
 
 struct seglog {
+	struct seglog_place place;
 	int dir, fd;
 	uint64_t salt, base;            /* of the segment that is written */
 	uint64_t end;                   /* where the next record goes */
@@ -28,8 +33,9 @@ struct seglog {
 typedef int (*seglog_fn)(void *with, const void *bytes, uint64_t offset);   /* a record at a replay; not 0 ends it with -1 */
 
 /* Recover and start a new incarnation: a torn tail is cut (and logged), what may not be on disk is written again and synced; records
- * from offset `from` on are shown to fn. -1: damaged or an I/O error (logged; damage is never cut). */
-int   seglog_open(struct seglog *l, int dir, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with);
+ * from offset `from` on are shown to fn. Damage is never cut: what is sound goes on, the damaged file moves to corrupt, a GAP says how
+ * much is missing. -1: an I/O error, or a file of a newer version (logged). */
+int   seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with);
 void  seglog_close(struct seglog *l);
 /* Room for a record at the end (in memory; a full segment is left for a new one here), or NULL with errno: ENOSPC (the log goes on
  * for records that still fit) or another, final. spare: bytes of the segment that are kept for records of more importance. */
@@ -39,14 +45,21 @@ int   seglog_flush(struct seglog *l);                 /* write what was taken; -
 int   seglog_sync(struct seglog *l);                  /* flush and fdatasync; -1 is final */
 void  seglog_prune(struct seglog *l, uint64_t below); /* unlink segments that end at or below */
 int   seglog_roll(struct seglog *l);                  /* begin a new segment now */
+typedef int (*seglog_keep_fn)(void *with, const void *bytes);             /* 1: the record is still needed */
+/* Write the finished segment number i anew with what is still needed; readers who have the old one open go on with that.
+ * -1: errno; EBADMSG: it is damaged, EFBIG: more than `most` bytes of it are needed (it stays as it is). */
+int   seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep, void *with);
+/* The segment that holds that offset is damaged: see seglog_open. -1: errno */
+int   seglog_repair(struct seglog *l, uint64_t at);
 
-struct seglog_cursor { int dir, fd; uint64_t base, at; };
-/* At offset `at`, or at the oldest there is where that is gone (1 then). -1: errno */
+struct seglog_cursor { int dir, fd, packed; uint64_t base, at, salt, pos; };
+/* At offset `at`, or at the next that there is where that is gone (1 then, where it is not in a packed segment). -1: errno */
 int   seglog_seek(struct seglog_cursor *c, int dir, uint64_t at);
-/* Whole records from c->at on, below `limit`, at most room bytes: how many, and *first = the offset of the first. 0: none. -1: errno */
-ssize_t seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit, uint64_t *first);
+/* Whole sound records from c->at on, below `limit`, at most room bytes: how many. 0: none. -1: errno; EBADMSG: damage at c->at, or
+ * room is too small for the record there */
+ssize_t seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit);
 void  seglog_leave(struct seglog_cursor *c);
 int   seglog_list(int dir, struct seglog_file **files, size_t *count);      /* malloc'd, by base */
-/* For the printer: the header of a file; -1 where it is none of ours, -2 a newer version. */
-int   seglog_header(int fd, uint64_t *base, uint64_t *salt);
+/* For the printer: the header of a file; -1 where it is none of ours or damaged, -2 a newer version. */
+int   seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed);
 #endif

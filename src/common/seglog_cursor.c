@@ -39,7 +39,7 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 			}
 			*files = grown;
 		}
-		(*files)[(*count)++] = (struct seglog_file){ base, 0 };
+		(*files)[(*count)++] = (struct seglog_file){ .base = base };
 	}
 	closedir(d);
 	if (*count)
@@ -48,18 +48,36 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 }
 
 int
-seglog_header(int fd, uint64_t *base, uint64_t *salt)
+seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed)
 {
 	unsigned char head[SEGLOG_HEADER];
-	if (fdio_pread_full(fd, head, sizeof head, 0) != sizeof head || memcmp(head, "MOMLOG1\n", 8) != 0)
+	ssize_t n = fdio_pread_full(fd, head, sizeof head, 0);
+	if (n != sizeof head || memcmp(head, "MOMLOG1\n", 8) != 0 || get_u32(head + 60) != crc32c(0, head, 60))
 		return -1;
-	if (get_u32(head + 8) > SEGLOG_VERSION)
+	if (get_u32(head + 8) > SEGLOG_VERSION || get_u32(head + 12) > 1)
 		return -2;
-	if (get_u32(head + 60) != crc32c(0, head, 60))
-		return -1;
+	*packed = get_u32(head + 12) == 1;
 	*base = get_u64(head + 16);
 	*salt = get_u64(head + 24);
 	return 0;
+}
+
+/* Where the first record at or above c->at stands in a packed segment: they are small, so it is looked for from the start. */
+static int
+cursor_find(struct seglog_cursor *c)
+{
+	char p[RECORD_HEADER];
+	for (c->pos = SEGLOG_HEADER;; c->pos += record_stride(get_u32(p))) {
+		ssize_t n = fdio_pread_full(c->fd, p, sizeof p, c->pos);
+		if (n < 0)
+			return -1;
+		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > RECORD_MAX || get_u64(p + 16) >= c->at || p[9] == REC_END)
+			return 0;
+		if (p[9] == REC_GAP && get_u64(p + 48) > c->at) {
+			c->at = get_u64(p + 16);
+			return 0;
+		}
+	}
 }
 
 int
@@ -67,23 +85,35 @@ seglog_seek(struct seglog_cursor *c, int dir, uint64_t at)
 {
 	struct seglog_file *files;
 	size_t count, i;
-	char name[32];
+	char name[SEGLOG_NAME];
+	*c = (struct seglog_cursor){ .dir = dir, .fd = -1, .at = at };
 	for (int tries = 0; tries < 100; tries++) {     /* a file may be pruned between the listing and the opening */
 		if (seglog_list(dir, &files, &count) < 0)
 			return -1;
 		for (i = count; i > 1 && files[i - 1].base > at; i--)
 			;
-		uint64_t base = count ? files[i - 1].base : 0;
+		uint64_t base = count ? files[i - 1].base : 0, in_file;
 		free(files);
 		if (count == 0)
 			break;
 		seglog_name(name, base);
-		int fd = fdio_open_at(dir, name, O_RDONLY, 0);
-		if (fd < 0 && errno == ENOENT)
+		c->fd = fdio_open_at(dir, name, O_RDONLY, 0);
+		if (c->fd < 0 && errno == ENOENT)
 			continue;
-		if (fd < 0)
+		if (c->fd < 0)
 			return -1;
-		*c = (struct seglog_cursor){ dir, fd, base, at < base ? base : at };
+		c->base = base;
+		c->at = at < base ? base : at;
+		c->pos = c->at - base + SEGLOG_HEADER;
+		if (seglog_header(c->fd, &in_file, &c->salt, &c->packed) < 0 || in_file != base) {
+			seglog_leave(c);
+			errno = EBADMSG;
+			return -1;
+		}
+		if (c->packed && cursor_find(c) < 0) {
+			seglog_leave(c);
+			return -1;
+		}
 		return at < base;
 	}
 	errno = ENOENT;
@@ -96,66 +126,73 @@ seglog_leave(struct seglog_cursor *c)
 	fdio_close(&c->fd);
 }
 
-static int
-seglog_next_file(struct seglog_cursor *c, uint64_t base)
-{
-	int dir = c->dir;
-	seglog_leave(c);
-	return seglog_seek(c, dir, base);
-}
-
-/* bytes of whole records, up to an END, which is followed instead: *end */
+/* Whole sound records from the cursor's place on, up to an END, which is followed instead: *end. *at: behind the last. */
 static size_t
-seglog_whole(const char *bytes, size_t n, uint64_t *end)
+seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_t *end, uint64_t *at)
 {
 	size_t q = 0;
 	*end = 0;
+	*at = c->at;
 	while (n - q >= RECORD_HEADER) {
-		uint32_t len = get_u32(bytes + q);
-		if (len < RECORD_HEADER || record_stride(len) > n - q)
+		const char *p = bytes + q;
+		uint32_t len = get_u32(p), stride = record_stride(len);
+		uint64_t offset = get_u64(p + 16);
+		if (len < RECORD_HEADER || stride < len || stride > n - q || (c->packed ? offset < *at : offset != *at))
 			break;
-		if (bytes[q + 9] == REC_END) {
-			*end = get_u64(bytes + q + 48);
+		if (!record_is_sound(p, n - q) || get_u32(p + 4) != record_crc(p, len, c->salt))
+			break;
+		if (p[9] == REC_END) {
+			*end = get_u64(p + 48);
 			break;
 		}
-		q += record_stride(len);
+		q += stride;
+		*at = offset + stride;
+		if (p[9] == REC_GAP && get_u64(p + 48) > *at)
+			*at = get_u64(p + 48);
 	}
 	return q;
 }
 
+/* The file behind this one, 0: there is none. */
+static uint64_t
+cursor_next_base(const struct seglog_cursor *c)
+{
+	struct seglog_file *files;
+	size_t count, i;
+	if (seglog_list(c->dir, &files, &count) < 0)
+		return 0;
+	for (i = 0; i < count && files[i].base <= c->base; i++)
+		;
+	uint64_t base = i < count ? files[i].base : 0;
+	free(files);
+	return base;
+}
+
 ssize_t
-seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit, uint64_t *first)
+seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 {
 	while (c->at < limit) {
-		size_t n = limit - c->at < room ? (size_t)(limit - c->at) : room;
-		uint64_t end;
-		ssize_t r = fdio_pread_full(c->fd, bytes, n, c->at - c->base + SEGLOG_HEADER);
+		size_t n = c->packed || limit - c->at >= room ? room : (size_t)(limit - c->at);
+		uint64_t end, at;
+		ssize_t r = fdio_pread_full(c->fd, bytes, n, c->pos);
 		if (r < 0)
 			return -1;
-		size_t q = seglog_whole(bytes, (size_t)r, &end);
-		*first = c->at;
+		size_t q = seglog_whole(c, bytes, (size_t)r, &end, &at);
 		if (q > 0) {
-			c->at += q;
+			c->at = at;
+			c->pos += q;
 			return (ssize_t)q;
 		}
+		/* a place inside a segment that a restart cut short: the next file goes on */
+		if ((end == 0 && r < (ssize_t)n && r < RECORD_HEADER) || (end && end <= c->at && end != cursor_next_base(c)))
+			end = cursor_next_base(c);
 		if (end == 0) {
-			/* a place inside a segment that a restart cut short: the next file goes on */
-			if (r < (ssize_t)n && r < RECORD_HEADER) {
-				struct seglog_file *files;
-				size_t count, i;
-				if (seglog_list(c->dir, &files, &count) < 0)
-					return -1;
-				for (i = 0; i < count && files[i].base <= c->base; i++)
-					;
-				end = i < count ? files[i].base : 0;
-				free(files);
-			}
-			if (end == 0) {
-				errno = EBADMSG;
-				return -1;
-			}
+			errno = EBADMSG;
+			return -1;
 		}
-		if (seglog_next_file(c, end) < 0)
+		int dir = c->dir;
+		seglog_leave(c);
+		if (seglog_seek(c, dir, end) < 0)
 			return -1;
 	}
 	return 0;

@@ -1,8 +1,32 @@
-/* What the three parts of the log share; nobody else includes it. */
+/* What the parts of the log share; nobody else includes it. */
 #ifndef SEGLOG_INNER_H
 #define SEGLOG_INNER_H
 #include "common/seglog.h"
+enum { SEGLOG_NAME = 32 };
 void seglog_name(char *name, uint64_t base);
+void seglog_head(unsigned char head[SEGLOG_HEADER], uint64_t base, uint64_t salt, int packed);
 int  seglog_create(struct seglog *l, uint64_t base);
 int  seglog_finish(struct seglog *l, uint64_t next);
+
+/* One file read from its start, record by record, each checked. */
+struct seglog_scan {
+	int fd, packed;
+	uint64_t base, salt;
+	uint64_t pos, at;           /* behind the last sound record: in the file, as an offset */
+	uint64_t size;              /* of the file */
+	uint64_t mark, end;         /* highest MARK; where END leads, 0: no END */
+	char *buffer;               /* room bytes: holds a largest record several times */
+	size_t room;
+};
+int  scan_begin(struct seglog_scan *s);                                /* its memory */
+int  scan_open(struct seglog_scan *s, int dir, uint64_t base);         /* 0; 1: its header is damaged; -1: errno (logged) */
+/* Sound records, shown to fn from `from` on, up to END, damage or the file's end. -1: I/O error or fn said so. */
+int  scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with);
+/* Behind damage: the next sound record (s->pos and s->at are moved there) and 1, or 0: there is none. -1: errno */
+int  scan_resume(struct seglog_scan *s);
+/* Is there, behind what is not sound, a mark that says that it was on disk? Then it is damage and not a torn tail. -1: errno */
+int  scan_has_later_mark(struct seglog_scan s);
+/* Writes the segment anew around its damage. next: base of the segment that follows. torn: what is not sound behind the last mark was
+ * never on disk and no gap. */
+int  seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn);
 #endif

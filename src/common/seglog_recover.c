@@ -5,98 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct scan {
-	int fd;
-	uint64_t base, salt;
-	uint64_t bytes;             /* of records that are sound, from the file's start */
-	uint64_t size;              /* of the file */
-	uint64_t mark, end;         /* highest MARK; where END leads, 0: no END */
-	char *buffer;               /* holds a largest record twice */
-	size_t room;
-};
-
-static int
-record_is_intact(const char *p, size_t n, uint64_t offset, uint64_t salt)
-{
-	return record_is_sound(p, n) && record_stride(get_u32(p)) <= n && get_u64(p + 16) == offset && get_u32(p + 4) == record_crc(p, get_u32(p), salt);
-}
-
-/* Sound records of one file, shown to fn from `from` on. -1: I/O error or fn said so. */
-static int
-scan_records(struct scan *s, uint64_t from, seglog_fn fn, void *with)
-{
-	s->bytes = SEGLOG_HEADER;
-	for (;;) {
-		ssize_t n = fdio_pread_full(s->fd, s->buffer, s->room, s->bytes);
-		size_t q = 0;
-		if (n < 0)
-			return -1;
-		while (s->end == 0 && (size_t)n - q >= RECORD_HEADER) {
-			const char *p = s->buffer + q;
-			uint64_t offset = s->base + s->bytes - SEGLOG_HEADER;
-			if (!record_is_intact(p, (size_t)n - q, offset, s->salt))
-				break;
-			if (p[9] == REC_MARK && get_u64(p + 48) > s->mark)
-				s->mark = get_u64(p + 48);
-			if (p[9] == REC_END)
-				s->end = get_u64(p + 48);
-			if (fn && offset >= from && fn(with, p, offset) != 0)
-				return -1;
-			q += record_stride(get_u32(p));
-			s->bytes += record_stride(get_u32(p));
-		}
-		if (q == 0 || s->end != 0)
-			return 0;
-	}
-}
-
-/* Is there, behind what is not sound, a mark that says that it was on disk? Then it is damage and not a torn tail. */
-static int
-scan_has_later_mark(struct scan *s)
-{
-	uint64_t bad = s->base + s->bytes - SEGLOG_HEADER;
-	char p[RECORD_HEADER];
-	for (uint64_t at = s->bytes + 8; at + RECORD_HEADER <= s->size; at += 8) {
-		if (fdio_pread_full(s->fd, p, sizeof p, at) != sizeof p)
-			return 0;
-		if (p[9] == REC_MARK && record_is_intact(p, sizeof p, s->base + at - SEGLOG_HEADER, s->salt) && get_u64(p + 48) > bad)
-			return 1;
-	}
-	return 0;
-}
-
-static int
-scan_open(struct scan *s, int dir, uint64_t base)
-{
-	char name[32];
-	struct stat st;
-	seglog_name(name, base);
-	s->mark = s->end = 0;
-	s->fd = fdio_open_at(dir, name, O_RDWR, 0);
-	if (s->fd < 0 || fstat(s->fd, &st) < 0) {
-		log_error("open(%s): %s", name, strerror(errno));
-		return -1;
-	}
-	s->size = (uint64_t)st.st_size;
-	int r = seglog_header(s->fd, &s->base, &s->salt);
-	if (r < 0 || s->base != base) {
-		log_error("%s: %s", name, r == -2 ? "a newer format than this program knows; use the newer program" : "its header is damaged; restore it from a backup");
-		close(s->fd);
-		return -1;
-	}
-	return 0;
-}
-
 /* What may be in the page cache only is written once more and synced before anybody is told of it. */
 static int
-scan_make_durable(struct scan *s)
+scan_make_durable(struct seglog_scan *s)
 {
-	uint64_t at = s->mark > s->base ? s->mark - s->base + SEGLOG_HEADER : SEGLOG_HEADER;
-	while (at < s->bytes) {
-		size_t n = s->bytes - at < s->room ? (size_t)(s->bytes - at) : s->room;
+	uint64_t at = s->mark > s->base && !s->packed ? s->mark - s->base + SEGLOG_HEADER : SEGLOG_HEADER;
+	while (at < s->pos) {
+		size_t n = s->pos - at < s->room ? (size_t)(s->pos - at) : s->room;
 		ssize_t r = fdio_pread_full(s->fd, s->buffer, n, at);
 		if (r <= 0 || fdio_pwrite_full(s->fd, s->buffer, (size_t)r, at) < 0)
 			return -1;
@@ -106,105 +25,164 @@ scan_make_durable(struct scan *s)
 }
 
 static int
-scan_cut(struct scan *s)
+scan_cut(struct seglog_scan *s)
 {
-	uint64_t bad = s->base + s->bytes - SEGLOG_HEADER;
-	if (s->bytes == s->size)
+	if (s->pos == s->size)
 		return 0;
-	if (bad < s->mark || scan_has_later_mark(s)) {
-		log_error("log-%016llx: damaged at offset %llx, below what was on disk: restore the store from a backup", (unsigned long long)s->base,
-		    (unsigned long long)bad);
-		return -1;
-	}
 	log_warn("log-%016llx: torn tail cut at offset %llx, %llu bytes, never acknowledged as durable", (unsigned long long)s->base,
-	    (unsigned long long)bad, (unsigned long long)(s->size - s->bytes));
-	return ftruncate(s->fd, (off_t)s->bytes);
+	    (unsigned long long)s->at, (unsigned long long)(s->size - s->pos));
+	return ftruncate(s->fd, (off_t)s->pos);
 }
 
-/* The file that END of the last segment promised was not made any more. */
+/* ---- the files, one after the other ---- */
+
+struct recovery {
+	struct seglog *log;
+	struct seglog_file *files;
+	size_t count;
+	uint64_t from;
+	seglog_fn fn;
+	void *with;
+	struct seglog_scan scan;
+};
+
 static int
-recover_promised(struct seglog *l, struct seglog_file **files, size_t *count, uint64_t end)
+recovery_add(struct recovery *r, size_t i, uint64_t base)
 {
-	struct seglog_file *grown = realloc(*files, (*count + 1) * sizeof *grown);
-	if (grown == NULL || seglog_create(l, end) < 0)
+	struct seglog_file *grown = realloc(r->files, (r->count + 1) * sizeof *grown);
+	if (grown == NULL)
 		return -1;
-	l->count--;
-	l->total -= SEGLOG_HEADER;
-	*files = grown;
-	(*files)[(*count)++] = (struct seglog_file){ end, 0 };
+	r->files = grown;
+	memmove(grown + i + 1, grown + i, (r->count - i) * sizeof *grown);
+	grown[i] = (struct seglog_file){ .base = base };
+	r->count++;
 	return 0;
 }
 
+/* Its damage is taken out, then it is read on from where it was. */
 static int
-recover_files(struct seglog *l, struct seglog_file **files, size_t *count, uint64_t from, seglog_fn fn, void *with, struct scan *s)
+recovery_mend(struct recovery *r, uint64_t base, uint64_t next, int torn)
 {
-	for (size_t i = 0; i < *count; i++) {
-		int last = i + 1 == *count;
-		if (!last && (*files)[i + 1].base <= from) {           /* below the check-point: sound or not, nobody replays it */
+	struct seglog_scan *s = &r->scan;
+	uint64_t from = s->fd >= 0 && s->at > r->from ? s->at : r->from;
+	fdio_close(&s->fd);
+	if (seglog_mend(r->log, base, next, torn) < 0 || scan_open(s, r->log->dir, base) != 0)
+		return -1;
+	return scan_records(s, from, r->fn, r->with);
+}
+
+static uint64_t
+next_incarnation(uint64_t offset)
+{
+	return (uint64_t)(offset_incarnation(offset) + 1) << 40;
+}
+
+static int
+recover_middle(struct recovery *r, size_t i)
+{
+	struct seglog_scan *s = &r->scan;
+	uint64_t base = r->files[i].base, next = r->files[i + 1].base;
+	int bad = scan_open(s, r->log->dir, base);
+	if (bad == 0)
+		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : s->end != 0 && s->end < next ? 2 : s->end != next;
+	if (bad == 1)
+		bad = recovery_mend(r, base, next, 0);
+	r->files[i].bytes = s->pos;
+	fdio_close(&s->fd);
+	if (bad == 2)                                  /* a whole segment is gone */
+		bad = recovery_add(r, i + 1, s->end) < 0 || seglog_mend(r->log, s->end, next, 0) < 0 ? -1 : 0;
+	return bad;
+}
+
+/* The file is left open for the writer, who ends it; or closed, where it has its END. */
+static int
+recover_last(struct recovery *r, size_t i)
+{
+	struct seglog_scan *s = &r->scan;
+	uint64_t base = r->files[i].base;
+	int bad = scan_open(s, r->log->dir, base);
+	if (bad == 1)
+		return recovery_mend(r, base, next_incarnation(base), 0);
+	if (bad < 0 || scan_records(s, r->from, r->fn, r->with) < 0)
+		return -1;
+	if (s->end != 0)
+		return 0;
+	bad = scan_has_later_mark(*s);
+	if (bad < 0)
+		return -1;
+	if (bad)
+		return recovery_mend(r, base, next_incarnation(s->at), 1);
+	return scan_cut(s) < 0 || scan_make_durable(s) < 0 ? -1 : 0;
+}
+
+static int
+recover_files(struct recovery *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		if (i + 1 < r->count && r->files[i + 1].base <= r->from) {     /* below the check-point: sound or not, nobody replays it */
 			struct stat st;
-			char name[32];
-			seglog_name(name, (*files)[i].base);
-			(*files)[i].bytes = fstatat(l->dir, name, &st, 0) == 0 ? (uint64_t)st.st_size : 0;
-			continue;
-		}
-		if (scan_open(s, l->dir, (*files)[i].base) < 0)
-			return -1;
-		int bad = scan_records(s, from, fn, with);
-		if (!bad && !last && (s->end == 0 || s->end != (*files)[i + 1].base)) {
-			log_error("log-%016llx: damaged at offset %llx: the segment does not lead to the next; restore the store from a backup",
-			    (unsigned long long)s->base, (unsigned long long)(s->base + s->bytes - SEGLOG_HEADER));
-			bad = -1;
-		}
-		if (!bad && last)
-			bad = scan_cut(s) < 0 || scan_make_durable(s) < 0 ? -1 : 0;
-		(*files)[i].bytes = s->bytes;
-		if (bad) {
-			close(s->fd);
-			return -1;
-		}
-		if (last && s->end != 0) {
-			close(s->fd);
-			if (recover_promised(l, files, count, s->end) < 0)
+			char name[SEGLOG_NAME];
+			seglog_name(name, r->files[i].base);
+			r->files[i].bytes = fstatat(r->log->dir, name, &st, 0) == 0 ? (uint64_t)st.st_size : 0;
+		} else if (i + 1 < r->count) {
+			if (recover_middle(r, i) < 0)
 				return -1;
-			continue;
+		} else {
+			if (recover_last(r, i) < 0)
+				return -1;
+			r->files[i].bytes = r->scan.pos;
 		}
-		if (!last)
-			close(s->fd);
 	}
 	return 0;
+}
+
+/* The log goes on behind what was found: base of the segment that is to be made, 0: trouble. */
+static uint64_t
+recovery_end(struct recovery *r)
+{
+	struct seglog *l = r->log;
+	struct seglog_scan *s = &r->scan;
+	uint64_t next = s->end ? s->end : next_incarnation(s->at);
+	l->files = r->files;
+	l->count = l->files_room = r->count;
+	for (size_t i = 0; i < r->count; i++)
+		l->total += r->files[i].bytes;
+	if (s->end) {                                  /* the file that END promises was not made any more */
+		fdio_close(&s->fd);
+		return next;
+	}
+	l->fd = s->fd;
+	l->salt = s->salt;
+	l->base = s->base;
+	l->end = l->written = l->synced = s->at;
+	return seglog_finish(l, next) < 0 ? 0 : next;
 }
 
 int
-seglog_open(struct seglog *l, int dir, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with)
+seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with)
 {
-	struct seglog_file *files;
-	struct scan s = { .fd = -1, .room = 4 * RECORD_MAX };
-	size_t count;
-	*l = (struct seglog){ .dir = dir, .fd = -1, .segment_bytes = segment_bytes, .room = BATCH + 2 * RECORD_MAX };
+	struct recovery r = { .log = l, .from = from, .fn = fn, .with = with, .scan = { .fd = -1 } };
+	*l = (struct seglog){ .place = *place, .dir = place->dir, .fd = -1, .segment_bytes = segment_bytes, .room = BATCH + 2 * RECORD_MAX };
 	l->buffer = malloc(l->room);
-	s.buffer = malloc(s.room);
-	if (l->buffer == NULL || s.buffer == NULL || seglog_list(dir, &files, &count) < 0) {
-		free(s.buffer);
+	if (l->buffer == NULL || scan_begin(&r.scan) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
+		free(r.scan.buffer);
 		return -1;
 	}
-	int bad = recover_files(l, &files, &count, from, fn, with, &s);
 	uint64_t next = UINT64_C(1) << 40;
-	if (!bad && count > 0) {
-		free(l->files);
-		l->files = files;
-		l->count = l->files_room = count;
-		l->total = 0;
-		for (size_t i = 0; i < count; i++)
-			l->total += files[i].bytes;
-		fdio_close(&l->fd);
-		l->fd = s.fd;
-		l->salt = s.salt;
-		l->base = s.base;
-		l->end = l->written = l->synced = s.base + s.bytes - SEGLOG_HEADER;
-		next = (uint64_t)(offset_incarnation(l->end) + 1) << 40;
-		bad = seglog_finish(l, next);
-	} else
-		free(files);
-	free(s.buffer);
-	return bad < 0 || seglog_create(l, next) < 0 ? -1 : 0;
+	int bad = recover_files(&r);
+	if (bad) {
+		fdio_close(&r.scan.fd);
+		free(r.files);
+	} else if (r.count > 0)
+		next = recovery_end(&r);
+	free(r.scan.buffer);
+	if (bad || next == 0)
+		return -1;
+	/* a new start is a new incarnation, also behind an END that promised a file of the old one */
+	if (seglog_create(l, next) < 0)
+		return -1;
+	if (r.count == 0 || offset_incarnation(next) > offset_incarnation(r.files[r.count - 1].base))
+		return 0;
+	uint64_t fresh = next_incarnation(next);
+	return seglog_finish(l, fresh) < 0 || seglog_create(l, fresh) < 0 ? -1 : 0;
 }

@@ -101,10 +101,23 @@ still_subscribed(const struct slot *v, const char *record)
 {
 	uint32_t shard = get_u16(record + 14);
 	uint64_t offset = get_u64(record + 16);
+	if (record[9] == REC_GAP)
+		return KNOWN_WANTED;
 	if (!f.routes.listed[shard] || f.seen[shard] <= offset)
 		return KNOWN_NOT_YET;
 	const struct route_sub *sub = route_sub_of(routes_find(&f.routes, record_topic(record), get_u16(record + 12)), v->id);
 	return sub && sub->since < offset ? KNOWN_WANTED : KNOWN_UNWANTED;
+}
+
+/* The spool itself was damaged: told behind the last message of shard 0 that came. */
+static const char *
+gap_for(const struct slot *v, const char *entry, char record[RECORD_HEADER])
+{
+	const struct box *b = v->own;
+	uint64_t acked = atomic_load(&v->segment->acked[0]), last = b->boxed[0] > acked ? b->boxed[0] : acked;
+	struct record r = { .type = REC_GAP, .offset = last + 1, .aux = last + 1 + get_u64(entry + 48) - get_u64(entry + 16) };
+	record_make(record, &r, NULL, NULL, 0);
+	return record;
 }
 
 /* One entry into the box. 0: no room, or it is too early to say. libmom itself drops what it has unsubscribed from, unless its segment is new. */
@@ -112,7 +125,8 @@ static int
 refill_entry(struct slot *v, const char *entry, uint64_t at)
 {
 	struct box *b = v->own;
-	const char *record = entry_for(entry, v->id);
+	char gap[RECORD_HEADER];
+	const char *record = entry[9] == REC_GAP ? gap_for(v, entry, gap) : entry_for(entry, v->id);
 	if (record == NULL)
 		return 1;
 	uint32_t shard = get_u16(record + 14);
@@ -146,15 +160,16 @@ static void
 box_refill(struct slot *v)
 {
 	struct box *b = v->own;
-	uint64_t first;
 	int room = 1, moved = 0;
 	if (f.spool.used && seglog_flush(&f.spool) < 0)
 		spool_failed("write");
 	while (room && b->next < f.spool.end) {
-		if (b->reading == 0 && seglog_seek(&b->cursor, f.dir, b->next) < 0)
-			spool_failed("read");
-		b->reading = 1;
-		ssize_t n = seglog_read(&b->cursor, f.buffer, SPOOL_READ, f.spool.end, &first);
+		ssize_t n = b->reading || seglog_seek(&b->cursor, f.dir, b->next) >= 0 ? seglog_read(&b->cursor, f.buffer, SPOOL_READ, f.spool.end) : -1;
+		b->reading = n >= 0;
+		if (n < 0 && errno == EBADMSG && seglog_repair(&f.spool, b->cursor.at) == 0) {
+			seglog_leave(&b->cursor);
+			continue;
+		}
 		if (n < 0)
 			spool_failed("read");
 		if (n == 0) {
@@ -162,10 +177,10 @@ box_refill(struct slot *v)
 			break;
 		}
 		size_t q = 0;
-		while (q < (size_t)n && (room = refill_entry(v, f.buffer + q, first + q)) != 0)
+		while (q < (size_t)n && (room = refill_entry(v, f.buffer + q, get_u64(f.buffer + q + 16))) != 0)
 			q += record_stride(get_u32(f.buffer + q));
 		moved |= q > 0;
-		b->next = first + q;
+		b->next = q < (size_t)n ? get_u64(f.buffer + q + 16) : b->cursor.at;
 		if (q < (size_t)n) {                   /* full: read again from there later */
 			seglog_leave(&b->cursor);
 			b->reading = 0;

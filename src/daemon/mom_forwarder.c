@@ -16,12 +16,25 @@
 
 /* ---- deliveries ---- */
 
+/* into the spool, for those whose mail box did not take it */
+static void
+spool_chosen(const char *record)
+{
+	static uint64_t *ids;
+	if (f.chosen_count == 0)
+		return;
+	if (ids == NULL && (ids = calloc(f.table->capacity, sizeof *ids)) == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for %u recipients", f.table->capacity);
+	for (size_t i = 0; i < f.chosen_count; i++)
+		ids[i] = f.slots.slot[f.chosen[i]].id;
+	spool_append(record, ids, f.chosen_count);
+	f.chosen_count = 0;
+}
+
 static void
 on_message(const char *record, const struct record *r)
 {
-	static uint64_t *ids;
 	struct route *route = routes_find(&f.routes, record_topic(record), r->topic_len);
-	f.chosen_count = 0;
 	for (size_t i = 0; route && i < route->count; i++) {
 		struct route_sub *sub = &route->subs[i];
 		if (r->offset <= sub->since || (sub->flags & REC_F_NO_ECHO && r->publisher == sub->client))
@@ -30,13 +43,22 @@ on_message(const char *record, const struct record *r)
 		if (v && v->own && v->state != SLOT_DYING)
 			box_deliver(v, record, r);
 	}
-	if (f.chosen_count == 0)
-		return;
-	if (ids == NULL && (ids = calloc(f.table->capacity, sizeof *ids)) == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u recipients", f.table->capacity);
-	for (size_t i = 0; i < f.chosen_count; i++)
-		ids[i] = f.slots.slot[f.chosen[i]].id;
-	spool_append(record, ids, f.chosen_count);
+	spool_chosen(record);
+}
+
+/* What was in the gap nobody knows: every subscriber of the shard is told, once. */
+static void
+on_gap(const char *record, const struct record *r)
+{
+	size_t at = 0;
+	for (struct route *route; (route = map_each(&f.routes.topics, &at)) != NULL;) {
+		for (size_t i = 0; route->shard == r->shard && i < route->count; i++) {
+			struct slot *v = map_get(&f.by_id, &route->subs[i].client, sizeof route->subs[i].client);
+			if (v && v->own && v->state != SLOT_DYING && route->subs[i].since < r->aux)
+				box_deliver(v, record, r);
+		}
+	}
+	spool_chosen(record);
 }
 
 static void
@@ -49,9 +71,11 @@ on_record(const char *record)
 		return;
 	if (r.type == REC_MESSAGE)
 		on_message(record, &r);
+	else if (r.type == REC_GAP)
+		on_gap(record, &r);
 	else
 		routes_change(&f.routes, &r, record_topic(record));
-	uint64_t seen = r.type == REC_UPTO ? r.aux : r.type == REC_LIST ? r.offset : r.type <= REC_DESTROY ? r.offset + record_stride(r.len) : 0;
+	uint64_t seen = r.type == REC_UPTO || r.type == REC_GAP ? r.aux : r.type == REC_LIST ? r.offset : r.type <= REC_DESTROY ? r.offset + record_stride(r.len) : 0;
 	if (seen > f.seen[r.shard])
 		f.seen[r.shard] = seen;
 }

@@ -116,7 +116,7 @@ on_frame(const void *frame)
 		return;
 	case REC_PING:
 		return;
-	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_DESTROY: case REC_LIST: case REC_LISTED: case REC_UPTO:
+	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_DESTROY: case REC_GAP: case REC_LIST: case REC_LISTED: case REC_UPTO:
 		on_delivery(frame, &r);
 		return;
 	default:

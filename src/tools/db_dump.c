@@ -1,5 +1,5 @@
 /* db_dump - any store or spool file as text, one record a line
- * USAGE    db_dump DIR|FILE       a store, a shard, a spool, or one file of them
+ * USAGE    db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them; --check: only what is damaged
  * OUTPUT   OFFSET TYPE and what the record says; payloads cut at 64 bytes, unprintable bytes as \n, \t, \\, \xHH
  * EXIT     0 all of it is sound   1 damaged (a line says where)   100 wrong use   111 it cannot be read */
 #include "common/crc32c.h"
@@ -16,7 +16,8 @@
 
 enum { EXIT_DAMAGED = 1, EXIT_WRONG_USE = 100, EXIT_UNREADABLE = 111, SHOWN = 64, FILE_MOST = INT_MAX };
 
-static int worst;
+static int worst, only_check;
+static uint64_t leads_to;                     /* what the last segment's END names, 0: none */
 
 static void
 print_escaped(const unsigned char *p, size_t n)
@@ -74,6 +75,9 @@ print_details(const char *bytes, const struct record *r)
 	case REC_MARK:
 		printf(" durable up to %016llx", (unsigned long long)r->aux);
 		break;
+	case REC_GAP:
+		printf(" up to %016llx: what lay between was damaged", (unsigned long long)r->aux);
+		break;
 	case REC_END:
 		printf(" next %016llx", (unsigned long long)r->aux);
 		break;
@@ -113,20 +117,44 @@ damaged(uint64_t offset, size_t left)
 		worst = EXIT_DAMAGED;
 }
 
+/* Is there, behind what is not sound, a mark that says that it was on disk? Else it is a torn tail, which the next start cuts. */
+static int
+is_torn_tail(const char *p, size_t n, size_t bad, uint64_t offset, uint64_t salt)
+{
+	for (size_t q = bad + 8; q + RECORD_HEADER <= n; q += 8)
+		if (p[q + 9] == REC_MARK && get_u32(p + q) == RECORD_HEADER && get_u32(p + q + 4) == record_crc(p + q, RECORD_HEADER, salt) &&
+		    get_u64(p + q + 48) > offset)
+			return 0;
+	return 1;
+}
+
+enum places { NO_OFFSETS, BY_PLACE, PACKED };       /* does a record's offset follow from its place? */
+
 /* records from p on, the first at that offset; crc: they carry one, salted */
 static void
-dump_records(const char *p, size_t n, uint64_t offset, uint64_t salt, int crc, int with_offsets)
+dump_records(const char *p, size_t n, uint64_t offset, uint64_t salt, int crc, enum places places)
 {
 	size_t q = 0;
-	while (n - q >= RECORD_HEADER && record_is_sound(p + q, n - q) && (!crc || get_u32(p + q + 4) == record_crc(p + q, get_u32(p + q), salt)) &&
-	    (!with_offsets || get_u64(p + q + 16) == offset + q)) {
-		if (with_offsets)
-			printf("%016llx", (unsigned long long)(offset + q));
-		print_record(p + q);
+	while (n - q >= RECORD_HEADER && record_is_sound(p + q, n - q) && (!crc || get_u32(p + q + 4) == record_crc(p + q, get_u32(p + q), salt))) {
+		uint64_t own = get_u64(p + q + 16);
+		if (places != NO_OFFSETS && p[q + 9] == REC_END)
+			leads_to = get_u64(p + q + 48);
+		if (only_check && p[q + 9] == REC_GAP)
+			printf("gap from %016llx to %016llx: what lay there was damaged\n", (unsigned long long)own, (unsigned long long)get_u64(p + q + 48));
+		if ((places == BY_PLACE && own != offset) || (places == PACKED && own < offset))
+			break;
+		if (places != NO_OFFSETS && !only_check)
+			printf("%016llx", (unsigned long long)own);
+		if (!only_check)
+			print_record(p + q);
+		offset = places == PACKED ? own : offset;
+		offset += record_stride(get_u32(p + q));
 		q += record_stride(get_u32(p + q));
 	}
-	if (q < n)
-		damaged(offset + q, n - q);
+	if (q < n && places == BY_PLACE && !leads_to && is_torn_tail(p, n, q, offset, salt))
+		printf("torn tail at offset %016llx, %zu bytes: the next start cuts it\n", (unsigned long long)offset, n - q);
+	else if (q < n)
+		damaged(offset, n - q);
 }
 
 static int
@@ -138,24 +166,40 @@ is_text(const char *p, size_t n)
 	return 1;
 }
 
+/* The spool's texts end in a line with their CRC. */
+static void
+check_text(const char *p, size_t n)
+{
+	unsigned crc;
+	if (n >= 13 && sscanf(p + n - 13, "crc %8x\n", &crc) == 1 && crc != crc32c(0, p, n - 13))
+		damaged(0, n);
+}
+
 static void
 dump_bytes(const char *name, const char *p, size_t n)
 {
 	if (n >= SEGLOG_HEADER && (memcmp(p, "MOMLOG1\n", 8) == 0 || memcmp(p, "MOMCKPT\n", 8) == 0)) {
-		int is_log = p[3] == 'L';
+		int is_log = p[3] == 'L', packed = is_log && get_u32(p + 12) == 1;
 		uint64_t base = get_u64(p + 16), salt = is_log ? get_u64(p + 24) : base;
-		printf("%s: %s, version %u, %s %016llx\n", name, is_log ? "log segment" : "check-point", get_u32(p + 8), is_log ? "from" : "as of",
-		    (unsigned long long)base);
+		printf("%s: %s, version %u, %s %016llx%s\n", name, is_log ? "log segment" : "check-point", get_u32(p + 8), is_log ? "from" : "as of",
+		    (unsigned long long)base, packed ? ", packed" : "");
+		if (is_log && leads_to && leads_to != base) {
+			printf("segment %016llx is missing\n", (unsigned long long)leads_to);
+			damaged(leads_to, 0);
+		}
+		leads_to = 0;
 		if (get_u32(p + 60) != crc32c(0, p, 60))
-			damaged(0, n);
+			damaged(base, n);
 		else
-			dump_records(p + SEGLOG_HEADER, n - SEGLOG_HEADER, is_log ? base : 0, salt, 1, is_log);
+			dump_records(p + SEGLOG_HEADER, n - SEGLOG_HEADER, is_log ? base : 0, salt, 1, packed ? PACKED : is_log ? BY_PLACE : NO_OFFSETS);
 	} else if (is_text(p, n)) {
 		printf("%s:\n", name);
-		fwrite(p, 1, n, stdout);
+		check_text(p, n);
+		if (!only_check)
+			fwrite(p, 1, n, stdout);
 	} else if (strncmp(name, "ring-", 5) == 0) {
 		printf("%s: requests not sent yet\n", name);
-		dump_records(p, n, 0, 0, 0, 0);
+		dump_records(p, n, 0, 0, 0, NO_OFFSETS);
 	} else {
 		printf("%s: no file of ours\n", name);
 		damaged(0, n);
@@ -199,6 +243,7 @@ dump_folder(const char *path)
 {
 	struct dirent **list;
 	struct stat st;
+	leads_to = 0;
 	int n = scandir(path, &list, is_ours, by_name), dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (n < 0 || dir < 0) {
 		fprintf(stderr, "db_dump: %s: %s\n", path, strerror(errno));
@@ -223,8 +268,13 @@ int
 main(int argc, char **argv)
 {
 	struct stat st;
+	if (argc == 3 && strcmp(argv[1], "--check") == 0) {
+		only_check = 1;
+		argv++;
+		argc--;
+	}
 	if (argc != 2 || argv[1][0] == '-') {
-		fprintf(argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr, "usage: db_dump DIR|FILE   a store, a shard, a spool, or one file of them\n");
+		fprintf(argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr, "usage: db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them\n  --check  says only what is damaged, and at the end `sound` or `damaged`\nexit: 0 sound   1 damaged   100 wrong use   111 it cannot be read\n");
 		return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_WRONG_USE;
 	}
 	if (stat(argv[1], &st) < 0) {
@@ -235,5 +285,7 @@ main(int argc, char **argv)
 		dump_folder(argv[1]);
 	else
 		dump_file(AT_FDCWD, argv[1]);
+	if (only_check)
+		printf("%s\n", worst == 0 ? "sound" : worst == EXIT_DAMAGED ? "damaged" : "not readable");
 	return worst;
 }

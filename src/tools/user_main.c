@@ -123,7 +123,10 @@ receive_message(double seconds)
 		r = mom_receive(u.id, &m, seconds < 0 ? -1 : (int)(seconds * 1000));
 	while (r == MOM_EINTR && !u.interrupted && !u.ended);
 	if (r == 0) {
-		printf("%s %s%s", u.terminal ? "Message from" : "message", m.topic, u.terminal ? ": " : " ");
+		if (m.flags & MOM_GAP)
+			printf("%s", u.terminal ? "Gap: " : "gap ");
+		else
+			printf("%s %s%s", u.terminal ? "Message from" : "message", m.topic, u.terminal ? ": " : " ");
 		print_escaped(m.data, m.len);
 		putchar('\n');
 	}

@@ -208,11 +208,28 @@ apply_subscription(struct shard *s, struct client *c, const struct record *r, co
 }
 
 static void
+machine_need(struct machine *m, uint64_t base, uint32_t bytes)
+{
+	if (m->needs_count == 0 || m->needs[m->needs_count - 1].base != base) {
+		if (m->needs_count == m->needs_room) {
+			m->needs_room = m->needs_room * 2 + 8;
+			m->needs = realloc(m->needs, m->needs_room * sizeof *m->needs);
+			if (m->needs == NULL)
+				log_fatal(EXIT_SYSTEM, "no memory for a machine");
+		}
+		m->needs[m->needs_count++] = (struct need){ base, 0 };
+	}
+	m->needs[m->needs_count - 1].bytes += bytes;
+}
+
+static void
 apply_message(struct shard *s, const struct record *r, const char *name, uint64_t end)
 {
 	struct topic *t = shard_topic(s, name, r->topic_len, 0);
-	for (size_t i = 0; t && i < t->machine_count; i++)
+	for (size_t i = 0; t && i < t->machine_count; i++) {
 		t->machines[i].machine->wanted = end;
+		machine_need(t->machines[i].machine, s->log.base, record_stride(r->len));
+	}
 	if (t && t->machine_count) {
 		t->waiting += r->len;
 		t->newest = end;
@@ -242,6 +259,7 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 	c->result_value = r.offset;
 	c->result_code = r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE ? (int64_t)r.aux : 0;
 	c->machine->wanted = end;
+	machine_need(c->machine, s->log.base, record_stride(r.len));
 	if ((r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE) && r.aux == 0)
 		apply_subscription(s, c, &r, record_topic(bytes));
 	if (r.type == REC_DESTROY)
@@ -249,11 +267,37 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 }
 
 uint64_t
-shard_needed_from(const struct shard *s)
+shard_needed_from(const struct shard *s, uint64_t least)
 {
-	uint64_t least = s->checkpoint;
 	for (const struct machine *m = s->machines; m; m = m->next)
-		if (m->subscriptions && m->place < least)
+		if (machine_pins(m, least))
 			least = m->place;
 	return least;
+}
+
+/* A connected machine without subscriptions still needs to hear that it has none. */
+int
+machine_pins(const struct machine *m, uint64_t end)
+{
+	return (m->subscriptions || m->live) && m->place < end;
+}
+
+int
+shard_record_is_needed(const struct shard *s, const void *bytes)
+{
+	struct record r;
+	record_get(&r, bytes);
+	if (r.type == REC_MESSAGE) {
+		const struct topic *t = map_get(&s->topics, record_topic(bytes), r.topic_len);
+		for (size_t i = 0; t && i < t->machine_count; i++)
+			if (t->machines[i].machine->place <= r.offset)
+				return 1;
+		return 0;
+	}
+	if (r.type != REC_SUBSCRIBE && r.type != REC_UNSUBSCRIBE && r.type != REC_DESTROY)
+		return 0;
+	for (const struct machine *m = s->machines; m; m = m->next)
+		if (m->serial == r.publisher >> 32)
+			return machine_pins(m, r.offset + 1);
+	return 0;
 }

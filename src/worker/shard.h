@@ -8,11 +8,16 @@
 struct topic;
 struct client;
 
+struct need { uint64_t base, bytes; };    /* of the log segment at base, so much was for a machine */
+
 struct machine {
 	uint32_t serial;
 	uint64_t place;               /* below this offset it needs nothing */
 	uint64_t wanted;              /* nothing at or above this offset is for it */
 	size_t   subscriptions;
+	int      live;                /* connected now */
+	struct need *needs;           /* by segment of this worker's life, oldest first */
+	size_t   needs_count, needs_room;
 	struct machine *next;         /* list of all */
 };
 
@@ -79,7 +84,9 @@ void            shard_unsubscribe(struct shard *s, struct subscription *sub);
 void            shard_forget_topic(struct shard *s, struct topic *t);    /* where nobody needs it */
 /* What a record of the log does. end: offset behind it. */
 void            shard_apply(struct shard *s, const void *bytes, uint64_t end);
-uint64_t        shard_needed_from(const struct shard *s);                /* the log is needed from this offset on */
+uint64_t        shard_needed_from(const struct shard *s, uint64_t least);        /* the log is needed from this offset on: at most least */
+int             machine_pins(const struct machine *m, uint64_t end);     /* it may need something below that offset */
+int             shard_record_is_needed(const struct shard *s, const void *bytes);   /* by a machine that has not taken it yet */
 
 void            shard_clean(struct shard *s);                            /* views are written, answers given: free what is gone */
 

@@ -128,7 +128,7 @@ write_checkpoint(void)
 		log_warn("shard %u: writing the check-point: %s: old segments stay until it works", s->index, strerror(errno));
 		return;
 	}
-	seglog_prune(&s->log, shard_needed_from(s));
+	seglog_prune(&s->log, shard_needed_from(s, s->checkpoint));
 	w.since_checkpoint = 0;
 	w.checkpoint_ms = clock_ms();
 }
@@ -148,20 +148,56 @@ places_look(void)
 	}
 }
 
+/* A sender met damage: what is sound around it is kept, a gap says how much is not. */
+static void
+damage_look(void)
+{
+	for (uint32_t i = 0; i < w.conns_seen; i++) {
+		struct conn *c = &w.conns[i];
+		uint64_t damage = c->live ? atomic_load(&c->unit->by_shard[w.shard.index].damaged) : 0;
+		if (damage == 0 || damage == c->damage_done)
+			continue;
+		if (seglog_repair(&w.shard.log, damage - 1) == 0)
+			c->damage_done = damage;
+		else if (errno != ENOSPC && errno != EDQUOT)
+			worker_disk_failed("a damaged segment cannot be written anew");
+	}
+}
+
+/* A check-point lets segments go: soon where one waits for it, else when much was written or 10 s have passed. */
+static int
+checkpoint_is_due(void)
+{
+	const struct shard *s = &w.shard;
+	int64_t age = clock_ms() - w.checkpoint_ms;
+	if (w.since_checkpoint >= CHECKPOINT_BYTES)
+		return 1;
+	if (!s->changed)
+		return 0;
+	int frees = s->log.count > 1 && shard_needed_from(s, s->log.end) >= s->log.files[1].base;
+	return age > 10000 || worker_store_is_full() || (age > 2000 && (frees || s->log.base > s->checkpoint));
+}
+
 static void
 on_tick(void)
 {
 	uint32_t ticks = atomic_load(&w.table->ticks);
-	int late = clock_ms() - w.checkpoint_ms > 10000;
-	if (ticks == w.ticks && w.since_checkpoint < CHECKPOINT_BYTES)
+	int ticked = ticks != w.ticks;
+	if (w.to_pack)
+		worker_pack_one();
+	if (!ticked && w.since_checkpoint < CHECKPOINT_BYTES)
 		return;
 	w.ticks = ticks;
 	places_look();
-	if (w.since_checkpoint >= CHECKPOINT_BYTES || (late && w.shard.changed) || (worker_store_is_full() && w.shard.changed))
+	if (ticked)
+		damage_look();
+	if (checkpoint_is_due())
 		write_checkpoint();
 	if (worker_store_is_full() && w.shard.log.count == 1 && w.shard.log.end - w.shard.log.base > SEGMENT_MIN / 2 &&
-	    shard_needed_from(&w.shard) == w.shard.log.end)
+	    shard_needed_from(&w.shard, w.shard.checkpoint) == w.shard.log.end)
 		seglog_roll(&w.shard.log);             /* nothing in it is needed: a new one frees it at the next check-point */
+	if (ticked)
+		worker_pack_look();
 }
 
 static void
@@ -191,10 +227,14 @@ recover(void)
 		exit(EXIT_DISK);
 	if (fresh)
 		initial_topics();
-	if (seglog_open(&s->log, s->dir, w.table->segment_bytes, s->checkpoint, replay, s) < 0) {
+	static char label[24];
+	struct seglog_place place = { s->dir, "../corrupt", label };
+	snprintf(label, sizeof label, "shard-%u", s->index);
+	if (seglog_open(&s->log, &place, w.table->segment_bytes, s->checkpoint, replay, s) < 0) {
 		log_error("shard %u: its log cannot be taken up: %s", s->index, strerror(errno));
 		exit(errno == ENOSPC ? EXIT_SYSTEM : EXIT_DISK);
 	}
+	w.life_base = s->log.base;
 	shard_clean(s);
 	if (views_rebuild(s) < 0)
 		log_fatal(EXIT_SYSTEM, "shard %u: writing the views: %s", s->index, strerror(errno));
@@ -220,9 +260,10 @@ main(void)
 		log_fatal(EXIT_SYSTEM, "no memory for %u connections", w.table->capacity);
 	recover();
 	while (!atomic_load(&w.table->stopping)) {
-		while (round_of_work() > 0)
-			;
+		int more = round_of_work() > 0;
 		on_tick();
+		if (more || w.to_pack)
+			continue;
 		if (ipcq_wait(atomic_load(&w.words->queue)) < 0 && errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "msgrcv(queue of shard %d): %s: it is made anew", place.index, strerror(errno));
 	}

@@ -14,7 +14,7 @@ struct conn {                             /* one connected machine, as this work
 	struct ring *ring;
 	struct answer_words *answers;
 	struct machine *machine;
-	uint64_t taken, wanted_told;
+	uint64_t taken, wanted_told, damage_done;
 	int answered;                     /* has new words: ring its sender */
 	struct map alive;                 /* ids of an ALIVE list that is not complete yet */
 };
@@ -29,6 +29,8 @@ struct worker {
 	uint64_t batch, since_checkpoint;
 	int durable;                      /* the batch holds something that must be on disk before it is answered */
 	int64_t checkpoint_ms, full_ms;
+	uint64_t life_base;               /* base of this worker's first segment */
+	int to_pack;                      /* segments wait to be packed */
 };
 extern struct worker w;
 
@@ -37,5 +39,7 @@ int  worker_store_is_full(void);
 void worker_request(struct conn *c, const void *bytes);       /* one frame of a handler's ring: taken, refused, or known already */
 void worker_alive(struct conn *c, const void *bytes);         /* a machine's list of living clients */
 void worker_answer(struct client *c);                  /* its last number and result, into the words of its connection */
+void worker_pack_look(void);
+void worker_pack_one(void);
 void worker_conns_look(void);                                 /* join and leave what broker_server says */
 #endif

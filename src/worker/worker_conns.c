@@ -12,7 +12,7 @@ conn_leave(struct conn *c)
 {
 	ipcq_detach(c->unit);
 	c->unit = NULL;
-	c->live = 0;
+	c->live = c->machine->live = 0;
 	size_t at = 0;
 	for (uint64_t *id; (id = map_each(&c->alive, &at)) != NULL;)
 		free(id);
@@ -44,7 +44,8 @@ conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 	if (c->machine->wanted < w.shard.log.end)
 		c->machine->wanted = w.shard.log.end;  /* not known for what lies before: the sender looks */
 	c->answered = 1;
-	c->live = 1;
+	c->damage_done = 0;
+	c->live = c->machine->live = 1;
 }
 
 void

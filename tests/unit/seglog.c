@@ -2,6 +2,7 @@
 #include <lib/t.h>
 #include "common/fdio.h"
 #include "common/seglog.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +52,7 @@ static struct seen
 reopen(struct seglog *l, int dir)
 {
 	struct seen s = { 0 };
-	REQUIRE(seglog_open(l, dir, SEGMENT, 0, see, &s) == 0, "open");
+	REQUIRE(seglog_open(l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, see, &s) == 0, "open");
 	return s;
 }
 
@@ -78,7 +79,7 @@ TEST(rolls, "segments follow each other; a reader gets all of it while it is wri
 	struct seglog l;
 	struct seglog_cursor c;
 	int dir = folder();
-	uint64_t number = 0, first, want = 0;
+	uint64_t number = 0, want = 0;
 	char *bytes = malloc(BATCH + RECORD_MAX);
 	reopen(&l, dir);
 	uint64_t from = l.end;
@@ -90,7 +91,7 @@ TEST(rolls, "segments follow each other; a reader gets all of it while it is wri
 				append(&l, number, 1000 + (uint32_t)(number * 7919 % 60000));
 			}
 		REQUIRE(seglog_flush(&l) == 0, "flush");
-		for (ssize_t n; (n = seglog_read(&c, bytes, BATCH + RECORD_MAX, l.end, &first)) > 0;)
+		for (ssize_t n; (n = seglog_read(&c, bytes, BATCH + RECORD_MAX, l.end)) > 0;)
 			for (ssize_t q = 0; q < n; q += record_stride(get_u32(bytes + q)))
 				if (bytes[q + 9] == REC_MESSAGE)
 					REQUIRE(get_u64(bytes + q + 40) == ++want, "number %llu", (unsigned long long)want);
@@ -151,28 +152,186 @@ TEST(torn_tail, "cut off at any byte of the last record, the log is whole up to 
 	}
 }
 
-TEST(damage_is_refused, "a byte that changed below what was on disk is damage: the log is not taken up and not cut")
+struct told { uint64_t numbers[64]; size_t count; uint64_t gap_from, gap_to; int gaps; };
+
+static int
+tell(void *with, const void *bytes, uint64_t offset)
+{
+	struct told *t = with;
+	const char *p = bytes;
+	if (p[9] == REC_MESSAGE && t->count < 64)
+		t->numbers[t->count++] = get_u64(p + 40);
+	if (p[9] == REC_GAP) {
+		t->gaps++;
+		t->gap_from = offset;
+		t->gap_to = get_u64(p + 48);
+	}
+	return 0;
+}
+
+/* all that a reader gets from an offset on */
+static struct told
+read_all(struct seglog *l, int dir, uint64_t from)
+{
+	struct told t = { .count = 0 };
+	struct seglog_cursor c;
+	char *bytes = malloc(BATCH + RECORD_MAX);
+	REQUIRE(seglog_seek(&c, dir, from) >= 0, "seek");
+	ssize_t n;
+	while ((n = seglog_read(&c, bytes, BATCH + RECORD_MAX, l->end)) > 0)
+		for (ssize_t q = 0; q < n; q += record_stride(get_u32(bytes + q)))
+			tell(&t, bytes + q, get_u64(bytes + q + 16));
+	REQUIRE(n == 0, "read: %s", strerror(errno));
+	seglog_leave(&c);
+	free(bytes);
+	return t;
+}
+
+static void
+spoil(const char *path, uint64_t at)
+{
+	int fd = open(path, O_RDWR);
+	char c;
+	REQUIRE(fd >= 0 && fdio_pread_full(fd, &c, 1, at) == 1, "open");
+	c ^= 1;
+	REQUIRE(fdio_pwrite_full(fd, &c, 1, at) == 0, "spoil");
+	close(fd);
+}
+
+static void
+six_of_which(struct seglog *l, int dir, uint64_t offsets[7])
+{
+	reopen(l, dir);
+	for (uint64_t i = 1; i <= 6; i++) {
+		offsets[i] = append(l, i, 20);
+		if (i == 4)
+			REQUIRE(seglog_sync(l) == 0, "sync");
+	}
+	REQUIRE(seglog_sync(l) == 0, "sync");
+}
+
+TEST(damage_is_told, "a byte that changed below what was on disk: what is sound is there, a gap says what is not, the damaged file is kept")
+{
+	for (int bad = 1; bad <= 4; bad++) {
+		struct seglog l;
+		struct told t = { .count = 0 }, again;
+		uint64_t offsets[7];
+		char *sub = t_path("bad-%d", bad);
+		mkdir(sub, 0700);
+		int dir = open(sub, O_RDONLY | O_DIRECTORY);
+		six_of_which(&l, dir, offsets);
+		uint64_t base = l.base;
+		char *path = t_text("%s/log-%016llx", sub, (unsigned long long)base);
+		seglog_close(&l);
+		spoil(path, offsets[bad] - base + SEGLOG_HEADER + 60);
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(t.count == 5 && t.gaps == 1, "record %d spoilt: %zu records, %d gaps", bad, t.count, t.gaps);
+		REQUIRE(t.gap_from == offsets[bad] && t.gap_to == offsets[bad + 1] - (bad == 4 ? RECORD_HEADER : 0), "the gap is from %llx to %llx",
+		    (unsigned long long)t.gap_from, (unsigned long long)t.gap_to);
+		again = read_all(&l, dir, base);
+		REQUIRE(memcmp(&t, &again, sizeof t) == 0, "a reader gets %zu records, %d gaps", again.count, again.gaps);
+		REQUIRE(access(t_text("%s/corrupt/test-log-%016llx", sub, (unsigned long long)base), F_OK) == 0, "the damaged file is not kept");
+		seglog_close(&l);
+		again = (struct told){ .count = 0 };
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, tell, &again) == 0, "not taken up again");
+		REQUIRE(memcmp(&t, &again, sizeof t) == 0, "the next start finds %zu records, %d gaps", again.count, again.gaps);
+		seglog_close(&l);
+		close(dir);
+	}
+}
+
+TEST(damage_while_it_runs, "damage in a segment that is read is found by the reader, taken out by the writer, and the reader goes on")
 {
 	struct seglog l;
-	struct stat before, after;
-	struct seen s = { 0 };
+	struct seglog_cursor c;
+	uint64_t offsets[7];
+	int dir = folder();
+	char *bytes = malloc(BATCH + RECORD_MAX);
+	six_of_which(&l, dir, offsets);
+	uint64_t base = l.base;
+	spoil(only_segment(base), offsets[3] - base + SEGLOG_HEADER + 60);
+	REQUIRE(seglog_seek(&c, dir, base) == 0, "seek");
+	ssize_t n = seglog_read(&c, bytes, BATCH + RECORD_MAX, l.end);
+	REQUIRE(n > 0 && c.at == offsets[3], "read up to %llx", (unsigned long long)c.at);
+	REQUIRE(seglog_read(&c, bytes, BATCH + RECORD_MAX, l.end) < 0 && errno == EBADMSG, "damage was read");
+	seglog_leave(&c);
+	REQUIRE(seglog_repair(&l, offsets[3]) == 0, "repair");
+	struct told t = read_all(&l, dir, offsets[3]);
+	REQUIRE(t.gaps == 1 && t.gap_from == offsets[3] && t.gap_to == offsets[4] && t.count == 3 && t.numbers[0] == 4, "%d gaps, %zu records", t.gaps, t.count);
+	append(&l, 7, 20);
+	REQUIRE(seglog_sync(&l) == 0, "sync");
+	t = read_all(&l, dir, base);
+	REQUIRE(t.count == 6, "%zu records", t.count);
+	seglog_close(&l);
+	free(bytes);
+}
+
+TEST(lost_files, "a segment without its header, or gone as a whole: a gap says so, the rest is there")
+{
+	for (int way = 0; way < 2; way++) {
+		struct seglog l;
+		struct told t = { .count = 0 };
+		char *sub = t_path("way-%d", way);
+		mkdir(sub, 0700);
+		int dir = open(sub, O_RDONLY | O_DIRECTORY);
+		uint64_t base[3];
+		reopen(&l, dir);
+		for (uint64_t i = 0; i < 3; i++) {
+			base[i] = l.base;
+			append(&l, i + 1, 20);
+			REQUIRE(seglog_roll(&l) == 0, "roll");
+		}
+		seglog_close(&l);
+		char *path = t_text("%s/log-%016llx", sub, (unsigned long long)base[1]);
+		if (way)
+			unlink(path);
+		else
+			spoil(path, 20);
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(t.count == 2 && t.numbers[1] == 3, "%zu records", t.count);
+		t = read_all(&l, dir, base[0]);
+		REQUIRE(t.count == 2 && t.gaps == 1 && t.gap_from == base[1] && t.gap_to == base[2], "%zu records, %d gaps", t.count, t.gaps);
+		seglog_close(&l);
+		close(dir);
+	}
+}
+
+static int
+keep_some(void *with, const void *bytes)
+{
+	return get_u64((const char *)bytes + 40) % *(uint64_t *)with == 0;
+}
+
+TEST(packed, "a segment written anew keeps what is needed at the same offsets, for readers at any place and over starts")
+{
+	struct seglog l;
+	struct told t = { .count = 0 };
+	uint64_t offsets[65], every = 8;
 	int dir = folder();
 	reopen(&l, dir);
 	uint64_t base = l.base;
-	for (uint64_t i = 1; i <= 6; i++) {
-		append(&l, i, 20);
-		if (i == 3)
-			REQUIRE(seglog_sync(&l) == 0, "sync");
-	}
+	for (uint64_t i = 1; i <= 64; i++)
+		offsets[i] = append(&l, i, 2000);
+	REQUIRE(seglog_roll(&l) == 0, "roll");
+	append(&l, 72, 20);
 	REQUIRE(seglog_sync(&l) == 0, "sync");
+	uint64_t before = l.total;
+	REQUIRE(seglog_pack(&l, 0, UINT64_MAX, keep_some, &every) == 0, "pack: %s", strerror(errno));
+	REQUIRE(l.total < before / 2, "%llu bytes of %llu", (unsigned long long)l.total, (unsigned long long)before);
+	for (uint64_t i = 1; i <= 64; i++) {
+		t = read_all(&l, dir, offsets[i]);
+		REQUIRE(t.count == 9 - (i - 1) / 8 && t.numbers[0] == (i + 7) / 8 * 8, "from record %llu: %zu, the first is %llu", (unsigned long long)i, t.count,
+		    (unsigned long long)t.numbers[0]);
+	}
+	every = 32;
+	REQUIRE(seglog_pack(&l, 0, UINT64_MAX, keep_some, &every) == 0, "pack again: %s", strerror(errno));
 	seglog_close(&l);
-	char *path = only_segment(base);
-	int fd = open(path, O_RDWR);
-	REQUIRE(fd >= 0 && fdio_pwrite_full(fd, "X", 1, SEGLOG_HEADER + 60) == 0 && fstat(fd, &before) == 0, "spoil");
-	REQUIRE(seglog_open(&l, dir, SEGMENT, 0, see, &s) < 0, "it was taken up with %llu records", (unsigned long long)s.count);
-	REQUIRE(stat(path, &after) == 0 && after.st_size == before.st_size, "it was cut");
+	t = (struct told){ .count = 0 };
+	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+	REQUIRE(t.count == 3 && t.numbers[0] == 32 && t.numbers[2] == 72, "%zu records", t.count);
+	t = read_all(&l, dir, base);
+	REQUIRE(t.count == 3 && t.gaps == 0, "%zu records", t.count);
 	seglog_close(&l);
-	close(fd);
 }
 
 TEST(promised_segment, "died between finishing a segment and making the next, with a half-made file: nothing is lost")

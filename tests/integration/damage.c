@@ -1,0 +1,128 @@
+/* damage - the disk changed what was stored: what is sound is delivered, what is not is told, nothing is silently shorter */
+#include <lib/run.h>
+#include <lib/t.h>
+#include <lib/talk.h>
+#include <lib/server.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MESSAGES = 40 };
+static struct server broker, near, far;
+
+/* a durable subscriber on a machine that is down, with messages that wait for it in the broker's log */
+static void
+messages_wait(void)
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&near, "near", broker.port);
+	daemon_start(&far, "far", broker.port);
+	use_daemon(&far);
+	int id = talk_open("reader");
+	talk_subscribe(id, "bells");
+	mom_close(id);
+	server_stop(&far);
+	use_daemon(&near);
+	int mouth = talk_create();
+	for (int i = 0; i < MESSAGES; i++)
+		say(mouth, "bells", t_text("message number %d", i));
+	bye(mouth);
+}
+
+/* one bit, in the file of the shard that holds this text */
+static void
+spoil(const char *text)
+{
+	glob_t g;
+	REQUIRE(glob(t_text("%s/shard-0/log-*", broker.store), 0, NULL, &g) == 0, "no log");
+	for (size_t i = 0; i < g.gl_pathc; i++) {
+		struct stat st;
+		int fd = open(g.gl_pathv[i], O_RDWR);
+		REQUIRE(fd >= 0 && fstat(fd, &st) == 0, "open");
+		char *bytes = malloc((size_t)st.st_size + 1);
+		REQUIRE(pread(fd, bytes, (size_t)st.st_size, 0) == st.st_size, "read");
+		char *at = memmem(bytes, (size_t)st.st_size, text, strlen(text) + 1);
+		if (at) {
+			*at ^= 1;
+			REQUIRE(pwrite(fd, at, 1, at - bytes) == 1, "spoil");
+			globfree(&g);
+			close(fd);
+			return;
+		}
+		free(bytes);
+		close(fd);
+	}
+	REQUIRE(0, "no segment holds %s", text);
+}
+
+/* all but one, in order, and a gap in its place */
+static void
+all_but(int missing)
+{
+	struct mom_message m;
+	int id = talk_open("reader"), gaps = 0;
+	for (int i = 0; i < MESSAGES; i++) {
+		int r = mom_receive(id, &m, 20000);
+		REQUIRE(r == 0, "message %d: %s: %s", i, mom_strerror(r), mom_error_text(id));
+		if (i == missing) {
+			REQUIRE(m.flags & MOM_GAP, "no gap is told, came %.*s", (int)m.len, (const char *)m.data);
+			REQUIRE(m.topic[0] == '\0' && strstr(m.data, "damaged") && strstr(m.data, " bytes"), "the gap says: %.*s", (int)m.len, (const char *)m.data);
+			gaps++;
+			continue;
+		}
+		const char *want = t_text("message number %d", i);
+		REQUIRE(!(m.flags & MOM_GAP) && m.len == strlen(want) && memcmp(m.data, want, m.len) == 0, "number %d is %.*s", i, (int)m.len, (const char *)m.data);
+	}
+	hear_nothing(id);
+	REQUIRE(gaps == 1, "%d gaps", gaps);
+	bye(id);
+}
+
+static void
+corrupt_is_kept(void)
+{
+	glob_t g;
+	REQUIRE(glob(t_text("%s/corrupt/shard-0-log-*", broker.store), 0, NULL, &g) == 0 && g.gl_pathc == 1, "the damaged segment is not in corrupt/");
+	globfree(&g);
+	REQUIRE(server_log_has(&broker, "damaged from offset") && server_log_has(&broker, "bytes are lost"), "no line names what is lost");
+}
+
+TEST(found_at_start, "a bit flipped in the store while the broker was down: db_dump --check says so, the rest is delivered, a gap is told, the damaged file is kept")
+{
+	messages_wait();
+	server_kill_all(&broker);
+	struct ran r = run_command("%s --check %s", t_bin("db_dump"), broker.store);
+	REQUIRE(r.status == 0 && strstr(r.out, "sound"), "before: exit %d: %s%s", r.status, r.out, r.err);
+	spoil("message number 17");
+	r = run_command("%s --check %s", t_bin("db_dump"), broker.store);
+	REQUIRE(r.status == 1 && strstr(r.out, "damaged at offset"), "exit %d: %s%s", r.status, r.out, r.err);
+	server_start(&broker);
+	server_start(&far);
+	use_daemon(&far);
+	all_but(17);
+	corrupt_is_kept();
+	r = run_command("%s --check %s", t_bin("db_dump"), broker.store);
+	REQUIRE(r.status == 0 && strstr(r.out, "gap from"), "afterwards: exit %d: %s%s", r.status, r.out, r.err);
+}
+
+TEST(found_while_it_runs, "a bit flips in the store of a running broker: the reader is told of the gap and gets the rest, others publish on")
+{
+	messages_wait();
+	spoil("message number 3");
+	server_start(&far);
+	use_daemon(&near);
+	int other = talk_create();
+	talk_subscribe(other, "talk");
+	for (int i = 0; i < 20; i++) {
+		say(other, "talk", "on");
+		hear(other, "talk", "on");
+	}
+	bye(other);
+	use_daemon(&far);
+	all_but(3);
+	corrupt_is_kept();
+}
