@@ -55,6 +55,8 @@ struct broker_table {
 	struct conn_word conn[];
 };
 
+enum { BROKEN_NONSENSE = 1, BROKEN_OTHER_STORE = 2 };
+
 struct broker_unit {
 	uint32_t magic, shards, slots, serial, window;
 	struct bell time_bell;                    /* broker_server -> sender */
@@ -67,8 +69,8 @@ struct broker_unit {
 		word64 taken;                     /* worker: bytes of requests taken from the ring */
 		word64 wanted;                    /* worker: the machine wants nothing at or above this offset, so far */
 		word32 slots_used;                /* worker: client slots below are in use */
-		word32 started;                   /* worker: it has taken up this unit */
-		word32 broken;                    /* worker: the machine sends nonsense, end it */
+		word32 started;                   /* worker: it has taken the machine's list: the stream may begin */
+		word32 broken;                    /* worker: end it, see BROKEN_* */
 		word64 damaged;                   /* sender: 1 + the offset at which it cannot read on */
 	} by_shard[SHARDS_MAX];
 };
@@ -105,6 +107,7 @@ struct machine_table {
 	word32 serial, shards, message_max, window;   /* mom_daemon, from WELCOME */
 	id_word request_queue, deliver_queue; /* mom_daemon: requester and forwarder sleep here */
 	word64 routed[SHARDS_MAX];            /* forwarder: below, all is in mail boxes or in the spool; outlives the unit */
+	word64 start[SHARDS_MAX], start_bits[SHARDS_MAX];   /* forwarder: the last START that came, bits first */
 	struct slot_word slot[];
 };
 

@@ -35,6 +35,7 @@ enum record_type {
 	REC_END         = 17,  /* the segment ends here, the next file goes on */
 	REC_ENTRY       = 18,  /* spool: aux = number of recipients; payload: their global ids, then the record */
 	REC_GAP         = 19,  /* what lay from its offset to aux was damaged: also on TCP and in mail boxes */
+	REC_START       = 23,  /* first of an incarnation: aux = 64 random bits that name its history */
 	REC_MACHINE     = 20,  /* check-point: publisher = serial, aux = its place */
 	REC_TOPIC       = 21,  /* check-point: a topic that is kept without subscribers */
 	REC_CLIENT      = 22,  /* check-point: publisher, number = last taken, aux = durable; payload: last result (u64 number, i64 code, u64 value) */
@@ -42,7 +43,8 @@ enum record_type {
 	REC_HELLO       = 32,  /* daemon -> broker, first frame; payload: struct hello */
 	REC_WELCOME     = 33,  /* broker -> daemon, the answer; payload: struct welcome */
 	REC_REFUSE      = 34,  /* broker -> daemon, instead of WELCOME: payload is a text */
-	REC_ALIVE       = 35,  /* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete, offset = where the machine's stream is to begin */
+	REC_ALIVE       = 35,  /* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete, offset = where the
+	                        * machine's stream is to begin, publisher = the START of the last incarnation that it saw, number = its bits */
 	REC_PING        = 36,  /* both ways */
 	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
 	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of shard's requests */

@@ -8,18 +8,20 @@
 enum { WIRE_VERSION = 1, WIRE_ID_BYTES = 16 };
 
 /* HELLO payload, 64 bytes: u32 version, u32 feature bits, machine id, store id (zeros: none known), u32 largest payload,
- * u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 zero */
+ * u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token of the last WELCOME (0: none) */
 struct hello {
 	uint32_t version, features;
 	uint8_t  machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t message_max, slots, window;
+	uint64_t token;
 };
 /* WELCOME payload, 48 bytes: u32 version, u32 feature bits, store id, u32 serial, u32 shards, u32 largest payload, u32 request
- * window a shard in bytes, u64 zero */
+ * window a shard in bytes, u64 token: on disk before anything else is done, shown in the next HELLO */
 struct welcome {
 	uint32_t version, features;
 	uint8_t  store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max, window;
+	uint64_t token;
 };
 enum { HELLO_BYTES = 64, WELCOME_BYTES = 48, ANSWER_BYTES = 40 };
 

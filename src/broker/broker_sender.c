@@ -182,6 +182,21 @@ stream_look(uint32_t shard, int on_tick)
 	return stream_send(st);
 }
 
+/* The machine closes the connection once it has read the refusal; where it does not, its next HELLO finds nobody in its way. */
+static void
+end_machine(uint32_t why)
+{
+	static const char text[] = "what this machine has received is not in this store: the store was replaced, or is an older copy of itself: bring back the newer "
+	    "one, or give this daemon a new spool folder";
+	uint32_t ticks = atomic_load(&s.table->ticks);
+	if (why == BROKEN_NONSENSE)
+		log_fatal(EXIT_USAGE, "the machine sent nonsense (see the worker's line): its connection is ended");
+	send_frame(&(struct record){ .type = REC_REFUSE }, text, sizeof text - 1);
+	while (atomic_load(&s.table->ticks) - ticks < PING_TICKS && (ipcq_wait(atomic_load(&s.conn->queue)) == 0 || errno == EINTR))
+		bell_clear(&s.unit->time_bell);
+	log_fatal(EXIT_USAGE, "the machine was refused (see the worker's line): its connection is ended");
+}
+
 static int
 round_of_work(void)
 {
@@ -192,7 +207,7 @@ round_of_work(void)
 	bell_clear(&s.unit->time_bell);
 	for (uint32_t i = 0; i < s.shards; i++) {
 		if (atomic_load(&s.unit->by_shard[i].broken))
-			log_fatal(EXIT_USAGE, "the machine sent nonsense (see the worker's line): its connection is ended");
+			end_machine(atomic_load(&s.unit->by_shard[i].broken));
 		more |= !answers_look(i);
 		credit_look(i);
 	}

@@ -102,6 +102,18 @@ conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size
 	return NULL;
 }
 
+static const char *
+conn_stranger(int error)
+{
+	if (error == ESTALE)
+		return "its spool is a copy, or older than the one that was here last; or this store is an older copy of itself: bring back the newer one, "
+		    "or give this daemon a new spool folder";
+	if (error == ENOENT)
+		return "it was here before, but this store does not know it: the store is an older copy of itself: bring back the newer one, or give "
+		    "this daemon a new spool folder";
+	return "the broker's disk failed; look at its log";
+}
+
 static int
 conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 {
@@ -137,8 +149,11 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 	struct control_answer a = { .unit = -1 };
 	char text[200];
 	const char *fault = conn_fault(b, i, h, text, sizeof text);
-	if (fault == NULL && (b->table->conn[i].serial = machines_serial(&b->machines, h->machine)) == 0)
-		fault = "the broker's disk failed; look at its log";
+	uint64_t token = 0;
+	if (fault == NULL && (b->table->conn[i].serial = machines_admit(&b->machines, h->machine, h->token, &token)) == 0) {
+		log_warn("%s: machines: %s", c->peer, strerror(errno));
+		fault = conn_stranger(errno);
+	}
 	if (fault == NULL && conn_make_objects(b, i, h) < 0)
 		fault = "a limit of the broker's kernel is reached; look at its log";
 	if (fault == NULL) {
@@ -146,7 +161,7 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 		a.ok = 1;
 		a.unit = c->unit;
 		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = b->table->conn[i].serial, .shards = b->store.shards,
-			.message_max = MOM_MESSAGE_MAX, .window = WINDOW };
+			.message_max = MOM_MESSAGE_MAX, .window = WINDOW, .token = token };
 		memcpy(a.welcome.store, b->store.id, sizeof b->store.id);
 	} else
 		snprintf(a.text, sizeof a.text, "%s", fault);

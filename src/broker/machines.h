@@ -1,8 +1,13 @@
-/* Which machines this store knows: db/machines, `SERIAL MACHINE-ID` a line. A serial is never given twice. */
+/* Which machines this store knows: db/machines, `SERIAL MACHINE-ID TOKEN BEFORE` a line. A serial is never given twice. Each accepted
+ * HELLO gets a fresh token; the next HELLO has to show it, or the one before (the answer may not have arrived): else it comes from a
+ * copied or an older spool, or this store is an older copy of itself. */
 #ifndef MACHINES_H
 #define MACHINES_H
 #include <mom/wire.h>
-struct machines { int dir; uint8_t (*ids)[WIRE_ID_BYTES]; uint32_t count; };   /* serial = index + 1 */
+struct known_machine { uint8_t id[WIRE_ID_BYTES]; uint64_t token, before; };
+struct machines { int dir; struct known_machine *list; uint32_t count; };       /* serial = index + 1 */
 int machines_load(struct machines *m, int dir);
-uint32_t machines_serial(struct machines *m, const uint8_t id[WIRE_ID_BYTES]);  /* known or new (then on disk); 0: errno */
+/* The serial of a machine that shows this token (0: none), known or new, and its next token: on disk. 0: errno, ESTALE where the
+ * token is none of its own, ENOENT where it shows one and is unknown */
+uint32_t machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t shown, uint64_t *token);
 #endif

@@ -145,6 +145,8 @@ stream_wants(struct stream *s, const char *p)
 	uint16_t len = get_u16(p + 12);
 	uint64_t publisher = get_u64(p + 32), offset = get_u64(p + 16);
 	uint8_t type = (uint8_t)p[9];
+	if (type == REC_START)
+		return 1;
 	if (type == REC_GAP)
 		return s->topics.used && get_u64(p + 48) > s->from;
 	if (type == REC_MESSAGE)

@@ -52,7 +52,7 @@ record_type_name(unsigned type)
 {
 	static const char *const names[64] = {
 		[REC_MESSAGE] = "MESSAGE", [REC_SUBSCRIBE] = "SUBSCRIBE", [REC_UNSUBSCRIBE] = "UNSUBSCRIBE", [REC_CREATE] = "CREATE",
-		[REC_DESTROY] = "DESTROY", [REC_MARK] = "MARK", [REC_END] = "END", [REC_ENTRY] = "ENTRY", [REC_GAP] = "GAP", [REC_MACHINE] = "MACHINE", [REC_TOPIC] = "TOPIC",
+		[REC_DESTROY] = "DESTROY", [REC_MARK] = "MARK", [REC_END] = "END", [REC_ENTRY] = "ENTRY", [REC_GAP] = "GAP", [REC_START] = "START", [REC_MACHINE] = "MACHINE", [REC_TOPIC] = "TOPIC",
 		[REC_CLIENT] = "CLIENT", [REC_HELLO] = "HELLO",
 		[REC_WELCOME] = "WELCOME", [REC_REFUSE] = "REFUSE", [REC_ALIVE] = "ALIVE", [REC_PING] = "PING",
 		[REC_ANSWERS] = "ANSWERS", [REC_CREDIT] = "CREDIT", [REC_PLACE] = "PLACE", [REC_LIST] = "LIST",
@@ -73,6 +73,7 @@ wire_hello_put(void *payload, const struct hello *h)
 	put_u32(p + 40, h->message_max);
 	put_u32(p + 44, h->slots);
 	put_u32(p + 48, h->window);
+	put_u64(p + 56, h->token);
 }
 
 void
@@ -86,6 +87,7 @@ wire_hello_get(struct hello *h, const void *payload)
 	h->message_max = get_u32(p + 40);
 	h->slots = get_u32(p + 44);
 	h->window = get_u32(p + 48);
+	h->token = get_u64(p + 56);
 }
 
 void
@@ -100,6 +102,7 @@ wire_welcome_put(void *payload, const struct welcome *w)
 	put_u32(p + 28, w->shards);
 	put_u32(p + 32, w->message_max);
 	put_u32(p + 36, w->window);
+	put_u64(p + 40, w->token);
 }
 
 void
@@ -113,6 +116,7 @@ wire_welcome_get(struct welcome *w, const void *payload)
 	w->shards = get_u32(p + 28);
 	w->message_max = get_u32(p + 32);
 	w->window = get_u32(p + 36);
+	w->token = get_u64(p + 40);
 }
 
 void

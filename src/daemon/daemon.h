@@ -36,6 +36,8 @@ struct daemon {
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t serial, shards;
+	uint64_t token, token_before;    /* of the last WELCOME (on disk before anything else is done), and the one before */
+	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
 	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */
 
 	struct member *members;          /* table->capacity */
@@ -45,7 +47,8 @@ struct daemon {
 	size_t waiting_count, waiting_room;
 
 	enum link_state link;
-	int socket, link_said, spool_failed;   /* spool_failed: the identity that the broker gave cannot be kept */
+	char link_said[256];             /* the last reason that was logged: each is said once */
+	int socket, spool_failed;   /* spool_failed: the identity that the broker gave cannot be kept */
 	int64_t link_due, link_until;
 	struct backoff link_backoff;
 	char hello[512];
@@ -78,6 +81,9 @@ void daemon_touch(struct daemon *d);                   /* the client table chang
 /* identity in the spool */
 void identity_load(struct daemon *d);
 int  identity_save(struct daemon *d);
+void identity_revert(struct daemon *d);                /* what welcomed us was not our store: its token is not shown to the right one */
+void starts_save(struct daemon *d);                    /* where they changed */
+void starts_load(struct daemon *d);
 
 /* door */
 int  door_open(struct daemon *d);

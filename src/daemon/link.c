@@ -22,9 +22,9 @@ link_down(struct daemon *d)
 static void
 link_failed(struct daemon *d, const char *why)
 {
-	if (!d->link_said)
+	if (strcmp(d->link_said, why) != 0)
 		log_warn("broker %s port %s: %s: tried again until it works", d->ip, d->port, why);
-	d->link_said = 1;
+	snprintf(d->link_said, sizeof d->link_said, "%s", why);
 	link_down(d);
 }
 
@@ -32,7 +32,7 @@ static void
 link_hello(struct daemon *d)
 {
 	char bytes[RECORD_HEADER + HELLO_BYTES], payload[HELLO_BYTES];
-	struct hello h = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = d->table->capacity, .window = WINDOW };
+	struct hello h = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = d->table->capacity, .window = WINDOW, .token = d->token };
 	struct record r = { .type = REC_HELLO };
 	memcpy(h.machine, d->machine, sizeof h.machine);
 	memcpy(h.store, d->store, sizeof h.store);
@@ -57,13 +57,17 @@ link_welcome(struct daemon *d)
 		link_failed(d, "it knows this machine under another serial: is it another store? give this daemon a new spool folder");
 		return;
 	}
-	int fresh = d->serial == 0;
+	uint32_t known = d->serial;
+	uint64_t before = d->token;
 	d->spool_failed = 0;
 	d->serial = w.serial;
 	d->shards = w.shards;
 	memcpy(d->store, w.store, sizeof d->store);
-	if (fresh && identity_save(d) < 0) {
-		d->serial = 0;
+	d->token_before = before;
+	d->token = w.token;
+	if (identity_save(d) < 0) {
+		d->serial = known;
+		d->token = before;
 		d->spool_failed = 1;
 		link_failed(d, "the spool cannot be written");
 		door_serve(d);
@@ -78,7 +82,7 @@ link_welcome(struct daemon *d)
 	members_limits(d);
 	d->link = LINK_UP;
 	d->link_until = clock_ms();
-	d->link_said = 0;
+	d->link_said[0] = '\0';
 	log_info("connected to broker %s port %s as machine %u", d->ip, d->port, d->serial);
 	net_tune(d->socket);
 	unit_connect(d);

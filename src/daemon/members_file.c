@@ -55,11 +55,22 @@ load_text(struct daemon *d, const char *name)
 int
 identity_save(struct daemon *d)
 {
-	char text[256], machine[33], store[33];
+	char text[320], machine[33], store[33];
 	hex_text(machine, d->machine, WIRE_ID_BYTES);
 	hex_text(store, d->store, WIRE_ID_BYTES);
-	int n = snprintf(text, sizeof text, "mom spool 1 machine %s store %s serial %u shards %u\n", machine, store, d->serial, d->shards);
+	int n = snprintf(text, sizeof text, "mom spool 1 machine %s store %s serial %u shards %u token %016llx\n", machine, store, d->serial, d->shards,
+	    (unsigned long long)d->token);
 	return save_text(d, "identity", text, (size_t)n, 1);
+}
+
+void
+identity_revert(struct daemon *d)
+{
+	if (d->token_before == 0)
+		return;
+	d->token = d->token_before;
+	if (identity_save(d) < 0)
+		log_warn("spool/identity: %s", strerror(errno));
 }
 
 void
@@ -67,6 +78,7 @@ identity_load(struct daemon *d)
 {
 	char machine[33], store[33];
 	unsigned version = 0;
+	unsigned long long token = 0;
 	char *text = load_text(d, "identity");
 	if (text == NULL && errno != ENOENT)
 		log_fatal(EXIT_SYSTEM, "spool/identity: %s: restore the spool from a backup, or give this daemon a new one", errno == EBADMSG ? "damaged" : strerror(errno));
@@ -75,12 +87,47 @@ identity_load(struct daemon *d)
 			log_fatal(EXIT_SYSTEM, "spool/identity: %s", strerror(errno));
 		return;
 	}
-	int fields = sscanf(text, "mom spool %u machine %32s store %32s serial %u shards %u", &version, machine, store, &d->serial, &d->shards);
+	int fields = sscanf(text, "mom spool %u machine %32s store %32s serial %u shards %u token %llx", &version, machine, store, &d->serial, &d->shards, &token);
 	free(text);
 	if (version > 1)
 		log_fatal(EXIT_USAGE, "the spool has format %u, this program knows 1: use the newer program", version);
-	if (fields != 5 || hex_bytes(d->machine, machine, WIRE_ID_BYTES) < 0 || hex_bytes(d->store, store, WIRE_ID_BYTES) < 0)
+	d->token = token;
+	if (fields != 6 || hex_bytes(d->machine, machine, WIRE_ID_BYTES) < 0 || hex_bytes(d->store, store, WIRE_ID_BYTES) < 0)
 		log_fatal(EXIT_SYSTEM, "spool/identity is damaged: restore the spool from a backup, or give this daemon a new one");
+}
+
+/* ---- which incarnations of the store the stream has shown: so that another store, or an older copy of it, is recognised ---- */
+
+void
+starts_save(struct daemon *d)
+{
+	char text[SHARDS_MAX * 64 + 64];
+	size_t n = (size_t)sprintf(text, "mom starts 1\n");
+	for (uint32_t k = 0; k < d->shards; k++)
+		n += (size_t)sprintf(text + n, "shard %u start %llx bits %llx\n", k, (unsigned long long)atomic_load(&d->table->start[k]),
+		    (unsigned long long)atomic_load(&d->table->start_bits[k]));
+	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
+	if (digest == d->saved_starts)
+		return;
+	if (save_text(d, "starts", text, n, 1) == 0)
+		d->saved_starts = digest;
+	else
+		log_warn("spool/starts: %s: tried again", strerror(errno));
+}
+
+void
+starts_load(struct daemon *d)
+{
+	char *rest = NULL, *text = load_text(d, "starts"), *line = text ? strtok_r(text, "\n", &rest) : NULL;
+	unsigned long long start, bits;
+	unsigned k;
+	while (line && (line = strtok_r(NULL, "\n", &rest)) != NULL) {
+		if (sscanf(line, "shard %u start %llx bits %llx", &k, &start, &bits) != 3 || k >= SHARDS_MAX)
+			continue;
+		atomic_store(&d->table->start[k], start);
+		atomic_store(&d->table->start_bits[k], bits);
+	}
+	free(text);
 }
 
 /* ---- the list ---- */

@@ -133,6 +133,7 @@ make_table(void)
 	atomic_store(&d->table->shards, d->shards);
 	atomic_store(&d->table->epoch, 1);
 	d->table->magic = MAGIC_MACHINE;
+	starts_load(d);
 	d->unit_id = d->socket = d->door = -1;
 	members_load(d);
 }
@@ -170,6 +171,7 @@ tick(int64_t now)
 	atomic_fetch_add(&m.d.table->ticks, 1);
 	unit_bells(&m.d);
 	members_check(&m.d);
+	starts_save(&m.d);
 }
 
 /* ---- polling ---- */
@@ -288,6 +290,7 @@ stop(void)
 		reap();
 	}
 	members_stop(d);
+	starts_save(d);
 	if (d->unit)
 		ipcq_detach(d->unit);
 	ipcq_detach(d->table);

@@ -73,9 +73,13 @@ on_record(const char *record)
 		on_message(record, &r);
 	else if (r.type == REC_GAP)
 		on_gap(record, &r);
+	else if (r.type == REC_START && r.offset > atomic_load(&f.table->start[r.shard])) {
+		atomic_store(&f.table->start_bits[r.shard], r.aux);
+		atomic_store(&f.table->start[r.shard], r.offset);
+	}
 	else
 		routes_change(&f.routes, &r, record_topic(record));
-	uint64_t seen = r.type == REC_UPTO || r.type == REC_GAP ? r.aux : r.type == REC_LIST ? r.offset : r.type <= REC_DESTROY ? r.offset + record_stride(r.len) : 0;
+	uint64_t seen = r.type == REC_UPTO || r.type == REC_GAP ? r.aux : r.type == REC_LIST ? r.offset : r.type <= REC_DESTROY || r.type == REC_START ? r.offset + record_stride(r.len) : 0;
 	if (seen > f.seen[r.shard])
 		f.seen[r.shard] = seen;
 }

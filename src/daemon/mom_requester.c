@@ -86,6 +86,8 @@ send_alive(uint32_t shard)
 	}
 	r.aux = 1;
 	r.offset = atomic_load(&q.table->routed[shard]);
+	r.publisher = atomic_load(&q.table->start[shard]);
+	r.number = atomic_load(&q.table->start_bits[shard]);
 	uint32_t stride = record_make(out_room(sizeof ids + RECORD_HEADER + 8), &r, NULL, ids, n * 8);
 	q.have += stride;
 	q.sent[shard] += stride;

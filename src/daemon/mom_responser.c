@@ -116,7 +116,9 @@ on_frame(const void *frame)
 		return;
 	case REC_PING:
 		return;
-	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_DESTROY: case REC_GAP: case REC_LIST: case REC_LISTED: case REC_UPTO:
+	case REC_REFUSE:
+		log_fatal(EXIT_USAGE, "refused: %.*s", (int)(record_data_len(&r) < 300 ? record_data_len(&r) : 300), (const char *)record_data(frame, &r));
+	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_DESTROY: case REC_GAP: case REC_START: case REC_LIST: case REC_LISTED: case REC_UPTO:
 		on_delivery(frame, &r);
 		return;
 	default:

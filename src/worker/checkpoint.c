@@ -52,6 +52,8 @@ checkpoint_write(struct shard *s, uint64_t as_of)
 	o.n = CHECKPOINT_HEADER;
 	for (struct machine *m = s->machines; m; m = m->next)
 		out_add(&o, &(struct record){ .type = REC_MACHINE, .publisher = m->serial, .aux = m->place }, NULL, NULL, 0);
+	for (size_t i = 0; i < s->starts_count; i++)
+		out_add(&o, &(struct record){ .type = REC_START, .offset = s->starts[i].offset, .aux = s->starts[i].bits }, NULL, NULL, 0);
 	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;)
 		if (t->kept)
 			out_add(&o, &(struct record){ .type = REC_TOPIC, .topic_len = t->len }, t->name, NULL, 0);
@@ -119,6 +121,9 @@ checkpoint_take(void *with, const void *bytes)
 	switch (r.type) {
 	case REC_MACHINE:
 		shard_machine(s, (uint32_t)r.publisher)->place = r.aux;
+		return 0;
+	case REC_START:
+		shard_start(s, r.offset, r.aux);
 		return 0;
 	case REC_TOPIC:
 		shard_topic(s, record_topic(bytes), r.topic_len, 1)->kept = 1;

@@ -241,6 +241,8 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 {
 	struct record r;
 	record_get(&r, bytes);
+	if (r.type == REC_START)
+		shard_start(s, r.offset, r.aux);
 	if (r.type > REC_DESTROY)
 		return;
 	struct client *c = shard_client(s, r.publisher);
@@ -264,6 +266,27 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 		apply_subscription(s, c, &r, record_topic(bytes));
 	if (r.type == REC_DESTROY)
 		shard_destroy(s, c);
+}
+
+void
+shard_start(struct shard *s, uint64_t offset, uint64_t bits)
+{
+	if (s->starts == NULL)
+		s->starts = shard_memory(STARTS_MOST * sizeof *s->starts);
+	if (s->starts_count && s->starts[s->starts_count - 1].offset >= offset)
+		return;
+	if (s->starts_count == STARTS_MOST)
+		memmove(s->starts, s->starts + 1, --s->starts_count * sizeof *s->starts);
+	s->starts[s->starts_count++] = (struct start){ offset, bits };
+}
+
+int
+shard_knows_start(const struct shard *s, uint64_t offset, uint64_t bits)
+{
+	for (size_t i = 0; i < s->starts_count; i++)
+		if (s->starts[i].offset == offset)
+			return s->starts[i].bits == bits;
+	return offset == 0 || (s->starts_count == STARTS_MOST && offset < s->starts[0].offset);
 }
 
 uint64_t

@@ -8,6 +8,8 @@
 struct topic;
 struct client;
 
+enum { STARTS_MOST = 4096 };
+
 struct need { uint64_t base, bytes; };    /* of the log segment at base, so much was for a machine */
 
 struct machine {
@@ -61,11 +63,15 @@ struct topic {
 	struct topic *next_dirty;
 };
 
+struct start { uint64_t offset, bits; };      /* of an incarnation: one a start of the worker */
+
 struct shard {
 	uint32_t index;
 	int dir;
 	struct map clients, topics;
 	struct machine *machines;
+	struct start *starts;         /* oldest first; the oldest go beyond STARTS_MOST */
+	size_t starts_count;
 	struct seglog log;
 	uint64_t checkpoint;          /* offset that the last check-point is as of */
 	struct client *dirty_clients;
@@ -85,6 +91,8 @@ void            shard_forget_topic(struct shard *s, struct topic *t);    /* wher
 /* What a record of the log does. end: offset behind it. */
 void            shard_apply(struct shard *s, const void *bytes, uint64_t end);
 uint64_t        shard_needed_from(const struct shard *s, uint64_t least);        /* the log is needed from this offset on: at most least */
+void            shard_start(struct shard *s, uint64_t offset, uint64_t bits);
+int             shard_knows_start(const struct shard *s, uint64_t offset, uint64_t bits);   /* or has forgotten it; offset 0: none was shown */
 int             machine_pins(const struct machine *m, uint64_t end);     /* it may need something below that offset */
 int             shard_record_is_needed(const struct shard *s, const void *bytes);   /* by a machine that has not taken it yet */
 

@@ -35,7 +35,7 @@ drain(struct conn *c)
 	}
 	if (broken) {
 		log_error("the ring of a handler holds garbage: its connection is ended");
-		atomic_store(&c->unit->by_shard[w.shard.index].broken, 1);
+		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->in.at = atomic_load(&c->ring->head);
 		c->answered = 1;
 	}
@@ -88,10 +88,6 @@ tell(struct conn *c, uint32_t index)
 	atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
 	if (c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
 		atomic_store(&c->unit->by_shard[w.shard.index].taken, c->taken);
-		c->answered = 1;
-	}
-	if (!atomic_load(&c->unit->by_shard[w.shard.index].started)) {
-		atomic_store(&c->unit->by_shard[w.shard.index].started, 1);
 		c->answered = 1;
 	}
 	if (c->answered)
@@ -217,6 +213,21 @@ replay(void *with, const void *bytes, uint64_t offset)
 	return 0;
 }
 
+/* Random bits in the log say which history of this store an offset belongs to. */
+static void
+begin_incarnation(void)
+{
+	struct record r = { .type = REC_START, .time = clock_wall_us() };
+	char *at = seglog_reserve(&w.shard.log, RECORD_HEADER, 0);
+	if (at == NULL || fdio_random(&r.aux, sizeof r.aux) < 0)
+		worker_disk_failed("writing the log");
+	record_make(at, &r, NULL, NULL, 0);
+	seglog_take(&w.shard.log, at);
+	shard_apply(&w.shard, at, w.shard.log.end);
+	if (seglog_sync(&w.shard.log) < 0)
+		worker_disk_failed("fdatasync of the log");
+}
+
 static void
 recover(void)
 {
@@ -234,6 +245,7 @@ recover(void)
 		log_error("shard %u: its log cannot be taken up: %s", s->index, strerror(errno));
 		exit(errno == ENOSPC ? EXIT_SYSTEM : EXIT_DISK);
 	}
+	begin_incarnation();
 	w.life_base = s->log.base;
 	shard_clean(s);
 	if (views_rebuild(s) < 0)

@@ -197,10 +197,12 @@ worker_request(struct conn *c, const void *bytes)
 		d.lost_to = client->refused_first - 1;
 	if (d.lost_from && d.lost_from <= d.lost_to)
 		answer_lost(c, slot, d.lost_from, d.lost_to);
-	if (d.verdict == VERDICT_BROKEN) {
+	if (atomic_load(&c->unit->by_shard[w.shard.index].broken)) {
+		return;                                /* nothing more is taken from it */
+	} else if (d.verdict == VERDICT_BROKEN) {
 		log_error("a request is missing: client %016llx number %llx after %llx, first %llx: the connection is ended",
 		    (unsigned long long)r.publisher, (unsigned long long)r.number, (unsigned long long)last, (unsigned long long)first);
-		atomic_store(&c->unit->by_shard[w.shard.index].broken, 1);
+		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->answered = 1;
 	} else if (d.verdict == VERDICT_TAKE) {
 		take_request(c, bytes, &r, slot);
@@ -254,6 +256,14 @@ worker_alive(struct conn *c, const void *bytes)
 		else if (map_put(&c->alive, id, sizeof *id, id) < 0)
 			log_fatal(EXIT_SYSTEM, "no memory for a list of clients");
 	}
-	if (r.aux == 1)
+	if (r.aux == 1 && !shard_knows_start(&w.shard, r.publisher, r.number)) {
+		log_error("machine %u has received from incarnation %u of another history of shard %u: this store was replaced, or is an older copy: "
+		    "the machine is refused", c->machine->serial, offset_incarnation(r.publisher), w.shard.index);
+		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_OTHER_STORE);
+		c->answered = 1;
+	} else if (r.aux == 1) {
 		alive_complete(c);
+		atomic_store(&c->unit->by_shard[w.shard.index].started, 1);
+		c->answered = 1;
+	}
 }

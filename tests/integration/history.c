@@ -1,0 +1,107 @@
+/* history - a spool or a store that is a copy, or older than what the other side has seen: refused by name, nothing skipped or doubled */
+#include <lib/proc.h>
+#include <lib/run.h>
+#include <lib/t.h>
+#include <lib/talk.h>
+#include <lib/server.h>
+#include <signal.h>
+
+static struct server broker, daemon_, other;
+
+static void
+copy(const char *from, const char *to)
+{
+	struct ran r = run_command("rm -rf %s && cp -a %s %s", to, from, to);
+	REQUIRE(r.status == 0, "cp: %s", r.err);
+}
+
+static void
+start_both(void)
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&daemon_, "daemon", broker.port);
+	use_daemon(&daemon_);
+}
+
+/* the next subscriber and publisher in one: it works again */
+static void
+works(void)
+{
+	int id = talk_create();
+	talk_subscribe(id, "works");
+	say(id, "works", "yes");
+	hear(id, "works", "yes");
+	bye(id);
+}
+
+TEST(copied_spool, "a copy of a spool that went on is refused by name, whoever comes first; the original goes on")
+{
+	start_both();
+	server_stop(&daemon_);
+	char *copied = t_path("copied-spool");
+	copy(daemon_.store, copied);
+	for (int i = 0; i < 2; i++) {
+		server_start(&daemon_);
+		works();
+		server_stop(&daemon_);
+	}
+	daemon_plan(&other, "other", broker.port);
+	copy(copied, other.store);
+	server_start(&other);
+	WAIT_FOR(server_log_has(&other, "refused: its spool is a copy, or older"), "nothing says that it is a copy");
+	server_start(&daemon_);
+	works();
+}
+
+TEST(older_store, "a store from a backup that is older than what its machines know is refused by name; the newer one is taken again, nothing is lost")
+{
+	start_both();
+	int id = talk_open("reader");
+	talk_subscribe(id, "bells");
+	server_stop(&broker);
+	char *copied = t_path("copied-db"), *newer = t_path("newer-db");
+	copy(broker.store, copied);
+	server_start(&broker);
+	say(id, "bells", "one");
+	server_stop(&broker);
+	copy(broker.store, newer);
+	copy(copied, broker.store);
+	server_start(&broker);
+	WAIT_FOR(server_log_has(&daemon_, "this store is an older copy of itself"), "nothing says that the store is older");
+	server_stop(&broker);
+	copy(newer, broker.store);
+	server_start(&broker);
+	say(id, "bells", "two");
+	hear(id, "bells", "one");
+	hear(id, "bells", "two");
+	bye(id);
+}
+
+TEST(other_history, "a copy that was made behind the back of a connected machine: refused by what the machine has received since")
+{
+	start_both();
+	int id = talk_open("reader");
+	talk_subscribe(id, "bells");
+	say(id, "bells", "one");
+	hear(id, "bells", "one");
+	char *copied = t_path("copied-db"), *newer = t_path("newer-db");
+	copy(broker.store, copied);
+	pid_t worker = server_child(&broker, "worker");
+	kill(worker, SIGKILL);                         /* a new incarnation; the connection stays */
+	server_replaced(&broker, "worker", worker);
+	say(id, "bells", "two");
+	hear(id, "bells", "two");
+	server_stop(&daemon_);                         /* what it has seen is on its disk */
+	server_kill_all(&broker);
+	copy(broker.store, newer);
+	copy(copied, broker.store);
+	server_start(&broker);
+	server_start(&daemon_);
+	WAIT_FOR(server_log_has(&daemon_, "refused: what this machine has received is not in this store"), "it was taken up");
+	server_stop(&broker);
+	copy(newer, broker.store);
+	server_start(&broker);
+	say(id, "bells", "three");
+	hear(id, "bells", "three");
+	bye(id);
+}
