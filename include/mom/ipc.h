@@ -45,7 +45,7 @@ struct conn_word {                    /* broker_server */
 };
 
 struct broker_table {
-	uint32_t magic, shards, capacity, verbose;
+	uint32_t magic, shards, capacity, verbose, expiry, spare;    /* expiry: of machines, in s; 0: never */
 	uint64_t segment_bytes, store_max, topic_max;
 	char     topics[4096];        /* of a new store, comma separated */
 	word32   stopping, ticks;     /* broker_server */
@@ -136,6 +136,8 @@ static inline struct ring *daemon_unit_ring(struct daemon_unit *u, uint32_t slot
 
 /* ---- one client: creator is the daemon, perm.uid the client's user ---- */
 
+enum { NOTICE_MACHINE_EXPIRED = 1, NOTICE_NAME_EXPIRED = 2 };   /* a durable client begins anew: it, or its machine, was away for too long */
+
 struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };   /* mail of that topic up to that offset is dropped */
 
 struct client_segment {
@@ -143,12 +145,13 @@ struct client_segment {
 	uint64_t id;
 	id_word  sem, request_queue, deliver_queue;       /* mom_daemon */
 	word32   shards, message_max, generation;         /* mom_daemon */
-	word32   gone;                                    /* mom_daemon: the broker or a person ended this client */
+	word32   notice;                                  /* mom_daemon: NOTICE_*, told with the first receive */
 	word32   poisoned;                                /* requester: the ring holds garbage */
 	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
 	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
 	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
 	word32   behind;                                  /* forwarder: more waits in the spool */
+	word32   gone;                                    /* forwarder: the broker has forgotten this client */
 	_Alignas(64) word32 asleep;                       /* libmom: post the semaphore after a change */
 	word32   hungry;                                  /* libmom: wants more from the spool */
 	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
@@ -159,6 +162,7 @@ struct client_segment {
 	word64   lost_told[SHARDS_MAX];                   /* libmom */
 	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail */
 	word64   again[SHARDS_MAX];                       /* mom_daemon, libmom at open: up to here REDELIVERED */
+	word32   notice_told;                             /* libmom */
 	word32   tombs;                                   /* libmom */
 	struct tombstone tomb[TOMBSTONES];
 };

@@ -35,6 +35,7 @@ enum {
 	SEGMENT_MIN       = 4 * 1024 * 1024,    /* holds a largest record with room */
 	STORE_MIN         = 4 * SEGMENT_MIN,    /* --store-max: a few segments, or nothing could be given back */
 	CHECKPOINT_BYTES  = 16 * 1024 * 1024,   /* log between check-points: what a starting worker reads again */
+	MACHINE_EXPIRY_S  = 7 * 24 * 3600,      /* a machine or durable client that is away for longer is forgotten: it would pin the store for ever */
 	SLOTS_MAX         = 32768               /* clients a daemon, connections a broker: IPCMNI, the kernel's cap on SysV objects of a kind */
 };
 

@@ -36,7 +36,7 @@ enum record_type {
 	REC_ENTRY       = 18,  /* spool: aux = number of recipients; payload: their global ids, then the record */
 	REC_GAP         = 19,  /* what lay from its offset to aux was damaged: also on TCP and in mail boxes */
 	REC_START       = 23,  /* first of an incarnation: aux = 64 random bits that name its history */
-	REC_MACHINE     = 20,  /* check-point: publisher = serial, aux = its place */
+	REC_MACHINE     = 20,  /* check-point: publisher = serial, aux = its place, time = seconds away, number: clients below are forgotten */
 	REC_TOPIC       = 21,  /* check-point: a topic that is kept without subscribers */
 	REC_CLIENT      = 22,  /* check-point: publisher, number = last taken, aux = durable; payload: last result (u64 number, i64 code, u64 value) */
 	/* on TCP only */
@@ -49,7 +49,7 @@ enum record_type {
 	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
 	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of shard's requests */
 	REC_PLACE       = 40,  /* daemon -> broker: of shard, aux = all below this offset is safe */
-	REC_LIST        = 41,  /* broker -> daemon: the machine's subscriptions of shard follow; aux = number of them */
+	REC_LIST        = 41,  /* broker -> daemon: the machine's subscriptions of shard follow; aux = number of them; number: see MACHINE */
 	REC_LISTED      = 42,  /* one subscription: publisher = client, offset = since, flags, topic */
 	REC_UPTO        = 43,  /* broker -> daemon: nothing for you in shard below offset aux */
 	/* in rings only */
@@ -60,7 +60,8 @@ enum {
 	REC_F_DURABLE = 1,     /* on disk before the answer */
 	REC_F_NO_ECHO = 2,     /* subscription: not one's own messages */
 	REC_F_BAD     = 4,     /* the handler found it wrong; the worker refuses it in its order */
-	REC_F_BOX_AGAIN = 8    /* mail box: may have been handed out before */
+	REC_F_BOX_AGAIN = 8,   /* mail box: may have been handed out before */
+	REC_F_EXPIRED = 16     /* DESTROY: its machine stayed away for too long */
 };
 
 struct record {

@@ -15,15 +15,17 @@ struct hello {
 	uint32_t message_max, slots, window;
 	uint64_t token;
 };
-/* WELCOME payload, 48 bytes: u32 version, u32 feature bits, store id, u32 serial, u32 shards, u32 largest payload, u32 request
- * window a shard in bytes, u64 token: on disk before anything else is done, shown in the next HELLO */
+/* WELCOME payload, 56 bytes: u32 version, u32 feature bits, store id, u32 serial, u32 shards, u32 largest payload, u32 request
+ * window a shard in bytes, u64 token: on disk before anything else is done, shown in the next HELLO, u32 machine expiry in seconds
+ * (0: never), u32 zero */
 struct welcome {
 	uint32_t version, features;
 	uint8_t  store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max, window;
 	uint64_t token;
+	uint32_t expiry;
 };
-enum { HELLO_BYTES = 64, WELCOME_BYTES = 48, ANSWER_BYTES = 40 };
+enum { HELLO_BYTES = 64, WELCOME_BYTES = 56, ANSWER_BYTES = 40 };
 
 /* One entry of ANSWERS, 40 bytes: u32 slot, u16 shard, u16 kind, u64 number, i64 code, u64 value, u64 zero */
 enum answer_kind {

@@ -106,6 +106,20 @@ gap_message(struct handle *h, struct mom_message *m, const struct record *r)
 	*m = (struct mom_message){ .topic = "", .data = h->gap, .len = (size_t)n, .offset = r->offset, .time_us = clock_wall_us(), .flags = MOM_GAP };
 }
 
+static int
+notice_message(struct handle *h, struct mom_message *m)
+{
+	struct client_segment *c = h->segment;
+	uint32_t notice = atomic_load_explicit(&c->notice, memory_order_relaxed);
+	if (notice == 0 || notice == atomic_load(&c->notice_told))
+		return 0;
+	atomic_store(&c->notice_told, notice);
+	int n = snprintf(h->gap, sizeof h->gap, "messages are lost here: %s away for longer than the broker's --machine-expiry: the client and its subscriptions "
+	    "were forgotten; subscribe anew", notice == NOTICE_MACHINE_EXPIRED ? "this machine was" : "the client of this name was");
+	*m = (struct mom_message){ .topic = "", .data = h->gap, .len = (size_t)n, .time_us = clock_wall_us(), .flags = MOM_GAP };
+	return 1;
+}
+
 /* The next message of the box into *m. 1: there was one. 0: none. MOM_EPROTO */
 static int
 mail_next(struct handle *h, struct mom_message *m)
@@ -113,6 +127,8 @@ mail_next(struct handle *h, struct mom_message *m)
 	struct client_segment *c = h->segment;
 	int broken;
 	struct record r;
+	if (notice_message(h, m))
+		return 1;
 	for (const char *p; (p = ring_next(&h->mail, &broken)) != NULL;) {
 		record_get(&r, p);
 		if (r.shard >= SHARDS_MAX || r.offset <= atomic_load_explicit(&c->handed[r.shard], memory_order_relaxed))
@@ -136,6 +152,12 @@ has_mail(struct handle *h, const void *with)
 {
 	(void)with;
 	return atomic_load_explicit(&h->mail.ring->head, memory_order_acquire) != h->mail.at;
+}
+
+static int
+has_mail_or_is_gone(struct handle *h, const void *with)
+{
+	return has_mail(h, with) || (atomic_load(&h->segment->gone) && !atomic_load(&h->segment->behind));
 }
 
 int
@@ -164,9 +186,12 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 				requests_look(h);
 		if (atomic_load(&h->segment->behind))
 			bell_ring(&h->segment->mail_bell, &h->segment->deliver_queue);
+		if (atomic_load(&h->segment->gone) && !atomic_load(&h->segment->behind) && !has_mail(h, NULL))
+			return handle_fail(h, MOM_EBADID, "this machine was away from its broker for longer than --machine-expiry: the broker forgot this client; "
+			    "destroy or close the handle and make a new one");
 		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
-		r = timeout_ms == 0 ? has_mail(h, NULL) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail, NULL, deadline, 1);
+		r = timeout_ms == 0 ? has_mail(h, NULL) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_is_gone, NULL, deadline, 1);
 		if (r == MOM_ETIMEDOUT)
 			return handle_fail(h, r, "no message came in time");
 		if (r)

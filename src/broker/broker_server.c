@@ -33,20 +33,21 @@ static struct {
 	char run[PATH_MAX];
 	const char *topics;
 	uint64_t store_max, topic_max;
-	uint32_t workers;
+	uint32_t workers, expiry;
 	int insecure, ready_fd, port, run_dir, run_lock, signals, said_ready;
 	int64_t next_tick;
 	struct pollfd *polls;
 	uint32_t *poll_conn;
-} m = { .db = "db", .workers = 1, .ready_fd = -1, .topics = "general,news,log" };
+} m = { .db = "db", .workers = 1, .expiry = MACHINE_EXPIRY_S, .ready_fd = -1, .topics = "general,news,log" };
 
 static const char usage[] =
     "usage: broker_server IP PORT [--db DIR] [--run DIR] [--workers N] [--topics A,B] [--store-max BYTES]\n"
-    "                     [--topic-max BYTES] [--insecure] [-v] [--ready-fd N]\n"
+    "                     [--topic-max BYTES] [--machine-expiry TIME] [--insecure] [-v] [--ready-fd N]\n"
     "  IP PORT      where machines connect; PORT 0 takes a free one. First line on stdout: ready IP PORT\n"
     "  --db DIR     the store (db)                --run DIR       run folder (run-IP-PORT below the default run root)\n"
     "  --workers N  shards of a new store (1)     --topics A,B    topics of a new store (general,news,log)\n"
     "  --store-max  refuse publishes above this   --topic-max     the same for what waits in one topic\n"
+    "  --machine-expiry TIME  forget machines and durable clients that are away for longer: 7d; 36h, 90m, 20s, 0: never\n"
     "  --insecure   listen on an address that is not loopback; there is no authentication yet\n";
 
 static void
@@ -69,13 +70,29 @@ number(const char *flag, const char *text, uint64_t least, uint64_t most)
 	return v;
 }
 
+static uint32_t
+duration(const char *flag, const char *text)
+{
+	static const struct { char unit; uint32_t seconds; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	char *end, why[120];
+	unsigned long long v = strtoull(text, &end, 10);
+	if (v == 0 && strcmp(text, "0") == 0)
+		return 0;
+	for (size_t i = 0; *text >= '0' && *text <= '9' && i < 4; i++)
+		if (*end == units[i].unit && end[1] == '\0' && v > 0 && v <= UINT32_MAX / units[i].seconds)
+			return (uint32_t)v * units[i].seconds;
+	snprintf(why, sizeof why, "%s takes a time such as 7d, 36h, 90m, 20s, or 0, not", flag);
+	wrong_use(why, text);
+	return 0;
+}
+
 static void
 parse(int argc, char **argv)
 {
-	enum { DB = 256, RUN, WORKERS, TOPICS, STORE, TOPIC, INSECURE, READY };
+	enum { DB = 256, RUN, WORKERS, TOPICS, STORE, TOPIC, EXPIRY, INSECURE, READY };
 	static const struct option options[] = {
 		{ "db", 1, 0, DB }, { "run", 1, 0, RUN }, { "workers", 1, 0, WORKERS }, { "topics", 1, 0, TOPICS }, { "store-max", 1, 0, STORE },
-		{ "topic-max", 1, 0, TOPIC }, { "insecure", 0, 0, INSECURE }, { "ready-fd", 1, 0, READY }, { "help", 0, 0, 'h' }, { 0 } };
+		{ "topic-max", 1, 0, TOPIC }, { "machine-expiry", 1, 0, EXPIRY }, { "insecure", 0, 0, INSECURE }, { "ready-fd", 1, 0, READY }, { "help", 0, 0, 'h' }, { 0 } };
 	opterr = 0;
 	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
 		switch (o) {
@@ -85,6 +102,7 @@ parse(int argc, char **argv)
 		case TOPICS: m.topics = optarg; break;
 		case STORE: m.store_max = number("--store-max", optarg, STORE_MIN, UINT64_MAX / 2); break;
 		case TOPIC: m.topic_max = number("--topic-max", optarg, 1, UINT64_MAX / 2); break;
+		case EXPIRY: m.expiry = duration("--machine-expiry", optarg); break;
 		case INSECURE: m.insecure = 1; break;
 		case READY: m.ready_fd = (int)number("--ready-fd", optarg, 0, INT_MAX); break;
 		case 'v': m.b.verbose = 1; break;
@@ -166,6 +184,7 @@ make_table(void)
 	b->table->store_max = m.store_max;
 	b->table->topic_max = m.topic_max;
 	uint64_t segment = m.store_max ? m.store_max / m.workers / 8 : SEGMENT_BYTES;
+	b->table->expiry = m.expiry;
 	b->table->segment_bytes = segment > SEGMENT_BYTES ? SEGMENT_BYTES : segment < SEGMENT_MIN ? SEGMENT_MIN : segment;
 	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.topics);
 	for (uint32_t i = 0; i < SHARDS_MAX; i++)

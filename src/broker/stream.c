@@ -108,6 +108,8 @@ stream_listed(void *with, const void *bytes)
 	record_get(&r, bytes);
 	if (r.type == REC_MACHINE && r.publisher == s->serial)
 		s->at = r.aux;
+	if (r.type == REC_MACHINE && r.publisher == s->serial)
+		s->expired_below = r.number;
 	if (r.type != REC_LISTED || r.publisher >> 32 != s->serial)
 		return 0;
 	stream_subscribe(s, r.publisher, record_topic(bytes), r.topic_len);
@@ -130,6 +132,7 @@ stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint64_
 		s->at = from;
 	list.aux = s->told;
 	list.offset = s->at;
+	list.number = s->expired_below;
 	record_make(s->out, &list, NULL, NULL, 0);
 	s->told = 0;
 	s->started = 1;

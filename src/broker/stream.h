@@ -11,6 +11,7 @@ struct stream {
 	uint64_t as_of;               /* the list is as of this offset: older changes are in it */
 	uint64_t from;                /* messages below are on the machine already */
 	uint64_t at;                  /* the next offset to look at */
+	uint64_t expired_below;       /* of the machine's clients */
 	uint64_t told;                /* the machine knows that nothing below is to come */
 	struct seglog_cursor cursor;
 	int reading;                  /* the cursor is open, at `at` */

@@ -103,6 +103,7 @@ wire_welcome_put(void *payload, const struct welcome *w)
 	put_u32(p + 32, w->message_max);
 	put_u32(p + 36, w->window);
 	put_u64(p + 40, w->token);
+	put_u32(p + 48, w->expiry);
 }
 
 void
@@ -117,6 +118,7 @@ wire_welcome_get(struct welcome *w, const void *payload)
 	w->message_max = get_u32(p + 32);
 	w->window = get_u32(p + 36);
 	w->token = get_u64(p + 40);
+	w->expiry = get_u32(p + 48);
 }
 
 void

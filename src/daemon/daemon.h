@@ -20,10 +20,13 @@ struct member {                          /* one slot of the client table */
 	int shm, sem, socket, pidfd;
 	struct client_segment *segment;
 	uint64_t saved_ack;              /* digest of what is saved of a durable client's words */
+	uint32_t away;                   /* seconds that a durable client has had no process */
 	int absent;                      /* ticks in a row in which nobody had the segment attached */
 };
 
 struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };   /* at the door */
+
+struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };    /* a durable client that was away for too long: told when it comes back */
 
 enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 
@@ -42,6 +45,9 @@ struct daemon {
 
 	struct member *members;          /* table->capacity */
 	uint32_t used;
+	struct forgotten *forgotten;
+	size_t forgotten_count;
+	uint32_t expiry;                 /* seconds, from WELCOME; 0: never */
 
 	struct waiting *waiting;
 	size_t waiting_count, waiting_room;
@@ -82,6 +88,9 @@ void daemon_touch(struct daemon *d);                   /* the client table chang
 void identity_load(struct daemon *d);
 int  identity_save(struct daemon *d);
 void identity_revert(struct daemon *d);                /* what welcomed us was not our store: its token is not shown to the right one */
+void forgotten_load(struct daemon *d);
+void forgotten_add(struct daemon *d, const struct member *m);
+int  forgotten_take(struct daemon *d, uid_t uid, const char *name);      /* 1: it was on the list */
 void starts_save(struct daemon *d);                    /* where they changed */
 void starts_load(struct daemon *d);
 

@@ -77,6 +77,7 @@ link_welcome(struct daemon *d)
 		log_info("the broker takes payloads up to %u bytes: so does this daemon", w.message_max);
 	atomic_store(&d->table->message_max, w.message_max < MOM_MESSAGE_MAX ? w.message_max : MOM_MESSAGE_MAX);
 	atomic_store(&d->table->serial, w.serial);
+	d->expiry = w.expiry;
 	atomic_store(&d->table->window, w.window);
 	atomic_store(&d->table->shards, w.shards);
 	members_limits(d);

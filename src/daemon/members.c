@@ -188,6 +188,7 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	m->id = new_id(d);
 	m->shm = m->sem = -1;
 	m->saved_ack = 0;
+	m->away = 0;
 	if (i == d->used)
 		d->used++;
 	if (member_segment(d, i) < 0) {
@@ -201,6 +202,8 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 		member_free(d, i);
 		return MOM_EIO;
 	}
+	if (m->durable && forgotten_take(d, uid, name))
+		atomic_store(&m->segment->notice, NOTICE_NAME_EXPIRED);
 	member_show(d, i);
 	daemon_touch(d);
 	return (int)i;
@@ -229,19 +232,28 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	struct member *m = &d->members[i];
 	if (d->unit == NULL || m->segment == NULL || atomic_load(&d->unit->slot[i].away_safe) != m->owner)
 		return 1;
-	if (atomic_load(&m->segment->poisoned)) {              /* its ring is garbage: a new segment, and all look at it anew */
+	int gone = atomic_load(&m->segment->gone) != 0;
+	if (gone || atomic_load(&m->segment->poisoned)) {      /* its ring is garbage: a new segment, and all look at it anew */
 		member_drop_objects(d, m);
 		m->generation++;
-		m->fresh = 1;
+		m->fresh = !gone;
+		if (gone) {                                    /* the broker has forgotten it: it begins anew, and is told */
+			members_forget_files(d, i);
+			m->id = new_id(d);
+		}
 		if (member_segment(d, i) < 0)
 			return 1;
-		members_load_words(d, i);
+		if (gone)
+			atomic_store(&m->segment->notice, NOTICE_MACHINE_EXPIRED);
+		else
+			members_load_words(d, i);
 		unit_end(d);
 	} else
 		member_reset_mail(m->segment);
 	m->owner++;
 	m->pid = pid;
 	m->started = process_started(pid);
+	m->away = 0;
 	memcpy(m->nonce, nonce, sizeof m->nonce);
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0)
@@ -326,12 +338,40 @@ member_check(struct daemon *d, uint32_t i)
 		members_save_words(d, i);
 }
 
+/* Nobody has opened it for so long that its mail is not kept any more. */
+static void
+member_expire(struct daemon *d, uint32_t i)
+{
+	struct member *m = &d->members[i];
+	log_warn("the durable client %s of user %u was away for %u s: it is forgotten, and told so when it comes back (the broker's --machine-expiry)", m->name,
+	    (unsigned)m->uid, m->away);
+	forgotten_add(d, m);
+	m->name[0] = '\0';
+	m->state = SLOT_DYING;
+	m->generation++;
+	if (members_save(d) < 0)
+		log_warn("spool/clients: %s", strerror(errno));
+	member_show(d, i);
+	daemon_touch(d);
+}
+
 void
 members_check(struct daemon *d)
 {
-	for (uint32_t i = 0; i < d->used; i++)
-		if (d->members[i].state != SLOT_FREE)
+	int hour = 0;
+	for (uint32_t i = 0; i < d->used; i++) {
+		struct member *m = &d->members[i];
+		if (m->state != SLOT_FREE)
 			member_check(d, i);
+		if (m->state != SLOT_AWAY)
+			continue;
+		m->away++;
+		hour |= m->away % 3600 == 0;
+		if (d->expiry && m->away >= d->expiry)
+			member_expire(d, i);
+	}
+	if (hour && members_save(d) < 0)               /* how long they are away outlives a kill */
+		log_warn("spool/clients: %s", strerror(errno));
 }
 
 void

@@ -130,6 +130,63 @@ starts_load(struct daemon *d)
 	free(text);
 }
 
+/* ---- durable clients that were forgotten ---- */
+
+static void
+forgotten_save(struct daemon *d)
+{
+	char *text = malloc(64 + d->forgotten_count * LINE_MOST);
+	size_t n = text ? (size_t)sprintf(text, "mom forgotten 1\n") : 0;
+	for (size_t i = 0; text && i < d->forgotten_count; i++)
+		n += (size_t)sprintf(text + n, "uid %u name %s\n", (unsigned)d->forgotten[i].uid, d->forgotten[i].name);
+	if (text == NULL || save_text(d, "forgotten", text, n, 1) < 0)
+		log_warn("spool/forgotten: %s", strerror(errno));
+	free(text);
+}
+
+static void
+forgotten_put(struct daemon *d, uid_t uid, const char *name)
+{
+	struct forgotten *grown = realloc(d->forgotten, (d->forgotten_count + 1) * sizeof *grown);
+	if (grown == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for a list of clients");
+	d->forgotten = grown;
+	struct forgotten *g = &grown[d->forgotten_count++];
+	g->uid = uid;
+	snprintf(g->name, sizeof g->name, "%s", name);
+}
+
+void
+forgotten_load(struct daemon *d)
+{
+	char name[MOM_NAME_MAX + 4], *rest = NULL, *text = load_text(d, "forgotten"), *line = text ? strtok_r(text, "\n", &rest) : NULL;
+	unsigned uid;
+	while (line && (line = strtok_r(NULL, "\n", &rest)) != NULL)
+		if (sscanf(line, "uid %u name %67s", &uid, name) == 2)
+			forgotten_put(d, (uid_t)uid, name);
+	free(text);
+}
+
+void
+forgotten_add(struct daemon *d, const struct member *m)
+{
+	forgotten_put(d, m->uid, m->name);
+	forgotten_save(d);
+}
+
+int
+forgotten_take(struct daemon *d, uid_t uid, const char *name)
+{
+	for (size_t i = 0; i < d->forgotten_count; i++) {
+		if (d->forgotten[i].uid != uid || strcmp(d->forgotten[i].name, name) != 0)
+			continue;
+		d->forgotten[i] = d->forgotten[--d->forgotten_count];
+		forgotten_save(d);
+		return 1;
+	}
+	return 0;
+}
+
 /* ---- the list ---- */
 
 int
@@ -142,9 +199,9 @@ members_save(struct daemon *d)
 	for (uint32_t i = 0; i < d->used; i++) {
 		struct member *m = &d->members[i];
 		hex_text(nonce, m->nonce, sizeof m->nonce);
-		n += (size_t)sprintf(text + n, "slot %u state %d generation %u owner %u id %016llx uid %u pid %d started %llu durable %d shm %d sem %d nonce %s name %s\n",
+		n += (size_t)sprintf(text + n, "slot %u state %d generation %u owner %u id %016llx uid %u pid %d started %llu durable %d shm %d sem %d away %u nonce %s name %s\n",
 		    i, (int)m->state, m->generation, m->owner, (unsigned long long)m->id, (unsigned)m->uid, (int)m->pid, m->started, m->durable, m->shm,
-		    m->sem, nonce, m->name[0] ? m->name : "-");
+		    m->sem, m->away, nonce, m->name[0] ? m->name : "-");
 	}
 	int bad = save_text(d, "clients", text, n, 1);
 	free(text);
@@ -159,8 +216,8 @@ members_line(struct daemon *d, const char *line, int same_boot)
 	int state, pid;
 	unsigned long long id;
 	char nonce[33], name[MOM_NAME_MAX + 4];
-	if (sscanf(line, "slot %u state %d generation %u owner %u id %llx uid %u pid %d started %llu durable %d shm %d sem %d nonce %32s name %67s", &slot,
-	    &state, &in.generation, &in.owner, &id, &uid, &pid, &in.started, &in.durable, &in.shm, &in.sem, nonce, name) != 13 ||
+	if (sscanf(line, "slot %u state %d generation %u owner %u id %llx uid %u pid %d started %llu durable %d shm %d sem %d away %u nonce %32s name %67s", &slot,
+	    &state, &in.generation, &in.owner, &id, &uid, &pid, &in.started, &in.durable, &in.shm, &in.sem, &in.away, nonce, name) != 14 ||
 	    slot >= d->table->capacity || state < SLOT_FREE || state > SLOT_DYING || hex_bytes(in.nonce, nonce, sizeof in.nonce) < 0)
 		log_fatal(EXIT_SYSTEM, "spool/clients is damaged: restore the spool from a backup, or give this daemon a new one");
 	in.state = (enum slot_state)state;

@@ -134,6 +134,7 @@ make_table(void)
 	atomic_store(&d->table->epoch, 1);
 	d->table->magic = MAGIC_MACHINE;
 	starts_load(d);
+	forgotten_load(d);
 	d->unit_id = d->socket = d->door = -1;
 	members_load(d);
 }

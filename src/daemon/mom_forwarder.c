@@ -61,6 +61,27 @@ on_gap(const char *record, const struct record *r)
 	spool_chosen(record);
 }
 
+/* The broker has forgotten it: whoever uses it is told. */
+static void
+client_forgotten(struct slot *v)
+{
+	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING || atomic_exchange(&v->segment->gone, 1))
+		return;
+	log_warn("client %016llx: this machine was away from its broker for too long: the client's subscriptions are forgotten", (unsigned long long)v->id);
+	slots_wake(v->segment);
+}
+
+static void
+on_change(const char *record, const struct record *r)
+{
+	routes_change(&f.routes, r, record_topic(record));
+	for (uint32_t i = 0; i < f.slots.used; i++) {
+		struct slot *v = &f.slots.slot[i];
+		if ((r->type == REC_LIST && (uint32_t)v->id < r->number) || (r->type == REC_DESTROY && r->flags & REC_F_EXPIRED && v->id == r->publisher))
+			client_forgotten(v);
+	}
+}
+
 static void
 on_record(const char *record)
 {
@@ -78,7 +99,7 @@ on_record(const char *record)
 		atomic_store(&f.table->start[r.shard], r.offset);
 	}
 	else
-		routes_change(&f.routes, &r, record_topic(record));
+		on_change(record, &r);
 	uint64_t seen = r.type == REC_UPTO || r.type == REC_GAP ? r.aux : r.type == REC_LIST ? r.offset : r.type <= REC_DESTROY || r.type == REC_START ? r.offset + record_stride(r.len) : 0;
 	if (seen > f.seen[r.shard])
 		f.seen[r.shard] = seen;

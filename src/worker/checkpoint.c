@@ -51,7 +51,8 @@ checkpoint_write(struct shard *s, uint64_t as_of)
 		return -1;
 	o.n = CHECKPOINT_HEADER;
 	for (struct machine *m = s->machines; m; m = m->next)
-		out_add(&o, &(struct record){ .type = REC_MACHINE, .publisher = m->serial, .aux = m->place }, NULL, NULL, 0);
+		out_add(&o, &(struct record){ .type = REC_MACHINE, .publisher = m->serial, .aux = m->place, .time = m->away,
+		    .number = m->expired_below }, NULL, NULL, 0);
 	for (size_t i = 0; i < s->starts_count; i++)
 		out_add(&o, &(struct record){ .type = REC_START, .offset = s->starts[i].offset, .aux = s->starts[i].bits }, NULL, NULL, 0);
 	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;)
@@ -117,10 +118,14 @@ checkpoint_take(void *with, const void *bytes)
 	struct shard *s = with;
 	struct record r;
 	record_get(&r, bytes);
+	struct machine *m;
 	struct client *c = r.type == REC_LISTED ? shard_client(s, r.publisher) : NULL;
 	switch (r.type) {
 	case REC_MACHINE:
-		shard_machine(s, (uint32_t)r.publisher)->place = r.aux;
+		m = shard_machine(s, (uint32_t)r.publisher);
+		m->place = r.aux;
+		m->away = (uint32_t)r.time;
+		m->expired_below = (uint32_t)r.number;
 		return 0;
 	case REC_START:
 		shard_start(s, r.offset, r.aux);

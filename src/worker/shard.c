@@ -264,6 +264,8 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 	machine_need(c->machine, s->log.base, record_stride(r.len));
 	if ((r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE) && r.aux == 0)
 		apply_subscription(s, c, &r, record_topic(bytes));
+	if (r.type == REC_DESTROY && r.flags & REC_F_EXPIRED && c->machine->expired_below <= (uint32_t)c->id)
+		c->machine->expired_below = (uint32_t)c->id + 1;
 	if (r.type == REC_DESTROY)
 		shard_destroy(s, c);
 }

@@ -18,6 +18,8 @@ struct machine {
 	uint64_t wanted;              /* nothing at or above this offset is for it */
 	size_t   subscriptions;
 	int      live;                /* connected now */
+	uint32_t away;                /* seconds that it has not been, while the broker ran */
+	uint32_t expired_below;       /* its clients with a lower counter were forgotten for that */
 	struct need *needs;           /* by segment of this worker's life, oldest first */
 	size_t   needs_count, needs_room;
 	struct machine *next;         /* list of all */

@@ -178,15 +178,17 @@ static void
 on_tick(void)
 {
 	uint32_t ticks = atomic_load(&w.table->ticks);
-	int ticked = ticks != w.ticks;
+	uint32_t ticked = ticks - w.ticks;             /* of one second each */
 	if (w.to_pack)
 		worker_pack_one();
 	if (!ticked && w.since_checkpoint < CHECKPOINT_BYTES)
 		return;
 	w.ticks = ticks;
 	places_look();
-	if (ticked)
+	if (ticked) {
 		damage_look();
+		worker_machines_look(ticked);
+	}
 	if (checkpoint_is_due())
 		write_checkpoint();
 	if (worker_store_is_full() && w.shard.log.count == 1 && w.shard.log.end - w.shard.log.base > SEGMENT_MIN / 2 &&
@@ -271,6 +273,7 @@ main(void)
 	if (w.conns == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for %u connections", w.table->capacity);
 	recover();
+	w.ticks = atomic_load(&w.table->ticks);
 	while (!atomic_load(&w.table->stopping)) {
 		int more = round_of_work() > 0;
 		on_tick();

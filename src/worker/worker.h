@@ -39,6 +39,8 @@ int  worker_store_is_full(void);
 void worker_request(struct conn *c, const void *bytes);       /* one frame of a handler's ring: taken, refused, or known already */
 void worker_alive(struct conn *c, const void *bytes);         /* a machine's list of living clients */
 void worker_answer(struct client *c);                  /* its last number and result, into the words of its connection */
+void worker_destroy(const struct machine *m, const struct map *but, uint16_t flags);   /* its clients, but for those in the map */
+void worker_machines_look(uint32_t seconds);                  /* so many have passed: who was away for too long is forgotten */
 void worker_pack_look(void);
 void worker_pack_one(void);
 void worker_conns_look(void);                                 /* join and leave what broker_server says */

@@ -46,6 +46,7 @@ conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 	c->answered = 1;
 	c->damage_done = 0;
 	c->live = c->machine->live = 1;
+	c->machine->away = 0;
 }
 
 void
@@ -67,4 +68,30 @@ worker_conns_look(void)
 			conn_join(&w.conns[i], word, seq);
 	}
 	w.epoch = epoch;
+}
+
+/* ---- who stays away ---- */
+
+static void
+machine_expire(struct machine *m)
+{
+	size_t before = w.shard.clients.used;
+	worker_destroy(m, NULL, REC_F_EXPIRED);
+	if (before != w.shard.clients.used)
+		log_warn("machine %u was away for %u s: %zu clients of it are forgotten in shard %u (--machine-expiry)", m->serial, m->away,
+		    before - w.shard.clients.used, w.shard.index);
+}
+
+void
+worker_machines_look(uint32_t seconds)
+{
+	for (struct machine *m = w.shard.machines; m; m = m->next) {
+		uint32_t hours = m->away / 3600;
+		if (m->live)
+			continue;
+		m->away += seconds;
+		w.shard.changed |= hours != m->away / 3600;
+		if (w.table->expiry && m->away >= w.table->expiry)
+			machine_expire(m);
+	}
 }

@@ -213,14 +213,13 @@ worker_request(struct conn *c, const void *bytes)
 	}
 }
 
-/* The machine's list of living clients: whoever of that machine is not on it is destroyed. */
-static void
-alive_complete(struct conn *c)
+void
+worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 {
 	size_t at = 0, n = 0, room = 0;
 	struct client **dead = NULL;
 	for (struct client *client; (client = map_each(&w.shard.clients, &at)) != NULL;) {
-		if (client->machine != c->machine || map_get(&c->alive, &client->id, sizeof client->id))
+		if (client->machine != m || (but && map_get(but, &client->id, sizeof client->id)))
 			continue;
 		if (n == room && (dead = realloc(dead, (room = room * 2 + 16) * sizeof *dead)) == NULL)
 			log_fatal(EXIT_SYSTEM, "no memory for a list of %zu clients", room);
@@ -228,13 +227,20 @@ alive_complete(struct conn *c)
 	}
 	for (size_t i = 0; i < n; i++) {
 		char bytes[RECORD_HEADER];
-		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE, .publisher = dead[i]->id, .number = dead[i]->last, .shard = (uint16_t)w.shard.index };
+		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags, .publisher = dead[i]->id, .number = dead[i]->last, .shard = (uint16_t)w.shard.index };
 		record_make(bytes, &r, NULL, NULL, 0);
-		if (log_place(RECORD_HEADER, 1))       /* else at the machine's next HELLO */
+		if (log_place(RECORD_HEADER, 1))       /* else the next time */
 			log_and_apply(bytes, &r);
 	}
 	free(dead);
-	at = 0;
+}
+
+/* The machine's list of living clients: whoever of that machine is not on it is destroyed. */
+static void
+alive_complete(struct conn *c)
+{
+	size_t at = 0;
+	worker_destroy(c->machine, &c->alive, 0);
 	for (uint64_t *id; (id = map_each(&c->alive, &at)) != NULL;)
 		free(id);
 	map_free(&c->alive);
