@@ -23,7 +23,7 @@ struct welcome {
 	uint8_t  store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max, window;
 	uint64_t token;
-	uint32_t expiry;
+	uint32_t expiry, spare;
 };
 enum { HELLO_BYTES = 64, WELCOME_BYTES = 56, ANSWER_BYTES = 40 };
 

@@ -119,6 +119,7 @@ wire_welcome_get(struct welcome *w, const void *payload)
 	w->window = get_u32(p + 36);
 	w->token = get_u64(p + 40);
 	w->expiry = get_u32(p + 48);
+	w->spare = 0;
 }
 
 void

@@ -37,8 +37,9 @@ TEST(message, "a MESSAGE record")
 TEST(handshake, "HELLO and WELCOME")
 {
 	char b[256], p[64];
-	struct hello h = { .version = 1, .features = 2, .message_max = MOM_MESSAGE_MAX, .slots = 4096, .window = WINDOW }, h2;
-	struct welcome w = { .version = 1, .features = 2, .serial = 7, .shards = 3, .message_max = MOM_MESSAGE_MAX, .window = WINDOW }, w2;
+	struct hello h = { .version = 1, .features = 2, .message_max = MOM_MESSAGE_MAX, .slots = 4096, .window = WINDOW, .token = 0x1122334455667788 }, h2;
+	struct welcome w = { .version = 1, .features = 2, .serial = 7, .shards = 3, .message_max = MOM_MESSAGE_MAX, .window = WINDOW,
+		.token = 0x1122334455667788, .expiry = 604800 }, w2;
 	memset(h.machine, 0xaa, sizeof h.machine);
 	memset(h.store, 0xbb, sizeof h.store);
 	memcpy(w.store, h.store, sizeof w.store);
