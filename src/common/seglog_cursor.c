@@ -28,8 +28,11 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 		return -1;
 	for (struct dirent *e; (e = readdir(d)) != NULL;) {
 		unsigned long long base;
-		int n = 0;
-		if (sscanf(e->d_name, "log-%16llx%n", &base, &n) != 1 || n != 20 || e->d_name[n] != '\0')
+		char name[32];
+		if (sscanf(e->d_name, "log-%16llx", &base) != 1)
+			continue;
+		seglog_name(name, base);
+		if (strcmp(name, e->d_name) != 0)
 			continue;
 		if (*count == room) {
 			struct seglog_file *grown = realloc(*files, (room = room ? room * 2 : 16) * sizeof *grown);
@@ -112,7 +115,7 @@ seglog_whole(const char *bytes, size_t n, uint64_t *end)
 	*end = 0;
 	while (n - q >= RECORD_HEADER) {
 		uint32_t len = get_u32(bytes + q);
-		if (len < RECORD_HEADER || record_stride(len) > n - q)
+		if (len < RECORD_HEADER || len > SEGLOG_RECORD_MAX || record_stride(len) > n - q)
 			break;
 		if (bytes[q + 9] == REC_END) {
 			*end = get_u64(bytes + q + 48);
@@ -150,10 +153,10 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit, u
 				end = i < count ? files[i].base : 0;
 				free(files);
 			}
-			if (end == 0) {
-				errno = EBADMSG;
-				return -1;
-			}
+		}
+		if (end <= c->at) {                    /* garbage, or the way leads back: a reader would go round for ever */
+			errno = EBADMSG;
+			return -1;
 		}
 		if (seglog_next_file(c, end) < 0)
 			return -1;

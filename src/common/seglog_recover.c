@@ -21,7 +21,7 @@ struct scan {
 static int
 record_is_intact(const char *p, size_t n, uint64_t offset, uint64_t salt)
 {
-	return record_is_sound(p, n) && record_stride(get_u32(p)) <= n && get_u64(p + 16) == offset && get_u32(p + 4) == record_crc(p, get_u32(p), salt);
+	return record_is_sound(p, n < SEGLOG_RECORD_MAX ? n : SEGLOG_RECORD_MAX) && record_stride(get_u32(p)) <= n && get_u64(p + 16) == offset && get_u32(p + 4) == record_crc(p, get_u32(p), salt);
 }
 
 /* Sound records of one file, shown to fn from `from` on. -1: I/O error or fn said so. */
@@ -126,11 +126,13 @@ static int
 recover_promised(struct seglog *l, struct seglog_file **files, size_t *count, uint64_t end)
 {
 	struct seglog_file *grown = realloc(*files, (*count + 1) * sizeof *grown);
-	if (grown == NULL || seglog_create(l, end) < 0)
+	if (grown == NULL)
+		return -1;
+	*files = grown;
+	if (seglog_create(l, end) < 0)
 		return -1;
 	l->count--;
 	l->total -= SEGLOG_HEADER;
-	*files = grown;
 	(*files)[(*count)++] = (struct seglog_file){ end, 0 };
 	return 0;
 }
@@ -150,9 +152,10 @@ recover_files(struct seglog *l, struct seglog_file **files, size_t *count, uint6
 		if (scan_open(s, l->dir, (*files)[i].base) < 0)
 			return -1;
 		int bad = scan_records(s, from, fn, with);
-		if (!bad && !last && (s->end == 0 || s->end != (*files)[i + 1].base)) {
+		uint64_t behind = s->base + s->bytes - SEGLOG_HEADER;
+		if (!bad && ((!last && s->end != (*files)[i + 1].base) || (s->end != 0 && s->end < behind))) {
 			log_error("log-%016llx: damaged at offset %llx: the segment does not lead to the next; restore the store from a backup",
-			    (unsigned long long)s->base, (unsigned long long)(s->base + s->bytes - SEGLOG_HEADER));
+			    (unsigned long long)s->base, (unsigned long long)behind);
 			bad = -1;
 		}
 		if (!bad && last)
@@ -202,7 +205,12 @@ seglog_open(struct seglog *l, int dir, uint64_t segment_bytes, uint64_t from, se
 		l->base = s.base;
 		l->end = l->written = l->synced = s.base + s.bytes - SEGLOG_HEADER;
 		next = (uint64_t)(offset_incarnation(l->end) + 1) << 40;
-		bad = seglog_finish(l, next);
+		if (next < l->end) {
+			log_error("log-%016llx: its offsets are used up; restore the store from a backup", (unsigned long long)l->base);
+			errno = EOVERFLOW;
+			bad = -1;
+		}
+		bad = bad || seglog_finish(l, next) < 0 ? -1 : 0;
 	} else
 		free(files);
 	free(s.buffer);

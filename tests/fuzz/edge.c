@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 
 #define WEAK __attribute__((weak))
-enum { SEGMENTS = 64 };
+enum { SEGMENTS = 64, LARGE = 256 * 1024, SPARE = 8 };
 
 static struct {
 	jmp_buf end;
 	int running, status, segments;
-	struct block { struct block *next, **here; } *blocks;
+	struct block { _Alignas(16) struct block *next, **here; size_t n; } *blocks, *spare[SPARE];   /* spare: large ones, used again */
 	struct { int id; void *memory; } segment[SEGMENTS];
 	void (*on_bell)(const void *bell);
 } e;
@@ -54,10 +54,16 @@ fuzz_leave(int status)
 void *
 fuzz_malloc(size_t n)
 {
-	struct block *b = malloc(sizeof *b + n);
-	if (b == NULL)
+	struct block *b = NULL;
+	for (int i = 0; i < SPARE && n >= LARGE && b == NULL; i++) {
+		if (e.spare[i] && e.spare[i]->n == n) {
+			b = e.spare[i];
+			e.spare[i] = NULL;
+		}
+	}
+	if (b == NULL && (b = malloc(sizeof *b + n)) == NULL)
 		return NULL;
-	*b = (struct block){ e.blocks, &e.blocks };
+	*b = (struct block){ e.blocks, &e.blocks, n };
 	if (b->next)
 		b->next->here = &b->next;
 	e.blocks = b;
@@ -79,6 +85,7 @@ fuzz_realloc(void *p, size_t n)
 	struct block *b = realloc((struct block *)p - 1, sizeof *b + n);
 	if (b == NULL)
 		return NULL;
+	b->n = n;
 	*b->here = b;
 	if (b->next)
 		b->next->here = &b->next;
@@ -94,6 +101,12 @@ fuzz_free(void *p)
 	*b->here = b->next;
 	if (b->next)
 		b->next->here = b->here;
+	for (int i = 0; i < SPARE && b->n >= LARGE; i++) {
+		if (e.spare[i] == NULL) {
+			e.spare[i] = b;
+			return;
+		}
+	}
 	free(b);
 }
 
