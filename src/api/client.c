@@ -8,6 +8,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A process that was killed between taking a number and publishing its frame left a number that nobody will ever send: it is taken
+ * again, or the requester finds a gap. All numbers below `first` are answered, all others from there on are in the ring. */
+static void
+client_mend_numbers(struct handle *h)
+{
+	struct client_segment *c = h->segment;
+	uint64_t next[SHARDS_MAX];
+	struct ring_reader r;
+	int broken;
+	for (uint32_t k = 0; k < SHARDS_MAX; k++)
+		next[k] = atomic_load(&c->first[k]);
+	ring_reader_init(&r, h->out.ring, RING_CLIENT, h->tail);
+	for (const char *p; (p = ring_next(&r, &broken)) != NULL;)
+		if (get_u16(p + 14) < SHARDS_MAX && get_u64(p + 40) >= next[get_u16(p + 14)])
+			next[get_u16(p + 14)] = get_u64(p + 40) + 1;
+	for (uint32_t k = 0; k < SHARDS_MAX; k++)
+		if (atomic_load(&c->next[k]) == next[k] + 1)
+			atomic_store(&c->next[k], next[k]);
+}
+
 static int
 client_attach(struct handle *h, const struct registered *a)
 {
@@ -20,6 +40,7 @@ client_attach(struct handle *h, const struct registered *a)
 	h->shards = atomic_load(&c->shards);
 	ring_writer_init(&h->out, client_requests(c), RING_CLIENT, 0);
 	h->tail = atomic_load(&h->out.ring->tail);
+	client_mend_numbers(h);
 	h->mail_tail = atomic_load(&client_mail(c)->tail);
 	ring_reader_init(&h->mail, client_mail(c), RING_CLIENT, h->mail_tail);
 	return h->shards >= 1 && h->shards <= SHARDS_MAX ? 0 : -1;

@@ -125,8 +125,8 @@ registry_line(const char *line, struct registry_object **objects, size_t *count,
 {
 	char verb[8], name[8];
 	struct registry_object o = { .id = -1 };
-	if (sscanf(line, "%7s %7s 0x%x", verb, name, &o.key) != 3 || registry_kind_of(name) < 0)
-		return;
+	if (sscanf(line, "%7s %7s 0x%x", verb, name, &o.key) != 3 || registry_kind_of(name) < 0 || o.key == 0)
+		return;                                /* 0 is IPC_PRIVATE: asking for it would make an object, and any program's may have it */
 	o.kind = (enum registry_kind)registry_kind_of(name);
 	struct registry_object *old = registry_by_key(*objects, *count, (int)o.kind, o.key);
 	if (strcmp(verb, "want") == 0 && old == NULL)

@@ -26,7 +26,7 @@ void *
 ring_reserve(struct ring_writer *w, uint32_t stride)
 {
 	uint64_t used = ring_used(w), at = w->head % w->size, left = w->size - at;
-	if (used > w->size)
+	if (used > w->size || (w->head & 7) != 0)
 		return NULL;                     /* the other side wrote nonsense: to us it is full */
 	uint64_t behind = w->window > stride ? w->window : stride;
 	if (at >= RING_EARLY && used + left + behind <= w->size) {

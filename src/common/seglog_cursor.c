@@ -28,8 +28,11 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 		return -1;
 	for (struct dirent *e; (e = readdir(d)) != NULL;) {
 		unsigned long long base;
-		int n = 0;
-		if (sscanf(e->d_name, "log-%16llx%n", &base, &n) != 1 || n != 20 || e->d_name[n] != '\0')
+		char name[32];
+		if (sscanf(e->d_name, "log-%16llx", &base) != 1)
+			continue;
+		seglog_name(name, base);
+		if (strcmp(name, e->d_name) != 0)
 			continue;
 		if (*count == room) {
 			struct seglog_file *grown = realloc(*files, (room = room ? room * 2 : 16) * sizeof *grown);
@@ -137,7 +140,7 @@ seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_
 		const char *p = bytes + q;
 		uint32_t len = get_u32(p), stride = record_stride(len);
 		uint64_t offset = get_u64(p + 16);
-		if (len < RECORD_HEADER || stride < len || stride > n - q || (c->packed ? offset < *at : offset != *at))
+		if (len < RECORD_HEADER || len > SEGLOG_RECORD_MAX || stride > n - q || (c->packed ? offset < *at : offset != *at))
 			break;
 		if (!record_is_sound(p, n - q) || get_u32(p + 4) != record_crc(p, len, c->salt))
 			break;
@@ -146,9 +149,7 @@ seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_
 			break;
 		}
 		q += stride;
-		*at = offset + stride;
-		if (p[9] == REC_GAP && get_u64(p + 48) > *at)
-			*at = get_u64(p + 48);
+		*at = p[9] == REC_GAP && get_u64(p + 48) >= offset ? get_u64(p + 48) : offset + stride;
 	}
 	return q;
 }
@@ -184,9 +185,9 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 			return (ssize_t)q;
 		}
 		/* a place inside a segment that a restart cut short: the next file goes on */
-		if ((end == 0 && r < (ssize_t)n && r < RECORD_HEADER) || (end && end <= c->at && end != cursor_next_base(c)))
+		if (end == 0 && r < (ssize_t)n && r < RECORD_HEADER)
 			end = cursor_next_base(c);
-		if (end == 0) {
+		if (end < c->at || (end == c->at && end != cursor_next_base(c))) {     /* garbage, or the way leads back: a reader would go round for ever */
 			errno = EBADMSG;
 			return -1;
 		}

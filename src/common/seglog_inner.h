@@ -13,13 +13,14 @@ struct seglog_scan {
 	int fd, packed;
 	uint64_t base, salt;
 	uint64_t pos, at;           /* behind the last sound record: in the file, as an offset */
+	uint64_t limit;             /* no record but END begins here or above: the next segment does; 0: none is known */
 	uint64_t size;              /* of the file */
 	uint64_t mark, end;         /* highest MARK; where END leads, 0: no END */
 	char *buffer;               /* room bytes: holds a largest record several times */
 	size_t room;
 };
 int  scan_begin(struct seglog_scan *s);                                /* its memory */
-int  scan_open(struct seglog_scan *s, int dir, uint64_t base);         /* 0; 1: its header is damaged; -1: errno (logged) */
+int  scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit);         /* 0; 1: its header is damaged; -1: errno (logged) */
 /* Sound records, shown to fn from `from` on, up to END, damage or the file's end. -1: I/O error or fn said so. */
 int  scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with);
 /* Behind damage: the next sound record (s->pos and s->at are moved there) and 1, or 0: there is none. -1: errno */

@@ -66,7 +66,7 @@ recovery_mend(struct recovery *r, uint64_t base, uint64_t next, int torn)
 	struct seglog_scan *s = &r->scan;
 	uint64_t from = s->fd >= 0 && s->at > r->from ? s->at : r->from;
 	fdio_close(&s->fd);
-	if (seglog_mend(r->log, base, next, torn) < 0 || scan_open(s, r->log->dir, base) != 0)
+	if (seglog_mend(r->log, base, next, torn) < 0 || scan_open(s, r->log->dir, base, next) != 0)
 		return -1;
 	return scan_records(s, from, r->fn, r->with);
 }
@@ -77,14 +77,21 @@ next_incarnation(uint64_t offset)
 	return (uint64_t)(offset_incarnation(offset) + 1) << 40;
 }
 
+/* END names a segment that begins behind it (in a packed one perhaps where END stands) */
+static int
+leads_on(const struct seglog_scan *s)
+{
+	return s->end > s->base && s->end + RECORD_HEADER >= s->at;
+}
+
 static int
 recover_middle(struct recovery *r, size_t i)
 {
 	struct seglog_scan *s = &r->scan;
 	uint64_t base = r->files[i].base, next = r->files[i + 1].base;
-	int bad = scan_open(s, r->log->dir, base);
+	int bad = scan_open(s, r->log->dir, base, next);
 	if (bad == 0)
-		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : s->end != 0 && s->end < next ? 2 : s->end != next;
+		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : leads_on(s) && s->end < next ? 2 : s->end != next;
 	if (bad == 1)
 		bad = recovery_mend(r, base, next, 0);
 	r->files[i].bytes = s->pos;
@@ -100,13 +107,13 @@ recover_last(struct recovery *r, size_t i)
 {
 	struct seglog_scan *s = &r->scan;
 	uint64_t base = r->files[i].base;
-	int bad = scan_open(s, r->log->dir, base);
+	int bad = scan_open(s, r->log->dir, base, 0);
 	if (bad == 1)
 		return recovery_mend(r, base, next_incarnation(base), 0);
 	if (bad < 0 || scan_records(s, r->from, r->fn, r->with) < 0)
 		return -1;
-	if (s->end != 0)
-		return 0;
+	if (s->end != 0)                               /* one that leads back is damage */
+		return !leads_on(s) ? recovery_mend(r, base, next_incarnation(s->at), 0) : 0;
 	bad = scan_has_later_mark(*s);
 	if (bad < 0)
 		return -1;
@@ -143,11 +150,16 @@ recovery_end(struct recovery *r)
 	struct seglog *l = r->log;
 	struct seglog_scan *s = &r->scan;
 	uint64_t next = s->end ? s->end : next_incarnation(s->at);
+	if (next < s->at) {
+		log_error("log-%016llx: its offsets are used up: make a new store", (unsigned long long)s->base);
+		errno = EOVERFLOW;
+		next = 0;
+	}
 	l->files = r->files;
 	l->count = l->files_room = r->count;
 	for (size_t i = 0; i < r->count; i++)
 		l->total += r->files[i].bytes;
-	if (s->end) {                                  /* the file that END promises was not made any more */
+	if (next == 0 || s->end) {                     /* the file that END promises was not made any more */
 		fdio_close(&s->fd);
 		return next;
 	}
@@ -179,9 +191,10 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 	if (bad || next == 0)
 		return -1;
 	/* a new start is a new incarnation, also behind an END that promised a file of the old one */
+	uint64_t last = r.count ? l->files[r.count - 1].base : 0;
 	if (seglog_create(l, next) < 0)
 		return -1;
-	if (r.count == 0 || offset_incarnation(next) > offset_incarnation(r.files[r.count - 1].base))
+	if (offset_incarnation(next) > offset_incarnation(last) && offset_position(next) == 0)
 		return 0;
 	uint64_t fresh = next_incarnation(next);
 	return seglog_finish(l, fresh) < 0 || seglog_create(l, fresh) < 0 ? -1 : 0;

@@ -20,12 +20,13 @@ scan_begin(struct seglog_scan *s)
 }
 
 int
-scan_open(struct seglog_scan *s, int dir, uint64_t base)
+scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
 {
 	char name[SEGLOG_NAME];
 	struct stat st;
 	seglog_name(name, base);
 	s->mark = s->end = 0;
+	s->limit = limit;
 	s->pos = SEGLOG_HEADER;
 	s->at = base;
 	s->fd = fdio_open_at(dir, name, O_RDWR, 0);
@@ -49,7 +50,11 @@ static int
 scan_is_sound(const struct seglog_scan *s, const char *p, size_t n, uint64_t at)
 {
 	uint64_t offset = get_u64(p + 16);
-	return (s->packed ? offset >= at : offset == at) && record_is_sound(p, n) && record_stride(get_u32(p)) <= n &&
+	if (p[9] == REC_GAP && (!s->packed || get_u64(p + 48) < offset || (s->limit && get_u64(p + 48) > s->limit)))
+		return 0;
+	if (s->limit && p[9] != REC_END && offset + (p[9] == REC_GAP ? 0 : record_stride(get_u32(p))) > s->limit)
+		return 0;
+	return (s->packed ? offset >= at : offset == at) && record_is_sound(p, n < SEGLOG_RECORD_MAX ? n : SEGLOG_RECORD_MAX) && record_stride(get_u32(p)) <= n &&
 	    get_u32(p + 4) == record_crc(p, get_u32(p), s->salt);
 }
 
@@ -75,7 +80,7 @@ scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with)
 				return -1;
 			q += stride;
 			s->pos += stride;
-			s->at = p[9] == REC_GAP && aux > offset + stride ? aux : offset + stride;
+			s->at = p[9] == REC_GAP ? aux : offset + stride;
 		}
 		if (q == 0 || s->end != 0)
 			return 0;
@@ -85,12 +90,12 @@ scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with)
 int
 scan_resume(struct seglog_scan *s)
 {
-	for (uint64_t pos = s->pos + 8; pos + RECORD_HEADER <= s->size;) {
+	for (uint64_t pos = s->pos + RECORD_HEADER; pos + RECORD_HEADER <= s->size;) {
 		ssize_t n = fdio_pread_full(s->fd, s->buffer, s->room, pos);
 		if (n < 0)
 			return -1;
 		/* a record that the buffer cuts off is looked at again from the next buffer's start */
-		size_t last = pos + (size_t)n < s->size ? (size_t)n - RECORD_MAX - 8 : (size_t)n - RECORD_HEADER;
+		size_t last = pos + (size_t)n < s->size ? (size_t)n - SEGLOG_RECORD_MAX - 8 : (size_t)n - RECORD_HEADER;
 		size_t q = 0;
 		for (; q <= last; q += 8) {
 			uint64_t at = s->packed ? s->at : s->base + pos + q - SEGLOG_HEADER;
@@ -221,7 +226,7 @@ rewrite_record(void *with, const void *bytes, uint64_t offset)
 	uint32_t stride = record_stride(get_u32(p));
 	if (p[9] == REC_END || p[9] == REC_MARK || (w->keep && p[9] != REC_GAP && !w->keep(w->with, p)))
 		return 0;
-	w->at = p[9] == REC_GAP && get_u64(p + 48) > offset + stride ? get_u64(p + 48) : offset + stride;
+	w->at = p[9] == REC_GAP ? get_u64(p + 48) : offset + stride;
 	if (w->bytes + w->used + stride > w->most) {
 		errno = EFBIG;
 		return -1;
@@ -234,7 +239,7 @@ seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep, void
 {
 	struct seglog_scan s = { .fd = -1 };
 	struct rewrite w = { .fd = -1 };
-	int bad = scan_begin(&s) < 0 ? -1 : scan_open(&s, l->dir, l->files[i].base);
+	int bad = scan_begin(&s) < 0 ? -1 : scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base);
 	if (bad == 0)
 		bad = rewrite_begin(&w, l, s.base, s.salt);
 	w.most = most;
@@ -323,7 +328,7 @@ seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn)
 	seglog_name(name, base);
 	if (scan_begin(&s) < 0)
 		return -1;
-	int there = faccessat(l->dir, name, F_OK, 0) == 0, bad = there ? scan_open(&s, l->dir, base) : 1;
+	int there = faccessat(l->dir, name, F_OK, 0) == 0, bad = there ? scan_open(&s, l->dir, base, next) : 1;
 	if (bad >= 0 && bad != 0 && fdio_random(&s.salt, sizeof s.salt) < 0)
 		bad = -1;
 	int readable = bad == 0;
@@ -350,7 +355,7 @@ static int
 segment_is_sound(struct seglog *l, size_t i)
 {
 	struct seglog_scan s = { .fd = -1 };
-	int sound = scan_begin(&s) == 0 && scan_open(&s, l->dir, l->files[i].base) == 0 && scan_records(&s, 0, NULL, NULL) == 0 &&
+	int sound = scan_begin(&s) == 0 && scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base) == 0 && scan_records(&s, 0, NULL, NULL) == 0 &&
 	    s.end == l->files[i + 1].base;
 	fdio_close(&s.fd);
 	free(s.buffer);

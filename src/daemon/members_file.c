@@ -4,6 +4,7 @@
 #include "common/fdio.h"
 #include "common/hex.h"
 #include "common/log.h"
+#include "common/topic.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -92,7 +93,7 @@ identity_load(struct daemon *d)
 	if (version > 1)
 		log_fatal(EXIT_USAGE, "the spool has format %u, this program knows 1: use the newer program", version);
 	d->token = token;
-	if (fields != 6 || hex_bytes(d->machine, machine, WIRE_ID_BYTES) < 0 || hex_bytes(d->store, store, WIRE_ID_BYTES) < 0)
+	if (fields != 6 || d->shards > SHARDS_MAX || hex_bytes(d->machine, machine, WIRE_ID_BYTES) < 0 || hex_bytes(d->store, store, WIRE_ID_BYTES) < 0)
 		log_fatal(EXIT_SYSTEM, "spool/identity is damaged: restore the spool from a backup, or give this daemon a new one");
 }
 
@@ -218,7 +219,8 @@ members_line(struct daemon *d, const char *line, int same_boot)
 	char nonce[33], name[MOM_NAME_MAX + 4];
 	if (sscanf(line, "slot %u state %d generation %u owner %u id %llx uid %u pid %d started %llu durable %d shm %d sem %d away %u nonce %32s name %67s", &slot,
 	    &state, &in.generation, &in.owner, &id, &uid, &pid, &in.started, &in.durable, &in.shm, &in.sem, &in.away, nonce, name) != 14 ||
-	    slot >= d->table->capacity || state < SLOT_FREE || state > SLOT_DYING || hex_bytes(in.nonce, nonce, sizeof in.nonce) < 0)
+	    slot >= d->table->capacity || state < SLOT_FREE || state > SLOT_DYING || hex_bytes(in.nonce, nonce, sizeof in.nonce) < 0 ||
+	    (in.durable != 0 && in.durable != 1) || (strcmp(name, "-") != 0 && client_name_fault(name)))
 		log_fatal(EXIT_SYSTEM, "spool/clients is damaged: restore the spool from a backup, or give this daemon a new one");
 	in.state = (enum slot_state)state;
 	in.id = id;
@@ -227,7 +229,7 @@ members_line(struct daemon *d, const char *line, int same_boot)
 	in.shm = same_boot ? in.shm : -1;
 	in.sem = -1;                                   /* the registry has reaped it */
 	if (strcmp(name, "-") != 0)
-		memcpy(in.name, name, sizeof in.name);
+		snprintf(in.name, sizeof in.name, "%s", name);
 	d->members[slot] = in;
 	if (slot >= d->used)
 		d->used = slot + 1;
@@ -323,12 +325,16 @@ members_save_ring(struct daemon *d, uint32_t slot)
 	int broken;
 	slot_file(name, sizeof name, "ring", slot);
 	ring_reader_init(&r, ring, RING_CLIENT, atomic_load(&ring->tail));
-	for (const char *p; bytes && copy && !atomic_load(&m->segment->poisoned) && (p = ring_copy(&r, copy, &broken)) != NULL;) {
+	uint64_t began = r.at;                         /* somebody may still write to a dead client's ring: once round is enough */
+	for (const char *p; bytes && copy && !atomic_load(&m->segment->poisoned) && r.at - began < RING_CLIENT && (p = ring_copy(&r, copy, &broken)) != NULL;) {
 		uint32_t shard = get_u16(p + 14);
+		uint32_t stride = record_stride(get_u32(p));
 		if (shard >= d->shards || get_u64(p + 40) <= atomic_load(&m->segment->answer[shard].acked))
 			continue;
-		memcpy(bytes + n, p, record_stride(get_u32(p)));
-		n += record_stride(get_u32(p));
+		if (n + stride > RING_CLIENT)
+			break;
+		memcpy(bytes + n, p, stride);
+		n += stride;
 	}
 	if (n == 0)
 		unlinkat(d->spool_dir, name, 0);
@@ -344,15 +350,15 @@ members_load_ring(struct daemon *d, uint32_t slot)
 	struct client_segment *c = d->members[slot].segment;
 	struct ring_writer w;
 	char name[32];
-	size_t n = 0;
+	size_t n = 0, q = 0;
 	int fresh[SHARDS_MAX];
 	memset(fresh, 1, sizeof fresh);
 	slot_file(name, sizeof name, "ring", slot);
 	char *bytes = fdio_load(d->spool_dir, name, &n, RING_CLIENT);
 	ring_writer_init(&w, client_requests(c), RING_CLIENT, 0);
-	for (size_t q = 0; bytes && q + RECORD_HEADER <= n && record_is_sound(bytes + q, n - q);) {
+	while (bytes && q + RECORD_HEADER <= n && record_is_sound(bytes + q, n - q)) {
 		uint32_t stride = record_stride(get_u32(bytes + q)), shard = get_u16(bytes + q + 14);
-		char *at = shard < SHARDS_MAX ? ring_reserve(&w, stride) : NULL;
+		char *at = shard < SHARDS_MAX && q + stride <= n ? ring_reserve(&w, stride) : NULL;
 		if (at == NULL)
 			break;
 		memcpy(at, bytes + q, stride);
@@ -363,6 +369,8 @@ members_load_ring(struct daemon *d, uint32_t slot)
 		}
 		q += stride;
 	}
+	if (bytes && q < n)
+		log_error("spool/%s: damaged at byte %zu: the client's requests behind it, %zu bytes, are lost", name, q, n - q);
 	ring_publish(&w);
 	free(bytes);
 }

@@ -21,6 +21,7 @@ enum { TURN_BYTES = 128 * 1024 };             /* of one client before the next h
 struct feed {
 	uint64_t at;                           /* position in the ring */
 	uint64_t last[SHARDS_MAX];             /* number of the last frame seen, a shard */
+	uint64_t sent[SHARDS_MAX];             /* ... and of the last one sent on this connection */
 	uint32_t owner;
 	int destroy_sent, told;
 };
@@ -133,6 +134,15 @@ is_dropped(struct slot *v, const struct record *r, uint64_t first)
 	return r->number < first || (refused >= first && r->number >= refused);
 }
 
+/* The worker ends the connection of the whole machine for a gap in one client's numbers, so none may leave here: what is sent goes on
+ * where this connection was, or begins at `first`, or with a new generation. libmom writes nothing else. */
+static int
+leaves_gap(const struct feed *f, const struct record *r, uint64_t first)
+{
+	uint64_t sent = f->sent[r->shard];
+	return r->number != first && (sent == 0 || r->number != sent + 1) && (r->number & NUMBER_COUNTER) != 1;
+}
+
 /* past what a former connection brought home: the numbers begin anew */
 static void
 feed_jump(struct feed *f, uint64_t at)
@@ -188,6 +198,10 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 		f->at += stride;
 		return STEP_NONE;
 	}
+	if (leaves_gap(f, &r, first)) {
+		poison(v, i, "a gap in its request numbers");
+		return STEP_POISONED;
+	}
 	if (q.sent[r.shard] + stride - atomic_load(&q.unit->credit[r.shard]) > WINDOW)
 		return STEP_BLOCKED;
 	r.publisher = v->id;
@@ -198,7 +212,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	record_put(p, &r);
 	q.have += stride;
 	q.sent[r.shard] += stride;
-	f->last[r.shard] = r.number;
+	f->last[r.shard] = f->sent[r.shard] = r.number;
 	f->at += stride;
 	return STEP_SENT;
 }

@@ -5,6 +5,7 @@
 #include "common/crc32c.h"
 #include "common/fdio.h"
 #include "common/seglog.h"
+#include "common/topic.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +46,7 @@ print_entry(const char *bytes, const struct record *r)
 	for (uint64_t i = 0; i < r->aux && n >= 8; i++, p += 8, n -= 8)
 		printf(" %016llx", (unsigned long long)get_u64(p));
 	printf(":");
-	if (record_is_sound(p, n))
+	if (record_is_sound(p, n) && p[9] != REC_ENTRY)        /* nested ones would take the stack */
 		print_record(p);
 	else
 		printf(" no record\n");
@@ -99,8 +100,12 @@ print_record(const char *bytes)
 		print_entry(bytes, &r);
 		return;
 	}
-	if (r.topic_len)
+	if (r.topic_len && topic_fault(record_topic(bytes), r.topic_len) == NULL)
 		printf(" topic %s", record_topic(bytes));
+	else if (r.topic_len) {
+		printf(" no topic ");
+		print_escaped((const unsigned char *)record_topic(bytes), r.topic_len);
+	}
 	if (r.type != REC_MACHINE && r.publisher)
 		printf(" client %016llx", (unsigned long long)r.publisher);
 	if (r.number)
@@ -135,7 +140,7 @@ static void
 dump_records(const char *p, size_t n, uint64_t offset, uint64_t salt, int crc, enum places places)
 {
 	size_t q = 0;
-	while (n - q >= RECORD_HEADER && record_is_sound(p + q, n - q) && (!crc || get_u32(p + q + 4) == record_crc(p + q, get_u32(p + q), salt))) {
+	while (q + RECORD_HEADER <= n && record_is_sound(p + q, n - q) && (!crc || get_u32(p + q + 4) == record_crc(p + q, get_u32(p + q), salt))) {
 		uint64_t own = get_u64(p + q + 16);
 		if (places != NO_OFFSETS && p[q + 9] == REC_END)
 			leads_to = get_u64(p + q + 48);
@@ -197,6 +202,8 @@ dump_bytes(const char *name, const char *p, size_t n)
 		check_text(p, n);
 		if (!only_check)
 			fwrite(p, 1, n, stdout);
+		if (!only_check && n && p[n - 1] != '\n')              /* it was cut off */
+			putchar('\n');
 	} else if (strncmp(name, "ring-", 5) == 0) {
 		printf("%s: requests not sent yet\n", name);
 		dump_records(p, n, 0, 0, 0, NO_OFFSETS);

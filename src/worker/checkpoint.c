@@ -3,6 +3,7 @@
 #include "common/crc32c.h"
 #include "common/fdio.h"
 #include "common/log.h"
+#include "common/topic.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -112,6 +113,7 @@ checkpoint_read(int dir, uint64_t *as_of, checkpoint_fn fn, void *with)
 	return fault ? -1 : 0;
 }
 
+/* A CRC finds accidents; what it cannot find is looked at here: a client, a subscription twice, a topic that can be none. */
 static int
 checkpoint_take(void *with, const void *bytes)
 {
@@ -119,9 +121,13 @@ checkpoint_take(void *with, const void *bytes)
 	struct record r;
 	record_get(&r, bytes);
 	struct machine *m;
-	struct client *c = r.type == REC_LISTED ? shard_client(s, r.publisher) : NULL;
+	struct client *c = r.type == REC_LISTED || r.type == REC_CLIENT ? shard_client(s, r.publisher) : NULL;
+	if ((r.type == REC_TOPIC || r.type == REC_LISTED) && topic_fault(record_topic(bytes), r.topic_len))
+		return -1;
 	switch (r.type) {
 	case REC_MACHINE:
+		if (r.publisher >> 32)
+			return -1;
 		m = shard_machine(s, (uint32_t)r.publisher);
 		m->place = r.aux;
 		m->away = (uint32_t)r.time;
@@ -134,7 +140,7 @@ checkpoint_take(void *with, const void *bytes)
 		shard_topic(s, record_topic(bytes), r.topic_len, 1)->kept = 1;
 		return 0;
 	case REC_CLIENT:
-		if (record_data_len(&r) != 24)
+		if (c != NULL || record_data_len(&r) != 24)
 			return -1;
 		c = shard_create(s, r.publisher, r.aux == 1);
 		c->last = r.number;
@@ -146,7 +152,10 @@ checkpoint_take(void *with, const void *bytes)
 		if (c == NULL)
 			return -1;
 		uint64_t place = c->machine->place;
-		shard_subscribe(s, c, shard_topic(s, record_topic(bytes), r.topic_len, 1), r.offset, r.flags);
+		struct topic *t = shard_topic(s, record_topic(bytes), r.topic_len, 1);
+		if (shard_subscription(c, t))
+			return -1;
+		shard_subscribe(s, c, t, r.offset, r.flags);
 		c->machine->place = place;             /* the check-point knows it better */
 		return 0;
 	default:

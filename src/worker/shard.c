@@ -99,10 +99,14 @@ shard_mark(struct shard *s, struct client *c, struct topic *t)
 struct subscription *
 shard_subscription(const struct client *c, const struct topic *t)
 {
-	struct subscription *sub = c->subscriptions;
-	while (sub && sub->topic != t)
-		sub = sub->next_of_client;
-	return sub;
+	/* it is in both lists: the shorter one says so */
+	struct subscription *a = c->subscriptions, *b = t->subscriptions;
+	for (; a && b; a = a->next_of_client, b = b->next_of_topic)
+		if (a->topic == t)
+			return a;
+		else if (b->client == c)
+			return b;
+	return NULL;
 }
 
 static void

@@ -1,0 +1,245 @@
+/* client_list - proves: of any files in the spool the daemon takes up either nothing, with a clear error, or values that are sound and that
+ * it writes and reads again unchanged; a client's saved ring goes into its segment as whole records, and is saved from a segment that a
+ * hostile process still writes to without a byte beyond.
+ * INPUT  u8 which file, u8 what is repaired (1: the CRC line); then the bytes of the file */
+#include <errno.h>
+#include <fcntl.h>
+#include "common/crc32c.h"
+#include "common/fdio.h"
+#include "common/hex.h"
+#include "common/topic.h"
+#include "daemon/members_file.h"
+#include "take_over.h"
+
+enum { TABLE = 1, CLIENT = 10, SLOTS = 4, SHARDS = 3, FILES = 4, LARGE_RECORD = 256 * 1024 };
+static const char *const names[FILES] = { "identity", "clients", "words-0", "ring-0" };
+
+static struct {
+	struct fuzz_input in;
+	struct { char *bytes; size_t n; } file[FILES];
+	struct ring *moving;                       /* somebody moves its head on while it is copied */
+	int moves;
+} fz;
+
+static int
+file_of(const char *name)
+{
+	for (int i = 0; i < FILES; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	fuzz_fail(__FILE__, __LINE__, name);
+}
+
+static void *
+edge_load(int dir, const char *name, size_t *n, size_t most)
+{
+	int i = file_of(name);
+	(void)dir;
+	if (fz.file[i].bytes == NULL || fz.file[i].n > most) {
+		errno = fz.file[i].bytes ? EFBIG : ENOENT;
+		return NULL;
+	}
+	char *p = malloc(fz.file[i].n + 1);
+	memcpy(p, fz.file[i].bytes, fz.file[i].n);
+	p[fz.file[i].n] = '\0';
+	*n = fz.file[i].n;
+	return p;
+}
+
+static int
+edge_replace(int dir, const char *name, const void *bytes, size_t n, int durable)
+{
+	int i = file_of(name);
+	(void)dir, (void)durable;
+	fz.file[i].bytes = malloc(n + 1);
+	memcpy(fz.file[i].bytes, bytes, n);
+	fz.file[i].n = n;
+	return 0;
+}
+
+static void *
+edge_copy(void *to, const void *from, size_t n)
+{
+	memcpy(to, from, n);
+	if (fz.moving && fz.moves-- > 0)
+		fz.moving->head += LARGE_RECORD;
+	return to;
+}
+
+#define fdio_load    edge_load
+#define fdio_replace edge_replace
+#define unlinkat(dir, name, flags) ((void)(dir), (void)(flags), (void)file_of(name))
+#include "daemon/members_file.c"
+#define memcpy(to, from, n) edge_copy(to, from, n)
+#include "common/ring.c"
+#undef memcpy
+
+static void
+new_daemon(struct daemon *d)
+{
+	*d = (struct daemon){ .shards = SHARDS, .table = ipcq_attach(TABLE, 0) };
+	d->members = calloc(SLOTS, sizeof *d->members);
+	d->members[0].segment = ipcq_attach(CLIENT, 0);
+	d->members[0].id = 0x700000005;
+}
+
+static void
+run_identity(void)
+{
+	struct daemon a = { 0 }, b = { 0 };
+	identity_load(&a);
+	FUZZ_CHECK(identity_save(&a) == 0);
+	identity_load(&b);
+	FUZZ_CHECK(memcmp(a.machine, b.machine, sizeof a.machine) == 0 && memcmp(a.store, b.store, sizeof a.store) == 0);
+	FUZZ_CHECK(a.serial == b.serial && a.shards == b.shards && a.shards <= SHARDS_MAX);
+}
+
+static void
+run_list(void)
+{
+	struct daemon a, b;
+	new_daemon(&a);
+	new_daemon(&b);
+	members_read(&a);
+	FUZZ_CHECK(a.used <= SLOTS);
+	for (uint32_t i = 0; i < a.used; i++) {
+		struct member *m = &a.members[i];
+		FUZZ_CHECK(m->state <= SLOT_DYING && memchr(m->name, '\0', sizeof m->name) != NULL);
+		FUZZ_CHECK(m->name[0] == '\0' || client_name_fault(m->name) == NULL);
+		FUZZ_CHECK(m->durable == 0 || m->durable == 1);
+	}
+	FUZZ_CHECK(members_save(&a) == 0);
+	members_read(&b);
+	FUZZ_CHECK(a.used == b.used && a.reserved_id == b.reserved_id);
+	for (uint32_t i = 0; i < a.used; i++) {
+		struct member *m = &a.members[i], *n = &b.members[i];
+		FUZZ_CHECK(m->state == n->state && m->id == n->id && m->generation == n->generation && m->owner == n->owner && m->uid == n->uid &&
+		    m->started == n->started && m->durable == n->durable && m->shm == n->shm && strcmp(m->name, n->name) == 0 &&
+		    memcmp(m->nonce, n->nonce, sizeof m->nonce) == 0);
+	}
+}
+
+static void
+run_words(void)
+{
+	struct daemon d;
+	new_daemon(&d);
+	members_load_words(&d, 0);
+	struct client_segment *c = d.members[0].segment;
+	for (uint32_t k = 0; k < SHARDS_MAX; k++)
+		FUZZ_CHECK(c->acked[k] == c->handed[k]);
+	members_save_words(&d, 0);
+}
+
+/* Everything that is in the ring, as the requester reads it. */
+static uint64_t
+count_ring(struct ring *ring)
+{
+	struct ring_reader r;
+	int broken;
+	uint64_t n = 0;
+	ring_reader_init(&r, ring, RING_CLIENT, ring->tail);
+	while (ring_next(&r, &broken) != NULL)
+		n++;
+	FUZZ_CHECK(!broken && r.at == ring->head);
+	return n;
+}
+
+static void
+run_ring(void)
+{
+	struct daemon d;
+	new_daemon(&d);
+	struct client_segment *c = d.members[0].segment;
+	struct ring *ring = client_requests(c);
+	members_load_ring(&d, 0);
+	count_ring(ring);
+	fz.file[3].bytes = NULL;
+	members_save_ring(&d, 0);
+	for (size_t q = 0; fz.file[3].bytes && q < fz.file[3].n; q += record_stride(get_u32(fz.file[3].bytes + q)))
+		FUZZ_CHECK(record_is_sound(fz.file[3].bytes + q, fz.file[3].n - q));
+}
+
+/* What is in the file is taken for a ring in which somebody goes on writing. */
+static void
+run_moving_ring(void)
+{
+	struct daemon d;
+	new_daemon(&d);
+	struct ring *ring = client_requests(d.members[0].segment);
+	for (uint64_t at = 0; at + LARGE_RECORD <= RING_CLIENT; at += LARGE_RECORD) {
+		struct record r = { .type = REC_MESSAGE, .header = RECORD_HEADER, .number = 1, .len = LARGE_RECORD };
+		record_put(ring->bytes + at, &r);
+	}
+	ring->head = fuzz_number(&fz.in, 4) % (RING_CLIENT / LARGE_RECORD + 1) * LARGE_RECORD;
+	fz.moves = (int)fuzz_number(&fz.in, 1) % 16;
+	fz.moving = ring;
+	members_save_ring(&d, 0);
+	fz.moving = NULL;
+	FUZZ_CHECK(fz.file[3].n <= RING_CLIENT);
+}
+
+static void
+body(void)
+{
+	unsigned which = (unsigned)fuzz_number(&fz.in, 1) % 5, how = (unsigned)fuzz_number(&fz.in, 1);
+	if (which == 4) {
+		run_moving_ring();
+		return;
+	}
+	size_t n = fz.in.n;
+	char *bytes = malloc(n + 16);
+	fuzz_bytes(&fz.in, bytes, n);
+	if (how & 1)
+		n += (size_t)sprintf(bytes + n, "crc %08x\n", crc32c(0, bytes, n));
+	fz.file[which].bytes = bytes;
+	fz.file[which].n = n;
+	(which == 0 ? run_identity : which == 1 ? run_list : which == 2 ? run_words : run_ring)();
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct machine_table *t = fuzz_segment(TABLE, sizeof *t);
+	struct client_segment *c = fuzz_segment(CLIENT, client_bytes());
+	memset(&fz, 0, sizeof fz);
+	t->capacity = SLOTS;
+	fz.in = (struct fuzz_input){ data, size };
+	if (size > 0 && data[0] % 5 >= 2)
+		fuzz_wipe(c, client_bytes());
+	int status = fuzz_run(body);
+	FUZZ_CHECK(status == -1 || status == EXIT_SYSTEM || status == EXIT_USAGE);
+	return 0;
+}
+
+/* ---- seeds ---- */
+
+static void
+seed_text(fuzz_seed_fn seed, const char *name, int which, const char *text)
+{
+	char b[1024];
+	seed(name, b, (size_t)snprintf(b, sizeof b, "%c\1%s", which, text));
+}
+
+void
+fuzz_seeds(fuzz_seed_fn seed)
+{
+	char b[1024] = { 3, 0 };
+	size_t n = 2;
+	seed_text(seed, "identity", 5, "mom spool 1 machine 00112233445566778899aabbccddeeff store ffeeddccbbaa99887766554433221100 serial 7 shards 1\n");
+	seed_text(seed, "identity-short-hex", 5, "mom spool 1 machine 0011 store ff serial 7 shards 1\n");
+	seed_text(seed, "identity-shards", 5, "mom spool 1 machine 00112233445566778899aabbccddeeff store ffeeddccbbaa99887766554433221100 serial 7 shards 4711\n");
+	seed_text(seed, "clients", 1, "mom clients 1 boot x next 1025\nslot 0 state 1 generation 1 owner 1 id 0000000700000001 uid 1000 pid 42 started 4711 durable 1 "
+	    "shm 5 sem 6 nonce 00112233445566778899aabbccddeeff name billing\nslot 2 state 3 generation 2 owner 3 id 0000000700000002 uid 0 pid 43 started 1 "
+	    "durable 0 shm -1 sem -1 nonce 00112233445566778899aabbccddeeff name -\n");
+	seed_text(seed, "clients-hostile", 1, "mom clients 1 boot x next 1025\nslot 0 state 1 generation 1 owner 1 id 0000000700000001 uid 1000 pid 42 started 4711 "
+	    "durable 7 shm 5 sem 6 nonce 00 name ../\033[2J\n");
+	seed_text(seed, "words", 2, "mom words 1 id 0000000700000005\nshard 0 acked 10 again 20 first 30\nshard 63 acked 1 again 2 first 3\nshard 64 acked 1\n");
+	struct record r = { .type = REC_MESSAGE, .topic_len = 4, .number = 1 };
+	n += record_make(b + n, &r, "news", "hello", 5);
+	n += record_make(b + n, &r, "news", "world!", 6);
+	seed("ring", b, n);
+	seed("ring-cut-in-padding", b, n - 2);
+	memcpy(b, "\4\0\5\0\0\0\17", 7);
+	seed("ring-moves", b, 7);
+}
