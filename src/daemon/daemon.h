@@ -76,6 +76,7 @@ int  members_keep(const struct registry_object *o, void *d);       /* for regist
 struct member *members_by_name(struct daemon *d, uid_t uid, const char *name);
 int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);  /* slot, or MOM_E* */
 int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0, 1: the forwarder is not done yet */
+int  member_is_gone(const struct member *m);                                                  /* one that counts as living */
 void member_died(struct daemon *d, uint32_t slot);
 void members_check(struct daemon *d);                  /* once a second: liveness, missing semaphores, words of durable clients */
 void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */

@@ -326,6 +326,13 @@ pidfd_says_dead(int pidfd)
 	return pidfd >= 0 && poll(&p, 1, 0) > 0;
 }
 
+/* Seen at once, without waiting for the kernel to tell: it gave the handle back, or its process is no more. */
+int
+member_is_gone(const struct member *m)
+{
+	return (m->segment && atomic_load(&m->segment->goodbye)) || pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started);
+}
+
 static void
 member_check(struct daemon *d, uint32_t i)
 {
