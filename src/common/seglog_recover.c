@@ -133,6 +133,8 @@ recover_last(struct recovery *r, size_t i)
 		return -1;
 	if (s->end != 0)
 		return 0;
+	if (s->packed)                                 /* it was on disk as a whole, before it had its name */
+		return recovery_mend(r, base, next_incarnation(s->at), 0);
 	bad = scan_has_later_mark(*s);
 	if (bad < 0)
 		return -1;
