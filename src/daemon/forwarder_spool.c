@@ -34,7 +34,7 @@ spool_append(const void *record, const uint64_t *ids, size_t n)
 }
 
 /* The record inside an entry and the number of its recipients; NULL where there is none: a file is believed no more than its lengths. */
-static const char *
+const char *
 entry_record(const char *entry, uint64_t *n)
 {
 	uint64_t room = get_u32(entry) - RECORD_HEADER;
