@@ -15,7 +15,7 @@ enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1, SEGLOG_RECORD_MAX = 2 * RECORD_MA
 
 struct seglog_file { uint64_t base, bytes, note; int due; };     /* note, due: the owner's */
 /* corrupt: where damaged segments move to, a path from dir; label: what stands in front of their names there */
-struct seglog_place { int dir; const char *corrupt, *label; };
+struct seglog_place { int dir; const char *corrupt, *label; uint16_t shard; };     /* shard: that GAPs name */
 
 struct seglog {
 	struct seglog_place place;
