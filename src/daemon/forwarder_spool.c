@@ -123,7 +123,7 @@ void
 spool_recover(void)
 {
 	slots_look(&f.slots, box_on_slot);                 /* the boxes first: the entries find their clients */
-	struct seglog_place place = { f.dir, "corrupt", "spool", RECORD_MOST(f.unit->message_max) };
+	struct seglog_place place = { f.dir, "corrupt", "spool", RECORD_MOST(f.unit->message_max), 0 };
 	uint64_t segment = SEGMENT_LEAST(f.unit->message_max) > SPOOL_SEGMENT ? SEGMENT_LEAST(f.unit->message_max) : SPOOL_SEGMENT;
 	if (seglog_open(&f.spool, &place, segment, 0, recover_entry, NULL) < 0)
 		spool_failed("cannot be taken up");
