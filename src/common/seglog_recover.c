@@ -112,8 +112,8 @@ recover_last(struct recovery *r, size_t i)
 		return recovery_mend(r, base, next_incarnation(base), 0);
 	if (bad < 0 || scan_records(s, r->from, r->fn, r->with) < 0)
 		return -1;
-	if (s->end != 0)                               /* one that leads back is damage */
-		return !leads_on(s) ? recovery_mend(r, base, next_incarnation(s->at), 0) : 0;
+	if (s->end != 0)                               /* perhaps in the page cache only; one that leads back is damage */
+		return leads_on(s) ? scan_make_durable(s) : recovery_mend(r, base, next_incarnation(s->at), 0);
 	bad = scan_has_later_mark(*s);
 	if (bad < 0)
 		return -1;
