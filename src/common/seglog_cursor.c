@@ -140,7 +140,8 @@ seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_
 		const char *p = bytes + q;
 		uint32_t len = get_u32(p), stride = record_stride(len);
 		uint64_t offset = get_u64(p + 16);
-		if (len < RECORD_HEADER || len > SEGLOG_RECORD_MAX || stride > n - q || (c->packed ? offset < *at : offset != *at))
+		/* in a packed segment a place may lie behind all that is left of it, END's too */
+		if (len < RECORD_HEADER || len > SEGLOG_RECORD_MAX || stride > n - q || (c->packed ? offset < *at && p[9] != REC_END : offset != *at))
 			break;
 		if (!record_is_sound(p, n - q) || get_u32(p + 4) != record_crc(p, len, c->salt))
 			break;
