@@ -14,6 +14,12 @@ $(TEST_PROGRAMS): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST_LIB) $(LIB) $(OBJ)/lib
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
+# ---- storms of the disk: the calls that change a folder are recorded ----
+DISK_CALLS = openat close write pwrite ftruncate renameat unlinkat fsync fdatasync fallocate getrandom
+TEST_PROGRAMS += $(TESTS_OUT)/storm/images
+$(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/disk.o $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
+
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o

@@ -35,9 +35,54 @@ static struct {
 	uint64_t place;                /* of the machine */
 	uint64_t highest;              /* offset that was given */
 	unsigned life;
-	int chain;
+	int chain, dir;
+	char *before;                  /* the image as it was, described: with LIFE=n only, it takes time */
 	long images, cuts, lives, kills;
 } z;
+
+/* our own look at a segment: where its sound records end, and where END leads */
+struct look { uint64_t pos, at, mark, end; int packed; };
+static struct look
+look_at(const unsigned char *p, size_t n)
+{
+	struct look k = { SEGLOG_HEADER, n >= SEGLOG_HEADER ? get_u64(p + 16) : 0, 0, 0, 0 };
+	k.packed = n >= SEGLOG_HEADER && get_u32(p + 12) == 1;
+	while (n >= SEGLOG_HEADER && !k.end && k.pos + RECORD_HEADER <= n) {
+		const unsigned char *r = p + k.pos;
+		uint32_t len = get_u32(r);
+		if (len < RECORD_HEADER || len > n - k.pos || record_stride(len) > n - k.pos || !record_is_sound(r, n - k.pos) ||
+		    get_u32(r + 4) != record_crc(r, len, get_u64(p + 24)) || (k.packed ? get_u64(r + 16) < k.at : get_u64(r + 16) != k.at))
+			break;
+		if (r[9] == REC_END)
+			k.end = get_u64(r + 48);
+		if (r[9] == REC_MARK)
+			k.mark = get_u64(r + 48);
+		k.at = r[9] == REC_GAP ? get_u64(r + 48) : get_u64(r + 16) + record_stride(len);
+		k.pos += record_stride(len);
+	}
+	return k;
+}
+
+/* the files, for whoever has to understand a failure */
+static char *
+describe(int dir)
+{
+	char names[DISK_FILES][DISK_NAME], *text = t_text(" "), *next;
+	int n = disk_names(dir, names, DISK_FILES);
+	for (int i = 0; i < n; i++, text = next) {
+		size_t size;
+		unsigned char *bytes = (unsigned char *)disk_get(dir, names[i], &size);
+		struct look k = look_at(bytes, bytes ? size : 0);
+		next = t_text("%s\n    %s: %zu bytes", text, names[i], bytes ? size : 0);
+		if (bytes && strncmp(names[i], "log-", 4) == 0)
+			next = t_text("%s, %ssound up to byte %llu, offset %llx, mark %llx, end %llx", next, k.packed ? "packed, " : "", (unsigned long long)k.pos,
+			    (unsigned long long)k.at, (unsigned long long)k.mark, (unsigned long long)k.end);
+		else if (bytes && size >= 24)
+			next = t_text("%s, as of %llx", next, (unsigned long long)get_u64(bytes + 16));
+		free(bytes);
+	}
+	return text;
+}
 
 #define WANT(cond, ...) do { if (!(cond)) want_fail(__LINE__, #cond, t_text(__VA_ARGS__)); } while (0)
 static void want_fail(int line, const char *what, const char *text) __attribute__((noreturn));
@@ -45,8 +90,8 @@ static void
 want_fail(int line, const char *what, const char *text)
 {
 	const char *seed = getenv("SEED");
-	t_fail(__FILE__, line, what, "%s\n    repeat: SEED=%s LIFE=%d%s build/tests-release/storm/images crash\n    log: %s", text, seed ? seed : "1", z.chain,
-	    t_is_long() ? " LONG=1" : "", disk_log);
+	t_fail(__FILE__, line, what, "%s\n    repeat: SEED=%s LIFE=%d%s build/tests-release/storm/images crash\n    log: %s    before:%s\n    now:%s", text, seed ? seed : "1", z.chain,
+	    t_is_long() ? " LONG=1" : "", disk_log, z.before ? z.before : " (with LIFE=n)", z.dir ? describe(z.dir) : "");
 }
 
 static size_t
@@ -173,28 +218,6 @@ pack(struct shard *s, struct t_rng *rng)
 
 struct image { uint64_t least, most, highest, place; };        /* numbers that must, that may be there; offset, place that were given */
 
-/* our own look at a segment: where its sound records end, and whether with END */
-struct look { uint64_t pos, at, mark; int end; };
-static struct look
-look_at(const unsigned char *p, size_t n)
-{
-	struct look k = { SEGLOG_HEADER, n >= SEGLOG_HEADER ? get_u64(p + 16) : 0, 0, 0 };
-	int packed = n >= SEGLOG_HEADER && get_u32(p + 12) == 1;
-	while (n >= SEGLOG_HEADER && !k.end && k.pos + RECORD_HEADER <= n) {
-		const unsigned char *r = p + k.pos;
-		uint32_t len = get_u32(r);
-		if (len < RECORD_HEADER || len > n - k.pos || record_stride(len) > n - k.pos || !record_is_sound(r, n - k.pos) ||
-		    get_u32(r + 4) != record_crc(r, len, get_u64(p + 24)) || (packed ? get_u64(r + 16) < k.at : get_u64(r + 16) != k.at))
-			break;
-		k.end = r[9] == REC_END;
-		if (r[9] == REC_MARK)
-			k.mark = get_u64(r + 48);
-		k.at = r[9] == REC_GAP ? get_u64(r + 48) : get_u64(r + 16) + record_stride(len);
-		k.pos += record_stride(len);
-	}
-	return k;
-}
-
 /* The torn tail that the last segment has, as the log must name it; "" where there is none. */
 static char *
 torn_tail(int dir)
@@ -264,6 +287,9 @@ judge_image(int dir, struct image want)
 {
 	struct shard s;
 	char *torn = torn_tail(dir);
+	z.dir = dir;
+	if (getenv("LIFE"))
+		z.before = describe(dir);
 	WANT(shard_open(&s, dir) == 0, "not taken up: %s", strerror(errno));
 	struct client *c = shard_client(&s, ID);
 	uint64_t last = c ? c->last : 0;
@@ -416,6 +442,7 @@ static void
 chain(int live_dir, int image_dir, struct t_rng *rng, long until, size_t most)
 {
 	z.written = z.acked = z.highest = z.place = 0;
+	z.life = 0;
 	disk_clear(live_dir);
 	disk_watch(live_dir);
 	for (int i = 0; i < LIVES && z.images < until; i++) {
