@@ -176,7 +176,8 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 	struct recovery r = { .log = l, .from = from, .fn = fn, .with = with, .scan = { .fd = -1 } };
 	*l = (struct seglog){ .place = *place, .dir = place->dir, .fd = -1, .segment_bytes = segment_bytes, .room = BATCH + 2 * RECORD_MAX };
 	l->buffer = malloc(l->room);
-	if (l->buffer == NULL || scan_begin(&r.scan) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
+	/* names first: what is built on a rename that a killed predecessor did not sync must not outlive it */
+	if (l->buffer == NULL || scan_begin(&r.scan) < 0 || fdio_sync(l->dir) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
 		free(r.scan.buffer);
 		return -1;
 	}
