@@ -475,14 +475,15 @@ tear(struct file *f, const struct change *c, struct t_rng *rng)
 	}
 }
 
-/* what lay in that place of the disk before: bytes of another file, at the same place in it where there are */
+/* What lay on the disk where the file grew: bytes of another file, at the same place in it where there are. What is written over is old or new. */
 static void
 stale(struct file *f, const struct change *c, const struct disk *d, struct t_rng *rng)
 {
 	const struct file *other = &d->files[t_rng_below(rng, (uint64_t)d->file_count)];
+	size_t grown = f->size > c->at ? f->size - c->at : 0;
 	if (c->at + c->n > f->size)
 		file_size(f, c->at + c->n);
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = grown; i < c->n; i++)
 		f->bytes[c->at + i] = other->size > c->at + i && other != f ? other->bytes[c->at + i] : (unsigned char)t_rng_below(rng, 256);
 }
 
@@ -598,7 +599,10 @@ disk_get(int dir, const char *name, size_t *n)
 	int fd = __real_openat(dir, name, O_RDONLY);
 	if (fd < 0)
 		return NULL;
-	REQUIRE(fstat(fd, &st) == 0, "stat: %s", strerror(errno));
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		__real_close(fd);
+		return NULL;
+	}
 	char *bytes = malloc((size_t)st.st_size + 1);
 	*n = (size_t)st.st_size;
 	REQUIRE(pread(fd, bytes, *n, 0) == st.st_size, "read(%s): %s", name, strerror(errno));
