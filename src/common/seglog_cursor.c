@@ -74,7 +74,7 @@ cursor_find(struct seglog_cursor *c)
 		ssize_t n = fdio_pread_full(c->fd, p, sizeof p, c->pos);
 		if (n < 0)
 			return -1;
-		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > RECORD_MAX || get_u64(p + 16) >= c->at || p[9] == REC_END)
+		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > SEGLOG_RECORD_LIMIT || get_u64(p + 16) >= c->at || p[9] == REC_END)
 			return 0;
 		if (p[9] == REC_GAP && get_u64(p + 48) > c->at) {
 			c->at = get_u64(p + 16);
@@ -140,7 +140,7 @@ seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_
 		const char *p = bytes + q;
 		uint32_t len = get_u32(p), stride = record_stride(len);
 		uint64_t offset = get_u64(p + 16);
-		if (len < RECORD_HEADER || len > SEGLOG_RECORD_MAX || stride > n - q || (c->packed ? offset < *at : offset != *at))
+		if (len < RECORD_HEADER || len > SEGLOG_RECORD_LIMIT || stride > n - q || (c->packed ? offset < *at : offset != *at))
 			break;
 		if (!record_is_sound(p, n - q) || get_u32(p + 4) != record_crc(p, len, c->salt))
 			break;

@@ -19,6 +19,7 @@ struct member {                          /* one slot of the client table */
 	uint8_t nonce[16];
 	int shm, sem, socket, pidfd;
 	struct client_segment *segment;
+	uint64_t ring;                   /* bytes of each of its two rings */
 	uint64_t saved_ack;              /* digest of what is saved of a durable client's words */
 	uint32_t away;                   /* seconds that a durable client has had no process */
 	int absent;                      /* ticks in a row in which nobody had the segment attached */
@@ -38,7 +39,7 @@ struct daemon {
 	int table_id;
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
-	uint32_t serial, shards;
+	uint32_t serial, shards, message_max;
 	uint64_t token, token_before;    /* of the last WELCOME (on disk before anything else is done), and the one before */
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
 	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */

@@ -32,7 +32,8 @@ slot_attach(struct slots *s, uint32_t i, int id)
 	v->segment = ipcq_attach(id, 0);
 	if (v->segment == NULL && errno != EINVAL && errno != EIDRM)       /* else it is gone: the table will say so */
 		log_fatal(EXIT_SYSTEM, "shmat(client %u): %s: tried again", i, strerror(errno));
-	if (v->segment && (v->segment->magic != MAGIC_CLIENT || v->segment->layout != IPC_LAYOUT)) {
+	v->ring = client_ring(ipcq_bytes(id));
+	if (v->segment && (v->ring == 0 || v->segment->magic != MAGIC_CLIENT || v->segment->layout != IPC_LAYOUT)) {
 		ipcq_detach(v->segment);
 		v->segment = NULL;
 	}
