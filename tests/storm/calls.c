@@ -3,7 +3,8 @@
  *
  * A run is a scripted scenario (script.h) with one blow (shim.h) and ends as if there had been none, or with an error that says what and is
  * got over by starting again what ended. LONG=1 (make storm) goes through all points; otherwise a sample that SEED chooses. POINT=... in the
- * environment repeats one, as each failure says: POINT=worker:1:fail:37:0 (role, life, kind, n, turn of the errno). */
+ * environment repeats one, as each failure says: POINT=worker:1:fail:37:0:0 (role, life, kind, n, turn of the errno, seed of a wall clock that
+ * jumps every millisecond or 0). */
 #include <storm/script.h>
 #include <lib/proc.h>
 #include <lib/server.h>
@@ -22,9 +23,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RUN_MS = 20000, SAMPLE = 8, FAILURES_TOLD = 8, SLOW_MS = 3000 };
+enum { RUN_MS = 20000, LANES = 2, POINTS_MOST = 16384 };
 static const char *const roles[] = SHIM_ROLE_NAMES, *const kinds[] = SHIM_KIND_NAMES;
-struct point { int role, life, kind, n, turn; };
+struct point { int role, life, kind, n, turn, jumps; };
 
 static struct storm *s;
 static struct server broker, one;
@@ -145,9 +146,22 @@ look_at_worker(void)
 	server_up(&broker);
 }
 
+/* By up to a year back and forth, from the moment that anybody looks at it. */
+static void
+clock_jumps(void)
+{
+	static struct t_rng rng;
+	if (!now.jumps)
+		return;
+	if (rng.state == 0)
+		t_rng_init(&rng, (uint64_t)now.jumps);
+	atomic_store(&s->shim.wall_us, ((int64_t)t_rng_below(&rng, 2 * 366 * 86400) - 366 * 86400) * 1000000);
+}
+
 static void
 tick(const char *what)
 {
+	clock_jumps();
 	if (atomic_load(&s->failed))
 		run_failed();
 	if (t_now_ms() > k.end)
@@ -282,12 +296,15 @@ kill_rest(void)
 	}
 }
 
-static struct { long runs, hits, errors, again, failures, slow; int64_t slowest; struct point slowest_at; } total;
+static struct total {                          /* shared by the lanes */
+	atomic_long runs, hits, errors, again, failures, slowest;
+	struct point slowest_at;
+} *total;
 
 static char *
 point_text(struct point p)
 {
-	return t_text("%s:%d:%s:%d:%d", roles[p.role], p.life, kinds[p.kind], p.n, p.turn);
+	return t_text("%s:%d:%s:%d:%d:%d", roles[p.role], p.life, kinds[p.kind], p.n, p.turn, p.jumps);
 }
 
 /* 1: it was as promised. The struct storm of the run stays in *s until the next. */
@@ -295,7 +312,7 @@ static int
 run(struct point p)
 {
 	static int number;
-	char *folder = t_text("%s/%d", root, ++number), *file = t_text("%s/storm", folder);
+	char *folder = t_text("%s/%d-%d", root, (int)getpid(), ++number), *file = t_text("%s/storm", folder);
 	now = p;
 	if (s)
 		munmap(s, sizeof *s);
@@ -323,14 +340,13 @@ run(struct point p)
 	kill_rest();
 	sysv_remove_left(folder);
 	int64_t took = t_now_ms() - start;
-	total.runs++;
-	total.hits += atomic_load(&s->shim.hit);
-	total.errors += atomic_load(&s->errors);
-	total.again += atomic_load(&s->ear.again) + atomic_load(&s->own.again);
-	total.slow += took > SLOW_MS;
-	if (took > total.slowest) {
-		total.slowest = took;
-		total.slowest_at = p;
+	atomic_fetch_add(&total->runs, 1);
+	atomic_fetch_add(&total->hits, atomic_load(&s->shim.hit));
+	atomic_fetch_add(&total->errors, atomic_load(&s->errors));
+	atomic_fetch_add(&total->again, atomic_load(&s->ear.again) + atomic_load(&s->own.again));
+	if (took > atomic_load(&total->slowest)) {
+		atomic_store(&total->slowest, took);
+		total->slowest_at = p;
 	}
 	if (getenv("V"))
 		fprintf(stderr, "%s %s %s %s %lld ms errors %d again %d%s%s\n", point_text(p), atomic_load(&s->shim.hit) ? s->shim.call : "missed",
@@ -346,18 +362,26 @@ run(struct point p)
 static void
 tell(struct point p)
 {
-	total.failures++;
-	if (total.failures <= FAILURES_TOLD)
-		fprintf(stderr, "calls: %s (%s %s): %s\n    again: POINT=%s nice make test T=calls/point\n", point_text(p), s->shim.call,
-		    s->shim.error ? strerrorname_np(s->shim.error) : "", s->why, point_text(p));
-	CHECK(0, "%s (%s %s): %s; again: POINT=%s make test T=calls/point", point_text(p), s->shim.call,
-	    s->shim.error ? strerrorname_np(s->shim.error) : "", s->why, point_text(p));
+	const char *error = s->shim.error ? t_text(" %s", strerrorname_np(s->shim.error)) : "";
+	char *line = t_text("%s (%s%s): %s; again: POINT=%s make test T=calls/point", point_text(p), s->shim.call, error, s->why, point_text(p));
+	if (atomic_fetch_add(&total->failures, 1))     /* the first is the case's reason */
+		fprintf(stderr, "calls: %s\n", line);
+	CHECK(0, "%s", line);
+}
+
+static int
+repeat(struct point p)
+{
+	int ok = run(p);
+	if (!ok)
+		tell(p);
+	return ok;
 }
 
 static void
 close_root(void)
 {
-	if (!(total.failures && getenv("KEEP")))
+	if (!(atomic_load(&total->failures) && getenv("KEEP")))
 		nftw(root, delete_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -374,20 +398,18 @@ open_root(void)
 	root = t_text("%s/mom-calls.XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : t_dir());
 	REQUIRE(mkdtemp(root), "%s: %s", root, strerror(errno));
 	t_at_end(close_root);
+	total = t_shared_memory(sizeof *total);
 }
+
+static const struct point no_blow = { SHIM_CLIENT, SHIM_LIVES + 1, 0, 0, 0, 0 };
 
 /* How many calls there are to hit. */
 static struct shim *
 measure(void)
 {
 	static struct shim counts;
-	struct point none = { .role = -1, .life = 1 };
-	none.role = SHIM_CLIENT;
-	none.life = SHIM_LIVES + 1;            /* nobody's */
-	if (!run(none)) {
-		tell(none);
-		t_fail(__FILE__, __LINE__, "the scenario without a blow", "%s", s->why);
-	}
+	if (!repeat(no_blow))
+		_exit(1);
 	counts = s->shim;
 	for (int r = 0; getenv("V") && r < SHIM_ROLES; r++)
 		for (int l = 0; l < 2; l++)
@@ -396,30 +418,65 @@ measure(void)
 	return &counts;
 }
 
+static struct { struct point point[POINTS_MOST]; int count, lane; } todo;
+
+static void
+add(struct point p)
+{
+	REQUIRE(todo.count < POINTS_MOST, "too many points");
+	todo.point[todo.count++] = p;
+}
+
+static void
+lane(void *number)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	for (int i = (int)(intptr_t)number; i < todo.count; i += LANES)
+		repeat(todo.point[i]);
+}
+
+static void
+run_all(void)
+{
+	int64_t began = t_now_ms();
+	pid_t pids[LANES];
+	int status;
+	for (int i = 0; t_is_long() && i < LANES; i++)
+		pids[i] = t_spawn(lane, (void *)(intptr_t)i);
+	for (int i = 0; t_is_long() && i < LANES; i++)
+		REQUIRE(waitpid(pids[i], &status, 0) == pids[i] && status == 0, "a lane ended with wait status 0x%x", status);
+	for (int i = 0; !t_is_long() && i < todo.count; i++)
+		repeat(todo.point[i]);
+	t_remark("%ld runs, %ld hits, %ld calls failed and were made again, %ld messages came again and were flagged, %lld s, slowest %ld ms at %s",
+	    total->runs, total->hits, total->errors, total->again, (long long)(t_now_ms() - began) / 1000, total->slowest, point_text(total->slowest_at));
+	close_root();
+}
+
+static int
+lives_of(int role)
+{
+	return role == SHIM_BROKER_SERVER || role == SHIM_WORKER || role == SHIM_MOM_DAEMON || role == SHIM_MOM_FORWARDER ? 2 : 1;
+}
+
 static void
 role_points(int role)
 {
-	static const char *const restarted = "broker_server worker mom_daemon mom_forwarder";
 	struct t_rng rng;
 	open_root();
 	t_rng_init(&rng, (uint64_t)role + 100);
 	struct shim *counts = measure();
-	int64_t began = t_now_ms();
-	for (int life = 1; life <= (strstr(restarted, roles[role]) ? 2 : 1); life++)
+	for (int life = 1; life <= lives_of(role); life++)
 		for (int kind = 0; kind < SHIM_KINDS; kind++) {
 			int calls = atomic_load(&counts->calls[role][life - 1][kind]);
-			for (int i = 0; i < (t_is_long() ? calls : 1); i++) {
-				int n = t_is_long() ? i + 1 : 1 + (int)t_rng_below(&rng, (uint64_t)calls);
-				struct point p = { role, life, kind, n, i % 2 ? (int)t_rng_below(&rng, 6) : 0 };
-				if (calls && !run(p))
-					tell(p);
+			for (int n = 1; t_is_long() && n <= calls; n++) {
+				add((struct point){ role, life, kind, n, 0, 0 });
+				if (kind == SHIM_FAIL)
+					add((struct point){ role, life, kind, n, 1 + (int)t_rng_below(&rng, 5), 0 });
 			}
+			if (!t_is_long() && calls)
+				add((struct point){ role, life, kind, 1 + (int)t_rng_below(&rng, (uint64_t)calls), (int)t_rng_below(&rng, 3), 0 });
 		}
-	printf("%s: %ld runs, %ld hits, %ld calls failed and were made again, %ld messages came again and were flagged, %lld s, slowest %lld ms at %s\n",
-	    roles[role], total.runs, total.hits, total.errors, total.again, (long long)(t_now_ms() - began) / 1000, (long long)total.slowest,
-	    point_text(total.slowest_at));
-	fflush(stdout);
-	close_root();
+	run_all();
 }
 
 #define STAYS "killed before or after any system call, or one fails or comes short: what was acknowledged arrives once and in order, a stop leaves nothing"
@@ -432,6 +489,26 @@ TEST(mom_requester, "mom_requester " STAYS) { role_points(SHIM_MOM_REQUESTER); }
 TEST(mom_responser, "mom_responser " STAYS) { role_points(SHIM_MOM_RESPONSER); }
 TEST(mom_forwarder, "mom_forwarder " STAYS) { role_points(SHIM_MOM_FORWARDER); }
 TEST(client, "a program " STAYS) { role_points(SHIM_CLIENT); }
+
+TEST(wall_clock, "a wall clock that jumps by up to a year every millisecond, with a blow or without, changes no order, doubles nothing, and stops no timer")
+{
+	struct t_rng rng;
+	open_root();
+	t_rng_init(&rng, 200);
+	struct shim *counts = measure();
+	for (int i = 1; i <= (t_is_long() ? 300 : 8); i++) {
+		struct point p = no_blow;
+		if (i % 4) {
+			p.role = (int)t_rng_below(&rng, SHIM_ROLES);
+			p.life = 1 + (int)t_rng_below(&rng, (uint64_t)lives_of(p.role));
+			p.n = 1 + (int)t_rng_below(&rng, (uint64_t)atomic_load(&counts->calls[p.role][p.life - 1][SHIM_BEFORE]));
+			p.kind = i % 4 == 3 ? SHIM_HELD : SHIM_BEFORE;
+		}
+		p.jumps = 1 + (int)t_rng_below(&rng, 1000000);
+		add(p);
+	}
+	run_all();
+}
 
 static int
 index_of(const char *word, const char *const *words, int n)
@@ -447,16 +524,13 @@ TEST(point, "one point of the others, as POINT says; without it the scenario wit
 {
 	const char *text = getenv("POINT");
 	char role[24], kind[24];
-	struct point p = { 0 };
+	struct point p = no_blow;
 	open_root();
-	if (!text) {
-		measure();
-	} else {
-		REQUIRE(sscanf(text, "%23[^:]:%d:%23[^:]:%d:%d", role, &p.life, kind, &p.n, &p.turn) == 5, "POINT=%s: ROLE:LIFE:KIND:N:TURN", text);
+	if (text) {
+		REQUIRE(sscanf(text, "%23[^:]:%d:%23[^:]:%d:%d:%d", role, &p.life, kind, &p.n, &p.turn, &p.jumps) >= 4, "POINT=%s: ROLE:LIFE:KIND:N:TURN:SEED", text);
 		p.role = index_of(role, roles, SHIM_ROLES);
 		p.kind = index_of(kind, kinds, SHIM_KINDS);
-		if (!run(p))
-			tell(p);
 	}
+	repeat(p);
 	close_root();
 }
