@@ -50,13 +50,10 @@ scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
 static int
 scan_is_sound(const struct seglog_scan *s, const char *p, size_t n, uint64_t at)
 {
-	uint64_t offset = get_u64(p + 16);
-	if (p[9] == REC_GAP && (!s->packed || get_u64(p + 48) < offset || (s->limit && get_u64(p + 48) > s->limit)))
+	if (!seglog_is_sound(p, n < s->most ? n : s->most, at, s->base, s->salt, s->packed))
 		return 0;
-	if (s->limit && p[9] != REC_END && offset + (p[9] == REC_GAP ? 0 : record_stride(get_u32(p))) > s->limit)
-		return 0;
-	return (s->packed ? offset >= at : offset == at) && record_is_sound(p, n < s->most ? n : s->most) && record_stride(get_u32(p)) <= n &&
-	    get_u32(p + 4) == record_crc(p, get_u32(p), s->salt);
+	uint64_t behind = p[9] == REC_GAP ? get_u64(p + 48) : get_u64(p + 16) + (p[9] == REC_END ? 0 : record_stride(get_u32(p)));
+	return s->limit == 0 || behind <= s->limit;
 }
 
 int
@@ -318,6 +315,14 @@ mend_keep(struct seglog *l, uint64_t base)
 		r = -1;
 	fdio_close(&fd);
 	return r;
+}
+
+int
+seglog_set_aside(struct seglog *l, uint64_t base)
+{
+	char name[SEGLOG_NAME];
+	seglog_name(name, base);
+	return mend_keep(l, base) < 0 || fdio_unlink_at(l->dir, name) < 0 || fdio_sync(l->dir) < 0 ? -1 : 0;
 }
 
 int

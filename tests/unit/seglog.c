@@ -1,5 +1,6 @@
 /* seglog - the log in segments: what a crash leaves, what a start makes of it (db/README.md, S2 to S6) */
 #include <lib/t.h>
+#include "common/crc32c.h"
 #include "common/fdio.h"
 #include "common/seglog.h"
 #include <errno.h>
@@ -291,6 +292,52 @@ TEST(lost_files, "a segment without its header, or gone as a whole: a gap says s
 		REQUIRE(t.count == 2 && t.numbers[1] == 3, "%zu records", t.count);
 		t = read_all(&l, dir, base[0]);
 		REQUIRE(t.count == 2 && t.gaps == 1 && t.gap_from == base[1] && t.gap_to == base[2], "%zu records, %d gaps", t.count, t.gaps);
+		seglog_close(&l);
+		close(dir);
+	}
+}
+
+/* A copy of a segment's file under the name of one that begins 8 bytes later; as_its_own: with a header that says so. */
+static void
+stray_copy(const char *sub, uint64_t base, int as_its_own)
+{
+	size_t n;
+	int dir = open(sub, O_RDONLY | O_DIRECTORY);
+	char *bytes = fdio_load(dir, t_text("log-%016llx", (unsigned long long)base), &n, SEGMENT);
+	REQUIRE(bytes, "load");
+	if (as_its_own) {
+		put_u64(bytes + 16, base + 8);
+		put_u32(bytes + 60, crc32c(0, bytes, 60));
+	}
+	REQUIRE(fdio_replace(dir, t_text("log-%016llx", (unsigned long long)base + 8), bytes, n, 0) == 0, "write");
+	free(bytes);
+	close(dir);
+}
+
+TEST(overlapping_files, "a file that lies across the log's own segments is set aside by name: nothing of the log is lost, recovery and readers agree")
+{
+	for (int way = 0; way < 4; way++) {            /* between two segments, or behind the last one's END; with its own header or another's */
+		struct seglog l;
+		struct told t = { .count = 0 };
+		char *sub = t_path("way-%d", way);
+		mkdir(sub, 0700);
+		int dir = open(sub, O_RDONLY | O_DIRECTORY);
+		reopen(&l, dir);
+		for (uint64_t i = 0; i < 2; i++) {
+			append(&l, 2 * i + 1, 20);
+			append(&l, 2 * i + 2, 20);
+			REQUIRE(seglog_roll(&l) == 0, "roll");
+		}
+		uint64_t first = l.files[0].base, last = l.files[1].base, empty = l.base;
+		seglog_close(&l);
+		if (way & 1)
+			REQUIRE(unlink(t_text("%s/log-%016llx", sub, (unsigned long long)empty)) == 0, "unlink");
+		stray_copy(sub, way & 1 ? last : first, way & 2);
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(t.count == 4 && t.gaps == 0, "way %d: %zu records, %d gaps", way, t.count, t.gaps);
+		t = read_all(&l, dir, first);
+		REQUIRE(t.count == 4 && t.gaps == 0, "way %d: a reader gets %zu records, %d gaps", way, t.count, t.gaps);
+		REQUIRE(access(t_text("%s/corrupt/test-log-%016llx", sub, (unsigned long long)(way & 1 ? last : first) + 8), F_OK) == 0, "way %d: it is not kept", way);
 		seglog_close(&l);
 		close(dir);
 	}
