@@ -55,6 +55,8 @@ seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed)
 {
 	unsigned char head[SEGLOG_HEADER];
 	ssize_t n = fdio_pread_full(fd, head, sizeof head, 0);
+	if (n < 0)
+		return -3;
 	if (n != sizeof head || memcmp(head, "MOMLOG1\n", 8) != 0 || get_u32(head + 60) != crc32c(0, head, 60))
 		return -1;
 	if (get_u32(head + 8) > SEGLOG_VERSION || get_u32(head + 12) > 1)
@@ -121,9 +123,11 @@ seglog_seek(struct seglog_cursor *c, int dir, uint64_t at)
 		c->base = base;
 		c->at = at < base ? base : at;
 		c->pos = c->at - base + SEGLOG_HEADER;
-		if (seglog_header(c->fd, &in_file, &c->salt, &c->packed) < 0 || in_file != base) {
+		int bad = seglog_header(c->fd, &in_file, &c->salt, &c->packed);
+		if (bad || in_file != base) {
+			int keep = bad == -3 ? errno : EBADMSG;
 			seglog_leave(c);
-			errno = EBADMSG;
+			errno = keep;
 			return -1;
 		}
 		if (c->packed && cursor_find(c) < 0) {
