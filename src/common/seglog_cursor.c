@@ -24,9 +24,13 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 	size_t room = 0;
 	*files = NULL;
 	*count = 0;
-	if (d == NULL)
+	if (d == NULL) {
+		int keep = errno;
+		fdio_close(&fd);
+		errno = keep;
 		return -1;
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+	}
+	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;) {
 		unsigned long long base;
 		char name[32];
 		if (sscanf(e->d_name, "log-%16llx", &base) != 1)
@@ -37,14 +41,22 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 		if (*count == room) {
 			struct seglog_file *grown = realloc(*files, (room = room ? room * 2 : 16) * sizeof *grown);
 			if (grown == NULL) {
-				closedir(d);
-				return -1;
+				errno = ENOMEM;
+				break;
 			}
 			*files = grown;
 		}
 		(*files)[(*count)++] = (struct seglog_file){ .base = base };
 	}
+	int error = errno;                             /* a folder that cannot be read is not an empty one */
 	closedir(d);
+	if (error) {
+		free(*files);
+		*files = NULL;
+		*count = 0;
+		errno = error;
+		return -1;
+	}
 	if (*count)
 		qsort(*files, *count, sizeof **files, by_base);
 	return 0;
