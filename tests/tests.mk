@@ -45,3 +45,11 @@ fuzz-programs: $(FUZZ_TARGETS:%=build/fuzz/%)
 
 -include $(wildcard $(TESTS_OUT)/*/*.d)
 .PRECIOUS: $(TESTS_OUT)/%.o
+.PRECIOUS: $(TESTS_OUT)/%.o
+
+# ---- tests/storm/shim: preloaded into the processes of a run; never linked ----
+SHIM = $(TESTS_OUT)/storm/shim.so
+$(SHIM): tests/storm/shim/shim.c tests/storm/shim/shim.h
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $<
+$(TESTS_OUT)/storm/calls $(TESTS_OUT)/storm/clock: | $(SHIM)

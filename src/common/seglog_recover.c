@@ -207,7 +207,11 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 		return -1;
 	}
 	uint64_t next = UINT64_C(1) << 40;
-	int bad = recover_files(&r);
+	int bad = r.count == 0 && from > 0 ? -1 : recover_files(&r);
+	if (r.count == 0 && from > 0) {                /* to begin anew would give out offsets again */
+		log_error("%s: it has no log any more, though its check-point is of %016llx: bring the log back", place->label, (unsigned long long)from);
+		errno = ENOENT;
+	}
 	if (bad) {
 		fdio_close(&r.scan.fd);
 		free(r.files);
