@@ -54,7 +54,8 @@ pass(int rounds, long each, uint64_t segment)
 	int id = talk_create();
 	mouth->index = 1;
 	mouth->flags = MOM_FAST | MOM_ASYNC;
-	pid_t watching = watch_start(ear, mouth, shard, segment);
+	/* all along only in the long form: how far the freeing lags behind is a matter of how busy the machine is */
+	pid_t watching = t_is_long() ? watch_start(ear, mouth, shard, segment) : 0;
 	for (int i = 0; i < rounds; i++) {
 		say(id, "quiet", t_text("number %d", i));
 		mouth->count = each;
@@ -67,11 +68,13 @@ pass(int rounds, long each, uint64_t segment)
 		WAIT_FOR(disk_used(shard, "log-") < 2 * segment, "%llu bytes on disk for %d small messages", (unsigned long long)disk_used(shard, "log-"), i + 1);
 	}
 	bye(id);
-	watch->stop = 1;
-	REQUIRE(t_join(watching) == 0, "the disk's watch failed");
+	if (watching) {
+		watch->stop = 1;
+		REQUIRE(t_join(watching) == 0, "the disk's watch failed");
+		t_remark("%ld MB passed; on disk at most %llu MB, %llu MB at the end", sent / 1000, (unsigned long long)watch->peak / 1000000,
+		    (unsigned long long)disk_used(shard, "log-") / 1000000);
+	}
 	load_finish(ear);
-	t_remark("%ld MB passed; on disk at most %llu MB, %llu MB at the end", sent / 1000, (unsigned long long)watch->peak / 1000000,
-	    (unsigned long long)disk_used(shard, "log-") / 1000000);
 }
 
 static void
