@@ -58,6 +58,7 @@ member_show(struct daemon *d, uint32_t i)
 	atomic_store(&w->generation, m->generation);
 	atomic_store(&w->durable, (uint32_t)m->durable);
 	atomic_store(&w->fresh, (uint32_t)m->fresh);
+	atomic_store(&w->sem, m->state == SLOT_FREE ? -1 : m->sem);
 	atomic_store(&w->segment, m->state == SLOT_FREE ? -1 : m->shm);
 	atomic_store(&w->owner, m->owner);
 	atomic_store(&w->state, m->state);
@@ -72,6 +73,7 @@ member_semaphore(struct daemon *d, uint32_t i)
 	char role[40];
 	snprintf(role, sizeof role, "client-%u-sem", i);
 	m->sem = registry_make(&d->registry, REGISTRY_SEM, 0, m->uid, 0, role);
+	atomic_store(&d->table->slot[i].sem, m->sem);
 	if (m->sem >= 0)
 		atomic_store(&m->segment->sem, m->sem);
 	return m->sem < 0 ? -1 : 0;
@@ -95,7 +97,7 @@ member_segment(struct daemon *d, uint32_t i)
 	char role[40];
 	snprintf(role, sizeof role, "client-%u", i);
 	m->shm = registry_make(&d->registry, REGISTRY_SHM, client_bytes(), m->uid, 0, role);
-	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
+	m->segment = m->shm < 0 ? NULL : ipcq_attach_own(m->shm, client_bytes());
 	if (m->segment == NULL || member_semaphore(d, i) < 0)
 		return -1;
 	struct client_segment *c = m->segment;
@@ -408,7 +410,7 @@ static int
 member_adopt(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
-	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
+	m->segment = m->shm < 0 ? NULL : ipcq_attach_own(m->shm, client_bytes());
 	if (m->segment && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id)
 		return member_semaphore(d, i);
 	if (m->segment)
