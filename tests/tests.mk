@@ -15,7 +15,7 @@ $(TEST_PROGRAMS): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST_LIB) $(LIB) $(OBJ)/lib
 	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
-FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line
+FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
 TEST_PROGRAMS += $(FUZZ_REPLAYS)
