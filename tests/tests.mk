@@ -1,9 +1,13 @@
-# The test programs: build/tests-VARIANT/{unit,integration,crash}/NAME from tests/*/NAME.c, each with tests/lib and our libraries.
+# The test programs: build/tests-VARIANT/{unit,integration,crash,storm}/NAME from tests/*/NAME.c, each with tests/lib and our libraries.
 # TEST_PROGRAMS lists them. Included by the Makefile.
 TESTS_OUT     = build/tests-$(VARIANT)
-TEST_SOURCES  = $(wildcard tests/unit/*.c tests/integration/*.c tests/crash/*.c)
+# tests/storm/NAME.c is a storm, a program too; with a NAME.h it is a part that all storms share (and the checker's unit test).
+STORM_PARTS   = $(wildcard $(patsubst %.h,%.c,$(wildcard tests/storm/*.h)))
+STORM_SOURCES = $(filter-out $(STORM_PARTS),$(wildcard tests/storm/*.c))
+TEST_SOURCES  = $(wildcard tests/unit/*.c tests/integration/*.c tests/crash/*.c) $(STORM_SOURCES)
 TEST_PROGRAMS = $(patsubst tests/%.c,$(TESTS_OUT)/%,$(TEST_SOURCES))
-TEST_LIB      = $(patsubst tests/%.c,$(TESTS_OUT)/%.o,$(wildcard tests/lib/*.c))
+STORM_PROGRAMS = $(patsubst tests/%.c,$(TESTS_OUT)/%,$(STORM_SOURCES))
+TEST_LIB      = $(patsubst tests/%.c,$(TESTS_OUT)/%.o,$(wildcard tests/lib/*.c) $(STORM_PARTS))
 
 $(TESTS_OUT)/%.o: tests/%.c
 	@mkdir -p $(@D)

@@ -106,18 +106,27 @@ ipcq_attach(int shm, int dont_fork)
 }
 
 void *
-ipcq_attach_own(int shm, size_t bytes)
+ipcq_attach_own(int shm, size_t *bytes)
 {
 	struct shmid_ds ds;
 	void *p = ipcq_attach(shm, 0);
 	if (p == NULL)
 		return NULL;
 	/* attached, it cannot become another one any more */
-	if (shmctl(shm, IPC_STAT, &ds) == 0 && ds.shm_segsz >= bytes && ds.shm_perm.cuid == geteuid())
+	if (shmctl(shm, IPC_STAT, &ds) == 0 && ds.shm_perm.cuid == geteuid()) {
+		*bytes = ds.shm_segsz;
 		return p;
+	}
 	shmdt(p);
 	errno = EIDRM;
 	return NULL;
+}
+
+size_t
+ipcq_bytes(int shm)
+{
+	struct shmid_ds ds;
+	return shmctl(shm, IPC_STAT, &ds) < 0 ? 0 : ds.shm_segsz;
 }
 
 void

@@ -69,7 +69,7 @@ int
 seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_t salt, int packed)
 {
 	uint64_t offset = get_u64(p + 16), aux = get_u64(p + 48);
-	if (!record_is_sound(p, n < SEGLOG_RECORD_MAX ? n : SEGLOG_RECORD_MAX) || record_stride(get_u32(p)) > n || (packed ? offset < at : offset != at))
+	if (!record_is_sound(p, n < SEGLOG_RECORD_LIMIT ? n : SEGLOG_RECORD_LIMIT) || record_stride(get_u32(p)) > n || (packed ? offset < at : offset != at))
 		return 0;
 	if (p[9] == REC_GAP && (!packed || aux < offset || aux & 7))
 		return 0;
@@ -87,7 +87,7 @@ cursor_find(struct seglog_cursor *c)
 		ssize_t n = fdio_pread_full(c->fd, p, sizeof p, c->pos);
 		if (n < 0)
 			return -1;
-		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > SEGLOG_RECORD_MAX || get_u64(p + 16) >= c->at || p[9] == REC_END)
+		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > SEGLOG_RECORD_LIMIT || get_u64(p + 16) >= c->at || p[9] == REC_END)
 			return 0;
 		if (p[9] == REC_GAP && get_u64(p + 48) > c->at) {
 			c->at = get_u64(p + 16);

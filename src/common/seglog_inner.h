@@ -22,9 +22,9 @@ struct seglog_scan {
 	uint64_t size;              /* of the file */
 	uint64_t mark, end;         /* highest MARK; where END leads, 0: no END */
 	char *buffer;               /* room bytes: holds a largest record several times */
-	size_t room;
+	size_t room, most;          /* most: bytes of one record */
 };
-int  scan_begin(struct seglog_scan *s);                                /* its memory */
+int  scan_begin(struct seglog_scan *s, const struct seglog *l);        /* its memory */
 int  scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit);         /* 0; 1: its header is damaged; -1: errno (logged) */
 /* Sound records, shown to fn from `from` on, up to END, damage or the file's end. -1: I/O error or fn said so. */
 int  scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with);

@@ -197,9 +197,11 @@ int
 seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with)
 {
 	struct recovery r = { .log = l, .from = from, .fn = fn, .with = with, .scan = { .fd = -1 } };
-	*l = (struct seglog){ .place = *place, .dir = place->dir, .fd = -1, .segment_bytes = segment_bytes, .room = BATCH + 2 * RECORD_MAX };
+	*l = (struct seglog){ .place = *place, .dir = place->dir, .fd = -1, .segment_bytes = segment_bytes };
+	l->record_most = 2 * place->record;
+	l->room = BATCH + l->record_most;
 	l->buffer = malloc(l->room);
-	if (l->buffer == NULL || scan_begin(&r.scan) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
+	if (l->buffer == NULL || scan_begin(&r.scan, l) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
 		free(r.scan.buffer);
 		return -1;
 	}

@@ -43,7 +43,7 @@ entry_record(const char *entry, uint64_t *n)
 		return NULL;
 	const char *record = entry + RECORD_HEADER + 8 * *n;
 	room -= 8 * *n;
-	return record_is_sound(record, room < RECORD_MAX ? room : RECORD_MAX) && get_u16(record + 14) < SHARDS_MAX ? record : NULL;
+	return record_is_sound(record, room < RECORD_MOST(MESSAGE_LIMIT) ? room : RECORD_MOST(MESSAGE_LIMIT)) && get_u16(record + 14) < SHARDS_MAX ? record : NULL;
 }
 
 const char *
@@ -123,8 +123,9 @@ void
 spool_recover(void)
 {
 	slots_look(&f.slots, box_on_slot);                 /* the boxes first: the entries find their clients */
-	struct seglog_place place = { f.dir, "corrupt", "spool" };
-	if (seglog_open(&f.spool, &place, SPOOL_SEGMENT, 0, recover_entry, NULL) < 0)
+	struct seglog_place place = { f.dir, "corrupt", "spool", RECORD_MOST(f.unit->message_max) };
+	uint64_t segment = SEGMENT_LEAST(f.unit->message_max) > SPOOL_SEGMENT ? SEGMENT_LEAST(f.unit->message_max) : SPOOL_SEGMENT;
+	if (seglog_open(&f.spool, &place, segment, 0, recover_entry, NULL) < 0)
 		spool_failed("cannot be taken up");
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];

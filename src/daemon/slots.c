@@ -28,7 +28,14 @@ slot_attach(struct slots *s, uint32_t i, int id)
 	v->segment_id = id;
 	if (id < 0)
 		return;
-	v->segment = ipcq_attach_own(id, client_bytes());      /* what stands in it is the client's to write: nothing there is asked */
+	size_t bytes = 0;
+	v->segment = ipcq_attach_own(id, &bytes);      /* what stands in it is the client's to write: nothing there is asked */
+	v->ring = client_ring(bytes);
+	if (v->segment && v->ring == 0) {
+		ipcq_detach(v->segment);
+		v->segment = NULL;
+		errno = EIDRM;
+	}
 	if (v->segment)
 		atomic_store(&s->unit->slot[i].attached[s->role], 1);
 }

@@ -1,6 +1,6 @@
 /* machines - proves: of any bytes in db/machines and db/store broker_server takes up either nothing, with a clear error, or what it writes
  * and reads again unchanged; a machine gets a serial of its own that nobody else has, and only with a token that it was given.
- * INPUT  u8 which file; then its bytes, a zero byte, and pairs: u8 which machine, u8 which token it shows */
+ * INPUT  u8 1: store, 2: no file, 4: --max-message is given; then its bytes, a zero byte, and pairs: u8 which machine, u8 which token it shows */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -106,14 +106,16 @@ run_machines(void)
 }
 
 static void
-run_store(void)
+run_store(uint32_t message_max)
 {
 	struct store a = { .shards = 2 }, b = { .shards = 2 };
-	store_identity(&a, "db", 2);
-	if (a.fresh) {
-		store_identity(&b, "db", 2);
-		FUZZ_CHECK(memcmp(a.id, b.id, sizeof a.id) == 0 && !b.fresh);
-	}
+	char *before = fz.bytes;
+	store_identity(&a, "db", 2, message_max);
+	FUZZ_CHECK(a.message_max <= MESSAGE_LIMIT && a.message_max >= message_max);
+	if (fz.bytes == before)
+		return;
+	store_identity(&b, "db", 2, 0);                /* what was written is the same */
+	FUZZ_CHECK(memcmp(a.id, b.id, sizeof a.id) == 0 && !b.fresh && a.message_max == b.message_max);
 }
 
 static void
@@ -127,7 +129,7 @@ body(void)
 		fuzz_bytes(&fz.in, fz.bytes, fz.n);
 	fuzz_number(&fz.in, 1);
 	if (which & 1)
-		run_store();
+		run_store(which & 4 ? 2 << 20 : 0);
 	else
 		run_machines();
 }
@@ -165,4 +167,6 @@ fuzz_seeds(fuzz_seed_fn seed)
 	seed("store-shards", store_shards, sizeof store_shards - 1);
 	seed("store-newer", store_newer, sizeof store_newer - 1);
 	seed("store-none", "\3", 1);
+	static const char store_message[] = "\5mom store 1 id " ID "ff shards 2 message 1048577\n";
+	seed("store-message", store_message, sizeof store_message - 1);
 }

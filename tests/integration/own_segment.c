@@ -99,13 +99,13 @@ TEST(rings, "a client that fills its rings' counters and its mail with nonsense 
 	struct client_segment *c = own_segment(other);
 	t_rng_init(&rng, 21);
 	for (int i = 0; i < (t_is_long() ? 40 : 8); i++) {
-		struct ring *mail = client_mail(c);
-		t_rng_fill(&rng, mail->bytes, RING_CLIENT);
-		for (uint64_t at = 0; i % 2 && at + 64 <= RING_CLIENT; at += 64)         /* sound lengths, and topics that are too long */
+		struct ring *mail = client_mail(c, WINDOW);
+		t_rng_fill(&rng, mail->bytes, WINDOW);
+		for (uint64_t at = 0; i % 2 && at + 64 <= WINDOW; at += 64)         /* sound lengths, and topics that are too long */
 			record_put(mail->bytes + at, &(struct record){ .len = 64, .header = RECORD_HEADER, .type = REC_MESSAGE, .topic_len = (uint16_t)t_rng_next(&rng) & 7 });
 		uint64_t at = t_rng_below(&rng, 1 << 20) * 8;
 		atomic_store(&mail->tail, at);
-		atomic_store(&mail->head, i % 3 ? at + RING_CLIENT : t_rng_next(&rng));
+		atomic_store(&mail->head, i % 3 ? at + WINDOW : t_rng_next(&rng));
 		atomic_store(&c->acked[0], t_rng_next(&rng) >> t_rng_below(&rng, 64));
 		atomic_store(&c->handed[0], t_rng_next(&rng) >> t_rng_below(&rng, 64));
 		if (i % 2)
