@@ -87,6 +87,8 @@ fuzz:                        ## all fuzz targets, FUZZ_SECONDS each (60); needs 
 	@sh tests/fuzz/fuzz.sh $(FUZZ_TARGETS)
 bench: all                   ## messages a second, one publisher to one subscriber, each checked
 	@$(BIN)/mom_bench --selfserve
+bench-recovery: all $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper  ## how soon all is served again: a worker killed, 1 GB in store; and the disk while 20 GB pass a sleeper
+	@LONG=1 JOBS=1 BIN=$(BIN) sh tests/run.sh $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper
 
 # ---- care ----
 lint:                        ## warnings of clang, header fields of the process sources, bare system calls
@@ -103,6 +105,6 @@ help:                        ## this list
 	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: all run_broker run_boker run_daemon user demo test test-long storm debug asan tsan ring-test fuzz fuzz-programs bench lint fmt ipcs ipcclean clean help
+.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile)
 .SECONDARY:
 .DEFAULT_GOAL = all
