@@ -205,6 +205,7 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 		free(r.scan.buffer);
 		return -1;
 	}
+	fdio_sweep(l->dir, "log-");
 	uint64_t next = UINT64_C(1) << 40;
 	int bad = recover_files(&r);
 	if (bad) {

@@ -351,8 +351,8 @@ judge_the_rest(struct verdict *v)
 		const char *line = bad_log_line(i ? &storm.daemon[i - 1] : &storm.broker);
 		checker_say(v, I9, line == NULL, "%s", line ? line : "");
 	}
-	nftw(t_dir(), look_for_leftovers, 16, FTW_PHYS);
 	servers_stop();
+	nftw(t_dir(), look_for_leftovers, 16, FTW_PHYS);       /* after the stop: a worker may pack a segment at any time */
 	char objects[200];
 	if (!left[0] && sysv_left(t_dir(), objects, sizeof objects))
 		snprintf(left, sizeof left, "%s", objects);
