@@ -62,6 +62,7 @@ int   seglog_seek(struct seglog_cursor *c, int dir, uint64_t at);
 ssize_t seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit);
 void  seglog_leave(struct seglog_cursor *c);
 int   seglog_list(int dir, struct seglog_file **files, size_t *count);      /* malloc'd, by base */
-/* For the printer: the header of a file; -1 where it is none of ours or damaged, -2 a newer version. */
+/* For the printer: the header of a file; -1 where it is none of ours or damaged, -2 a newer version, -3 it cannot
+ * be read: errno. */
 int   seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed);
 #endif

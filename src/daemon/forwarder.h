@@ -10,6 +10,7 @@ enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024 };
 struct held { uint64_t at, offset; uint32_t shard; };    /* an entry of the spool that lies in the mail box too */
 
 struct box {                              /* one client's mail */
+	uint64_t id;                      /* the client's: the key of f.by_id, while its slot may have another's already */
 	struct ring_writer out;
 	uint64_t boxed[SHARDS_MAX];       /* highest offset that is, or was, in the mail box */
 	uint64_t routed[SHARDS_MAX];      /* ... or in the spool */

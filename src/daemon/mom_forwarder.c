@@ -110,8 +110,10 @@ drain(void)
 {
 	int broken = 0, n = 0;
 	uint64_t began = f.taken;
-	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++)
+	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++) {
+		slots_look(&f.slots, box_on_slot);     /* after the record was seen: whoever it is for was shown before it was sent */
 		on_record(p);
+	}
 	if (broken)
 		log_fatal(EXIT_SYSTEM, "the delivery ring holds garbage: the unit is made anew");
 	boxes_publish();

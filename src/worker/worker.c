@@ -230,6 +230,17 @@ begin_incarnation(void)
 		worker_disk_failed("fdatasync of the log");
 }
 
+/* A limit that was reached, or a signal, goes by: broker_server tries again. What else fails is for a person to mend. */
+static int
+exit_for(int error)
+{
+	static const int passing[] = { ENOSPC, EDQUOT, ENOMEM, EMFILE, ENFILE, EAGAIN, EINTR };
+	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+		if (error == passing[i])
+			return EXIT_SYSTEM;
+	return EXIT_DISK;
+}
+
 static void
 recover(void)
 {
@@ -238,7 +249,7 @@ recover(void)
 	fdio_sweep(s->dir, "");
 	int fresh = checkpoint_load(s);
 	if (fresh < 0)
-		exit(EXIT_DISK);
+		exit(exit_for(errno));
 	if (fresh)
 		initial_topics();
 	static char label[24];
@@ -246,7 +257,7 @@ recover(void)
 	snprintf(label, sizeof label, "shard-%u", s->index);
 	if (seglog_open(&s->log, &place, w.table->segment_bytes, s->checkpoint, replay, s) < 0) {
 		log_error("shard %u: its log cannot be taken up: %s", s->index, strerror(errno));
-		exit(errno == ENOSPC ? EXIT_SYSTEM : EXIT_DISK);
+		exit(exit_for(errno));
 	}
 	begin_incarnation();
 	w.life_base = s->log.base;

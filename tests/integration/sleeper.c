@@ -10,7 +10,7 @@ static struct server broker, near, far;
 
 /* ---- watching the disk ---- */
 
-enum { LOOK_MS = 100, SETTLED = 50 };          /* what was received 5 s ago is needed by nobody: its place is told, the check-point made */
+enum { LOOK_MS = 100, SETTLED = 100 };         /* what was received 10 s ago is needed by nobody: its place is told, the check-point made, the segment packed */
 
 static struct watch { atomic_int stop; uint64_t peak, segment; struct load *ear, *mouth; const char *shard; } *watch;
 
