@@ -247,6 +247,8 @@ poll_timeout(int64_t now)
 	int64_t until = m.next_tick, due = workers_due(&m.b);
 	if (due >= 0 && due < until)
 		until = due;
+	if (!spare_is_ready(&m.b.spare, now) && m.b.spare.until_ms < until)
+		until = m.b.spare.until_ms;
 	if (!m.said_ready && until > now + 2)
 		until = now + 2;
 	return until > now ? (int)(until - now) : 0;
@@ -258,7 +260,7 @@ poll_once(int64_t now)
 	struct broker *b = &m.b;
 	nfds_t n = 2;
 	m.polls[0] = (struct pollfd){ m.signals, POLLIN, 0 };
-	m.polls[1] = (struct pollfd){ m.said_ready && b->strangers < STRANGERS_MAX ? b->listener : -1, POLLIN, 0 };
+	m.polls[1] = (struct pollfd){ m.said_ready && b->strangers < STRANGERS_MAX && spare_is_ready(&b->spare, now) ? b->listener : -1, POLLIN, 0 };
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
 		if (atomic_load(&b->table->conn[i].state) != CONN_HELLO || b->conns[i].control < 0)
 			continue;
@@ -333,6 +335,7 @@ main(int argc, char **argv)
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.db, strerror(errno));
 	make_table();
+	spare_open(&m.b.spare);
 	m.next_tick = clock_ms() + TICK_MS;
 	while (!sig_got_stop) {
 		int64_t now = clock_ms();

@@ -213,9 +213,11 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	}
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0) {
-		snprintf(why, n, "the daemon's spool cannot be written: %s: mend the disk or make room", strerror(errno));
+		int limit = errno == EMFILE || errno == ENFILE;
+		snprintf(why, n, "the daemon's spool cannot be written: %s: %s", strerror(errno), limit ? "raise `ulimit -n` of the daemon" :
+		    "mend the disk or make room");
 		member_free(d, i);
-		return MOM_EIO;
+		return limit ? MOM_ELIMIT : MOM_EIO;
 	}
 	if (m->durable && forgotten_take(d, uid, name))
 		atomic_store(&m->segment->notice, NOTICE_NAME_EXPIRED);
