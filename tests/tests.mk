@@ -18,6 +18,12 @@ $(TEST_PROGRAMS): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST_LIB) $(LIB) $(OBJ)/lib
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
+# what a case preloads into a server
+$(TESTS_OUT)/shim/%.so: tests/shim/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -shared -o $@ $< -ldl
+$(TESTS_OUT)/integration/slow_disk: | $(TESTS_OUT)/shim/slow_sync.so
+
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o

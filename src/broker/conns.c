@@ -148,6 +148,14 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	return 0;
 }
 
+/* Whoever gave up would leave a connection that turns its next one away. */
+static int
+conn_gave_up(const struct conn *c)
+{
+	char byte;
+	return recv(c->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void
 conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 {
@@ -200,7 +208,7 @@ conn_control(struct broker *b, uint32_t i)
 	struct conn *c = &b->conns[i];
 	struct control_ask ask;
 	ssize_t n = fdio_read(c->control, &ask, sizeof ask);
-	if (n == sizeof ask && c->unit < 0)
+	if (n == sizeof ask && c->unit < 0 && !conn_gave_up(c))
 		conn_admit(b, i, &ask.hello);
 	else if (n == 1 && c->unit >= 0)
 		conn_go(b, i);
