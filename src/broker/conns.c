@@ -46,19 +46,17 @@ conn_start_handler(struct broker *b, uint32_t i)
 	return 0;
 }
 
-void
-conn_accept(struct broker *b)
+int
+conn_begin(void *broker, int fd)
 {
-	int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC), slot = fd < 0 ? -1 : conn_free_slot(b);
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_warn("accept: %s: raise `ulimit -n`, or connect fewer machines", strerror(errno));
-		return;
-	}
+	struct broker *b = broker;
+	int slot = b->strangers < STRANGERS_MAX ? conn_free_slot(b) : -2;
+	if (slot == -2)
+		return -1;
 	if (slot < 0) {
 		log_warn("all %u connections are in use (kernel.shmmni): a machine is turned away", b->table->capacity);
 		close(fd);
-		return;
+		return 0;
 	}
 	struct conn *c = &b->conns[slot];
 	struct conn_word *word = &b->table->conn[slot];
@@ -68,7 +66,7 @@ conn_accept(struct broker *b)
 	if (conn_start_handler(b, (uint32_t)slot) < 0) {
 		log_warn("%s: no process for it: %s", c->peer, strerror(errno));
 		fdio_close(&c->socket);
-		return;
+		return 0;
 	}
 	atomic_store(&word->seq, atomic_load(&word->seq) + 1);
 	atomic_store(&word->unit, -1);
@@ -77,6 +75,7 @@ conn_accept(struct broker *b)
 	if (atomic_load(&b->table->conns) <= (uint32_t)slot)
 		atomic_store(&b->table->conns, (uint32_t)slot + 1);
 	b->strangers++;
+	return 0;
 }
 
 static const char *
