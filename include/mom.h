@@ -49,7 +49,7 @@ enum mom_error {
 	MOM_ETIMEDOUT = -5,   /* not in time. receive: no message. Others: the request stays on its way, see mom_flush */
 	MOM_EEXIST    = -6,   /* already subscribed (a program that resumes may ignore it) */
 	MOM_ENOTSUB   = -7,   /* not subscribed to this topic */
-	MOM_EFULL     = -8,   /* the broker's store, or this topic's share of it, is full: not stored */
+	MOM_EFULL     = -8,   /* the broker's store, or this topic's share of it, is full: not stored. receive: too much waited for this client, see there */
 	MOM_EIO       = -9,   /* a disk failed; the text says which */
 	MOM_EBADID    = -10,  /* no such handle in this process, or the broker forgot this client */
 	MOM_EFORK     = -11,  /* a handle of the parent process: make one of your own */

@@ -103,10 +103,12 @@ struct slot_word {                    /* mom_daemon */
 	word32 generation, durable;
 	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
 	word64 id;                    /* global id */
+	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: so much of that is on disk */
 };
 
 struct machine_table {
 	uint32_t magic, capacity, verbose, spare;
+	uint64_t backlog_max;                 /* bytes that may wait in the spool for one client; 0: any */
 	word32 stopping, ticks;               /* mom_daemon */
 	word32 epoch;                         /* mom_daemon: grows when a slot changes */
 	word32 slots;                         /* mom_daemon: slots in use are below */
@@ -158,6 +160,8 @@ struct client_segment {
 	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
 	word32   behind;                                  /* forwarder: more waits in the spool */
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
+	word32   cuts;                                    /* forwarder: how often it ended all subscriptions, for too large a backlog */
+	word64   cut[SHARDS_MAX];                         /* forwarder: ... which were those made below */
 	_Alignas(64) word32 asleep;                       /* libmom: post the semaphore after a change */
 	word32   hungry;                                  /* libmom: wants more from the spool */
 	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
@@ -168,7 +172,7 @@ struct client_segment {
 	word64   lost_told[SHARDS_MAX];                   /* libmom */
 	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail */
 	word64   again[SHARDS_MAX];                       /* mom_daemon, libmom at open: up to here REDELIVERED */
-	word32   notice_told;                             /* libmom */
+	word32   notice_told, cuts_told;                  /* libmom */
 	word32   tombs;                                   /* libmom */
 	struct tombstone tomb[TOMBSTONES];
 };

@@ -27,7 +27,7 @@ enum record_type {
 	/* requests of a client; in the log with offset and time */
 	REC_MESSAGE     = 1,
 	REC_SUBSCRIBE   = 2,   /* log: aux = result code as an int64 (0, MOM_EEXIST) */
-	REC_UNSUBSCRIBE = 3,   /* log: aux = result code (0, MOM_ENOTSUB) */
+	REC_UNSUBSCRIBE = 3,   /* log: aux = result code (0, MOM_ENOTSUB). Without a topic: from all of the shard; it has no result */
 	REC_CREATE      = 4,   /* aux = 1: durable */
 	REC_DESTROY     = 5,
 	/* in logs only */

@@ -50,6 +50,8 @@ struct ask { int type; unsigned flags; uint32_t shard; const char *topic; uint16
 int  request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number);
 void requests_look(struct handle *h);                 /* refusals, losses, late results: into the handle's accounts */
 int  request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadline);   /* acknowledged: 0; refused: its code */
+int  requests_end_subscriptions(struct handle *h, int64_t deadline);    /* all of them, as the forwarder did; not waited for */
+int  client_is_cut(const struct handle *h);
 int  all_answered(struct handle *h, const void *with);
 int  requests_flush(struct handle *h, int64_t deadline, int interruptible);
 uint64_t topic_hash64(const char *topic, size_t len);

@@ -154,6 +154,18 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 	return 0;
 }
 
+int
+requests_end_subscriptions(struct handle *h, int64_t deadline)
+{
+	uint64_t number;
+	int e = 0;
+	for (uint32_t k = 0; e == 0 && k < h->shards; k++) {
+		struct ask ask = { .type = REC_UNSUBSCRIBE, .flags = REC_F_DURABLE, .shard = k };
+		e = request_append(h, &ask, deadline, &number);
+	}
+	return e;
+}
+
 struct wanted { uint32_t shard; uint64_t number; };
 
 static int

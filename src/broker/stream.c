@@ -158,10 +158,10 @@ stream_wants(struct stream *s, const char *p)
 		return 0;
 	if (type == REC_SUBSCRIBE && get_u64(p + 48) == 0)
 		stream_subscribe(s, publisher, p + RECORD_HEADER, len);
+	else if (type == REC_DESTROY || (type == REC_UNSUBSCRIBE && len == 0))
+		stream_destroy(s, publisher);
 	else if (type == REC_UNSUBSCRIBE && get_u64(p + 48) == 0)
 		stream_unsubscribe(s, publisher, p + RECORD_HEADER, len);
-	else if (type == REC_DESTROY)
-		stream_destroy(s, publisher);
 	else
 		return 0;
 	return 1;

@@ -43,6 +43,7 @@ struct daemon {
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max;
+	uint64_t backlog_max;            /* bytes that may wait for one client; 0: any */
 	uint64_t token, token_before;    /* of the last WELCOME (on disk before anything else is done), and the one before */
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
 	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */

@@ -69,6 +69,8 @@ member_show(struct daemon *d, uint32_t i)
 	atomic_store(&w->generation, m->generation);
 	atomic_store(&w->durable, (uint32_t)m->durable);
 	atomic_store(&w->fresh, (uint32_t)m->fresh);
+	if (m->state == SLOT_FREE)
+		atomic_store(&w->cuts_saved, atomic_load(&w->cuts));     /* nobody has to know any more */
 	atomic_store(&w->sem, m->state == SLOT_FREE ? -1 : m->sem);
 	atomic_store(&w->segment, m->state == SLOT_FREE ? -1 : m->shm);
 	atomic_store(&w->owner, m->owner);
