@@ -52,6 +52,7 @@ struct daemon {
 
 	struct waiting *waiting;
 	size_t waiting_count, waiting_room;
+	int door_rests;                  /* until the next tick: there was no descriptor for one more */
 
 	enum link_state link;
 	char link_said[256];             /* the last reason that was logged: each is said once */

@@ -75,8 +75,10 @@ door_accept(struct daemon *d)
 	socklen_t n = sizeof who;
 	int fd = accept4(d->door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_warn("accept: %s: raise `ulimit -n` of the daemon", strerror(errno));
+		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+			return;
+		log_warn("accept: %s: raise `ulimit -n` of the daemon", strerror(errno));
+		d->door_rests = 1;                     /* poll would call again at once, and again */
 		return;
 	}
 	if (d->waiting_count == d->waiting_room) {
@@ -93,7 +95,7 @@ door_accept(struct daemon *d)
 		close(fd);
 		return;
 	}
-	d->waiting[d->waiting_count++] = (struct waiting){ .fd = fd, .until = clock_ms() + DOOR_WAIT_MS, .uid = who.uid, .pid = who.pid };
+	d->waiting[d->waiting_count++] = (struct waiting){ .fd = fd, .until = clock_ms() + HANDSHAKE_MS, .uid = who.uid, .pid = who.pid };
 }
 
 static void
@@ -133,6 +135,7 @@ door_hear(struct daemon *d, size_t i)
 	}
 	w->ask = ask;
 	w->asked = 1;
+	w->until = clock_ms() + DOOR_WAIT_MS;
 }
 
 static int

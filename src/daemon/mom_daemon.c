@@ -177,6 +177,7 @@ tick(int64_t now)
 	if (now < m.next_tick)
 		return;
 	m.next_tick = now + TICK_MS;
+	m.d.door_rests = 0;
 	atomic_fetch_add(&m.d.table->ticks, 1);
 	unit_bells(&m.d);
 	members_check(&m.d);
@@ -207,7 +208,7 @@ polls_fill(size_t *first_member)
 	polls_grow(POLL_FIXED + d->waiting_count + 2 * (size_t)d->used);
 	m.polls[POLL_SIGNALS] = (struct pollfd){ m.signals, POLLIN, 0 };
 	m.polls[POLL_NOTIFY] = (struct pollfd){ d->notify, POLLIN, 0 };
-	m.polls[POLL_DOOR] = (struct pollfd){ d->door, POLLIN, 0 };
+	m.polls[POLL_DOOR] = (struct pollfd){ d->door_rests ? -1 : d->door, POLLIN, 0 };
 	m.polls[POLL_LINK] = (struct pollfd){ d->link == LINK_CONNECTING || d->link == LINK_HELLO ? d->socket : -1,
 		d->link == LINK_CONNECTING ? POLLOUT : POLLIN, 0 };
 	for (size_t i = 0; i < d->waiting_count; i++)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -224,6 +225,48 @@ TEST(forged_tickets, "random SysV messages of any mtype and size into every queu
 	REQUIRE(flood_queues(&one, &rng) > 0, "the daemon has no queue in its registry");
 	calm();
 	hear_nothing(id);
+	bye(id);
+}
+
+static int
+door_knock(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	snprintf(at.sun_path, sizeof at.sun_path, "%s/socket", one.run);
+	REQUIRE(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0, "connect: %s", strerror(errno));
+	return fd;
+}
+
+static int
+count_lines(const char *text, const char *words)
+{
+	int n = 0;
+	for (const char *p = text; (p = strstr(p, words)) != NULL; p++)
+		n++;
+	return n;
+}
+
+TEST(door_full, "programs that take all the daemon's descriptors at its door and say nothing: it neither spins nor floods its log, they go after 3 s")
+{
+	enum { SILENT = 70, DESCRIPTORS = 60 };
+	int fds[SILENT];
+	char byte;
+	up();
+	REQUIRE(prlimit(one.pid, RLIMIT_NOFILE, &(struct rlimit){ DESCRIPTORS, DESCRIPTORS }, NULL) == 0, "prlimit: %s", strerror(errno));
+	int64_t start = t_now_ms();
+	for (int i = 0; i < SILENT; i++)
+		fds[i] = door_knock();
+	WAIT_FOR(server_log_has(&one, "accept: "), "no line says that there are no descriptors left");
+	for (int i = 0; i < 100; i++)
+		calm();
+	for (int i = 0; i < SILENT; i++) {
+		WAIT_FOR(recv(fds[i], &byte, 1, MSG_DONTWAIT) == 0, "silent connection %d stays open", i);
+		close(fds[i]);
+	}
+	int lines = count_lines(t_read_file(one.log), "accept: "), seconds = (int)(t_now_ms() - start) / 1000;
+	REQUIRE(lines <= seconds + 2, "%d lines in %d s", lines, seconds);
+	bye(talk_create());
 	bye(id);
 }
 
