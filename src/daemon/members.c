@@ -7,12 +7,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define UNKNOWN_START (~0ull)
+
+/* 0: no such process. UNKNOWN_START: it cannot be read now (no descriptor, no memory). */
 unsigned long long
 process_started(pid_t pid)
 {
@@ -20,9 +24,12 @@ process_started(pid_t pid)
 	unsigned long long started = 0;
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : fdio_read(fd, text, sizeof text - 1);
+	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
+	int error = errno;
 	fdio_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
+	if (n < 0)
+		return error == ENOENT || error == ESRCH ? 0 : UNKNOWN_START;
+	text[n] = '\0';
 	char *p = strrchr(text, ')');
 	if (p == NULL || p[2] == 'Z' || p[2] == 'X')
 		return 0;
@@ -33,10 +40,14 @@ process_started(pid_t pid)
 	return started;
 }
 
+/* What cannot be read is no death: then it is enough that there is a process of that number. */
 int
 process_lives(pid_t pid, unsigned long long started)
 {
-	return pid > 0 && process_started(pid) == started && started != 0;
+	unsigned long long now = pid > 0 && started != 0 ? process_started(pid) : 0;
+	if (now == UNKNOWN_START)
+		return kill(pid, 0) == 0 || errno == EPERM;
+	return now != 0 && (now == started || started == UNKNOWN_START);
 }
 
 void

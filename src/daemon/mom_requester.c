@@ -285,7 +285,7 @@ on_slot(uint32_t i, const struct slot *old)
 		v->own = NULL;
 		return;
 	}
-	if (f && old->segment == v->segment && old->id == v->id)
+	if (f && old->segment_id == v->segment_id && old->id == v->id)
 		return;                                /* the same ring goes on, whoever writes it now */
 	free(f);
 	v->own = f = calloc(1, sizeof *f);

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 void
 slots_init(struct slots *s, struct machine_table *table, struct daemon_unit *unit, enum unit_role role)
@@ -30,6 +31,8 @@ slot_attach(struct slots *s, uint32_t i, int id)
 		return;
 	size_t bytes = 0;
 	v->segment = ipcq_attach_own(id, &bytes);      /* what stands in it is the client's to write: nothing there is asked */
+	if (v->segment == NULL && errno != EINVAL && errno != EIDRM)       /* else it is gone: the table will say so */
+		log_fatal(EXIT_SYSTEM, "shmat(client %u): %s: tried again", i, strerror(errno));
 	v->ring = client_ring(bytes);
 	if (v->segment && v->ring == 0) {
 		ipcq_detach(v->segment);
