@@ -25,7 +25,7 @@ $(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/d
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
-FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail
+FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
 TEST_PROGRAMS += $(FUZZ_REPLAYS)
