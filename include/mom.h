@@ -123,7 +123,8 @@ int mom_unsubscribe(int id, const char *topic);
 /* The next message. timeout_ms: -1 waits for ever, 0 only looks. Works while the broker is away. Asking for the next message
  * acknowledges those handed out before (unless MOM_OPT_MANUAL_ACK).
  * Returns 0, MOM_ETIMEDOUT (nothing came), MOM_EINTR, MOM_EPROTO, MOM_EINVAL, MOM_EBADID (no such handle; or all that waited was taken
- * and the broker has forgotten this client, as its machine was away for too long), MOM_EFORK.
+ * and the broker has forgotten this client, as its machine was away for too long), MOM_EFULL (once: all that waited was taken, and more
+ * had come than may wait for this client: its subscriptions have ended, subscribe anew), MOM_EFORK.
  *     struct mom_message m;  while (mom_receive(id, &m, -1) == 0) use(m.data, m.len); */
 int mom_receive(int id, struct mom_message *m, int timeout_ms);
 

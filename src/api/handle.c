@@ -76,7 +76,7 @@ int
 handle_add(struct handle *h, int wish)
 {
 	for (int i = 0; i < SLOTS_MAX; i++) {
-		int id = (wish + i) % SLOTS_MAX;
+		int id = (int)(((unsigned)wish + (unsigned)i) % SLOTS_MAX);
 		struct handle *none = NULL;
 		if (atomic_compare_exchange_strong(&handles[id], &none, h))
 			return id;

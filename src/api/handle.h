@@ -54,6 +54,7 @@ int  requests_end_subscriptions(struct handle *h, int64_t deadline);    /* all o
 int  client_is_cut(const struct handle *h);
 int  all_answered(struct handle *h, const void *with);
 int  requests_flush(struct handle *h, int64_t deadline, int interruptible);
+int  answer_code(int64_t code, int may_succeed);     /* MOM_EPROTO where it is none of ours */
 uint64_t topic_hash64(const char *topic, size_t len);
 void tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset);
 #endif

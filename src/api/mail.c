@@ -16,16 +16,24 @@ is_unsubscribed(const struct handle *h, const char *p, const struct record *r)
 	return 0;
 }
 
+/* how many there are: a stray pointer may have written there */
+static uint32_t
+tombstones(const struct client_segment *c)
+{
+	uint32_t n = atomic_load(&c->tombs);
+	return n < TOMBSTONES ? n : TOMBSTONES;
+}
+
 /* A tombstone is needed until the forwarder's stream has passed it and the mail box holds nothing from before. */
 static void
 tombstones_sweep(struct handle *h)
 {
 	struct client_segment *c = h->segment;
-	uint32_t n = atomic_load(&c->tombs);
+	uint32_t n = tombstones(c);
 	if (n == 0 || atomic_load(&c->behind) || h->mail.at != atomic_load(&h->mail.ring->head))
 		return;
 	for (uint32_t i = 0; i < n;) {
-		if (atomic_load(&c->seen[c->tomb[i].shard]) > c->tomb[i].offset)
+		if (c->tomb[i].shard >= SHARDS_MAX || atomic_load(&c->seen[c->tomb[i].shard]) > c->tomb[i].offset)
 			c->tomb[i] = c->tomb[--n];
 		else
 			i++;
@@ -46,14 +54,14 @@ void
 tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset)
 {
 	struct client_segment *c = h->segment;
-	uint32_t n = atomic_load(&c->tombs);
+	uint32_t n = tombstones(c);
 	for (uint32_t i = 0; i < n; i++) {
 		if (c->tomb[i].topic_hash == hash) {
 			c->tomb[i].offset = offset;
 			return;
 		}
 	}
-	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room, NULL, handle_deadline(h->timeout_ms), 0) || (n = atomic_load(&c->tombs)) == TOMBSTONES))
+	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room, NULL, handle_deadline(h->timeout_ms), 0) || (n = tombstones(c)) == TOMBSTONES))
 		n--;                                   /* thousands unsubscribed with mail waiting: the newest matters most */
 	c->tomb[n] = (struct tombstone){ hash, offset, shard, 0 };
 	atomic_store(&c->tombs, n + 1);
@@ -67,14 +75,14 @@ mail_free(struct handle *h)
 	struct ring *ring = client_mail(c, h->ring);
 	uint64_t before = h->mail_tail;
 	while (h->mail_tail != h->mail.at) {
-		uint64_t at = h->mail_tail % h->ring;
+		uint64_t at = h->mail_tail % h->ring, there = h->mail.at - h->mail_tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p), shard = get_u16(p + 14);
-		if (len == 0) {
+		if (len == 0 && h->ring - at <= there) {
 			h->mail_tail += h->ring - at;
 			continue;
 		}
-		if (len < RECORD_HEADER || len > h->ring || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;
 		uint64_t offset = get_u64(p + 16);
 		if (offset > atomic_load(&c->acked[shard]) && offset > atomic_load(&c->safe[shard]))

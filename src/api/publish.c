@@ -94,7 +94,7 @@ change_subscription(struct handle *h, int type, const char *topic, size_t len, u
 		return request_outcome(h, w.shard, w.number, deadline);        /* refused */
 	if (w.code == 0 && type == REC_UNSUBSCRIBE)
 		tombstone_add(h, topic_hash64(topic, len), ask.shard, w.value);
-	return (int)w.code;
+	return answer_code(w.code, 1);
 }
 
 int

@@ -14,16 +14,16 @@ requests_trim(struct handle *h)
 	struct client_segment *c = h->segment;
 	struct ring *ring = h->out.ring;
 	while (h->tail != h->out.head) {
-		uint64_t at = h->tail % h->ring;
+		uint64_t at = h->tail % h->ring, there = h->out.head - h->tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p);
-		if (len == 0) {
+		if (len == 0 && h->ring - at <= there) {
 			h->tail += h->ring - at;
 			continue;
 		}
 		uint32_t shard = get_u16(p + 14);
 		uint64_t number = get_u64(p + 40);
-		if (len < RECORD_HEADER || len > h->ring || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;                         /* a stray pointer wrote here; the requester says so */
 		if (number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]))
 			break;
@@ -44,6 +44,13 @@ note_failure(struct handle *h, uint64_t count, int code, const char *text)
 	h->failed += count;
 }
 
+/* What a broker may say: a failure, or where `may_succeed` 0. */
+int
+answer_code(int64_t code, int may_succeed)
+{
+	return (code < 0 && code >= MOM_ELOST) || (code == 0 && may_succeed) ? (int)code : MOM_EPROTO;
+}
+
 /* A refusal covers all of that shard that was appended before we saw it. */
 static void
 look_refused(struct handle *h, uint32_t shard)
@@ -53,7 +60,7 @@ look_refused(struct handle *h, uint32_t shard)
 	if (refused < first || refused >= next)
 		return;
 	uint64_t from = atomic_load(&c->refused_to[shard]) + 1 == refused ? atomic_load(&c->refused_from[shard]) : refused;
-	int code = (int)atomic_load(&c->answer[shard].refused_code);
+	int code = answer_code(atomic_load(&c->answer[shard].refused_code), 0);
 	char text[200];
 	snprintf(text, sizeof text, "%s: requests %llu to %llu of this client were refused and are not stored", mom_strerror(code),
 	    (unsigned long long)(refused & NUMBER_COUNTER), (unsigned long long)((next - 1) & NUMBER_COUNTER));
@@ -93,7 +100,7 @@ look_pending(struct handle *h, uint32_t shard)
 		if (p->type == REC_UNSUBSCRIBE && code == 0)
 			tombstone_add(h, p->topic_hash, shard, value);
 		if (code)
-			note_failure(h, 1, (int)code, mom_strerror((int)code));
+			note_failure(h, 1, answer_code(code, 0), mom_strerror(answer_code(code, 0)));
 		p->number = 0;
 	} else if (p->number < atomic_load(&h->segment->first[shard]))
 		p->number = 0;
@@ -194,7 +201,7 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 	requests_trim(h);
 	if (atomic_load(&h->segment->answer[shard].acked) >= number)
 		return 0;
-	int code = (int)atomic_load(&h->segment->answer[shard].refused_code);
+	int code = answer_code(atomic_load(&h->segment->answer[shard].refused_code), 0);
 	if (h->failed > failed) {                      /* told here, not once more by flush */
 		h->failed--;
 		h->failed_code = failed ? first_code : h->failed_code;

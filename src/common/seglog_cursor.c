@@ -87,7 +87,7 @@ seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_t sa
 		return 0;
 	if (p[9] == REC_GAP && (!packed || aux < offset || aux & 7))
 		return 0;
-	if (p[9] == REC_END && (aux <= base || aux < offset || (!packed && aux - offset < RECORD_HEADER) || aux & 7 || offset_position(aux) >= SEGLOG_LAST))
+	if (p[9] == REC_END && (aux <= base || aux < offset || aux < at || (!packed && aux - offset < RECORD_HEADER) || aux & 7 || offset_position(aux) >= SEGLOG_LAST))
 		return 0;
 	return get_u32(p + 4) == record_crc(p, get_u32(p), salt);
 }

@@ -48,6 +48,7 @@ struct forwarder {
 	int to_pack;                      /* segments of the spool wait to be packed */
 	uint32_t *chosen, *fed;           /* slots */
 	size_t chosen_count, fed_count;
+	uint64_t *recipients;             /* of the record that is spooled: those of the chosen slots */
 	char *buffer;
 	size_t buffer_bytes;              /* a batch and a largest entry */
 };

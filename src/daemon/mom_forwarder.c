@@ -20,14 +20,13 @@
 static void
 spool_chosen(const char *record)
 {
-	static uint64_t *ids;
 	if (f.chosen_count == 0)
 		return;
-	if (ids == NULL && (ids = calloc(f.table->capacity, sizeof *ids)) == NULL)
+	if (f.recipients == NULL && (f.recipients = calloc(f.table->capacity, sizeof *f.recipients)) == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for %u recipients", f.table->capacity);
 	for (size_t i = 0; i < f.chosen_count; i++)
-		ids[i] = f.slots.slot[f.chosen[i]].id;
-	int there = spool_append(record, ids, f.chosen_count) != 0;
+		f.recipients[i] = f.slots.slot[f.chosen[i]].id;
+	int there = spool_append(record, f.recipients, f.chosen_count) != 0;
 	for (size_t i = 0; i < f.chosen_count; i++) {
 		struct slot *v = &f.slots.slot[f.chosen[i]];
 		if (there)

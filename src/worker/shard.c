@@ -60,6 +60,7 @@ shard_create(struct shard *s, uint64_t id, int durable)
 	c->durable = durable;
 	c->conn = -1;
 	c->machine = shard_machine(s, (uint32_t)(id >> 32));
+	c->machine->clients++;
 	if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
 		log_fatal(EXIT_SYSTEM, "no memory for a client");
 	return c;
@@ -162,6 +163,7 @@ shard_destroy(struct shard *s, struct client *c)
 	while (c->subscriptions)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
+	c->machine->clients--;
 	s->changed = 1;
 	c->gone = 1;
 	if (!c->dirty) {

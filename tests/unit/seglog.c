@@ -381,25 +381,6 @@ TEST(packed, "a segment written anew keeps what is needed at the same offsets, f
 	seglog_close(&l);
 }
 
-TEST(packed_tail, "a reader whose place lies behind all that is left of a packed segment goes on with the next one")
-{
-	struct seglog l;
-	uint64_t offsets[9], every = 4;
-	int dir = folder();
-	reopen(&l, dir);
-	for (uint64_t i = 1; i <= 7; i++)
-		offsets[i] = append(&l, i, 200);
-	REQUIRE(seglog_roll(&l) == 0, "roll");
-	append(&l, 8, 20);
-	REQUIRE(seglog_sync(&l) == 0, "sync");
-	REQUIRE(seglog_pack(&l, 0, UINT64_MAX, keep_some, &every) == 0, "pack: %s", strerror(errno));
-	for (uint64_t i = 1; i <= 7; i++) {
-		struct told t = read_all(&l, dir, offsets[i]);
-		REQUIRE(t.count == (i <= 4 ? 2 : 1) && t.numbers[t.count - 1] == 8, "from record %llu: %zu", (unsigned long long)i, t.count);
-	}
-	seglog_close(&l);
-}
-
 TEST(promised_segment, "died between finishing a segment and making the next, with a half-made file: nothing is lost")
 {
 	struct seglog l;
