@@ -162,7 +162,7 @@ door_admit(struct daemon *d, struct waiting *w, uint32_t slot)
 	m->pidfd = pidfd_of(w->fd, w->pid);
 	m->absent = 0;
 	if (door_answer(w->fd, 0, m, slot, NULL) < 0)
-		log_debug("a client left at the door");        /* its hang-up tells the rest */
+		fdio_close(&m->socket);                        /* it asks again with the same nonce, or is seen to be dead */
 }
 
 /* 1: served or turned away. 0: it has to wait. */
