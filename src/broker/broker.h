@@ -7,6 +7,7 @@
 #include "broker/store.h"
 #include "common/child.h"
 #include "common/registry.h"
+#include "common/spare.h"
 #include <mom/ipc.h>
 
 struct worker_child { pid_t pid; int64_t started, due; struct backoff backoff; int failed; };
@@ -25,6 +26,7 @@ struct broker {
 	struct registry registry;
 	struct lobby lobby;
 	int table_id, verbose, listener, strangers;
+	struct spare spare;
 	struct broker_table *table;
 	struct worker_child workers[SHARDS_MAX];
 	struct conn *conns;

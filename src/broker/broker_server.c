@@ -249,13 +249,13 @@ poll_timeout(int64_t now)
 	int64_t until = m.next_tick, due = workers_due(&m.b);
 	if (due >= 0 && due < until)
 		until = due;
+	if (!spare_is_ready(&m.b.spare, now) && m.b.spare.until_ms < until)
+		until = m.b.spare.until_ms;
 	if (!m.said_ready && until > now + 2)
 		until = now + 2;
 	due = m.b.strangers < STRANGERS_MAX ? lobby_due(&m.b.lobby) : -1;
 	if (due >= 0 && due < until)
 		until = due;
-	if (m.b.lobby.accept_due > now && m.b.lobby.accept_due < until)
-		until = m.b.lobby.accept_due;
 	return until > now ? (int)(until - now) : 0;
 }
 
@@ -265,7 +265,7 @@ poll_once(int64_t now)
 	struct broker *b = &m.b;
 	nfds_t n = POLL_FIXED, guests = b->strangers < STRANGERS_MAX ? lobby_polls(&b->lobby, m.polls + n) : 0;
 	m.polls[POLL_SIGNALS] = (struct pollfd){ m.signals, POLLIN, 0 };
-	m.polls[POLL_LISTENER] = (struct pollfd){ m.said_ready && now >= b->lobby.accept_due ? b->listener : -1, POLLIN, 0 };
+	m.polls[POLL_LISTENER] = (struct pollfd){ m.said_ready && spare_is_ready(&b->spare, now) ? b->listener : -1, POLLIN, 0 };
 	n += guests;
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
 		if (atomic_load(&b->table->conn[i].state) != CONN_HELLO || b->conns[i].control < 0)
@@ -285,7 +285,7 @@ poll_once(int64_t now)
 			conn_control(b, m.poll_conn[k]);
 	lobby_look(&b->lobby, m.polls + POLL_FIXED, guests, now, conn_begin, b);
 	if (m.polls[POLL_LISTENER].revents)
-		lobby_accept(&b->lobby, b->listener, now);
+		lobby_accept(&b->lobby, &b->spare, b->listener, now);
 }
 
 static void
@@ -347,6 +347,7 @@ main(int argc, char **argv)
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.db, strerror(errno));
 	make_table();
+	spare_open(&m.b.spare);
 	m.next_tick = clock_ms() + TICK_MS;
 	while (!sig_got_stop) {
 		int64_t now = clock_ms();

@@ -1,5 +1,6 @@
 /* conns - connections: a slot of the table, a handler and a sender process, a segment and a queue each; a part of broker_server */
 #include "broker/broker.h"
+#include "common/clock.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/net.h"
@@ -64,7 +65,7 @@ conn_begin(void *broker, int fd)
 	*c = (struct conn){ .socket = fd, .control = -1, .unit = -1, .queue = -1 };
 	net_peer_text(fd, c->peer, sizeof c->peer);
 	if (conn_start_handler(b, (uint32_t)slot) < 0) {
-		log_warn("%s: no process for it: %s", c->peer, strerror(errno));
+		log_warn("%s: no process for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
 		fdio_close(&c->socket);
 		return 0;
 	}
@@ -192,7 +193,7 @@ conn_go(struct broker *b, uint32_t i)
 	c->sender = child_start(&plan);
 	if (c->sender < 0) {
 		c->sender = 0;
-		log_warn("%s: no sender for it: %s", c->peer, strerror(errno));
+		log_warn("%s: no sender for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
 		conn_end(b, i);
 		return;
 	}

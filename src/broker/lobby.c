@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { ACCEPT_MOST = 64, ACCEPT_AGAIN_MS = 100, HELLO_WHOLE = RECORD_HEADER + HELLO_BYTES };
+enum { ACCEPT_MOST = 64, HELLO_WHOLE = RECORD_HEADER + HELLO_BYTES };
 
 static uint32_t
 address_number(const struct sockaddr_storage *a)
@@ -56,21 +56,28 @@ lobby_victim(const struct lobby *l)
 }
 
 void
-lobby_accept(struct lobby *l, int listener, int64_t now)
+lobby_accept(struct lobby *l, struct spare *spare, int listener, int64_t now)
 {
 	for (int n = 0; n < ACCEPT_MOST; n++) {
 		struct sockaddr_storage a;
 		socklen_t len = sizeof a;
-		int whole = HELLO_WHOLE, fd = accept4(listener, (struct sockaddr *)&a, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-			if (l->accept_due <= now - 10000)
-				log_warn("accept: %s: raise `ulimit -n`, or connect fewer machines", strerror(errno));
-			l->accept_due = now + ACCEPT_AGAIN_MS;
-			if (l->count)
-				lobby_send_away(l, lobby_victim(l));
+		int whole = HELLO_WHOLE, fd = spare_accept(spare, listener, SOCK_CLOEXEC | SOCK_NONBLOCK), error = errno;
+		int full = fd >= 0 ? spare->is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED;
+		if (full && spare_says(spare, now))
+			log_warn("accept: %s: a machine is turned away, it tries again: raise `ulimit -n`, or connect fewer machines",
+			    fd >= 0 ? "no descriptors left" : strerror(error));
+		if (full && l->count)
+			lobby_send_away(l, lobby_victim(l));
+		if (fd >= 0 && full) {
+			close(fd);
+			spare_open(spare);
 		}
-		if (fd < 0)
+		if (fd < 0 || full)
 			return;
+		if (getpeername(fd, (struct sockaddr *)&a, &len) < 0) {      /* gone already */
+			close(fd);
+			continue;
+		}
 		if (l->count == LOBBY_MAX)
 			lobby_send_away(l, lobby_victim(l));
 		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &whole, sizeof whole);       /* poll tells of a whole HELLO, not of each byte */

@@ -147,8 +147,9 @@ const char *
 ipcq_hint(int error)
 {
 	switch (error) {
-	case ENOSPC: return "the kernel's limit on System V objects is reached (kernel.msgmni, kernel.shmmni, kernel.sem), not the disk; try `make ipcs`";
-	case ENOMEM: return "no memory for it; see kernel.shmall and `free`";
+	case ENOSPC: return "the kernel's limit on System V objects is reached (kernel.msgmni, kernel.shmmni, kernel.shmall, kernel.sem), not the disk; try "
+		    "`make ipcs`";
+	case ENOMEM: return "no memory for it; see `free`";
 	case EINVAL: return "larger than kernel.shmmax allows";
 	case EACCES: return "it belongs to another user";
 	default:     return "see ipcs -l";

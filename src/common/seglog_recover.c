@@ -2,10 +2,8 @@
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/seglog_inner.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -195,29 +193,6 @@ recovery_end(struct recovery *r)
 	return seglog_finish(l, next) < 0 ? 0 : next;
 }
 
-/* What was being made when a writer died would stay for ever where its segment is not made again. */
-static void
-sweep_half_made(int dir)
-{
-	int fd = fdio_open_at(dir, ".", O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (d == NULL) {
-		fdio_close(&fd);
-		return;
-	}
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
-		unsigned long long base;
-		char name[SEGLOG_NAME + 8];
-		if (sscanf(e->d_name, "log-%16llx", &base) != 1)
-			continue;
-		seglog_name(name, base);
-		strcat(name, ".new");
-		if (strcmp(name, e->d_name) == 0)
-			unlinkat(dir, name, 0);
-	}
-	closedir(d);
-}
-
 int
 seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with)
 {
@@ -226,12 +201,12 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 	l->record_most = 2 * place->record;
 	l->room = BATCH + l->record_most;
 	l->buffer = malloc(l->room);
-	sweep_half_made(l->dir);
 	/* names first: what is built on a rename that a killed predecessor did not sync must not outlive it */
 	if (l->buffer == NULL || scan_begin(&r.scan, l) < 0 || fdio_sync(l->dir) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
 		free(r.scan.buffer);
 		return -1;
 	}
+	fdio_sweep(l->dir, "log-");
 	uint64_t next = UINT64_C(1) << 40;
 	int bad = r.count == 0 && from > 0 ? -1 : recover_files(&r);
 	if (r.count == 0 && from > 0) {                /* to begin anew would give out offsets again */
