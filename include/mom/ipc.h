@@ -144,6 +144,7 @@ static inline struct ring *daemon_unit_ring(struct daemon_unit *u, uint32_t slot
 
 /* ---- one client: creator is the daemon, perm.uid the client's user ---- */
 
+#define AGAIN_UNKNOWN UINT64_MAX                            /* what had been handed out is not known: the forwarder sets it to all that its spool has */
 enum { NOTICE_MACHINE_EXPIRED = 1, NOTICE_NAME_EXPIRED = 2 };   /* a durable client begins anew: it, or its machine, was away for too long */
 
 struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };   /* mail of that topic up to that offset is dropped */
@@ -171,7 +172,7 @@ struct client_segment {
 	word64   refused_from[SHARDS_MAX], refused_to[SHARDS_MAX];   /* libmom: the last refusal that it reported */
 	word64   lost_told[SHARDS_MAX];                   /* libmom */
 	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail */
-	word64   again[SHARDS_MAX];                       /* mom_daemon, libmom at open: up to here REDELIVERED */
+	word64   again[SHARDS_MAX];                       /* mom_daemon, libmom at open: up to here REDELIVERED; AGAIN_UNKNOWN */
 	word32   notice_told, cuts_told;                  /* libmom */
 	word32   tombs;                                   /* libmom */
 	struct tombstone tomb[TOMBSTONES];

@@ -305,6 +305,12 @@ members_load_words(struct daemon *d, uint32_t slot)
 	unsigned k, is_cut = 0;
 	slot_file(name, sizeof name, "words", slot);
 	char *text = load_text(d, name), *line = text ? strtok_r(text, "\n", &rest) : NULL;
+	if (text == NULL && errno != ENOENT) {         /* it is written without a sync: a power cut may leave anything */
+		log_warn("spool/%s: %s: what client %016llx had last comes again, flagged", name, errno == EBADMSG ? "damaged" : strerror(errno),
+		    (unsigned long long)m->id);
+		for (k = 0; k < SHARDS_MAX; k++)
+			atomic_store(&m->segment->again[k], AGAIN_UNKNOWN);
+	}
 	if (line && sscanf(line, "mom words 1 id %llx cut %u", &id, &is_cut) >= 1 && id == m->id) {
 		atomic_store(&m->segment->cuts, is_cut);
 		while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
