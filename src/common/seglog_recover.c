@@ -101,6 +101,13 @@ recover_middle(struct recovery *r, size_t i)
 	return bad;
 }
 
+/* A segment that was there: a check-point says so. It is made anew, as a gap. */
+static int
+recovery_lost(struct recovery *r, size_t i, uint64_t base)
+{
+	return recovery_add(r, i, base) < 0 || seglog_mend(r->log, base, next_incarnation(r->from), 0) < 0 ? -1 : 0;
+}
+
 /* The file is left open for the writer, who ends it; or closed, where it has its END. */
 static int
 recover_last(struct recovery *r, size_t i)
@@ -112,8 +119,16 @@ recover_last(struct recovery *r, size_t i)
 		return recovery_mend(r, base, next_incarnation(base), 0);
 	if (bad < 0 || scan_records(s, r->from, r->fn, r->with) < 0)
 		return -1;
-	if (s->end != 0)                               /* perhaps in the page cache only; one that leads back is damage */
-		return leads_on(s) ? scan_make_durable(s) : recovery_mend(r, base, next_incarnation(s->at), 0);
+	if (s->end != 0 && !leads_on(s))               /* one that leads back is damage */
+		return recovery_mend(r, base, next_incarnation(s->at), 0);
+	if (s->end != 0 && s->end < r->from) {         /* the segments up to the check-point are gone */
+		fdio_close(&s->fd);
+		return recovery_lost(r, i + 1, s->end);
+	}
+	if (s->end != 0)                               /* perhaps in the page cache only */
+		return scan_make_durable(s);
+	if (s->at < r->from)                           /* a check-point is a mark too */
+		return recovery_mend(r, base, next_incarnation(r->from), 0);
 	bad = scan_has_later_mark(*s);
 	if (bad < 0)
 		return -1;
@@ -150,7 +165,7 @@ recovery_end(struct recovery *r)
 	struct seglog *l = r->log;
 	struct seglog_scan *s = &r->scan;
 	uint64_t next = s->end ? s->end : next_incarnation(s->at);
-	if (next < s->at) {
+	if (s->end ? !leads_on(s) : next < s->at) {
 		log_error("log-%016llx: its offsets are used up: make a new store", (unsigned long long)s->base);
 		errno = EOVERFLOW;
 		next = 0;
@@ -182,7 +197,7 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 		return -1;
 	}
 	uint64_t next = UINT64_C(1) << 40;
-	int bad = recover_files(&r);
+	int bad = (r.count == 0 && from > next && recovery_lost(&r, 0, next) < 0) || recover_files(&r) < 0;
 	if (bad) {
 		fdio_close(&r.scan.fd);
 		free(r.files);
