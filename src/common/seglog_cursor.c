@@ -207,6 +207,11 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 		seglog_leave(c);
 		if (seglog_seek(c, dir, end) < 0)
 			return -1;
+		if (c->base < end && cursor_next_base(c) > end) {      /* the file that END names is gone, those behind it are there */
+			seglog_leave(c);
+			errno = EBADMSG;
+			return -1;
+		}
 	}
 	return 0;
 }

@@ -27,6 +27,12 @@ int  scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with
 int  scan_resume(struct seglog_scan *s);
 /* Is there, behind what is not sound, a mark that says that it was on disk? Then it is damage and not a torn tail. -1: errno */
 int  scan_has_later_mark(struct seglog_scan s);
+/* END names a segment that begins behind it (in a packed one perhaps where END stands) */
+static inline int
+scan_leads_on(const struct seglog_scan *s)
+{
+	return s->end > s->base && s->end + RECORD_HEADER >= s->at;
+}
 /* Writes the segment anew around its damage. next: base of the segment that follows. torn: what is not sound behind the last mark was
  * never on disk and no gap. */
 int  seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn);

@@ -77,13 +77,6 @@ next_incarnation(uint64_t offset)
 	return (uint64_t)(offset_incarnation(offset) + 1) << 40;
 }
 
-/* END names a segment that begins behind it (in a packed one perhaps where END stands) */
-static int
-leads_on(const struct seglog_scan *s)
-{
-	return s->end > s->base && s->end + RECORD_HEADER >= s->at;
-}
-
 static int
 recover_middle(struct recovery *r, size_t i)
 {
@@ -91,7 +84,7 @@ recover_middle(struct recovery *r, size_t i)
 	uint64_t base = r->files[i].base, next = r->files[i + 1].base;
 	int bad = scan_open(s, r->log->dir, base, next);
 	if (bad == 0)
-		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : leads_on(s) && s->end < next ? 2 : s->end != next;
+		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : scan_leads_on(s) && s->end < next ? 2 : s->end != next;
 	if (bad == 1)
 		bad = recovery_mend(r, base, next, 0);
 	r->files[i].bytes = s->pos;
@@ -119,7 +112,7 @@ recover_last(struct recovery *r, size_t i)
 		return recovery_mend(r, base, next_incarnation(base), 0);
 	if (bad < 0 || scan_records(s, r->from, r->fn, r->with) < 0)
 		return -1;
-	if (s->end != 0 && !leads_on(s))               /* one that leads back is damage */
+	if (s->end != 0 && !scan_leads_on(s))               /* one that leads back is damage */
 		return recovery_mend(r, base, next_incarnation(s->at), 0);
 	if (s->end != 0 && s->end < r->from) {         /* the segments up to the check-point are gone */
 		fdio_close(&s->fd);
@@ -165,7 +158,7 @@ recovery_end(struct recovery *r)
 	struct seglog *l = r->log;
 	struct seglog_scan *s = &r->scan;
 	uint64_t next = s->end ? s->end : next_incarnation(s->at);
-	if (s->end ? !leads_on(s) : next < s->at) {
+	if (s->end ? !scan_leads_on(s) : next < s->at) {
 		log_error("log-%016llx: its offsets are used up: make a new store", (unsigned long long)s->base);
 		errno = EOVERFLOW;
 		next = 0;
