@@ -23,7 +23,7 @@ struct answer_words {
 	word64 acked;                 /* all up to this number are taken */
 	word64 refused; _Atomic int64_t refused_code;
 	struct result_word result[2]; /* by parity of the number */
-	struct result_word lost;      /* number..value are gone; code counts the tellings */
+	struct result_word lost;      /* number..value are gone; code grows: in the broker by one a telling, in a client's segment by what is lost */
 	uint64_t spare[1];
 };
 
@@ -89,13 +89,14 @@ static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slot
 
 /* ---- machine ---- */
 
+enum { FRESH_CLEAN = 1, FRESH_UNSURE = 2 /* a power cut may have taken what it last said of its mail */ };
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */, SLOT_DYING /* ring to its end, then DESTROY */ };
 
 struct slot_word {                    /* mom_daemon */
 	word32 state, owner;          /* owner grows with every process that gets the slot */
 	id_word segment;
 	word32 generation, durable;
-	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
+	word32 fresh;                 /* FRESH_*: a new segment for an old durable client: filter its spooled mail by the broker's list */
 	word64 id;                    /* global id */
 };
 
@@ -150,6 +151,7 @@ struct client_segment {
 	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
 	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
 	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
+	word64   risk[SHARDS_MAX];                        /* forwarder: a power cut took `handed`: what lies below is REDELIVERED */
 	word32   behind;                                  /* forwarder: more waits in the spool */
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
 	_Alignas(64) word32 asleep;                       /* libmom: post the semaphore after a change */

@@ -266,7 +266,7 @@ slot_file(char *name, size_t n, const char *what, uint32_t slot)
 }
 
 void
-members_save_words(struct daemon *d, uint32_t slot)
+members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 {
 	struct member *m = &d->members[slot];
 	struct client_segment *c = m->segment;
@@ -279,9 +279,11 @@ members_save_words(struct daemon *d, uint32_t slot)
 		n += (size_t)sprintf(text + n, "shard %u acked %llx again %llx first %llx\n", k, (unsigned long long)atomic_load(&c->acked[k]),
 		    (unsigned long long)(handed > again ? handed : again), (unsigned long long)atomic_load(&c->first[k]));
 	}
+	if (how == WORDS_CLEAN)                        /* nobody hands out mail any more: this is the last word */
+		n += (size_t)sprintf(text + n, "clean\n");
 	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
 	slot_file(name, sizeof name, "words", slot);
-	if (digest != m->saved_ack && save_text(d, name, text, n, 0) == 0)
+	if (digest != m->saved_ack && save_text(d, name, text, n, how != WORDS_LIVE) == 0)
 		m->saved_ack = digest;
 }
 
@@ -292,10 +294,12 @@ members_load_words(struct daemon *d, uint32_t slot)
 	char name[32], *rest = NULL;
 	unsigned long long id, acked, again, first;
 	unsigned k;
+	int clean = 0;
 	slot_file(name, sizeof name, "words", slot);
 	char *text = load_text(d, name), *line = text ? strtok_r(text, "\n", &rest) : NULL;
 	if (line && sscanf(line, "mom words 1 id %llx", &id) == 1 && id == m->id) {
 		while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
+			clean |= strcmp(line, "clean") == 0;
 			if (sscanf(line, "shard %u acked %llx again %llx first %llx", &k, &acked, &again, &first) != 4 || k >= SHARDS_MAX)
 				continue;
 			atomic_store(&m->segment->acked[k], acked);
@@ -304,6 +308,11 @@ members_load_words(struct daemon *d, uint32_t slot)
 		}
 	}
 	free(text);
+	m->saved_ack = 0;
+	if (!clean)
+		m->fresh = FRESH_UNSURE;
+	else                                           /* from now on mail is handed out: a power cut must not leave them clean */
+		members_save_words(d, slot, WORDS_SYNC);
 }
 
 int
