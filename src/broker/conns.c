@@ -1,5 +1,6 @@
 /* conns - connections: a slot of the table, a handler and a sender process, a segment and a queue each; a part of broker_server */
 #include "broker/broker.h"
+#include "common/clock.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/net.h"
@@ -49,12 +50,18 @@ conn_start_handler(struct broker *b, uint32_t i)
 void
 conn_accept(struct broker *b)
 {
-	int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC), slot = fd < 0 ? -1 : conn_free_slot(b);
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_warn("accept: %s: raise `ulimit -n`, or connect fewer machines", strerror(errno));
+	int fd = spare_accept(&b->spare, b->listener, SOCK_CLOEXEC), error = errno;
+	if ((fd >= 0 ? b->spare.is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED) && spare_says(&b->spare, clock_ms()))
+		log_warn("accept: %s: a machine is turned away, it tries again: raise `ulimit -n`, or connect fewer machines",
+		    fd >= 0 ? "no descriptors left" : strerror(error));
+	if (fd >= 0 && b->spare.is_full) {
+		close(fd);
+		spare_open(&b->spare);
 		return;
 	}
+	int slot = fd < 0 ? -1 : conn_free_slot(b);
+	if (fd < 0)
+		return;
 	if (slot < 0) {
 		log_warn("all %u connections are in use (kernel.shmmni): a machine is turned away", b->table->capacity);
 		close(fd);
@@ -66,7 +73,7 @@ conn_accept(struct broker *b)
 	*c = (struct conn){ .socket = fd, .control = -1, .unit = -1, .queue = -1 };
 	net_peer_text(fd, c->peer, sizeof c->peer);
 	if (conn_start_handler(b, (uint32_t)slot) < 0) {
-		log_warn("%s: no process for it: %s", c->peer, strerror(errno));
+		log_warn("%s: no process for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
 		fdio_close(&c->socket);
 		return;
 	}
@@ -85,7 +92,12 @@ conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size
 	static const uint8_t none[WIRE_ID_BYTES];
 	if (h->version != WIRE_VERSION)
 		return "the daemon speaks another version of the protocol: use programs of one release";
-	if (h->slots < 1 || h->slots > SLOTS_MAX || h->window < WINDOW || h->window > 64u * WINDOW)
+	if (h->message_max < b->table->message_max) {
+		snprintf(text, n, "this broker takes payloads up to %u bytes, the daemon up to %u: start it with --max-message %u", b->table->message_max,
+		    h->message_max, b->table->message_max);
+		return text;
+	}
+	if (h->slots < 1 || h->slots > SLOTS_MAX || h->message_max > MESSAGE_LIMIT || h->window != WINDOW_OF(h->message_max))
 		return "the daemon's limits cannot be";
 	if (memcmp(h->machine, none, sizeof none) == 0)
 		return "the daemon has no machine id";
@@ -121,7 +133,7 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	struct conn_word *word = &b->table->conn[i];
 	char role[40];
 	snprintf(role, sizeof role, "unit-%u", i);
-	c->unit = registry_make(&b->registry, REGISTRY_SHM, broker_unit_bytes(b->store.shards, h->slots), geteuid(), 0, role);
+	c->unit = registry_make(&b->registry, REGISTRY_SHM, broker_unit_bytes(b->store.shards, h->slots, b->table->message_max), geteuid(), 0, role);
 	snprintf(role, sizeof role, "sender-%u-queue", i);
 	c->queue = c->unit < 0 ? -1 : registry_make(&b->registry, REGISTRY_MSG, 0, geteuid(), 0, role);
 	struct broker_unit *u = c->queue < 0 ? NULL : ipcq_attach(c->unit, 0);
@@ -133,6 +145,7 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	u->slots = h->slots;
 	u->serial = word->serial;
 	u->window = h->window;
+	u->message_max = b->table->message_max;
 	u->magic = MAGIC_UNIT;
 	ipcq_detach(u);
 	word->slots = h->slots;
@@ -161,7 +174,7 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 		a.ok = 1;
 		a.unit = c->unit;
 		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = b->table->conn[i].serial, .shards = b->store.shards,
-			.message_max = MOM_MESSAGE_MAX, .window = WINDOW, .token = token, .expiry = b->table->expiry };
+			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max), .token = token, .expiry = b->table->expiry };
 		memcpy(a.welcome.store, b->store.id, sizeof b->store.id);
 	} else
 		snprintf(a.text, sizeof a.text, "%s", fault);
@@ -179,7 +192,7 @@ conn_go(struct broker *b, uint32_t i)
 	c->sender = child_start(&plan);
 	if (c->sender < 0) {
 		c->sender = 0;
-		log_warn("%s: no sender for it: %s", c->peer, strerror(errno));
+		log_warn("%s: no sender for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
 		conn_end(b, i);
 		return;
 	}

@@ -4,6 +4,7 @@
 #include "common/child.h"
 #include "common/net.h"
 #include "common/registry.h"
+#include "common/spare.h"
 #include <mom/ipc.h>
 #include <mom/wire.h>
 
@@ -19,9 +20,11 @@ struct member {                          /* one slot of the client table */
 	uint8_t nonce[16];
 	int shm, sem, socket, pidfd;
 	struct client_segment *segment;
+	uint64_t ring;                   /* bytes of each of its two rings */
 	uint64_t saved_ack;              /* digest of what is saved of a durable client's words */
 	uint32_t away;                   /* seconds that a durable client has had no process */
 	int absent;                      /* ticks in a row in which nobody had the segment attached */
+	uint64_t admitted_at;            /* next request number at its registration */
 };
 
 struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };   /* at the door */
@@ -34,11 +37,12 @@ struct daemon {
 	const char *ip, *port;
 	struct net_address broker;
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
+	struct spare spare;
 	struct registry registry;
 	int table_id;
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
-	uint32_t serial, shards;
+	uint32_t serial, shards, message_max;
 	uint64_t token, token_before;    /* of the last WELCOME (on disk before anything else is done), and the one before */
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
 	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */
@@ -75,6 +79,7 @@ int  members_keep(const struct registry_object *o, void *d);       /* for regist
 struct member *members_by_name(struct daemon *d, uid_t uid, const char *name);
 int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);  /* slot, or MOM_E* */
 int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0, 1: the forwarder is not done yet */
+int  member_is_gone(const struct member *m);                                                  /* one that counts as living */
 void member_died(struct daemon *d, uint32_t slot);
 void members_check(struct daemon *d);                  /* once a second: liveness, missing semaphores, words of durable clients */
 void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */
@@ -82,6 +87,7 @@ void members_stop(struct daemon *d);                   /* clean stop: undrained 
 void members_limits(struct daemon *d);                 /* the broker's limits into all segments */
 int  process_lives(pid_t pid, unsigned long long started);
 unsigned long long process_started(pid_t pid);
+int  process_has_segment(pid_t pid, int shm);          /* 1, 0, -1: cannot be seen (another user's) */
 void daemon_touch(struct daemon *d);                   /* the client table changed */
 
 /* identity in the spool */

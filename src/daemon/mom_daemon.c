@@ -38,10 +38,11 @@ static struct {
 } m = { .ready_fd = -1 };
 
 static const char usage[] =
-    "usage: mom_daemon IP PORT [--run DIR] [--spool DIR] [-v] [--ready-fd N]\n"
+    "usage: mom_daemon IP PORT [--run DIR] [--spool DIR] [--max-message BYTES] [-v] [--ready-fd N]\n"
     "  IP PORT      where the broker is, or will be. First line on stdout: ready RUNFOLDER\n"
     "  --run DIR    run folder: where this machine's programs find the daemon (MOM_RUN)\n"
-    "  --spool DIR  what must outlive a restart (RUN/spool; as root /var/spool/mom)\n";
+    "  --spool DIR  what must outlive a restart (RUN/spool; as root /var/spool/mom)\n"
+    "  --max-message  largest payload (1048576; up to 67108864), at least what the broker takes; the spool remembers it\n";
 
 static void
 wrong_use(const char *what, const char *which)
@@ -53,8 +54,9 @@ wrong_use(const char *what, const char *which)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "max-message", 1, 0, 'm' }, { "help", 0, 0, 'h' }, { 0 } };
 	char *end;
+	unsigned long most;
 	opterr = 0;
 	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
 		switch (o) {
@@ -64,6 +66,12 @@ parse(int argc, char **argv)
 			m.ready_fd = (int)strtol(optarg, &end, 10);
 			if (*optarg == '\0' || *end != '\0' || m.ready_fd < 0)
 				wrong_use("--ready-fd takes the number of an open descriptor, not", optarg);
+			break;
+		case 'm':
+			most = strtoul(optarg, &end, 10);
+			if (*optarg < '0' || *optarg > '9' || *end != '\0' || most < 1 || most > MESSAGE_LIMIT)
+				wrong_use("--max-message takes a number of bytes from 1 to 67108864, not", optarg);
+			m.d.message_max = (uint32_t)most;
 			break;
 		case 'v': m.d.verbose = 1; break;
 		case 'h': fputs(usage, stdout); exit(0);
@@ -128,7 +136,7 @@ make_table(void)
 	d->table->verbose = (uint32_t)d->verbose;
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);
-	atomic_store(&d->table->message_max, MOM_MESSAGE_MAX);
+	atomic_store(&d->table->message_max, d->message_max);
 	atomic_store(&d->table->serial, d->serial);
 	atomic_store(&d->table->shards, d->shards);
 	atomic_store(&d->table->epoch, 1);
@@ -199,7 +207,7 @@ polls_fill(size_t *first_member)
 	polls_grow(POLL_FIXED + d->waiting_count + 2 * (size_t)d->used);
 	m.polls[POLL_SIGNALS] = (struct pollfd){ m.signals, POLLIN, 0 };
 	m.polls[POLL_NOTIFY] = (struct pollfd){ d->notify, POLLIN, 0 };
-	m.polls[POLL_DOOR] = (struct pollfd){ d->door, POLLIN, 0 };
+	m.polls[POLL_DOOR] = (struct pollfd){ spare_is_ready(&d->spare, clock_ms()) ? d->door : -1, POLLIN, 0 };
 	m.polls[POLL_LINK] = (struct pollfd){ d->link == LINK_CONNECTING || d->link == LINK_HELLO ? d->socket : -1,
 		d->link == LINK_CONNECTING ? POLLOUT : POLLIN, 0 };
 	for (size_t i = 0; i < d->waiting_count; i++)
@@ -314,8 +322,10 @@ main(int argc, char **argv)
 	if (m.ready_fd >= 0)
 		fdio_cloexec(m.ready_fd, 1);
 	open_folders();
+	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
 	make_table();
+	spare_open(&d->spare);
 	if (door_open(d) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/socket: %s", m.run, strerror(errno));
 	say_ready();
@@ -331,6 +341,8 @@ main(int argc, char **argv)
 			until = m.next_tick;
 		if (unit_is_gone(d) && d->unit_due < until)
 			until = d->unit_due;
+		if (!spare_is_ready(&d->spare, now) && d->spare.until_ms < until)
+			until = d->spare.until_ms;
 		poll_once(until);
 	}
 	stop();

@@ -7,6 +7,7 @@ struct slot {
 	uint32_t state, owner;        /* as last seen; owner 0: nobody */
 	struct client_segment *segment;   /* NULL: none, or it cannot be attached */
 	int segment_id;
+	uint64_t ring;                /* bytes of each of its two rings */
 	uint64_t id;
 	uint32_t generation, durable, fresh;
 	void *own;                    /* what the process keeps beside it */
@@ -23,5 +24,5 @@ struct slots {
 void slots_init(struct slots *s, struct machine_table *table, struct daemon_unit *unit, enum unit_role role);
 /* Takes up what mom_daemon changed. changed(i, old): the slot's state, owner or segment is another than before. 1: something changed. */
 int  slots_look(struct slots *s, void (*changed)(uint32_t i, const struct slot *old));
-void slots_wake(struct client_segment *c);     /* the client, if it sleeps */
+void slots_wake(const struct slots *s, const struct slot *v);  /* the client, if it sleeps */
 #endif

@@ -135,7 +135,7 @@ append(struct shard *s, struct record *r, const char *topic, const void *data, u
 static int
 shard_open(struct shard *s, int dir)
 {
-	struct seglog_place place = { dir, "corrupt", "shard-0" };
+	struct seglog_place place = { dir, "corrupt", "shard-0", RECORD_MAX, 0 };
 	*s = (struct shard){ .dir = dir };
 	disk_log[0] = 0;
 	if (checkpoint_load(s) < 0)
