@@ -493,8 +493,7 @@ TEST(crash, "whatever of its unsynced writes and renames a crash takes, tears or
 		disk_random_seed(t_rng_next(&rng));
 		chain(live_dir, image_dir, &rng, until, t_is_long() ? 64 : 8);
 	}
-	printf("storm images/crash: %ld crash images of %ld lives in %d chains recovered, %ld lives ended by kill -9, %ld torn tails cut\n", z.images, z.lives, chains, z.kills, z.cuts);
-	fflush(stdout);
+	t_remark("%ld crash images of %ld lives in %d chains recovered, %ld lives ended by kill -9, %ld torn tails cut", z.images, z.lives, chains, z.kills, z.cuts);
 }
 
 /* ---- damage: a bit that flipped, an end that is missing ---- */
@@ -669,9 +668,8 @@ TEST(flips, "whichever bit of a log flips: all is there, or what is missing is n
 		if (step > y.size * 8)
 			break;
 	}
-	printf("storm images/flips: %zu bits of a log of %llu bytes flipped: %ld harmless, %ld told as damage, %ld cut above the last mark\n", n,
+	t_remark("%zu bits of a log of %llu bytes flipped: %ld harmless, %ld told as damage, %ld cut above the last mark", n,
 	    (unsigned long long)y.size, y.harmless, y.told, y.cut);
-	fflush(stdout);
 }
 
 TEST(truncations, "wherever a segment of a log ends too early: all is there, or what is missing below the last mark or check-point is named and told")
@@ -699,9 +697,8 @@ TEST(truncations, "wherever a segment of a log ends too early: all is there, or 
 				return;
 		}
 	}
-	printf("storm images/truncations: %zu ends of a log of %llu bytes: %ld harmless, %ld told as damage, %ld cut above the last mark\n", n,
+	t_remark("%zu ends of a log of %llu bytes: %ld harmless, %ld told as damage, %ld cut above the last mark", n,
 	    (unsigned long long)y.size, y.harmless, y.told, y.cut);
-	fflush(stdout);
 }
 
 TEST(lost_files, "whichever segments are gone, the last ones too: the check-point knows that they were there, and it is told")
@@ -753,6 +750,5 @@ TEST(checkpoints, "whichever bit of a check-point flips, and wherever it ends to
 		s.log.fd = -1;
 		shard_close(&s);
 	}
-	printf("storm images/checkpoints: %ld damaged check-points of %zu bytes refused\n", n, part->size);
-	fflush(stdout);
+	t_remark("%ld damaged check-points of %zu bytes refused", n, part->size);
 }
