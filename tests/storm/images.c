@@ -499,7 +499,7 @@ TEST(crash, "whatever of its unsynced writes and renames a crash takes, tears or
 /* ---- damage: a bit that flipped, an end that is missing ---- */
 
 enum { PARTS = 32, LOG_BYTES = 64 * 1024, GAPS = 32 };
-struct part { char name[DISK_NAME]; unsigned char *bytes; size_t size; };
+struct part { char name[DISK_NAME]; unsigned char *bytes; size_t size; ino_t inode; };
 static struct {
 	struct part part[PARTS];
 	int count, last;               /* last: of the log's segments */
@@ -632,12 +632,30 @@ judge_damage(int dir, uint64_t durable)
 	free(torn);
 }
 
+/* The whole log again, part `changed` (-1: none) as it is now: what a recovery left alone stays. */
 static void
-put_parts(int dir)
+put_parts(int dir, int changed)
 {
-	disk_clear(dir);
-	for (int i = 0; i < y.count; i++)
+	static int before = -1;
+	char names[DISK_FILES][DISK_NAME];
+	int n = disk_names(dir, names, DISK_FILES);
+	for (int k = 0; k < n; k++) {
+		struct stat st;
+		int i = 0;
+		while (i < y.count && strcmp(names[k], y.part[i].name) != 0)
+			i++;
+		if (i == y.count || i == changed || i == before || fstatat(dir, names[k], &st, 0) < 0 || st.st_ino != y.part[i].inode || (size_t)st.st_size != y.part[i].size)
+			disk_remove(dir, names[k]);
+	}
+	for (int i = 0; i < y.count; i++) {
+		struct stat st;
+		if (fstatat(dir, y.part[i].name, &st, 0) == 0)
+			continue;
 		disk_put(dir, y.part[i].name, y.part[i].bytes, y.part[i].size);
+		if (fstatat(dir, y.part[i].name, &st, 0) == 0)
+			y.part[i].inode = st.st_ino;
+	}
+	before = changed;
 }
 
 /* from, step: every how many; NAME=n in the environment: that one alone */
@@ -662,7 +680,7 @@ TEST(flips, "whichever bit of a log flips: all is there, or what is missing is n
 		for (at = (size_t)z.chain; strncmp(y.part[i].name, "log-", 4) != 0 || at >= y.part[i].size * 8; i++)
 			at -= strncmp(y.part[i].name, "log-", 4) == 0 ? y.part[i].size * 8 : 0;
 		y.part[i].bytes[at / 8] ^= (unsigned char)(1 << at % 8);
-		put_parts(dir);
+		put_parts(dir, i);
 		y.part[i].bytes[at / 8] ^= (unsigned char)(1 << at % 8);
 		judge_damage(dir, y.mark);
 		if (step > y.size * 8)
@@ -689,7 +707,7 @@ TEST(truncations, "wherever a segment of a log ends too early: all is there, or 
 				at -= strncmp(y.part[i].name, "log-", 4) == 0 ? y.part[i].size : 0;
 			size_t whole = y.part[i].size;
 			y.part[i].size = at;
-			put_parts(dir);
+			put_parts(dir, i);
 			y.part[i].size = whole;
 			uint64_t mark = i == y.last ? look_at(y.part[i].bytes, at).mark : y.mark;
 			judge_damage(dir, mark > y.checkpoint ? mark : y.checkpoint);
@@ -708,7 +726,7 @@ TEST(lost_files, "whichever segments are gone, the last ones too: the check-poin
 	make_log(dir, LOG_BYTES - 2048);
 	for (int from = 2; from <= y.last; from++)     /* the oldest may have been pruned */
 		for (int to = from; to <= y.last; to++) {
-			put_parts(dir);
+			put_parts(dir, -1);
 			for (int i = from; i <= to; i++)
 				if (strncmp(y.part[i].name, "log-", 4) == 0)
 					REQUIRE(unlinkat(dir, y.part[i].name, 0) == 0, "unlink");
@@ -734,7 +752,7 @@ TEST(checkpoints, "whichever bit of a check-point flips, and wherever it ends to
 	make_log(dir, LOG_BYTES / 2);
 	struct part *part = &y.part[0];
 	REQUIRE(strcmp(part->name, "checkpoint") == 0, "the first file is %s", part->name);
-	put_parts(dir);
+	put_parts(dir, -1);
 	for (size_t i = 0; i < part->size * 9; i++, n++) {
 		struct shard s = { .dir = dir };
 		size_t size = i < part->size * 8 ? part->size : i - part->size * 8;
