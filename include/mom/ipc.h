@@ -23,7 +23,7 @@ struct answer_words {
 	word64 acked;                 /* all up to this number are taken */
 	word64 refused; _Atomic int64_t refused_code;
 	struct result_word result[2]; /* by parity of the number */
-	struct result_word lost;      /* number..value are gone; code counts the tellings */
+	struct result_word lost;      /* number..value are gone; code grows: in the broker by one a telling, in a client's segment by what is lost */
 	uint64_t spare[1];
 };
 
@@ -95,13 +95,14 @@ static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slot
 
 /* ---- machine ---- */
 
+enum { FRESH_CLEAN = 1, FRESH_UNSURE = 2 /* a power cut may have taken what it last said of its mail */ };
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */, SLOT_DYING /* ring to its end, then DESTROY */ };
 
 struct slot_word {                    /* mom_daemon */
 	word32 state, owner;          /* owner grows with every process that gets the slot */
 	id_word segment, sem;
 	word32 generation, durable;
-	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
+	word32 fresh;                 /* FRESH_*: a new segment for an old durable client: filter its spooled mail by the broker's list */
 	word64 id;                    /* global id */
 	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: so much of that is on disk */
 };
@@ -144,7 +145,6 @@ static inline struct ring *daemon_unit_ring(struct daemon_unit *u, uint32_t slot
 
 /* ---- one client: creator is the daemon, perm.uid the client's user ---- */
 
-#define AGAIN_UNKNOWN UINT64_MAX                            /* what had been handed out is not known: the forwarder sets it to all that its spool has */
 enum { NOTICE_MACHINE_EXPIRED = 1, NOTICE_NAME_EXPIRED = 2 };   /* a durable client begins anew: it, or its machine, was away for too long */
 
 struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };   /* mail of that topic up to that offset is dropped */
@@ -159,6 +159,7 @@ struct client_segment {
 	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
 	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
 	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
+	word64   risk[SHARDS_MAX];                        /* forwarder: a power cut took `handed`: what lies below is REDELIVERED */
 	word32   behind;                                  /* forwarder: more waits in the spool */
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
 	word32   cuts;                                    /* forwarder: how often it ended all subscriptions, for too large a backlog */
@@ -172,7 +173,7 @@ struct client_segment {
 	word64   refused_from[SHARDS_MAX], refused_to[SHARDS_MAX];   /* libmom: the last refusal that it reported */
 	word64   lost_told[SHARDS_MAX];                   /* libmom */
 	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail */
-	word64   again[SHARDS_MAX];                       /* mom_daemon, libmom at open: up to here REDELIVERED; AGAIN_UNKNOWN */
+	word64   again[SHARDS_MAX];                       /* mom_daemon, libmom at open: up to here REDELIVERED */
 	word32   notice_told, cuts_told;                  /* libmom */
 	word32   tombs;                                   /* libmom */
 	struct tombstone tomb[TOMBSTONES];

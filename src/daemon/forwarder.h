@@ -40,6 +40,7 @@ struct forwarder {
 	struct ring_reader in;
 	struct ring *ring;
 	struct seglog spool;
+	uint64_t ended[SHARDS_MAX];       /* where the broker's log ended as this stream began; 0: not yet */
 	uint64_t seen[SHARDS_MAX], seen_before[SHARDS_MAX], taken, taken_rung;
 	uint32_t ticks;
 	int notify, dir, dirty;           /* dirty: the spool has what is not synced */
@@ -72,5 +73,6 @@ void box_deliver(struct slot *v, const char *record, const struct record *r);  /
 void boxes_refill(void);                           /* from the spool, those with room */
 void boxes_publish(void);                          /* show what was put, wake the clients */
 int  box_away(struct slot *v, uint32_t i);         /* all that is not acknowledged is in the spool from here on; -1: no room */
+void box_risk(struct slot *v);                     /* what a client may have had before a power cut took what it said of its mail */
 void box_on_slot(uint32_t i, const struct slot *old);   /* a client came, went, came back */
 #endif

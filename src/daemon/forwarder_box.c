@@ -319,6 +319,15 @@ box_scan(struct slot *v)
 	b->tick_head = b->out.head;
 }
 
+/* Set once: what is stored later was not handed out before. */
+void
+box_risk(struct slot *v)
+{
+	for (uint32_t k = 0; v->segment && v->fresh == FRESH_UNSURE && k < SHARDS_MAX; k++)
+		if (f.ended[k] && atomic_load(&v->segment->risk[k]) == 0)
+			atomic_store(&v->segment->risk[k], f.ended[k]);
+}
+
 /* All that is not acknowledged is in the spool from here on; a successor's mail box begins empty. */
 int
 box_away(struct slot *v, uint32_t i)
@@ -371,6 +380,7 @@ box_on_slot(uint32_t i, const struct slot *old)
 		if (b == NULL || map_put(&f.by_id, &b->id, sizeof b->id, v) < 0)
 			log_fatal(EXIT_SYSTEM, "no memory for a client");
 		box_scan(v);
+		box_risk(v);
 	}
 	if (v->state == SLOT_AWAY && f.spool.fd >= 0)
 		box_away(v, i);

@@ -148,9 +148,6 @@ spool_recover(void)
 			continue;
 		if (!b->behind)
 			b->next = f.spool.end;
-		for (uint32_t k = 0; k < SHARDS_MAX; k++)              /* its owner is away, mom_daemon waits until it is safe */
-			if (atomic_load(&v->segment->again[k]) == AGAIN_UNKNOWN)
-				atomic_store(&v->segment->again[k], b->routed[k]);
 		atomic_store(&v->segment->behind, (uint32_t)b->behind);
 		log_debug("client %016llx: mail up to %llx, routed up to %llx%s", (unsigned long long)v->id, (unsigned long long)b->boxed[0],
 		    (unsigned long long)b->routed[0], b->behind ? ", behind" : "");

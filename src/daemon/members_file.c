@@ -272,7 +272,7 @@ slot_file(char *name, size_t n, const char *what, uint32_t slot)
 }
 
 void
-members_save_words(struct daemon *d, uint32_t slot)
+members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 {
 	struct member *m = &d->members[slot];
 	struct client_segment *c = m->segment;
@@ -288,9 +288,11 @@ members_save_words(struct daemon *d, uint32_t slot)
 		    (unsigned long long)(handed > again ? handed : again), (unsigned long long)atomic_load(&c->first[k]),
 		    (unsigned long long)atomic_load(&c->cut[k]));
 	}
+	if (how == WORDS_CLEAN)                        /* nobody hands out mail any more: this is the last word */
+		n += (size_t)sprintf(text + n, "clean\n");
 	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
 	slot_file(name, sizeof name, "words", slot);
-	if ((digest != m->saved_ack || cut_waits) && save_text(d, name, text, n, cut_waits) == 0) {
+	if ((digest != m->saved_ack || cut_waits) && save_text(d, name, text, n, cut_waits || how != WORDS_LIVE) == 0) {
 		m->saved_ack = digest;
 		atomic_store(&d->table->slot[slot].cuts_saved, cuts);
 	}
@@ -303,17 +305,16 @@ members_load_words(struct daemon *d, uint32_t slot)
 	char name[32], *rest = NULL;
 	unsigned long long id, acked, again, first, cut;
 	unsigned k, is_cut = 0;
+	int clean = 0;
 	slot_file(name, sizeof name, "words", slot);
 	char *text = load_text(d, name), *line = text ? strtok_r(text, "\n", &rest) : NULL;
-	if (text == NULL && errno != ENOENT) {         /* it is written without a sync: a power cut may leave anything */
+	if (text == NULL && errno != ENOENT)           /* it is written without a sync: a power cut may leave anything */
 		log_warn("spool/%s: %s: what client %016llx had last comes again, flagged", name, errno == EBADMSG ? "damaged" : strerror(errno),
 		    (unsigned long long)m->id);
-		for (k = 0; k < SHARDS_MAX; k++)
-			atomic_store(&m->segment->again[k], AGAIN_UNKNOWN);
-	}
 	if (line && sscanf(line, "mom words 1 id %llx cut %u", &id, &is_cut) >= 1 && id == m->id) {
 		atomic_store(&m->segment->cuts, is_cut);
 		while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
+			clean |= strcmp(line, "clean") == 0;
 			cut = 0;
 			if (sscanf(line, "shard %u acked %llx again %llx first %llx cut %llx", &k, &acked, &again, &first, &cut) < 4 || k >= SHARDS_MAX)
 				continue;
@@ -324,6 +325,11 @@ members_load_words(struct daemon *d, uint32_t slot)
 		}
 	}
 	free(text);
+	m->saved_ack = 0;
+	if (!clean)
+		m->fresh = FRESH_UNSURE;
+	else                                           /* from now on mail is handed out: a power cut must not leave them clean */
+		members_save_words(d, slot, WORDS_SYNC);
 }
 
 int

@@ -92,11 +92,15 @@ client_forgotten(struct slot *v)
 static void
 on_change(const char *record, const struct record *r)
 {
+	if (r->type == REC_LIST)
+		f.ended[r->shard] = r->publisher;
 	routes_change(&f.routes, r, record_topic(record));
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];
 		if ((r->type == REC_LIST && (uint32_t)v->id < r->number) || (r->type == REC_DESTROY && r->flags & REC_F_EXPIRED && v->id == r->publisher))
 			client_forgotten(v);
+		if (r->type == REC_LIST)
+			box_risk(v);
 	}
 }
 

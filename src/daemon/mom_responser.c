@@ -60,7 +60,8 @@ on_answer(const struct answer *a)
 		raise_word(&w->refused, a->number);
 		break;
 	case ANSWER_LOST:
-		result_write(&w->lost, a->number, atomic_load(&w->lost.code) + 1, a->value);
+		if (a->value >= a->number && a->value - a->number < (uint64_t)(INT64_MAX - atomic_load(&w->lost.code)))
+			result_write(&w->lost, a->number, atomic_load(&w->lost.code) + (int64_t)(a->value - a->number) + 1, a->value);
 		break;
 	default:
 		bad_broker("an answer of no kind");

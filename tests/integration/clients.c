@@ -340,3 +340,58 @@ TEST(killed_under_load, "kill -9 of durable subscribers and of publishers under 
 	int id = talk_open("victim");
 	bye(id);
 }
+
+static void
+take_three(void *unused)
+{
+	(void)unused;
+	int id = talk_open("durable");
+	talk_subscribe(id, "t");
+	mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
+	shared->ready = 1;
+	for (int i = 0; i < 3; i++)
+		hear(id, "t", t_text("message %d", i));
+	shared->done = 1;
+	for (;;)
+		t_tick();
+}
+
+/* Memory is gone, and what was not synced: the words of the clients, which are written once a second. */
+static void
+machine_loses_power(pid_t client)
+{
+	kill(client, SIGKILL);
+	t_join(client);
+	server_kill_all(&one);
+	sysv_remove_left(one.run);
+	unlink(t_text("%s/words-0", one.store));
+	unlink(t_text("%s/words-1", one.store));
+}
+
+TEST(power, "a durable client whose machine lost its power gets what it had in hand again, flagged MOM_REDELIVERED, and later messages not")
+{
+	up();
+	int mouth = talk_create();
+	pid_t client = t_spawn(take_three, NULL);
+	ready();
+	for (int i = 0; i < 3; i++)
+		say(mouth, "t", t_text("message %d", i));
+	WAIT_FOR(shared->done, "the client has not got all");
+	machine_loses_power(client);
+	server_start(&one);
+	int id = talk_open("durable"), other = talk_create();
+	for (int i = 0; i < 3; i++)
+		hear_again(id, "t", t_text("message %d", i));
+	say(other, "t", "after");
+	hear(id, "t", "after");
+	REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
+	bye(other);
+	server_stop(&one);                             /* a clean stop: nothing is unsure */
+	server_start(&one);
+	other = talk_create();
+	say(other, "t", "last");
+	id = talk_open("durable");
+	hear(id, "t", "last");
+	bye(id);
+	bye(other);
+}

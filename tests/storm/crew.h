@@ -41,6 +41,7 @@ struct crew_client {
 
 extern struct crew_client *crew;             /* crew_size of them, in shared memory */
 extern int crew_size;
+extern enum payload_mix crew_mix;            /* PAYLOAD_STORM */
 extern long crew_deaths[ORDERS + 1];         /* [ORDER_NONE]: plain kill -9 */
 
 void crew_begin(const char *folder, const char *topics);
