@@ -83,6 +83,8 @@ ring-test: $(TESTS_OUT)/unit/ring
 fuzz:                        ## all fuzz targets, FUZZ_SECONDS each (60); needs clang. T=substring: some; FUZZ_RUNS=n: so many inputs instead
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-programs
 	@sh tests/fuzz/fuzz.sh $(FUZZ_TARGETS)
+model:                       ## the models of tests/models, searched to their last state; needs spin. T=substring: some
+	@sh tests/models/run.sh
 bench: all                   ## messages a second, one publisher to one subscriber, each checked
 	@$(BIN)/mom_bench --selfserve
 
@@ -101,6 +103,6 @@ help:                        ## this list
 	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: all run_broker run_boker run_daemon user demo test test-long debug asan tsan ring-test fuzz fuzz-programs bench lint fmt ipcs ipcclean clean help
+.PHONY: all run_broker run_boker run_daemon user demo test test-long debug asan tsan ring-test fuzz fuzz-programs model bench lint fmt ipcs ipcclean clean help
 .SECONDARY:
 .DEFAULT_GOAL = all
