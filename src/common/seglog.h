@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1, SEGLOG_RECORD_MAX = 2 * RECORD_MAX /* an ENTRY of the spool holds a record and its recipients */ };
+enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1, SEGLOG_RECORD_LIMIT = 2 * RECORD_MOST(MESSAGE_LIMIT) };
 
 struct seglog_file { uint64_t base, bytes, note; int due; };     /* note, due: the owner's */
-/* corrupt: where damaged segments move to, a path from dir; label: what stands in front of their names there */
-struct seglog_place { int dir; const char *corrupt, *label; };
+/* corrupt: where damaged segments move to, a path from dir; label: what stands in front of their names there; record: a largest one,
+ * which in the spool may stand in an ENTRY with its recipients */
+struct seglog_place { int dir; const char *corrupt, *label; uint32_t record; };
 
 struct seglog {
 	struct seglog_place place;
@@ -24,6 +25,7 @@ struct seglog {
 	uint64_t end;                   /* where the next record goes */
 	uint64_t written, synced, marked;
 	uint64_t segment_bytes, total;  /* total: of all files */
+	uint32_t record_most;
 	char  *buffer;
 	size_t used, room;
 	struct seglog_file *files;      /* by base; the last one is written */

@@ -5,7 +5,7 @@
 #include "daemon/routes.h"
 #include "daemon/slots.h"
 
-enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_READ = BATCH + 2 * RECORD_MAX };
+enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024 };
 
 struct held { uint64_t at, offset; uint32_t shard; };    /* an entry of the spool that lies in the mail box too */
 
@@ -39,6 +39,7 @@ struct forwarder {
 	uint32_t *chosen, *fed;           /* slots */
 	size_t chosen_count, fed_count;
 	char *buffer;
+	size_t buffer_bytes;              /* a batch and a largest entry */
 };
 extern struct forwarder f;
 

@@ -124,7 +124,7 @@ drain(void)
 		atomic_store_explicit(&f.ring->tail, f.in.at, memory_order_release);
 		atomic_store(&f.unit->taken, f.taken);
 	}
-	if (f.taken - f.taken_rung >= WINDOW / 4) {
+	if (f.taken - f.taken_rung >= WINDOW_OF(f.unit->message_max) / 4) {
 		f.taken_rung = f.taken;
 		bell_ring(&f.unit->taken_bell, &f.table->request_queue);
 	}
@@ -208,15 +208,16 @@ main(void)
 	f.dir = place.fds[0];
 	f.notify = place.fds[1];
 	f.spool.fd = -1;
-	f.buffer = malloc(SPOOL_READ);
-	if (f.table == NULL || f.unit == NULL || f.buffer == NULL)
+	if (f.table == NULL || f.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+	f.buffer_bytes = BATCH + 2 * (size_t)RECORD_MOST(f.unit->message_max);
+	f.buffer = malloc(f.buffer_bytes);
 	f.chosen = calloc(f.table->capacity, sizeof *f.chosen);
 	f.fed = calloc(f.table->capacity, sizeof *f.fed);
-	if (f.chosen == NULL || f.fed == NULL)
+	if (f.chosen == NULL || f.fed == NULL || f.buffer == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for %u clients", f.table->capacity);
 	f.ring = daemon_unit_ring(f.unit, f.unit->slots);
-	ring_reader_init(&f.in, f.ring, RING_WINDOW, atomic_load(&f.ring->tail));
+	ring_reader_init(&f.in, f.ring, UNIT_RING(f.unit->message_max), atomic_load(&f.ring->tail));
 	f.ticks = atomic_load(&f.table->ticks);
 	slots_init(&f.slots, f.table, f.unit, UNIT_FORWARDER);
 	spool_recover();

@@ -29,7 +29,8 @@ slot_attach(struct slots *s, uint32_t i, int id)
 	if (id < 0)
 		return;
 	v->segment = ipcq_attach(id, 0);
-	if (v->segment && (v->segment->magic != MAGIC_CLIENT || v->segment->layout != IPC_LAYOUT)) {
+	v->ring = client_ring(ipcq_bytes(id));
+	if (v->segment && (v->ring == 0 || v->segment->magic != MAGIC_CLIENT || v->segment->layout != IPC_LAYOUT)) {
 		ipcq_detach(v->segment);
 		v->segment = NULL;
 	}

@@ -241,7 +241,7 @@ recover(void)
 	if (fresh)
 		initial_topics();
 	static char label[24];
-	struct seglog_place place = { s->dir, "../corrupt", label };
+	struct seglog_place place = { s->dir, "../corrupt", label, RECORD_MOST(w.table->message_max) };
 	snprintf(label, sizeof label, "shard-%u", s->index);
 	if (seglog_open(&s->log, &place, w.table->segment_bytes, s->checkpoint, replay, s) < 0) {
 		log_error("shard %u: its log cannot be taken up: %s", s->index, strerror(errno));

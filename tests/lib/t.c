@@ -230,6 +230,18 @@ t_allow_log(const char *words)
 }
 
 void
+t_remark(const char *format, ...)
+{
+	char line[1000];
+	va_list list;
+	va_start(list, format);
+	vsnprintf(line, sizeof line, format, list);
+	va_end(list);
+	printf("  note: %s\n", line);
+	fflush(stdout);
+}
+
+void
 t_rng_init(struct t_rng *r, uint64_t salt)
 {
 	const char *seed = getenv("SEED");

@@ -65,6 +65,8 @@ int64_t t_now_ms(void);
 int   t_is_long(void);                         /* LONG=1 */
 void  t_allow_log(const char *words);          /* a log line with these words is no failure in this case */
 
+void  t_remark(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* a line that is shown though the case passes: counts, what was left out */
+
 struct t_rng { uint64_t state; };
 void     t_rng_init(struct t_rng *r, uint64_t salt);   /* from SEED and salt: the same at every run */
 uint64_t t_rng_next(struct t_rng *r);
