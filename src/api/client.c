@@ -76,6 +76,10 @@ handle_new(void)
 	h->socket = -1;
 	h->timeout_ms = TIMEOUT_MS;
 	h->era = handle_era();
+	if (h->era == 0) {                             /* no page to know a fork by */
+		free(h);
+		return NULL;
+	}
 	return h;
 }
 
@@ -117,7 +121,7 @@ client_begin(const char *name)
 	struct registered a;
 	int64_t deadline = clock_ms() + TIMEOUT_MS;
 	if (h == NULL)
-		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle");
+		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle: see `ulimit -v`");
 	int e = client_register(h, name, deadline, &a);
 	if (e) {
 		handle_abandon(h, 0);

@@ -6,6 +6,7 @@
 #include "broker/store.h"
 #include "common/child.h"
 #include "common/registry.h"
+#include "common/spare.h"
 #include <mom/ipc.h>
 
 struct worker_child { pid_t pid; int64_t started, due; struct backoff backoff; int failed; };
@@ -23,6 +24,7 @@ struct broker {
 	struct machines machines;
 	struct registry registry;
 	int table_id, verbose, listener, strangers;
+	struct spare spare;
 	struct broker_table *table;
 	struct worker_child workers[SHARDS_MAX];
 	struct conn *conns;

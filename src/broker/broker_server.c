@@ -27,6 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LISTEN_MS = 2000 };                  /* how long a port in use is tried */
+
 static struct {
 	struct broker b;
 	const char *ip, *port_text, *db;
@@ -140,7 +142,9 @@ start_listening(void)
 	if (!a.loopback && !m.insecure)
 		wrong_use("an address that is not loopback needs --insecure, since there is no authentication yet: whoever reaches the port can read and "
 		    "publish everything", m.ip);
-	m.b.listener = net_listen(&a, &m.port);
+	/* a child of a predecessor that was killed just now may be between fork and exec, and holds its listening socket for that long */
+	for (int64_t until = clock_ms() + LISTEN_MS; (m.b.listener = net_listen(&a, &m.port)) < 0 && errno == EADDRINUSE && clock_ms() < until;)
+		usleep(5000);
 	if (m.b.listener < 0)
 		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", m.ip, m.port_text, strerror(errno),
 		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free one)" : "see `ip addr`");
@@ -243,6 +247,8 @@ poll_timeout(int64_t now)
 	int64_t until = m.next_tick, due = workers_due(&m.b);
 	if (due >= 0 && due < until)
 		until = due;
+	if (!spare_is_ready(&m.b.spare, now) && m.b.spare.until_ms < until)
+		until = m.b.spare.until_ms;
 	if (!m.said_ready && until > now + 2)
 		until = now + 2;
 	return until > now ? (int)(until - now) : 0;
@@ -254,7 +260,7 @@ poll_once(int64_t now)
 	struct broker *b = &m.b;
 	nfds_t n = 2;
 	m.polls[0] = (struct pollfd){ m.signals, POLLIN, 0 };
-	m.polls[1] = (struct pollfd){ m.said_ready && b->strangers < STRANGERS_MAX ? b->listener : -1, POLLIN, 0 };
+	m.polls[1] = (struct pollfd){ m.said_ready && b->strangers < STRANGERS_MAX && spare_is_ready(&b->spare, now) ? b->listener : -1, POLLIN, 0 };
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
 		if (atomic_load(&b->table->conn[i].state) != CONN_HELLO || b->conns[i].control < 0)
 			continue;
@@ -329,6 +335,7 @@ main(int argc, char **argv)
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.db, strerror(errno));
 	make_table();
+	spare_open(&m.b.spare);
 	m.next_tick = clock_ms() + TICK_MS;
 	while (!sig_got_stop) {
 		int64_t now = clock_ms();

@@ -1,5 +1,6 @@
 /* conns - connections: a slot of the table, a handler and a sender process, a segment and a queue each; a part of broker_server */
 #include "broker/broker.h"
+#include "common/clock.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/net.h"
@@ -49,12 +50,18 @@ conn_start_handler(struct broker *b, uint32_t i)
 void
 conn_accept(struct broker *b)
 {
-	int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC), slot = fd < 0 ? -1 : conn_free_slot(b);
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_warn("accept: %s: raise `ulimit -n`, or connect fewer machines", strerror(errno));
+	int fd = spare_accept(&b->spare, b->listener, SOCK_CLOEXEC), error = errno;
+	if ((fd >= 0 ? b->spare.is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED) && spare_says(&b->spare, clock_ms()))
+		log_warn("accept: %s: a machine is turned away, it tries again: raise `ulimit -n`, or connect fewer machines",
+		    fd >= 0 ? "no descriptors left" : strerror(error));
+	if (fd >= 0 && b->spare.is_full) {
+		close(fd);
+		spare_open(&b->spare);
 		return;
 	}
+	int slot = fd < 0 ? -1 : conn_free_slot(b);
+	if (fd < 0)
+		return;
 	if (slot < 0) {
 		log_warn("all %u connections are in use (kernel.shmmni): a machine is turned away", b->table->capacity);
 		close(fd);
@@ -66,7 +73,7 @@ conn_accept(struct broker *b)
 	*c = (struct conn){ .socket = fd, .control = -1, .unit = -1, .queue = -1 };
 	net_peer_text(fd, c->peer, sizeof c->peer);
 	if (conn_start_handler(b, (uint32_t)slot) < 0) {
-		log_warn("%s: no process for it: %s", c->peer, strerror(errno));
+		log_warn("%s: no process for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
 		fdio_close(&c->socket);
 		return;
 	}
@@ -185,7 +192,7 @@ conn_go(struct broker *b, uint32_t i)
 	c->sender = child_start(&plan);
 	if (c->sender < 0) {
 		c->sender = 0;
-		log_warn("%s: no sender for it: %s", c->peer, strerror(errno));
+		log_warn("%s: no sender for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
 		conn_end(b, i);
 		return;
 	}

@@ -24,9 +24,13 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 	size_t room = 0;
 	*files = NULL;
 	*count = 0;
-	if (d == NULL)
+	if (d == NULL) {
+		int keep = errno;
+		fdio_close(&fd);
+		errno = keep;
 		return -1;
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+	}
+	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;) {
 		unsigned long long base;
 		char name[32];
 		if (sscanf(e->d_name, "log-%16llx", &base) != 1)
@@ -37,14 +41,22 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 		if (*count == room) {
 			struct seglog_file *grown = realloc(*files, (room = room ? room * 2 : 16) * sizeof *grown);
 			if (grown == NULL) {
-				closedir(d);
-				return -1;
+				errno = ENOMEM;
+				break;
 			}
 			*files = grown;
 		}
 		(*files)[(*count)++] = (struct seglog_file){ .base = base };
 	}
+	int error = errno;                             /* a folder that cannot be read is not an empty one */
 	closedir(d);
+	if (error) {
+		free(*files);
+		*files = NULL;
+		*count = 0;
+		errno = error;
+		return -1;
+	}
 	if (*count)
 		qsort(*files, *count, sizeof **files, by_base);
 	return 0;
@@ -55,6 +67,8 @@ seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed)
 {
 	unsigned char head[SEGLOG_HEADER];
 	ssize_t n = fdio_pread_full(fd, head, sizeof head, 0);
+	if (n < 0)
+		return -3;
 	if (n != sizeof head || memcmp(head, "MOMLOG1\n", 8) != 0 || get_u32(head + 60) != crc32c(0, head, 60))
 		return -1;
 	if (get_u32(head + 8) > SEGLOG_VERSION || get_u32(head + 12) > 1)
@@ -69,7 +83,7 @@ int
 seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_t salt, int packed)
 {
 	uint64_t offset = get_u64(p + 16), aux = get_u64(p + 48);
-	if (!record_is_sound(p, n < SEGLOG_RECORD_LIMIT ? n : SEGLOG_RECORD_LIMIT) || record_stride(get_u32(p)) > n || (packed ? offset < at : offset != at))
+	if (!record_is_sound(p, n < SEGLOG_RECORD_LIMIT ? n : SEGLOG_RECORD_LIMIT) || record_stride(get_u32(p)) > n || (packed ? offset < at && p[9] != REC_END : offset != at))
 		return 0;
 	if (p[9] == REC_GAP && (!packed || aux < offset || aux & 7))
 		return 0;
@@ -121,9 +135,11 @@ seglog_seek(struct seglog_cursor *c, int dir, uint64_t at)
 		c->base = base;
 		c->at = at < base ? base : at;
 		c->pos = c->at - base + SEGLOG_HEADER;
-		if (seglog_header(c->fd, &in_file, &c->salt, &c->packed) < 0 || in_file != base) {
+		int bad = seglog_header(c->fd, &in_file, &c->salt, &c->packed);
+		if (bad || in_file != base) {
+			int keep = bad == -3 ? errno : EBADMSG;
 			seglog_leave(c);
-			errno = EBADMSG;
+			errno = keep;
 			return -1;
 		}
 		if (c->packed && cursor_find(c) < 0) {

@@ -36,10 +36,15 @@ scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
 		return -1;
 	}
 	s->size = (uint64_t)st.st_size;
-	int r = seglog_header(s->fd, &s->base, &s->salt, &s->packed);
+	int r = seglog_header(s->fd, &s->base, &s->salt, &s->packed), error = errno;
 	if (r == 0 && s->base == base)
 		return 0;
 	fdio_close(&s->fd);
+	if (r == -3) {                                 /* no damage that anybody has seen */
+		log_error("read(%s): %s", name, strerror(error));
+		errno = error;
+		return -1;
+	}
 	if (r != -2)
 		return 1;
 	log_error("%s: a newer format than this program knows; use the newer program", name);
@@ -159,7 +164,7 @@ static int
 rewrite_note(struct rewrite *w, int type, uint64_t offset, uint64_t aux)
 {
 	char p[RECORD_HEADER];
-	struct record r = { .type = (uint8_t)type, .offset = offset, .aux = aux };
+	struct record r = { .type = (uint8_t)type, .shard = w->log->place.shard, .offset = offset, .aux = aux };
 	record_make(p, &r, NULL, NULL, 0);
 	put_u32(p + 4, record_crc(p, RECORD_HEADER, w->salt));
 	return rewrite_add(w, p, RECORD_HEADER);

@@ -14,7 +14,7 @@ struct forwarder f;
 static void
 box_wake(struct slot *v)
 {
-	slots_wake(v->segment);
+	slots_wake(&f.slots, v);
 }
 
 static int
@@ -240,7 +240,8 @@ box_scan(struct slot *v)
 		uint64_t handed = atomic_load(&v->segment->handed[k]), acked = atomic_load(&v->segment->acked[k]);
 		b->boxed[k] = handed > acked ? handed : acked;
 	}
-	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_next(&r, &broken)) != NULL;)     /* once round: a client may go on writing */
+	/* once round, and by copies: a client may go on writing */
+	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_copy(&r, f.buffer, f.buffer_bytes, &broken)) != NULL;)
 		if (get_u16(p + 14) < SHARDS_MAX && get_u64(p + 16) > b->boxed[get_u16(p + 14)])
 			b->boxed[get_u16(p + 14)] = get_u64(p + 16);
 	memcpy(b->routed, b->boxed, sizeof b->routed);
@@ -275,10 +276,11 @@ void
 box_on_slot(uint32_t i, const struct slot *old)
 {
 	struct slot *v = &f.slots.slot[i];
-	if (old->id != v->id || v->segment == NULL || old->segment != v->segment) {
-		if (old->id)
-			map_del(&f.by_id, &old->id, sizeof old->id);
-		box_free(v->own);
+	struct box *b = v->own;
+	if (old->id != v->id || v->segment == NULL || old->segment_id != v->segment_id) {
+		if (b)
+			map_del(&f.by_id, &b->id, sizeof b->id);
+		box_free(b);
 		v->own = NULL;
 	}
 	/* a living client's mail box that cannot be attached: its messages must not be passed over */
@@ -288,8 +290,10 @@ box_on_slot(uint32_t i, const struct slot *old)
 	if (v->state == SLOT_FREE || v->segment == NULL)
 		return;
 	if (v->own == NULL) {
-		v->own = calloc(1, sizeof(struct box));
-		if (v->own == NULL || map_put(&f.by_id, &v->id, sizeof v->id, v) < 0)
+		v->own = b = calloc(1, sizeof *b);
+		if (b)
+			b->id = v->id;
+		if (b == NULL || map_put(&f.by_id, &b->id, sizeof b->id, v) < 0)
 			log_fatal(EXIT_SYSTEM, "no memory for a client");
 		box_scan(v);
 	}

@@ -102,7 +102,7 @@ poison(struct slot *v, uint32_t i, const char *what)
 {
 	if (atomic_exchange(&v->segment->poisoned, 1) == 0)
 		log_warn("client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is sent", (unsigned long long)v->id, i, what);
-	slots_wake(v->segment);
+	slots_wake(&q.slots, v);
 }
 
 static const char *
@@ -285,7 +285,7 @@ on_slot(uint32_t i, const struct slot *old)
 		v->own = NULL;
 		return;
 	}
-	if (f && old->segment == v->segment && old->id == v->id)
+	if (f && old->segment_id == v->segment_id && old->id == v->id)
 		return;                                /* the same ring goes on, whoever writes it now */
 	free(f);
 	v->own = f = calloc(1, sizeof *f);

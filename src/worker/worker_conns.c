@@ -27,6 +27,8 @@ static void
 conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 {
 	c->unit = ipcq_attach(atomic_load(&word->unit), 0);
+	if (c->unit == NULL && errno != EINVAL && errno != EIDRM)
+		log_fatal(EXIT_SYSTEM, "shmat(unit of connection %d): %s: tried again", (int)(c - w.conns), strerror(errno));
 	c->seq = seq;
 	if (c->unit == NULL)
 		return;                                /* ended again already */
