@@ -34,7 +34,7 @@ byte next = 1, first = 1, tail = 1, acked, refused;
 bit  durable[N + 2];
 /* the living connection, and what belongs to each: broker_unit's ring and answer_words */
 byte conn;
-chan ring[CONNS] = [2] of { byte, byte };
+chan ring[CONNS] = [1] of { byte, byte };
 byte conn_acked[CONNS], conn_refused[CONNS], lost_from[CONNS], lost_to[CONNS];
 /* the log of this client: the numbers in it, the highest, and up to where it is on disk */
 bit  stored[N + 2], gone[N + 2];        /* gone: a power cut took it */
@@ -94,12 +94,14 @@ end:	do
 	:: atomic { mine != conn -> goto start }
 	:: atomic { mine == conn && at < tail -> at = tail }
 	:: atomic { mine == conn && at >= tail && at < next -> n = at }                               /* the copy */
-#if BUG != 7
 		if
+#if BUG != 7
 		:: atomic { tail > n -> at = tail; goto again }
+#else
+		:: tail > n -> assert(false)     /* what is believed now may be anything: libmom writes there */
+#endif
 		:: else
 		fi;
-#endif
 		f = first;
 		if
 #if BUG != 12
@@ -191,7 +193,10 @@ decide:	if
 	}
 	fi;
 #if BUG == 10
-	atomic { mine == life -> ring[from]?_,_ }
+	if
+	DEAD
+	:: atomic { mine == life -> ring[from]?_,_ }
+	fi;
 #endif
 	if                                       /* commit: seglog_flush, seglog_sync */
 	DEAD
@@ -203,7 +208,10 @@ decide:	if
 	:: mine == life && !take
 	fi;
 #if BUG == 5
-	atomic { mine == life && (take || again) -> conn_acked[from] = last } 
+	if
+	DEAD
+	:: atomic { mine == life -> if :: take -> conn_acked[from] = n :: again -> conn_acked[from] = last :: else fi }
+	fi;
 #endif
 	if
 	DEAD
