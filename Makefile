@@ -85,6 +85,10 @@ ring-test: $(TESTS_OUT)/unit/ring
 fuzz:                        ## all fuzz targets, FUZZ_SECONDS each (60); needs clang. T=substring: some; FUZZ_RUNS=n: so many inputs instead
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-programs
 	@sh tests/fuzz/fuzz.sh $(FUZZ_TARGETS)
+mutants:                     ## bugs on purpose, each of which the named tests must catch; T=substring: some
+	@sh tests/mutants/run.sh
+model:                       ## the models of tests/models, searched to their last state; needs spin. T=substring: some
+	@sh tests/models/run.sh
 bench: all                   ## messages a second, one publisher to one subscriber, each checked
 	@$(BIN)/mom_bench --selfserve
 bench-recovery: all $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper  ## how soon all is served again: a worker killed, 1 GB in store; and the disk while 20 GB pass a sleeper

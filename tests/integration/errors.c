@@ -469,6 +469,39 @@ TEST(elost_sum, "MOM_ELOST tells of all fast messages that are gone since it was
 	bye(ear);
 }
 
+TEST(disk_fails, "fdatasync of the store fails: what it covered is not acknowledged, and is stored once when the disk is mended")
+{
+	const char *faults = getenv("FAULTS");
+	int last = -1, r = 0;
+	if (!faults || !*faults)
+		return;                         /* a build without fault points */
+	broker_plan(&broker, "broker", 0, NULL);
+	broker.fault = "worker/fdatasync=EIO@20+";
+	server_start(&broker);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	int id = talk_create(), reader = talk_create();
+	talk_subscribe(reader, "t");
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 3000) == 0, "%s", mom_error_text(id));
+	while (r == 0 && last < 100) {
+		char *text = t_text("durable message %d.", ++last);
+		r = mom_publish(id, "t", text, strlen(text), 0);
+	}
+	is(id, r, MOM_ETIMEDOUT, "on its way");
+	WAIT_FOR(server_log_has(&broker, "shard 0 is off"), "a worker whose disk failed was started again");
+	server_kill_all(&broker);
+	/* what no fdatasync covered: the last that was written */
+	REQUIRE(lose(t_text("durable message %d.", last), "t") || lose(t_text("durable message %d.", last - 1), "t"), "no message is in a file");
+	broker.fault = NULL;
+	server_start(&broker);
+	REQUIRE(mom_flush(id, 20000) == 0, "%s", mom_error_text(id));
+	for (int i = 0; i <= last; i++)
+		hear(reader, "t", t_text("durable message %d.", i));
+	hear_nothing(reader);
+	bye(id);
+	bye(reader);
+}
+
 /* a daemon whose n-th and later calls fail, for each n, until a create meets it */
 static void
 by_fault(const char *call, const char *error, int wanted, const char *word)
