@@ -5,6 +5,7 @@
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <lib/views.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,27 @@ close_all(void *unused)
 		t_tick();
 	}
 	bye(id);
+}
+
+static void
+close_and_reuse(void *unused)
+{
+	enum { FILES = 64 };
+	int id = talk_create();
+	(void)unused;
+	for (int fd = 3; fd < 256; fd++)
+		close(fd);
+	for (int i = 0; i < FILES; i++)                /* one of them gets the number of the handle's socket */
+		REQUIRE(open("/dev/null", O_RDONLY) == 3 + i, "descriptors are not free");
+	bye(id);
+	for (int i = 0; i < FILES; i++)
+		REQUIRE(fcntl(3 + i, F_GETFD) >= 0, "descriptor %d was closed by mom_destroy", 3 + i);
+}
+
+TEST(reused_descriptors, "what a program opens after it has closed all its descriptors is not closed by mom_destroy")
+{
+	up();
+	REQUIRE(t_join(t_spawn(close_and_reuse, NULL)) == 0, "0x1");
 }
 
 TEST(closed_descriptors, "a program that closes all its descriptors goes on: no false death; after its end all is gone")
