@@ -6,9 +6,11 @@
 #include <lib/talk.h>
 #include <lib/views.h>
 #include <fcntl.h>
+#include <mom/ipc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -310,6 +312,42 @@ TEST(durable_dies, "a durable client that dies gets what it had not acknowledged
 	hear_nothing(id);
 	bye(id);
 	bye(mouth);
+}
+
+/* what kill -9 between taking a number and publishing its frame leaves in the segment */
+static void
+die_with_a_number(void *unused)
+{
+	enum { MOST = 64 };
+	struct sysv_object all[MOST];
+	int id = talk_open("holes"), found = 0;
+	uint64_t me = mom_global_id(id);
+	(void)unused;
+	say(id, "holes", "one");
+	int n = sysv_registry(server_registry(&one), all, MOST);
+	for (int i = 0; i < n; i++) {
+		struct client_segment *c = strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0 ? shmat(all[i].id, NULL, 0) : (void *)-1;
+		if (c == (void *)-1 || c->id != me)
+			continue;
+		atomic_fetch_add(&c->next[0], 1);
+		found = 1;
+	}
+	REQUIRE(found, "no segment of this client");
+	kill(getpid(), SIGKILL);
+}
+
+TEST(killed_with_a_number, "a process killed between taking a request number and publishing its frame leaves no hole that its successor cannot pass")
+{
+	up();
+	int ear = talk_create();
+	talk_subscribe(ear, "holes");
+	t_join(t_spawn(die_with_a_number, NULL));
+	int id = talk_open("holes");
+	say(id, "holes", "two");
+	hear(ear, "holes", "one");
+	hear(ear, "holes", "two");
+	bye(id);
+	bye(ear);
 }
 
 TEST(manual_ack, "with manual acknowledgement all that was not acknowledged comes again, with the same offsets")
