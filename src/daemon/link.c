@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { LINK_WAIT_MS = 5000 };              /* for a connection or a WELCOME */
+/* A connection may wait in the broker's backlog behind strangers, and WELCOME for a sync of its disk: who gives up early and comes again loses its
+ * place and makes the broker do it all again, so that a broker slower than this would never be reached. A dead one is noticed as elsewhere. */
+enum { LINK_CONNECT_MS = 5000, LINK_WELCOME_MS = PEER_DEAD_MS };
 
 void
 link_down(struct daemon *d)
@@ -40,6 +42,7 @@ link_hello(struct daemon *d)
 	wire_hello_put(payload, &h);
 	uint32_t n = record_make(bytes, &r, NULL, payload, sizeof payload);
 	d->link = LINK_HELLO;
+	d->link_until = clock_ms() + LINK_WELCOME_MS;
 	d->hello_have = 0;
 	if (send(d->socket, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
 		link_failed(d, strerror(errno));
@@ -155,7 +158,7 @@ link_step(struct daemon *d, int64_t now)
 		return d->link_due;
 	d->socket = net_connect(&d->broker, &done);
 	d->link = LINK_CONNECTING;
-	d->link_until = now + LINK_WAIT_MS;
+	d->link_until = now + LINK_CONNECT_MS;
 	if (d->socket < 0)
 		link_failed(d, strerror(errno));
 	else if (done)
