@@ -4,6 +4,7 @@
 #include "common/child.h"
 #include "common/net.h"
 #include "common/registry.h"
+#include "common/spare.h"
 #include <mom/ipc.h>
 #include <mom/wire.h>
 
@@ -36,6 +37,7 @@ struct daemon {
 	const char *ip, *port;
 	struct net_address broker;
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
+	struct spare spare;
 	struct registry registry;
 	int table_id;
 	struct machine_table *table;

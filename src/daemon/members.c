@@ -69,6 +69,7 @@ member_show(struct daemon *d, uint32_t i)
 	atomic_store(&w->generation, m->generation);
 	atomic_store(&w->durable, (uint32_t)m->durable);
 	atomic_store(&w->fresh, (uint32_t)m->fresh);
+	atomic_store(&w->sem, m->state == SLOT_FREE ? -1 : m->sem);
 	atomic_store(&w->segment, m->state == SLOT_FREE ? -1 : m->shm);
 	atomic_store(&w->owner, m->owner);
 	atomic_store(&w->state, m->state);
@@ -83,6 +84,7 @@ member_semaphore(struct daemon *d, uint32_t i)
 	char role[40];
 	snprintf(role, sizeof role, "client-%u-sem", i);
 	m->sem = registry_make(&d->registry, REGISTRY_SEM, 0, m->uid, 0, role);
+	atomic_store(&d->table->slot[i].sem, m->sem);
 	if (m->sem >= 0)
 		atomic_store(&m->segment->sem, m->sem);
 	return m->sem < 0 ? -1 : 0;
@@ -105,8 +107,9 @@ member_segment(struct daemon *d, uint32_t i)
 	struct member *m = &d->members[i];
 	char role[40];
 	snprintf(role, sizeof role, "client-%u", i);
+	size_t bytes;
 	m->shm = registry_make(&d->registry, REGISTRY_SHM, client_bytes(d->message_max), m->uid, 0, role);
-	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
+	m->segment = m->shm < 0 ? NULL : ipcq_attach_own(m->shm, &bytes);
 	if (m->segment == NULL || member_semaphore(d, i) < 0)
 		return -1;
 	m->ring = WINDOW_OF(d->message_max);
@@ -210,9 +213,11 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	}
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0) {
-		snprintf(why, n, "the daemon's spool cannot be written: %s: mend the disk or make room", strerror(errno));
+		int limit = errno == EMFILE || errno == ENFILE;
+		snprintf(why, n, "the daemon's spool cannot be written: %s: %s", strerror(errno), limit ? "raise `ulimit -n` of the daemon" :
+		    "mend the disk or make room");
 		member_free(d, i);
-		return MOM_EIO;
+		return limit ? MOM_ELIMIT : MOM_EIO;
 	}
 	if (m->durable && forgotten_take(d, uid, name))
 		atomic_store(&m->segment->notice, NOTICE_NAME_EXPIRED);
@@ -439,8 +444,9 @@ static int
 member_adopt(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
-	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
-	m->ring = m->segment ? client_ring(ipcq_bytes(m->shm)) : 0;
+	size_t bytes = 0;
+	m->segment = m->shm < 0 ? NULL : ipcq_attach_own(m->shm, &bytes);
+	m->ring = m->segment ? client_ring(bytes) : 0;
 	if (m->ring && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id)
 		return member_semaphore(d, i);
 	if (m->segment)
