@@ -119,7 +119,7 @@ link_read(struct daemon *d)
 	record_get(&r, d->hello);
 	if (r.type == REC_PING) {                      /* the broker is at it */
 		d->hello_have = 0;
-		d->link_until = clock_ms() + LINK_WAIT_MS;
+		d->link_until = clock_ms() + LINK_WELCOME_MS;
 	} else if (r.type == REC_WELCOME && record_data_len(&r) == WELCOME_BYTES)
 		link_welcome(d);
 	else if (r.type == REC_REFUSE) {
