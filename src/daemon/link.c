@@ -14,6 +14,8 @@ enum { LINK_CONNECT_MS = 5000, LINK_WELCOME_MS = PEER_DEAD_MS };
 void
 link_down(struct daemon *d)
 {
+	identity_proven(d);                            /* else it never was: forgotten */
+	d->token_fresh = 0;
 	fdio_close(&d->socket);
 	/* a broker that had welcomed us is there: the back-off is for those that do not answer */
 	if (d->link != LINK_IDLE)
@@ -62,16 +64,14 @@ link_welcome(struct daemon *d)
 		return;
 	}
 	uint32_t known = d->serial;
-	uint64_t before = d->token;
 	d->spool_failed = 0;
 	d->serial = w.serial;
 	d->shards = w.shards;
 	memcpy(d->store, w.store, sizeof d->store);
-	d->token_before = before;
-	d->token = w.token;
+	d->token_fresh = w.token;
 	if (identity_save(d) < 0) {
 		d->serial = known;
-		d->token = before;
+		d->token_fresh = 0;
 		d->spool_failed = 1;
 		link_failed(d, "the spool cannot be written");
 		door_serve(d);
