@@ -74,6 +74,8 @@ test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
 	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
 storm: all $(STORM_PROGRAMS) ## all storms in their long form: SEED=n repeats, KILLS=n sets the kill storm's count, T=substring, VARIANT=asan
 	@LONG=1 LIMIT=$(or $(LIMIT),5400) JOBS=1 BIN=$(BIN) sh tests/run.sh $(STORM_PROGRAMS)
+soak: all $(SOAK_PROGRAM)    ## SOAK_MINUTES=n (30) of mixed load with reconnects and restarts: memory, descriptors, objects and disk stay flat
+	@LIMIT=$(or $(LIMIT),100000) JOBS=1 BIN=$(BIN) sh tests/run.sh $(SOAK_PROGRAM)
 debug:                       ## -O0 -g and fault points, in build/debug
 	@$(MAKE) --no-print-directory VARIANT=debug all
 asan:                        ## all tests under AddressSanitizer and UBSan

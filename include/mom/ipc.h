@@ -134,6 +134,7 @@ struct daemon_unit {
 	struct bell credit_bell;                          /* responser -> requester */
 	struct bell taken_bell;                           /* forwarder -> requester */
 	_Alignas(64) word64 credit[SHARDS_MAX];           /* responser: bytes of requests that the broker has taken */
+	word32   proven;                                  /* responser: every shard has begun its stream, so none takes us for a stranger */
 	_Alignas(64) word64 taken;                        /* forwarder: bytes of deliveries taken */
 	word64 place[SHARDS_MAX];                         /* forwarder: below, all is acknowledged or synced in the spool */
 	_Alignas(64) struct unit_slot slot[];

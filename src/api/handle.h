@@ -4,11 +4,13 @@
 #include <mom.h>
 #include <mom/ipc.h>
 #include <stdarg.h>
+#include <sys/types.h>
 
 struct pending { uint64_t number, topic_hash; int type; };    /* a subscribe or unsubscribe that timed out */
 
 struct handle {
 	int id, socket;
+	ino_t socket_inode;           /* a program that closes all descriptors may have its own under this number by now */
 	uint64_t era;                 /* of the process: a forked child's handles are not its own */
 	struct client_segment *segment;
 	uint64_t ring;                /* bytes of each of its two rings */

@@ -65,13 +65,18 @@ identity_save(struct daemon *d)
 }
 
 void
-identity_revert(struct daemon *d)
+identity_proven(struct daemon *d)
 {
-	if (d->token_before == 0)
+	uint64_t shown = d->token;
+	if (d->token_fresh == 0 || d->unit == NULL || !atomic_load(&d->unit->proven))
 		return;
-	d->token = d->token_before;
-	if (identity_save(d) < 0)
-		log_warn("spool/identity: %s", strerror(errno));
+	d->token = d->token_fresh;
+	if (identity_save(d) == 0)
+		d->token_fresh = 0;
+	else {
+		log_warn("spool/identity: %s: tried again", strerror(errno));
+		d->token = shown;
+	}
 }
 
 void

@@ -189,6 +189,7 @@ tick(int64_t now)
 	atomic_fetch_add(&m.d.table->ticks, 1);
 	unit_bells(&m.d);
 	members_check(&m.d);
+	identity_proven(&m.d);
 	starts_save(&m.d);
 }
 

@@ -22,6 +22,8 @@ static struct {
 	struct ring_writer out;
 	uint32_t shards;
 	int socket, fed, ring_requester;
+	char listed[SHARDS_MAX];              /* shards whose stream has begun */
+	uint32_t listed_count;
 	char *buffer;
 	size_t have, room;
 } p;
@@ -98,6 +100,11 @@ on_delivery(const void *frame, const struct record *r)
 	memcpy(at, frame, stride);
 	ring_advance(&p.out, stride);
 	p.fed = 1;
+	if (r->type != REC_LIST || p.listed[r->shard])
+		return;
+	p.listed[r->shard] = 1;
+	if (++p.listed_count == p.shards)
+		atomic_store(&p.unit->proven, 1);
 }
 
 static void

@@ -28,9 +28,14 @@ void
 crew_begin(const char *a_folder, const char *names)
 {
 	snprintf(folder, sizeof folder, "%s", a_folder);
-	crew = t_shared_memory(CREW_MAX * sizeof *crew);
-	shared = t_shared_memory(sizeof *shared);
+	if (!crew) {
+		crew = t_shared_memory(CREW_MAX * sizeof *crew);
+		shared = t_shared_memory(sizeof *shared);
+	}
+	memset(crew, 0, CREW_MAX * sizeof *crew);
+	crew_size = topic_count = 0;
 	shared->next_publisher = 1;
+	shared->last_word = 0;
 	char *copy = strdup(names);
 	for (char *word = strtok(copy, ","); word && topic_count < CREW_TOPICS; word = strtok(NULL, ","))
 		snprintf(topics[topic_count++], sizeof topics[0], "%s", word);
