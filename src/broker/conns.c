@@ -196,6 +196,7 @@ conn_go(struct broker *b, uint32_t i)
 		conn_end(b, i);
 		return;
 	}
+	machines_confirm(&b->machines, b->table->conn[i].serial);
 	log_info("%s: machine %u connected", c->peer, b->table->conn[i].serial);
 	atomic_store(&b->table->conn[i].state, CONN_LIVE);
 	broker_touch(b);
