@@ -2,8 +2,9 @@
 # TEST_PROGRAMS lists them. Included by the Makefile.
 TESTS_OUT     = build/tests-$(VARIANT)
 # tests/storm/NAME.c is a storm, a program too; with a NAME.h it is a part that all storms share (and the checker's unit test).
-STORM_PARTS   = $(wildcard $(patsubst %.h,%.c,$(wildcard tests/storm/*.h)))
-STORM_SOURCES = $(filter-out $(STORM_PARTS),$(wildcard tests/storm/*.c))
+STORM_OWN     = tests/storm/disk.c                    # of images alone: it takes the system calls over
+STORM_PARTS   = $(filter-out $(STORM_OWN),$(wildcard $(patsubst %.h,%.c,$(wildcard tests/storm/*.h))))
+STORM_SOURCES = $(filter-out $(STORM_PARTS) $(STORM_OWN),$(wildcard tests/storm/*.c))
 TEST_SOURCES  = $(wildcard tests/unit/*.c tests/integration/*.c tests/crash/*.c) $(STORM_SOURCES)
 TEST_PROGRAMS = $(patsubst tests/%.c,$(TESTS_OUT)/%,$(TEST_SOURCES))
 STORM_PROGRAMS = $(patsubst tests/%.c,$(TESTS_OUT)/%,$(STORM_SOURCES))
@@ -14,12 +15,17 @@ $(TESTS_OUT)/%.o: tests/%.c
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -Itests -DT_BIN='"$(BIN)"' -MMD -MP -c -o $@ $<
 
 # libmom.a first: what it does not show (everything but mom_*) unit tests take from libcommon.a and the objects they name
-$(TEST_PROGRAMS): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
+$(filter-out %/images,$(TEST_PROGRAMS)): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
+# ---- storms of the disk: the calls that change a folder are recorded ----
+DISK_CALLS = openat close write pwrite ftruncate renameat unlinkat fsync fdatasync fallocate getrandom
+$(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/disk.o $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
+
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
-FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line
+FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
 TEST_PROGRAMS += $(FUZZ_REPLAYS)

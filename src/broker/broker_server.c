@@ -27,6 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LISTEN_MS = 2000 };                  /* how long a port in use is tried */
+
 static struct {
 	struct broker b;
 	const char *ip, *port_text, *db;
@@ -140,7 +142,9 @@ start_listening(void)
 	if (!a.loopback && !m.insecure)
 		wrong_use("an address that is not loopback needs --insecure, since there is no authentication yet: whoever reaches the port can read and "
 		    "publish everything", m.ip);
-	m.b.listener = net_listen(&a, &m.port);
+	/* a child of a predecessor that was killed just now may be between fork and exec, and holds its listening socket for that long */
+	for (int64_t until = clock_ms() + LISTEN_MS; (m.b.listener = net_listen(&a, &m.port)) < 0 && errno == EADDRINUSE && clock_ms() < until;)
+		usleep(5000);
 	if (m.b.listener < 0)
 		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", m.ip, m.port_text, strerror(errno),
 		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free one)" : "see `ip addr`");

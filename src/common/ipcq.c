@@ -9,6 +9,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { TICKET_TYPE = 1, TICKET_MAX = 8192 };
 struct ticket { long type; uint32_t zero; };
@@ -102,6 +103,23 @@ ipcq_attach(int shm, int dont_fork)
 	if (dont_fork && shmctl(shm, IPC_STAT, &ds) == 0)
 		madvise(p, ds.shm_segsz, MADV_DONTFORK);
 	return p;
+}
+
+void *
+ipcq_attach_own(int shm, size_t *bytes)
+{
+	struct shmid_ds ds;
+	void *p = ipcq_attach(shm, 0);
+	if (p == NULL)
+		return NULL;
+	/* attached, it cannot become another one any more */
+	if (shmctl(shm, IPC_STAT, &ds) == 0 && ds.shm_perm.cuid == geteuid()) {
+		*bytes = ds.shm_segsz;
+		return p;
+	}
+	shmdt(p);
+	errno = EIDRM;
+	return NULL;
 }
 
 size_t

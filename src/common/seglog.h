@@ -15,8 +15,8 @@ enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1, SEGLOG_RECORD_LIMIT = 2 * RECORD_
 
 struct seglog_file { uint64_t base, bytes, note; int due; };     /* note, due: the owner's */
 /* corrupt: where damaged segments move to, a path from dir; label: what stands in front of their names there; record: a largest one,
- * which in the spool may stand in an ENTRY with its recipients */
-struct seglog_place { int dir; const char *corrupt, *label; uint32_t record; };
+ * which in the spool may stand in an ENTRY with its recipients; shard: that GAPs name */
+struct seglog_place { int dir; const char *corrupt, *label; uint32_t record; uint16_t shard; };
 
 struct seglog {
 	struct seglog_place place;

@@ -9,7 +9,8 @@ void seglog_head(unsigned char head[SEGLOG_HEADER], uint64_t base, uint64_t salt
 int  seglog_create(struct seglog *l, uint64_t base);
 int  seglog_finish(struct seglog *l, uint64_t next);
 
-/* May this record, of which n bytes are there, stand at offset `at` (in a packed segment: there or behind)? Recovery and readers ask
+/* May this record, of which n bytes are there, stand at offset `at` (in a packed segment: there or behind, its END
+ * also before, where all that is left lies before)? Recovery and readers ask
  * the same, so that what one accepts the other gets. An END that leads back, or to where it stands itself, is none. */
 int seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_t salt, int packed);
 

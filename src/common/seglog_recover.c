@@ -131,8 +131,8 @@ recover_last(struct recovery *r, size_t i)
 		return recovery_mend(r, base, next_incarnation(base), 0);
 	if (bad < 0 || scan_records(s, r->from, r->fn, r->with) < 0)
 		return -1;
-	if (s->end != 0)
-		return 0;
+	if (s->end != 0)                               /* perhaps in the page cache only */
+		return scan_make_durable(s);
 	if (s->packed)                                 /* it was on disk as a whole, before it had its name */
 		return recovery_mend(r, base, next_incarnation(s->at), 0);
 	bad = scan_has_later_mark(*s);
@@ -201,10 +201,12 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 	l->record_most = 2 * place->record;
 	l->room = BATCH + l->record_most;
 	l->buffer = malloc(l->room);
-	if (l->buffer == NULL || scan_begin(&r.scan, l) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
+	/* names first: what is built on a rename that a killed predecessor did not sync must not outlive it */
+	if (l->buffer == NULL || scan_begin(&r.scan, l) < 0 || fdio_sync(l->dir) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
 		free(r.scan.buffer);
 		return -1;
 	}
+	fdio_sweep(l->dir, "log-");
 	uint64_t next = UINT64_C(1) << 40;
 	int bad = r.count == 0 && from > 0 ? -1 : recover_files(&r);
 	if (r.count == 0 && from > 0) {                /* to begin anew would give out offsets again */

@@ -178,6 +178,7 @@ door_admit(struct daemon *d, struct waiting *w, uint32_t slot)
 	m->socket = w->fd;
 	m->pidfd = pidfd_of(w->fd, w->pid);
 	m->absent = 0;
+	m->admitted_at = m->segment ? atomic_load(&m->segment->next[0]) : 0;
 	if (door_answer(w->fd, 0, m, slot, NULL) < 0)
 		fdio_close(&m->socket);                        /* it asks again with the same nonce, or is seen to be dead */
 }

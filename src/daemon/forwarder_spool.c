@@ -34,7 +34,7 @@ spool_append(const void *record, const uint64_t *ids, size_t n)
 }
 
 /* The record inside an entry and the number of its recipients; NULL where there is none: a file is believed no more than its lengths. */
-static const char *
+const char *
 entry_record(const char *entry, uint64_t *n)
 {
 	uint64_t room = get_u32(entry) - RECORD_HEADER;
@@ -123,7 +123,7 @@ void
 spool_recover(void)
 {
 	slots_look(&f.slots, box_on_slot);                 /* the boxes first: the entries find their clients */
-	struct seglog_place place = { f.dir, "corrupt", "spool", RECORD_MOST(f.unit->message_max) };
+	struct seglog_place place = { f.dir, "corrupt", "spool", RECORD_MOST(f.unit->message_max), 0 };
 	uint64_t segment = SEGMENT_LEAST(f.unit->message_max) > SPOOL_SEGMENT ? SEGMENT_LEAST(f.unit->message_max) : SPOOL_SEGMENT;
 	if (seglog_open(&f.spool, &place, segment, 0, recover_entry, NULL) < 0)
 		spool_failed("cannot be taken up");

@@ -322,6 +322,7 @@ main(int argc, char **argv)
 	if (m.ready_fd >= 0)
 		fdio_cloexec(m.ready_fd, 1);
 	open_folders();
+	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
 	make_table();
 	spare_open(&d->spare);

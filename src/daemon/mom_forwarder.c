@@ -68,7 +68,7 @@ client_forgotten(struct slot *v)
 	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING || atomic_exchange(&v->segment->gone, 1))
 		return;
 	log_warn("client %016llx: this machine was away from its broker for too long: the client's subscriptions are forgotten", (unsigned long long)v->id);
-	slots_wake(v->segment);
+	slots_wake(&f.slots, v);
 }
 
 static void
@@ -160,12 +160,14 @@ tick_prune(void)
 		struct slot *v = &f.slots.slot[i];
 		if (v->own == NULL || v->state == SLOT_DYING)
 			continue;
-		uint64_t least = box_needs(v);
-		needed = least < needed ? least : needed;
+		struct box *b = v->own;
+		b->needs = box_needs(v);
+		needed = b->needs < needed ? b->needs : needed;
 	}
 	if (needed == f.spool.end && f.spool.end - f.spool.base > SPOOL_TIDY && seglog_roll(&f.spool) < 0)
 		spool_failed("a new segment");
 	seglog_prune(&f.spool, needed);
+	spool_pack_look();
 }
 
 static void
@@ -197,7 +199,9 @@ round_of_work(void)
 	boxes_refill();
 	boxes_publish();
 	on_tick();
-	return more;
+	if (f.to_pack)
+		spool_pack_one();
+	return more || f.to_pack;
 }
 
 int

@@ -177,7 +177,7 @@ static void
 body(void)
 {
 	struct seglog l;
-	struct seglog_place place = { fz.dir, ".", "kept", RECORD_MAX };
+	struct seglog_place place = { fz.dir, ".", "kept", RECORD_MAX, 0 };
 	size_t again = 0;
 	make_files();
 	read_all(UINT64_MAX, 0);

@@ -146,6 +146,13 @@ server_await_ready(struct server *s)
 }
 
 void
+server_await_again(struct server *s)
+{
+	if (ready_fd[number_of(s)] >= 0)
+		server_await_ready(s);
+}
+
+void
 server_start(struct server *s)
 {
 	server_start_unready(s);

@@ -41,12 +41,13 @@ struct at { uint64_t offset; int stream; uint32_t n; };
 struct view {                        /* what one subscriber (all its processes) got of one topic, from subscribe to unsubscribe */
 	int number;                  /* its own, for sent.seen_by */
 	int64_t subscribed;          /* 0: not known to have returned */
-	int has_left, must_be_silent;
+	int has_left, must_be_silent, strange;       /* strange: something in it stayed unknown, see identify */
 	struct at *got;              /* accepted, in the order of coming */
 	long count, room, at, acked; /* at: those below were handed to this session; acked: those below were acknowledged */
 	uint64_t session_last;       /* offset, in this session */
 };
-struct last { uint64_t id; int topic, stream; uint32_t n; };       /* of a publisher on a topic, at one subscriber */
+struct last { uint64_t id; int topic, stream; uint32_t n; int strange; };   /* of a publisher on a topic, at one subscriber; strange: see identify */
+struct place { uint64_t offset; int topic, stream; uint32_t n; };           /* what lies at an offset; stream -1: free */
 struct session { char *path, name[NAME]; int64_t began; int durable, ended; unsigned long lost_told; uint64_t id; uint32_t publisher; enum payload_mix mix; };
 
 static struct judge {
@@ -60,6 +61,8 @@ static struct judge {
 	int stream_count, stream_room, *index, index_size;
 	struct at *known[TOPICS_MAX];        /* all offsets that anybody got, by topic */
 	long known_count[TOPICS_MAX], known_room[TOPICS_MAX];
+	struct place *places;                /* the same by offset, a hash table */
+	long place_count, place_room;
 	/* the subscriber that is being judged */
 	const struct session *who;
 	struct view view[TOPICS_MAX];
@@ -147,6 +150,46 @@ stream_of(const struct session *s, int topic)
 		return &j.streams[j.stream_count - 1];
 	}
 	return &j.streams[*cell];
+}
+
+/* ---- offsets that somebody got ---- */
+
+static struct place *
+place_cell(int topic, uint64_t offset)
+{
+	uint64_t h = (offset ^ (uint64_t)topic << 56) * UINT64_C(0x9E3779B97F4A7C15);
+	for (long i = (long)(h >> 24) % j.place_room;; i = (i + 1) % j.place_room)
+		if (j.places[i].stream < 0 || (j.places[i].offset == offset && j.places[i].topic == topic))
+			return &j.places[i];
+}
+
+static void
+places_grow(void)
+{
+	struct place *old = j.places;
+	long room = j.place_room;
+	if (j.place_count * 2 < room)
+		return;
+	j.place_room = room ? room * 4 : 4096;
+	j.places = malloc((size_t)j.place_room * sizeof *j.places);
+	REQUIRE(j.places, "no memory for %ld offsets", j.place_room);
+	for (long i = 0; i < j.place_room; i++)
+		j.places[i].stream = -1;
+	for (long i = 0; i < room; i++)
+		if (old[i].stream >= 0)
+			*place_cell(old[i].topic, old[i].offset) = old[i];
+	free(old);
+}
+
+static void
+place_add(int topic, uint64_t offset, int stream, uint32_t n)
+{
+	struct place *p = place_cell(topic, offset);
+	if (p->stream >= 0)
+		return;
+	*p = (struct place){ offset, topic, stream, n };
+	j.place_count++;
+	places_grow();
 }
 
 /* ---- reading ---- */
@@ -301,12 +344,26 @@ lacks(const struct stream *t, uint32_t n)
 	    t->sent[n].fate == FATE_ACKED ? "stored" : "on its way");
 }
 
+static struct last *
+last_of(uint64_t id, int topic)
+{
+	for (int i = 0; i < j.last_count; i++)
+		if (j.last[i].id == id && j.last[i].topic == topic)
+			return &j.last[i];
+	long room = j.last_room;
+	j.last = grown(j.last, j.last_count, &room, sizeof *j.last);
+	j.last_room = (int)room;
+	j.last[j.last_count] = (struct last){ id, topic, -1, 0, 0 };
+	return &j.last[j.last_count++];
+}
+
 /* What a stream owes this view: everything certain from the first that it was there for to the last that it can have got. */
 static void
 stream_close(struct view *w, struct stream *t, int drained)
 {
 	uint32_t from = 0, to = drained ? t->count : 0;
-	while (from < t->count && t->sent[from].seen_by != w->number && (w->subscribed == 0 || t->sent[from].tried < w->subscribed))
+	int from_seen = w->subscribed == 0 || last_of(t->id, t->topic)->strange;
+	while (from < t->count && t->sent[from].seen_by != w->number && (from_seen || t->sent[from].tried < w->subscribed))
 		from++;
 	for (uint32_t n = t->count; n-- > from && to == 0;)
 		if (t->sent[n].seen_by == w->number)
@@ -335,19 +392,6 @@ view_close(int topic, int drained)
 			stream_close(w, &j.streams[i], drained);
 }
 
-static struct last *
-last_of(uint64_t id, int topic)
-{
-	for (int i = 0; i < j.last_count; i++)
-		if (j.last[i].id == id && j.last[i].topic == topic)
-			return &j.last[i];
-	long room = j.last_room;
-	j.last = grown(j.last, j.last_count, &room, sizeof *j.last);
-	j.last_room = (int)room;
-	j.last[j.last_count] = (struct last){ id, topic, -1, 0 };
-	return &j.last[j.last_count++];
-}
-
 struct got { uint64_t offset, id, hash; size_t len; unsigned flags; int topic, has_head; uint32_t publisher, n; };
 
 static const char *
@@ -368,16 +412,26 @@ is_right(const struct stream *t, uint32_t n, const struct got *g)
 	return payload_expected(t->mix, t->publisher, j.topics[t->topic], n, &hash) == g->len && hash == g->hash;
 }
 
-/* which message it is: what its payload says; one that is too short to say it is the next of its publisher's that looks like it */
+/* Which message it is: what its payload says. One that is too short for that is the next of its publisher's that looks like it; where it is the
+ * first of its publisher's here (this subscriber came late), it is what another subscriber found at this offset; -2: nobody did, so it stays
+ * unknown. -1: no such message. Durable subscribers are judged first. */
 static int
-identify(const struct got *g, const struct last *last, uint32_t *n)
+identify(const struct got *g, struct last *last, uint32_t *n)
 {
 	int s = g->has_head ? stream_find(g->publisher, g->topic) : last->stream;
+	*n = g->has_head ? g->n : last->n + 1;
+	if (s < 0 && !g->has_head) {
+		struct place *p = place_cell(g->topic, g->offset);
+		last->strange |= p->stream < 0;
+		if (p->stream < 0)
+			return -2;
+		s = p->stream;
+		*n = p->n;
+	}
 	if (s < 0)
 		return -1;
 	struct stream *t = &j.streams[s];
-	*n = g->n;
-	for (*n = g->has_head ? g->n : last->n + 1; !g->has_head && *n < t->count && (t->sent[*n].fate == FATE_REFUSED || !is_right(t, *n, g));)
+	while (!g->has_head && *n < t->count && (t->sent[*n].fate == FATE_REFUSED || !is_right(t, *n, g)))
 		++*n;
 	return *n < t->count && t->id == g->id && is_right(t, *n, g) ? s : -1;
 }
@@ -431,6 +485,10 @@ came(struct view *w, const struct got *g)
 	struct last *last = last_of(g->id, g->topic);
 	uint32_t n = 0;
 	int s = identify(g, last, &n);
+	if (s == -2) {
+		w->strange = 1;
+		return;
+	}
 	if (s < 0) {
 		broken(I3, "%s: nobody published this: %s", j.who->name, got_text(g));
 		return;
@@ -443,7 +501,7 @@ came(struct view *w, const struct got *g)
 		    t->publisher, j.topics[g->topic], last->n, j.streams[last->stream].publisher, m->seen_by == w->number ? ", a second time" : "",
 		    (unsigned long long)g->offset);
 	if (last->stream != s || n > last->n)
-		*last = (struct last){ g->id, g->topic, s, n };
+		*last = (struct last){ g->id, g->topic, s, n, last->strange };
 	if (m->fate == FATE_REFUSED)
 		broken(I3, "%s: number %u of publisher %u on %s came although its publisher was told that it is not stored", j.who->name, n, t->publisher,
 		    j.topics[g->topic]);
@@ -456,6 +514,7 @@ came(struct view *w, const struct got *g)
 	m->seen_by = w->number;
 	struct at a = { g->offset, s, n };
 	known_add(&a, g->topic);
+	place_add(g->topic, g->offset, s, n);
 	w->got = grown(w->got, w->count, &w->room, sizeof *w->got);
 	w->got[w->count++] = a;
 	w->at = w->count;
@@ -566,6 +625,14 @@ known_from(int topic, uint64_t offset)
 	return lo;
 }
 
+static int
+is_headless(const struct at *a)
+{
+	uint64_t hash;
+	const struct stream *t = &j.streams[a->stream];
+	return payload_expected(t->mix, t->publisher, j.topics[t->topic], a->n, &hash) < PAYLOAD_HEAD;
+}
+
 /* A subscriber that got two messages of a topic got all that anybody got between them. */
 static void
 compare_known(int drained)
@@ -578,7 +645,7 @@ compare_known(int drained)
 			const struct at *a = &j.known[i][k];
 			if (!drained && a->offset > w->got[w->count - 1].offset)
 				break;
-			if (!find_at(w, a->offset) && !(j.rules == CHECKER_POWER && j.streams[a->stream].sent[a->n].fast))
+			if (!find_at(w, a->offset) && !(w->strange && is_headless(a)) && !(j.rules == CHECKER_POWER && j.streams[a->stream].sent[a->n].fast))
 				broken(I1, "%s never got offset %llx of %s (number %u of publisher %u), which others got, but got %llx before and %llx as its last", j.who->name,
 				    (unsigned long long)a->offset, j.topics[i], a->n, j.streams[a->stream].publisher, (unsigned long long)w->got[0].offset,
 				    (unsigned long long)w->got[w->count - 1].offset);
@@ -663,6 +730,7 @@ judge_free(struct kept **kept)
 	free(j.streams);
 	free(j.index);
 	free(j.last);
+	free(j.places);
 }
 
 void
@@ -673,6 +741,7 @@ checker_judge(struct verdict *v, const char *folder, enum checker_rules rules)
 	j.v = v;
 	j.rules = rules;
 	index_grow();
+	places_grow();
 	sessions_read(folder);
 	for (int i = 0; i < j.session_count; i++)
 		publishes_read(&j.sessions[i]);
@@ -680,9 +749,10 @@ checker_judge(struct verdict *v, const char *folder, enum checker_rules rules)
 	v->sessions = j.session_count;
 	char *is_done = calloc((size_t)j.session_count + 1, 1);
 	struct kept **kept = calloc((size_t)j.session_count + 1, sizeof *kept);
-	for (int i = 0; i < j.session_count; i++)
-		if (!is_done[i])
-			kept[i] = client_judge(i, is_done);
+	for (int durable = 1; durable >= 0; durable--)
+		for (int i = 0; i < j.session_count; i++)
+			if (!is_done[i] && j.sessions[i].durable >= durable)
+				kept[i] = client_judge(i, is_done);
 	free(is_done);
 	for (int t = 0; t < j.topic_count; t++)
 		known_sort(t);

@@ -125,6 +125,12 @@ history_acked(struct history *h)
 	h->quiet = 1;
 }
 
+int
+history_fd(const struct history *h)
+{
+	return h->fd;
+}
+
 void
 history_end(struct history *h, int drained)
 {

@@ -36,5 +36,6 @@ void history_unsubscribed(struct history *h, const char *topic);
 void history_manual(struct history *h);
 void history_got(struct history *h, const struct mom_message *m);
 void history_acked(struct history *h);
+int  history_fd(const struct history *h);                          /* for programs that close all others */
 void history_end(struct history *h, int drained);
 #endif

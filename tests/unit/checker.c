@@ -376,3 +376,25 @@ TEST(seen, "what the storm saw itself breaks its sentence, with its words")
 		REQUIRE(!checker_holds(&v) && strcmp(v.first[i], "3 queues") == 0, "I%d", i + 1);
 	}
 }
+
+TEST(late_empty, "an empty message that is the first of its publisher's to come to a late subscriber is known by its offset; a lost one is found")
+{
+	uint64_t hash;
+	uint32_t n = 1;
+	world();
+	while (payload_expected(PAYLOAD_STORM, 1, "t", n, &hash) > 0)
+		n++;
+	publish(0, n);
+	struct history *late = history_begin(folder, "late", HISTORY_ANONYMOUS, 9, 4, PAYLOAD_STORM);
+	history_subscribe(late, "t");
+	history_subscribed(late, "t");
+	publish(n, n + 5);
+	receive(0, n + 5);
+	for (uint32_t i = n; i < n + 5; i++)
+		if (i != n + 3)
+			receive_at(late, i, offset + i, 0);
+	history_end(late, 1);
+	done();
+	judged(CHECKER_KILLS);
+	REQUIRE(v.broken[I3] == 0 && v.broken[I1] && strstr(v.first[I1], t_text("number %u ", n + 3)), "%s", v.first[I1]);
+}
