@@ -82,7 +82,7 @@ static const struct errors table[] = {
 	{ "bind", { EADDRINUSE, ENOMEM } }, { "listen", { EADDRINUSE } }, { "connect", { ECONNREFUSED, EINTR, EAGAIN, ENETUNREACH, ETIMEDOUT } },
 	{ "setsockopt", { ENOMEM } }, { "getsockopt", { ENOBUFS } }, { "getsockname", { ENOBUFS } }, { "getpeername", { ENOTCONN } },
 	{ "recv", { ECONNRESET, EINTR, ETIMEDOUT, ENOMEM } }, { "send", { ECONNRESET, EINTR, EPIPE, ENOBUFS } },
-	{ "poll", { EINTR, ENOMEM } }, { "fork", { EAGAIN, ENOMEM } }, { "execl", { EAGAIN, ENOMEM, EMFILE, EACCES } }, { "waitpid", { EINTR } },
+	{ "poll", { EINTR, ENOMEM } }, { "fork", { EAGAIN, ENOMEM } }, { "execl", { EAGAIN, ENOMEM, EMFILE, EACCES } },
 	{ "readlink", { ENOMEM, EIO } }, { "stat", { EIO, ENOMEM } }, { "fstat", { EIO, ENOMEM } }, { "fstatat", { EIO, ENOMEM } },
 	{ "faccessat", { EIO, ENOMEM } }, { "fstatvfs", { EIO } }, { "fdopendir", { ENOMEM } }, { "readdir", { EIO } },
 	{ "pread", { EIO, EINTR } }, { "pwrite", { EIO, ENOSPC, EINTR, EDQUOT } }, { "fdatasync", { EIO, ENOSPC, EINTR } }, { "fsync", { EIO, ENOSPC, EINTR } },
