@@ -23,6 +23,11 @@ $(filter-out %/images,$(TEST_PROGRAMS)): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST
 DISK_CALLS = openat close write pwrite ftruncate renameat unlinkat fsync fdatasync fallocate getrandom
 $(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/disk.o $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
+# what a case preloads into a server
+$(TESTS_OUT)/shim/%.so: tests/shim/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -shared -o $@ $< -ldl
+$(TESTS_OUT)/integration/slow_disk: | $(TESTS_OUT)/shim/slow_sync.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines

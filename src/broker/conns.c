@@ -47,25 +47,17 @@ conn_start_handler(struct broker *b, uint32_t i)
 	return 0;
 }
 
-void
-conn_accept(struct broker *b)
+int
+conn_begin(void *broker, int fd)
 {
-	int fd = spare_accept(&b->spare, b->listener, SOCK_CLOEXEC), error = errno;
-	if ((fd >= 0 ? b->spare.is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED) && spare_says(&b->spare, clock_ms()))
-		log_warn("accept: %s: a machine is turned away, it tries again: raise `ulimit -n`, or connect fewer machines",
-		    fd >= 0 ? "no descriptors left" : strerror(error));
-	if (fd >= 0 && b->spare.is_full) {
-		close(fd);
-		spare_open(&b->spare);
-		return;
-	}
-	int slot = fd < 0 ? -1 : conn_free_slot(b);
-	if (fd < 0)
-		return;
+	struct broker *b = broker;
+	int slot = b->strangers < STRANGERS_MAX ? conn_free_slot(b) : -2;
+	if (slot == -2)
+		return -1;
 	if (slot < 0) {
 		log_warn("all %u connections are in use (kernel.shmmni): a machine is turned away", b->table->capacity);
 		close(fd);
-		return;
+		return 0;
 	}
 	struct conn *c = &b->conns[slot];
 	struct conn_word *word = &b->table->conn[slot];
@@ -75,7 +67,7 @@ conn_accept(struct broker *b)
 	if (conn_start_handler(b, (uint32_t)slot) < 0) {
 		log_warn("%s: no process for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
 		fdio_close(&c->socket);
-		return;
+		return 0;
 	}
 	atomic_store(&word->seq, atomic_load(&word->seq) + 1);
 	atomic_store(&word->unit, -1);
@@ -84,6 +76,7 @@ conn_accept(struct broker *b)
 	if (atomic_load(&b->table->conns) <= (uint32_t)slot)
 		atomic_store(&b->table->conns, (uint32_t)slot + 1);
 	b->strangers++;
+	return 0;
 }
 
 static const char *
@@ -155,6 +148,14 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	return 0;
 }
 
+/* Whoever gave up would leave a connection that turns its next one away. */
+static int
+conn_gave_up(const struct conn *c)
+{
+	char byte;
+	return recv(c->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void
 conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 {
@@ -208,7 +209,7 @@ conn_control(struct broker *b, uint32_t i)
 	struct conn *c = &b->conns[i];
 	struct control_ask ask;
 	ssize_t n = fdio_read(c->control, &ask, sizeof ask);
-	if (n == sizeof ask && c->unit < 0)
+	if (n == sizeof ask && c->unit < 0 && !conn_gave_up(c))
 		conn_admit(b, i, &ask.hello);
 	else if (n == 1 && c->unit >= 0)
 		conn_go(b, i);
