@@ -141,9 +141,11 @@ may_be_short(const char *call, int fd, size_t bytes)
 }
 
 static int
-is_turn(enum shim_kind kind)
+is_turn(enum shim_kind kind, const char *call)
 {
 	struct shim *s = me.s;
+	if (s->only[0] && strcmp(s->only, call) != 0)
+		return 0;
 	int count = atomic_fetch_add(&s->calls[me.role][me.life - 1][kind], 1) + 1;
 	return me.role == s->role && me.life == s->life && (int)kind == s->kind && count == s->n;
 }
@@ -164,25 +166,25 @@ verdict(const char *call, int fd, size_t bytes)
 	int keep = errno, what = GO;
 	if (!me.active)
 		return GO;
-	if (is_turn(SHIM_BEFORE)) {
+	if (is_turn(SHIM_BEFORE, call)) {
 		strike(call, 0);
 		die();
 	}
-	if (is_turn(SHIM_AFTER)) {
+	if (is_turn(SHIM_AFTER, call)) {
 		strike(call, 0);
 		what = GO_AND_DIE;
 	}
-	if (is_turn(SHIM_HELD)) {
+	if (is_turn(SHIM_HELD, call)) {
 		strike(call, 0);
 		what = GO_AND_HOLD;
 	}
 	const struct errors *e = errors_of(call, fd);
-	if (e && is_turn(SHIM_FAIL)) {
+	if (e && is_turn(SHIM_FAIL, call)) {
 		keep = pick(e, me.s->turn);
 		strike(call, keep);
 		what = FAIL;
 	}
-	if (may_be_short(call, fd, bytes) && is_turn(SHIM_SHORT)) {
+	if (may_be_short(call, fd, bytes) && is_turn(SHIM_SHORT, call)) {
 		strike(call, 0);
 		what = SHORTEN;
 	}
