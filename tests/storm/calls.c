@@ -141,6 +141,9 @@ look_at_worker(void)
 {
 	if (!atomic_load(&s->shim.hit) || now.role != SHIM_WORKER || k.offs || broker.pid == 0 || !server_log_has(&broker, " is off: "))
 		return;
+	int e = s->shim.error;
+	if (e == 0 || e == EMFILE || e == ENFILE || e == ENOMEM || e == EAGAIN)
+		RUN_FAIL("a shard is off for what is no fault of a disk");
 	k.offs++;
 	server_down(&broker);
 	server_up(&broker);
