@@ -1,4 +1,5 @@
 /* handle - the table of handles, error texts, and how a call sleeps */
+#include "api/door.h"
 #include "api/handle.h"
 #include "common/clock.h"
 #include "common/fdio.h"
@@ -89,7 +90,7 @@ handle_drop(struct handle *h)
 {
 	atomic_store(&handles[h->id], NULL);
 	ipcq_detach(h->segment);
-	fdio_close(&h->socket);
+	door_close(h);
 	free(h);
 }
 

@@ -107,6 +107,8 @@ mom_subscribe(int id, const char *topic, unsigned flags)
 		return e;
 	if (flags & ~MOM_NO_ECHO)
 		return handle_fail(h, MOM_EINVAL, "mom_subscribe knows the flag MOM_NO_ECHO");
+	if (client_is_cut(h))
+		return handle_fail(h, MOM_EFULL, "this client was cut for its backlog: receive until MOM_EFULL says that its mail is read, then subscribe anew");
 	e = change_subscription(h, REC_SUBSCRIBE, topic, len, flags & MOM_NO_ECHO ? REC_F_NO_ECHO : 0);
 	return e == MOM_EEXIST ? handle_fail(h, e, "already subscribed to %s: nothing changes; unsubscribe first to begin anew", topic) : e;
 }

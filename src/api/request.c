@@ -79,13 +79,16 @@ look_lost(struct handle *h, uint32_t shard)
 	int64_t telling;
 	if (!result_read(&c->answer[shard].lost, &from, &telling, &to) || (uint64_t)telling == atomic_load(&c->lost_told[shard]))
 		return;
+	uint64_t lost = (uint64_t)telling - atomic_load(&c->lost_told[shard]);      /* by several power cuts, perhaps */
 	atomic_store(&c->lost_told[shard], (uint64_t)telling);
-	uint64_t lo = atomic_load(&c->refused_from[shard]), hi = atomic_load(&c->refused_to[shard]);
+	uint64_t lo = atomic_load(&c->refused_from[shard]), hi = atomic_load(&c->refused_to[shard]), last = to - from + 1;
 	if (lo && lo <= from && hi >= to)
-		return;                                /* was told as refused */
-	h->lost += to - from + 1;
-	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (numbers %llu to %llu of this client)",
-	    (unsigned long long)(to - from + 1), (unsigned long long)(from & NUMBER_COUNTER), (unsigned long long)(to & NUMBER_COUNTER));
+		lost -= lost < last ? lost : last;     /* was told as refused */
+	if (lost == 0)
+		return;
+	h->lost += lost;
+	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (the last: numbers %llu to %llu of this client)",
+	    (unsigned long long)h->lost, (unsigned long long)(from & NUMBER_COUNTER), (unsigned long long)(to & NUMBER_COUNTER));
 }
 
 static void
@@ -159,6 +162,18 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 	ring_publish(&h->out);
 	bell_ring(&h->out.ring->bell, &c->request_queue);
 	return 0;
+}
+
+int
+requests_end_subscriptions(struct handle *h, int64_t deadline)
+{
+	uint64_t number;
+	int e = 0;
+	for (uint32_t k = 0; e == 0 && k < h->shards; k++) {
+		struct ask ask = { .type = REC_UNSUBSCRIBE, .flags = REC_F_DURABLE, .shard = k };
+		e = request_append(h, &ask, deadline, &number);
+	}
+	return e;
 }
 
 struct wanted { uint32_t shard; uint64_t number; };

@@ -263,12 +263,16 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 		apply_message(s, &r, record_topic(bytes), end);
 		return;
 	}
-	c->result_number = r.number;
-	c->result_value = r.offset;
-	c->result_code = r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE ? (int64_t)r.aux : 0;
+	if (r.type != REC_UNSUBSCRIBE || r.topic_len) {
+		c->result_number = r.number;
+		c->result_value = r.offset;
+		c->result_code = r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE ? (int64_t)r.aux : 0;
+	}
 	c->machine->wanted = end;
 	machine_need(c->machine, s->log.base, record_stride(r.len));
-	if ((r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE) && r.aux == 0)
+	while (r.type == REC_UNSUBSCRIBE && r.topic_len == 0 && c->subscriptions)
+		shard_unsubscribe(s, c->subscriptions);
+	if (r.topic_len && r.aux == 0)
 		apply_subscription(s, c, &r, record_topic(bytes));
 	if (r.type == REC_DESTROY && r.flags & REC_F_EXPIRED && c->machine->expired_below <= (uint32_t)c->id)
 		c->machine->expired_below = (uint32_t)c->id + 1;

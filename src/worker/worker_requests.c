@@ -158,7 +158,7 @@ take_request(struct conn *c, const void *bytes, struct record *r, uint32_t slot)
 		answer_refuse(c, slot, r->number, code);
 		return;
 	}
-	if (r->type == REC_SUBSCRIBE || r->type == REC_UNSUBSCRIBE)
+	if (r->topic_len && r->type != REC_MESSAGE)
 		r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
 	log_and_apply(bytes, r);
 	client = client ? client : shard_client(&w.shard, r->publisher);
