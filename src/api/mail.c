@@ -74,7 +74,7 @@ mail_free(struct handle *h)
 	struct client_segment *c = h->segment;
 	struct ring *ring = client_mail(c, h->ring);
 	uint64_t before = h->mail_tail;
-	while (h->mail_tail != h->mail.at) {
+	while (h->mail_tail != h->mail.at && h->mail.at - h->mail_tail <= h->ring) {
 		uint64_t at = h->mail_tail % h->ring, there = h->mail.at - h->mail_tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p), shard = get_u16(p + 14);

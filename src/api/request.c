@@ -13,7 +13,7 @@ requests_trim(struct handle *h)
 {
 	struct client_segment *c = h->segment;
 	struct ring *ring = h->out.ring;
-	while (h->tail != h->out.head) {
+	while (h->tail != h->out.head && h->out.head - h->tail <= h->ring) {
 		uint64_t at = h->tail % h->ring, there = h->out.head - h->tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p);
