@@ -82,7 +82,7 @@ mail_free(struct handle *h)
 			h->mail_tail += h->ring - at;
 			continue;
 		}
-		if (len < RECORD_HEADER || record_stride(len) > there || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || len > there || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;
 		uint64_t offset = get_u64(p + 16);
 		if (offset > atomic_load(&c->acked[shard]) && offset > atomic_load(&c->safe[shard]))

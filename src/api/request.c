@@ -23,7 +23,7 @@ requests_trim(struct handle *h)
 		}
 		uint32_t shard = get_u16(p + 14);
 		uint64_t number = get_u64(p + 40);
-		if (len < RECORD_HEADER || record_stride(len) > there || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || len > there || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;                         /* a stray pointer wrote here; the requester says so */
 		if (number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]))
 			break;
