@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include "api/door.h"
+#include "api/handle.h"
 #include "common/clock.h"
 #include "common/fdio.h"
 #include "common/map.h"
