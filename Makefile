@@ -1,11 +1,12 @@
 # MOM: everything is made by `make`; `make help` lists the rest.
-# VARIANT picks a build: release (bin/, lib/), debug, asan, tsan (each below build/VARIANT/); fuzz is for `make fuzz` alone.
+# VARIANT picks a build: release (bin/, lib/), debug, asan, tsan (each below build/VARIANT/); fuzz and sim are for `make fuzz` and `make sim` alone.
 CC      ?= cc
 VARIANT ?= release
 OPT_release = -O2 -g
 OPT_debug   = -O0 -g -DMOM_FAULTS
 OPT_asan    = -O1 -g -DMOM_FAULTS -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPT_tsan    = -O1 -g -fsanitize=thread -Wno-tsan
+OPT_sim     = -O1 -g -fsanitize-coverage=trace-pc
 OPT_fuzz    = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef
 CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE $(OPT_$(VARIANT)) $(WARN) -Werror -fno-common -fPIC -Iinclude -Isrc $(CFLAGS)
@@ -83,6 +84,9 @@ ring-test: $(TESTS_OUT)/unit/ring
 fuzz:                        ## all fuzz targets, FUZZ_SECONDS each (60); needs clang. T=substring: some; FUZZ_RUNS=n: so many inputs instead
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-programs
 	@sh tests/fuzz/fuzz.sh $(FUZZ_TARGETS)
+sim:                         ## the simulator, all roles in one process: SEEDS=n (200000) of them from FIRST on; SEED=n: that one, with a trace
+	@$(MAKE) --no-print-directory VARIANT=sim sim-programs
+	@build/sim/simulate $(if $(SEED),--trace $(SEED) 1,--twice $(or $(FIRST),1) $(or $(SEEDS),200000))
 bench: all                   ## messages a second, one publisher to one subscriber, each checked
 	@$(BIN)/mom_bench --selfserve
 
@@ -101,6 +105,6 @@ help:                        ## this list
 	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: all run_broker run_boker run_daemon user demo test test-long debug asan tsan ring-test fuzz fuzz-programs bench lint fmt ipcs ipcclean clean help
+.PHONY: all run_broker run_boker run_daemon user demo test test-long debug asan tsan ring-test fuzz fuzz-programs sim sim-programs bench lint fmt ipcs ipcclean clean help
 .SECONDARY:
 .DEFAULT_GOAL = all
