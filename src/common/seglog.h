@@ -14,8 +14,8 @@
 enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1, SEGLOG_RECORD_MAX = 2 * RECORD_MAX /* an ENTRY of the spool holds a record and its recipients */ };
 
 struct seglog_file { uint64_t base, bytes, note; int due; };     /* note, due: the owner's */
-/* corrupt: where damaged segments move to, a path from dir; label: what stands in front of their names there */
-struct seglog_place { int dir; const char *corrupt, *label; };
+/* corrupt: where damaged segments move to, a path from dir; label: what stands in front of their names there; shard: what a GAP says */
+struct seglog_place { int dir; const char *corrupt, *label; uint16_t shard; };
 
 struct seglog {
 	struct seglog_place place;

@@ -161,7 +161,7 @@ static int
 rewrite_note(struct rewrite *w, int type, uint64_t offset, uint64_t aux)
 {
 	char p[RECORD_HEADER];
-	struct record r = { .type = (uint8_t)type, .offset = offset, .aux = aux };
+	struct record r = { .type = (uint8_t)type, .shard = w->log->place.shard, .offset = offset, .aux = aux };
 	record_make(p, &r, NULL, NULL, 0);
 	put_u32(p + 4, record_crc(p, RECORD_HEADER, w->salt));
 	return rewrite_add(w, p, RECORD_HEADER);

@@ -118,7 +118,7 @@ void
 spool_recover(void)
 {
 	slots_look(&f.slots, box_on_slot);                 /* the boxes first: the entries find their clients */
-	struct seglog_place place = { f.dir, "corrupt", "spool" };
+	struct seglog_place place = { f.dir, "corrupt", "spool", 0 };
 	if (seglog_open(&f.spool, &place, SPOOL_SEGMENT, 0, recover_entry, NULL) < 0)
 		spool_failed("cannot be taken up");
 	for (uint32_t i = 0; i < f.slots.used; i++) {

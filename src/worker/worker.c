@@ -219,7 +219,7 @@ replay(void *with, const void *bytes, uint64_t offset)
 static void
 begin_incarnation(void)
 {
-	struct record r = { .type = REC_START, .time = clock_wall_us() };
+	struct record r = { .type = REC_START, .shard = (uint16_t)w.shard.index, .time = clock_wall_us() };
 	char *at = seglog_reserve(&w.shard.log, RECORD_HEADER, 0);
 	if (at == NULL || fdio_random(&r.aux, sizeof r.aux) < 0)
 		worker_disk_failed("writing the log");
@@ -241,7 +241,7 @@ recover(void)
 	if (fresh)
 		initial_topics();
 	static char label[24];
-	struct seglog_place place = { s->dir, "../corrupt", label };
+	struct seglog_place place = { s->dir, "../corrupt", label, (uint16_t)s->index };
 	snprintf(label, sizeof label, "shard-%u", s->index);
 	if (seglog_open(&s->log, &place, w.table->segment_bytes, s->checkpoint, replay, s) < 0) {
 		log_error("shard %u: its log cannot be taken up: %s", s->index, strerror(errno));

@@ -173,7 +173,7 @@ static void
 body(void)
 {
 	struct seglog l;
-	struct seglog_place place = { fz.dir, ".", "kept" };
+	struct seglog_place place = { fz.dir, ".", "kept", 0 };
 	size_t again = 0;
 	make_files();
 	read_all(UINT64_MAX, 0);

@@ -15,7 +15,7 @@ struct stream {
 };
 struct seen { int some; unsigned next, from; };   /* next number; from: at the latest */
 struct reader {
-	int sessions, power_cut;                  /* power_cut: its machine lost power since its last session */
+	int power_cut;                            /* its machine lost power since its last session */
 	struct { int subscribed; uint64_t handed, acked, asked; } topic[TOPICS];
 	struct seen seen[STREAMS][TOPICS];
 };
@@ -123,7 +123,8 @@ judge_session(int client)
 	struct reader *r = &j->reader[client];
 	if (world_client(client)->name[0] == '\0')
 		memset(r, 0, sizeof *r);
-	r->sessions++;
+	for (int k = 0; k < TOPICS; k++)
+		r->topic[k].asked = r->topic[k].acked;        /* the last session may have ended before it acknowledged */
 }
 
 void

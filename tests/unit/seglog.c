@@ -52,7 +52,7 @@ static struct seen
 reopen(struct seglog *l, int dir)
 {
 	struct seen s = { 0 };
-	REQUIRE(seglog_open(l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, see, &s) == 0, "open");
+	REQUIRE(seglog_open(l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, see, &s) == 0, "open");
 	return s;
 }
 
@@ -224,7 +224,7 @@ TEST(damage_is_told, "a byte that changed below what was on disk: what is sound 
 		char *path = t_text("%s/log-%016llx", sub, (unsigned long long)base);
 		seglog_close(&l);
 		spoil(path, offsets[bad] - base + SEGLOG_HEADER + 60);
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
 		REQUIRE(t.count == 5 && t.gaps == 1, "record %d spoilt: %zu records, %d gaps", bad, t.count, t.gaps);
 		REQUIRE(t.gap_from == offsets[bad] && t.gap_to == offsets[bad + 1] - (bad == 4 ? RECORD_HEADER : 0), "the gap is from %llx to %llx",
 		    (unsigned long long)t.gap_from, (unsigned long long)t.gap_to);
@@ -233,7 +233,7 @@ TEST(damage_is_told, "a byte that changed below what was on disk: what is sound 
 		REQUIRE(access(t_text("%s/corrupt/test-log-%016llx", sub, (unsigned long long)base), F_OK) == 0, "the damaged file is not kept");
 		seglog_close(&l);
 		again = (struct told){ .count = 0 };
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, tell, &again) == 0, "not taken up again");
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, tell, &again) == 0, "not taken up again");
 		REQUIRE(memcmp(&t, &again, sizeof t) == 0, "the next start finds %zu records, %d gaps", again.count, again.gaps);
 		seglog_close(&l);
 		close(dir);
@@ -287,7 +287,7 @@ TEST(lost_files, "a segment without its header, or gone as a whole: a gap says s
 			unlink(path);
 		else
 			spoil(path, 20);
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
 		REQUIRE(t.count == 2 && t.numbers[1] == 3, "%zu records", t.count);
 		t = read_all(&l, dir, base[0]);
 		REQUIRE(t.count == 2 && t.gaps == 1 && t.gap_from == base[1] && t.gap_to == base[2], "%zu records, %d gaps", t.count, t.gaps);
@@ -327,7 +327,7 @@ TEST(packed, "a segment written anew keeps what is needed at the same offsets, f
 	REQUIRE(seglog_pack(&l, 0, UINT64_MAX, keep_some, &every) == 0, "pack again: %s", strerror(errno));
 	seglog_close(&l);
 	t = (struct told){ .count = 0 };
-	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test" }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
 	REQUIRE(t.count == 3 && t.numbers[0] == 32 && t.numbers[2] == 72, "%zu records", t.count);
 	t = read_all(&l, dir, base);
 	REQUIRE(t.count == 3 && t.gaps == 0, "%zu records", t.count);
