@@ -16,7 +16,7 @@ struct stream {
 struct seen { int some; unsigned next, from; };   /* next number; from: at the latest */
 struct reader {
 	int power_cut;                            /* its machine lost power since its last session */
-	struct { int subscribed; uint64_t handed, acked, asked; } topic[TOPICS];
+	struct { int subscribed; uint64_t highest, handed, acked, asked; } topic[TOPICS];      /* highest: ever; handed: in this session */
 	struct seen seen[STREAMS][TOPICS];
 };
 
@@ -124,7 +124,7 @@ judge_session(int client)
 	if (world_client(client)->name[0] == '\0')
 		memset(r, 0, sizeof *r);
 	for (int k = 0; k < TOPICS; k++)
-		r->topic[k].asked = r->topic[k].acked;        /* the last session may have ended before it acknowledged */
+		r->topic[k].handed = r->topic[k].asked = r->topic[k].acked;   /* the last session may have ended before it acknowledged */
 }
 
 void
@@ -156,10 +156,12 @@ judge_order(int client, struct stream *s, int topic, unsigned number, const stru
 {
 	struct reader *r = &j->reader[client];
 	struct seen *seen = &r->seen[s - j->stream][topic];
-	int again = m->offset <= r->topic[topic].handed;
+	int again = m->offset <= r->topic[topic].highest;
 	if (again && !(m->flags & MOM_REDELIVERED))
 		sim_fault("subscriber %d got %d/%d/%u again, not flagged: offset %llx after %llx", client, (int)(s - j->stream), topic, number,
-		    (unsigned long long)m->offset, (unsigned long long)r->topic[topic].handed);
+		    (unsigned long long)m->offset, (unsigned long long)r->topic[topic].highest);
+	else if (m->offset <= r->topic[topic].handed)
+		sim_fault("subscriber %d got %d/%d/%u after a later one", client, (int)(s - j->stream), topic, number);
 	else if (again && m->offset <= r->topic[topic].acked && !r->power_cut)
 		sim_fault("subscriber %d got %d/%d/%u again, which it had acknowledged", client, (int)(s - j->stream), topic, number);
 	if (again && number < seen->next)
@@ -204,8 +206,9 @@ judge_message(int client, const struct mom_message *m)
 		sim_fault("stream %u has two publishers", head[0]);
 	s->id = m->publisher;
 	judge_order(client, s, (int)head[1], head[2], m);
-	if (m->offset > j->reader[client].topic[head[1]].handed)
-		j->reader[client].topic[head[1]].handed = m->offset;
+	j->reader[client].topic[head[1]].handed = m->offset;
+	if (m->offset > j->reader[client].topic[head[1]].highest)
+		j->reader[client].topic[head[1]].highest = m->offset;
 	j->received++;
 }
 
