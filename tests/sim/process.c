@@ -255,6 +255,7 @@ proc_new(int machine)
 		p->machine = machine;
 		p->started = (int)(S.now / 10000) + 1;
 		p->state = PROC_READY;
+		S.proc_top = S.proc_top > i ? S.proc_top : i + 1;
 		return p;
 	}
 	sim_fault("more than %d processes", PROCS);

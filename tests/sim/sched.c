@@ -312,7 +312,7 @@ sim_sleep(const void *channel, int64_t until)
 void
 sim_wake(const void *channel)
 {
-	for (int i = 0; i < PROCS; i++)
+	for (int i = 0; i < S.proc_top; i++)
 		if (S.procs[i].state == PROC_ASLEEP && S.procs[i].channel == channel)
 			S.procs[i].state = PROC_READY;
 }
@@ -324,7 +324,7 @@ pick(void)
 {
 	struct proc *ready[PROCS];
 	size_t n = 0;
-	for (int i = 0; i < PROCS; i++)
+	for (int i = 0; i < S.proc_top; i++)
 		if (S.procs[i].state == PROC_READY)
 			ready[n++] = &S.procs[i];
 	return n == 0 ? NULL : n == 1 ? ready[0] : ready[sim_below(n)];

@@ -72,7 +72,7 @@ struct sim {
 	int64_t now, calls, switches, due;        /* due: of the next event */
 	struct proc *cur, procs[PROCS];
 	struct machine machines[MACHINES];
-	int next_pid, trace, ended;
+	int proc_top, next_pid, trace, ended;    /* proc_top: processes in use are below */
 	int switch_one_in;                        /* calls between voluntary switches, on average */
 	int64_t block_mean;                       /* blocks between pre-emptions; 0: at calls only */
 	int64_t blocks;                           /* of the running one, until it is pre-empted */

@@ -284,6 +284,18 @@ servers_gone(int from, int to)
 	return 1;
 }
 
+/* each server runs, and has had a second to take up what its predecessor left */
+static int
+servers_run(void)
+{
+	for (int m = 0; m < w->machines; m++) {
+		struct proc *p = role_of(m, m ? "mom_daemon" : "broker_server");
+		if (p == NULL || S.now / 10000 - p->started < 100)
+			return 0;
+	}
+	return 1;
+}
+
 static void
 terminate(int machine, const char *role)
 {
@@ -349,7 +361,7 @@ look(void *with)
 			calm_down();
 		break;
 	case CALM:
-		if (all_clients(is_ready) && all_clients(is_done) && judge_is_settled())
+		if (servers_run() && all_clients(is_ready) && all_clients(is_done) && judge_is_settled())
 			next_phase(END_CLIENTS, STOP_PATIENCE);
 		break;
 	case END_CLIENTS:
@@ -393,6 +405,8 @@ choose_client(struct client *c, int subscriber, int machine)
 	c->flags = sim_chance(2) ? 0 : flags[sim_below(4)];
 	c->count = 1 + (int)sim_below(sim_chance(4) ? 200 : 30);
 	c->largest = sim_chance(16) ? 300000 : sim_chance(4) ? 20000 : 200;
+	if (c->largest > 20000 && c->count > 12)
+		c->count = 12;
 	if (sim_chance(2))
 		snprintf(c->name, sizeof c->name, "%s-%d", subscriber ? "reader" : "writer", (int)(c - w->client));
 }
