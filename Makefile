@@ -73,6 +73,8 @@ test: all $(TEST_PROGRAMS)   ## all tests (T=substring: some); the last line cou
 	@BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
 test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
 	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
+storm: all $(STORM_PROGRAMS) ## all storms in their long form: SEED=n repeats, KILLS=n sets the kill storm's count, T=substring, VARIANT=asan
+	@LONG=1 LIMIT=$(or $(LIMIT),5400) JOBS=1 BIN=$(BIN) sh tests/run.sh $(STORM_PROGRAMS)
 debug:                       ## -O0 -g and fault points, in build/debug
 	@$(MAKE) --no-print-directory VARIANT=debug all
 asan:                        ## all tests under AddressSanitizer and UBSan
@@ -89,6 +91,8 @@ sim:                         ## the simulator, all roles in one process: SEEDS=n
 	@build/sim/simulate $(if $(SEED),--trace $(SEED) 1,--twice $(or $(FIRST),1) $(or $(SEEDS),200000))
 bench: all                   ## messages a second, one publisher to one subscriber, each checked
 	@$(BIN)/mom_bench --selfserve
+bench-recovery: all $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper  ## how soon all is served again: a worker killed, 1 GB in store; and the disk while 20 GB pass a sleeper
+	@LONG=1 JOBS=1 BIN=$(BIN) sh tests/run.sh $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper
 
 # ---- care ----
 lint:                        ## warnings of clang, header fields of the process sources, bare system calls
@@ -105,6 +109,6 @@ help:                        ## this list
 	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: all run_broker run_boker run_daemon user demo test test-long debug asan tsan ring-test fuzz fuzz-programs sim sim-programs bench lint fmt ipcs ipcclean clean help
+.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile)
 .SECONDARY:
 .DEFAULT_GOAL = all

@@ -25,7 +25,7 @@
  *
  * Topics: 1 to 255 bytes of UTF-8 without control characters or spaces; `*`, `#`, `+`, `>` and a leading `$` are
  * reserved; levels are parted by `/` or `.`. A topic comes into being with its first publish or subscribe.
- * Payload: any bytes, 0 to 1 MiB. Times are in milliseconds unless a name says otherwise. */
+ * Payload: any bytes, 0 to 1 MiB (up to 64 MiB where broker and daemons run with --max-message). Times are in milliseconds unless a name says otherwise. */
 #ifndef MOM_H
 #define MOM_H
 
@@ -36,7 +36,7 @@
 extern "C" {
 #endif
 
-#define MOM_MESSAGE_MAX 1048576  /* bytes of payload */
+#define MOM_MESSAGE_MAX 1048576  /* bytes of payload, where broker_server and mom_daemon run without --max-message */
 #define MOM_TOPIC_MAX   255      /* bytes of a topic */
 #define MOM_NAME_MAX    64       /* bytes of a durable client's name */
 
@@ -44,7 +44,7 @@ extern "C" {
 enum mom_error {
 	MOM_EINVAL    = -1,   /* an argument is wrong */
 	MOM_ETOPIC    = -2,   /* not a valid topic */
-	MOM_ETOOBIG   = -3,   /* payload over MOM_MESSAGE_MAX (or over what the broker takes) */
+	MOM_ETOOBIG   = -3,   /* payload over what broker and daemon take (--max-message); the text says how much that is */
 	MOM_ENODAEMON = -4,   /* no mom_daemon runs for this run folder */
 	MOM_ETIMEDOUT = -5,   /* not in time. receive: no message. Others: the request stays on its way, see mom_flush */
 	MOM_EEXIST    = -6,   /* already subscribed (a program that resumes may ignore it) */
@@ -98,7 +98,7 @@ int mom_create(void);
  *     int id = mom_open("billing"); */
 int mom_open(const char *name);
 
-/* Publish. flags: 0, MOM_FAST, MOM_ASYNC or both. len: 0 to MOM_MESSAGE_MAX; data may be NULL where len is 0.
+/* Publish. flags: 0, MOM_FAST, MOM_ASYNC or both. len: 0 to --max-message; data may be NULL where len is 0.
  * Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL (not stored), MOM_ETIMEDOUT (on its way, stored exactly once when the
  * broker is back: do not repeat it), MOM_EPROTO, MOM_ELOST, MOM_EBADID, MOM_EFORK. With MOM_ASYNC errors of this message only.
  *     mom_publish(id, "plant/boiler", "87.5", 4, 0); */

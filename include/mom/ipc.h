@@ -13,7 +13,7 @@ typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;
 
 #define ROUND_PAGE(n) (((n) + PAGE - 1) / PAGE * PAGE)
-#define RING_BYTES(size) ROUND_PAGE(sizeof(struct ring) + (size))
+#define RING_BYTES(size) ROUND_PAGE(sizeof(struct ring) + (size_t)(size))
 
 /* What a worker has to say to one client: written by the worker in the broker, copied by the responser to the client's segment.
  * A result is read number, code, value, number again; number is 0 while it changes. */
@@ -45,7 +45,7 @@ struct conn_word {                    /* broker_server */
 };
 
 struct broker_table {
-	uint32_t magic, shards, capacity, verbose, expiry, spare;    /* expiry: of machines, in s; 0: never */
+	uint32_t magic, shards, capacity, verbose, expiry, message_max;    /* expiry: of machines, in s; 0: never */
 	uint64_t segment_bytes, store_max, topic_max;
 	char     topics[4096];        /* of a new store, comma separated */
 	word32   stopping, ticks;     /* broker_server */
@@ -58,7 +58,7 @@ struct broker_table {
 enum { BROKEN_NONSENSE = 1, BROKEN_OTHER_STORE = 2 };
 
 struct broker_unit {
-	uint32_t magic, shards, slots, serial, window;
+	uint32_t magic, shards, slots, serial, window, message_max;
 	struct bell time_bell;                    /* broker_server -> sender */
 	struct bell credit_bell;                  /* handler -> sender */
 	_Alignas(64) word64 delivery_credit;      /* handler: bytes of deliveries the machine has taken */
@@ -76,11 +76,17 @@ struct broker_unit {
 };
 
 static inline size_t broker_unit_words(void) { return ROUND_PAGE(sizeof(struct broker_unit)); }
-static inline size_t broker_unit_shard_bytes(uint32_t slots) { return ROUND_PAGE(slots * sizeof(struct answer_words)) + RING_BYTES(RING_WINDOW); }
-static inline size_t broker_unit_bytes(uint32_t shards, uint32_t slots) { return broker_unit_words() + shards * broker_unit_shard_bytes(slots); }
+static inline size_t broker_unit_shard_bytes(uint32_t slots, uint32_t message)
+{
+	return ROUND_PAGE(slots * sizeof(struct answer_words)) + RING_BYTES(UNIT_RING(message));
+}
+static inline size_t broker_unit_bytes(uint32_t shards, uint32_t slots, uint32_t message)
+{
+	return broker_unit_words() + shards * broker_unit_shard_bytes(slots, message);
+}
 static inline struct answer_words *broker_unit_answers(struct broker_unit *u, uint32_t slots, uint32_t shard)
 {
-	return (struct answer_words *)((char *)u + broker_unit_words() + shard * broker_unit_shard_bytes(slots));
+	return (struct answer_words *)((char *)u + broker_unit_words() + shard * broker_unit_shard_bytes(slots, u->message_max));
 }
 static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slots, uint32_t shard)
 {
@@ -120,7 +126,7 @@ struct unit_slot {
 };
 
 struct daemon_unit {
-	uint32_t magic, shards, slots, spare;
+	uint32_t magic, shards, slots, message_max;
 	struct bell requester_time, forwarder_time;       /* mom_daemon */
 	struct bell credit_bell;                          /* responser -> requester */
 	struct bell taken_bell;                           /* forwarder -> requester */
@@ -131,7 +137,7 @@ struct daemon_unit {
 };
 
 static inline size_t daemon_unit_words(uint32_t slots) { return ROUND_PAGE(sizeof(struct daemon_unit) + slots * sizeof(struct unit_slot)); }
-static inline size_t daemon_unit_bytes(uint32_t slots) { return daemon_unit_words(slots) + RING_BYTES(RING_WINDOW); }
+static inline size_t daemon_unit_bytes(uint32_t slots, uint32_t message) { return daemon_unit_words(slots) + RING_BYTES(UNIT_RING(message)); }
 static inline struct ring *daemon_unit_ring(struct daemon_unit *u, uint32_t slots) { return (struct ring *)((char *)u + daemon_unit_words(slots)); }
 
 /* ---- one client: creator is the daemon, perm.uid the client's user ---- */
@@ -168,9 +174,15 @@ struct client_segment {
 };
 
 static inline size_t client_words(void) { return ROUND_PAGE(sizeof(struct client_segment)); }
-static inline size_t client_bytes(void) { return client_words() + 2 * RING_BYTES(RING_CLIENT); }
+static inline size_t client_bytes(uint32_t message) { return client_words() + 2 * RING_BYTES(WINDOW_OF(message)); }
+/* The size of its two rings, from the size of the segment, which is the kernel's word and not the client's; 0: it cannot be */
+static inline uint64_t client_ring(size_t bytes)
+{
+	uint64_t ring = bytes < client_bytes(0) ? 0 : (bytes - client_words()) / 2 - PAGE;
+	return ring % RING_EARLY ? 0 : ring;
+}
 static inline struct ring *client_requests(struct client_segment *c) { return (struct ring *)((char *)c + client_words()); }
-static inline struct ring *client_mail(struct client_segment *c) { return (struct ring *)((char *)client_requests(c) + RING_BYTES(RING_CLIENT)); }
+static inline struct ring *client_mail(struct client_segment *c, uint64_t ring) { return (struct ring *)((char *)client_requests(c) + RING_BYTES(ring)); }
 
 enum { MAGIC_BROKER = 0x4d4f4d42, MAGIC_UNIT = 0x4d4f4d55, MAGIC_MACHINE = 0x4d4f4d44, MAGIC_CLIENT = 0x4d4f4d43 };
 

@@ -6,13 +6,9 @@
 
 enum {
 	RECORD_HEADER     = 56,                 /* bytes; see record.h */
-	/* the largest record: header, topic with its NUL, payload, rounded up to 8 */
-	RECORD_MAX        = (RECORD_HEADER + MOM_TOPIC_MAX + 1 + MOM_MESSAGE_MAX + 7) / 8 * 8,
+	MESSAGE_LIMIT     = 64 * 1024 * 1024,   /* --max-message goes up to here: beyond, a file and its name serve better */
 
 	RING_EARLY        = 256 * 1024,         /* small traffic wraps here, so that few pages are touched (256 to 512 KiB measured best) */
-	RING_CLIENT       = 5 * 256 * 1024,     /* largest record + 256 KiB, in whole 256 KiB: a record always fits */
-	WINDOW            = 5 * 256 * 1024,     /* bytes of frames on their way between two processes that grant credit */
-	RING_WINDOW       = WINDOW + RECORD_MAX, /* with less a handler could get stuck at the ring's end */
 	BATCH             = 256 * 1024,         /* bytes a process gathers before it writes: the read and write size of sockets and logs */
 
 	SHARDS_MAX        = 64,                 /* workers of a broker: more than any machine's disks and cores can use */
@@ -32,15 +28,23 @@ enum {
 	ID_BLOCK          = 1024,               /* global ids reserved at a time in the daemon's spool */
 	TOMBSTONES        = 4096,               /* unsubscribed topics whose mail may still come; a full table waits for the forwarder */
 	SEGMENT_BYTES     = 64 * 1024 * 1024,   /* a log segment; small enough to give disk space back, large enough that rolling costs nothing */
-	SEGMENT_MIN       = 4 * 1024 * 1024,    /* holds a largest record with room */
-	STORE_MIN         = 4 * SEGMENT_MIN,    /* --store-max: a few segments, or nothing could be given back */
+	SEGMENT_MIN       = 4 * 1024 * 1024,    /* a smaller one costs more in files than it gives back in space */
+	STORE_SEGMENTS    = 4,                  /* --store-max holds a few, or nothing could be given back */
 	CHECKPOINT_BYTES  = 16 * 1024 * 1024,   /* log between check-points: what a starting worker reads again */
 	MACHINE_EXPIRY_S  = 7 * 24 * 3600,      /* a machine or durable client that is away for longer is forgotten: it would pin the store for ever */
 	SLOTS_MAX         = 32768               /* clients a daemon, connections a broker: IPCMNI, the kernel's cap on SysV objects of a kind */
 };
 
-_Static_assert(RING_CLIENT >= RECORD_MAX + 128 * 1024, "a largest record must fit a client's ring");
-_Static_assert(WINDOW >= RECORD_MAX, "a window must let a largest record pass");
-_Static_assert(SEGMENT_MIN >= 2 * RECORD_MAX, "a segment holds a largest record");
+/* What follows from the largest payload, --max-message.
+ * A record: header, topic with its NUL, payload, rounded up to 8. */
+#define RECORD_MOST(message) ((RECORD_HEADER + MOM_TOPIC_MAX + 1 + (message) + 7) / 8 * 8)
+/* A client's ring, and the bytes of frames on their way between two processes that grant credit: a largest record always fits */
+#define WINDOW_OF(message) ((RECORD_MOST(message) + RING_EARLY / 2 + RING_EARLY - 1) / RING_EARLY * RING_EARLY)
+/* A ring that a window flows through: with less a handler could get stuck at the ring's end */
+#define UNIT_RING(message) (WINDOW_OF(message) + RECORD_MOST(message))
+/* A log segment at least: a largest record, with its recipients in the spool, fits with room */
+#define SEGMENT_LEAST(message) (2 * RECORD_MOST(message) + SEGMENT_MIN / 4 > SEGMENT_MIN ? 2 * RECORD_MOST(message) + SEGMENT_MIN / 4 : SEGMENT_MIN)
+
+enum { RECORD_MAX = RECORD_MOST(MOM_MESSAGE_MAX), WINDOW = WINDOW_OF(MOM_MESSAGE_MAX) };      /* where --max-message is not used */
 
 #endif

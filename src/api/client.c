@@ -19,7 +19,7 @@ client_mend_numbers(struct handle *h)
 	int broken;
 	for (uint32_t k = 0; k < SHARDS_MAX; k++)
 		next[k] = atomic_load(&c->first[k]);
-	ring_reader_init(&r, h->out.ring, RING_CLIENT, h->tail);
+	ring_reader_init(&r, h->out.ring, h->ring, h->tail);
 	for (const char *p; (p = ring_next(&r, &broken)) != NULL;)
 		if (get_u16(p + 14) < SHARDS_MAX && get_u64(p + 40) >= next[get_u16(p + 14)])
 			next[get_u16(p + 14)] = get_u64(p + 40) + 1;
@@ -35,14 +35,16 @@ client_attach(struct handle *h, const struct registered *a)
 	if (c == NULL)
 		return -1;
 	h->segment = c;
-	if (c->magic != MAGIC_CLIENT || c->layout != IPC_LAYOUT || c->id != a->id)
+	h->ring = client_ring(ipcq_bytes(a->segment));
+	h->window = h->window ? h->window : (long)h->ring;
+	if (h->ring == 0 || c->magic != MAGIC_CLIENT || c->layout != IPC_LAYOUT || c->id != a->id)
 		return -1;
 	h->shards = atomic_load(&c->shards);
-	ring_writer_init(&h->out, client_requests(c), RING_CLIENT, 0);
+	ring_writer_init(&h->out, client_requests(c), h->ring, 0);
 	h->tail = atomic_load(&h->out.ring->tail);
 	client_mend_numbers(h);
-	h->mail_tail = atomic_load(&client_mail(c)->tail);
-	ring_reader_init(&h->mail, client_mail(c), RING_CLIENT, h->mail_tail);
+	h->mail_tail = atomic_load(&client_mail(c, h->ring)->tail);
+	ring_reader_init(&h->mail, client_mail(c, h->ring), h->ring, h->mail_tail);
 	return h->shards >= 1 && h->shards <= SHARDS_MAX ? 0 : -1;
 }
 
@@ -73,8 +75,11 @@ handle_new(void)
 		return NULL;
 	h->socket = -1;
 	h->timeout_ms = TIMEOUT_MS;
-	h->window = RING_CLIENT;
 	h->era = handle_era();
+	if (h->era == 0) {                             /* no page to know a fork by */
+		free(h);
+		return NULL;
+	}
 	return h;
 }
 
@@ -116,7 +121,7 @@ client_begin(const char *name)
 	struct registered a;
 	int64_t deadline = clock_ms() + TIMEOUT_MS;
 	if (h == NULL)
-		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle");
+		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle: see `ulimit -v`");
 	int e = client_register(h, name, deadline, &a);
 	if (e) {
 		handle_abandon(h, 0);

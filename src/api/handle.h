@@ -11,6 +11,7 @@ struct handle {
 	int id, socket;
 	uint64_t era;                 /* of the process: a forked child's handles are not its own */
 	struct client_segment *segment;
+	uint64_t ring;                /* bytes of each of its two rings */
 	struct ring_writer out;
 	uint64_t tail;                /* of the request ring */
 	struct ring_reader mail;      /* at: the next message to look at */

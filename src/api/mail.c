@@ -64,17 +64,17 @@ static void
 mail_free(struct handle *h)
 {
 	struct client_segment *c = h->segment;
-	struct ring *ring = client_mail(c);
+	struct ring *ring = client_mail(c, h->ring);
 	uint64_t before = h->mail_tail;
 	while (h->mail_tail != h->mail.at) {
-		uint64_t at = h->mail_tail % RING_CLIENT;
+		uint64_t at = h->mail_tail % h->ring;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p), shard = get_u16(p + 14);
 		if (len == 0) {
-			h->mail_tail += RING_CLIENT - at;
+			h->mail_tail += h->ring - at;
 			continue;
 		}
-		if (len < RECORD_HEADER || len > RECORD_MAX || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || len > h->ring || shard >= SHARDS_MAX)
 			break;
 		uint64_t offset = get_u64(p + 16);
 		if (offset > atomic_load(&c->acked[shard]) && offset > atomic_load(&c->safe[shard]))
@@ -83,7 +83,7 @@ mail_free(struct handle *h)
 	}
 	if (h->mail_tail != before)
 		atomic_store_explicit(&ring->tail, h->mail_tail, memory_order_release);
-	if (atomic_load(&c->behind) && atomic_load(&ring->head) - h->mail_tail < RING_CLIENT / 2)
+	if (atomic_load(&c->behind) && atomic_load(&ring->head) - h->mail_tail < h->ring / 2)
 		bell_ring(&c->mail_bell, &c->deliver_queue);
 }
 

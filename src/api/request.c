@@ -14,16 +14,16 @@ requests_trim(struct handle *h)
 	struct client_segment *c = h->segment;
 	struct ring *ring = h->out.ring;
 	while (h->tail != h->out.head) {
-		uint64_t at = h->tail % RING_CLIENT;
+		uint64_t at = h->tail % h->ring;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p);
 		if (len == 0) {
-			h->tail += RING_CLIENT - at;
+			h->tail += h->ring - at;
 			continue;
 		}
 		uint32_t shard = get_u16(p + 14);
 		uint64_t number = get_u64(p + 40);
-		if (len < RECORD_HEADER || len > RECORD_MAX || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || len > h->ring || shard >= SHARDS_MAX)
 			break;                         /* a stray pointer wrote here; the requester says so */
 		if (number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]))
 			break;

@@ -24,7 +24,7 @@ static struct {
 	struct broker_table *table;
 	struct conn_word *conn;
 	struct broker_unit *unit;
-	uint32_t shards, slots, serial;
+	uint32_t shards, slots, serial, message_max;
 	struct ring_writer out[SHARDS_MAX];
 	int fed[SHARDS_MAX];
 	int socket, control;
@@ -108,7 +108,7 @@ handshake(void)
 	h.slots = hello.slots;
 	h.serial = answer.welcome.serial;
 	for (uint32_t i = 0; i < h.shards; i++)
-		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), RING_WINDOW, WINDOW);
+		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), UNIT_RING(h.message_max), WINDOW_OF(h.message_max));
 	wire_welcome_put(payload, &answer.welcome);
 	write_frame(REC_WELCOME, payload, sizeof payload);
 	if (fdio_write_full(h.control, "", 1) < 0)
@@ -142,7 +142,7 @@ request_fault(const void *frame, const struct record *r)
 		return MOM_ETOPIC;
 	if (r->shard != topic_shard(record_topic(frame), r->topic_len, h.shards))
 		return MOM_EPROTO;
-	if (r->type == REC_MESSAGE && record_data_len(r) > MOM_MESSAGE_MAX)
+	if (r->type == REC_MESSAGE && record_data_len(r) > h.message_max)
 		return MOM_ETOOBIG;
 	return r->type != REC_MESSAGE && record_data_len(r) ? MOM_EPROTO : 0;
 }
@@ -219,7 +219,7 @@ take_frames(void)
 	size_t q = 0;
 	while (h.have - q >= RECORD_HEADER) {
 		const char *p = h.buffer + q;
-		if (!record_header_is_sound(p, RECORD_MAX))
+		if (!record_header_is_sound(p, RECORD_MOST(h.message_max)))
 			bad_peer("a frame whose lengths cannot be");
 		uint32_t stride = record_stride(get_u32(p));
 		if (stride > h.have - q)
@@ -231,7 +231,8 @@ take_frames(void)
 	}
 	ring_workers();
 	h.have -= q;
-	memmove(h.buffer, h.buffer + q, h.have);
+	if (q)
+		memmove(h.buffer, h.buffer + q, h.have);
 }
 
 int
@@ -242,10 +243,13 @@ main(void)
 	h.socket = place.fds[0];
 	h.control = place.fds[1];
 	h.table = ipcq_attach(place.table, 0);
-	h.room = BATCH + RECORD_MAX;
-	h.buffer = malloc(h.room);
-	if (h.table == NULL || h.buffer == NULL)
+	if (h.table == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+	h.message_max = h.table->message_max;
+	h.room = BATCH + RECORD_MOST(h.message_max);
+	h.buffer = malloc(h.room);
+	if (h.buffer == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", RECORD_MOST(h.message_max));
 	h.conn = &h.table->conn[place.index];
 	net_peer_text(h.socket, h.peer, sizeof h.peer);
 	handshake();

@@ -27,13 +27,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { LISTEN_MS = 2000 };                  /* how long a port in use is tried */
+
 static struct {
 	struct broker b;
 	const char *ip, *port_text, *db;
 	char run[PATH_MAX];
 	const char *topics;
 	uint64_t store_max, topic_max;
-	uint32_t workers, expiry;
+	uint32_t workers, expiry, message_max;
 	int insecure, ready_fd, port, run_dir, run_lock, signals, said_ready;
 	int64_t next_tick;
 	struct pollfd *polls;
@@ -42,12 +44,13 @@ static struct {
 
 static const char usage[] =
     "usage: broker_server IP PORT [--db DIR] [--run DIR] [--workers N] [--topics A,B] [--store-max BYTES]\n"
-    "                     [--topic-max BYTES] [--machine-expiry TIME] [--insecure] [-v] [--ready-fd N]\n"
+    "                     [--topic-max BYTES] [--machine-expiry TIME] [--max-message BYTES] [--insecure] [-v] [--ready-fd N]\n"
     "  IP PORT      where machines connect; PORT 0 takes a free one. First line on stdout: ready IP PORT\n"
     "  --db DIR     the store (db)                --run DIR       run folder (run-IP-PORT below the default run root)\n"
     "  --workers N  shards of a new store (1)     --topics A,B    topics of a new store (general,news,log)\n"
     "  --store-max  refuse publishes above this   --topic-max     the same for what waits in one topic\n"
     "  --machine-expiry TIME  forget machines and durable clients that are away for longer: 7d; 36h, 90m, 20s, 0: never\n"
+    "  --max-message  largest payload (1048576; up to 67108864); a store remembers it, and daemons need as much\n"
     "  --insecure   listen on an address that is not loopback; there is no authentication yet\n";
 
 static void
@@ -89,10 +92,10 @@ duration(const char *flag, const char *text)
 static void
 parse(int argc, char **argv)
 {
-	enum { DB = 256, RUN, WORKERS, TOPICS, STORE, TOPIC, EXPIRY, INSECURE, READY };
+	enum { DB = 256, RUN, WORKERS, TOPICS, STORE, TOPIC, EXPIRY, MESSAGE, INSECURE, READY };
 	static const struct option options[] = {
 		{ "db", 1, 0, DB }, { "run", 1, 0, RUN }, { "workers", 1, 0, WORKERS }, { "topics", 1, 0, TOPICS }, { "store-max", 1, 0, STORE },
-		{ "topic-max", 1, 0, TOPIC }, { "machine-expiry", 1, 0, EXPIRY }, { "insecure", 0, 0, INSECURE }, { "ready-fd", 1, 0, READY }, { "help", 0, 0, 'h' }, { 0 } };
+		{ "topic-max", 1, 0, TOPIC }, { "machine-expiry", 1, 0, EXPIRY }, { "max-message", 1, 0, MESSAGE }, { "insecure", 0, 0, INSECURE }, { "ready-fd", 1, 0, READY }, { "help", 0, 0, 'h' }, { 0 } };
 	opterr = 0;
 	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
 		switch (o) {
@@ -100,8 +103,9 @@ parse(int argc, char **argv)
 		case RUN: snprintf(m.run, sizeof m.run, "%s", optarg); break;
 		case WORKERS: m.workers = (uint32_t)number("--workers", optarg, 1, SHARDS_MAX); break;
 		case TOPICS: m.topics = optarg; break;
-		case STORE: m.store_max = number("--store-max", optarg, STORE_MIN, UINT64_MAX / 2); break;
+		case STORE: m.store_max = number("--store-max", optarg, (uint64_t)STORE_SEGMENTS * SEGMENT_MIN, UINT64_MAX / 2); break;
 		case TOPIC: m.topic_max = number("--topic-max", optarg, 1, UINT64_MAX / 2); break;
+		case MESSAGE: m.message_max = (uint32_t)number("--max-message", optarg, 1, MESSAGE_LIMIT); break;
 		case EXPIRY: m.expiry = duration("--machine-expiry", optarg); break;
 		case INSECURE: m.insecure = 1; break;
 		case READY: m.ready_fd = (int)number("--ready-fd", optarg, 0, INT_MAX); break;
@@ -138,7 +142,9 @@ start_listening(void)
 	if (!a.loopback && !m.insecure)
 		wrong_use("an address that is not loopback needs --insecure, since there is no authentication yet: whoever reaches the port can read and "
 		    "publish everything", m.ip);
-	m.b.listener = net_listen(&a, &m.port);
+	/* a child of a predecessor that was killed just now may be between fork and exec, and holds its listening socket for that long */
+	for (int64_t until = clock_ms() + LISTEN_MS; (m.b.listener = net_listen(&a, &m.port)) < 0 && errno == EADDRINUSE && clock_ms() < until;)
+		usleep(5000);
 	if (m.b.listener < 0)
 		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", m.ip, m.port_text, strerror(errno),
 		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free one)" : "see `ip addr`");
@@ -183,9 +189,10 @@ make_table(void)
 	b->table->verbose = (uint32_t)b->verbose;
 	b->table->store_max = m.store_max;
 	b->table->topic_max = m.topic_max;
-	uint64_t segment = m.store_max ? m.store_max / m.workers / 8 : SEGMENT_BYTES;
+	uint64_t share = m.store_max / m.workers / 8, segment = m.store_max && share < SEGMENT_BYTES ? share : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max);
+	b->table->message_max = b->store.message_max;
 	b->table->expiry = m.expiry;
-	b->table->segment_bytes = segment > SEGMENT_BYTES ? SEGMENT_BYTES : segment < SEGMENT_MIN ? SEGMENT_MIN : segment;
+	b->table->segment_bytes = segment < least ? least : segment;
 	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.topics);
 	for (uint32_t i = 0; i < SHARDS_MAX; i++)
 		atomic_store(&b->table->shard[i].queue, -1);
@@ -319,7 +326,9 @@ main(int argc, char **argv)
 	if (m.ready_fd >= 0)
 		fdio_cloexec(m.ready_fd, 1);
 	start_listening();
-	store_open(&m.b.store, m.db, m.workers);
+	store_open(&m.b.store, m.db, m.workers, m.message_max);
+	if (m.store_max && m.store_max < (uint64_t)STORE_SEGMENTS * SEGMENT_LEAST(m.b.store.message_max))
+		wrong_use("--store-max is too small for this store's --max-message: four segments of two messages each are the least", NULL);
 	open_run_folder();
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.db, strerror(errno));

@@ -85,7 +85,12 @@ conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size
 	static const uint8_t none[WIRE_ID_BYTES];
 	if (h->version != WIRE_VERSION)
 		return "the daemon speaks another version of the protocol: use programs of one release";
-	if (h->slots < 1 || h->slots > SLOTS_MAX || h->window < WINDOW || h->window > 64u * WINDOW)
+	if (h->message_max < b->table->message_max) {
+		snprintf(text, n, "this broker takes payloads up to %u bytes, the daemon up to %u: start it with --max-message %u", b->table->message_max,
+		    h->message_max, b->table->message_max);
+		return text;
+	}
+	if (h->slots < 1 || h->slots > SLOTS_MAX || h->message_max > MESSAGE_LIMIT || h->window != WINDOW_OF(h->message_max))
 		return "the daemon's limits cannot be";
 	if (memcmp(h->machine, none, sizeof none) == 0)
 		return "the daemon has no machine id";
@@ -121,7 +126,7 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	struct conn_word *word = &b->table->conn[i];
 	char role[40];
 	snprintf(role, sizeof role, "unit-%u", i);
-	c->unit = registry_make(&b->registry, REGISTRY_SHM, broker_unit_bytes(b->store.shards, h->slots), geteuid(), 0, role);
+	c->unit = registry_make(&b->registry, REGISTRY_SHM, broker_unit_bytes(b->store.shards, h->slots, b->table->message_max), geteuid(), 0, role);
 	snprintf(role, sizeof role, "sender-%u-queue", i);
 	c->queue = c->unit < 0 ? -1 : registry_make(&b->registry, REGISTRY_MSG, 0, geteuid(), 0, role);
 	struct broker_unit *u = c->queue < 0 ? NULL : ipcq_attach(c->unit, 0);
@@ -133,6 +138,7 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	u->slots = h->slots;
 	u->serial = word->serial;
 	u->window = h->window;
+	u->message_max = b->table->message_max;
 	u->magic = MAGIC_UNIT;
 	ipcq_detach(u);
 	word->slots = h->slots;
@@ -161,7 +167,7 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 		a.ok = 1;
 		a.unit = c->unit;
 		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = b->table->conn[i].serial, .shards = b->store.shards,
-			.message_max = MOM_MESSAGE_MAX, .window = WINDOW, .token = token, .expiry = b->table->expiry };
+			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max), .token = token, .expiry = b->table->expiry };
 		memcpy(a.welcome.store, b->store.id, sizeof b->store.id);
 	} else
 		snprintf(a.text, sizeof a.text, "%s", fault);

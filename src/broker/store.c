@@ -13,31 +13,45 @@
 #include <sys/stat.h>
 
 static void
-store_identity(struct store *s, const char *path, uint32_t shards)
+store_identity_save(struct store *s, const char *path)
 {
 	char hex[2 * WIRE_ID_BYTES + 1], text[160];
+	hex_text(hex, s->id, sizeof s->id);
+	int len = snprintf(text, sizeof text, "mom store 1 id %s shards %u message %u\n", hex, s->shards, s->message_max);
+	if (fdio_replace(s->dir, "store", text, (size_t)len, 1) < 0)
+		log_fatal(EXIT_SYSTEM, "%s/store: %s", path, strerror(errno));
+}
+
+static void
+store_identity(struct store *s, const char *path, uint32_t shards, uint32_t message_max)
+{
+	char hex[2 * WIRE_ID_BYTES + 1];
 	size_t n;
-	unsigned version, made_with;
+	unsigned version, made_with, message = 0;
 	char *old = fdio_load(s->dir, "store", &n, 4096);
 	if (old == NULL && errno != ENOENT)
 		log_fatal(EXIT_SYSTEM, "%s/store: %s", path, strerror(errno));
 	if (old) {
-		int fields = sscanf(old, "mom store %u id %32s shards %u", &version, hex, &made_with);
+		int fields = sscanf(old, "mom store %u id %32s shards %u message %u", &version, hex, &made_with, &message);
 		free(old);
 		if (fields >= 1 && version > 1)
 			log_fatal(EXIT_USAGE, "%s: the store has format %u, this program knows 1: use the newer program", path, version);
-		if (fields != 3 || hex_bytes(s->id, hex, sizeof s->id) < 0 || made_with < 1 || made_with > SHARDS_MAX)
+		if (fields < 3 || message > MESSAGE_LIMIT || hex_bytes(s->id, hex, sizeof s->id) < 0 || made_with < 1 || made_with > SHARDS_MAX)
 			log_fatal(EXIT_SYSTEM, "%s/store is damaged: restore it from a backup", path);
 		if (made_with != shards)
 			log_fatal(EXIT_USAGE, "%s: the store was made with --workers %u: start it with that, or make a new store", path, made_with);
+		message = message ? message : MOM_MESSAGE_MAX;         /* made before there was a choice */
+		s->message_max = message_max ? message_max : message;
+		if (s->message_max < message)
+			log_fatal(EXIT_USAGE, "%s: the store was made with --max-message %u: messages of that size may be in it: start it with that or more", path, message);
+		if (s->message_max > message)
+			store_identity_save(s, path);
 		return;
 	}
+	s->message_max = message_max ? message_max : MOM_MESSAGE_MAX;
 	if (fdio_random(s->id, sizeof s->id) < 0)
 		log_fatal(EXIT_SYSTEM, "getrandom: %s", strerror(errno));
-	hex_text(hex, s->id, sizeof s->id);
-	int len = snprintf(text, sizeof text, "mom store 1 id %s shards %u\n", hex, shards);
-	if (fdio_replace(s->dir, "store", text, (size_t)len, 1) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/store: %s", path, strerror(errno));
+	store_identity_save(s, path);
 	s->fresh = 1;
 }
 
@@ -60,7 +74,7 @@ store_shard(struct store *s, const char *path, uint32_t i)
 }
 
 void
-store_open(struct store *s, const char *path, uint32_t shards)
+store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_max)
 {
 	const char *why;
 	pid_t holder = 0;
@@ -73,7 +87,7 @@ store_open(struct store *s, const char *path, uint32_t shards)
 		log_fatal(EXIT_SYSTEM, "%s: the store is in use by broker_server pid %d: stop that first, or name another folder with --db", path, (int)holder);
 	if (s->lock < 0)
 		log_fatal(EXIT_SYSTEM, "%s/lock: %s", path, strerror(errno));
-	store_identity(s, path, shards);
+	store_identity(s, path, shards, message_max);
 	for (uint32_t i = 0; i < shards; i++)
 		store_shard(s, path, i);
 }

@@ -119,10 +119,10 @@ stream_listed(void *with, const void *bytes)
 }
 
 int
-stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint64_t from)
+stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from)
 {
 	struct record list = { .type = REC_LIST };
-	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir, .from = from };
+	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir, .from = from, .record_most = RECORD_MOST(message) };
 	stream_put(s, &list, NULL);                    /* its place in front: made anew below */
 	if (checkpoint_read(dir, &s->as_of, stream_listed, s) != 0)
 		return -1;
@@ -220,12 +220,12 @@ stream_read(struct stream *s, uint64_t head, uint64_t wanted)
 		return -1;
 	if (s->have)
 		return 0;
-	if (s->room < BATCH + RECORD_MAX)
-		s->out = stream_memory(s->out, s->room = BATCH + RECORD_MAX);
+	if (s->room < BATCH + s->record_most)
+		s->out = stream_memory(s->out, s->room = BATCH + s->record_most);
 	/* a batch at first, and more only where one record is larger */
 	ssize_t n = seglog_read(&s->cursor, s->out, BATCH, head);
 	if (n < 0 && errno == EBADMSG && s->cursor.fd >= 0)
-		n = seglog_read(&s->cursor, s->out, BATCH + RECORD_MAX, head);
+		n = seglog_read(&s->cursor, s->out, BATCH + s->record_most, head);
 	if (n < 0) {
 		int error = errno;
 		s->at = s->cursor.at;

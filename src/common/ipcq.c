@@ -104,6 +104,13 @@ ipcq_attach(int shm, int dont_fork)
 	return p;
 }
 
+size_t
+ipcq_bytes(int shm)
+{
+	struct shmid_ds ds;
+	return shmctl(shm, IPC_STAT, &ds) < 0 ? 0 : ds.shm_segsz;
+}
+
 void
 ipcq_detach(const void *memory)
 {

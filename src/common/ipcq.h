@@ -19,6 +19,7 @@ void  ipcq_post(int sem);                      /* wake whoever sleeps on it; err
 int   ipcq_sleep(int sem, int timeout_ms);     /* until posted; 0, or -1: EAGAIN (time), EINTR, EIDRM, EINVAL */
 void *ipcq_attach(int shm, int dont_fork);     /* NULL with errno */
 void  ipcq_detach(const void *memory);
+size_t ipcq_bytes(int shm);                    /* its size, by the kernel's word; 0: it is gone */
 int   ipcq_attached(int shm);                  /* processes attached, or -1 */
 const char *ipcq_hint(int error);              /* what to do about a failed get */
 #endif

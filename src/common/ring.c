@@ -78,7 +78,7 @@ ring_look(struct ring_reader *r, const char **p, uint64_t *limit, int *broken)
 			r->at += left;
 			continue;
 		}
-		if (len < RECORD_HEADER || len > RECORD_MAX || record_stride(len) > *limit)
+		if (len < RECORD_HEADER || len > RECORD_MOST(MESSAGE_LIMIT) || record_stride(len) > *limit)
 			break;
 		return len;
 	}
@@ -103,13 +103,17 @@ ring_next(struct ring_reader *r, int *broken)
 }
 
 const void *
-ring_copy(struct ring_reader *r, void *buffer, int *broken)
+ring_copy(struct ring_reader *r, void *buffer, uint64_t room, int *broken)
 {
 	const char *p;
 	uint64_t limit;
 	uint32_t len = ring_look(r, &p, &limit, broken);
 	if (len == 0)
 		return NULL;
+	if (record_stride(len) > room) {
+		*broken = 1;
+		return NULL;
+	}
 	memcpy(buffer, p, record_stride(len));
 	put_u32(buffer, len);
 	if (!record_is_sound(buffer, len)) {

@@ -34,6 +34,6 @@ uint64_t ring_used(const struct ring_writer *w);
 void ring_reader_init(struct ring_reader *r, const struct ring *ring, uint64_t size, uint64_t at);
 /* The next record below head in place (sound by its lengths), or NULL: none; or NULL and *broken: garbage. */
 const void *ring_next(struct ring_reader *r, int *broken);
-/* The same where the other side may write at any moment: the record is copied into buffer (RECORD_MAX bytes), then the copy is checked. */
-const void *ring_copy(struct ring_reader *r, void *buffer, int *broken);
+/* The same where the other side may write at any moment: the record is copied into buffer (room bytes: one that is larger is garbage), then the copy is checked. */
+const void *ring_copy(struct ring_reader *r, void *buffer, uint64_t room, int *broken);
 #endif

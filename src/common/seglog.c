@@ -171,7 +171,7 @@ int
 seglog_roll(struct seglog *l)
 {
 	uint64_t next = l->end + RECORD_HEADER;
-	if (offset_position(next) >= UINT64_C(1) << 39)
+	if (offset_position(next) >= SEGLOG_LAST)
 		next = (uint64_t)(offset_incarnation(next) + 1) << 40;
 	/* room on the disk first: a full one must leave the old segment open */
 	if (seglog_probe(l) < 0 || seglog_finish(l, next) < 0)

@@ -11,11 +11,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1, SEGLOG_RECORD_MAX = 2 * RECORD_MAX /* an ENTRY of the spool holds a record and its recipients */ };
+enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1, SEGLOG_RECORD_LIMIT = 2 * RECORD_MOST(MESSAGE_LIMIT) };
 
 struct seglog_file { uint64_t base, bytes, note; int due; };     /* note, due: the owner's */
-/* corrupt: where damaged segments move to, a path from dir; label: what stands in front of their names there; shard: what a GAP says */
-struct seglog_place { int dir; const char *corrupt, *label; uint16_t shard; };
+/* corrupt: where damaged segments move to, a path from dir; label: what stands in front of their names there; record: a largest one,
+ * which in the spool may stand in an ENTRY with its recipients; shard: that GAPs name */
+struct seglog_place { int dir; const char *corrupt, *label; uint32_t record; uint16_t shard; };
 
 struct seglog {
 	struct seglog_place place;
@@ -24,6 +25,7 @@ struct seglog {
 	uint64_t end;                   /* where the next record goes */
 	uint64_t written, synced, marked;
 	uint64_t segment_bytes, total;  /* total: of all files */
+	uint32_t record_most;
 	char  *buffer;
 	size_t used, room;
 	struct seglog_file *files;      /* by base; the last one is written */
@@ -60,6 +62,7 @@ int   seglog_seek(struct seglog_cursor *c, int dir, uint64_t at);
 ssize_t seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit);
 void  seglog_leave(struct seglog_cursor *c);
 int   seglog_list(int dir, struct seglog_file **files, size_t *count);      /* malloc'd, by base */
-/* For the printer: the header of a file; -1 where it is none of ours or damaged, -2 a newer version. */
+/* For the printer: the header of a file; -1 where it is none of ours or damaged, -2 a newer version, -3 it cannot
+ * be read: errno. */
 int   seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed);
 #endif

@@ -24,9 +24,13 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 	size_t room = 0;
 	*files = NULL;
 	*count = 0;
-	if (d == NULL)
+	if (d == NULL) {
+		int keep = errno;
+		fdio_close(&fd);
+		errno = keep;
 		return -1;
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+	}
+	for (struct dirent *e; errno = 0, (e = readdir(d)) != NULL;) {
 		unsigned long long base;
 		char name[32];
 		if (sscanf(e->d_name, "log-%16llx", &base) != 1)
@@ -37,14 +41,22 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 		if (*count == room) {
 			struct seglog_file *grown = realloc(*files, (room = room ? room * 2 : 16) * sizeof *grown);
 			if (grown == NULL) {
-				closedir(d);
-				return -1;
+				errno = ENOMEM;
+				break;
 			}
 			*files = grown;
 		}
 		(*files)[(*count)++] = (struct seglog_file){ .base = base };
 	}
+	int error = errno;                             /* a folder that cannot be read is not an empty one */
 	closedir(d);
+	if (error) {
+		free(*files);
+		*files = NULL;
+		*count = 0;
+		errno = error;
+		return -1;
+	}
 	if (*count)
 		qsort(*files, *count, sizeof **files, by_base);
 	return 0;
@@ -55,6 +67,8 @@ seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed)
 {
 	unsigned char head[SEGLOG_HEADER];
 	ssize_t n = fdio_pread_full(fd, head, sizeof head, 0);
+	if (n < 0)
+		return -3;
 	if (n != sizeof head || memcmp(head, "MOMLOG1\n", 8) != 0 || get_u32(head + 60) != crc32c(0, head, 60))
 		return -1;
 	if (get_u32(head + 8) > SEGLOG_VERSION || get_u32(head + 12) > 1)
@@ -63,6 +77,19 @@ seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed)
 	*base = get_u64(head + 16);
 	*salt = get_u64(head + 24);
 	return 0;
+}
+
+int
+seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_t salt, int packed)
+{
+	uint64_t offset = get_u64(p + 16), aux = get_u64(p + 48);
+	if (!record_is_sound(p, n < SEGLOG_RECORD_LIMIT ? n : SEGLOG_RECORD_LIMIT) || record_stride(get_u32(p)) > n || (packed ? offset < at && p[9] != REC_END : offset != at))
+		return 0;
+	if (p[9] == REC_GAP && (!packed || aux < offset || aux & 7))
+		return 0;
+	if (p[9] == REC_END && (aux <= base || aux < offset || (!packed && aux - offset < RECORD_HEADER) || aux & 7 || offset_position(aux) >= SEGLOG_LAST))
+		return 0;
+	return get_u32(p + 4) == record_crc(p, get_u32(p), salt);
 }
 
 /* Where the first record at or above c->at stands in a packed segment: they are small, so it is looked for from the start. */
@@ -74,7 +101,7 @@ cursor_find(struct seglog_cursor *c)
 		ssize_t n = fdio_pread_full(c->fd, p, sizeof p, c->pos);
 		if (n < 0)
 			return -1;
-		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > RECORD_MAX || get_u64(p + 16) >= c->at || p[9] == REC_END)
+		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > SEGLOG_RECORD_LIMIT || get_u64(p + 16) >= c->at || p[9] == REC_END)
 			return 0;
 		if (p[9] == REC_GAP && get_u64(p + 48) > c->at) {
 			c->at = get_u64(p + 16);
@@ -108,9 +135,11 @@ seglog_seek(struct seglog_cursor *c, int dir, uint64_t at)
 		c->base = base;
 		c->at = at < base ? base : at;
 		c->pos = c->at - base + SEGLOG_HEADER;
-		if (seglog_header(c->fd, &in_file, &c->salt, &c->packed) < 0 || in_file != base) {
+		int bad = seglog_header(c->fd, &in_file, &c->salt, &c->packed);
+		if (bad || in_file != base) {
+			int keep = bad == -3 ? errno : EBADMSG;
 			seglog_leave(c);
-			errno = EBADMSG;
+			errno = keep;
 			return -1;
 		}
 		if (c->packed && cursor_find(c) < 0) {
@@ -138,18 +167,15 @@ seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_
 	*at = c->at;
 	while (n - q >= RECORD_HEADER) {
 		const char *p = bytes + q;
-		uint32_t len = get_u32(p), stride = record_stride(len);
-		uint64_t offset = get_u64(p + 16);
-		if (len < RECORD_HEADER || len > SEGLOG_RECORD_MAX || stride > n - q || (c->packed ? offset < *at : offset != *at))
-			break;
-		if (!record_is_sound(p, n - q) || get_u32(p + 4) != record_crc(p, len, c->salt))
+		uint32_t stride = record_stride(get_u32(p));
+		if (!seglog_is_sound(p, n - q, *at, c->base, c->salt, c->packed))
 			break;
 		if (p[9] == REC_END) {
 			*end = get_u64(p + 48);
 			break;
 		}
 		q += stride;
-		*at = p[9] == REC_GAP && get_u64(p + 48) >= offset ? get_u64(p + 48) : offset + stride;
+		*at = p[9] == REC_GAP ? get_u64(p + 48) : get_u64(p + 16) + stride;
 	}
 	return q;
 }
@@ -187,7 +213,7 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 		/* a place inside a segment that a restart cut short: the next file goes on */
 		if (end == 0 && r < (ssize_t)n && r < RECORD_HEADER)
 			end = cursor_next_base(c);
-		if (end < c->at || (end == c->at && end != cursor_next_base(c))) {     /* garbage, or the way leads back: a reader would go round for ever */
+		if (end == 0 || end < c->at || (end == c->at && end != cursor_next_base(c))) {     /* garbage, or the way leads back: a reader would go round for ever */
 			errno = EBADMSG;
 			return -1;
 		}

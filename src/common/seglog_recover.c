@@ -77,12 +77,27 @@ next_incarnation(uint64_t offset)
 	return (uint64_t)(offset_incarnation(offset) + 1) << 40;
 }
 
-/* END names a segment that begins behind it (in a packed one perhaps where END stands) */
+/* Files that begin below the place where this segment's END leads are none of the log: no writer leaves any. 1: there were some. */
 static int
-leads_on(const struct seglog_scan *s)
+recovery_set_aside(struct recovery *r, size_t i)
 {
-	return s->end > s->base && s->end + RECORD_HEADER >= s->at;
+	struct seglog_scan s = r->scan;
+	s.limit = 0;
+	if (s.end == 0 && scan_records(&s, 0, NULL, NULL) < 0)
+		return -1;
+	size_t n = i + 1;
+	for (; n < r->count && r->files[n].base < s.end; n++) {
+		log_error("%s/log-%016llx: log-%016llx leads past it to %016llx: it is no part of the log", r->log->place.label, (unsigned long long)r->files[n].base,
+		    (unsigned long long)r->files[i].base, (unsigned long long)s.end);
+		if (seglog_set_aside(r->log, r->files[n].base) < 0)
+			return -1;
+	}
+	memmove(r->files + i + 1, r->files + n, (r->count - n) * sizeof *r->files);
+	r->count -= n - i - 1;
+	return n > i + 1;
 }
+
+enum { DAMAGED = 1, SEGMENT_LOST, AGAIN };
 
 static int
 recover_middle(struct recovery *r, size_t i)
@@ -91,12 +106,16 @@ recover_middle(struct recovery *r, size_t i)
 	uint64_t base = r->files[i].base, next = r->files[i + 1].base;
 	int bad = scan_open(s, r->log->dir, base, next);
 	if (bad == 0)
-		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : leads_on(s) && s->end < next ? 2 : s->end != next;
-	if (bad == 1)
+		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : s->end && s->end < next ? SEGMENT_LOST : s->end != next;
+	if (bad == DAMAGED && s->fd >= 0 && (bad = recovery_set_aside(r, i)) >= 0) {
+		r->from = bad && s->at > r->from ? s->at : r->from;
+		bad = bad ? AGAIN : DAMAGED;
+	}
+	if (bad == DAMAGED)
 		bad = recovery_mend(r, base, next, 0);
 	r->files[i].bytes = s->pos;
 	fdio_close(&s->fd);
-	if (bad == 2)                                  /* a whole segment is gone */
+	if (bad == SEGMENT_LOST)
 		bad = recovery_add(r, i + 1, s->end) < 0 || seglog_mend(r->log, s->end, next, 0) < 0 ? -1 : 0;
 	return bad;
 }
@@ -112,8 +131,10 @@ recover_last(struct recovery *r, size_t i)
 		return recovery_mend(r, base, next_incarnation(base), 0);
 	if (bad < 0 || scan_records(s, r->from, r->fn, r->with) < 0)
 		return -1;
-	if (s->end != 0)                               /* one that leads back is damage */
-		return !leads_on(s) ? recovery_mend(r, base, next_incarnation(s->at), 0) : 0;
+	if (s->end != 0)                               /* perhaps in the page cache only */
+		return scan_make_durable(s);
+	if (s->packed)                                 /* it was on disk as a whole, before it had its name */
+		return recovery_mend(r, base, next_incarnation(s->at), 0);
 	bad = scan_has_later_mark(*s);
 	if (bad < 0)
 		return -1;
@@ -132,8 +153,10 @@ recover_files(struct recovery *r)
 			seglog_name(name, r->files[i].base);
 			r->files[i].bytes = fstatat(r->log->dir, name, &st, 0) == 0 ? (uint64_t)st.st_size : 0;
 		} else if (i + 1 < r->count) {
-			if (recover_middle(r, i) < 0)
+			int bad = recover_middle(r, i);
+			if (bad < 0)
 				return -1;
+			i -= bad == AGAIN;                     /* with the files that are left, from where it was */
 		} else {
 			if (recover_last(r, i) < 0)
 				return -1;
@@ -150,7 +173,7 @@ recovery_end(struct recovery *r)
 	struct seglog *l = r->log;
 	struct seglog_scan *s = &r->scan;
 	uint64_t next = s->end ? s->end : next_incarnation(s->at);
-	if (next < s->at) {
+	if (next_incarnation(next) < next || (s->end == 0 && next < s->at)) {
 		log_error("log-%016llx: its offsets are used up: make a new store", (unsigned long long)s->base);
 		errno = EOVERFLOW;
 		next = 0;
@@ -174,14 +197,21 @@ int
 seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with)
 {
 	struct recovery r = { .log = l, .from = from, .fn = fn, .with = with, .scan = { .fd = -1 } };
-	*l = (struct seglog){ .place = *place, .dir = place->dir, .fd = -1, .segment_bytes = segment_bytes, .room = BATCH + 2 * RECORD_MAX };
+	*l = (struct seglog){ .place = *place, .dir = place->dir, .fd = -1, .segment_bytes = segment_bytes };
+	l->record_most = 2 * place->record;
+	l->room = BATCH + l->record_most;
 	l->buffer = malloc(l->room);
-	if (l->buffer == NULL || scan_begin(&r.scan) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
+	/* names first: what is built on a rename that a killed predecessor did not sync must not outlive it */
+	if (l->buffer == NULL || scan_begin(&r.scan, l) < 0 || fdio_sync(l->dir) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
 		free(r.scan.buffer);
 		return -1;
 	}
 	uint64_t next = UINT64_C(1) << 40;
-	int bad = recover_files(&r);
+	int bad = r.count == 0 && from > 0 ? -1 : recover_files(&r);
+	if (r.count == 0 && from > 0) {                /* to begin anew would give out offsets again */
+		log_error("%s: it has no log any more, though its check-point is of %016llx: bring the log back", place->label, (unsigned long long)from);
+		errno = ENOENT;
+	}
 	if (bad) {
 		fdio_close(&r.scan.fd);
 		free(r.files);

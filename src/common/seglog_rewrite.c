@@ -12,9 +12,10 @@
 /* ---- reading a file record by record ---- */
 
 int
-scan_begin(struct seglog_scan *s)
+scan_begin(struct seglog_scan *s, const struct seglog *l)
 {
-	s->room = 4 * RECORD_MAX;
+	s->most = l->record_most;
+	s->room = 2 * s->most;
 	s->buffer = malloc(s->room);
 	return s->buffer ? 0 : -1;
 }
@@ -35,10 +36,15 @@ scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
 		return -1;
 	}
 	s->size = (uint64_t)st.st_size;
-	int r = seglog_header(s->fd, &s->base, &s->salt, &s->packed);
+	int r = seglog_header(s->fd, &s->base, &s->salt, &s->packed), error = errno;
 	if (r == 0 && s->base == base)
 		return 0;
 	fdio_close(&s->fd);
+	if (r == -3) {                                 /* no damage that anybody has seen */
+		log_error("read(%s): %s", name, strerror(error));
+		errno = error;
+		return -1;
+	}
 	if (r != -2)
 		return 1;
 	log_error("%s: a newer format than this program knows; use the newer program", name);
@@ -49,13 +55,10 @@ scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
 static int
 scan_is_sound(const struct seglog_scan *s, const char *p, size_t n, uint64_t at)
 {
-	uint64_t offset = get_u64(p + 16);
-	if (p[9] == REC_GAP && (!s->packed || get_u64(p + 48) < offset || (s->limit && get_u64(p + 48) > s->limit)))
+	if (!seglog_is_sound(p, n < s->most ? n : s->most, at, s->base, s->salt, s->packed))
 		return 0;
-	if (s->limit && p[9] != REC_END && offset + (p[9] == REC_GAP ? 0 : record_stride(get_u32(p))) > s->limit)
-		return 0;
-	return (s->packed ? offset >= at : offset == at) && record_is_sound(p, n < SEGLOG_RECORD_MAX ? n : SEGLOG_RECORD_MAX) && record_stride(get_u32(p)) <= n &&
-	    get_u32(p + 4) == record_crc(p, get_u32(p), s->salt);
+	uint64_t behind = p[9] == REC_GAP ? get_u64(p + 48) : get_u64(p + 16) + (p[9] == REC_END ? 0 : record_stride(get_u32(p)));
+	return s->limit == 0 || behind <= s->limit;
 }
 
 int
@@ -95,7 +98,7 @@ scan_resume(struct seglog_scan *s)
 		if (n < 0)
 			return -1;
 		/* a record that the buffer cuts off is looked at again from the next buffer's start */
-		size_t last = pos + (size_t)n < s->size ? (size_t)n - SEGLOG_RECORD_MAX - 8 : (size_t)n - RECORD_HEADER;
+		size_t last = pos + (size_t)n < s->size ? (size_t)n - s->most - 8 : (size_t)n - RECORD_HEADER;
 		size_t q = 0;
 		for (; q <= last; q += 8) {
 			uint64_t at = s->packed ? s->at : s->base + pos + q - SEGLOG_HEADER;
@@ -171,7 +174,7 @@ static int
 rewrite_begin(struct rewrite *w, struct seglog *l, uint64_t base, uint64_t salt)
 {
 	char name[SEGLOG_NAME + 8];
-	*w = (struct rewrite){ .log = l, .base = base, .salt = salt, .at = base, .room = BATCH + RECORD_MAX, .most = UINT64_MAX };
+	*w = (struct rewrite){ .log = l, .base = base, .salt = salt, .at = base, .room = BATCH + l->record_most, .most = UINT64_MAX };
 	seglog_name(name, base);
 	strcat(name, ".new");
 	w->fd = fdio_open_at(l->dir, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -239,7 +242,7 @@ seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep, void
 {
 	struct seglog_scan s = { .fd = -1 };
 	struct rewrite w = { .fd = -1 };
-	int bad = scan_begin(&s) < 0 ? -1 : scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base);
+	int bad = scan_begin(&s, l) < 0 ? -1 : scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base);
 	if (bad == 0)
 		bad = rewrite_begin(&w, l, s.base, s.salt);
 	w.most = most;
@@ -320,13 +323,21 @@ mend_keep(struct seglog *l, uint64_t base)
 }
 
 int
+seglog_set_aside(struct seglog *l, uint64_t base)
+{
+	char name[SEGLOG_NAME];
+	seglog_name(name, base);
+	return mend_keep(l, base) < 0 || fdio_unlink_at(l->dir, name) < 0 || fdio_sync(l->dir) < 0 ? -1 : 0;
+}
+
+int
 seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn)
 {
 	struct seglog_scan s = { .fd = -1, .pos = 0 };
 	struct rewrite w = { .fd = -1 };
 	char name[SEGLOG_NAME];
 	seglog_name(name, base);
-	if (scan_begin(&s) < 0)
+	if (scan_begin(&s, l) < 0)
 		return -1;
 	int there = faccessat(l->dir, name, F_OK, 0) == 0, bad = there ? scan_open(&s, l->dir, base, next) : 1;
 	if (bad >= 0 && bad != 0 && fdio_random(&s.salt, sizeof s.salt) < 0)
@@ -355,7 +366,7 @@ static int
 segment_is_sound(struct seglog *l, size_t i)
 {
 	struct seglog_scan s = { .fd = -1 };
-	int sound = scan_begin(&s) == 0 && scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base) == 0 && scan_records(&s, 0, NULL, NULL) == 0 &&
+	int sound = scan_begin(&s, l) == 0 && scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base) == 0 && scan_records(&s, 0, NULL, NULL) == 0 &&
 	    s.end == l->files[i + 1].base;
 	fdio_close(&s.fd);
 	free(s.buffer);

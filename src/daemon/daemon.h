@@ -19,6 +19,7 @@ struct member {                          /* one slot of the client table */
 	uint8_t nonce[16];
 	int shm, sem, socket, pidfd;
 	struct client_segment *segment;
+	uint64_t ring;                   /* bytes of each of its two rings */
 	uint64_t saved_ack;              /* digest of what is saved of a durable client's words */
 	uint32_t away;                   /* seconds that a durable client has had no process */
 	int absent;                      /* ticks in a row in which nobody had the segment attached */
@@ -38,7 +39,7 @@ struct daemon {
 	int table_id;
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
-	uint32_t serial, shards;
+	uint32_t serial, shards, message_max;
 	uint64_t token, token_before;    /* of the last WELCOME (on disk before anything else is done), and the one before */
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
 	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */
@@ -75,6 +76,7 @@ int  members_keep(const struct registry_object *o, void *d);       /* for regist
 struct member *members_by_name(struct daemon *d, uid_t uid, const char *name);
 int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);  /* slot, or MOM_E* */
 int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0, 1: the forwarder is not done yet */
+int  member_is_gone(const struct member *m);                                                  /* one that counts as living */
 void member_died(struct daemon *d, uint32_t slot);
 void members_check(struct daemon *d);                  /* once a second: liveness, missing semaphores, words of durable clients */
 void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */

@@ -162,7 +162,7 @@ door_admit(struct daemon *d, struct waiting *w, uint32_t slot)
 	m->pidfd = pidfd_of(w->fd, w->pid);
 	m->absent = 0;
 	if (door_answer(w->fd, 0, m, slot, NULL) < 0)
-		log_debug("a client left at the door");        /* its hang-up tells the rest */
+		fdio_close(&m->socket);                        /* it asks again with the same nonce, or is seen to be dead */
 }
 
 /* 1: served or turned away. 0: it has to wait. */
@@ -176,16 +176,18 @@ door_try(struct daemon *d, struct waiting *w)
 	for (uint32_t i = 0; i < d->used && slot < 0; i++)            /* the same nonce gets the same answer */
 		if (d->members[i].state == SLOT_LIVE && d->members[i].pid == w->pid && memcmp(d->members[i].nonce, w->ask.nonce, 16) == 0)
 			slot = (int)i;
+	if (slot < 0 && m && m->state == SLOT_LIVE && member_is_gone(m)) {
+		member_died(d, (uint32_t)(m - d->members));
+		m = members_by_name(d, w->uid, w->ask.name);          /* none if it was destroyed */
+	}
 	if (slot < 0 && fault) {
 		code = MOM_EINVAL;
 		snprintf(why, sizeof why, "%s", fault);
 	} else if (slot < 0 && m) {
-		if (m->state == SLOT_LIVE && process_lives(m->pid, m->started)) {
+		if (m->state == SLOT_LIVE) {
 			code = MOM_EBUSY;
 			snprintf(why, sizeof why, "the durable client %s is in use by process %d", w->ask.name, (int)m->pid);
 		} else {
-			if (m->state == SLOT_LIVE)
-				member_died(d, (uint32_t)(m - d->members));
 			if (m->state == SLOT_DYING || member_resume(d, (uint32_t)(m - d->members), w->pid, w->ask.nonce) != 0)
 				return 0;
 			slot = (int)(m - d->members);

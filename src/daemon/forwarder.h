@@ -5,11 +5,12 @@
 #include "daemon/routes.h"
 #include "daemon/slots.h"
 
-enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_READ = BATCH + 2 * RECORD_MAX };
+enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024 };
 
 struct held { uint64_t at, offset; uint32_t shard; };    /* an entry of the spool that lies in the mail box too */
 
 struct box {                              /* one client's mail */
+	uint64_t id;                      /* the client's: the key of f.by_id, while its slot may have another's already */
 	struct ring_writer out;
 	uint64_t boxed[SHARDS_MAX];       /* highest offset that is, or was, in the mail box */
 	uint64_t routed[SHARDS_MAX];      /* ... or in the spool */
@@ -19,6 +20,7 @@ struct box {                              /* one client's mail */
 	int reading;
 	uint64_t shadowed;                /* ring position: what lies below is acknowledged or in the spool */
 	uint64_t tick_head;               /* head at the last tick */
+	uint64_t needs;                   /* where it needed the spool from, at the last tick */
 	struct held *held;                /* queue: first .. count */
 	size_t first, count, room;
 	int fed, chosen;
@@ -36,17 +38,22 @@ struct forwarder {
 	uint64_t seen[SHARDS_MAX], seen_before[SHARDS_MAX], taken, taken_rung;
 	uint32_t ticks;
 	int notify, dir, dirty;           /* dirty: the spool has what is not synced */
+	int to_pack;                      /* segments of the spool wait to be packed */
 	uint32_t *chosen, *fed;           /* slots */
 	size_t chosen_count, fed_count;
 	char *buffer;
+	size_t buffer_bytes;              /* a batch and a largest entry */
 };
 extern struct forwarder f;
 
 void spool_failed(const char *what) __attribute__((noreturn));
 uint64_t spool_append(const void *record, const uint64_t *ids, size_t n);     /* an ENTRY for these clients; its offset */
+const char *entry_record(const char *entry, uint64_t *n);                     /* the record inside and the number of its recipients, or NULL */
 const char *entry_for(const char *entry, uint64_t id);                        /* the record inside, where the client is a recipient; else NULL */
 void held_push(struct box *b, uint64_t at, const char *record);
 uint64_t box_needs(struct slot *v);                                           /* where the spool is needed from for this box */
+void spool_pack_look(void);                                                   /* once a second: which segments are mostly dead? */
+void spool_pack_one(void);
 void spool_recover(void);                                                     /* at the start: boxes, then what the spool says of them */
 
 void box_shadow(struct slot *v, uint64_t to);      /* what is not acknowledged and not in the spool, up to a ring position, goes there too */

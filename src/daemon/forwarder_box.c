@@ -40,14 +40,14 @@ void
 box_shadow(struct slot *v, uint64_t to)
 {
 	struct box *b = v->own;
-	const struct ring *ring = client_mail(v->segment);
+	const struct ring *ring = client_mail(v->segment, v->ring);
 	uint64_t tail = atomic_load(&ring->tail), from = tail > b->shadowed && tail <= b->out.head ? tail : b->shadowed, safe[SHARDS_MAX] = { 0 };
 	struct ring_reader r;
 	int broken;
 	ring_publish(&b->out);
-	ring_reader_init(&r, ring, RING_CLIENT, from);
+	ring_reader_init(&r, ring, v->ring, from);
 	while (r.at < to) {
-		const char *p = ring_copy(&r, f.buffer, &broken);
+		const char *p = ring_copy(&r, f.buffer, f.buffer_bytes, &broken);
 		if (p == NULL)
 			break;                         /* broken: the client wrote into its own mail */
 		uint32_t shard = get_u16(p + 14);
@@ -164,7 +164,7 @@ box_refill(struct slot *v)
 	if (f.spool.used && seglog_flush(&f.spool) < 0)
 		spool_failed("write");
 	while (room && b->next < f.spool.end) {
-		ssize_t n = b->reading || seglog_seek(&b->cursor, f.dir, b->next) >= 0 ? seglog_read(&b->cursor, f.buffer, SPOOL_READ, f.spool.end) : -1;
+		ssize_t n = b->reading || seglog_seek(&b->cursor, f.dir, b->next) >= 0 ? seglog_read(&b->cursor, f.buffer, f.buffer_bytes, f.spool.end) : -1;
 		b->reading = n >= 0;
 		if (n < 0 && errno == EBADMSG && seglog_repair(&f.spool, b->cursor.at) == 0) {
 			seglog_leave(&b->cursor);
@@ -206,7 +206,7 @@ boxes_refill(void)
 		if (b == NULL || v->state != SLOT_LIVE)
 			continue;
 		bell_clear(&v->segment->mail_bell);
-		if (!b->behind || ring_used(&b->out) > RING_CLIENT / 2)
+		if (!b->behind || ring_used(&b->out) > v->ring / 2)
 			continue;
 		box_refill(v);
 	}
@@ -230,17 +230,17 @@ static void
 box_scan(struct slot *v)
 {
 	struct box *b = v->own;
-	struct ring *ring = client_mail(v->segment);
+	struct ring *ring = client_mail(v->segment, v->ring);
 	struct ring_reader r;
 	int broken;
-	ring_writer_init(&b->out, ring, RING_CLIENT, 0);
+	ring_writer_init(&b->out, ring, v->ring, 0);
 	b->shadowed = atomic_load(&ring->tail);
-	ring_reader_init(&r, ring, RING_CLIENT, b->shadowed);
+	ring_reader_init(&r, ring, v->ring, b->shadowed);
 	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
 		uint64_t handed = atomic_load(&v->segment->handed[k]), acked = atomic_load(&v->segment->acked[k]);
 		b->boxed[k] = handed > acked ? handed : acked;
 	}
-	for (const char *p; r.at - b->shadowed < RING_CLIENT && (p = ring_next(&r, &broken)) != NULL;)     /* once round: a client may go on writing */
+	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_next(&r, &broken)) != NULL;)     /* once round: a client may go on writing */
 		if (get_u16(p + 14) < SHARDS_MAX && get_u64(p + 16) > b->boxed[get_u16(p + 14)])
 			b->boxed[get_u16(p + 14)] = get_u64(p + 16);
 	memcpy(b->routed, b->boxed, sizeof b->routed);
@@ -275,10 +275,11 @@ void
 box_on_slot(uint32_t i, const struct slot *old)
 {
 	struct slot *v = &f.slots.slot[i];
-	if (old->id != v->id || v->segment == NULL || old->segment != v->segment) {
-		if (old->id)
-			map_del(&f.by_id, &old->id, sizeof old->id);
-		box_free(v->own);
+	struct box *b = v->own;
+	if (old->id != v->id || v->segment == NULL || old->segment_id != v->segment_id) {
+		if (b)
+			map_del(&f.by_id, &b->id, sizeof b->id);
+		box_free(b);
 		v->own = NULL;
 	}
 	/* a living client's mail box that cannot be attached: its messages must not be passed over */
@@ -288,8 +289,10 @@ box_on_slot(uint32_t i, const struct slot *old)
 	if (v->state == SLOT_FREE || v->segment == NULL)
 		return;
 	if (v->own == NULL) {
-		v->own = calloc(1, sizeof(struct box));
-		if (v->own == NULL || map_put(&f.by_id, &v->id, sizeof v->id, v) < 0)
+		v->own = b = calloc(1, sizeof *b);
+		if (b)
+			b->id = v->id;
+		if (b == NULL || map_put(&f.by_id, &b->id, sizeof b->id, v) < 0)
 			log_fatal(EXIT_SYSTEM, "no memory for a client");
 		box_scan(v);
 	}

@@ -33,18 +33,27 @@ spool_append(const void *record, const uint64_t *ids, size_t n)
 	return seglog_take(&f.spool, at);
 }
 
-/* The record inside an entry, where the client is a recipient; else NULL. */
+/* The record inside an entry and the number of its recipients; NULL where there is none: a file is believed no more than its lengths. */
+const char *
+entry_record(const char *entry, uint64_t *n)
+{
+	uint64_t room = get_u32(entry) - RECORD_HEADER;
+	*n = get_u64(entry + 48);
+	if (entry[9] != REC_ENTRY || *n > room / 8)
+		return NULL;
+	const char *record = entry + RECORD_HEADER + 8 * *n;
+	room -= 8 * *n;
+	return record_is_sound(record, room) && get_u32(record) <= RECORD_MOST(f.unit->message_max) && get_u16(record + 14) < SHARDS_MAX ? record : NULL;
+}
+
 const char *
 entry_for(const char *entry, uint64_t id)
 {
-	uint64_t n = get_u64(entry + 48), len = get_u32(entry);
-	if (entry[9] != REC_ENTRY || n > (len - RECORD_HEADER) / 8)
-		return NULL;
-	for (uint64_t i = 0; i < n; i++) {
-		const char *inner = entry + RECORD_HEADER + 8 * n;
+	uint64_t n;
+	const char *record = entry_record(entry, &n);
+	for (uint64_t i = 0; record && i < n; i++)
 		if (get_u64(entry + RECORD_HEADER + 8 * i) == id)
-			return record_is_sound(inner, len - RECORD_HEADER - 8 * n) ? inner : NULL;
-	}
+			return record;
 	return NULL;
 }
 
@@ -86,20 +95,16 @@ static int
 recover_entry(void *with, const void *entry, uint64_t at)
 {
 	(void)with;
-	uint64_t n = get_u64((const char *)entry + 48);
-	if (((const char *)entry)[9] != REC_ENTRY)
-		return 0;
-	for (uint64_t k = 0; k < n; k++) {
+	uint64_t n;
+	const char *record = entry_record(entry, &n);
+	for (uint64_t k = 0; record && k < n; k++) {
 		uint64_t id = get_u64((const char *)entry + RECORD_HEADER + 8 * k);
 		struct slot *v = map_get(&f.by_id, &id, sizeof id);
-		const char *record = v ? entry_for(entry, id) : NULL;
-		if (record == NULL || v->own == NULL)
+		if (v == NULL || v->own == NULL)
 			continue;
 		struct box *b = v->own;
 		uint32_t shard = get_u16(record + 14);
 		uint64_t offset = get_u64(record + 16);
-		if (shard >= SHARDS_MAX)
-			continue;
 		if (offset > b->routed[shard])
 			b->routed[shard] = offset;
 		if (offset <= atomic_load(&v->segment->acked[shard]))
@@ -118,8 +123,9 @@ void
 spool_recover(void)
 {
 	slots_look(&f.slots, box_on_slot);                 /* the boxes first: the entries find their clients */
-	struct seglog_place place = { f.dir, "corrupt", "spool", 0 };
-	if (seglog_open(&f.spool, &place, SPOOL_SEGMENT, 0, recover_entry, NULL) < 0)
+	struct seglog_place place = { f.dir, "corrupt", "spool", RECORD_MOST(f.unit->message_max), 0 };
+	uint64_t segment = SEGMENT_LEAST(f.unit->message_max) > SPOOL_SEGMENT ? SEGMENT_LEAST(f.unit->message_max) : SPOOL_SEGMENT;
+	if (seglog_open(&f.spool, &place, segment, 0, recover_entry, NULL) < 0)
 		spool_failed("cannot be taken up");
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];

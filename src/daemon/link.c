@@ -32,7 +32,8 @@ static void
 link_hello(struct daemon *d)
 {
 	char bytes[RECORD_HEADER + HELLO_BYTES], payload[HELLO_BYTES];
-	struct hello h = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = d->table->capacity, .window = WINDOW, .token = d->token };
+	struct hello h = { .version = WIRE_VERSION, .message_max = d->message_max, .slots = d->table->capacity, .window = WINDOW_OF(d->message_max),
+		.token = d->token };
 	struct record r = { .type = REC_HELLO };
 	memcpy(h.machine, d->machine, sizeof h.machine);
 	memcpy(h.store, d->store, sizeof h.store);
@@ -49,7 +50,7 @@ link_welcome(struct daemon *d)
 {
 	struct welcome w;
 	wire_welcome_get(&w, d->hello + RECORD_HEADER);
-	if (w.version != WIRE_VERSION || w.shards < 1 || w.shards > SHARDS_MAX || w.serial == 0 || w.window != WINDOW) {
+	if (w.version != WIRE_VERSION || w.shards < 1 || w.shards > SHARDS_MAX || w.serial == 0 || w.message_max > d->message_max || w.window != WINDOW_OF(w.message_max)) {
 		link_failed(d, "it speaks another version of the protocol: use programs of one release");
 		return;
 	}
@@ -73,9 +74,9 @@ link_welcome(struct daemon *d)
 		door_serve(d);
 		return;
 	}
-	if (w.message_max < MOM_MESSAGE_MAX)
+	if (w.message_max < d->message_max)
 		log_info("the broker takes payloads up to %u bytes: so does this daemon", w.message_max);
-	atomic_store(&d->table->message_max, w.message_max < MOM_MESSAGE_MAX ? w.message_max : MOM_MESSAGE_MAX);
+	atomic_store(&d->table->message_max, w.message_max);
 	atomic_store(&d->table->serial, w.serial);
 	d->expiry = w.expiry;
 	atomic_store(&d->table->window, w.window);

@@ -7,12 +7,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define UNKNOWN_START (~0ull)
+
+/* 0: no such process. UNKNOWN_START: it cannot be read now (no descriptor, no memory). */
 unsigned long long
 process_started(pid_t pid)
 {
@@ -20,9 +24,12 @@ process_started(pid_t pid)
 	unsigned long long started = 0;
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : fdio_read(fd, text, sizeof text - 1);
+	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
+	int error = errno;
 	fdio_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
+	if (n < 0)
+		return error == ENOENT || error == ESRCH ? 0 : UNKNOWN_START;
+	text[n] = '\0';
 	char *p = strrchr(text, ')');
 	if (p == NULL || p[2] == 'Z' || p[2] == 'X')
 		return 0;
@@ -33,10 +40,14 @@ process_started(pid_t pid)
 	return started;
 }
 
+/* What cannot be read is no death: then it is enough that there is a process of that number. */
 int
 process_lives(pid_t pid, unsigned long long started)
 {
-	return pid > 0 && process_started(pid) == started && started != 0;
+	unsigned long long now = pid > 0 && started != 0 ? process_started(pid) : 0;
+	if (now == UNKNOWN_START)
+		return kill(pid, 0) == 0 || errno == EPERM;
+	return now != 0 && (now == started || started == UNKNOWN_START);
 }
 
 void
@@ -94,10 +105,11 @@ member_segment(struct daemon *d, uint32_t i)
 	struct member *m = &d->members[i];
 	char role[40];
 	snprintf(role, sizeof role, "client-%u", i);
-	m->shm = registry_make(&d->registry, REGISTRY_SHM, client_bytes(), m->uid, 0, role);
+	m->shm = registry_make(&d->registry, REGISTRY_SHM, client_bytes(d->message_max), m->uid, 0, role);
 	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
 	if (m->segment == NULL || member_semaphore(d, i) < 0)
 		return -1;
+	m->ring = WINDOW_OF(d->message_max);
 	struct client_segment *c = m->segment;
 	c->layout = IPC_LAYOUT;
 	c->slot = i;
@@ -211,9 +223,9 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 
 /* The dead owner's segment is taken over as it is, but for the mail box: what is not acknowledged comes again from the spool. */
 static void
-member_reset_mail(struct client_segment *c)
+member_reset_mail(struct client_segment *c, uint64_t bytes)
 {
-	struct ring *mail = client_mail(c);
+	struct ring *mail = client_mail(c, bytes);
 	atomic_store(&mail->tail, atomic_load(&mail->head));
 	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
 		uint64_t handed = atomic_load(&c->handed[k]);
@@ -249,7 +261,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 			members_load_words(d, i);
 		unit_end(d);
 	} else
-		member_reset_mail(m->segment);
+		member_reset_mail(m->segment, m->ring);
 	m->owner++;
 	m->pid = pid;
 	m->started = process_started(pid);
@@ -323,6 +335,13 @@ pidfd_says_dead(int pidfd)
 {
 	struct pollfd p = { pidfd, POLLIN, 0 };
 	return pidfd >= 0 && poll(&p, 1, 0) > 0;
+}
+
+/* Seen at once, without waiting for the kernel to tell: it gave the handle back, or its process is no more. */
+int
+member_is_gone(const struct member *m)
+{
+	return (m->segment && atomic_load(&m->segment->goodbye)) || pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started);
 }
 
 static void
@@ -409,7 +428,8 @@ member_adopt(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
 	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
-	if (m->segment && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id)
+	m->ring = m->segment ? client_ring(ipcq_bytes(m->shm)) : 0;
+	if (m->ring && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id)
 		return member_semaphore(d, i);
 	if (m->segment)
 		ipcq_detach(m->segment);
@@ -423,6 +443,16 @@ member_take_up(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
 	int same = member_adopt(d, i) == 0;
+	uint32_t goodbye = same ? atomic_load(&m->segment->goodbye) : 0;
+	if (same && m->ring < WINDOW_OF(d->message_max)) {
+		if (m->state == SLOT_LIVE && !goodbye && process_lives(m->pid, m->started))
+			log_fatal(EXIT_USAGE, "process %d has rings that are too small for --max-message %u: end it, then start this daemon again", (int)m->pid,
+			    d->message_max);
+		members_save_ring(d, i);               /* nobody uses it: it gets larger ones */
+		members_save_words(d, i);
+		member_drop_objects(d, m);
+		same = 0;
+	}
 	if (m->state == SLOT_LIVE && same && process_lives(m->pid, m->started)) {
 		m->pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0);
 		if (m->pidfd >= 0)
@@ -430,7 +460,7 @@ member_take_up(struct daemon *d, uint32_t i)
 		member_words(d, m);
 		return;
 	}
-	int away = m->durable && !(same && atomic_load(&m->segment->goodbye) == 2) && m->state != SLOT_DYING;
+	int away = m->durable && goodbye != 2 && m->state != SLOT_DYING;
 	m->owner++;
 	m->generation++;
 	m->state = away ? SLOT_AWAY : SLOT_DYING;

@@ -56,11 +56,11 @@ load_text(struct daemon *d, const char *name)
 int
 identity_save(struct daemon *d)
 {
-	char text[320], machine[33], store[33];
+	char text[340], machine[33], store[33];
 	hex_text(machine, d->machine, WIRE_ID_BYTES);
 	hex_text(store, d->store, WIRE_ID_BYTES);
-	int n = snprintf(text, sizeof text, "mom spool 1 machine %s store %s serial %u shards %u token %016llx\n", machine, store, d->serial, d->shards,
-	    (unsigned long long)d->token);
+	int n = snprintf(text, sizeof text, "mom spool 1 machine %s store %s serial %u shards %u token %016llx message %u\n", machine, store, d->serial, d->shards,
+	    (unsigned long long)d->token, d->message_max);
 	return save_text(d, "identity", text, (size_t)n, 1);
 }
 
@@ -80,21 +80,27 @@ identity_load(struct daemon *d)
 	char machine[33], store[33];
 	unsigned version = 0;
 	unsigned long long token = 0;
+	uint32_t message = MOM_MESSAGE_MAX, asked = d->message_max;
 	char *text = load_text(d, "identity");
 	if (text == NULL && errno != ENOENT)
 		log_fatal(EXIT_SYSTEM, "spool/identity: %s: restore the spool from a backup, or give this daemon a new one", errno == EBADMSG ? "damaged" : strerror(errno));
 	if (text == NULL) {
+		d->message_max = asked ? asked : MOM_MESSAGE_MAX;
 		if (fdio_random(d->machine, sizeof d->machine) < 0 || identity_save(d) < 0)
 			log_fatal(EXIT_SYSTEM, "spool/identity: %s", strerror(errno));
 		return;
 	}
-	int fields = sscanf(text, "mom spool %u machine %32s store %32s serial %u shards %u token %llx", &version, machine, store, &d->serial, &d->shards, &token);
+	int fields = sscanf(text, "mom spool %u machine %32s store %32s serial %u shards %u token %llx message %u", &version, machine, store, &d->serial, &d->shards, &token,
+	    &message);
 	free(text);
 	if (version > 1)
 		log_fatal(EXIT_USAGE, "the spool has format %u, this program knows 1: use the newer program", version);
 	d->token = token;
-	if (fields != 6 || d->shards > SHARDS_MAX || hex_bytes(d->machine, machine, WIRE_ID_BYTES) < 0 || hex_bytes(d->store, store, WIRE_ID_BYTES) < 0)
+	if (fields < 6 || message < 1 || message > MESSAGE_LIMIT || d->shards > SHARDS_MAX || hex_bytes(d->machine, machine, WIRE_ID_BYTES) < 0 || hex_bytes(d->store, store, WIRE_ID_BYTES) < 0)
 		log_fatal(EXIT_SYSTEM, "spool/identity is damaged: restore the spool from a backup, or give this daemon a new one");
+	d->message_max = asked ? asked : message;
+	if (d->message_max < message)
+		log_fatal(EXIT_USAGE, "the spool was used with --max-message %u: messages of that size may be in it: start with that or more", message);
 }
 
 /* ---- which incarnations of the store the stream has shown: so that another store, or an older copy of it, is recognised ---- */
@@ -320,18 +326,18 @@ members_save_ring(struct daemon *d, uint32_t slot)
 	struct member *m = &d->members[slot];
 	struct ring *ring = client_requests(m->segment);
 	struct ring_reader r;
-	char name[32], *bytes = malloc(RING_CLIENT), *copy = malloc(RECORD_MAX);
+	char name[32], *bytes = malloc(m->ring), *copy = malloc(m->ring);
 	size_t n = 0;
 	int broken;
 	slot_file(name, sizeof name, "ring", slot);
-	ring_reader_init(&r, ring, RING_CLIENT, atomic_load(&ring->tail));
+	ring_reader_init(&r, ring, m->ring, atomic_load(&ring->tail));
 	uint64_t began = r.at;                         /* somebody may still write to a dead client's ring: once round is enough */
-	for (const char *p; bytes && copy && !atomic_load(&m->segment->poisoned) && r.at - began < RING_CLIENT && (p = ring_copy(&r, copy, &broken)) != NULL;) {
+	for (const char *p; bytes && copy && !atomic_load(&m->segment->poisoned) && r.at - began < m->ring && (p = ring_copy(&r, copy, m->ring, &broken)) != NULL;) {
 		uint32_t shard = get_u16(p + 14);
 		uint32_t stride = record_stride(get_u32(p));
 		if (shard >= d->shards || get_u64(p + 40) <= atomic_load(&m->segment->answer[shard].acked))
 			continue;
-		if (n + stride > RING_CLIENT)
+		if (n + stride > m->ring)
 			break;
 		memcpy(bytes + n, p, stride);
 		n += stride;
@@ -347,15 +353,16 @@ members_save_ring(struct daemon *d, uint32_t slot)
 void
 members_load_ring(struct daemon *d, uint32_t slot)
 {
-	struct client_segment *c = d->members[slot].segment;
+	struct member *m = &d->members[slot];
+	struct client_segment *c = m->segment;
 	struct ring_writer w;
 	char name[32];
 	size_t n = 0, q = 0;
 	int fresh[SHARDS_MAX];
 	memset(fresh, 1, sizeof fresh);
 	slot_file(name, sizeof name, "ring", slot);
-	char *bytes = fdio_load(d->spool_dir, name, &n, RING_CLIENT);
-	ring_writer_init(&w, client_requests(c), RING_CLIENT, 0);
+	char *bytes = fdio_load(d->spool_dir, name, &n, m->ring);
+	ring_writer_init(&w, client_requests(c), m->ring, 0);
 	while (bytes && q + RECORD_HEADER <= n && record_is_sound(bytes + q, n - q)) {
 		uint32_t stride = record_stride(get_u32(bytes + q)), shard = get_u16(bytes + q + 14);
 		char *at = shard < SHARDS_MAX && q + stride <= n ? ring_reserve(&w, stride) : NULL;

@@ -38,10 +38,11 @@ static struct {
 } m = { .ready_fd = -1 };
 
 static const char usage[] =
-    "usage: mom_daemon IP PORT [--run DIR] [--spool DIR] [-v] [--ready-fd N]\n"
+    "usage: mom_daemon IP PORT [--run DIR] [--spool DIR] [--max-message BYTES] [-v] [--ready-fd N]\n"
     "  IP PORT      where the broker is, or will be. First line on stdout: ready RUNFOLDER\n"
     "  --run DIR    run folder: where this machine's programs find the daemon (MOM_RUN)\n"
-    "  --spool DIR  what must outlive a restart (RUN/spool; as root /var/spool/mom)\n";
+    "  --spool DIR  what must outlive a restart (RUN/spool; as root /var/spool/mom)\n"
+    "  --max-message  largest payload (1048576; up to 67108864), at least what the broker takes; the spool remembers it\n";
 
 static void
 wrong_use(const char *what, const char *which)
@@ -53,8 +54,9 @@ wrong_use(const char *what, const char *which)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "max-message", 1, 0, 'm' }, { "help", 0, 0, 'h' }, { 0 } };
 	char *end;
+	unsigned long most;
 	opterr = 0;
 	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
 		switch (o) {
@@ -64,6 +66,12 @@ parse(int argc, char **argv)
 			m.ready_fd = (int)strtol(optarg, &end, 10);
 			if (*optarg == '\0' || *end != '\0' || m.ready_fd < 0)
 				wrong_use("--ready-fd takes the number of an open descriptor, not", optarg);
+			break;
+		case 'm':
+			most = strtoul(optarg, &end, 10);
+			if (*optarg < '0' || *optarg > '9' || *end != '\0' || most < 1 || most > MESSAGE_LIMIT)
+				wrong_use("--max-message takes a number of bytes from 1 to 67108864, not", optarg);
+			m.d.message_max = (uint32_t)most;
 			break;
 		case 'v': m.d.verbose = 1; break;
 		case 'h': fputs(usage, stdout); exit(0);
@@ -128,7 +136,7 @@ make_table(void)
 	d->table->verbose = (uint32_t)d->verbose;
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);
-	atomic_store(&d->table->message_max, MOM_MESSAGE_MAX);
+	atomic_store(&d->table->message_max, d->message_max);
 	atomic_store(&d->table->serial, d->serial);
 	atomic_store(&d->table->shards, d->shards);
 	atomic_store(&d->table->epoch, 1);

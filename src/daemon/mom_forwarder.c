@@ -110,8 +110,10 @@ drain(void)
 {
 	int broken = 0, n = 0;
 	uint64_t began = f.taken;
-	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++)
+	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++) {
+		slots_look(&f.slots, box_on_slot);     /* after the record was seen: whoever it is for was shown before it was sent */
 		on_record(p);
+	}
 	if (broken)
 		log_fatal(EXIT_SYSTEM, "the delivery ring holds garbage: the unit is made anew");
 	boxes_publish();
@@ -124,7 +126,7 @@ drain(void)
 		atomic_store_explicit(&f.ring->tail, f.in.at, memory_order_release);
 		atomic_store(&f.unit->taken, f.taken);
 	}
-	if (f.taken - f.taken_rung >= WINDOW / 4) {
+	if (f.taken - f.taken_rung >= WINDOW_OF(f.unit->message_max) / 4) {
 		f.taken_rung = f.taken;
 		bell_ring(&f.unit->taken_bell, &f.table->request_queue);
 	}
@@ -158,12 +160,14 @@ tick_prune(void)
 		struct slot *v = &f.slots.slot[i];
 		if (v->own == NULL || v->state == SLOT_DYING)
 			continue;
-		uint64_t least = box_needs(v);
-		needed = least < needed ? least : needed;
+		struct box *b = v->own;
+		b->needs = box_needs(v);
+		needed = b->needs < needed ? b->needs : needed;
 	}
 	if (needed == f.spool.end && f.spool.end - f.spool.base > SPOOL_TIDY && seglog_roll(&f.spool) < 0)
 		spool_failed("a new segment");
 	seglog_prune(&f.spool, needed);
+	spool_pack_look();
 }
 
 static void
@@ -195,7 +199,9 @@ round_of_work(void)
 	boxes_refill();
 	boxes_publish();
 	on_tick();
-	return more;
+	if (f.to_pack)
+		spool_pack_one();
+	return more || f.to_pack;
 }
 
 int
@@ -208,15 +214,16 @@ main(void)
 	f.dir = place.fds[0];
 	f.notify = place.fds[1];
 	f.spool.fd = -1;
-	f.buffer = malloc(SPOOL_READ);
-	if (f.table == NULL || f.unit == NULL || f.buffer == NULL)
+	if (f.table == NULL || f.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+	f.buffer_bytes = BATCH + 2 * (size_t)RECORD_MOST(f.unit->message_max);
+	f.buffer = malloc(f.buffer_bytes);
 	f.chosen = calloc(f.table->capacity, sizeof *f.chosen);
 	f.fed = calloc(f.table->capacity, sizeof *f.fed);
-	if (f.chosen == NULL || f.fed == NULL)
+	if (f.chosen == NULL || f.fed == NULL || f.buffer == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for %u clients", f.table->capacity);
 	f.ring = daemon_unit_ring(f.unit, f.unit->slots);
-	ring_reader_init(&f.in, f.ring, RING_WINDOW, atomic_load(&f.ring->tail));
+	ring_reader_init(&f.in, f.ring, UNIT_RING(f.unit->message_max), atomic_load(&f.ring->tail));
 	f.ticks = atomic_load(&f.table->ticks);
 	slots_init(&f.slots, f.table, f.unit, UNIT_FORWARDER);
 	spool_recover();

@@ -30,7 +30,8 @@ static struct {
 	struct machine_table *table;
 	struct daemon_unit *unit;
 	struct slots slots;
-	uint32_t shards, ticks;
+	uint32_t shards, ticks, record_most;
+	uint64_t window;
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
 	uint64_t place_told[SHARDS_MAX], taken_told;
 	int socket, notify;
@@ -154,10 +155,10 @@ feed_jump(struct feed *f, uint64_t at)
 static enum step
 feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const struct ring *ring)
 {
-	uint64_t place = f->at % RING_CLIENT, left = RING_CLIENT - place, there = head - f->at;
+	uint64_t place = f->at % v->ring, left = v->ring - place, there = head - f->at;
 	char header[RECORD_HEADER];
 	struct record r;
-	if (there > RING_CLIENT || (f->at & 7) || there < 8) {
+	if (there > v->ring || (f->at & 7) || there < 8) {
 		poison(v, i, "its counters");
 		return STEP_POISONED;
 	}
@@ -172,7 +173,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	uint64_t limit = left < there ? left : there;
 	if (limit >= RECORD_HEADER)
 		memcpy(header, ring->bytes + place, RECORD_HEADER);
-	if (limit < RECORD_HEADER || !record_header_is_sound(header, limit < RECORD_MAX ? limit : RECORD_MAX) || record_stride(get_u32(header)) > limit) {
+	if (limit < RECORD_HEADER || !record_header_is_sound(header, limit < q.record_most ? limit : q.record_most) || record_stride(get_u32(header)) > limit) {
 		poison(v, i, "a length that cannot be");
 		return STEP_POISONED;
 	}
@@ -202,7 +203,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 		poison(v, i, "a gap in its request numbers");
 		return STEP_POISONED;
 	}
-	if (q.sent[r.shard] + stride - atomic_load(&q.unit->credit[r.shard]) > WINDOW)
+	if (q.sent[r.shard] + stride - atomic_load(&q.unit->credit[r.shard]) > q.window)
 		return STEP_BLOCKED;
 	r.publisher = v->id;
 	r.offset = first;
@@ -224,7 +225,7 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 	uint64_t number = number_make(v->generation, 1);
 	if (!f->destroy_sent) {
 		for (uint32_t k = 0; k < q.shards; k++)
-			if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > WINDOW)
+			if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > q.window)
 				return;
 		for (uint32_t k = 0; k < q.shards; k++) {
 			q.have += record_make(out_room(RECORD_HEADER), &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
@@ -256,7 +257,7 @@ feed_look(uint32_t i)
 	const struct ring *ring = client_requests(v->segment);
 	uint64_t began = q.have, head = atomic_load_explicit(&ring->head, memory_order_acquire), tail = atomic_load(&ring->tail);
 	int idle = atomic_load(&v->segment->poisoned) != 0;
-	if (!idle && tail > f->at && tail - f->at <= RING_CLIENT)
+	if (!idle && tail > f->at && tail - f->at <= v->ring)
 		feed_jump(f, tail);
 	for (size_t turn = 0; !idle && f->at != head; turn++) {
 		enum step step = feed_frame(v, f, i, head, ring);
@@ -284,7 +285,7 @@ on_slot(uint32_t i, const struct slot *old)
 		v->own = NULL;
 		return;
 	}
-	if (f && old->segment == v->segment && old->id == v->id)
+	if (f && old->segment_id == v->segment_id && old->id == v->id)
 		return;                                /* the same ring goes on, whoever writes it now */
 	free(f);
 	v->own = f = calloc(1, sizeof *f);
@@ -297,7 +298,7 @@ static void
 notes_look(int on_tick)
 {
 	uint64_t taken = atomic_load(&q.unit->taken);
-	if (taken - q.taken_told >= WINDOW / 4 || (on_tick && taken != q.taken_told)) {
+	if (taken - q.taken_told >= WINDOW_OF(q.unit->message_max) / 4 || (on_tick && taken != q.taken_told)) {
 		out_note(REC_CREDIT, 0, taken);
 		q.taken_told = taken;
 	}
@@ -340,10 +341,14 @@ main(void)
 	q.unit = ipcq_attach(place.index, 0);
 	q.socket = place.fds[0];
 	q.notify = place.fds[1];
-	q.room = BATCH + RECORD_MAX;
-	q.out = malloc(q.room);
-	if (q.table == NULL || q.unit == NULL || q.out == NULL)
+	if (q.table == NULL || q.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+	q.window = atomic_load(&q.table->window);
+	q.record_most = RECORD_MOST(q.unit->message_max);
+	q.room = BATCH + q.record_most;
+	q.out = malloc(q.room);
+	if (q.out == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", q.record_most);
 	q.shards = atomic_load(&q.table->shards);
 	q.ticks = atomic_load(&q.table->ticks);
 	slots_init(&q.slots, q.table, q.unit, UNIT_REQUESTER);

@@ -132,7 +132,7 @@ take_frames(void)
 	size_t q = 0;
 	while (p.have - q >= RECORD_HEADER) {
 		const char *f = p.buffer + q;
-		if (!record_header_is_sound(f, RECORD_MAX))
+		if (!record_header_is_sound(f, RECORD_MOST(p.unit->message_max)))
 			bad_broker("a frame whose lengths cannot be");
 		uint32_t stride = record_stride(get_u32(f));
 		if (stride > p.have - q)
@@ -143,7 +143,8 @@ take_frames(void)
 		q += stride;
 	}
 	p.have -= q;
-	memmove(p.buffer, p.buffer + q, p.have);
+	if (q)
+		memmove(p.buffer, p.buffer + q, p.have);
 	if (p.fed) {
 		ring_publish(&p.out);
 		bell_ring(&p.out.ring->bell, &p.table->deliver_queue);
@@ -161,12 +162,14 @@ main(void)
 	p.table = ipcq_attach(place.table, 0);
 	p.unit = ipcq_attach(place.index, 0);
 	p.socket = place.fds[0];
-	p.room = BATCH + RECORD_MAX;
-	p.buffer = malloc(p.room);
-	if (p.table == NULL || p.unit == NULL || p.buffer == NULL)
+	if (p.table == NULL || p.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+	p.room = BATCH + RECORD_MOST(p.unit->message_max);
+	p.buffer = malloc(p.room);
+	if (p.buffer == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", RECORD_MOST(p.unit->message_max));
 	p.shards = atomic_load(&p.table->shards);
-	ring_writer_init(&p.out, daemon_unit_ring(p.unit, p.unit->slots), RING_WINDOW, WINDOW);
+	ring_writer_init(&p.out, daemon_unit_ring(p.unit, p.unit->slots), UNIT_RING(p.unit->message_max), WINDOW_OF(p.unit->message_max));
 	slots_init(&p.slots, p.table, p.unit, UNIT_RESPONSER);
 	for (;;) {
 		size_t n = p.room - p.have < BATCH ? p.room - p.have : BATCH;

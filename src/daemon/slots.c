@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 void
 slots_init(struct slots *s, struct machine_table *table, struct daemon_unit *unit, enum unit_role role)
@@ -29,7 +30,10 @@ slot_attach(struct slots *s, uint32_t i, int id)
 	if (id < 0)
 		return;
 	v->segment = ipcq_attach(id, 0);
-	if (v->segment && (v->segment->magic != MAGIC_CLIENT || v->segment->layout != IPC_LAYOUT)) {
+	if (v->segment == NULL && errno != EINVAL && errno != EIDRM)       /* else it is gone: the table will say so */
+		log_fatal(EXIT_SYSTEM, "shmat(client %u): %s: tried again", i, strerror(errno));
+	v->ring = client_ring(ipcq_bytes(id));
+	if (v->segment && (v->ring == 0 || v->segment->magic != MAGIC_CLIENT || v->segment->layout != IPC_LAYOUT)) {
 		ipcq_detach(v->segment);
 		v->segment = NULL;
 	}

@@ -7,6 +7,7 @@ struct slot {
 	uint32_t state, owner;        /* as last seen; owner 0: nobody */
 	struct client_segment *segment;   /* NULL: none, or it cannot be attached */
 	int segment_id;
+	uint64_t ring;                /* bytes of each of its two rings */
 	uint64_t id;
 	uint32_t generation, durable, fresh;
 	void *own;                    /* what the process keeps beside it */

@@ -35,13 +35,14 @@ unit_objects(struct daemon *d)
 {
 	if (unit_queue(d, &d->table->request_queue, "requester-queue") < 0 || unit_queue(d, &d->table->deliver_queue, "forwarder-queue") < 0)
 		return -1;
-	d->unit_id = registry_make(&d->registry, REGISTRY_SHM, daemon_unit_bytes(d->table->capacity), geteuid(), 0, "unit");
+	d->unit_id = registry_make(&d->registry, REGISTRY_SHM, daemon_unit_bytes(d->table->capacity, d->message_max), geteuid(), 0, "unit");
 	d->unit = d->unit_id < 0 ? NULL : ipcq_attach(d->unit_id, 0);
 	if (d->unit == NULL) {
 		log_warn("shmget(unit): %s: %s", strerror(errno), ipcq_hint(errno));
 		return -1;
 	}
 	d->unit->slots = d->table->capacity;
+	d->unit->message_max = d->message_max;
 	d->unit->magic = MAGIC_UNIT;
 	return 0;
 }

@@ -4,7 +4,7 @@
  *          --durable   publishes durable instead of MOM_FAST      --latency   one message at a time, there and back
  * OUTPUT   one line of figures
  * EXIT     0   1 a message was lost, doubled, changed or out of order   100 wrong use   111 something did not start */
-#include <mom.h>
+#include <mom/limits.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -309,7 +309,7 @@ parse(int argc, char **argv)
 	for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
 		switch (o) {
 		case 'r': setenv("MOM_RUN", optarg, 1); break;
-		case 's': b.size = number(optarg, (long)sizeof(struct payload), MOM_MESSAGE_MAX); break;
+		case 's': b.size = number(optarg, (long)sizeof(struct payload), MESSAGE_LIMIT); break;
 		case 'c': b.count = number(optarg, 1, LONG_MAX / 2); break;
 		case 'S': b.subscribers = number(optarg, 1, 1000); break;
 		case 'P': b.publishers = number(optarg, 1, PUBLISHERS_MAX); break;

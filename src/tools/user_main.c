@@ -85,11 +85,14 @@ report(int r, const char *verb, const char *topic, const char *friendly)
 {
 	u.failed |= r < 0;
 	if (r < 0)
-		printf("error %s%s%s: %s\n", verb, *topic ? " " : "", topic, mom_error_text(u.id));
-	else if (u.terminal)
-		printf("%s %s.\n", friendly, topic);
+		printf("error %s ", verb);
 	else
-		printf("ok %s%s%s\n", verb, *topic ? " " : "", topic);
+		printf(u.terminal ? "%s " : "ok %s ", u.terminal ? friendly : verb);
+	print_escaped(topic, strlen(topic));
+	if (r < 0)
+		printf(": %s\n", mom_error_text(u.id));
+	else
+		puts(u.terminal ? "." : "");
 }
 
 /* ---- commands ---- */
@@ -125,8 +128,11 @@ receive_message(double seconds)
 	if (r == 0) {
 		if (m.flags & MOM_GAP)
 			printf("%s", u.terminal ? "Gap: " : "gap ");
-		else
-			printf("%s %s%s", u.terminal ? "Message from" : "message", m.topic, u.terminal ? ": " : " ");
+		else {
+			printf("%s ", u.terminal ? "Message from" : "message");
+			print_escaped(m.topic, strlen(m.topic));
+			printf(u.terminal ? ": " : " ");
+		}
 		print_escaped(m.data, m.len);
 		putchar('\n');
 	}
@@ -139,7 +145,11 @@ do_receive(char *text, char *rest)
 	char *end = text;
 	double seconds = *text ? strtod(text, &end) : -1;
 	if (*rest || (*text && (*end || !(seconds >= 0 && seconds <= INT_MAX / 1000)))) {
-		printf("error receive: `%s%s%s` is no number of seconds\n", text, *rest ? " " : "", rest);
+		printf("error receive: `");
+		print_escaped(text, strlen(text));
+		printf("%s", *rest ? " " : "");
+		print_escaped(rest, strlen(rest));
+		printf("` is no number of seconds\n");
 		u.failed = 1;
 		return;
 	}
@@ -218,7 +228,9 @@ run_line(char *line)
 	topic = next_word(&line);
 	const struct command *c = find_command(word);
 	if (c == NULL || (c->needs_topic && *topic == '\0')) {
-		printf("error %s: %s\n", word, c ? "it needs a topic" : "there is no such command; H shows them");
+		printf("error ");
+		print_escaped(word, strlen(word));
+		printf(": %s\n", c ? "it needs a topic" : "there is no such command; H shows them");
 		u.failed = 1;
 	} else
 		c->run(topic, line);
@@ -238,8 +250,15 @@ run_input(void)
 		ssize_t n = getline(&line, &room, stdin);
 		if (n < 0)
 			break;
-		line[strcspn(line, "\n")] = '\0';
-		run_line(line);
+		size_t length = (size_t)n - (line[n - 1] == '\n');
+		line[length] = '\0';
+		if (strlen(line) == length) {
+			run_line(line);
+			continue;
+		}
+		printf("error: a zero byte in the line: a message published here is text\n");     /* what follows it would be lost */
+		fflush(stdout);
+		u.failed = 1;
 	}
 	free(line);
 	if (u.terminal && !u.done)

@@ -96,7 +96,8 @@ checkpoint_read(int dir, uint64_t *as_of, checkpoint_fn fn, void *with)
 	char *p = fdio_load(dir, "checkpoint", &n, CHECKPOINT_MOST);
 	if (p == NULL && errno == ENOENT)
 		return 1;
-	const char *fault = p ? checkpoint_fault(p, n) : strerror(errno);
+	int error = p ? EBADMSG : errno;
+	const char *fault = p ? checkpoint_fault(p, n) : strerror(error);
 	if (fault == NULL) {
 		*as_of = get_u64(p + 16);
 		for (; q + RECORD_HEADER <= n && record_is_sound(p + q, n - q); q += record_stride(get_u32(p + q))) {
@@ -110,6 +111,7 @@ checkpoint_read(int dir, uint64_t *as_of, checkpoint_fn fn, void *with)
 	free(p);
 	if (fault)
 		log_error("checkpoint %s", fault);
+	errno = error;
 	return fault ? -1 : 0;
 }
 

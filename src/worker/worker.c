@@ -230,6 +230,17 @@ begin_incarnation(void)
 		worker_disk_failed("fdatasync of the log");
 }
 
+/* A limit that was reached, or a signal, goes by: broker_server tries again. What else fails is for a person to mend. */
+static int
+exit_for(int error)
+{
+	static const int passing[] = { ENOSPC, EDQUOT, ENOMEM, EMFILE, ENFILE, EAGAIN, EINTR };
+	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+		if (error == passing[i])
+			return EXIT_SYSTEM;
+	return EXIT_DISK;
+}
+
 static void
 recover(void)
 {
@@ -237,15 +248,15 @@ recover(void)
 	int64_t began = clock_ms();
 	int fresh = checkpoint_load(s);
 	if (fresh < 0)
-		exit(EXIT_DISK);
+		exit(exit_for(errno));
 	if (fresh)
 		initial_topics();
 	static char label[24];
-	struct seglog_place place = { s->dir, "../corrupt", label, (uint16_t)s->index };
+	struct seglog_place place = { s->dir, "../corrupt", label, RECORD_MOST(w.table->message_max), (uint16_t)s->index };
 	snprintf(label, sizeof label, "shard-%u", s->index);
 	if (seglog_open(&s->log, &place, w.table->segment_bytes, s->checkpoint, replay, s) < 0) {
 		log_error("shard %u: its log cannot be taken up: %s", s->index, strerror(errno));
-		exit(errno == ENOSPC ? EXIT_SYSTEM : EXIT_DISK);
+		exit(exit_for(errno));
 	}
 	begin_incarnation();
 	w.life_base = s->log.base;

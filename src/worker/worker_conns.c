@@ -27,10 +27,12 @@ static void
 conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 {
 	c->unit = ipcq_attach(atomic_load(&word->unit), 0);
+	if (c->unit == NULL && errno != EINVAL && errno != EIDRM)
+		log_fatal(EXIT_SYSTEM, "shmat(unit of connection %d): %s: tried again", (int)(c - w.conns), strerror(errno));
 	c->seq = seq;
 	if (c->unit == NULL)
 		return;                                /* ended again already */
-	if (c->unit->magic != MAGIC_UNIT || c->unit->slots != word->slots) {
+	if (c->unit->magic != MAGIC_UNIT || c->unit->slots != word->slots || c->unit->message_max != w.table->message_max) {
 		ipcq_detach(c->unit);
 		return;
 	}
@@ -40,7 +42,7 @@ conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 	c->machine = shard_machine(&w.shard, word->serial);
 	c->taken = atomic_load(&c->unit->by_shard[w.shard.index].taken);
 	c->wanted_told = 0;
-	ring_reader_init(&c->in, c->ring, RING_WINDOW, atomic_load(&c->ring->tail));
+	ring_reader_init(&c->in, c->ring, UNIT_RING(w.table->message_max), atomic_load(&c->ring->tail));
 	if (c->machine->wanted < w.shard.log.end)
 		c->machine->wanted = w.shard.log.end;  /* not known for what lies before: the sender looks */
 	c->answered = 1;

@@ -76,7 +76,7 @@ worker_store_is_full(void)
 {
 	struct shard *s = &w.shard;
 	uint64_t share = w.table->store_max / w.table->shards;
-	return w.table->store_max && s->log.total + s->log.used + RECORD_MAX > share;
+	return w.table->store_max && s->log.total + s->log.used + RECORD_MOST(w.table->message_max) > share;
 }
 
 /* A place at the end of the log, or NULL: full (the reason why is logged at most once a second). */

@@ -47,7 +47,7 @@ on_bell(const void *bell)
 	int broken;
 	if (bell != &p.out.ring->bell)
 		return;
-	ring_reader_init(&r, p.out.ring, RING_WINDOW, fz.read_up_to);
+	ring_reader_init(&r, p.out.ring, UNIT_RING(MOM_MESSAGE_MAX), fz.read_up_to);
 	for (const char *f; (f = ring_next(&r, &broken)) != NULL;) {
 		struct record rec;
 		record_get(&rec, f);
@@ -67,7 +67,7 @@ body(void)
 static struct client_segment *
 client(uint32_t i)
 {
-	return fuzz_segment(CLIENT + (int)i, client_bytes());
+	return fuzz_segment(CLIENT + (int)i, client_bytes(MOM_MESSAGE_MAX));
 }
 
 static struct machine_table *
@@ -75,10 +75,11 @@ prepare(uint32_t shards, unsigned states)
 {
 	size_t n = sizeof(struct machine_table) + SLOTS * sizeof(struct slot_word);
 	struct machine_table *t = fuzz_segment(TABLE, n);
-	struct daemon_unit *u = fuzz_segment(UNIT, daemon_unit_bytes(SLOTS));
+	struct daemon_unit *u = fuzz_segment(UNIT, daemon_unit_bytes(SLOTS, MOM_MESSAGE_MAX));
 	fuzz_wipe(t, n);
-	fuzz_wipe(u, daemon_unit_bytes(SLOTS));
+	fuzz_wipe(u, daemon_unit_bytes(SLOTS, MOM_MESSAGE_MAX));
 	t->capacity = u->slots = SLOTS;
+	u->message_max = MOM_MESSAGE_MAX;
 	t->shards = shards;
 	t->slots = SLOTS - 1;                          /* the last one is in nobody's use */
 	t->epoch = 1;

@@ -80,6 +80,7 @@ new_daemon(struct daemon *d)
 	*d = (struct daemon){ .shards = SHARDS, .table = ipcq_attach(TABLE, 0) };
 	d->members = calloc(SLOTS, sizeof *d->members);
 	d->members[0].segment = ipcq_attach(CLIENT, 0);
+	d->members[0].ring = WINDOW;
 	d->members[0].id = 0x700000005;
 }
 
@@ -138,7 +139,7 @@ count_ring(struct ring *ring)
 	struct ring_reader r;
 	int broken;
 	uint64_t n = 0;
-	ring_reader_init(&r, ring, RING_CLIENT, ring->tail);
+	ring_reader_init(&r, ring, WINDOW, ring->tail);
 	while (ring_next(&r, &broken) != NULL)
 		n++;
 	FUZZ_CHECK(!broken && r.at == ring->head);
@@ -167,16 +168,16 @@ run_moving_ring(void)
 	struct daemon d;
 	new_daemon(&d);
 	struct ring *ring = client_requests(d.members[0].segment);
-	for (uint64_t at = 0; at + LARGE_RECORD <= RING_CLIENT; at += LARGE_RECORD) {
+	for (uint64_t at = 0; at + LARGE_RECORD <= WINDOW; at += LARGE_RECORD) {
 		struct record r = { .type = REC_MESSAGE, .header = RECORD_HEADER, .number = 1, .len = LARGE_RECORD };
 		record_put(ring->bytes + at, &r);
 	}
-	ring->head = fuzz_number(&fz.in, 4) % (RING_CLIENT / LARGE_RECORD + 1) * LARGE_RECORD;
+	ring->head = fuzz_number(&fz.in, 4) % (WINDOW / LARGE_RECORD + 1) * LARGE_RECORD;
 	fz.moves = (int)fuzz_number(&fz.in, 1) % 16;
 	fz.moving = ring;
 	members_save_ring(&d, 0);
 	fz.moving = NULL;
-	FUZZ_CHECK(fz.file[3].n <= RING_CLIENT);
+	FUZZ_CHECK(fz.file[3].n <= WINDOW);
 }
 
 static void
@@ -201,12 +202,12 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct machine_table *t = fuzz_segment(TABLE, sizeof *t);
-	struct client_segment *c = fuzz_segment(CLIENT, client_bytes());
+	struct client_segment *c = fuzz_segment(CLIENT, client_bytes(MOM_MESSAGE_MAX));
 	memset(&fz, 0, sizeof fz);
 	t->capacity = SLOTS;
 	fz.in = (struct fuzz_input){ data, size };
 	if (size > 0 && data[0] % 5 >= 2)
-		fuzz_wipe(c, client_bytes());
+		fuzz_wipe(c, client_bytes(MOM_MESSAGE_MAX));
 	int status = fuzz_run(body);
 	FUZZ_CHECK(status == -1 || status == EXIT_SYSTEM || status == EXIT_USAGE);
 	return 0;

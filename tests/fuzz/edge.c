@@ -17,7 +17,7 @@ static struct {
 	jmp_buf end;
 	int running, status, segments;
 	struct block { _Alignas(16) struct block *next, **here; size_t n; } *blocks, *spare[SPARE];   /* spare: large ones, used again */
-	struct { int id; void *memory; } segment[SEGMENTS];
+	struct { int id; size_t bytes; void *memory; } segment[SEGMENTS];
 	void (*on_bell)(const void *bell);
 } e;
 
@@ -146,6 +146,7 @@ fuzz_segment(int id, size_t n)
 	char *p = mmap(NULL, whole + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	FUZZ_CHECK(p != MAP_FAILED && mprotect(p + whole, 4096, PROT_NONE) == 0 && e.segments < SEGMENTS);
 	e.segment[e.segments].id = id;
+	e.segment[e.segments].bytes = n;
 	e.segment[e.segments++].memory = p;
 	return p;
 }
@@ -187,6 +188,15 @@ WEAK int  ipcq_drain(int queue) { (void)queue; return -1; }
 WEAK void ipcq_post(int sem) { (void)sem; }
 WEAK int  ipcq_sleep(int sem, int timeout_ms) { (void)sem, (void)timeout_ms; return -1; }
 WEAK void ipcq_detach(const void *memory) { (void)memory; }
+WEAK size_t
+ipcq_bytes(int shm)
+{
+	for (int i = 0; i < e.segments; i++)
+		if (e.segment[i].id == shm)
+			return e.segment[i].bytes;
+	return 0;
+}
+
 WEAK int  ipcq_attached(int shm) { (void)shm; return 1; }
 WEAK const char *ipcq_hint(int error) { (void)error; return ""; }
 

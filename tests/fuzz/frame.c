@@ -116,13 +116,13 @@ on_bell(const void *bell)
 		int broken;
 		if (bell != &ring->bell)
 			continue;
-		ring_reader_init(&r, ring, RING_WINDOW, fz.read_up_to[i]);
+		ring_reader_init(&r, ring, UNIT_RING(MOM_MESSAGE_MAX), fz.read_up_to[i]);
 		for (const char *p; (p = ring_next(&r, &broken)) != NULL;) {
 			check_request(p, i);
 			fz.handed += record_stride(get_u32(p));
 		}
 		FUZZ_CHECK(!broken && r.at == ring->head);
-		FUZZ_CHECK(ring->head - ring->tail <= RING_WINDOW && fz.handed <= fz.given);
+		FUZZ_CHECK(ring->head - ring->tail <= UNIT_RING(MOM_MESSAGE_MAX) && fz.handed <= fz.given);
 		fz.read_up_to[i] = r.at;
 	}
 }
@@ -136,10 +136,12 @@ body(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	size_t most = broker_unit_bytes(SHARDS, SLOTS_MAX);
-	void *unit = fuzz_segment(UNIT, most), *table = fuzz_segment(TABLE, sizeof(struct broker_table) + sizeof(struct conn_word));
+	const size_t table_bytes = sizeof(struct broker_table) + sizeof(struct conn_word), most = broker_unit_bytes(SHARDS, SLOTS_MAX, MOM_MESSAGE_MAX);
+	struct broker_unit *unit = fuzz_segment(UNIT, most);
+	struct broker_table *table = fuzz_segment(TABLE, table_bytes);
 	fuzz_wipe(unit, most);
-	fuzz_wipe(table, sizeof(struct broker_table) + sizeof(struct conn_word));
+	fuzz_wipe(table, table_bytes);
+	unit->message_max = table->message_max = MOM_MESSAGE_MAX;
 	memset(&h, 0, sizeof h);
 	memset(&fz, 0, sizeof fz);
 	fz.in = (struct fuzz_input){ data, size };

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include "common/crc32c.h"
 #include "common/fdio.h"
+#include "common/log.h"
 #include "common/seglog.h"
 #include "take_over.h"
 #include "common/seglog.c"
@@ -80,6 +81,7 @@ make_files(void)
 		fz.file[fz.files].salt = n >= SEGLOG_HEADER ? get_u64(b + 24) : 0;
 		seglog_name(name, base);
 		fuzz_file(fz.dir, name, b, n);
+		log_debug("%s, %zu bytes", name, n);
 		fz.files++;
 	}
 }
@@ -99,6 +101,7 @@ show(void *with, const void *bytes, uint64_t offset)
 	size_t *n = with;
 	struct record r;
 	record_get(&r, bytes);
+	log_debug("%016llx %s aux %llx", (unsigned long long)offset, record_type_name(r.type), (unsigned long long)r.aux);
 	if (is_notice(r.type))
 		return 0;
 	FUZZ_CHECK(r.offset == offset && record_is_sound(bytes, 2 * RECORD_MAX));
@@ -165,6 +168,7 @@ read_all(uint64_t limit, int accepted)
 			n++;
 		}
 	}
+	log_debug("reader: %zu of %zu records, %zd errno %d at %llx of %llx", n, fz.count + 1, got, errno, (unsigned long long)c.at, (unsigned long long)c.base);
 	FUZZ_CHECK(!accepted || (got == 0 && n == fz.count + 1));
 	seglog_leave(&c);
 }
@@ -173,7 +177,7 @@ static void
 body(void)
 {
 	struct seglog l;
-	struct seglog_place place = { fz.dir, ".", "kept", 0 };
+	struct seglog_place place = { fz.dir, ".", "kept", RECORD_MAX, 0 };
 	size_t again = 0;
 	make_files();
 	read_all(UINT64_MAX, 0);
@@ -266,4 +270,24 @@ fuzz_seeds(fuzz_seed_fn seed)
 	seed("end-wrong-repaired", b, n);
 	b[0] = 7;
 	seed("lengths-repaired", b, n);
+	b[0] = 3;
+	put_u64(b + from - E + 48, 0);
+	seed("end-names-nothing", b, from);
+	put_u64(b + from - E + 48, UINT64_C(0xff0036ffffffffff));
+	seed("end-leads-too-far", b, from);
+	n = 1 + seed_file(b + 1, 0, 48);
+	memset(b + n, 7, 48);
+	seed("base-0-shorter-than-a-record", b, n + 48);
+	/* the second file begins inside the first one, whose END leads past it */
+	b[0] = 3;
+	n = 1 + seed_file(b + 1, FIRST, 2 * M + E);
+	n += seed_record(b + n, REC_MESSAGE, base, 0);
+	n += seed_record(b + n, REC_MESSAGE, base + M, 0);
+	n += seed_record(b + n, REC_END, base + 2 * M, base_of(SECOND));
+	n += seed_file(b + n, FIRST + 1, M);
+	n += seed_record(b + n, REC_MESSAGE, base_of(FIRST + 1), 0);
+	seed("overlap", b, n);
+	n += seed_file(b + n, SECOND, M);
+	n += seed_record(b + n, REC_MESSAGE, base_of(SECOND), 0);
+	seed("overlap-between-two", b, n);
 }

@@ -21,7 +21,7 @@ static struct {
 static struct client_segment *
 client(uint32_t i)
 {
-	return fuzz_segment(CLIENT + (int)i, client_bytes());
+	return fuzz_segment(CLIENT + (int)i, client_bytes(MOM_MESSAGE_MAX));
 }
 
 static void take_sent(const char *p, size_t n);
@@ -42,7 +42,7 @@ edge_copy(void *to, const void *from, size_t n)
 {
 	const char *c = (const char *)client(0);
 	memcpy(to, from, n);
-	if (fz.meddle && (const char *)from >= c && (const char *)from < c + client_bytes()) {
+	if (fz.meddle && (const char *)from >= c && (const char *)from < c + client_bytes(MOM_MESSAGE_MAX)) {
 		fz.meddle = 0;
 		do_step();
 	}
@@ -102,7 +102,7 @@ static void
 put_request(struct fuzz_input *in)
 {
 	struct ring *ring = client_requests(client(0));
-	uint64_t at = ring->head % RING_CLIENT;
+	uint64_t at = ring->head % WINDOW;
 	static const char *const topics[] = { "a", "b", "c", "d/e" };
 	unsigned what = (unsigned)fuzz_number(in, 1);
 	struct record r = { .type = (uint8_t)request_types[(what & 7) % 5], .flags = (uint16_t)(what >> 7) };
@@ -112,7 +112,7 @@ put_request(struct fuzz_input *in)
 	r.number = number_make((uint32_t)fuzz_number(in, 1) & 3, fuzz_number(in, 1));
 	char bytes[256];
 	uint32_t stride = record_make(bytes, &r, topic, "payload", r.type == REC_MESSAGE ? 7 : 0);
-	if (at + stride > RING_CLIENT)
+	if (at + stride > WINDOW)
 		return;
 	memcpy(ring->bytes + at, bytes, stride);
 	ring->head += stride;
@@ -124,7 +124,7 @@ any_place(struct fuzz_input *in)
 {
 	struct ring *ring = client_requests(client(0));
 	unsigned from = (unsigned)fuzz_number(in, 1);
-	uint64_t by = fuzz_number(in, from & 0x80 ? 8 : 2), base = (from & 3) == 0 ? 0 : (from & 3) == 1 ? ring->head : (from & 3) == 2 ? ring->tail : RING_CLIENT;
+	uint64_t by = fuzz_number(in, from & 0x80 ? 8 : 2), base = (from & 3) == 0 ? 0 : (from & 3) == 1 ? ring->head : (from & 3) == 2 ? ring->tail : WINDOW;
 	return from & 0x40 ? base - by : base + by;
 }
 
@@ -140,9 +140,9 @@ do_step(void)
 	case 2: ring->tail = any_place(&fz.in); break;
 	case 3: {
 		char bytes[64];
-		uint64_t at = any_place(&fz.in) % RING_CLIENT;
+		uint64_t at = any_place(&fz.in) % WINDOW;
 		size_t n = fuzz_bytes(&fz.in, bytes, fuzz_number(&fz.in, 1) & 63);
-		memcpy(ring->bytes + at, bytes, n < RING_CLIENT - at ? n : RING_CLIENT - at);
+		memcpy(ring->bytes + at, bytes, n < WINDOW - at ? n : WINDOW - at);
 		break;
 	}
 	case 4: c->first[k] = number_make((uint32_t)fuzz_number(&fz.in, 1) & 3, fuzz_number(&fz.in, 1)); break;
@@ -166,7 +166,9 @@ connect_anew(void)
 	q.table = ipcq_attach(TABLE, 0);
 	q.unit = ipcq_attach(UNIT, 0);
 	q.socket = SOCKET;
-	q.room = BATCH + RECORD_MAX;
+	q.window = WINDOW;
+	q.record_most = RECORD_MAX;
+	q.room = BATCH + q.record_most;
 	q.out = malloc(q.room);
 	q.shards = fz.shards;
 	fz.sent = 0;
@@ -200,17 +202,19 @@ prepare(unsigned state)
 {
 	size_t n = sizeof(struct machine_table) + SLOTS * sizeof(struct slot_word);
 	struct machine_table *t = fuzz_segment(TABLE, n);
-	struct daemon_unit *u = fuzz_segment(UNIT, daemon_unit_bytes(SLOTS));
+	struct daemon_unit *u = fuzz_segment(UNIT, daemon_unit_bytes(SLOTS, MOM_MESSAGE_MAX));
 	fuzz_wipe(t, n);
 	fuzz_wipe(u, daemon_unit_words(SLOTS));
 	t->capacity = u->slots = SLOTS;
+	u->message_max = MOM_MESSAGE_MAX;
 	t->slots = SLOTS;
 	t->shards = fz.shards;
 	t->epoch = 1;
 	t->message_max = MOM_MESSAGE_MAX;
+	t->window = WINDOW;
 	for (uint32_t i = 0; i < SLOTS; i++) {
 		struct client_segment *c = client(i);
-		fuzz_wipe(c, client_bytes());
+		fuzz_wipe(c, client_bytes(MOM_MESSAGE_MAX));
 		c->magic = MAGIC_CLIENT;
 		c->layout = IPC_LAYOUT;
 		for (uint32_t k = 0; k < SHARDS_MAX; k++)

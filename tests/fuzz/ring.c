@@ -52,7 +52,7 @@ check_record(const char *p, const char *from, uint64_t room)
 {
 	FUZZ_CHECK(p >= from && p + RECORD_HEADER <= from + room);
 	uint32_t len = get_u32(p);
-	FUZZ_CHECK(record_is_sound(p, room - (uint64_t)(p - from)) && len <= RECORD_MAX);
+	FUZZ_CHECK(record_is_sound(p, room - (uint64_t)(p - from)) && len <= room);
 	FUZZ_CHECK(record_topic_size(get_u16(p + 12)) == 0 || strlen(record_topic(p)) == get_u16(p + 12));
 }
 
@@ -78,7 +78,7 @@ read_copies(uint64_t at)
 	char *buffer = malloc(fz.size);                /* no record is longer than its ring */
 	ring_reader_init(&r, fz.ring, fz.size, at);
 	fz.meddle = 1;
-	for (const char *p; (p = ring_copy(&r, buffer, &broken)) != NULL;) {
+	for (const char *p; (p = ring_copy(&r, buffer, fz.size, &broken)) != NULL;) {
 		FUZZ_CHECK(p == buffer);
 		check_record(p, buffer, fz.size);
 	}

@@ -13,32 +13,33 @@
 
 enum { MESSAGES = 40 };
 static struct server broker, near, far;
+static const char *workers, *topic = "bells";
 
 /* a durable subscriber on a machine that is down, with messages that wait for it in the broker's log */
 static void
 messages_wait(void)
 {
-	broker_start(&broker, "broker", 0, NULL);
+	broker_start(&broker, "broker", 0, workers);
 	daemon_start(&near, "near", broker.port);
 	daemon_start(&far, "far", broker.port);
 	use_daemon(&far);
 	int id = talk_open("reader");
-	talk_subscribe(id, "bells");
+	talk_subscribe(id, topic);
 	mom_close(id);
 	server_stop(&far);
 	use_daemon(&near);
 	int mouth = talk_create();
 	for (int i = 0; i < MESSAGES; i++)
-		say(mouth, "bells", t_text("message number %d", i));
+		say(mouth, topic, t_text("message number %d", i));
 	bye(mouth);
 }
 
-/* one bit, in the file of the shard that holds this text */
+/* one bit, in the file that holds this text */
 static void
 spoil(const char *text)
 {
 	glob_t g;
-	REQUIRE(glob(t_text("%s/shard-0/log-*", broker.store), 0, NULL, &g) == 0, "no log");
+	REQUIRE(glob(t_text("%s/shard-*/log-*", broker.store), 0, NULL, &g) == 0, "no log");
 	for (size_t i = 0; i < g.gl_pathc; i++) {
 		struct stat st;
 		int fd = open(g.gl_pathv[i], O_RDWR);
@@ -86,7 +87,7 @@ static void
 corrupt_is_kept(void)
 {
 	glob_t g;
-	REQUIRE(glob(t_text("%s/corrupt/shard-0-log-*", broker.store), 0, NULL, &g) == 0 && g.gl_pathc == 1, "the damaged segment is not in corrupt/");
+	REQUIRE(glob(t_text("%s/corrupt/shard-*-log-*", broker.store), 0, NULL, &g) == 0 && g.gl_pathc == 1, "the damaged segment is not in corrupt/");
 	globfree(&g);
 	REQUIRE(server_log_has(&broker, "damaged from offset") && server_log_has(&broker, "bytes are lost"), "no line names what is lost");
 }
@@ -124,5 +125,21 @@ TEST(found_while_it_runs, "a bit flips in the store of a running broker: the rea
 	bye(other);
 	use_daemon(&far);
 	all_but(3);
+	corrupt_is_kept();
+}
+
+TEST(other_shard, "a bit flipped in a shard that is not the first: the gap is told to its readers")
+{
+	glob_t g;
+	workers = "--workers 2";
+	messages_wait();
+	REQUIRE(glob(t_text("%s/shard-1/topics/%s/subscribers", broker.store, topic), 0, NULL, &g) == 0, "%s is not in shard 1: take another topic", topic);
+	globfree(&g);
+	server_kill_all(&broker);
+	spoil("message number 17");
+	server_start(&broker);
+	server_start(&far);
+	use_daemon(&far);
+	all_but(17);
 	corrupt_is_kept();
 }

@@ -105,3 +105,22 @@ TEST(other_history, "a copy that was made behind the back of a connected machine
 	hear(id, "bells", "three");
 	bye(id);
 }
+
+TEST(workers_restart, "with two workers either may be restarted more often than the other: a machine that connects anew is no stranger")
+{
+	broker_start(&broker, "broker", 0, "--workers 2");
+	daemon_start(&daemon_, "daemon", broker.port);
+	use_daemon(&daemon_);
+	works();
+	for (int i = 1; i >= 0; i--) {                 /* the second first: shard 0 does not know that incarnation yet */
+		pid_t worker = proc_find(broker.pid, "worker", i), handler = server_child(&broker, "broker_handler");
+		REQUIRE(worker, "no worker %d", i);
+		kill(worker, SIGKILL);
+		WAIT_FOR(!proc_lives(worker), "lives");
+		works();
+		kill(handler, SIGKILL);
+		WAIT_FOR(!proc_lives(handler), "lives");
+		works();
+	}
+	REQUIRE(!server_log_has(&daemon_, "refused"), "the machine was refused");
+}

@@ -4,6 +4,8 @@
 #include <lib/sysv.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,8 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { MOST = 4096 };
 static struct server broker, one;
@@ -200,4 +204,33 @@ TEST(in_use, "port, store, run or spool folder in use: one line that says so, an
 	bye(id);
 	server_stop(&broker);
 	refused(100, "1", t_text("%s %s 0 --db %s --run %s --workers 3", server, broker.ip, broker.store, broker.run));
+}
+
+static int *held;
+
+static void
+hold_the_port(void *unused)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), one_more = 1;
+	(void)unused;
+	inet_pton(AF_INET, broker.ip, &at.sin_addr);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one_more, sizeof one_more);
+	REQUIRE(bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1) == 0, "the port %d", broker.port);
+	__atomic_store_n(held, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(held, __ATOMIC_SEQ_CST) != 2)
+		t_tick();
+	t_sleep_ms(300);
+}
+
+TEST(port_of_predecessor, "a broker started at once after a kill comes up though the port is still held for a moment (by a child of the dead one)")
+{
+	broker_start(&broker, "broker", 0, NULL);
+	server_kill_all(&broker);
+	held = t_shared_memory(sizeof *held);
+	pid_t pid = t_spawn(hold_the_port, NULL);
+	WAIT_FOR(__atomic_load_n(held, __ATOMIC_SEQ_CST) == 1, "nobody holds the port");
+	__atomic_store_n(held, 2, __ATOMIC_SEQ_CST);
+	server_start(&broker);
+	t_join(pid);
 }

@@ -72,6 +72,14 @@ TEST(bytes, "unprintable bytes are shown as \\n, \\t, \\\\ and \\xHH")
 	    "ok subscribe bytes\nok publish bytes\nmessage bytes a\\tb\\\\c\\x01d\n");
 }
 
+TEST(zero_byte, "a line with a zero byte is an error that says so, never a shorter message; the lines around it count")
+{
+	up();
+	says(run_command("printf 'S news\\nP news one\\0two\\n\\0\\nP news three\\nR 20\\nR 0\\n' | '%s'", t_bin("user_main")), 1, "ok subscribe news\n"
+	    "error: a zero byte in the line: a message published here is text\nerror: a zero byte in the line: a message published here is text\n"
+	    "ok publish news\nmessage news three\ntimeout\n");
+}
+
 TEST(two_users, "two user_main talk over two topics")
 {
 	up();

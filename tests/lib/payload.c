@@ -54,6 +54,13 @@ size_of(enum payload_mix mix, uint64_t seed, uint32_t n)
 		return 1024;
 	if (mix == PAYLOAD_SMALL)
 		return PAYLOAD_HEAD + v % 185;
+	if (mix == PAYLOAD_STORM) {
+		if (kind >= 99)
+			return 4096 + v % (252 * 1024 + 1);
+		if (v % 16 == 0)
+			return least;
+		return kind < 60 ? PAYLOAD_HEAD + (v >> 8) % 185 : PAYLOAD_HEAD + (v >> 8) % (4096 - PAYLOAD_HEAD);
+	}
 	if (kind < 90)
 		return (v & 63) == 0 ? least : least + (v >> 6) % (1024 - PAYLOAD_HEAD);
 	if (kind < 99)
@@ -70,6 +77,44 @@ payload_make(void *buffer, enum payload_mix mix, uint32_t publisher, const char 
 	memcpy(buffer, pool() + seed % MOM_MESSAGE_MAX, len);
 	if (len >= sizeof h)
 		memcpy(buffer, &h, sizeof h);
+	return len;
+}
+
+int
+payload_who(const void *data, size_t len, uint32_t *publisher, uint32_t *n)
+{
+	struct head h;
+	if (data == NULL || len < sizeof h)
+		return 0;
+	memcpy(&h, data, sizeof h);
+	*publisher = h.publisher;
+	*n = h.number;
+	return h.magic == MAGIC;
+}
+
+uint64_t
+payload_hash(const void *data, size_t len)
+{
+	const unsigned char *p = data;
+	uint64_t h = mixed(len), v;
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&v, p, 8);
+		h = (h ^ v) * UINT64_C(0x9E3779B97F4A7C15);
+		h ^= h >> 29;
+	}
+	for (; len; len--)
+		h = (h ^ *p++) * UINT64_C(1099511628211);
+	return mixed(h);
+}
+
+size_t
+payload_expected(enum payload_mix mix, uint32_t publisher, const char *topic, uint32_t n, uint64_t *hash)
+{
+	static char *buffer;
+	if (!buffer)
+		buffer = malloc(MOM_MESSAGE_MAX);
+	size_t len = payload_make(buffer, mix, publisher, topic, n);
+	*hash = payload_hash(buffer, len);
 	return len;
 }
 

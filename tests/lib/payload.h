@@ -13,12 +13,19 @@
 enum payload_mix {
 	PAYLOAD_SMALL,           /* 16 to 200 bytes */
 	PAYLOAD_MIX,             /* 90% under 1 KiB, 9% under 16 KiB, 1% up to 1 MiB; one in 64 is empty */
-	PAYLOAD_KIB              /* 1 KiB each */
+	PAYLOAD_KIB,             /* 1 KiB each */
+	PAYLOAD_STORM            /* half 16 to 200 bytes, a third under 4 KiB, one in 16 empty, one in 100 up to 256 KiB */
 };
 enum { PAYLOAD_HEAD = 16, PAYLOAD_STREAMS = 4096 };
 
 /* builds message n into buffer (MOM_MESSAGE_MAX bytes); its length */
 size_t payload_make(void *buffer, enum payload_mix mix, uint32_t publisher, const char *topic, uint32_t n);
+
+/* what bytes say of themselves: 1 and publisher and number, 0 where they are too short, or say nothing */
+int  payload_who(const void *data, size_t len, uint32_t *publisher, uint32_t *n);
+uint64_t payload_hash(const void *data, size_t len);
+/* length and hash of message n, without building it for anybody */
+size_t payload_expected(enum payload_mix mix, uint32_t publisher, const char *topic, uint32_t n, uint64_t *hash);
 
 struct payload_stream { uint64_t id; uint32_t publisher, next; uint64_t offset; char topic[64]; };
 struct payload_judge {

@@ -1,4 +1,4 @@
-/* relay - a TCP relay between daemons and a broker that counts frames, and can hold or cut */
+/* relay - a TCP relay between daemons and a broker that counts frames, and can hold, cut or trickle */
 #include <lib/relay.h>
 #include <lib/t.h>
 #include <arpa/inet.h>
@@ -60,12 +60,30 @@ drop(struct relay *r, int i)
 	r->connections--;
 }
 
+static int
+is_inside(const struct way *w)
+{
+	return w->skip || w->head_bytes;
+}
+
+/* how many of n bytes to pass so that the last one is in the middle of a frame */
+static size_t
+count_to_middle(struct relay *r, int which, struct way *w, const unsigned char *p, size_t n)
+{
+	size_t k = n / 2;
+	count(r, which, w, p, k);
+	if (!is_inside(w))
+		count(r, which, w, p + k++, 1);
+	return is_inside(w) ? k : 0;
+}
+
 /* -1: the connection is broken */
 static int
 pass(struct relay *r, struct pair *p, int from)
 {
 	static unsigned char buffer[CHUNK];
-	ssize_t n = read(p->fd[from], buffer, sizeof buffer);
+	int cut = r->cut_inside[from] != r->cut_inside_done[from], slow = r->trickle_us[from];
+	ssize_t n = read(p->fd[from], buffer, slow ? 1 : sizeof buffer);
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN ? 0 : -1;
 	if (n == 0) {
@@ -73,7 +91,10 @@ pass(struct relay *r, struct pair *p, int from)
 		shutdown(p->fd[!from], SHUT_WR);
 		return p->way[!from].ended ? -1 : 0;
 	}
-	count(r, from, &p->way[from], buffer, (size_t)n);
+	if (cut)
+		n = (ssize_t)count_to_middle(r, from, &p->way[from], buffer, (size_t)n);
+	else
+		count(r, from, &p->way[from], buffer, (size_t)n);
 	for (ssize_t done = 0; done < n;) {
 		ssize_t m = send(p->fd[!from], buffer + done, (size_t)(n - done), MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (m > 0) {
@@ -87,7 +108,12 @@ pass(struct relay *r, struct pair *p, int from)
 			return -1;
 		}
 	}
-	return 0;
+	if (slow)
+		usleep((useconds_t)slow);
+	if (!cut || !is_inside(&p->way[from]))
+		return 0;
+	r->cut_inside_done[from] = r->cut_inside[from];
+	return -1;
 }
 
 static void
@@ -191,4 +217,11 @@ relay_cut(struct relay *r)
 {
 	r->cuts++;
 	WAIT_FOR(r->cuts_done == r->cuts, "the relay keeps %d connections", r->connections);   /* it may be connected anew by now */
+}
+
+void
+relay_cut_inside(struct relay *r, enum relay_way way)
+{
+	r->cut_inside[way]++;
+	WAIT_FOR(r->cut_inside_done[way] == r->cut_inside[way], "the relay saw no frame to cut in %s", way == RELAY_UP ? "up" : "down");
 }

@@ -1,4 +1,4 @@
-/* relay - a TCP relay between daemons and a broker that counts frames, and can hold or cut
+/* relay - a TCP relay between daemons and a broker that counts frames, and can hold, cut or trickle
  *
  * It runs in a process of its own; the counters are in shared memory. Up is from daemon to broker. */
 #ifndef RELAY_H
@@ -16,8 +16,11 @@ struct relay {
 	int  target;
 	atomic_int  port, connections, accepted;
 	atomic_int  hold[2];           /* 1: nothing is read in that way */
+	atomic_int  trickle_us[2];     /* not 0: a byte at a time in that way, with such a pause after each */
+	atomic_int  cut_inside[2];     /* grows: the next connection that is in the middle of a frame of that way is closed there */
 	atomic_int  cuts;              /* grows: all connections are closed at once, half a frame or not */
 	volatile int cuts_done;       /* by the relay: so many cuts are made */
+	volatile int cut_inside_done[2];
 	atomic_long bytes[2], frames[2][RELAY_TYPES], strange[2];      /* strange: no frame begins here */
 };
 
@@ -26,4 +29,5 @@ struct relay *relay_start(struct server *broker);
 long relay_frames(struct relay *r, enum relay_way way, int but, int and_but, int nor);
 void relay_hold(struct relay *r, int hold);     /* both ways */
 void relay_cut(struct relay *r);
+void relay_cut_inside(struct relay *r, enum relay_way way);   /* waits until it is done: needs traffic that way */
 #endif

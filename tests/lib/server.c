@@ -87,7 +87,7 @@ server_exec(struct server *s, int ready)
 	argv[n++] = "--ready-fd";
 	argv[n++] = fd;
 	for (int i = 0; s->extra[i]; i++)
-		argv[n++] = s->extra[i];
+		argv[n++] = (char *)(uintptr_t)s->extra[i];
 	argv[n] = NULL;
 	int in = open("/dev/null", O_RDONLY), out = open(s->out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	int log = open(s->log, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -143,6 +143,13 @@ server_await_ready(struct server *s)
 	} else {
 		REQUIRE(strncmp(line, "ready ", 6) == 0 && strstr(line, s->run), "%s said: %s", s->name, line);
 	}
+}
+
+void
+server_await_again(struct server *s)
+{
+	if (ready_fd[number_of(s)] >= 0)
+		server_await_ready(s);
 }
 
 void

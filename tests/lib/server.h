@@ -16,7 +16,7 @@ struct server {
 	int  is_broker, port;
 	pid_t pid;                       /* 0: not running */
 	char *run, *store, *log, *out;   /* folders (store: --db or --spool), stderr, stdout; log is appended to over restarts */
-	char *extra[16];                 /* further arguments, kept over restarts; NULL ends */
+	const char *extra[16];               /* further arguments, kept over restarts; NULL ends */
 	const char *fault;               /* MOM_FAULT of the next start, or NULL */
 };
 
@@ -29,6 +29,7 @@ void daemon_plan(struct server *s, const char *name, int port);
 void server_start(struct server *s);            /* again, with the same arguments and port */
 void server_start_unready(struct server *s);    /* fork and exec only */
 void server_await_ready(struct server *s);
+void server_await_again(struct server *s);      /* the same where its start may have been awaited already */
 int  server_run_to_end(struct server *s);       /* for starts that must fail: exit status, -1 if it had to be killed */
 
 void server_stop(struct server *s);             /* SIGTERM; must exit 0, and none of its processes or objects may be left */

@@ -60,6 +60,22 @@ t_fail(const char *file, int line, const char *what, const char *format, ...)
 	_exit(1);
 }
 
+void
+t_say(const char *format, ...)
+{
+	char text[2000];
+	va_list list;
+	int n = snprintf(text, sizeof text, "note: ");
+	va_start(list, format);
+	n += vsnprintf(text + n, sizeof text - (size_t)n - 1, format, list);
+	va_end(list);
+	if ((size_t)n > sizeof text - 2)
+		n = sizeof text - 2;
+	text[n++] = '\n';
+	if (write(1, text, (size_t)n) < 0)
+		return;
+}
+
 static char *
 text_of(const char *before, const char *format, va_list list)
 {
@@ -227,6 +243,18 @@ t_allow_log(const char *words)
 {
 	REQUIRE(t_state->allowed_count < 4, "too many");
 	snprintf(t_state->allowed[t_state->allowed_count++], sizeof t_state->allowed[0], "%s", words);
+}
+
+void
+t_remark(const char *format, ...)
+{
+	char line[1000];
+	va_list list;
+	va_start(list, format);
+	vsnprintf(line, sizeof line, format, list);
+	va_end(list);
+	printf("  note: %s\n", line);
+	fflush(stdout);
 }
 
 void

@@ -48,6 +48,8 @@ void t_fail(const char *file, int line, const char *what, const char *format, ..
     __attribute__((noreturn, format(printf, 4, 5)));
 void t_note(const char *file, int line, const char *what, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+void t_say(const char *format, ...) __attribute__((format(printf, 1, 2)));      /* a line for whoever reads the run: `note: ...` */
+
 const char *t_dir(void);                       /* the case's folder */
 char *t_path(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* a path in it (never freed) */
 char *t_text(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* printf into new memory (never freed) */
@@ -64,6 +66,8 @@ void  t_sleep_ms(int ms);                      /* only where the passing of time
 int64_t t_now_ms(void);
 int   t_is_long(void);                         /* LONG=1 */
 void  t_allow_log(const char *words);          /* a log line with these words is no failure in this case */
+
+void  t_remark(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* a line that is shown though the case passes: counts, what was left out */
 
 struct t_rng { uint64_t state; };
 void     t_rng_init(struct t_rng *r, uint64_t salt);   /* from SEED and salt: the same at every run */

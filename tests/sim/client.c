@@ -38,7 +38,7 @@ flush(int id, int stream)
 static void
 publish(void)
 {
-	static char bytes[MOM_MESSAGE_MAX];
+	static char bytes[PAYLOAD_MOST];
 	int id = begin(), stream = judge_stream(me), r;
 	mom_set_option(id, MOM_OPT_TIMEOUT_MS, 1000 + (long)world_random(20000));
 	while (c->begun < c->count) {

@@ -4,7 +4,7 @@
 #include <mom.h>
 #include <stdint.h>
 
-enum { TOPICS = 4, STREAMS = 256, CLIENTS = 8, NUMBERS = 512 };
+enum { TOPICS = 4, STREAMS = 256, CLIENTS = 8, PAYLOAD_MOST = 300000 };
 
 struct client {
 	int subscriber, machine, pid, topics;     /* topics: bits */

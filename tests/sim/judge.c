@@ -181,7 +181,7 @@ judge_order(int client, struct stream *s, int topic, unsigned number, const stru
 static void
 judge_message(int client, const struct mom_message *m)
 {
-	static char expected[MOM_MESSAGE_MAX];
+	static char expected[PAYLOAD_MOST];
 	unsigned head[3] = { 0 };
 	if (m->flags & MOM_GAP) {
 		sim_fault("subscriber %d is told of a gap: %.*s", client, (int)m->len, (const char *)m->data);

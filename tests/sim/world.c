@@ -404,7 +404,7 @@ choose_client(struct client *c, int subscriber, int machine)
 	c->pause_us = sim_chance(2) ? 0 : (int)sim_below(subscriber ? 50 * MS : 400 * MS);
 	c->flags = sim_chance(2) ? 0 : flags[sim_below(4)];
 	c->count = 1 + (int)sim_below(sim_chance(4) ? 200 : 30);
-	c->largest = sim_chance(16) ? 300000 : sim_chance(4) ? 20000 : 200;
+	c->largest = sim_chance(16) ? PAYLOAD_MOST : sim_chance(4) ? 20000 : 200;
 	if (c->largest > 20000 && c->count > 12)
 		c->count = 12;
 	if (sim_chance(2))

@@ -148,21 +148,21 @@ TEST(garbage, "lengths, counters and pads that cannot be are found broken, never
 		ring_reader_init(&r, s->ring, SMALL_RING, 0);
 		REQUIRE(ring_next(&r, &broken) == NULL && broken, "kind %d was taken", kind);
 		ring_reader_init(&r, s->ring, SMALL_RING, 0);
-		REQUIRE(ring_copy(&r, copy, &broken) == NULL && broken, "kind %d was copied", kind);
+		REQUIRE(ring_copy(&r, copy, sizeof copy, &broken) == NULL && broken, "kind %d was copied", kind);
 	}
 	teardown();
 }
 
 TEST(wraps_early, "small traffic stays in the first pages; a window always still fits behind an early wrap")
 {
-	size_t size = RING_WINDOW;
+	size_t size = UNIT_RING(MOM_MESSAGE_MAX);
 	struct ring *ring = calloc(1, sizeof *ring + size);
 	struct ring_writer w;
 	struct ring_reader r;
 	uint64_t highest = 0;
 	int broken;
-	ring_writer_init(&w, ring, RING_CLIENT, 0);
-	ring_reader_init(&r, ring, RING_CLIENT, 0);
+	ring_writer_init(&w, ring, WINDOW, 0);
+	ring_reader_init(&r, ring, WINDOW, 0);
 	for (uint64_t i = 1; i < 100000; i++) {
 		char *at = ring_reserve(&w, RECORD_HEADER + (uint32_t)(i % 4 * 8));
 		REQUIRE(at, "full at %llu", (unsigned long long)i);

@@ -1,5 +1,6 @@
 /* seglog - the log in segments: what a crash leaves, what a start makes of it (db/README.md, S2 to S6) */
 #include <lib/t.h>
+#include "common/crc32c.h"
 #include "common/fdio.h"
 #include "common/seglog.h"
 #include <errno.h>
@@ -52,7 +53,7 @@ static struct seen
 reopen(struct seglog *l, int dir)
 {
 	struct seen s = { 0 };
-	REQUIRE(seglog_open(l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, see, &s) == 0, "open");
+	REQUIRE(seglog_open(l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, see, &s) == 0, "open");
 	return s;
 }
 
@@ -224,7 +225,7 @@ TEST(damage_is_told, "a byte that changed below what was on disk: what is sound 
 		char *path = t_text("%s/log-%016llx", sub, (unsigned long long)base);
 		seglog_close(&l);
 		spoil(path, offsets[bad] - base + SEGLOG_HEADER + 60);
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
 		REQUIRE(t.count == 5 && t.gaps == 1, "record %d spoilt: %zu records, %d gaps", bad, t.count, t.gaps);
 		REQUIRE(t.gap_from == offsets[bad] && t.gap_to == offsets[bad + 1] - (bad == 4 ? RECORD_HEADER : 0), "the gap is from %llx to %llx",
 		    (unsigned long long)t.gap_from, (unsigned long long)t.gap_to);
@@ -233,7 +234,7 @@ TEST(damage_is_told, "a byte that changed below what was on disk: what is sound 
 		REQUIRE(access(t_text("%s/corrupt/test-log-%016llx", sub, (unsigned long long)base), F_OK) == 0, "the damaged file is not kept");
 		seglog_close(&l);
 		again = (struct told){ .count = 0 };
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, tell, &again) == 0, "not taken up again");
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &again) == 0, "not taken up again");
 		REQUIRE(memcmp(&t, &again, sizeof t) == 0, "the next start finds %zu records, %d gaps", again.count, again.gaps);
 		seglog_close(&l);
 		close(dir);
@@ -287,10 +288,56 @@ TEST(lost_files, "a segment without its header, or gone as a whole: a gap says s
 			unlink(path);
 		else
 			spoil(path, 20);
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
 		REQUIRE(t.count == 2 && t.numbers[1] == 3, "%zu records", t.count);
 		t = read_all(&l, dir, base[0]);
 		REQUIRE(t.count == 2 && t.gaps == 1 && t.gap_from == base[1] && t.gap_to == base[2], "%zu records, %d gaps", t.count, t.gaps);
+		seglog_close(&l);
+		close(dir);
+	}
+}
+
+/* A copy of a segment's file under the name of one that begins 8 bytes later; as_its_own: with a header that says so. */
+static void
+stray_copy(const char *sub, uint64_t base, int as_its_own)
+{
+	size_t n;
+	int dir = open(sub, O_RDONLY | O_DIRECTORY);
+	char *bytes = fdio_load(dir, t_text("log-%016llx", (unsigned long long)base), &n, SEGMENT);
+	REQUIRE(bytes, "load");
+	if (as_its_own) {
+		put_u64(bytes + 16, base + 8);
+		put_u32(bytes + 60, crc32c(0, bytes, 60));
+	}
+	REQUIRE(fdio_replace(dir, t_text("log-%016llx", (unsigned long long)base + 8), bytes, n, 0) == 0, "write");
+	free(bytes);
+	close(dir);
+}
+
+TEST(overlapping_files, "a file that lies across the log's own segments is set aside by name: nothing of the log is lost, recovery and readers agree")
+{
+	for (int way = 0; way < 4; way++) {            /* between two segments, or behind the last one's END; with its own header or another's */
+		struct seglog l;
+		struct told t = { .count = 0 };
+		char *sub = t_path("way-%d", way);
+		mkdir(sub, 0700);
+		int dir = open(sub, O_RDONLY | O_DIRECTORY);
+		reopen(&l, dir);
+		for (uint64_t i = 0; i < 2; i++) {
+			append(&l, 2 * i + 1, 20);
+			append(&l, 2 * i + 2, 20);
+			REQUIRE(seglog_roll(&l) == 0, "roll");
+		}
+		uint64_t first = l.files[0].base, last = l.files[1].base, empty = l.base;
+		seglog_close(&l);
+		if (way & 1)
+			REQUIRE(unlink(t_text("%s/log-%016llx", sub, (unsigned long long)empty)) == 0, "unlink");
+		stray_copy(sub, way & 1 ? last : first, way & 2);
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(t.count == 4 && t.gaps == 0, "way %d: %zu records, %d gaps", way, t.count, t.gaps);
+		t = read_all(&l, dir, first);
+		REQUIRE(t.count == 4 && t.gaps == 0, "way %d: a reader gets %zu records, %d gaps", way, t.count, t.gaps);
+		REQUIRE(access(t_text("%s/corrupt/test-log-%016llx", sub, (unsigned long long)(way & 1 ? last : first) + 8), F_OK) == 0, "way %d: it is not kept", way);
 		seglog_close(&l);
 		close(dir);
 	}
@@ -327,10 +374,29 @@ TEST(packed, "a segment written anew keeps what is needed at the same offsets, f
 	REQUIRE(seglog_pack(&l, 0, UINT64_MAX, keep_some, &every) == 0, "pack again: %s", strerror(errno));
 	seglog_close(&l);
 	t = (struct told){ .count = 0 };
-	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
 	REQUIRE(t.count == 3 && t.numbers[0] == 32 && t.numbers[2] == 72, "%zu records", t.count);
 	t = read_all(&l, dir, base);
 	REQUIRE(t.count == 3 && t.gaps == 0, "%zu records", t.count);
+	seglog_close(&l);
+}
+
+TEST(packed_tail, "a reader whose place lies behind all that is left of a packed segment goes on with the next one")
+{
+	struct seglog l;
+	uint64_t offsets[9], every = 4;
+	int dir = folder();
+	reopen(&l, dir);
+	for (uint64_t i = 1; i <= 7; i++)
+		offsets[i] = append(&l, i, 200);
+	REQUIRE(seglog_roll(&l) == 0, "roll");
+	append(&l, 8, 20);
+	REQUIRE(seglog_sync(&l) == 0, "sync");
+	REQUIRE(seglog_pack(&l, 0, UINT64_MAX, keep_some, &every) == 0, "pack: %s", strerror(errno));
+	for (uint64_t i = 1; i <= 7; i++) {
+		struct told t = read_all(&l, dir, offsets[i]);
+		REQUIRE(t.count == (i <= 4 ? 2 : 1) && t.numbers[t.count - 1] == 8, "from record %llu: %zu", (unsigned long long)i, t.count);
+	}
 	seglog_close(&l);
 }
 

@@ -1,0 +1,57 @@
+/* crew - the clients of a storm: processes that publish or receive without end, write their history, die in every way, and are replaced
+ *
+ *     crew_begin(folder, "a,b");                           histories go there; all clients use these topics
+ *     crew_add(&daemon, CREW_PUBLISHER, CREW_NAMED, MOM_ASYNC);
+ *     while (storm) crew_tend();                           puts a new process where one is gone
+ *     crew_order(i, ORDER_EXEC); crew_kill(i);
+ *     crew_drain();                                        publishers flush and go, subscribers read to the end; all end well
+ *
+ * A named client's next process opens the same name, at once. Every process is a publisher number of its own (history.h). */
+#ifndef CREW_H
+#define CREW_H
+
+#include <lib/server.h>
+#include <stdatomic.h>
+#include <storm/history.h>
+
+enum { CREW_MAX = 64, CREW_GHOSTS = 64, CREW_TOPICS = 8 };
+enum crew_job { CREW_PUBLISHER, CREW_SUBSCRIBER };
+enum crew_how { CREW_ANONYMOUS = 0, CREW_NAMED = 1, CREW_MANUAL = 2 };       /* MANUAL: MOM_OPT_MANUAL_ACK */
+enum crew_order {
+	ORDER_NONE,
+	ORDER_FORK,                  /* a forked child keeps the descriptors, the client itself dies */
+	ORDER_EXEC,                  /* becomes another program, with the same pid */
+	ORDER_CLOSE,                 /* closes its descriptors and goes on */
+	ORDER_LEAVE,                 /* close or destroy, and begins anew in the same process */
+	ORDERS
+};
+
+struct crew_client {
+	char run[256], name[65];
+	enum crew_job job;
+	int  how, number, tempo_ms;  /* tempo_ms: a publisher's longest pause */
+	unsigned flags;
+	struct server *daemon;
+	pid_t pid;                   /* 0: to be started */
+	int  started;                /* how many processes so far */
+	/* shared */
+	atomic_int order, stop, working, done;
+	atomic_long count;           /* sent or got, over all processes */
+};
+
+extern struct crew_client *crew;             /* crew_size of them, in shared memory */
+extern int crew_size;
+extern long crew_deaths[ORDERS + 1];         /* [ORDER_NONE]: plain kill -9 */
+
+void crew_begin(const char *folder, const char *topics);
+struct crew_client *crew_add(struct server *daemon, enum crew_job job, int how, unsigned flags);
+void crew_tend(void);
+void crew_kill(int i);                       /* kill -9, reaped */
+void crew_order(int i, enum crew_order order);
+void crew_working(void);                     /* waits until every client is */
+void crew_drain(void);
+int  crew_subscribers(const struct server *daemon);
+uint32_t crew_publisher_number(void);        /* the next free one */
+const char *crew_folder(void);
+const char *crew_topic(int i);               /* NULL behind the last */
+#endif
