@@ -74,6 +74,7 @@ void
 judge_ends(int stream, int topic, unsigned number, int code)
 {
 	struct message *m = &j->stream[stream].topic[topic].m[number];
+	sim_note("published %d/%d/%u: %d", stream, topic, number, code);
 	if (code == 0 && !(world_client(j->stream[stream].client)->flags & MOM_ASYNC)) {
 		m->told = ACKED;
 		j->published++;
@@ -124,7 +125,7 @@ judge_session(int client)
 	if (world_client(client)->name[0] == '\0')
 		memset(r, 0, sizeof *r);
 	for (int k = 0; k < TOPICS; k++)
-		r->topic[k].handed = r->topic[k].asked = r->topic[k].acked;   /* the last session may have ended before it acknowledged */
+		r->topic[k].handed = r->topic[k].asked = r->power_cut ? 0 : r->topic[k].acked;   /* the last one may have ended before it acknowledged */
 }
 
 void
@@ -205,6 +206,7 @@ judge_message(int client, const struct mom_message *m)
 	if (s->id && s->id != m->publisher)
 		sim_fault("stream %u has two publishers", head[0]);
 	s->id = m->publisher;
+	sim_note("gets %u/%u/%u, offset %llx%s", head[0], head[1], head[2], (unsigned long long)m->offset, m->flags & MOM_REDELIVERED ? ", again" : "");
 	judge_order(client, s, (int)head[1], head[2], m);
 	j->reader[client].topic[head[1]].handed = m->offset;
 	if (m->offset > j->reader[client].topic[head[1]].highest)
