@@ -7,7 +7,7 @@
 #include <mom/limits.h>
 #include <stdatomic.h>
 
-enum { IPC_LAYOUT = 1, PAGE = 4096 };
+enum { IPC_LAYOUT = 2, PAGE = 4096 };
 typedef _Atomic uint64_t word64;
 typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;
@@ -156,6 +156,7 @@ struct client_segment {
 	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
 	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
 	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
+	word64   before[SHARDS_MAX];                      /* forwarder: REDELIVERED below: a power cut took what the last owner was handed; at first UINT64_MAX, until the broker says */
 	word32   behind;                                  /* forwarder: more waits in the spool */
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
 	_Alignas(64) word32 asleep;                       /* libmom: post the semaphore after a change */

@@ -141,7 +141,8 @@ mail_next(struct handle *h, struct mom_message *m)
 		if (is_unsubscribed(h, p, &r))
 			continue;
 		*m = (struct mom_message){ record_topic(p), record_data(p, &r), record_data_len(&r), r.publisher, r.offset, r.time,
-			r.offset <= atomic_load_explicit(&c->again[r.shard], memory_order_relaxed) ? MOM_REDELIVERED : 0 };
+			r.offset <= atomic_load_explicit(&c->again[r.shard], memory_order_relaxed) ||
+			r.offset < atomic_load_explicit(&c->before[r.shard], memory_order_relaxed) ? MOM_REDELIVERED : 0 };
 		return 1;
 	}
 	return broken ? handle_poisoned(h) : 0;

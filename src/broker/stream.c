@@ -119,7 +119,7 @@ stream_listed(void *with, const void *bytes)
 }
 
 int
-stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from)
+stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from, uint64_t head)
 {
 	struct record list = { .type = REC_LIST };
 	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir, .from = from, .record_most = RECORD_MOST(message) };
@@ -133,6 +133,7 @@ stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_
 	list.aux = s->told;
 	list.offset = s->at;
 	list.number = s->expired_below;
+	list.publisher = head > s->as_of ? head : s->as_of;     /* no connection before this one was shown more */
 	record_make(s->out, &list, NULL, NULL, 0);
 	s->told = 0;
 	s->started = 1;

@@ -258,7 +258,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 		if (gone)
 			atomic_store(&m->segment->notice, NOTICE_MACHINE_EXPIRED);
 		else
-			members_load_words(d, i);
+			members_load_words(d, i, m->owner);
 		unit_end(d);
 	} else
 		member_reset_mail(m->segment, m->ring);
@@ -475,7 +475,9 @@ member_take_up(struct daemon *d, uint32_t i)
 	m->fresh = 1;
 	if (member_segment(d, i) < 0)
 		log_fatal(EXIT_SYSTEM, "shmget for client %u: %s: %s", i, strerror(errno), ipcq_hint(errno));
-	members_load_words(d, i);
+	int exact = members_load_words(d, i, m->owner - 1);
+	for (uint32_t k = 0; m->durable && !exact && k < SHARDS_MAX; k++)
+		atomic_store(&m->segment->before[k], UINT64_MAX);
 	members_load_ring(d, i);
 }
 

@@ -279,9 +279,14 @@ members_save_words(struct daemon *d, uint32_t slot)
 	char name[32], text[SHARDS_MAX * 80 + 128];
 	if (c == NULL)
 		return;
-	size_t n = (size_t)sprintf(text, "mom words 1 id %016llx\n", (unsigned long long)m->id);
+	int away = m->state == SLOT_AWAY;              /* and these are its last words */
+	for (uint32_t k = 0; k < d->shards; k++)
+		away = away && atomic_load(&c->before[k]) != UINT64_MAX;
+	size_t n = (size_t)sprintf(text, "mom words 1 id %016llx owner %u away %d\n", (unsigned long long)m->id, m->owner, away);
 	for (uint32_t k = 0; k < d->shards; k++) {
-		uint64_t handed = atomic_load(&c->handed[k]), again = atomic_load(&c->again[k]);
+		uint64_t handed = atomic_load(&c->handed[k]), again = atomic_load(&c->again[k]), before = atomic_load(&c->before[k]);
+		if (before != UINT64_MAX && before > again)
+			again = before - 1;
 		n += (size_t)sprintf(text + n, "shard %u acked %llx again %llx first %llx\n", k, (unsigned long long)atomic_load(&c->acked[k]),
 		    (unsigned long long)(handed > again ? handed : again), (unsigned long long)atomic_load(&c->first[k]));
 	}
@@ -291,16 +296,18 @@ members_save_words(struct daemon *d, uint32_t slot)
 		m->saved_ack = digest;
 }
 
-void
-members_load_words(struct daemon *d, uint32_t slot)
+int
+members_load_words(struct daemon *d, uint32_t slot, uint32_t owner)
 {
 	struct member *m = &d->members[slot];
 	char name[32], *rest = NULL;
 	unsigned long long id, acked, again, first;
-	unsigned k;
+	unsigned k, of = 0;
+	int away = 0, exact = 0;
 	slot_file(name, sizeof name, "words", slot);
 	char *text = load_text(d, name), *line = text ? strtok_r(text, "\n", &rest) : NULL;
-	if (line && sscanf(line, "mom words 1 id %llx", &id) == 1 && id == m->id) {
+	if (line && sscanf(line, "mom words 1 id %llx owner %u away %d", &id, &of, &away) >= 1 && id == m->id) {
+		exact = away && of == owner;
 		while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
 			if (sscanf(line, "shard %u acked %llx again %llx first %llx", &k, &acked, &again, &first) != 4 || k >= SHARDS_MAX)
 				continue;
@@ -310,6 +317,7 @@ members_load_words(struct daemon *d, uint32_t slot)
 		}
 	}
 	free(text);
+	return exact;
 }
 
 int

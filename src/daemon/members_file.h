@@ -4,7 +4,7 @@
 #include "daemon/daemon.h"
 void members_read(struct daemon *d);                     /* the list into d->members; ends the program where it is damaged */
 void members_save_words(struct daemon *d, uint32_t slot);   /* of a durable client: acked and handed a shard; only where they changed */
-void members_load_words(struct daemon *d, uint32_t slot);
+int  members_load_words(struct daemon *d, uint32_t slot, uint32_t owner);   /* 1: they were written after that owner had ended: nothing was handed since */
 void members_save_ring(struct daemon *d, uint32_t slot);    /* what is not acknowledged yet */
 void members_load_ring(struct daemon *d, uint32_t slot);
 int  members_has_ring(struct daemon *d, uint32_t slot);

@@ -61,6 +61,14 @@ on_gap(const char *record, const struct record *r)
 	spool_chosen(record);
 }
 
+/* A new segment whose owner's last words a power cut took: all that the broker showed before now may have been handed out. */
+static void
+client_before(struct slot *v, const struct record *r)
+{
+	if (v->segment && atomic_load(&v->segment->before[r->shard]) == UINT64_MAX)
+		atomic_store(&v->segment->before[r->shard], r->publisher);
+}
+
 /* The broker has forgotten it: whoever uses it is told. */
 static void
 client_forgotten(struct slot *v)
@@ -77,6 +85,8 @@ on_change(const char *record, const struct record *r)
 	routes_change(&f.routes, r, record_topic(record));
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];
+		if (r->type == REC_LIST)
+			client_before(v, r);
 		if ((r->type == REC_LIST && (uint32_t)v->id < r->number) || (r->type == REC_DESTROY && r->flags & REC_F_EXPIRED && v->id == r->publisher))
 			client_forgotten(v);
 	}

@@ -13,7 +13,7 @@ struct stream {
 	uint64_t id;
 	struct { unsigned next; struct message *m; unsigned room; } topic[TOPICS];
 };
-struct seen { int some; unsigned next, from; };   /* next number; from: at the latest */
+struct seen { int some; unsigned next, from, owed; };      /* next number; from: at the latest; owed: what is not acknowledged begins here at the latest */
 struct reader {
 	int power_cut;                            /* its machine lost power since its last session */
 	struct { int subscribed; uint64_t highest, handed, acked, asked; } topic[TOPICS];      /* highest: ever; handed: in this session */
@@ -118,12 +118,23 @@ judge_payload(char *bytes, int stream, int topic, unsigned number, unsigned larg
 
 /* ---- subscribers ---- */
 
+/* What was not acknowledged has to come again. */
+static void
+judge_resumed(struct reader *r)
+{
+	for (int s = 0; s < j->streams; s++)
+		for (int k = 0; k < TOPICS; k++)
+			if (r->seen[s][k].some)
+				r->seen[s][k].next = r->seen[s][k].owed;
+}
+
 void
 judge_session(int client)
 {
 	struct reader *r = &j->reader[client];
 	if (world_client(client)->name[0] == '\0')
 		memset(r, 0, sizeof *r);
+	judge_resumed(r);
 	for (int k = 0; k < TOPICS; k++)
 		r->topic[k].handed = r->topic[k].asked = r->power_cut ? 0 : r->topic[k].acked;   /* the last one may have ended before it acknowledged */
 }
@@ -142,8 +153,12 @@ judge_subscribed(int client, int topic)
 void
 judge_asks(int client)
 {
-	for (int k = 0; k < TOPICS; k++)
-		j->reader[client].topic[k].asked = j->reader[client].topic[k].handed;
+	struct reader *r = &j->reader[client];
+	for (int k = 0; k < TOPICS; k++) {
+		r->topic[k].asked = r->topic[k].handed;
+		for (int s = 0; s < j->streams; s++)
+			r->seen[s][k].owed = r->seen[s][k].some ? r->seen[s][k].next : 0;
+	}
 }
 
 static int
@@ -166,7 +181,7 @@ judge_order(int client, struct stream *s, int topic, unsigned number, const stru
 	else if (again && m->offset <= r->topic[topic].acked && !r->power_cut)
 		sim_fault("subscriber %d got %d/%d/%u again, which it had acknowledged", client, (int)(s - j->stream), topic, number);
 	if (again && number < seen->next)
-		seen->next = number;
+		return;
 	unsigned expect = seen->some ? seen->next : seen->from;
 	for (unsigned n = expect; n < number; n++)
 		if (!may_be_gone(s, &s->topic[topic].m[n])) {
@@ -175,6 +190,8 @@ judge_order(int client, struct stream *s, int topic, unsigned number, const stru
 		}
 	if (seen->some && number < seen->next && !(s->topic[topic].m[number].fast && j->power_cuts != s->power_cuts))
 		sim_fault("subscriber %d got %d/%d/%u after %u", client, (int)(s - j->stream), topic, number, seen->next - 1);
+	if (!seen->some)
+		seen->owed = number;
 	seen->some = 1;
 	seen->next = number + 1;
 }

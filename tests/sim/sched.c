@@ -297,7 +297,7 @@ sim_sleep(const void *channel, int64_t until)
 	p->channel = channel;
 	p->timed_out = 0;
 	p->asleep_since = S.now;
-	p->sleep++;
+	p->sleep = ++S.sleeps;
 	if (until != NEVER)
 		event_add((struct event){ .at = until > S.now ? until : S.now, .kind = EVENT_TIMER, .what = p, .sleep = p->sleep });
 	switch_away();

@@ -68,7 +68,7 @@ struct machine {
 enum { EVENT_WAKE, EVENT_TIMER, EVENT_CALL };
 
 struct sim {
-	uint64_t seed, random, hash;
+	uint64_t seed, random, hash, sleeps;
 	int64_t now, calls, switches, due;        /* due: of the next event */
 	struct proc *cur, procs[PROCS];
 	struct machine machines[MACHINES];

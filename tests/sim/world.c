@@ -426,11 +426,11 @@ world_begin(void)
 	S.switch_one_in = switches[sim_below(4)];
 	S.block_mean = means[sim_below(4)];
 	int workers = sim_chance(4) ? 2 : 1;
-	snprintf(w->broker, sizeof w->broker, "10.0.0.1 8080 --insecure --db /db --run /run --workers %d%s", workers, S.trace > 1 ? " -v" : "");
+	snprintf(w->broker, sizeof w->broker, "10.0.0.1 8080 --insecure --db /db --run /run --workers %d", workers);
 	disk_make(0, "/db");
 	disk_make(0, "/run");
 	for (int m = 1; m < w->machines; m++) {
-		snprintf(w->daemon[m], sizeof w->daemon[m], "10.0.0.1 8080 --run /run --spool /spool%s", S.trace > 1 ? " -v" : "");
+		snprintf(w->daemon[m], sizeof w->daemon[m], "10.0.0.1 8080 --run /run --spool /spool");
 		disk_make(m, "/run");
 		disk_make(m, "/spool");
 	}
