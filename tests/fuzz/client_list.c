@@ -125,7 +125,7 @@ run_words(void)
 {
 	struct daemon d;
 	new_daemon(&d);
-	members_load_words(&d, 0);
+	members_load_words(&d, 0, 1);
 	struct client_segment *c = d.members[0].segment;
 	for (uint32_t k = 0; k < SHARDS_MAX; k++)
 		FUZZ_CHECK(c->acked[k] == c->handed[k]);
@@ -235,7 +235,7 @@ fuzz_seeds(fuzz_seed_fn seed)
 	    "durable 0 shm -1 sem -1 nonce 00112233445566778899aabbccddeeff name -\n");
 	seed_text(seed, "clients-hostile", 1, "mom clients 1 boot x next 1025\nslot 0 state 1 generation 1 owner 1 id 0000000700000001 uid 1000 pid 42 started 4711 "
 	    "durable 7 shm 5 sem 6 nonce 00 name ../\033[2J\n");
-	seed_text(seed, "words", 2, "mom words 1 id 0000000700000005\nshard 0 acked 10 again 20 first 30\nshard 63 acked 1 again 2 first 3\nshard 64 acked 1\n");
+	seed_text(seed, "words", 2, "mom words 1 id 0000000700000005 owner 1 away 1\nshard 0 acked 10 again 20 first 30\nshard 63 acked 1 again 2 first 3\nshard 64 acked 1\n");
 	struct record r = { .type = REC_MESSAGE, .topic_len = 4, .number = 1 };
 	n += record_make(b + n, &r, "news", "hello", 5);
 	n += record_make(b + n, &r, "news", "world!", 6);
