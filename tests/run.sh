@@ -49,7 +49,6 @@ run_case() {
 	if [ "$status" = 0 ] && grep -q "^ok $title" "$work/out.$n"; then
 		echo "ok $title $seconds s"
 		grep '^  note: ' "$work/out.$n"
-		sed -n 's/^note: /    /p' "$work/out.$n"
 		echo "${ms:-0} $title" >>"$work/passed"
 	else
 		grep -q "^FAIL $title:" "$work/out.$n" || echo "FAIL $title: the test program ended with status $status" >>"$work/out.$n"

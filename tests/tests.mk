@@ -23,9 +23,14 @@ $(filter-out %/images,$(TEST_PROGRAMS)): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST
 DISK_CALLS = openat close write pwrite ftruncate renameat unlinkat fsync fdatasync fallocate getrandom
 $(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/disk.o $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
+# what a case preloads into a server
+$(TESTS_OUT)/shim/%.so: tests/shim/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -shared -o $@ $< -ldl
+$(TESTS_OUT)/integration/slow_disk: | $(TESTS_OUT)/shim/slow_sync.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
-FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line
+FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
 TEST_PROGRAMS += $(FUZZ_REPLAYS)
@@ -62,7 +67,7 @@ $(OBJ)/sim/client.o: tests/sim/client.c
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 $(OBJ)/sim/%.o: tests/sim/%.c
 	@mkdir -p $(@D)
-	@echo "  CC $@"; $(CC) $(filter-out -O1 -fsanitize-coverage=%,$(CFLAGS_ALL)) -O2 -DSIM_PROGRAMS='"build/sim"' -MMD -MP -c -o $@ $<
+	@echo "  CC $@"; $(CC) $(filter-out -O1 -fsanitize-coverage=%,$(CFLAGS_ALL)) -O2 -MMD -MP -c -o $@ $<
 build/sim/calls: tests/sim/calls.h
 	@mkdir -p $(@D)
 	@sed -n 's/^.*[ *]sim_\([a-z0-9_]*\)(.*/\1 sim_\1/p' $< >$@

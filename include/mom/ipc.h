@@ -99,7 +99,7 @@ enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */, SLO
 
 struct slot_word {                    /* mom_daemon */
 	word32 state, owner;          /* owner grows with every process that gets the slot */
-	id_word segment;
+	id_word segment, sem;
 	word32 generation, durable;
 	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
 	word64 id;                    /* global id */

@@ -15,7 +15,8 @@ enum {
 	QUEUE_DRAIN       = 1024,               /* tickets taken before looking at the rings: bounds the time between looks */
 	HELLO_MAX         = 256,                /* bytes a stranger may make us read before the handshake is done */
 	HANDSHAKE_MS      = 3000,               /* a peer that takes longer is dropped */
-	STRANGERS_MAX     = 64,                 /* connections in the handshake at once; more wait in the kernel's backlog */
+	LOBBY_MAX         = 256,                /* connections that have not said HELLO: a descriptor each; one more sends the oldest of the busiest address away */
+	STRANGERS_MAX     = 64,                 /* handlers in the handshake at once; more wait in the lobby */
 	TICK_MS           = 1000,               /* supervisors ring the bells of time */
 	PING_TICKS        = 3,                  /* a ping every 3 s ... */
 	PEER_DEAD_MS      = 12000,              /* ... and a peer silent for 12 s is dead: noticed in under 15 s */

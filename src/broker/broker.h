@@ -2,10 +2,12 @@
 #ifndef BROKER_H
 #define BROKER_H
 #include "broker/control.h"
+#include "broker/lobby.h"
 #include "broker/machines.h"
 #include "broker/store.h"
 #include "common/child.h"
 #include "common/registry.h"
+#include "common/spare.h"
 #include <mom/ipc.h>
 
 struct worker_child { pid_t pid; int64_t started, due; struct backoff backoff; int failed; };
@@ -22,7 +24,9 @@ struct broker {
 	struct store store;
 	struct machines machines;
 	struct registry registry;
+	struct lobby lobby;
 	int table_id, verbose, listener, strangers;
+	struct spare spare;
 	struct broker_table *table;
 	struct worker_child workers[SHARDS_MAX];
 	struct conn *conns;
@@ -35,7 +39,7 @@ int  workers_reaped(struct broker *b, pid_t pid, int status, int64_t now);
 int64_t workers_due(const struct broker *b);               /* when the next one is to be started, -1: none */
 int  workers_ready(const struct broker *b);
 
-void conn_accept(struct broker *b);
+int  conn_begin(void *broker, int fd);                     /* with a HELLO; -1: not now, too many are in their handshake */
 void conn_control(struct broker *b, uint32_t i);           /* its handler says something */
 int  conn_reaped(struct broker *b, pid_t pid, int status);
 void conn_end(struct broker *b, uint32_t i);

@@ -85,7 +85,12 @@ static void
 ask_server(const struct hello *hello, struct control_answer *answer)
 {
 	struct control_ask ask = { *hello };
-	if (fdio_write_full(h.control, &ask, sizeof ask) < 0 || fdio_read(h.control, answer, sizeof *answer) != sizeof *answer)
+	struct pollfd f = { h.control, POLLIN, 0 };
+	if (fdio_write_full(h.control, &ask, sizeof ask) < 0)
+		exit(0);                               /* broker_server is stopping */
+	while (poll(&f, 1, TICK_MS) == 0)              /* its disk is slow: the daemon shall not give up */
+		write_frame(REC_PING, NULL, 0);
+	if (fdio_read(h.control, answer, sizeof *answer) != sizeof *answer)
 		exit(0);                               /* broker_server is stopping */
 }
 

@@ -1,7 +1,7 @@
 /* broker_server - accepts machines, starts, reaps and restarts everything of the broker
  * STARTED BY  a person, make run_broker, systemd
  * READS       its flags, db/store, db/machines      WRITES  db/machines, db/registry, the broker table
- * SLEEPS IN   poll: listening socket, signals, handlers in their handshake
+ * SLEEPS IN   poll: listening socket, those that have not said HELLO, signals, handlers in their handshake
  * MUST NOT    touch a message; wait for a child but at its own end
  * SIGNALS     TERM, INT: end all children, remove all objects, exit 0
  * EXIT        0 stopped   100 wrong use   111 system trouble
@@ -41,6 +41,8 @@ static struct {
 	struct pollfd *polls;
 	uint32_t *poll_conn;
 } m = { .db = "db", .workers = 1, .expiry = MACHINE_EXPIRY_S, .ready_fd = -1, .topics = "general,news,log" };
+
+enum { POLL_SIGNALS, POLL_LISTENER, POLL_FIXED };
 
 static const char usage[] =
     "usage: broker_server IP PORT [--db DIR] [--run DIR] [--workers N] [--topics A,B] [--store-max BYTES]\n"
@@ -180,8 +182,8 @@ make_table(void)
 	b->table_id = registry_make(&b->registry, REGISTRY_SHM, bytes, geteuid(), 0, "broker-table");
 	b->table = b->table_id < 0 ? NULL : ipcq_attach(b->table_id, 0);
 	b->conns = calloc(capacity, sizeof *b->conns);
-	m.polls = calloc(capacity + 2, sizeof *m.polls);
-	m.poll_conn = calloc(capacity + 2, sizeof *m.poll_conn);
+	m.polls = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.polls);
+	m.poll_conn = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.poll_conn);
 	if (b->table == NULL || b->conns == NULL || m.polls == NULL || m.poll_conn == NULL)
 		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), ipcq_hint(errno));
 	b->table->shards = m.workers;
@@ -247,8 +249,13 @@ poll_timeout(int64_t now)
 	int64_t until = m.next_tick, due = workers_due(&m.b);
 	if (due >= 0 && due < until)
 		until = due;
+	if (!spare_is_ready(&m.b.spare, now) && m.b.spare.until_ms < until)
+		until = m.b.spare.until_ms;
 	if (!m.said_ready && until > now + 2)
 		until = now + 2;
+	due = m.b.strangers < STRANGERS_MAX ? lobby_due(&m.b.lobby) : -1;
+	if (due >= 0 && due < until)
+		until = due;
 	return until > now ? (int)(until - now) : 0;
 }
 
@@ -256,23 +263,29 @@ static void
 poll_once(int64_t now)
 {
 	struct broker *b = &m.b;
-	nfds_t n = 2;
-	m.polls[0] = (struct pollfd){ m.signals, POLLIN, 0 };
-	m.polls[1] = (struct pollfd){ m.said_ready && b->strangers < STRANGERS_MAX ? b->listener : -1, POLLIN, 0 };
+	nfds_t n = POLL_FIXED, guests = b->strangers < STRANGERS_MAX ? lobby_polls(&b->lobby, m.polls + n) : 0;
+	m.polls[POLL_SIGNALS] = (struct pollfd){ m.signals, POLLIN, 0 };
+	m.polls[POLL_LISTENER] = (struct pollfd){ m.said_ready && spare_is_ready(&b->spare, now) ? b->listener : -1, POLLIN, 0 };
+	n += guests;
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
 		if (atomic_load(&b->table->conn[i].state) != CONN_HELLO || b->conns[i].control < 0)
 			continue;
 		m.poll_conn[n] = i;
 		m.polls[n++] = (struct pollfd){ b->conns[i].control, POLLIN, 0 };
 	}
-	if (poll(m.polls, n, poll_timeout(now)) < 0 && errno != EINTR)
-		log_fatal(EXIT_SYSTEM, "poll: %s", strerror(errno));
+	if (poll(m.polls, n, poll_timeout(now)) < 0) {
+		if (errno != EINTR)
+			log_fatal(EXIT_SYSTEM, "poll: %s", strerror(errno));
+		return;
+	}
 	sig_drain();
-	if (m.polls[1].revents)
-		conn_accept(b);
-	for (nfds_t k = 2; k < n; k++)
+	now = clock_ms();
+	for (nfds_t k = POLL_FIXED + guests; k < n; k++)
 		if (m.polls[k].revents && b->conns[m.poll_conn[k]].control == m.polls[k].fd)
 			conn_control(b, m.poll_conn[k]);
+	lobby_look(&b->lobby, m.polls + POLL_FIXED, guests, now, conn_begin, b);
+	if (m.polls[POLL_LISTENER].revents)
+		lobby_accept(&b->lobby, &b->spare, b->listener, now);
 }
 
 static void
@@ -283,6 +296,7 @@ stop(void)
 	int killed = 0, left = 1;
 	atomic_store(&b->table->stopping, 1);
 	fdio_close(&b->listener);
+	lobby_close(&b->lobby);
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++)
 		if (atomic_load(&b->table->conn[i].state) != CONN_FREE)
 			conn_end(b, i);
@@ -333,6 +347,7 @@ main(int argc, char **argv)
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.db, strerror(errno));
 	make_table();
+	spare_open(&m.b.spare);
 	m.next_tick = clock_ms() + TICK_MS;
 	while (!sig_got_stop) {
 		int64_t now = clock_ms();

@@ -1,5 +1,6 @@
 /* conns - connections: a slot of the table, a handler and a sender process, a segment and a queue each; a part of broker_server */
 #include "broker/broker.h"
+#include "common/clock.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/net.h"
@@ -46,19 +47,17 @@ conn_start_handler(struct broker *b, uint32_t i)
 	return 0;
 }
 
-void
-conn_accept(struct broker *b)
+int
+conn_begin(void *broker, int fd)
 {
-	int fd = accept4(b->listener, NULL, NULL, SOCK_CLOEXEC), slot = fd < 0 ? -1 : conn_free_slot(b);
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_warn("accept: %s: raise `ulimit -n`, or connect fewer machines", strerror(errno));
-		return;
-	}
+	struct broker *b = broker;
+	int slot = b->strangers < STRANGERS_MAX ? conn_free_slot(b) : -2;
+	if (slot == -2)
+		return -1;
 	if (slot < 0) {
 		log_warn("all %u connections are in use (kernel.shmmni): a machine is turned away", b->table->capacity);
 		close(fd);
-		return;
+		return 0;
 	}
 	struct conn *c = &b->conns[slot];
 	struct conn_word *word = &b->table->conn[slot];
@@ -66,9 +65,9 @@ conn_accept(struct broker *b)
 	*c = (struct conn){ .socket = fd, .control = -1, .unit = -1, .queue = -1 };
 	net_peer_text(fd, c->peer, sizeof c->peer);
 	if (conn_start_handler(b, (uint32_t)slot) < 0) {
-		log_warn("%s: no process for it: %s", c->peer, strerror(errno));
+		log_warn("%s: no process for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
 		fdio_close(&c->socket);
-		return;
+		return 0;
 	}
 	atomic_store(&word->seq, atomic_load(&word->seq) + 1);
 	atomic_store(&word->unit, -1);
@@ -77,6 +76,7 @@ conn_accept(struct broker *b)
 	if (atomic_load(&b->table->conns) <= (uint32_t)slot)
 		atomic_store(&b->table->conns, (uint32_t)slot + 1);
 	b->strangers++;
+	return 0;
 }
 
 static const char *
@@ -148,6 +148,14 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	return 0;
 }
 
+/* Whoever gave up would leave a connection that turns its next one away. */
+static int
+conn_gave_up(const struct conn *c)
+{
+	char byte;
+	return recv(c->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void
 conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 {
@@ -185,7 +193,7 @@ conn_go(struct broker *b, uint32_t i)
 	c->sender = child_start(&plan);
 	if (c->sender < 0) {
 		c->sender = 0;
-		log_warn("%s: no sender for it: %s", c->peer, strerror(errno));
+		log_warn("%s: no sender for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
 		conn_end(b, i);
 		return;
 	}
@@ -200,7 +208,7 @@ conn_control(struct broker *b, uint32_t i)
 	struct conn *c = &b->conns[i];
 	struct control_ask ask;
 	ssize_t n = fdio_read(c->control, &ask, sizeof ask);
-	if (n == sizeof ask && c->unit < 0)
+	if (n == sizeof ask && c->unit < 0 && !conn_gave_up(c))
 		conn_admit(b, i, &ask.hello);
 	else if (n == 1 && c->unit >= 0)
 		conn_go(b, i);

@@ -87,6 +87,7 @@ store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_
 		log_fatal(EXIT_SYSTEM, "%s: the store is in use by broker_server pid %d: stop that first, or name another folder with --db", path, (int)holder);
 	if (s->lock < 0)
 		log_fatal(EXIT_SYSTEM, "%s/lock: %s", path, strerror(errno));
+	fdio_sweep(s->dir, "");
 	store_identity(s, path, shards, message_max);
 	for (uint32_t i = 0; i < shards; i++)
 		store_shard(s, path, i);

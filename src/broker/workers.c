@@ -34,10 +34,12 @@ workers_start(struct broker *b, int64_t now)
 		struct child_plan plan = { "worker", title, b->table_id, (int)i, b->verbose, { b->store.shard_dirs[i], b->store.lock, -1 } };
 		snprintf(title, sizeof title, "shard %u", i);
 		atomic_store(&b->table->shard[i].ready, 0);
-		if (worker_queue(b, i) < 0 || (w->pid = child_start(&plan)) < 0) {
+		int queue = worker_queue(b, i);
+		if (queue < 0 || (w->pid = child_start(&plan)) < 0) {
 			w->pid = 0;
 			w->due = now + backoff_after(&w->backoff, 0, 0);
-			log_warn("worker of shard %u cannot be started: %s: tried again", i, strerror(errno));
+			if (queue == 0)
+				log_warn("worker of shard %u cannot be started: %s: %s: tried again", i, strerror(errno), child_hint(errno));
 			continue;
 		}
 		w->started = now;

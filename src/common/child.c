@@ -101,6 +101,18 @@ child_was_killed(int status)
 }
 
 const char *
+child_hint(int error)
+{
+	switch (error) {
+	case EAGAIN: return "no more processes: raise `ulimit -u`, or TasksMax of its service";
+	case EMFILE: return "raise `ulimit -n`";
+	case ENFILE: return "raise fs.file-max";
+	case ENOMEM: return "no memory; see `free`";
+	default:     return "see dmesg";
+	}
+}
+
+const char *
 child_status_text(int status)
 {
 	static char text[64];

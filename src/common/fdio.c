@@ -1,6 +1,7 @@
 /* fdio - see fdio.h */
 #include "common/fdio.h"
 #include "common/fault.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -223,4 +224,18 @@ fdio_random(void *bytes, size_t n)
 		n -= (size_t)r;
 	}
 	return 0;
+}
+
+void
+fdio_sweep(int dir, const char *prefix)
+{
+	int fd = fdio_open_at(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	for (struct dirent *e; d && (e = readdir(d)) != NULL;) {
+		size_t n = strlen(e->d_name);
+		if (n > 4 && strcmp(e->d_name + n - 4, ".new") == 0 && strncmp(e->d_name, prefix, strlen(prefix)) == 0)
+			unlinkat(dir, e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
 }

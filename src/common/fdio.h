@@ -16,6 +16,7 @@ int     fdio_unlink_at(int dir, const char *name);
 void    fdio_close(int *fd);                                                    /* sets it to -1 */
 int     fdio_nonblock(int fd, int on);
 int     fdio_cloexec(int fd, int on);
+void    fdio_sweep(int dir, const char *prefix);            /* unlinks PREFIX*.new: left by a process that died while it made a file */
 int     fdio_mkdir_path(const char *path, int mode);                            /* with its parents */
 /* Write a whole file so that a crash leaves the old or the new one: temp, (sync,) rename, (sync of the folder). */
 int     fdio_replace(int dir, const char *name, const void *bytes, size_t n, int durable);

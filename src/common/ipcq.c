@@ -9,6 +9,7 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { TICKET_TYPE = 1, TICKET_MAX = 8192 };
 struct ticket { long type; uint32_t zero; };
@@ -104,6 +105,23 @@ ipcq_attach(int shm, int dont_fork)
 	return p;
 }
 
+void *
+ipcq_attach_own(int shm, size_t *bytes)
+{
+	struct shmid_ds ds;
+	void *p = ipcq_attach(shm, 0);
+	if (p == NULL)
+		return NULL;
+	/* attached, it cannot become another one any more */
+	if (shmctl(shm, IPC_STAT, &ds) == 0 && ds.shm_perm.cuid == geteuid()) {
+		*bytes = ds.shm_segsz;
+		return p;
+	}
+	shmdt(p);
+	errno = EIDRM;
+	return NULL;
+}
+
 size_t
 ipcq_bytes(int shm)
 {
@@ -129,8 +147,9 @@ const char *
 ipcq_hint(int error)
 {
 	switch (error) {
-	case ENOSPC: return "the kernel's limit on System V objects is reached (kernel.msgmni, kernel.shmmni, kernel.sem), not the disk; try `make ipcs`";
-	case ENOMEM: return "no memory for it; see kernel.shmall and `free`";
+	case ENOSPC: return "the kernel's limit on System V objects is reached (kernel.msgmni, kernel.shmmni, kernel.shmall, kernel.sem), not the disk; try "
+		    "`make ipcs`";
+	case ENOMEM: return "no memory for it; see `free`";
 	case EINVAL: return "larger than kernel.shmmax allows";
 	case EACCES: return "it belongs to another user";
 	default:     return "see ipcs -l";

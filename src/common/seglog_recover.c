@@ -206,6 +206,7 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 		free(r.scan.buffer);
 		return -1;
 	}
+	fdio_sweep(l->dir, "log-");
 	uint64_t next = UINT64_C(1) << 40;
 	int bad = r.count == 0 && from > 0 ? -1 : recover_files(&r);
 	if (r.count == 0 && from > 0) {                /* to begin anew would give out offsets again */

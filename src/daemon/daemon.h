@@ -4,6 +4,7 @@
 #include "common/child.h"
 #include "common/net.h"
 #include "common/registry.h"
+#include "common/spare.h"
 #include <mom/ipc.h>
 #include <mom/wire.h>
 
@@ -23,6 +24,7 @@ struct member {                          /* one slot of the client table */
 	uint64_t saved_ack;              /* digest of what is saved of a durable client's words */
 	uint32_t away;                   /* seconds that a durable client has had no process */
 	int absent;                      /* ticks in a row in which nobody had the segment attached */
+	uint64_t admitted_at;            /* next request number at its registration */
 };
 
 struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };   /* at the door */
@@ -35,6 +37,7 @@ struct daemon {
 	const char *ip, *port;
 	struct net_address broker;
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
+	struct spare spare;
 	struct registry registry;
 	int table_id;
 	struct machine_table *table;
@@ -84,6 +87,7 @@ void members_stop(struct daemon *d);                   /* clean stop: undrained 
 void members_limits(struct daemon *d);                 /* the broker's limits into all segments */
 int  process_lives(pid_t pid, unsigned long long started);
 unsigned long long process_started(pid_t pid);
+int  process_has_segment(pid_t pid, int shm);          /* 1, 0, -1: cannot be seen (another user's) */
 void daemon_touch(struct daemon *d);                   /* the client table changed */
 
 /* identity in the spool */

@@ -68,17 +68,34 @@ door_close(struct daemon *d)
 		close(d->waiting[--d->waiting_count].fd);
 }
 
+static int door_answer(int fd, int code, const struct member *m, uint32_t slot, const char *text);
+
+/* What it asks is read first, or its answer would be lost with the connection. */
+static void
+door_turn_away(struct daemon *d, int fd)
+{
+	struct registration ask;
+	if (recv(fd, &ask, sizeof ask, 0) < 0 && errno != EAGAIN)
+		log_debug("a client left at the door");
+	door_answer(fd, MOM_ELIMIT, NULL, 0, "mom_daemon has no descriptors left: raise its `ulimit -n`, or end some clients");
+	close(fd);
+	spare_open(&d->spare);
+}
+
 void
 door_accept(struct daemon *d)
 {
 	struct ucred who;
 	socklen_t n = sizeof who;
-	int fd = accept4(d->door, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0) {
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_warn("accept: %s: raise `ulimit -n` of the daemon", strerror(errno));
+	int fd = spare_accept(&d->spare, d->door, SOCK_CLOEXEC | SOCK_NONBLOCK), error = errno;
+	if ((fd >= 0 ? d->spare.is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED) && spare_says(&d->spare, clock_ms()))
+		log_warn("accept: %s: raise `ulimit -n` of the daemon", fd >= 0 ? "no descriptors left, a client is turned away" : strerror(error));
+	if (fd >= 0 && d->spare.is_full) {
+		door_turn_away(d, fd);
 		return;
 	}
+	if (fd < 0)
+		return;
 	if (d->waiting_count == d->waiting_room) {
 		size_t room = d->waiting_room * 2 + 16;
 		struct waiting *grown = realloc(d->waiting, room * sizeof *grown);
@@ -161,6 +178,7 @@ door_admit(struct daemon *d, struct waiting *w, uint32_t slot)
 	m->socket = w->fd;
 	m->pidfd = pidfd_of(w->fd, w->pid);
 	m->absent = 0;
+	m->admitted_at = m->segment ? atomic_load(&m->segment->next[0]) : 0;
 	if (door_answer(w->fd, 0, m, slot, NULL) < 0)
 		fdio_close(&m->socket);                        /* it asks again with the same nonce, or is seen to be dead */
 }

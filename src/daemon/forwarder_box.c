@@ -14,7 +14,7 @@ struct forwarder f;
 static void
 box_wake(struct slot *v)
 {
-	slots_wake(v->segment);
+	slots_wake(&f.slots, v);
 }
 
 static int
@@ -240,7 +240,8 @@ box_scan(struct slot *v)
 		uint64_t handed = atomic_load(&v->segment->handed[k]), acked = atomic_load(&v->segment->acked[k]);
 		b->boxed[k] = handed > acked ? handed : acked;
 	}
-	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_next(&r, &broken)) != NULL;)     /* once round: a client may go on writing */
+	/* once round, and by copies: a client may go on writing */
+	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_copy(&r, f.buffer, f.buffer_bytes, &broken)) != NULL;)
 		if (get_u16(p + 14) < SHARDS_MAX && get_u64(p + 16) > b->boxed[get_u16(p + 14)])
 			b->boxed[get_u16(p + 14)] = get_u64(p + 16);
 	memcpy(b->routed, b->boxed, sizeof b->routed);

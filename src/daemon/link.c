@@ -114,7 +114,10 @@ link_read(struct daemon *d)
 		return;
 	struct record r;
 	record_get(&r, d->hello);
-	if (r.type == REC_WELCOME && record_data_len(&r) == WELCOME_BYTES)
+	if (r.type == REC_PING) {                      /* the broker is at it */
+		d->hello_have = 0;
+		d->link_until = clock_ms() + LINK_WAIT_MS;
+	} else if (r.type == REC_WELCOME && record_data_len(&r) == WELCOME_BYTES)
 		link_welcome(d);
 	else if (r.type == REC_REFUSE) {
 		char why[256];

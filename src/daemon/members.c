@@ -69,6 +69,7 @@ member_show(struct daemon *d, uint32_t i)
 	atomic_store(&w->generation, m->generation);
 	atomic_store(&w->durable, (uint32_t)m->durable);
 	atomic_store(&w->fresh, (uint32_t)m->fresh);
+	atomic_store(&w->sem, m->state == SLOT_FREE ? -1 : m->sem);
 	atomic_store(&w->segment, m->state == SLOT_FREE ? -1 : m->shm);
 	atomic_store(&w->owner, m->owner);
 	atomic_store(&w->state, m->state);
@@ -83,6 +84,7 @@ member_semaphore(struct daemon *d, uint32_t i)
 	char role[40];
 	snprintf(role, sizeof role, "client-%u-sem", i);
 	m->sem = registry_make(&d->registry, REGISTRY_SEM, 0, m->uid, 0, role);
+	atomic_store(&d->table->slot[i].sem, m->sem);
 	if (m->sem >= 0)
 		atomic_store(&m->segment->sem, m->sem);
 	return m->sem < 0 ? -1 : 0;
@@ -105,8 +107,9 @@ member_segment(struct daemon *d, uint32_t i)
 	struct member *m = &d->members[i];
 	char role[40];
 	snprintf(role, sizeof role, "client-%u", i);
+	size_t bytes;
 	m->shm = registry_make(&d->registry, REGISTRY_SHM, client_bytes(d->message_max), m->uid, 0, role);
-	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
+	m->segment = m->shm < 0 ? NULL : ipcq_attach_own(m->shm, &bytes);
 	if (m->segment == NULL || member_semaphore(d, i) < 0)
 		return -1;
 	m->ring = WINDOW_OF(d->message_max);
@@ -210,9 +213,11 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	}
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0) {
-		snprintf(why, n, "the daemon's spool cannot be written: %s: mend the disk or make room", strerror(errno));
+		int limit = errno == EMFILE || errno == ENFILE;
+		snprintf(why, n, "the daemon's spool cannot be written: %s: %s", strerror(errno), limit ? "raise `ulimit -n` of the daemon" :
+		    "mend the disk or make room");
 		member_free(d, i);
-		return MOM_EIO;
+		return limit ? MOM_ELIMIT : MOM_EIO;
 	}
 	if (m->durable && forgotten_take(d, uid, name))
 		atomic_store(&m->segment->notice, NOTICE_NAME_EXPIRED);
@@ -323,11 +328,21 @@ static int
 is_detached(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
-	if (d->unit == NULL || d->unit_ending || d->forwarder == 0 || (d->link == LINK_UP && (d->requester == 0 || d->responser == 0)))
+	if (d->unit == NULL || d->unit_ending || d->forwarder == 0 || (d->link == LINK_UP && (d->requester == 0 || d->responser == 0))) {
+		m->absent = 0;
 		return 0;
+	}
 	int there = ipcq_attached(m->shm), ours = attached_by_us(d, i);
 	m->absent = there >= 0 && there <= ours ? m->absent + 1 : 0;
-	return m->absent >= 3;                 /* a unit that was killed just now has not detached for us yet, or has */
+	/* three times: a unit that was killed just now has not detached for us yet, or has */
+	return m->absent >= 3 && process_has_segment(m->pid, m->shm) != 1;
+}
+
+/* The process of this registration was attached: its CREATE took a number. Before that, nobody attached means nothing. */
+static int
+has_come(const struct member *m)
+{
+	return m->socket < 0 || (m->segment && atomic_load(&m->segment->next[0]) != m->admitted_at);
 }
 
 static int
@@ -337,11 +352,13 @@ pidfd_says_dead(int pidfd)
 	return pidfd >= 0 && poll(&p, 1, 0) > 0;
 }
 
-/* Seen at once, without waiting for the kernel to tell: it gave the handle back, or its process is no more. */
+/* Seen at once, without waiting for the kernel to tell: it gave the handle back, its process is no more, or executed another program. (A hang-up
+ * may never come: a child that was forked before the exec keeps the socket.) */
 int
 member_is_gone(const struct member *m)
 {
-	return (m->segment && atomic_load(&m->segment->goodbye)) || pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started);
+	return (m->segment && atomic_load(&m->segment->goodbye)) || pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started) ||
+	    (has_come(m) && process_has_segment(m->pid, m->shm) == 0);
 }
 
 static void
@@ -351,7 +368,7 @@ member_check(struct daemon *d, uint32_t i)
 	if (m->sem >= 0 && m->segment && !registry_check(&d->registry, REGISTRY_SEM, m->sem) && member_semaphore(d, i) < 0)
 		log_warn("semget(client %u): %s: %s", i, strerror(errno), ipcq_hint(errno));
 	if (m->state == SLOT_LIVE && (pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started) ||
-	    (m->socket < 0 && (atomic_load(&m->segment->goodbye) || is_detached(d, i)))))
+	    (m->socket < 0 && atomic_load(&m->segment->goodbye)) || (has_come(m) && is_detached(d, i))))
 		member_died(d, i);
 	else if (m->durable && m->state != SLOT_FREE)
 		members_save_words(d, i);
@@ -427,8 +444,9 @@ static int
 member_adopt(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
-	m->segment = m->shm < 0 ? NULL : ipcq_attach(m->shm, 0);
-	m->ring = m->segment ? client_ring(ipcq_bytes(m->shm)) : 0;
+	size_t bytes = 0;
+	m->segment = m->shm < 0 ? NULL : ipcq_attach_own(m->shm, &bytes);
+	m->ring = m->segment ? client_ring(bytes) : 0;
 	if (m->ring && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id)
 		return member_semaphore(d, i);
 	if (m->segment)

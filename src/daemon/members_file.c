@@ -169,7 +169,7 @@ forgotten_load(struct daemon *d)
 	char name[MOM_NAME_MAX + 4], *rest = NULL, *text = load_text(d, "forgotten"), *line = text ? strtok_r(text, "\n", &rest) : NULL;
 	unsigned uid;
 	while (line && (line = strtok_r(NULL, "\n", &rest)) != NULL)
-		if (sscanf(line, "uid %u name %67s", &uid, name) == 2)
+		if (sscanf(line, "uid %u name %67s", &uid, name) == 2 && client_name_fault(name) == NULL)
 			forgotten_put(d, (uid_t)uid, name);
 	free(text);
 }
@@ -208,7 +208,7 @@ members_save(struct daemon *d)
 		hex_text(nonce, m->nonce, sizeof m->nonce);
 		n += (size_t)sprintf(text + n, "slot %u state %d generation %u owner %u id %016llx uid %u pid %d started %llu durable %d shm %d sem %d away %u nonce %s name %s\n",
 		    i, (int)m->state, m->generation, m->owner, (unsigned long long)m->id, (unsigned)m->uid, (int)m->pid, m->started, m->durable, m->shm,
-		    m->sem, m->away, nonce, m->name[0] ? m->name : "-");
+		    m->sem, m->away, nonce, m->name[0] ? m->name : "*");
 	}
 	int bad = save_text(d, "clients", text, n, 1);
 	free(text);
@@ -226,7 +226,7 @@ members_line(struct daemon *d, const char *line, int same_boot)
 	if (sscanf(line, "slot %u state %d generation %u owner %u id %llx uid %u pid %d started %llu durable %d shm %d sem %d away %u nonce %32s name %67s", &slot,
 	    &state, &in.generation, &in.owner, &id, &uid, &pid, &in.started, &in.durable, &in.shm, &in.sem, &in.away, nonce, name) != 14 ||
 	    slot >= d->table->capacity || state < SLOT_FREE || state > SLOT_DYING || hex_bytes(in.nonce, nonce, sizeof in.nonce) < 0 ||
-	    (in.durable != 0 && in.durable != 1) || (strcmp(name, "-") != 0 && client_name_fault(name)))
+	    (in.durable != 0 && in.durable != 1) || (strcmp(name, "*") != 0 && client_name_fault(name)))
 		log_fatal(EXIT_SYSTEM, "spool/clients is damaged: restore the spool from a backup, or give this daemon a new one");
 	in.state = (enum slot_state)state;
 	in.id = id;
@@ -234,7 +234,7 @@ members_line(struct daemon *d, const char *line, int same_boot)
 	in.pid = same_boot ? (pid_t)pid : 0;
 	in.shm = same_boot ? in.shm : -1;
 	in.sem = -1;                                   /* the registry has reaped it */
-	if (strcmp(name, "-") != 0)
+	if (strcmp(name, "*") != 0 && (in.durable || strcmp(name, "-") != 0))      /* an anonymous one was written as - before */
 		snprintf(in.name, sizeof in.name, "%s", name);
 	d->members[slot] = in;
 	if (slot >= d->used)

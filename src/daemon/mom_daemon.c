@@ -207,7 +207,7 @@ polls_fill(size_t *first_member)
 	polls_grow(POLL_FIXED + d->waiting_count + 2 * (size_t)d->used);
 	m.polls[POLL_SIGNALS] = (struct pollfd){ m.signals, POLLIN, 0 };
 	m.polls[POLL_NOTIFY] = (struct pollfd){ d->notify, POLLIN, 0 };
-	m.polls[POLL_DOOR] = (struct pollfd){ d->door, POLLIN, 0 };
+	m.polls[POLL_DOOR] = (struct pollfd){ spare_is_ready(&d->spare, clock_ms()) ? d->door : -1, POLLIN, 0 };
 	m.polls[POLL_LINK] = (struct pollfd){ d->link == LINK_CONNECTING || d->link == LINK_HELLO ? d->socket : -1,
 		d->link == LINK_CONNECTING ? POLLOUT : POLLIN, 0 };
 	for (size_t i = 0; i < d->waiting_count; i++)
@@ -322,8 +322,10 @@ main(int argc, char **argv)
 	if (m.ready_fd >= 0)
 		fdio_cloexec(m.ready_fd, 1);
 	open_folders();
+	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
 	make_table();
+	spare_open(&d->spare);
 	if (door_open(d) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/socket: %s", m.run, strerror(errno));
 	say_ready();
@@ -339,6 +341,8 @@ main(int argc, char **argv)
 			until = m.next_tick;
 		if (unit_is_gone(d) && d->unit_due < until)
 			until = d->unit_due;
+		if (!spare_is_ready(&d->spare, now) && d->spare.until_ms < until)
+			until = d->spare.until_ms;
 		poll_once(until);
 	}
 	stop();

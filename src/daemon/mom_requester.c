@@ -102,7 +102,7 @@ poison(struct slot *v, uint32_t i, const char *what)
 {
 	if (atomic_exchange(&v->segment->poisoned, 1) == 0)
 		log_warn("client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is sent", (unsigned long long)v->id, i, what);
-	slots_wake(v->segment);
+	slots_wake(&q.slots, v);
 }
 
 static const char *

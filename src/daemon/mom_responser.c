@@ -65,7 +65,7 @@ on_answer(const struct answer *a)
 	default:
 		bad_broker("an answer of no kind");
 	}
-	slots_wake(v->segment);
+	slots_wake(&p.slots, v);
 	if (v->state == SLOT_DYING)
 		p.ring_requester = 1;
 }

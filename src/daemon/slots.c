@@ -29,13 +29,15 @@ slot_attach(struct slots *s, uint32_t i, int id)
 	v->segment_id = id;
 	if (id < 0)
 		return;
-	v->segment = ipcq_attach(id, 0);
+	size_t bytes = 0;
+	v->segment = ipcq_attach_own(id, &bytes);      /* what stands in it is the client's to write: nothing there is asked */
 	if (v->segment == NULL && errno != EINVAL && errno != EIDRM)       /* else it is gone: the table will say so */
 		log_fatal(EXIT_SYSTEM, "shmat(client %u): %s: tried again", i, strerror(errno));
-	v->ring = client_ring(ipcq_bytes(id));
-	if (v->segment && (v->ring == 0 || v->segment->magic != MAGIC_CLIENT || v->segment->layout != IPC_LAYOUT)) {
+	v->ring = client_ring(bytes);
+	if (v->segment && v->ring == 0) {
 		ipcq_detach(v->segment);
 		v->segment = NULL;
+		errno = EIDRM;
 	}
 	if (v->segment)
 		atomic_store(&s->unit->slot[i].attached[s->role], 1);
@@ -72,9 +74,9 @@ slots_look(struct slots *s, void (*changed)(uint32_t i, const struct slot *old))
 }
 
 void
-slots_wake(struct client_segment *c)
+slots_wake(const struct slots *s, const struct slot *v)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load(&c->asleep))
-		ipcq_post(atomic_load(&c->sem));
+	if (atomic_load(&v->segment->asleep))
+		ipcq_post(atomic_load(&s->table->slot[v - s->slot].sem));      /* the segment's own word may name anybody's */
 }

@@ -53,7 +53,7 @@ unit_child(struct daemon *d, const char *program, int fd)
 	struct child_plan plan = { program, d->ip, d->table_id, d->unit_id, d->verbose, { fd, d->notify, d->spool_lock, -1 } };
 	pid_t pid = child_start(&plan);
 	if (pid < 0)
-		log_warn("%s cannot be started: %s: tried again", program, strerror(errno));
+		log_warn("%s cannot be started: %s: %s: tried again", program, strerror(errno), child_hint(errno));
 	return pid < 0 ? 0 : pid;
 }
 

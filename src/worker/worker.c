@@ -246,6 +246,7 @@ recover(void)
 {
 	struct shard *s = &w.shard;
 	int64_t began = clock_ms();
+	fdio_sweep(s->dir, "");
 	int fresh = checkpoint_load(s);
 	if (fresh < 0)
 		exit(exit_for(errno));

@@ -11,8 +11,8 @@
 #include "daemon/members_file.h"
 #include "take_over.h"
 
-enum { TABLE = 1, CLIENT = 10, SLOTS = 4, SHARDS = 3, FILES = 4, LARGE_RECORD = 256 * 1024 };
-static const char *const names[FILES] = { "identity", "clients", "words-0", "ring-0" };
+enum { TABLE = 1, CLIENT = 10, SLOTS = 4, SHARDS = 3, FILES = 6, LARGE_RECORD = 256 * 1024 };
+static const char *const names[FILES] = { "identity", "clients", "words-0", "ring-0", "starts", "forgotten" };
 
 static struct {
 	struct fuzz_input in;
@@ -181,10 +181,43 @@ run_moving_ring(void)
 }
 
 static void
+run_starts(void)
+{
+	struct daemon d;
+	uint64_t start[SHARDS_MAX], bits[SHARDS_MAX];
+	new_daemon(&d);
+	fuzz_wipe(d.table, sizeof *d.table);
+	starts_load(&d);
+	memcpy(start, d.table->start, sizeof start);
+	memcpy(bits, d.table->start_bits, sizeof bits);
+	d.shards = SHARDS_MAX;
+	starts_save(&d);
+	starts_load(&d);
+	FUZZ_CHECK(memcmp(start, d.table->start, sizeof start) == 0 && memcmp(bits, d.table->start_bits, sizeof bits) == 0);
+}
+
+static void
+run_forgotten(void)
+{
+	struct daemon a, b;
+	struct member m = { .uid = 1000, .name = "billing" };
+	new_daemon(&a);
+	new_daemon(&b);
+	forgotten_load(&a);
+	forgotten_add(&a, &m);
+	forgotten_load(&b);
+	FUZZ_CHECK(a.forgotten_count == b.forgotten_count);
+	for (size_t i = 0; i < a.forgotten_count; i++)
+		FUZZ_CHECK(a.forgotten[i].uid == b.forgotten[i].uid && strcmp(a.forgotten[i].name, b.forgotten[i].name) == 0 && client_name_fault(a.forgotten[i].name) == NULL);
+	FUZZ_CHECK(forgotten_take(&a, 1000, "billing") && !forgotten_take(&a, 1000, "*"));
+}
+
+static void
 body(void)
 {
-	unsigned which = (unsigned)fuzz_number(&fz.in, 1) % 5, how = (unsigned)fuzz_number(&fz.in, 1);
-	if (which == 4) {
+	static void (*const runs[FILES])(void) = { run_identity, run_list, run_words, run_ring, run_starts, run_forgotten };
+	unsigned which = (unsigned)fuzz_number(&fz.in, 1) % (FILES + 1), how = (unsigned)fuzz_number(&fz.in, 1);
+	if (which == FILES) {
 		run_moving_ring();
 		return;
 	}
@@ -195,7 +228,7 @@ body(void)
 		n += (size_t)sprintf(bytes + n, "crc %08x\n", crc32c(0, bytes, n));
 	fz.file[which].bytes = bytes;
 	fz.file[which].n = n;
-	(which == 0 ? run_identity : which == 1 ? run_list : which == 2 ? run_words : run_ring)();
+	runs[which]();
 }
 
 int
@@ -206,7 +239,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&fz, 0, sizeof fz);
 	t->capacity = SLOTS;
 	fz.in = (struct fuzz_input){ data, size };
-	if (size > 0 && data[0] % 5 >= 2)
+	if (size > 0 && data[0] % (FILES + 1) >= 2)
 		fuzz_wipe(c, client_bytes(MOM_MESSAGE_MAX));
 	int status = fuzz_run(body);
 	FUZZ_CHECK(status == -1 || status == EXIT_SYSTEM || status == EXIT_USAGE);
@@ -227,20 +260,23 @@ fuzz_seeds(fuzz_seed_fn seed)
 {
 	char b[1024] = { 3, 0 };
 	size_t n = 2;
-	seed_text(seed, "identity", 5, "mom spool 1 machine 00112233445566778899aabbccddeeff store ffeeddccbbaa99887766554433221100 serial 7 shards 1\n");
-	seed_text(seed, "identity-short-hex", 5, "mom spool 1 machine 0011 store ff serial 7 shards 1\n");
-	seed_text(seed, "identity-shards", 5, "mom spool 1 machine 00112233445566778899aabbccddeeff store ffeeddccbbaa99887766554433221100 serial 7 shards 4711\n");
+	seed_text(seed, "identity", 7, "mom spool 1 machine 00112233445566778899aabbccddeeff store ffeeddccbbaa99887766554433221100 serial 7 shards 1 token 15 message 1048576\n");
+	seed_text(seed, "identity-short-hex", 7, "mom spool 1 machine 0011 store ff serial 7 shards 1 token 15 message 1048576\n");
+	seed_text(seed, "identity-shards", 7, "mom spool 1 machine 00112233445566778899aabbccddeeff store ffeeddccbbaa99887766554433221100 serial 7 shards 4711 token 15 message 1048576\n");
 	seed_text(seed, "clients", 1, "mom clients 1 boot x next 1025\nslot 0 state 1 generation 1 owner 1 id 0000000700000001 uid 1000 pid 42 started 4711 durable 1 "
-	    "shm 5 sem 6 nonce 00112233445566778899aabbccddeeff name billing\nslot 2 state 3 generation 2 owner 3 id 0000000700000002 uid 0 pid 43 started 1 "
-	    "durable 0 shm -1 sem -1 nonce 00112233445566778899aabbccddeeff name -\n");
+	    "shm 5 sem 6 away 7 nonce 00112233445566778899aabbccddeeff name billing\nslot 2 state 3 generation 2 owner 3 id 0000000700000002 uid 0 pid 43 started 1 "
+	    "durable 0 shm -1 sem -1 away 0 nonce 00112233445566778899aabbccddeeff name *\nslot 3 state 2 generation 2 owner 3 id 0000000700000003 uid 0 pid 0 started 0 durable 1 shm -1 sem -1 away 9 "
+	    "nonce 00112233445566778899aabbccddeeff name -\n");
 	seed_text(seed, "clients-hostile", 1, "mom clients 1 boot x next 1025\nslot 0 state 1 generation 1 owner 1 id 0000000700000001 uid 1000 pid 42 started 4711 "
-	    "durable 7 shm 5 sem 6 nonce 00 name ../\033[2J\n");
+	    "durable 7 shm 5 sem 6 away 7 nonce 00 name ../\033[2J\n");
 	seed_text(seed, "words", 2, "mom words 1 id 0000000700000005 owner 1 away 1\nshard 0 acked 10 again 20 first 30\nshard 63 acked 1 again 2 first 3\nshard 64 acked 1\n");
+	seed_text(seed, "starts", 4, "mom starts 1\nshard 0 start 20000000000 bits 4711\nshard 63 start 1 bits ffffffffffffffff\nshard 64 start 1 bits 1\n");
+	seed_text(seed, "forgotten", 5, "mom forgotten 1\nuid 1000 name billing\nuid 0 name ..\nuid 7 name \033[2J\n");
 	struct record r = { .type = REC_MESSAGE, .topic_len = 4, .number = 1 };
 	n += record_make(b + n, &r, "news", "hello", 5);
 	n += record_make(b + n, &r, "news", "world!", 6);
 	seed("ring", b, n);
 	seed("ring-cut-in-padding", b, n - 2);
-	memcpy(b, "\4\0\5\0\0\0\17", 7);
+	memcpy(b, "\6\0\5\0\0\0\17", 7);
 	seed("ring-moves", b, 7);
 }

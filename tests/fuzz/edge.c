@@ -181,6 +181,7 @@ ipcq_attach(int shm, int dont_fork)
 	return NULL;
 }
 
+WEAK void *ipcq_attach_own(int shm, size_t *bytes) { *bytes = ipcq_bytes(shm); return ipcq_attach(shm, 0); }
 WEAK void bell_ring_always(struct bell *bell, const _Atomic int32_t *queue) { bell_ring(bell, queue); }
 WEAK void bell_clear(struct bell *bell) { atomic_store(&bell->taken, 0); }
 WEAK int  ipcq_wait(int queue) { (void)queue; return -1; }

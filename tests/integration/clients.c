@@ -176,6 +176,66 @@ TEST(exec, "an exec keeps the pid and loses the client: it is destroyed")
 }
 
 static void
+exec_named(void *with_a_child)
+{
+	int id = talk_open("taken");
+	talk_subscribe(id, "dead");
+	if (*(int *)with_a_child && fork() == 0) {     /* keeps the socket: no hang-up will tell of the exec */
+		while (!shared->go)
+			t_tick();
+		_exit(0);
+	}
+	execl("/bin/sleep", "sleep", "100", (char *)NULL);
+	_exit(127);
+}
+
+static void
+exec_beside_a_child(void *unused)
+{
+	(void)unused;
+	int id = talk_create();
+	talk_subscribe(id, "dead");
+	shared->id = mom_global_id(id);
+	shared->ready = 1;
+	if (fork() == 0) {
+		while (!shared->go)
+			t_tick();
+		_exit(0);
+	}
+	execl("/bin/sleep", "sleep", "100", (char *)NULL);
+	_exit(127);
+}
+
+static void
+taken_over_at_once(int with_a_child)
+{
+	char comm[16] = "";
+	up();
+	pid_t pid = t_spawn(exec_named, &with_a_child);
+	WAIT_FOR((proc_comm(pid, comm, sizeof comm), strcmp(comm, "sleep") == 0), "no exec");
+	bye(talk_open("taken"));
+	REQUIRE(proc_lives(pid), "the program itself is dead");
+	shared->go = 1;
+	kill(pid, SIGKILL);
+	t_join(pid);
+}
+
+TEST(exec_frees_its_name, "a durable name whose owner executed another program is free at once: no MOM_EBUSY") { taken_over_at_once(0); }
+TEST(exec_with_a_child, "the same where a child forked before keeps the descriptors open") { taken_over_at_once(1); }
+
+TEST(exec_anonymous_with_a_child, "an anonymous client whose process executed another program is destroyed, though a forked child keeps its descriptors open")
+{
+	up();
+	int before = objects();
+	pid_t pid = t_spawn(exec_beside_a_child, NULL);
+	ready();
+	gone(shared->id, before);
+	shared->go = 1;
+	kill(pid, SIGKILL);
+	t_join(pid);
+}
+
+static void
 close_all(void *unused)
 {
 	(void)unused;

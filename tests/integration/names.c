@@ -98,6 +98,23 @@ TEST(topics_round_trip, "26 nasty topics never leave db/, each is its own, and a
 	bye(mouth);
 }
 
+TEST(dash, "a durable client called - keeps its name, its place and its mail over the death of its daemon")
+{
+	up();
+	int id = talk_open("-"), mouth = talk_create();
+	uint64_t global = mom_global_id(id);
+	talk_subscribe(id, "dash");
+	REQUIRE(mom_close(id) == 0, "close: %s", mom_error_text(-1));
+	say(mouth, "dash", "kept");
+	server_kill_all(&one);
+	server_start(&one);
+	id = talk_open("-");
+	REQUIRE(mom_global_id(id) == global, "it is another client");
+	hear(id, "dash", "kept");
+	bye(id);
+	bye(mouth);
+}
+
 TEST(client_names, "names of durable clients such as .. and 64 bytes of dots work or are refused, and leave no trace outside of the spool")
 {
 	static const char *const good[] = {"a", "A-Z.a_z-0", "0"}, *const bad[] = {"", "a/b", "../x", "a b", "\xc3\xa4", "a\n", "%00"};

@@ -20,7 +20,7 @@ struct way {                           /* one direction of one connection */
 	unsigned head_bytes;
 	int ended;
 };
-struct pair { int fd[2]; struct way way[2]; };   /* fd[0] daemon, fd[1] broker */
+struct pair { int fd[2], greeted; struct way way[2]; };   /* fd[0] daemon, fd[1] broker */
 static struct pair pairs[PAIRS];
 static int pair_count, seen_cuts;
 
@@ -90,6 +90,12 @@ pass(struct relay *r, struct pair *p, int from)
 		p->way[from].ended = 1;
 		shutdown(p->fd[!from], SHUT_WR);
 		return p->way[!from].ended ? -1 : 0;
+	}
+	if (from == RELAY_UP && !p->greeted) {
+		p->greeted = 1;
+		r->hello_bytes = 0;
+		memcpy(r->hello, buffer, (size_t)n < sizeof r->hello ? (size_t)n : sizeof r->hello);
+		r->hello_bytes = (size_t)n < sizeof r->hello ? (int)n : (int)sizeof r->hello;
 	}
 	if (cut)
 		n = (ssize_t)count_to_middle(r, from, &p->way[from], buffer, (size_t)n);

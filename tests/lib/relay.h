@@ -21,6 +21,8 @@ struct relay {
 	atomic_int  cuts;              /* grows: all connections are closed at once, half a frame or not */
 	volatile int cuts_done;       /* by the relay: so many cuts are made */
 	volatile int cut_inside_done[2];
+	unsigned char hello[256];      /* what the daemon said first on its last connection: a copy, as a stranger on the line would take it */
+	atomic_int  hello_bytes;
 	atomic_long bytes[2], frames[2][RELAY_TYPES], strange[2];      /* strange: no frame begins here */
 };
 

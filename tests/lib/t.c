@@ -60,22 +60,6 @@ t_fail(const char *file, int line, const char *what, const char *format, ...)
 	_exit(1);
 }
 
-void
-t_say(const char *format, ...)
-{
-	char text[2000];
-	va_list list;
-	int n = snprintf(text, sizeof text, "note: ");
-	va_start(list, format);
-	n += vsnprintf(text + n, sizeof text - (size_t)n - 1, format, list);
-	va_end(list);
-	if ((size_t)n > sizeof text - 2)
-		n = sizeof text - 2;
-	text[n++] = '\n';
-	if (write(1, text, (size_t)n) < 0)
-		return;
-}
-
 static char *
 text_of(const char *before, const char *format, va_list list)
 {

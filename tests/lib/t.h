@@ -48,8 +48,6 @@ void t_fail(const char *file, int line, const char *what, const char *format, ..
     __attribute__((noreturn, format(printf, 4, 5)));
 void t_note(const char *file, int line, const char *what, const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-void t_say(const char *format, ...) __attribute__((format(printf, 1, 2)));      /* a line for whoever reads the run: `note: ...` */
-
 const char *t_dir(void);                       /* the case's folder */
 char *t_path(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* a path in it (never freed) */
 char *t_text(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* printf into new memory (never freed) */

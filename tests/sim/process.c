@@ -62,8 +62,11 @@ static struct image *
 image_load(const char *program)
 {
 	struct image *i = calloc(1, sizeof *i);
-	char path[200], bytes[65536];
-	snprintf(path, sizeof path, "%s/%s.so", SIM_PROGRAMS, program);
+	char path[4096], bytes[65536];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 100);       /* the programs lie beside the simulator */
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	snprintf(path + len, 100, "%s.so", program);
 	FILE *f = fopen(path, "r");
 	int fd = memfd_create(program, 0);
 	if (f == NULL || fd < 0) {

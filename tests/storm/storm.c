@@ -351,8 +351,8 @@ judge_the_rest(struct verdict *v)
 		const char *line = bad_log_line(i ? &storm.daemon[i - 1] : &storm.broker);
 		checker_say(v, I9, line == NULL, "%s", line ? line : "");
 	}
-	nftw(t_dir(), look_for_leftovers, 16, FTW_PHYS);
 	servers_stop();
+	nftw(t_dir(), look_for_leftovers, 16, FTW_PHYS);       /* after the stop: a worker may pack a segment at any time */
 	char objects[200];
 	if (!left[0] && sysv_left(t_dir(), objects, sizeof objects))
 		snprintf(left, sizeof left, "%s", objects);
@@ -365,10 +365,10 @@ closing_line(const struct verdict *v, int64_t ms)
 	char roles[400] = "";
 	for (int r = 0, n = 0; r < ROLES; r++)
 		n += snprintf(roles + n, sizeof roles - (size_t)n, "%s%s %ld", r ? ", " : "", role_name[r], storm.kills[r]);
-	t_say("SEED=%s, %lld s: %ld kills (%s; clients: %ld killed, %ld left a forked child, %ld exec, %ld closed descriptors, %ld left; %ld in a recovery), %ld pauses",
+	t_remark("SEED=%s, %lld s: %ld kills (%s; clients: %ld killed, %ld left a forked child, %ld exec, %ld closed descriptors, %ld left; %ld in a recovery), %ld pauses",
 	    getenv("SEED"), (long long)ms / 1000, storm_total_kills(), roles, crew_deaths[ORDER_NONE], crew_deaths[ORDER_FORK], crew_deaths[ORDER_EXEC],
 	    crew_deaths[ORDER_CLOSE], crew_deaths[ORDER_LEAVE], storm.in_recovery, storm.pauses);
-	t_say("%ld clients in %ld processes: %ld tried, %ld acknowledged, %ld on their way at a death, %ld refused, %ld delivered, %ld of these came again flagged; "
+	t_remark("%ld clients in %ld processes: %ld tried, %ld acknowledged, %ld on their way at a death, %ld refused, %ld delivered, %ld of these came again flagged; "
 	    "drained in %ld ms; back after a kill (ms): server %ld, worker %ld, handler %ld, sender %ld, daemon %ld, requester %ld, responser %ld, forwarder %ld",
 	    v->clients, v->sessions, v->tried, v->acknowledged, v->sent, v->refused, v->delivered, v->redelivered, storm.drain_ms, back_ms[ROLE_SERVER],
 	    back_ms[ROLE_WORKER], back_ms[ROLE_HANDLER], back_ms[ROLE_SENDER], back_ms[ROLE_DAEMON], back_ms[ROLE_REQUESTER], back_ms[ROLE_RESPONSER],

@@ -420,3 +420,16 @@ TEST(promised_segment, "died between finishing a segment and making the next, wi
 	REQUIRE(s.count == 2, "%llu records", (unsigned long long)s.count);
 	seglog_close(&l);
 }
+
+TEST(swept, "a file that was being made when its maker died does not stay for ever, whatever its offset was")
+{
+	struct seglog l;
+	int dir = folder(), fd;
+	reopen(&l, dir);
+	seglog_close(&l);
+	REQUIRE((fd = openat(dir, "log-0000000000000abc.new", O_CREAT | O_WRONLY, 0600)) >= 0, "create");
+	close(fd);
+	reopen(&l, dir);
+	REQUIRE(faccessat(dir, "log-0000000000000abc.new", F_OK, 0) < 0, "it is still there");
+	seglog_close(&l);
+}

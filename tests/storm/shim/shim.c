@@ -157,7 +157,7 @@ strike(const char *call, int error)
 	atomic_store(&me.s->hit, 1);
 }
 
-/* Asked before each call. An EIDRM is true: the caller removes the object first. */
+/* Asked before each call. */
 static int
 verdict(const char *call, int fd, size_t bytes)
 {
@@ -365,25 +365,16 @@ execl(const char *path, const char *arg, ...)
 	DO(int, "execl", -1, 0, -1, real(path, argv));
 }
 
-/* ---- System V: an object that is said to be removed is removed ---- */
+/* ---- System V: EIDRM means that a stranger removes the object; then the kernel itself says what becomes of the call ---- */
 
-static int
-fails_with_eidrm(int what, int *keep)
-{
-	*keep = errno;
-	return what == FAIL && *keep == EIDRM;
-}
-
-#define IPC(type, failure, name, fake, params, args, removal)            \
+#define IPC(type, failure, name, counts, params, args, removal)          \
 	type name params                                                 \
 	{                                                                \
 		REAL(type, name, UNPACK params);                         \
-		int what = fake ? verdict(#name, -1, 0) : GO, keep;      \
-		if (fails_with_eidrm(what, &keep)) {                     \
+		int what = counts ? verdict(#name, -1, 0) : GO;          \
+		if (what == FAIL && errno == EIDRM)                      \
 			removal;                                         \
-			errno = keep;                                    \
-		}                                                        \
-		if (what == FAIL)                                        \
+		else if (what == FAIL)                                   \
 			return failure;                                  \
 		type r = real args;                                      \
 		finish(what);                                            \
@@ -404,12 +395,9 @@ semctl(int id, int number, int c, ...)
 	va_start(ap, c);
 	long arg = va_arg(ap, long);
 	va_end(ap);
-	int what = verdict("semctl", -1, 0), keep = errno;
-	if (what == FAIL) {
+	int what = verdict("semctl", -1, 0);
+	if (what == FAIL)
 		syscall(SYS_semctl, id, 0, IPC_RMID, 0);
-		errno = keep;
-		return -1;
-	}
 	int r = real(id, number, c, arg);
 	finish(what);
 	return r;

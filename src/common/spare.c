@@ -1,0 +1,51 @@
+/* spare - see spare.h */
+#include "common/spare.h"
+#include "common/clock.h"
+#include "common/fdio.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+enum { SPARE_AGAIN_MS = 200, SPARE_SAYS_MS = 1000 };
+
+void
+spare_open(struct spare *s)
+{
+	s->fd = fdio_open_at(AT_FDCWD, "/dev/null", O_RDONLY, 0);
+	s->is_full = 0;
+}
+
+int
+spare_accept(struct spare *s, int listener, int flags)
+{
+	if (s->fd < 0)
+		spare_open(s);
+	int fd = accept4(listener, NULL, NULL, flags);
+	if (fd >= 0 || (errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS))
+		return fd;
+	int error = errno;
+	fdio_close(&s->fd);
+	s->is_full = 1;
+	fd = accept4(listener, NULL, NULL, flags);
+	if (fd >= 0)
+		return fd;
+	spare_open(s);
+	s->until_ms = clock_ms() + SPARE_AGAIN_MS;
+	errno = error;
+	return -1;
+}
+
+int
+spare_is_ready(const struct spare *s, int64_t now)
+{
+	return now >= s->until_ms;
+}
+
+int
+spare_says(struct spare *s, int64_t now)
+{
+	if (s->said_ms && now - s->said_ms < SPARE_SAYS_MS)
+		return 0;
+	s->said_ms = now;
+	return 1;
+}

@@ -1,0 +1,116 @@
+/* own_segment - a client writes what it likes into the memory that it shares with the daemon: it harms itself alone */
+#include <lib/server.h>
+#include <lib/sysv.h>
+#include <lib/t.h>
+#include <lib/talk.h>
+#include <mom/ipc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+
+static struct server broker, one;
+static int id, other;
+
+static void
+up(void)
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	id = talk_create();
+	talk_subscribe(id, "calm");
+	other = talk_create();
+	talk_subscribe(other, "calm");
+}
+
+static void
+calm(void)
+{
+	say(id, "calm", "hello");
+	hear(id, "calm", "hello");
+}
+
+/* as the other client has it: the same bytes, attached once more */
+static struct client_segment *
+own_segment(int client)
+{
+	enum { MOST = 256 };
+	static struct sysv_object all[MOST];
+	int n = sysv_registry(server_registry(&one), all, MOST);
+	for (int i = 0; i < n; i++) {
+		struct client_segment *c = strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0 ? shmat(all[i].id, NULL, 0) : (void *)-1;
+		if (c != (void *)-1 && c->id == mom_global_id(client))
+			return c;
+		if (c != (void *)-1)
+			shmdt(c);
+	}
+	REQUIRE(0, "the client's segment is not in the registry");
+	return NULL;
+}
+
+static void
+restart_forwarder(void)
+{
+	pid_t forwarder = server_child(&one, "mom_forwarder");
+	kill(forwarder, SIGKILL);
+	server_replaced(&one, "mom_forwarder", forwarder);
+}
+
+TEST(another_semaphore, "a client that names somebody else's semaphore as its own does not get it posted")
+{
+	up();
+	struct client_segment *c = own_segment(other);
+	int victim = semget(IPC_PRIVATE, 1, 0600 | IPC_CREAT);
+	REQUIRE(victim >= 0, "semget");
+	for (int i = 0; i < 3; i++) {
+		atomic_store(&c->sem, victim);
+		atomic_store(&c->asleep, 1);
+		calm();
+		if (i == 1)
+			restart_forwarder();
+	}
+	int value = semctl(victim, 0, GETVAL);
+	semctl(victim, 0, IPC_RMID);
+	REQUIRE(value == 0, "somebody's semaphore was set to %d", value);
+}
+
+TEST(magic, "a client that destroys the head of its segment keeps no forwarder from starting: others go on, also over a daemon's death")
+{
+	up();
+	struct client_segment *c = own_segment(other);
+	for (int i = 0; i < 2; i++) {
+		c->magic = c->layout = 0;
+		c->id = 4711;
+		c->slot = 0xffffffff;
+		restart_forwarder();
+		calm();
+		REQUIRE(!server_log_has(&one, "shmat("), "the forwarder could not attach it");
+	}
+	server_kill(&one);
+	server_start(&one);
+	calm();
+}
+
+TEST(rings, "a client that fills its rings' counters and its mail with nonsense harms itself alone, over new forwarders")
+{
+	struct t_rng rng;
+	up();
+	struct client_segment *c = own_segment(other);
+	t_rng_init(&rng, 21);
+	for (int i = 0; i < (t_is_long() ? 40 : 8); i++) {
+		struct ring *mail = client_mail(c, WINDOW);
+		t_rng_fill(&rng, mail->bytes, WINDOW);
+		for (uint64_t at = 0; i % 2 && at + 64 <= WINDOW; at += 64)         /* sound lengths, and topics that are too long */
+			record_put(mail->bytes + at, &(struct record){ .len = 64, .header = RECORD_HEADER, .type = REC_MESSAGE, .topic_len = (uint16_t)t_rng_next(&rng) & 7 });
+		uint64_t at = t_rng_below(&rng, 1 << 20) * 8;
+		atomic_store(&mail->tail, at);
+		atomic_store(&mail->head, i % 3 ? at + WINDOW : t_rng_next(&rng));
+		atomic_store(&c->acked[0], t_rng_next(&rng) >> t_rng_below(&rng, 64));
+		atomic_store(&c->handed[0], t_rng_next(&rng) >> t_rng_below(&rng, 64));
+		if (i % 2)
+			restart_forwarder();
+		calm();
+	}
+	REQUIRE(!server_log_has(&one, "Segmentation"), "a process died");
+}
