@@ -72,9 +72,10 @@ build/sim/calls: tests/sim/calls.h
 	@mkdir -p $(@D)
 	@sed -n 's/^.*[ *]sim_\([a-z0-9_]*\)(.*/\1 sim_\1/p' $< >$@
 	@echo 'main program_main' >>$@
-build/sim/%.so: $$(SIM_WITH_$$*) $(OBJ)/libcommon.a build/sim/calls
+build/sim/%.so: $$(SIM_WITH_$$*) $(OBJ)/libcommon.a build/sim/calls tests/sim/pure
 	@echo "  LD $@"; ld -r -o $(OBJ)/$*.whole.o $(filter %.o,$^) $(OBJ)/libcommon.a
 	@objcopy --redefine-syms=build/sim/calls $(OBJ)/$*.whole.o
+	@! nm -u $(OBJ)/$*.whole.o | sed 's/^ *U //' | grep -vxf tests/sim/pure || { echo "$*: the simulator knows no such call: add it to tests/sim/calls.h, or to tests/sim/pure"; exit 1; }
 	@$(CC) -shared -Wl,-Bsymbolic -Wl,-z,norelro -Wl,-z,now -o $@ $(OBJ)/$*.whole.o
 build/sim/simulate: $(SIM_KERNEL)
 	@echo "  LD $@"; $(CC) -rdynamic -o $@ $^ -ldl

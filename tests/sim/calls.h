@@ -90,6 +90,7 @@ int sim_connect(int fd, const struct sockaddr *a, socklen_t n);
 int sim_accept4(int fd, struct sockaddr *a, socklen_t *n, int flags);
 int sim_setsockopt(int fd, int level, int option, const void *value, socklen_t n);
 int sim_getsockopt(int fd, int level, int option, void *value, socklen_t *n);
+int sim_ioctl(int fd, unsigned long request, ...);
 int sim_getsockname(int fd, struct sockaddr *a, socklen_t *n);
 int sim_getpeername(int fd, struct sockaddr *a, socklen_t *n);
 

@@ -277,11 +277,13 @@ sim_syscall(long number, ...)
 	return sim_back(file_fd(f, 1));
 }
 
-/* /proc; 0: not a file of ours */
+/* /proc and /dev; NULL: none of those that are known */
 static const char *
 proc_text(const char *path)
 {
 	int pid;
+	if (strcmp(path, "/dev/null") == 0)
+		return "";
 	const struct machine *m = &S.machines[S.cur->machine];
 	if (strcmp(path, "/proc/sys/kernel/random/boot_id") == 0)
 		return sim_text("%016llx-boot-%d\n", (unsigned long long)m->boot_id, m->boots);
@@ -296,7 +298,7 @@ static int
 open_at(int dir, const char *path, int flags, int mode)
 {
 	struct file *f;
-	const char *text = strncmp(path, "/proc/", 6) == 0 ? proc_text(path) : NULL;
+	const char *text = strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/dev/", 5) == 0 ? proc_text(path) : NULL;
 	int error = 0;
 	if (text) {
 		f = file_new(FILE_TEXT);

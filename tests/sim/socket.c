@@ -6,7 +6,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "calls.h"
@@ -21,6 +23,7 @@ struct sock {
 	struct sock *peer, *next;                 /* next: of all */
 	struct chunk *first, **last;              /* what this one receives */
 	size_t bytes, room;
+	size_t low;                               /* SO_RCVLOWAT */
 	int64_t latest, fin, timeout;             /* fin: when the peer's end arrives, NEVER: not yet */
 	struct sock *backlog;                     /* LISTENS: connected, not accepted */
 	struct sock *next_backlog;
@@ -117,10 +120,10 @@ socket_ready(struct sock *s)
 	if (s->state == CONNECTING || s->state == FRESH)
 		return 0;
 	if (s->state == BROKEN)
-		return POLLIN | POLLOUT | POLLERR | POLLHUP;
-	int bits = readable(s) || (s->first && s->first->at <= S.now) ? POLLIN : 0;
-	if (has_end(s))
-		bits |= POLLIN | (s->domain == AF_UNIX ? POLLHUP : 0);
+		return POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP;
+	int bits = s->first && s->first->at <= S.now && readable(s) >= s->low ? POLLIN : 0;
+	if (s->fin <= S.now)
+		bits |= POLLIN | POLLRDHUP | (s->domain == AF_UNIX ? POLLHUP : 0);
 	if (s->peer == NULL || s->peer->bytes < s->peer->room)
 		bits |= POLLOUT;
 	return bits;
@@ -243,11 +246,22 @@ socket_write(struct sock *s, const void *bytes, size_t n, int nonblock)
 	return sim_back((long)put);
 }
 
+/* 0 at the end, 1 where there is a byte */
+static long
+peek(const struct sock *s)
+{
+	if (s->state == BROKEN)
+		return s->error ? sim_fail(s->error) : 0;
+	return s->first && s->first->at <= S.now ? sim_back(1) : has_end(s) ? sim_back(0) : sim_fail(EAGAIN);
+}
+
 ssize_t
 sim_recv(int fd, void *bytes, size_t n, int flags)
 {
 	sim_enter("recv");
 	struct file *f = file_of(fd);
+	if (f && (flags & MSG_PEEK))
+		return peek(f->sock);
 	return f ? socket_read(f->sock, bytes, n, (f->flags & SOCK_NONBLOCK) | (flags & MSG_DONTWAIT)) : sim_fail(EBADF);
 }
 
@@ -513,6 +527,8 @@ sim_setsockopt(int fd, int level, int option, const void *value, socklen_t n)
 	(void)n;
 	if (level == SOL_SOCKET && option == SO_RCVTIMEO)
 		file_of(fd)->sock->timeout = t->tv_sec * SECOND + t->tv_usec;
+	if (level == SOL_SOCKET && option == SO_RCVLOWAT)
+		file_of(fd)->sock->low = (size_t)*(const int *)value;
 	return 0;
 }
 
@@ -543,3 +559,17 @@ name_put(const struct sock *s, struct sockaddr *a, uint32_t address)
 
 int sim_getsockname(int fd, struct sockaddr *a, socklen_t *n) { (void)n; return name_put(file_of(fd)->sock, a, file_of(fd)->sock->address); }
 int sim_getpeername(int fd, struct sockaddr *a, socklen_t *n) { (void)n; return name_put(file_of(fd)->sock, a, htonl(0x0a000002)); }
+
+int
+sim_ioctl(int fd, unsigned long request, ...)
+{
+	sim_enter("ioctl");
+	va_list ap;
+	va_start(ap, request);
+	int *n = va_arg(ap, int *);
+	va_end(ap);
+	if (request != FIONREAD)
+		return (int)sim_fail(ENOTTY);
+	*n = (int)readable(file_of(fd)->sock);
+	return (int)sim_back(0);
+}
