@@ -410,8 +410,14 @@ disk_write(struct file *f, const void *bytes, size_t n, uint64_t at)
 		n = 1 + sim_below(n);
 	if (f->flags & O_APPEND)
 		at = i->now.size;
-	if (!has_space(i, at + n))
-		return sim_fail(ENOSPC);
+	uint64_t takes = i->now.size > i->reserved ? i->now.size : i->reserved;
+	if (!has_space(i, at + n)) {              /* what still fits is written */
+		const struct machine *m = &S.machines[i->machine];
+		uint64_t fits = takes + (m->disk_room > m->disk_used ? m->disk_room - m->disk_used : 0);
+		if (fits <= at)
+			return sim_fail(ENOSPC);
+		n = fits - at;
+	}
 	if (at + n > i->now.size)
 		bytes_grow(&i->now, at + n);
 	memcpy(i->now.at + at, bytes, n);
