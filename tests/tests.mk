@@ -61,6 +61,10 @@ SIM_WITH_mom_forwarder  = $(OBJ)/daemon/mom_forwarder.o $(DAEMON_SHARED)
 SIM_WITH_client         = $(OBJ)/sim/client.o $(API)
 SIM_KERNEL = $(patsubst tests/sim/%.c,$(OBJ)/sim/%.o,$(filter-out %/client.c,$(wildcard tests/sim/*.c)))
 sim-programs: $(SIM_PROGRAMS) build/sim/simulate
+$(TESTS_OUT)/integration/simulator.o: override CFLAGS += -DSIMULATE='"$(CURDIR)/build/sim/simulate"'
+$(TESTS_OUT)/integration/simulator: | sim-built
+sim-built:
+	@$(MAKE) --no-print-directory VARIANT=sim sim-programs
 
 $(OBJ)/sim/client.o: tests/sim/client.c
 	@mkdir -p $(@D)

@@ -439,7 +439,7 @@ world_begin(void)
 	for (int k = 0; k < w->clients; k++)
 		choose_client(&w->client[k], k < subscribers, 1 + (int)sim_below((uint64_t)w->machines - 1));
 	w->faults = sim_chance(8) ? 0 : (int)sim_below(128);
-	const char *only = getenv("FAULTS");
+	const char *only = getenv("SIM_FAULTS");
 	if (only)
 		w->faults &= atoi(only);
 	w->trouble_until = SECOND + (int64_t)sim_below(15 * SECOND);
