@@ -1,11 +1,12 @@
 # MOM: everything is made by `make`; `make help` lists the rest.
-# VARIANT picks a build: release (bin/, lib/), debug, asan, tsan (each below build/VARIANT/); fuzz is for `make fuzz` alone.
+# VARIANT picks a build: release (bin/, lib/), debug, asan, tsan (each below build/VARIANT/); fuzz and sim are for `make fuzz` and `make sim` alone.
 CC      ?= cc
 VARIANT ?= release
 OPT_release = -O2 -g
 OPT_debug   = -O0 -g -DMOM_FAULTS
 OPT_asan    = -O1 -g -DMOM_FAULTS -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPT_tsan    = -O1 -g -fsanitize=thread -Wno-tsan
+OPT_sim     = -O1 -g -fsanitize-coverage=trace-pc
 OPT_fuzz    = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef
 CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE $(OPT_$(VARIANT)) $(WARN) -Werror -fno-common -fPIC -Iinclude -Isrc $(CFLAGS)
@@ -91,6 +92,9 @@ mutants:                     ## bugs on purpose, each of which the named tests m
 	@sh tests/mutants/run.sh
 model:                       ## the models of tests/models, searched to their last state; needs spin. T=substring: some
 	@sh tests/models/run.sh
+sim:                         ## the simulator, all roles in one process: SEEDS=n (200000) of them from FIRST on; SEED=n: that one, with a trace
+	@$(MAKE) --no-print-directory VARIANT=sim sim-programs
+	@build/sim/simulate $(if $(SEED),--trace $(SEED) 1,--twice $(or $(FIRST),1) $(or $(SEEDS),200000))
 bench: all                   ## messages a second, one publisher to one subscriber, each checked
 	@$(BIN)/mom_bench --selfserve
 bench-recovery: all $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper  ## how soon all is served again: a worker killed, 1 GB in store; and the disk while 20 GB pass a sleeper

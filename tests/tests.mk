@@ -50,6 +50,42 @@ build/fuzz/%: $(TESTS_OUT)/fuzz/%.o $(TESTS_OUT)/fuzz/edge.o $$(FUZZ_WITH_$$*) $
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^
 fuzz-programs: $(FUZZ_TARGETS:%=build/fuzz/%)
 
+# ---- the simulator: each program as a shared object in which the system calls of tests/sim/calls.h have other names; VARIANT=sim only ----
+SIM_PROGRAMS = $(SERVERS:%=build/sim/%.so) build/sim/client.so
+SIM_WITH_broker_handler = $(OBJ)/broker/broker_handler.o $(BROKER_SHARED) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
+SIM_WITH_broker_sender  = $(OBJ)/broker/broker_sender.o $(BROKER_SHARED) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
+SIM_WITH_broker_server  = $(OBJ)/broker/broker_server.o $(BROKER_SHARED) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
+SIM_WITH_worker         = $(OBJ)/worker/worker.o $(WORKER_SHARED)
+SIM_WITH_mom_daemon     = $(OBJ)/daemon/mom_daemon.o $(DAEMON_SHARED)
+SIM_WITH_mom_requester  = $(OBJ)/daemon/mom_requester.o $(DAEMON_SHARED)
+SIM_WITH_mom_responser  = $(OBJ)/daemon/mom_responser.o $(DAEMON_SHARED)
+SIM_WITH_mom_forwarder  = $(OBJ)/daemon/mom_forwarder.o $(DAEMON_SHARED)
+SIM_WITH_client         = $(OBJ)/sim/client.o $(API)
+SIM_KERNEL = $(patsubst tests/sim/%.c,$(OBJ)/sim/%.o,$(filter-out %/client.c,$(wildcard tests/sim/*.c)))
+sim-programs: $(SIM_PROGRAMS) build/sim/simulate
+$(TESTS_OUT)/integration/simulator.o: override CFLAGS += -DSIMULATE='"$(CURDIR)/build/sim/simulate"'
+$(TESTS_OUT)/integration/simulator: | sim-built
+sim-built:
+	@$(MAKE) --no-print-directory VARIANT=sim sim-programs
+
+$(OBJ)/sim/client.o: tests/sim/client.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+$(OBJ)/sim/%.o: tests/sim/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) $(filter-out -O1 -fsanitize-coverage=%,$(CFLAGS_ALL)) -O2 -MMD -MP -c -o $@ $<
+build/sim/calls: tests/sim/calls.h
+	@mkdir -p $(@D)
+	@sed -n 's/^.*[ *]sim_\([a-z0-9_]*\)(.*/\1 sim_\1/p' $< >$@
+	@echo 'main program_main' >>$@
+build/sim/%.so: $$(SIM_WITH_$$*) $(OBJ)/libcommon.a build/sim/calls tests/sim/pure
+	@echo "  LD $@"; ld -r -o $(OBJ)/$*.whole.o $(filter %.o,$^) $(OBJ)/libcommon.a
+	@objcopy --redefine-syms=build/sim/calls $(OBJ)/$*.whole.o
+	@! nm -u $(OBJ)/$*.whole.o | sed 's/^ *U //' | grep -vxf tests/sim/pure || { echo "$*: the simulator knows no such call: add it to tests/sim/calls.h, or to tests/sim/pure"; exit 1; }
+	@$(CC) -shared -Wl,-Bsymbolic -Wl,-z,norelro -Wl,-z,now -o $@ $(OBJ)/$*.whole.o
+build/sim/simulate: $(SIM_KERNEL)
+	@echo "  LD $@"; $(CC) -rdynamic -o $@ $^ -ldl
+
 -include $(wildcard $(TESTS_OUT)/*/*.d)
 .PRECIOUS: $(TESTS_OUT)/%.o
 .PRECIOUS: $(TESTS_OUT)/%.o

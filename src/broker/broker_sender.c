@@ -165,16 +165,16 @@ stream_look(uint32_t shard, int on_tick)
 {
 	struct stream *st = &s.streams[shard];
 	char name[24];
+	uint64_t head = atomic_load(&s.table->shard[shard].head);      /* head first: what it shows is in wanted by then */
 	if (!st->started) {
 		uint64_t start = atomic_load(&s.unit->start[shard]);
 		if (!atomic_load(&s.unit->by_shard[shard].started) || start == 0)
 			return 0;
 		snprintf(name, sizeof name, "shard-%u", shard);
 		int dir = fdio_open_at(s.db, name, O_RDONLY | O_DIRECTORY, 0);
-		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir, s.unit->message_max, start - 1, atomic_load(&s.table->shard[shard].head)) < 0)
+		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir, s.unit->message_max, start - 1, head) < 0)
 			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s", name, strerror(errno));
 	}
-	uint64_t head = atomic_load(&s.table->shard[shard].head);      /* head first: what it shows is in wanted by then */
 	if (st->sent == st->have && stream_read(st, head, atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
 		log_damage(shard, st->at);
 	if (on_tick)

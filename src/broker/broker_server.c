@@ -185,7 +185,7 @@ make_table(void)
 	m.polls = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.polls);
 	m.poll_conn = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.poll_conn);
 	if (b->table == NULL || b->conns == NULL || m.polls == NULL || m.poll_conn == NULL)
-		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), ipcq_hint(errno));
+		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), registry_hint(&b->registry));
 	b->table->shards = m.workers;
 	b->table->capacity = capacity;
 	b->table->verbose = (uint32_t)b->verbose;

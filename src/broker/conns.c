@@ -131,7 +131,7 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	c->queue = c->unit < 0 ? -1 : registry_make(&b->registry, REGISTRY_MSG, 0, geteuid(), 0, role);
 	struct broker_unit *u = c->queue < 0 ? NULL : ipcq_attach(c->unit, 0);
 	if (u == NULL) {
-		log_warn("%s: no unit for it: %s: %s", c->peer, strerror(errno), ipcq_hint(errno));
+		log_warn("%s: no unit for it: %s: %s", c->peer, strerror(errno), registry_hint(&b->registry));
 		return -1;
 	}
 	u->shards = b->store.shards;

@@ -16,7 +16,7 @@ worker_queue(struct broker *b, uint32_t i)
 	snprintf(role, sizeof role, "worker-%u-queue", i);
 	id = registry_make(&b->registry, REGISTRY_MSG, 0, geteuid(), 0, role);
 	if (id < 0) {
-		log_warn("msgget(queue of worker %u): %s: %s", i, strerror(errno), ipcq_hint(errno));
+		log_warn("msgget(queue of worker %u): %s: %s", i, strerror(errno), registry_hint(&b->registry));
 		return -1;
 	}
 	atomic_store(&b->table->shard[i].queue, id);

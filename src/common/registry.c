@@ -1,6 +1,7 @@
 /* registry - see registry.h */
 #include "common/registry.h"
 #include "common/boot.h"
+#include "common/ipcq.h"
 #include "common/fault.h"
 #include "common/fdio.h"
 #include "common/log.h"
@@ -159,7 +160,10 @@ registry_write(struct registry *r, const char *text)
 {
 	size_t n = strlen(text);
 	r->bytes += n;
-	return fdio_write_full(r->fd, text, n);
+	if (fdio_write_full(r->fd, text, n) == 0)
+		return 0;
+	r->bytes = REGISTRY_REWRITE + 1;               /* part of a line may be there: what follows would not be read */
+	return -1;
 }
 
 static int
@@ -256,6 +260,7 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 	struct ipc_perm perm;
 	char line[200];
 	snprintf(o.role, sizeof o.role, "%s", role);
+	r->file_failed = 1;
 	if (r->bytes > REGISTRY_REWRITE && registry_rewrite(r) < 0)
 		return -1;
 	for (;;) {
@@ -263,7 +268,8 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 			return -1;
 		o.key = (o.key & 0x7fffffff) | 1;
 		snprintf(line, sizeof line, "want %s 0x%08x\n", kinds[kind], o.key);
-		if (registry_write(r, line) < 0)
+		r->file_failed = registry_write(r, line) < 0;
+		if (r->file_failed)
 			return -1;
 		if ((o.id = registry_get(kind, o.key, bytes)) >= 0)
 			break;
@@ -285,6 +291,12 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 		log_warn("registry: %s: after a kill this object would have to be removed by hand", strerror(errno));
 	registry_add(&r->objects, &r->count, &r->room, &o);
 	return o.id;
+}
+
+const char *
+registry_hint(const struct registry *r)
+{
+	return r->file_failed ? "its registry cannot be written: mend the disk or make room in that folder" : ipcq_hint(errno);
 }
 
 static struct registry_object *

@@ -22,7 +22,8 @@ struct registry_object {
 
 struct registry {
 	int dir, fd;
-	size_t bytes;                     /* of the file: rewritten when it grows */
+	size_t bytes;                     /* of the file: rewritten when it grows, or when a line was cut off */
+	int file_failed;                  /* the last registry_make failed for want of its file, not of a kernel object */
 	struct registry_object *objects;
 	size_t count, room;
 };
@@ -31,6 +32,7 @@ struct registry {
 int  registry_open(struct registry *r, int dir, int (*keep)(const struct registry_object *, void *), void *with);
 /* A new object: 0600, of that size (shm), readable and writable by uid (creator besides). open_to_all: a queue others may send to. -1: errno */
 int  registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t uid, int open_to_all, const char *role);
+const char *registry_hint(const struct registry *r);      /* what to do about a failed registry_make; first thing after it: reads errno */
 void registry_remove(struct registry *r, enum registry_kind kind, int id);
 /* 1: the object still is the one that we made. 0: it was removed by somebody (ipcrm); its line is struck. */
 int  registry_check(struct registry *r, enum registry_kind kind, int id);

@@ -209,9 +209,10 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	if (i == d->used)
 		d->used++;
 	if (member_segment(d, i) < 0) {
-		snprintf(why, n, "shmget or semget for a client: %s: %s", strerror(errno), ipcq_hint(errno));
+		int file = d->registry.file_failed;
+		snprintf(why, n, "shmget or semget for a client: %s: %s", strerror(errno), registry_hint(&d->registry));
 		member_free(d, i);
-		return MOM_ELIMIT;
+		return file ? MOM_EIO : MOM_ELIMIT;
 	}
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0) {
@@ -383,7 +384,7 @@ member_check(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
 	if (m->segment && (m->sem < 0 || !registry_check(&d->registry, REGISTRY_SEM, m->sem)) && member_semaphore(d, i) < 0)
-		log_warn("semget(client %u): %s: %s", i, strerror(errno), ipcq_hint(errno));
+		log_warn("semget(client %u): %s: %s", i, strerror(errno), registry_hint(&d->registry));
 	if (m->state == SLOT_LIVE && (pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started) ||
 	    (m->socket < 0 && atomic_load(&m->segment->goodbye)) || (has_come(m) && is_detached(d, i))))
 		member_died(d, i);
@@ -514,7 +515,7 @@ member_take_up(struct daemon *d, uint32_t i)
 	}
 	m->fresh = FRESH_CLEAN;
 	if (member_segment(d, i) < 0)
-		log_fatal(EXIT_SYSTEM, "shmget for client %u: %s: %s", i, strerror(errno), ipcq_hint(errno));
+		log_fatal(EXIT_SYSTEM, "shmget for client %u: %s: %s", i, strerror(errno), registry_hint(&d->registry));
 	members_load_words(d, i);
 	members_load_ring(d, i);
 }

@@ -139,7 +139,7 @@ make_table(void)
 	d->table_id = registry_make(&d->registry, REGISTRY_SHM, bytes, geteuid(), 0, "machine-table");
 	d->table = d->table_id < 0 ? NULL : ipcq_attach(d->table_id, 0);
 	if (d->table == NULL)
-		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), ipcq_hint(errno));
+		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), registry_hint(&d->registry));
 	d->table->capacity = capacity;
 	d->table->verbose = (uint32_t)d->verbose;
 	atomic_store(&d->table->request_queue, -1);

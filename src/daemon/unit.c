@@ -16,7 +16,7 @@ unit_queue(struct daemon *d, id_word *word, const char *role)
 		return 0;
 	id = registry_make(&d->registry, REGISTRY_MSG, 0, geteuid(), 1, role);
 	if (id < 0) {
-		log_warn("msgget(%s): %s: %s", role, strerror(errno), ipcq_hint(errno));
+		log_warn("msgget(%s): %s: %s", role, strerror(errno), registry_hint(&d->registry));
 		return -1;
 	}
 	atomic_store(word, id);
@@ -38,7 +38,7 @@ unit_objects(struct daemon *d)
 	d->unit_id = registry_make(&d->registry, REGISTRY_SHM, daemon_unit_bytes(d->table->capacity, d->message_max), geteuid(), 0, "unit");
 	d->unit = d->unit_id < 0 ? NULL : ipcq_attach(d->unit_id, 0);
 	if (d->unit == NULL) {
-		log_warn("shmget(unit): %s: %s", strerror(errno), ipcq_hint(errno));
+		log_warn("shmget(unit): %s: %s", strerror(errno), registry_hint(&d->registry));
 		return -1;
 	}
 	d->unit->slots = d->table->capacity;

@@ -13,10 +13,10 @@ static struct load *ears[EARS], *mouths[MOUTHS];
 
 /* machine `one` is hit, `two` must see no error; every kind of publish on `one` */
 static void
-load_up(void)
+load_up_on(const char *broker_flags)
 {
 	static const unsigned flags[MOUTHS] = {0, MOM_FAST, MOM_ASYNC, 0};
-	broker_start(&broker, "broker", 0, NULL);
+	broker_start(&broker, "broker", 0, broker_flags);
 	daemon_start(&one, "one", broker.port);
 	daemon_start(&two, "two", broker.port);
 	ears[0] = subscriber_start(&one, "kill/a,kill/b", PAYLOAD_SMALL);
@@ -33,6 +33,12 @@ load_up(void)
 		mouths[i]->pause_ms = i == 1 || i == 2;
 		load_start(mouths[i]);
 	}
+}
+
+static void
+load_up(void)
+{
+	load_up_on(NULL);
 }
 
 static void
@@ -107,6 +113,23 @@ TEST(mom_responser, "kill -9 of mom_responser under load: " KEPT) { kill_child_o
 TEST(mom_forwarder, "kill -9 of mom_forwarder under load: " KEPT) { kill_child_of(&one, "mom_forwarder"); }
 TEST(broker_server, "kill -9 of broker_server under load, then a start: " KEPT) { kill_parent(&broker); }
 TEST(mom_daemon, "kill -9 of mom_daemon under load, then a start: its living clients are adopted, " KEPT) { kill_parent(&one); }
+
+TEST(second_worker, "kill -9 of the worker of shard 1, then of mom_forwarder, so that the machine connects anew: " KEPT)
+{
+	load_up_on("--workers 2");
+	for (int i = 0; i < rounds(); i++) {
+		pid_t first = server_child(&broker, "worker"), second = proc_find(broker.pid, "worker", 1), forwarder = server_child(&one, "mom_forwarder");
+		REQUIRE(second, "there is one worker only");
+		kill(second, SIGKILL);
+		WAIT_FOR(!proc_lives(second) && proc_find(broker.pid, "worker", 1), "nobody took the place of worker[%d]", (int)second);
+		REQUIRE(proc_lives(first), "the worker of shard 0 ended too");
+		moves(STEP);
+		kill(forwarder, SIGKILL);
+		server_replaced(&one, "mom_forwarder", forwarder);
+		moves(STEP);
+	}
+	load_down();
+}
 
 TEST(everything, "kill -9 of all processes of broker and daemons at once, then a start: " KEPT)
 {

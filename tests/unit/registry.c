@@ -2,12 +2,15 @@
 #include <lib/t.h>
 #include "common/fdio.h"
 #include "common/registry.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/sem.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -78,4 +81,26 @@ TEST(others, "an object that somebody made under a key of ours, after ours was g
 	REQUIRE(msgctl(theirs, IPC_STAT, &ds) == 0, "it is gone");
 	registry_close(&r, 1);
 	msgctl(theirs, IPC_RMID, NULL);
+}
+
+TEST(full_disk, "where its file cannot be written that is said, not a limit of the kernel; a line that was cut off hides none that follows")
+{
+	struct registry r, again;
+	struct rlimit all, few;
+	int dir = open(t_dir(), O_RDONLY | O_DIRECTORY);
+	signal(SIGXFSZ, SIG_IGN);
+	getrlimit(RLIMIT_FSIZE, &all);
+	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open");
+	few = (struct rlimit){ (rlim_t)lseek(r.fd, 0, SEEK_END) + 10, all.rlim_max };
+	setrlimit(RLIMIT_FSIZE, &few);
+	int made = registry_make(&r, REGISTRY_MSG, 0, geteuid(), 0, "queue"), error = errno;
+	setrlimit(RLIMIT_FSIZE, &all);
+	REQUIRE(made < 0 && r.file_failed && error == EFBIG, "made %d: %s", made, strerror(error));
+	REQUIRE(strstr(registry_hint(&r), "registry") != NULL, "hint: %s", registry_hint(&r));
+	int queue = registry_make(&r, REGISTRY_MSG, 0, geteuid(), 0, "queue");
+	REQUIRE(queue >= 0 && !r.file_failed, "make: %s", strerror(errno));
+	registry_close(&r, 0);                         /* as kill -9 would leave it */
+	struct msqid_ds ds;
+	REQUIRE(registry_open(&again, dir, NULL, NULL) == 0 && msgctl(queue, IPC_STAT, &ds) < 0, "the queue is still there");
+	registry_close(&again, 1);
 }

@@ -1,0 +1,114 @@
+/* client - a publisher or a subscriber of a run; argument: which */
+#include "client.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const topic_names[TOPICS] = { "news", "plant/boiler", "x.y", "log" };
+static int me;
+static struct client *c;
+
+static int
+begin(void)
+{
+	for (;;) {
+		int id = c->name[0] ? mom_open(c->name) : mom_create();
+		if (id >= 0)
+			return id;
+		if (id != MOM_ENODAEMON && id != MOM_ETIMEDOUT && id != MOM_EBUSY && id != MOM_EIO)
+			judge_wrong(me, "mom_create", id, mom_error_text(-1));
+		if (world_is_over())
+			exit(0);
+		usleep(20000);
+	}
+}
+
+static void
+flush(int id, int stream)
+{
+	int r;
+	while ((r = mom_flush(id, 1000)) == MOM_ETIMEDOUT)
+		;
+	judge_flushed(stream, r);
+	if (r && r != MOM_EFULL && r != MOM_ELOST)
+		judge_wrong(me, "mom_flush", r, mom_error_text(id));
+}
+
+static void
+publish(void)
+{
+	static char bytes[PAYLOAD_MOST];
+	int id = begin(), stream = judge_stream(me), r;
+	mom_set_option(id, MOM_OPT_TIMEOUT_MS, 1000 + (long)world_random(20000));
+	while (c->begun < c->count) {
+		int topic = (int)world_random(TOPICS);
+		if (!(c->topics >> topic & 1))
+			continue;
+		c->begun++;
+		unsigned number = judge_begins(stream, topic, c->flags);
+		size_t n = judge_payload(bytes, stream, topic, number, c->largest);
+		r = mom_publish(id, topic_names[topic], bytes, n, c->flags);
+		judge_ends(stream, topic, number, r);
+		if (r && r != MOM_ETIMEDOUT && r != MOM_EFULL && r != MOM_ELOST)
+			judge_wrong(me, "mom_publish", r, mom_error_text(id));
+		if (c->pause_us)
+			usleep((useconds_t)world_random((uint64_t)c->pause_us));
+	}
+	flush(id, stream);
+	while ((r = mom_close(id)) == MOM_ELOST)
+		;
+	if (r && r != MOM_ETIMEDOUT)
+		judge_wrong(me, "mom_close", r, mom_error_text(-1));
+	c->done = 1;
+}
+
+static void
+subscribe(int id)
+{
+	for (int k = 0; k < TOPICS; k++) {
+		int r;
+		if (!(c->topics >> k & 1))
+			continue;
+		while ((r = mom_subscribe(id, topic_names[k], 0)) == MOM_ETIMEDOUT && !world_is_over())
+			;
+		if (r && r != MOM_EEXIST && r != MOM_ETIMEDOUT)
+			judge_wrong(me, "mom_subscribe", r, mom_error_text(id));
+		judge_subscribed(me, k);
+	}
+	c->ready = 1;
+}
+
+static void
+receive(void)
+{
+	struct mom_message m;
+	int id = begin(), r;
+	judge_session(me);
+	subscribe(id);
+	while (!world_is_over()) {
+		judge_asks(me);
+		r = mom_receive(id, &m, 500);
+		judge_got(me, r, &m);
+		if (r && r != MOM_ETIMEDOUT)
+			judge_wrong(me, "mom_receive", r, mom_error_text(id));
+		if (c->pause_us)
+			usleep((useconds_t)world_random((uint64_t)c->pause_us));
+	}
+	r = mom_destroy(id);
+	if (r)
+		judge_wrong(me, "mom_destroy", r, mom_error_text(-1));
+	c->done = 1;
+}
+
+int
+main(int argc, char **argv)
+{
+	me = argc > 1 ? atoi(argv[1]) : 0;
+	c = world_client(me);
+	if (c->subscriber)
+		receive();
+	else
+		publish();
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* client.h - the programs of a run that use libmom: what the world makes of them, what they tell the judge */
+#ifndef SIM_CLIENT_H
+#define SIM_CLIENT_H
+#include <mom.h>
+#include <stdint.h>
+
+enum { TOPICS = 4, STREAMS = 256, CLIENTS = 8, PAYLOAD_MOST = 300000 };
+
+struct client {
+	int subscriber, machine, pid, topics;     /* topics: bits */
+	unsigned flags;                           /* of mom_publish */
+	char name[16];                            /* mom_open; "": mom_create */
+	int count, begun, done;                   /* publisher: messages, those begun, all is acknowledged */
+	int pause_us;
+	unsigned largest;
+	int ready;                                /* subscriber: subscribed */
+};
+
+struct client *world_client(int index);
+int  world_is_over(void);                         /* subscribers are to end */
+uint64_t world_random(uint64_t below);
+
+/* A stream is what one process publishes; its messages on a topic are numbered from 0. */
+int  judge_stream(int client);
+unsigned judge_begins(int stream, int topic, unsigned flags);     /* the number of its next message */
+void judge_ends(int stream, int topic, unsigned number, int code);
+void judge_flushed(int stream, int code);
+size_t judge_payload(char *bytes, int stream, int topic, unsigned number, unsigned largest);
+void judge_session(int client);                   /* a subscriber begins, or begins again under its name */
+void judge_subscribed(int client, int topic);
+void judge_asks(int client);                      /* for the next message */
+void judge_got(int client, int code, const struct mom_message *m);
+void judge_wrong(int client, const char *call, int code, const char *text);
+
+/* for the world */
+void judge_begin(void);
+void judge_power_cut(int machine);
+int  judge_is_settled(void);                      /* everything acknowledged has come to everybody */
+const char *judge_missing(void);
+long judge_published(void);
+long judge_received(void);
+#endif
