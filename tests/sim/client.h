@@ -35,6 +35,7 @@ void judge_wrong(int client, const char *call, int code, const char *text);
 /* for the world */
 void judge_begin(void);
 void judge_power_cut(int machine);
+void judge_forgets(int machine);                  /* a daemon that is stopped has its living clients' segments removed with their last process */
 int  judge_is_settled(void);                      /* everything acknowledged has come to everybody */
 const char *judge_missing(void);
 long judge_published(void);

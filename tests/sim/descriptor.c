@@ -283,12 +283,17 @@ static const char *
 proc_text(const char *path)
 {
 	int pid;
+	char rest[2];
 	if (strcmp(path, "/dev/null") == 0)
 		return "";
 	const struct machine *m = &S.machines[S.cur->machine];
 	if (strcmp(path, "/proc/sys/kernel/random/boot_id") == 0)
 		return sim_text("%016llx-boot-%d\n", (unsigned long long)m->boot_id, m->boots);
-	if (sscanf(path, "/proc/%d/stat", &pid) == 1) {
+	if (sscanf(path, "/proc/%d/map%1[s]", &pid, rest) == 2) {
+		struct proc *p = process_by_pid(S.cur->machine, pid);
+		return p && p->state != PROC_ZOMBIE ? sysv_maps(p) : NULL;
+	}
+	if (sscanf(path, "/proc/%d/sta%1[t]", &pid, rest) == 2) {
 		struct proc *p = process_by_pid(S.cur->machine, pid);
 		return p ? sim_text("%d (%s) %c 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0", pid, p->role, p->state == PROC_ZOMBIE ? 'Z' : 'S', p->started) : NULL;
 	}

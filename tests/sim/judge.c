@@ -15,7 +15,7 @@ struct stream {
 };
 struct seen { int some; unsigned next, from, owed; };      /* next number; from: at the latest; owed: what is not acknowledged begins here at the latest */
 struct reader {
-	int power_cut;                            /* its machine lost power since its last session */
+	int forgets;                              /* acknowledgements may be lost: its machine lost power, or its segment goes with its process */
 	struct { int subscribed; uint64_t highest, handed, acked, asked; } topic[TOPICS];      /* highest: ever; handed: in this session */
 	struct seen seen[STREAMS][TOPICS];
 };
@@ -36,9 +36,15 @@ void
 judge_power_cut(int machine)
 {
 	j->power_cuts += machine == 0;
+	judge_forgets(machine);
+}
+
+void
+judge_forgets(int machine)
+{
 	for (int k = 0; k < CLIENTS; k++)
 		if (world_client(k) && world_client(k)->machine == machine)
-			j->reader[k].power_cut = 1;
+			j->reader[k].forgets = 1;
 }
 
 /* ---- publishers ---- */
@@ -136,7 +142,7 @@ judge_session(int client)
 		memset(r, 0, sizeof *r);
 	judge_resumed(r);
 	for (int k = 0; k < TOPICS; k++)
-		r->topic[k].handed = r->topic[k].asked = r->power_cut ? 0 : r->topic[k].acked;   /* the last one may have ended before it acknowledged */
+		r->topic[k].handed = r->topic[k].asked = r->forgets ? 0 : r->topic[k].acked;   /* the last one may have ended before it acknowledged */
 }
 
 void
@@ -178,7 +184,7 @@ judge_order(int client, struct stream *s, int topic, unsigned number, const stru
 		    (unsigned long long)m->offset, (unsigned long long)r->topic[topic].highest);
 	else if (m->offset <= r->topic[topic].handed)
 		sim_fault("subscriber %d got %d/%d/%u after a later one", client, (int)(s - j->stream), topic, number);
-	else if (again && m->offset <= r->topic[topic].acked && !r->power_cut)
+	else if (again && m->offset <= r->topic[topic].acked && !r->forgets)
 		sim_fault("subscriber %d got %d/%d/%u again, which it had acknowledged", client, (int)(s - j->stream), topic, number);
 	if (again && number < seen->next)
 		return;

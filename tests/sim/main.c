@@ -120,8 +120,8 @@ main(int argc, char **argv)
 	}
 	double seconds = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9;
 	printf("%ld runs (seeds %llu to %llu), %ld failed: %ld messages acknowledged, %ld received; %ld kills, %ld power cuts, %ld partitions, %ld resets, "
-	    "%ld full disks, %ld clock jumps; %lld system calls, %.0f simulated hours in %.1f s (%.0f runs/s)\n", c.runs, (unsigned long long)first,
-	    (unsigned long long)(first + count - 1), failed, c.published, c.received, c.kills, c.powers, c.cuts, c.breaks, c.full, c.jumps,
+	    "%ld full disks, %ld clock jumps, %ld stops; %lld system calls, %.0f simulated hours in %.1f s (%.0f runs/s)\n", c.runs, (unsigned long long)first,
+	    (unsigned long long)(first + count - 1), failed, c.published, c.received, c.kills, c.powers, c.cuts, c.breaks, c.full, c.jumps, c.stops,
 	    (long long)c.calls, (double)c.simulated / 3.6e9, seconds, (double)c.runs / seconds);
 	return failed ? 1 : 0;
 }

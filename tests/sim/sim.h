@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { MACHINES = 3, PROCS = 96, FDS = 64, ATTACHED = 160, NEVER_BLOCKS = 1 << 30 };
+enum { MACHINES = 4, PROCS = 96, FDS = 64, ATTACHED = 160, NEVER_BLOCKS = 1 << 30 };
 #define NEVER INT64_MAX
 enum { MS = 1000, SECOND = 1000000 };             /* time is in microseconds */
 
@@ -159,11 +159,12 @@ void sysv_reset(void);
 void sysv_power_cut(int machine);
 int  sysv_count(int machine);
 void sysv_detach_all(struct proc *p);
+const char *sysv_maps(const struct proc *p);
 
 /* world */
 void world_begin(void);                           /* sets up a run from S.seed */
 void world_log(struct proc *p, const char *line, size_t n);
 void world_died(struct proc *p);
-struct counts { long runs, published, received, kills, breaks, cuts, powers, jumps, full; int64_t calls, simulated; };
+struct counts { long runs, published, received, kills, breaks, cuts, powers, jumps, full, stops; int64_t calls, simulated; };
 void world_finish(struct counts *c);              /* adds this run's */
 #endif

@@ -352,3 +352,15 @@ sysv_count(int machine)
 		n += o->machine == machine;
 	return n;
 }
+
+/* as /proc/PID/maps shows them */
+const char *
+sysv_maps(const struct proc *p)
+{
+	const char *text = "55d0c0000000-55d0c0001000 r-xp 00000000 fe:00 1 /bin/it\n";
+	for (int k = 0; k < ATTACHED; k++)
+		if (p->attached[k].at)
+			text = sim_text("%s7f0000000000-7f0000001000 rw-s 00000000 00:01 %d /SYSV%08x\n", text, p->attached[k].segment->o.id,
+			    p->attached[k].segment->o.key);
+	return text;
+}

@@ -14,7 +14,7 @@
 enum { PATIENCE = 150 * SECOND, STOP_PATIENCE = 30 * SECOND, STARTS_MOST = 600 };
 enum phase { BEGIN, TROUBLE, CALM, END_CLIENTS, END_DAEMONS, END_BROKER, OVER };
 static const char *const phase_names[] = { "begin", "trouble", "calm", "end of the clients", "end of the daemons", "end of the broker", "over" };
-enum { KILLS = 1, ALL_KILLS = 2, BREAKS = 4, CUTS = 8, POWER = 16, CLOCKS = 32, FULL = 64 };
+enum { KILLS = 1, ALL_KILLS = 2, BREAKS = 4, CUTS = 8, POWER = 16, CLOCKS = 32, FULL = 64, STOPS = 128, KINDS = 8 };
 
 static struct {
 	enum phase phase;
@@ -22,7 +22,7 @@ static struct {
 	int64_t until, trouble_until;
 	struct client client[CLIENTS];
 	char broker[160], daemon[MACHINES][160];
-	int kills, breaks, cuts, powers, jumps, full;
+	int kills, breaks, cuts, powers, jumps, full, stops;
 } *w;
 
 
@@ -150,6 +150,14 @@ kill_one(void)
 }
 
 static void
+terminate(int machine, const char *role)
+{
+	struct proc *p = role_of(machine, role);
+	if (p)
+		process_kill(p, SIGTERM);
+}
+
+static void
 kill_machine(int machine)
 {
 	for (int i = 0; i < PROCS; i++) {
@@ -213,7 +221,7 @@ room_again(void *with)
 static void
 something_wrong(void)
 {
-	int machine = (int)sim_below((uint64_t)w->machines), kind = 1 << sim_below(7);
+	int machine = (int)sim_below((uint64_t)w->machines), kind = 1 << sim_below(KINDS);
 	struct machine *m = &S.machines[machine];
 	switch (kind & w->faults) {
 	case KILLS:
@@ -236,6 +244,12 @@ something_wrong(void)
 		break;
 	case POWER:
 		power_cut(machine);
+		break;
+	case STOPS:
+		w->stops += role_of(machine, machine ? "mom_daemon" : "broker_server") != NULL;
+		terminate(machine, machine ? "mom_daemon" : "broker_server");
+		if (machine)
+			judge_forgets(machine);
 		break;
 	case CLOCKS:
 		w->jumps++;
@@ -294,14 +308,6 @@ servers_run(void)
 			return 0;
 	}
 	return 1;
-}
-
-static void
-terminate(int machine, const char *role)
-{
-	struct proc *p = role_of(machine, role);
-	if (p)
-		process_kill(p, SIGTERM);
 }
 
 static void
@@ -418,14 +424,14 @@ world_begin(void)
 	w = sim_alloc(sizeof *w);
 	judge_begin();
 	socket_reset();
-	w->machines = 2 + sim_chance(3);
+	w->machines = 2 + sim_chance(3) + sim_chance(8);
 	for (int m = 0; m < w->machines; m++) {
-		S.machines[m] = (struct machine){ .name = m == 0 ? "the broker's machine" : m == 1 ? "machine 1" : "machine 2", .boot_id = sim_random() };
+		S.machines[m] = (struct machine){ .name = m == 0 ? "the broker's machine" : sim_text("machine %d", m), .boot_id = sim_random() };
 		disk_init(m);
 	}
 	S.switch_one_in = switches[sim_below(4)];
 	S.block_mean = means[sim_below(4)];
-	int workers = sim_chance(4) ? 2 : 1;
+	int workers = sim_chance(4) ? 2 + sim_chance(3) : 1;
 	snprintf(w->broker, sizeof w->broker, "10.0.0.1 8080 --insecure --db /db --run /run --workers %d", workers);
 	disk_make(0, "/db");
 	disk_make(0, "/run");
@@ -434,11 +440,11 @@ world_begin(void)
 		disk_make(m, "/run");
 		disk_make(m, "/spool");
 	}
-	int subscribers = 1 + (int)sim_below(3), publishers = 1 + (int)sim_below(3);
+	int subscribers = 1 + (int)sim_below(sim_chance(8) ? 4 : 3), publishers = 1 + (int)sim_below(sim_chance(8) ? 4 : 3);
 	w->clients = subscribers + publishers;
 	for (int k = 0; k < w->clients; k++)
 		choose_client(&w->client[k], k < subscribers, 1 + (int)sim_below((uint64_t)w->machines - 1));
-	w->faults = sim_chance(8) ? 0 : (int)sim_below(128);
+	w->faults = sim_chance(8) ? 0 : (int)sim_below(1 << KINDS);
 	const char *only = getenv("SIM_FAULTS");
 	if (only)
 		w->faults &= atoi(only);
@@ -464,6 +470,7 @@ world_finish(struct counts *c)
 	c->powers += w->powers;
 	c->jumps += w->jumps;
 	c->full += w->full;
+	c->stops += w->stops;
 	c->calls += S.calls;
 	c->simulated += S.now;
 }
