@@ -96,14 +96,14 @@ static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slot
 
 /* ---- machine ---- */
 
-enum { FRESH_CLEAN = 1, FRESH_UNSURE = 2 /* a power cut may have taken what it last said of its mail */ };
+#define RISK_UNKNOWN UINT64_MAX
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */, SLOT_DYING /* ring to its end, then DESTROY */ };
 
 struct slot_word {                    /* mom_daemon */
 	word32 state, owner;          /* owner grows with every process that gets the slot */
 	id_word segment, sem;
 	word32 generation, durable;
-	word32 fresh;                 /* FRESH_*: a new segment for an old durable client: filter its spooled mail by the broker's list */
+	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
 	word64 id;                    /* global id */
 	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: so much of that is on disk */
 };
@@ -162,7 +162,7 @@ struct client_segment {
 	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
 	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
 	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
-	word64   risk[SHARDS_MAX];                        /* forwarder: a power cut took `handed`: what lies below is REDELIVERED */
+	word64   risk[SHARDS_MAX];                        /* a power cut took `handed`: what lies below is REDELIVERED. mom_daemon: RISK_UNKNOWN, forwarder: what the broker says */
 	word32   behind;                                  /* forwarder: more waits in the spool */
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
 	word32   cuts;                                    /* forwarder: how often it ended all subscriptions, for too large a backlog */

@@ -323,8 +323,8 @@ box_scan(struct slot *v)
 void
 box_risk(struct slot *v)
 {
-	for (uint32_t k = 0; v->segment && v->fresh == FRESH_UNSURE && k < SHARDS_MAX; k++)
-		if (f.ended[k] && atomic_load(&v->segment->risk[k]) == 0)
+	for (uint32_t k = 0; v->segment && k < SHARDS_MAX; k++)
+		if (f.ended[k] && atomic_load(&v->segment->risk[k]) == RISK_UNKNOWN)
 			atomic_store(&v->segment->risk[k], f.ended[k]);
 }
 

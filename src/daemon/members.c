@@ -254,7 +254,7 @@ member_renew(struct daemon *d, uint32_t i, int gone)
 	m->segment = NULL;
 	m->shm = m->sem = -1;
 	m->generation++;
-	m->fresh = gone ? 0 : FRESH_CLEAN;
+	m->fresh = gone ? 0 : 1;
 	if (gone)                                              /* it begins anew, and is told */
 		m->id = new_id(d);
 	if (member_segment(d, i) < 0) {
@@ -513,7 +513,7 @@ member_take_up(struct daemon *d, uint32_t i)
 		member_free(d, i);
 		return;
 	}
-	m->fresh = FRESH_CLEAN;
+	m->fresh = 1;
 	if (member_segment(d, i) < 0)
 		log_fatal(EXIT_SYSTEM, "shmget for client %u: %s: %s", i, strerror(errno), registry_hint(&d->registry));
 	members_load_words(d, i);
@@ -543,7 +543,7 @@ members_stop(struct daemon *d)
 		if (m->state != SLOT_LIVE)
 			members_save_ring(d, i);
 		if (m->durable)
-			members_save_words(d, i, WORDS_CLEAN);
+			members_save_words(d, i, m->state == SLOT_LIVE ? WORDS_SYNC : WORDS_CLEAN);      /* a living client goes on without us */
 		ipcq_detach(m->segment);
 	}
 	if (members_save(d) < 0)

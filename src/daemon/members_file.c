@@ -276,18 +276,21 @@ members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 	struct member *m = &d->members[slot];
 	struct client_segment *c = m->segment;
 	char name[32], text[SHARDS_MAX * 100 + 128];
+	int known = 1;
 	if (c == NULL)
 		return;
 	uint32_t cuts = atomic_load(&d->table->slot[slot].cuts);
 	int is_cut = atomic_load(&c->cuts) != atomic_load(&c->cuts_told), cut_waits = cuts != atomic_load(&d->table->slot[slot].cuts_saved);
 	size_t n = (size_t)sprintf(text, "mom words 1 id %016llx cut %d\n", (unsigned long long)m->id, is_cut);
 	for (uint32_t k = 0; k < d->shards; k++) {
-		uint64_t handed = atomic_load(&c->handed[k]), again = atomic_load(&c->again[k]);
+		uint64_t handed = atomic_load(&c->handed[k]), again = atomic_load(&c->again[k]), risk = atomic_load(&c->risk[k]);
+		known &= risk != RISK_UNKNOWN;         /* the broker has said how far what was handed out may have gone */
+		again = risk != RISK_UNKNOWN && risk > again ? risk - 1 : again;
 		n += (size_t)sprintf(text + n, "shard %u acked %llx again %llx first %llx cut %llx\n", k, (unsigned long long)atomic_load(&c->acked[k]),
 		    (unsigned long long)(handed > again ? handed : again), (unsigned long long)atomic_load(&c->first[k]),
 		    (unsigned long long)atomic_load(&c->cut[k]));
 	}
-	if (how == WORDS_CLEAN)                        /* nobody hands out mail any more: this is the last word */
+	if (how == WORDS_CLEAN && known)               /* nobody hands out mail any more: this is the last word */
 		n += (size_t)sprintf(text + n, "clean\n");
 	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
 	slot_file(name, sizeof name, "words", slot);
@@ -325,9 +328,9 @@ members_load_words(struct daemon *d, uint32_t slot)
 	}
 	free(text);
 	m->saved_ack = 0;
-	if (!clean)
-		m->fresh = FRESH_UNSURE;
-	else                                           /* from now on mail is handed out: a power cut must not leave them clean */
+	for (k = 0; !clean && k < SHARDS_MAX; k++)
+		atomic_store(&m->segment->risk[k], RISK_UNKNOWN);
+	if (clean)                                     /* from now on mail is handed out: a power cut must not leave them clean */
 		members_save_words(d, slot, WORDS_SYNC);
 }
 

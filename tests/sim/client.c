@@ -72,9 +72,11 @@ subscribe(int id)
 			continue;
 		while ((r = mom_subscribe(id, topic_names[k], 0)) == MOM_ETIMEDOUT && !world_is_over())
 			;
+		if (r == MOM_EFULL)                            /* it was cut: what waits has to be received first */
+			return;
 		if (r && r != MOM_EEXIST && r != MOM_ETIMEDOUT)
 			judge_wrong(me, "mom_subscribe", r, mom_error_text(id));
-		judge_subscribed(me, k);
+		judge_subscribed(me, k, r);
 	}
 	c->ready = 1;
 }
@@ -90,7 +92,11 @@ receive(void)
 		judge_asks(me);
 		r = mom_receive(id, &m, 500);
 		judge_got(me, r, &m);
-		if (r && r != MOM_ETIMEDOUT)
+		if (r == MOM_EFULL) {
+			judge_cut(me);
+			c->ready = 0;
+			subscribe(id);
+		} else if (r && r != MOM_ETIMEDOUT)
 			judge_wrong(me, "mom_receive", r, mom_error_text(id));
 		if (c->pause_us)
 			usleep((useconds_t)world_random((uint64_t)c->pause_us));

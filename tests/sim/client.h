@@ -18,6 +18,7 @@ struct client {
 
 struct client *world_client(int index);
 int  world_is_over(void);                         /* subscribers are to end */
+int  world_disk_was_full(int machine);
 uint64_t world_random(uint64_t below);
 
 /* A stream is what one process publishes; its messages on a topic are numbered from 0. */
@@ -27,7 +28,8 @@ void judge_ends(int stream, int topic, unsigned number, int code);
 void judge_flushed(int stream, int code);
 size_t judge_payload(char *bytes, int stream, int topic, unsigned number, unsigned largest);
 void judge_session(int client);                   /* a subscriber begins, or begins again under its name */
-void judge_subscribed(int client, int topic);
+void judge_subscribed(int client, int topic, int code);   /* code: 0 or MOM_EEXIST */
+void judge_cut(int client);                       /* MOM_EFULL: its subscriptions have ended, what was to come on them does not */
 void judge_asks(int client);                      /* for the next message */
 void judge_got(int client, int code, const struct mom_message *m);
 void judge_wrong(int client, const char *call, int code, const char *text);

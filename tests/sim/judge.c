@@ -146,14 +146,29 @@ judge_session(int client)
 }
 
 void
-judge_subscribed(int client, int topic)
+judge_subscribed(int client, int topic, int code)
 {
 	struct reader *r = &j->reader[client];
+	/* told that it was cut, and killed before it could tell us */
+	if (code == 0 && r->topic[topic].subscribed && world_client(client)->name[0] && world_disk_was_full(world_client(client)->machine))
+		r->topic[topic].subscribed = 0;
+	else if (code == 0 && r->topic[topic].subscribed)
+		sim_fault("subscriber %d was subscribed to topic %d, and is not any more", client, topic);
 	if (r->topic[topic].subscribed)
 		return;
 	r->topic[topic].subscribed = 1;
 	for (int s = 0; s < STREAMS; s++)
 		r->seen[s][topic] = (struct seen){ .from = j->stream[s].topic[topic].next };
+}
+
+void
+judge_cut(int client)
+{
+	if (!world_disk_was_full(world_client(client)->machine))
+		sim_fault("subscriber %d was cut, though no disk was full", client);
+	for (int k = 0; k < TOPICS; k++)
+		j->reader[client].topic[k].subscribed = 0;
+	sim_note("was cut");
 }
 
 void

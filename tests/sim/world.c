@@ -22,12 +22,14 @@ static struct {
 	int64_t until, trouble_until;
 	struct client client[CLIENTS];
 	char broker[160], daemon[MACHINES][160];
+	unsigned was_full;                        /* machines whose disk was */
 	int kills, breaks, cuts, powers, jumps, full, stops;
 } *w;
 
 
 struct client *world_client(int index) { return index < w->clients ? &w->client[index] : NULL; }
 int world_is_over(void) { return w->phase >= END_CLIENTS; }
+int world_disk_was_full(int machine) { return w->was_full >> machine & 1; }
 uint64_t world_random(uint64_t below) { return sim_below(below); }
 
 /* ---- starting ---- */
@@ -258,6 +260,7 @@ something_wrong(void)
 	case FULL:
 		sim_note("the disk of %s is full", m->name);
 		w->full++;
+		w->was_full |= 1u << (m - S.machines);
 		m->disk_room = m->disk_used + sim_below(3) * sim_below(1 << 20);
 		sim_at(S.now + (int64_t)sim_below(4 * SECOND), room_again, (void *)(intptr_t)machine);
 		break;
