@@ -76,8 +76,8 @@ static int
 door_ask(int fd, const struct registration *ask, struct registered *answer, int64_t deadline)
 {
 	struct pollfd p = { fd, POLLIN, 0 };
-	if (send(fd, ask, sizeof *ask, MSG_NOSIGNAL) != sizeof *ask && errno != EPIPE && errno != ECONNRESET)
-		return -1;                             /* closed already: it may have left an answer */
+	if (send(fd, ask, sizeof *ask, MSG_NOSIGNAL) != sizeof *ask)       /* closed already: it may have left an answer */
+		return recv(fd, answer, sizeof *answer, MSG_DONTWAIT) == sizeof *answer ? 0 : -1;
 	for (;;) {
 		int64_t left = deadline - clock_ms();
 		int r = left > 0 ? poll(&p, 1, (int)left) : 0;

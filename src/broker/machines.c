@@ -2,9 +2,11 @@
 #include "broker/machines.h"
 #include "common/fdio.h"
 #include "common/hex.h"
+#include "common/log.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MACHINES_MOST = 64 * 1024 * 1024, LINE = 96 };
 
@@ -73,6 +75,10 @@ machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 		errno = i < m->count ? ESTALE : ENOENT;
 		return 0;
 	}
+	if (i < m->count && shown != m->list[i].token) {       /* unconfirmed: perhaps it is on the daemon's disk */
+		*token = m->list[i].token;
+		return i + 1;
+	}
 	if (i == MACHINES_MOST / LINE) {               /* a file that is larger would not be read again */
 		errno = EFBIG;
 		return 0;
@@ -89,4 +95,15 @@ machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 	m->list[i] = old;
 	m->count = count;
 	return 0;
+}
+
+void
+machines_confirm(struct machines *m, uint32_t serial, uint64_t token)
+{
+	struct known_machine *k = &m->list[serial - 1];
+	if (token != k->token || k->before == token)
+		return;
+	k->before = k->token;
+	if (machines_save(m) < 0)
+		log_warn("machines: %s: the token before counts, too, until it can be written", strerror(errno));
 }

@@ -1,5 +1,6 @@
 /* registry - see registry.h */
 #include "common/registry.h"
+#include "common/boot.h"
 #include "common/fault.h"
 #include "common/fdio.h"
 #include "common/log.h"
@@ -25,21 +26,15 @@ registry_kind_name(enum registry_kind kind)
 	return kinds[kind];
 }
 
-static void
+static int
 registry_head(char *line, size_t n)
 {
-	char boot[64] = "?";
 	struct stat st = { 0 };
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		ssize_t r = read(fd, boot, sizeof boot - 1);
-		boot[r > 0 ? r : 0] = '\0';
-		boot[strcspn(boot, "\n")] = '\0';
-		close(fd);
-	}
-	if (stat("/proc/self/ns/ipc", &st) < 0)
-		st.st_ino = 0;
+	const char *boot = boot_id();
+	if (boot == NULL || (stat("/proc/self/ns/ipc", &st) < 0 && errno != ENOENT))
+		return -1;
 	snprintf(line, n, "mom registry 1 boot %s ipc %llu\n", boot, (unsigned long long)st.st_ino);
+	return 0;
 }
 
 static int
@@ -145,7 +140,10 @@ registry_read(int dir, struct registry_object **objects)
 	*objects = NULL;
 	if (text == NULL)
 		return -1;
-	registry_head(head, sizeof head);
+	if (registry_head(head, sizeof head) < 0) {
+		free(text);
+		return -1;
+	}
 	if (n >= strlen(head) && strncmp(text, head, strlen(head)) == 0) {     /* else another boot or namespace: nothing of it is left */
 		if (text[n - 1] != '\n' && strrchr(text, '\n'))
 			*strrchr(text, '\n') = '\0';                           /* a line that a kill cut off */
@@ -169,9 +167,10 @@ registry_rewrite(struct registry *r)
 {
 	size_t n = 0, room = 256 + r->count * 128;
 	char *text = malloc(room);
-	if (text == NULL)
+	if (text == NULL || registry_head(text, room) < 0) {
+		free(text);
 		return -1;
-	registry_head(text, room);
+	}
 	n = strlen(text);
 	for (size_t i = 0; i < r->count; i++) {
 		struct registry_object *o = &r->objects[i];
@@ -194,6 +193,8 @@ registry_open(struct registry *r, int dir, int (*keep)(const struct registry_obj
 	struct registry_object *old;
 	int n = registry_read(dir, &old), reaped = 0;
 	*r = (struct registry){ .dir = dir, .fd = -1 };
+	if (n < 0 && errno != ENOENT)
+		return -1;                             /* what the last run left behind would be forgotten */
 	for (int i = 0; i < n; i++) {
 		if (!registry_exists(&old[i]))
 			continue;

@@ -382,7 +382,7 @@ static void
 member_check(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
-	if (m->sem >= 0 && m->segment && !registry_check(&d->registry, REGISTRY_SEM, m->sem) && member_semaphore(d, i) < 0)
+	if (m->segment && (m->sem < 0 || !registry_check(&d->registry, REGISTRY_SEM, m->sem)) && member_semaphore(d, i) < 0)
 		log_warn("semget(client %u): %s: %s", i, strerror(errno), ipcq_hint(errno));
 	if (m->state == SLOT_LIVE && (pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started) ||
 	    (m->socket < 0 && atomic_load(&m->segment->goodbye)) || (has_come(m) && is_detached(d, i))))
@@ -463,9 +463,14 @@ member_adopt(struct daemon *d, uint32_t i)
 	struct member *m = &d->members[i];
 	size_t bytes = 0;
 	m->segment = m->shm < 0 ? NULL : ipcq_attach_own(m->shm, &bytes);
+	if (m->shm >= 0 && m->segment == NULL && (errno == ENOMEM || errno == ENFILE))
+		log_fatal(EXIT_SYSTEM, "shmat(segment of client %u): %s: started again it may be had", i, strerror(errno));
 	m->ring = m->segment ? client_ring(bytes) : 0;
-	if (m->ring && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id)
-		return member_semaphore(d, i);
+	if (m->ring && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id) {
+		if (member_semaphore(d, i) < 0)
+			log_warn("semget(client %u): %s: %s: tried again", i, strerror(errno), ipcq_hint(errno));
+		return 0;
+	}
 	if (m->segment)
 		ipcq_detach(m->segment);
 	m->segment = NULL;

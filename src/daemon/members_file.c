@@ -1,5 +1,6 @@
 /* members_file - see members_file.h. Text, a line a client, closed by a CRC; each file is replaced as a whole. */
 #include "daemon/members_file.h"
+#include "common/boot.h"
 #include "common/crc32c.h"
 #include "common/fdio.h"
 #include "common/hex.h"
@@ -12,18 +13,6 @@
 #include <unistd.h>
 
 enum { FILE_MOST = 256 * 1024 * 1024, LINE_MOST = 400 };
-
-static const char *
-boot_id(void)
-{
-	static char text[64];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : fdio_read(fd, text, sizeof text - 1);
-	fdio_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return text[0] ? text : "?";
-}
 
 static int
 save_text(struct daemon *d, const char *name, char *text, size_t n, int durable)
@@ -39,6 +28,8 @@ load_text(struct daemon *d, const char *name)
 	size_t n;
 	unsigned crc;
 	char *text = fdio_load(d->spool_dir, name, &n, FILE_MOST), *last;
+	if (text == NULL && errno != ENOENT)           /* what cannot be read is not missing */
+		log_fatal(EXIT_SYSTEM, "spool/%s: %s", name, strerror(errno));
 	if (text == NULL)
 		return NULL;
 	last = n < 13 ? NULL : text + n - 13;
@@ -71,9 +62,10 @@ identity_proven(struct daemon *d)
 	if (d->token_fresh == 0 || d->unit == NULL || !atomic_load(&d->unit->proven))
 		return;
 	d->token = d->token_fresh;
-	if (identity_save(d) == 0)
+	if (identity_save(d) == 0) {
 		d->token_fresh = 0;
-	else {
+		atomic_store(&d->table->token, d->token);      /* told with the next PING: only that one counts from there on */
+	} else {
 		log_warn("spool/identity: %s: tried again", strerror(errno));
 		d->token = shown;
 	}
@@ -250,6 +242,8 @@ void
 members_read(struct daemon *d)
 {
 	char boot[64] = "", *rest = NULL, *text = load_text(d, "clients");
+	if (boot_id() == NULL)
+		log_fatal(EXIT_SYSTEM, "/proc/sys/kernel/random/boot_id: %s", strerror(errno));
 	for (uint32_t i = 0; i < d->table->capacity; i++)
 		d->members[i].shm = d->members[i].sem = d->members[i].socket = d->members[i].pidfd = -1;
 	if (text == NULL && errno == ENOENT) {
@@ -342,7 +336,7 @@ members_has_ring(struct daemon *d, uint32_t slot)
 {
 	char name[32];
 	slot_file(name, sizeof name, "ring", slot);
-	return faccessat(d->spool_dir, name, F_OK, 0) == 0;
+	return faccessat(d->spool_dir, name, F_OK, 0) == 0 || errno != ENOENT;
 }
 
 void
@@ -387,6 +381,8 @@ members_load_ring(struct daemon *d, uint32_t slot)
 	memset(fresh, 1, sizeof fresh);
 	slot_file(name, sizeof name, "ring", slot);
 	char *bytes = fdio_load(d->spool_dir, name, &n, m->ring);
+	if (bytes == NULL && errno != ENOENT)
+		log_fatal(EXIT_SYSTEM, "spool/%s: %s", name, strerror(errno));
 	ring_writer_init(&w, client_requests(c), m->ring, 0);
 	while (bytes && q + RECORD_HEADER <= n && record_is_sound(bytes + q, n - q)) {
 		uint32_t stride = record_stride(get_u32(bytes + q)), shard = get_u16(bytes + q + 14);

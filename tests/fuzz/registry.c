@@ -160,7 +160,7 @@ body(void)
 	struct registry_object *again;
 	boot(bits);
 	if (bits & 1)
-		registry_head(head, sizeof head);
+		FUZZ_CHECK(registry_head(head, sizeof head) == 0);
 	size_t n = strlen(head);
 	fz.file = fuzz_malloc(n + fz.in.n + 1);
 	memcpy(fz.file, head, n);

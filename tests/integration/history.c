@@ -4,8 +4,13 @@
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <lib/server.h>
+#include <arpa/inet.h>
+#include <common/hex.h>
+#include <mom/wire.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct server broker, daemon_, other;
 
@@ -129,6 +134,57 @@ TEST(other_history_cut, "the same where the wrong store welcomed the machine and
 	say(id, "bells", "two");
 	hear(id, "bells", "two");
 	bye(id);
+}
+
+static int
+connect_by_hand(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	REQUIRE(inet_pton(AF_INET, broker.ip, &a.sin_addr) == 1 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0, "connect");
+	return fd;
+}
+
+/* The daemon's HELLO with that token; 1: WELCOME came back. */
+static int
+hello_by_hand(int fd, uint64_t token)
+{
+	char bytes[RECORD_HEADER + HELLO_BYTES], payload[HELLO_BYTES], answer[RECORD_HEADER], hex[33];
+	struct hello h = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = 64, .window = WINDOW, .token = token };
+	REQUIRE(sscanf(t_read_file(t_text("%s/identity", daemon_.store)), "mom spool 1 machine %32s", hex) == 1 && hex_bytes(h.machine, hex, sizeof h.machine) == 0,
+	    "no machine id in the spool");
+	wire_hello_put(payload, &h);
+	uint32_t n = record_make(bytes, &(struct record){ .type = REC_HELLO }, NULL, payload, sizeof payload);
+	REQUIRE(send(fd, bytes, n, 0) == (ssize_t)n && recv(fd, answer, sizeof answer, MSG_WAITALL) == sizeof answer, "no answer to HELLO");
+	return answer[9] == REC_WELCOME;
+}
+
+static uint64_t
+token_of_spool(void)
+{
+	return strtoull(strstr(t_read_file(t_text("%s/identity", daemon_.store)), "token ") + 6, NULL, 16);
+}
+
+TEST(late_hello, "a HELLO that is looked at after its connection was given up and another made does not lock its machine out; once the next token is confirmed it counts no more")
+{
+	unsigned long long token = 0, before = 1;
+	start_both();
+	works();
+	server_stop(&daemon_);
+	int late = connect_by_hand();
+	REQUIRE(hello_by_hand(late, token_of_spool()), "the token on the daemon's disk is refused");
+	close(late);                                   /* WELCOME was on its way: not confirmed */
+	uint64_t shown = token_of_spool();
+	server_start(&daemon_);
+	works();
+	WAIT_FOR(sscanf(t_read_file(t_text("%s/machines", broker.store)), "1 %*s %llx %llx", &token, &before) == 2 && token == before, "not confirmed");
+	server_stop(&daemon_);
+	REQUIRE(token_of_spool() == token, "the daemon has another token than it confirmed");
+	late = connect_by_hand();
+	REQUIRE(!hello_by_hand(late, shown), "the token before counts, though the next one is confirmed");
+	close(late);
+	server_start(&daemon_);
+	works();
 }
 
 TEST(workers_restart, "with two workers either may be restarted more often than the other: a machine that connects anew is no stranger")

@@ -82,7 +82,7 @@ static const struct errors table[] = {
 	{ "bind", { EADDRINUSE, ENOMEM } }, { "listen", { EADDRINUSE } }, { "connect", { ECONNREFUSED, EINTR, EAGAIN, ENETUNREACH, ETIMEDOUT } },
 	{ "setsockopt", { ENOMEM } }, { "getsockopt", { ENOBUFS } }, { "getsockname", { ENOBUFS } }, { "getpeername", { ENOTCONN } },
 	{ "recv", { ECONNRESET, EINTR, ETIMEDOUT, ENOMEM } }, { "send", { ECONNRESET, EINTR, EPIPE, ENOBUFS } },
-	{ "poll", { EINTR, ENOMEM } }, { "fork", { EAGAIN, ENOMEM } }, { "execl", { EAGAIN, ENOMEM, EMFILE, EACCES } }, { "waitpid", { EINTR } },
+	{ "poll", { EINTR, ENOMEM } }, { "fork", { EAGAIN, ENOMEM } }, { "execl", { EAGAIN, ENOMEM, EMFILE, EACCES } },
 	{ "readlink", { ENOMEM, EIO } }, { "stat", { EIO, ENOMEM } }, { "fstat", { EIO, ENOMEM } }, { "fstatat", { EIO, ENOMEM } },
 	{ "faccessat", { EIO, ENOMEM } }, { "fstatvfs", { EIO } }, { "fdopendir", { ENOMEM } }, { "readdir", { EIO } },
 	{ "pread", { EIO, EINTR } }, { "pwrite", { EIO, ENOSPC, EINTR, EDQUOT } }, { "fdatasync", { EIO, ENOSPC, EINTR } }, { "fsync", { EIO, ENOSPC, EINTR } },
@@ -141,9 +141,11 @@ may_be_short(const char *call, int fd, size_t bytes)
 }
 
 static int
-is_turn(enum shim_kind kind)
+is_turn(enum shim_kind kind, const char *call)
 {
 	struct shim *s = me.s;
+	if (s->only[0] && strcmp(s->only, call) != 0)
+		return 0;
 	int count = atomic_fetch_add(&s->calls[me.role][me.life - 1][kind], 1) + 1;
 	return me.role == s->role && me.life == s->life && (int)kind == s->kind && count == s->n;
 }
@@ -164,25 +166,25 @@ verdict(const char *call, int fd, size_t bytes)
 	int keep = errno, what = GO;
 	if (!me.active)
 		return GO;
-	if (is_turn(SHIM_BEFORE)) {
+	if (is_turn(SHIM_BEFORE, call)) {
 		strike(call, 0);
 		die();
 	}
-	if (is_turn(SHIM_AFTER)) {
+	if (is_turn(SHIM_AFTER, call)) {
 		strike(call, 0);
 		what = GO_AND_DIE;
 	}
-	if (is_turn(SHIM_HELD)) {
+	if (is_turn(SHIM_HELD, call)) {
 		strike(call, 0);
 		what = GO_AND_HOLD;
 	}
 	const struct errors *e = errors_of(call, fd);
-	if (e && is_turn(SHIM_FAIL)) {
+	if (e && is_turn(SHIM_FAIL, call)) {
 		keep = pick(e, me.s->turn);
 		strike(call, keep);
 		what = FAIL;
 	}
-	if (may_be_short(call, fd, bytes) && is_turn(SHIM_SHORT)) {
+	if (may_be_short(call, fd, bytes) && is_turn(SHIM_SHORT, call)) {
 		strike(call, 0);
 		what = SHORTEN;
 	}

@@ -25,6 +25,7 @@ struct shim {
 	/* set before the run */
 	int role, life, kind, n;
 	int turn;                      /* fail: which of the call's errnos, 0 the likeliest */
+	char only[24];                 /* count the calls of this name only */
 	_Atomic int64_t wall_us;
 	/* told */
 	atomic_int lives[SHIM_ROLES];
