@@ -105,7 +105,8 @@ scan_resume(struct seglog_scan *s)
 			if (!scan_is_sound(s, s->buffer + q, (size_t)n - q, at))
 				continue;
 			s->pos = pos + q;
-			s->at = get_u64(s->buffer + q + 16);
+			uint64_t offset = get_u64(s->buffer + q + 16);
+			s->at = offset > s->at ? offset : s->at;       /* a packed segment's END may stand lower */
 			return 1;
 		}
 		pos += q;
@@ -294,7 +295,7 @@ mend_records(struct rewrite *w, struct seglog_scan *s, uint64_t next, int torn)
 			return -1;
 		if (r == 0)
 			return !torn && next > w->at ? mend_gap(w, next) : 0;
-		if (mend_gap(w, s->at) < 0)
+		if (s->at > w->at && mend_gap(w, s->at) < 0)
 			return -1;
 	}
 }
