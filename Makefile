@@ -74,6 +74,8 @@ test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
 	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
 storm: all $(STORM_PROGRAMS) ## all storms in their long form: SEED=n repeats, KILLS=n sets the kill storm's count, T=substring, VARIANT=asan
 	@LONG=1 LIMIT=$(or $(LIMIT),5400) JOBS=1 BIN=$(BIN) sh tests/run.sh $(STORM_PROGRAMS)
+soak: all $(SOAK_PROGRAM)    ## SOAK_MINUTES=n (30) of mixed load with reconnects and restarts: memory, descriptors, objects and disk stay flat
+	@LIMIT=$(or $(LIMIT),100000) JOBS=1 BIN=$(BIN) sh tests/run.sh $(SOAK_PROGRAM)
 debug:                       ## -O0 -g and fault points, in build/debug
 	@$(MAKE) --no-print-directory VARIANT=debug all
 asan:                        ## all tests under AddressSanitizer and UBSan
@@ -85,6 +87,10 @@ ring-test: $(TESTS_OUT)/unit/ring
 fuzz:                        ## all fuzz targets, FUZZ_SECONDS each (60); needs clang. T=substring: some; FUZZ_RUNS=n: so many inputs instead
 	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-programs
 	@sh tests/fuzz/fuzz.sh $(FUZZ_TARGETS)
+mutants:                     ## bugs on purpose, each of which the named tests must catch; T=substring: some
+	@sh tests/mutants/run.sh
+model:                       ## the models of tests/models, searched to their last state; needs spin. T=substring: some
+	@sh tests/models/run.sh
 bench: all                   ## messages a second, one publisher to one subscriber, each checked
 	@$(BIN)/mom_bench --selfserve
 bench-recovery: all $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper  ## how soon all is served again: a worker killed, 1 GB in store; and the disk while 20 GB pass a sleeper

@@ -49,7 +49,7 @@ enum mom_error {
 	MOM_ETIMEDOUT = -5,   /* not in time. receive: no message. Others: the request stays on its way, see mom_flush */
 	MOM_EEXIST    = -6,   /* already subscribed (a program that resumes may ignore it) */
 	MOM_ENOTSUB   = -7,   /* not subscribed to this topic */
-	MOM_EFULL     = -8,   /* the broker's store, or this topic's share of it, is full: not stored */
+	MOM_EFULL     = -8,   /* the broker's store, or this topic's share of it, is full: not stored. receive: too much waited for this client, see there */
 	MOM_EIO       = -9,   /* a disk failed; the text says which */
 	MOM_EBADID    = -10,  /* no such handle in this process, or the broker forgot this client */
 	MOM_EFORK     = -11,  /* a handle of the parent process: make one of your own */
@@ -123,7 +123,8 @@ int mom_unsubscribe(int id, const char *topic);
 /* The next message. timeout_ms: -1 waits for ever, 0 only looks. Works while the broker is away. Asking for the next message
  * acknowledges those handed out before (unless MOM_OPT_MANUAL_ACK).
  * Returns 0, MOM_ETIMEDOUT (nothing came), MOM_EINTR, MOM_EPROTO, MOM_EINVAL, MOM_EBADID (no such handle; or all that waited was taken
- * and the broker has forgotten this client, as its machine was away for too long), MOM_EFORK.
+ * and the broker has forgotten this client, as its machine was away for too long), MOM_EFULL (once: all that waited was taken, and more
+ * had come than may wait for this client: its subscriptions have ended, subscribe anew), MOM_EFORK.
  *     struct mom_message m;  while (mom_receive(id, &m, -1) == 0) use(m.data, m.len); */
 int mom_receive(int id, struct mom_message *m, int timeout_ms);
 

@@ -5,11 +5,11 @@
 #
 # T=substring     only the cases whose PROGRAM/CASE contains it
 # JOBS=n          cases at once (2)
-# LIMIT=seconds   a case that takes longer is killed and failed (60; LONG=1: 900)
+# LIMIT=seconds   a case that takes longer is killed and failed (60; LONG=1: 3600)
 # LONG=1, KEEP=1, SEED=n, FAULTS=1: see tests/lib/t.h
 # The last line is `N passed, N failed`; exit 1 if one failed, or if there was none.
 limit=${LIMIT:-60}
-[ -n "$LONG" ] && [ "$LONG" != 0 ] && limit=${LIMIT:-900}
+[ -n "$LONG" ] && [ "$LONG" != 0 ] && limit=${LIMIT:-3600}
 LIMIT=$limit
 export LIMIT BIN
 work=${TMPDIR:-/tmp}/mom-run.$$

@@ -7,6 +7,7 @@ STORM_PARTS   = $(filter-out $(STORM_OWN),$(wildcard $(patsubst %.h,%.c,$(wildca
 STORM_SOURCES = $(filter-out $(STORM_PARTS) $(STORM_OWN),$(wildcard tests/storm/*.c))
 TEST_SOURCES  = $(wildcard tests/unit/*.c tests/integration/*.c tests/crash/*.c) $(STORM_SOURCES)
 TEST_PROGRAMS = $(patsubst tests/%.c,$(TESTS_OUT)/%,$(TEST_SOURCES))
+SOAK_PROGRAM  = $(TESTS_OUT)/soak/soak             # of make soak alone
 STORM_PROGRAMS = $(patsubst tests/%.c,$(TESTS_OUT)/%,$(STORM_SOURCES))
 TEST_LIB      = $(patsubst tests/%.c,$(TESTS_OUT)/%.o,$(wildcard tests/lib/*.c) $(STORM_PARTS))
 
@@ -15,7 +16,7 @@ $(TESTS_OUT)/%.o: tests/%.c
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -Itests -DT_BIN='"$(BIN)"' -MMD -MP -c -o $@ $<
 
 # libmom.a first: what it does not show (everything but mom_*) unit tests take from libcommon.a and the objects they name
-$(filter-out %/images,$(TEST_PROGRAMS)): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
+$(filter-out %/images,$(TEST_PROGRAMS)) $(SOAK_PROGRAM): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter-out %.a,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
@@ -23,14 +24,15 @@ $(filter-out %/images,$(TEST_PROGRAMS)): $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TEST
 DISK_CALLS = openat close write pwrite ftruncate renameat unlinkat fsync fdatasync fallocate getrandom
 $(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/disk.o $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
+
 # what a case preloads into a server
 $(TESTS_OUT)/shim/%.so: tests/shim/%.c
 	@mkdir -p $(@D)
-	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -shared -o $@ $< -ldl
+	@echo "  CC $@"; $(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $< -ldl
 $(TESTS_OUT)/integration/slow_disk: | $(TESTS_OUT)/shim/slow_sync.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
-FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines
+FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
 TEST_PROGRAMS += $(FUZZ_REPLAYS)

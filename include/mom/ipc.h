@@ -23,7 +23,7 @@ struct answer_words {
 	word64 acked;                 /* all up to this number are taken */
 	word64 refused; _Atomic int64_t refused_code;
 	struct result_word result[2]; /* by parity of the number */
-	struct result_word lost;      /* number..value are gone; code counts the tellings */
+	struct result_word lost;      /* number..value are gone; code grows: in the broker by one a telling, in a client's segment by what is lost */
 	uint64_t spare[1];
 };
 
@@ -95,18 +95,21 @@ static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slot
 
 /* ---- machine ---- */
 
+enum { FRESH_CLEAN = 1, FRESH_UNSURE = 2 /* a power cut may have taken what it last said of its mail */ };
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */, SLOT_DYING /* ring to its end, then DESTROY */ };
 
 struct slot_word {                    /* mom_daemon */
 	word32 state, owner;          /* owner grows with every process that gets the slot */
 	id_word segment, sem;
 	word32 generation, durable;
-	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
+	word32 fresh;                 /* FRESH_*: a new segment for an old durable client: filter its spooled mail by the broker's list */
 	word64 id;                    /* global id */
+	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: so much of that is on disk */
 };
 
 struct machine_table {
 	uint32_t magic, capacity, verbose, spare;
+	uint64_t backlog_max;                 /* bytes that may wait in the spool for one client; 0: any */
 	word32 stopping, ticks;               /* mom_daemon */
 	word32 epoch;                         /* mom_daemon: grows when a slot changes */
 	word32 slots;                         /* mom_daemon: slots in use are below */
@@ -131,6 +134,7 @@ struct daemon_unit {
 	struct bell credit_bell;                          /* responser -> requester */
 	struct bell taken_bell;                           /* forwarder -> requester */
 	_Alignas(64) word64 credit[SHARDS_MAX];           /* responser: bytes of requests that the broker has taken */
+	word32   proven;                                  /* responser: every shard has begun its stream, so none takes us for a stranger */
 	_Alignas(64) word64 taken;                        /* forwarder: bytes of deliveries taken */
 	word64 place[SHARDS_MAX];                         /* forwarder: below, all is acknowledged or synced in the spool */
 	_Alignas(64) struct unit_slot slot[];
@@ -156,8 +160,11 @@ struct client_segment {
 	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
 	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
 	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
+	word64   risk[SHARDS_MAX];                        /* forwarder: a power cut took `handed`: what lies below is REDELIVERED */
 	word32   behind;                                  /* forwarder: more waits in the spool */
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
+	word32   cuts;                                    /* forwarder: how often it ended all subscriptions, for too large a backlog */
+	word64   cut[SHARDS_MAX];                         /* forwarder: ... which were those made below */
 	_Alignas(64) word32 asleep;                       /* libmom: post the semaphore after a change */
 	word32   hungry;                                  /* libmom: wants more from the spool */
 	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
@@ -168,7 +175,7 @@ struct client_segment {
 	word64   lost_told[SHARDS_MAX];                   /* libmom */
 	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail */
 	word64   again[SHARDS_MAX];                       /* mom_daemon, libmom at open: up to here REDELIVERED */
-	word32   notice_told;                             /* libmom */
+	word32   notice_told, cuts_told;                  /* libmom */
 	word32   tombs;                                   /* libmom */
 	struct tombstone tomb[TOMBSTONES];
 };

@@ -33,6 +33,7 @@ enum {
 	STORE_SEGMENTS    = 4,                  /* --store-max holds a few, or nothing could be given back */
 	CHECKPOINT_BYTES  = 16 * 1024 * 1024,   /* log between check-points: what a starting worker reads again */
 	MACHINE_EXPIRY_S  = 7 * 24 * 3600,      /* a machine or durable client that is away for longer is forgotten: it would pin the store for ever */
+	BACKLOG_LEAST     = 65536,              /* --client-backlog-max: below, a mail box would hold more than the spool may */
 	SLOTS_MAX         = 32768               /* clients a daemon, connections a broker: IPCMNI, the kernel's cap on SysV objects of a kind */
 };
 

@@ -27,7 +27,7 @@ enum record_type {
 	/* requests of a client; in the log with offset and time */
 	REC_MESSAGE     = 1,
 	REC_SUBSCRIBE   = 2,   /* log: aux = result code as an int64 (0, MOM_EEXIST) */
-	REC_UNSUBSCRIBE = 3,   /* log: aux = result code (0, MOM_ENOTSUB) */
+	REC_UNSUBSCRIBE = 3,   /* log: aux = result code (0, MOM_ENOTSUB). Without a topic: from all of the shard; it has no result */
 	REC_CREATE      = 4,   /* aux = 1: durable */
 	REC_DESTROY     = 5,
 	/* in logs only */
@@ -49,7 +49,8 @@ enum record_type {
 	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
 	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of shard's requests */
 	REC_PLACE       = 40,  /* daemon -> broker: of shard, aux = all below this offset is safe */
-	REC_LIST        = 41,  /* broker -> daemon: the machine's subscriptions of shard follow; aux = number of them; number: see MACHINE */
+	REC_LIST        = 41,  /* broker -> daemon: the machine's subscriptions of shard follow; aux = number of them; number: see MACHINE;
+	                        * publisher = where the log ends now: what lies below may have been sent before */
 	REC_LISTED      = 42,  /* one subscription: publisher = client, offset = since, flags, topic */
 	REC_UPTO        = 43,  /* broker -> daemon: nothing for you in shard below offset aux */
 	/* in rings only */

@@ -2,7 +2,6 @@
 #include "api/door.h"
 #include "api/handle.h"
 #include "common/clock.h"
-#include "common/fdio.h"
 #include "common/topic.h"
 #include <errno.h>
 #include <stdio.h>
@@ -90,7 +89,7 @@ handle_abandon(struct handle *h, uint32_t goodbye)
 		atomic_store(&h->segment->goodbye, goodbye);
 		ipcq_detach(h->segment);
 	}
-	fdio_close(&h->socket);
+	door_close(h);
 	free(h);
 }
 
@@ -98,7 +97,7 @@ static int
 client_register(struct handle *h, const char *name, int64_t deadline, struct registered *a)
 {
 	for (int tries = 0;; tries++) {
-		int e = door_register(name, deadline, a, &h->socket);
+		int e = door_register(name, deadline, a, h);
 		if (e)
 			return e;
 		if (a->code < 0)
@@ -108,7 +107,7 @@ client_register(struct handle *h, const char *name, int64_t deadline, struct reg
 		int keep = errno;
 		ipcq_detach(h->segment);
 		h->segment = NULL;
-		fdio_close(&h->socket);
+		door_close(h);
 		if (tries == 3 || clock_ms() >= deadline)      /* else the daemon died in between: its successor serves */
 			return handle_fail(NULL, MOM_ELIMIT, "shmat(%d): %s: see `ulimit -v` and kernel.shmmni", a->segment, strerror(keep));
 	}

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -89,10 +90,11 @@ door_ask(int fd, const struct registration *ask, struct registered *answer, int6
 }
 
 int
-door_register(const char *name, int64_t deadline, struct registered *answer, int *socket)
+door_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h)
 {
 	struct registration ask = { .magic = MAGIC_CLIENT, .layout = IPC_LAYOUT };
 	char why[PATH_MAX + 100] = "";
+	struct stat st;
 	if (fdio_random(ask.nonce, sizeof ask.nonce) < 0)
 		return handle_fail(NULL, MOM_ELIMIT, "getrandom: %s", strerror(errno));
 	snprintf(ask.name, sizeof ask.name, "%s", name ? name : "");
@@ -103,7 +105,8 @@ door_register(const char *name, int64_t deadline, struct registered *answer, int
 		if (fd == -3)
 			return handle_fail(NULL, MOM_ELIMIT, "%.200s: close files of this program, or raise `ulimit -n`", why);
 		if (fd >= 0 && (r = door_ask(fd, &ask, answer, deadline)) == 0) {
-			*socket = fd;
+			h->socket = fd;
+			h->socket_inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
 			answer->text[sizeof answer->text - 1] = '\0';
 			return 0;
 		}
@@ -115,4 +118,13 @@ door_register(const char *name, int64_t deadline, struct registered *answer, int
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed or is starting (%.200s): it did not come in time", why);
 		usleep(DOOR_RETRY_MS * 1000);
 	}
+}
+
+void
+door_close(struct handle *h)
+{
+	struct stat st;
+	if (h->socket >= 0 && fstat(h->socket, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == h->socket_inode)
+		close(h->socket);
+	h->socket = -1;
 }

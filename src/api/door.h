@@ -2,6 +2,9 @@
 #ifndef API_DOOR_H
 #define API_DOOR_H
 #include <mom/ipc.h>
-/* 0 and the answer, the connected socket in *socket; or MOM_E*, the text in this thread's. */
-int door_register(const char *name, int64_t deadline, struct registered *answer, int *socket);
+struct handle;
+
+/* 0 and the answer, the connected socket in the handle; or MOM_E*, the text in this thread's. */
+int  door_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h);
+void door_close(struct handle *h);             /* the socket, if it still is what has its number */
 #endif

@@ -1,4 +1,5 @@
 /* handle - the table of handles, error texts, and how a call sleeps */
+#include "api/door.h"
 #include "api/handle.h"
 #include "common/clock.h"
 #include "common/fdio.h"
@@ -76,7 +77,7 @@ int
 handle_add(struct handle *h, int wish)
 {
 	for (int i = 0; i < SLOTS_MAX; i++) {
-		int id = (wish + i) % SLOTS_MAX;
+		int id = (int)(((unsigned)wish + (unsigned)i) % SLOTS_MAX);
 		struct handle *none = NULL;
 		if (atomic_compare_exchange_strong(&handles[id], &none, h))
 			return id;
@@ -89,7 +90,7 @@ handle_drop(struct handle *h)
 {
 	atomic_store(&handles[h->id], NULL);
 	ipcq_detach(h->segment);
-	fdio_close(&h->socket);
+	door_close(h);
 	free(h);
 }
 

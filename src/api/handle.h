@@ -4,11 +4,13 @@
 #include <mom.h>
 #include <mom/ipc.h>
 #include <stdarg.h>
+#include <sys/types.h>
 
 struct pending { uint64_t number, topic_hash; int type; };    /* a subscribe or unsubscribe that timed out */
 
 struct handle {
 	int id, socket;
+	ino_t socket_inode;           /* a program that closes all descriptors may have its own under this number by now */
 	uint64_t era;                 /* of the process: a forked child's handles are not its own */
 	struct client_segment *segment;
 	uint64_t ring;                /* bytes of each of its two rings */
@@ -50,8 +52,11 @@ struct ask { int type; unsigned flags; uint32_t shard; const char *topic; uint16
 int  request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number);
 void requests_look(struct handle *h);                 /* refusals, losses, late results: into the handle's accounts */
 int  request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadline);   /* acknowledged: 0; refused: its code */
+int  requests_end_subscriptions(struct handle *h, int64_t deadline);    /* all of them, as the forwarder did; not waited for */
+int  client_is_cut(const struct handle *h);
 int  all_answered(struct handle *h, const void *with);
 int  requests_flush(struct handle *h, int64_t deadline, int interruptible);
+int  answer_code(int64_t code, int may_succeed);     /* MOM_EPROTO where it is none of ours */
 uint64_t topic_hash64(const char *topic, size_t len);
 void tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset);
 #endif

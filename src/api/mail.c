@@ -16,16 +16,24 @@ is_unsubscribed(const struct handle *h, const char *p, const struct record *r)
 	return 0;
 }
 
+/* how many there are: a stray pointer may have written there */
+static uint32_t
+tombstones(const struct client_segment *c)
+{
+	uint32_t n = atomic_load(&c->tombs);
+	return n < TOMBSTONES ? n : TOMBSTONES;
+}
+
 /* A tombstone is needed until the forwarder's stream has passed it and the mail box holds nothing from before. */
 static void
 tombstones_sweep(struct handle *h)
 {
 	struct client_segment *c = h->segment;
-	uint32_t n = atomic_load(&c->tombs);
+	uint32_t n = tombstones(c);
 	if (n == 0 || atomic_load(&c->behind) || h->mail.at != atomic_load(&h->mail.ring->head))
 		return;
 	for (uint32_t i = 0; i < n;) {
-		if (atomic_load(&c->seen[c->tomb[i].shard]) > c->tomb[i].offset)
+		if (c->tomb[i].shard >= SHARDS_MAX || atomic_load(&c->seen[c->tomb[i].shard]) > c->tomb[i].offset)
 			c->tomb[i] = c->tomb[--n];
 		else
 			i++;
@@ -46,14 +54,14 @@ void
 tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset)
 {
 	struct client_segment *c = h->segment;
-	uint32_t n = atomic_load(&c->tombs);
+	uint32_t n = tombstones(c);
 	for (uint32_t i = 0; i < n; i++) {
 		if (c->tomb[i].topic_hash == hash) {
 			c->tomb[i].offset = offset;
 			return;
 		}
 	}
-	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room, NULL, handle_deadline(h->timeout_ms), 0) || (n = atomic_load(&c->tombs)) == TOMBSTONES))
+	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room, NULL, handle_deadline(h->timeout_ms), 0) || (n = tombstones(c)) == TOMBSTONES))
 		n--;                                   /* thousands unsubscribed with mail waiting: the newest matters most */
 	c->tomb[n] = (struct tombstone){ hash, offset, shard, 0 };
 	atomic_store(&c->tombs, n + 1);
@@ -67,14 +75,14 @@ mail_free(struct handle *h)
 	struct ring *ring = client_mail(c, h->ring);
 	uint64_t before = h->mail_tail;
 	while (h->mail_tail != h->mail.at) {
-		uint64_t at = h->mail_tail % h->ring;
+		uint64_t at = h->mail_tail % h->ring, there = h->mail.at - h->mail_tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p), shard = get_u16(p + 14);
-		if (len == 0) {
+		if (len == 0 && h->ring - at <= there) {
 			h->mail_tail += h->ring - at;
 			continue;
 		}
-		if (len < RECORD_HEADER || len > h->ring || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;
 		uint64_t offset = get_u64(p + 16);
 		if (offset > atomic_load(&c->acked[shard]) && offset > atomic_load(&c->safe[shard]))
@@ -141,7 +149,8 @@ mail_next(struct handle *h, struct mom_message *m)
 		if (is_unsubscribed(h, p, &r))
 			continue;
 		*m = (struct mom_message){ record_topic(p), record_data(p, &r), record_data_len(&r), r.publisher, r.offset, r.time,
-			r.offset <= atomic_load_explicit(&c->again[r.shard], memory_order_relaxed) ? MOM_REDELIVERED : 0 };
+			r.offset <= atomic_load_explicit(&c->again[r.shard], memory_order_relaxed) ||
+			r.offset < atomic_load_explicit(&c->risk[r.shard], memory_order_relaxed) ? MOM_REDELIVERED : 0 };
 		return 1;
 	}
 	return broken ? handle_poisoned(h) : 0;
@@ -154,10 +163,39 @@ has_mail(struct handle *h, const void *with)
 	return atomic_load_explicit(&h->mail.ring->head, memory_order_acquire) != h->mail.at;
 }
 
-static int
-has_mail_or_is_gone(struct handle *h, const void *with)
+int
+client_is_cut(const struct handle *h)
 {
-	return has_mail(h, with) || (atomic_load(&h->segment->gone) && !atomic_load(&h->segment->behind));
+	return atomic_load(&h->segment->cuts) != atomic_load(&h->segment->cuts_told);
+}
+
+/* No mail waits, and none will come to the subscriptions that there were. */
+static int
+has_ended(struct handle *h)
+{
+	int ended = client_is_cut(h) || atomic_load(&h->segment->gone);
+	return ended && !atomic_load(&h->segment->behind) && !has_mail(h, NULL);
+}
+
+static int
+has_mail_or_ended(struct handle *h, const void *with)
+{
+	return has_mail(h, with) || has_ended(h);
+}
+
+static int
+tell_end(struct handle *h, int64_t deadline)
+{
+	uint32_t cuts = atomic_load(&h->segment->cuts);
+	if (atomic_load(&h->segment->gone))
+		return handle_fail(h, MOM_EBADID, "this machine was away from its broker for longer than --machine-expiry: the broker forgot this client; "
+		    "destroy or close the handle and make a new one");
+	int e = requests_end_subscriptions(h, deadline);
+	if (e)
+		return e == MOM_ETIMEDOUT ? handle_fail(h, e, "no message came in time") : e;
+	atomic_store(&h->segment->cuts_told, cuts);
+	return handle_fail(h, MOM_EFULL, "messages are lost here: too many waited for this client (mom_daemon's --client-backlog-max, or its spool's disk is full): "
+	    "its subscriptions have ended; subscribe anew");
 }
 
 int
@@ -186,12 +224,11 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 				requests_look(h);
 		if (atomic_load(&h->segment->behind))
 			bell_ring(&h->segment->mail_bell, &h->segment->deliver_queue);
-		if (atomic_load(&h->segment->gone) && !atomic_load(&h->segment->behind) && !has_mail(h, NULL))
-			return handle_fail(h, MOM_EBADID, "this machine was away from its broker for longer than --machine-expiry: the broker forgot this client; "
-			    "destroy or close the handle and make a new one");
+		if (has_ended(h))
+			return tell_end(h, deadline);
 		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
-		r = timeout_ms == 0 ? has_mail(h, NULL) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_is_gone, NULL, deadline, 1);
+		r = timeout_ms == 0 ? has_mail(h, NULL) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_ended, NULL, deadline, 1);
 		if (r == MOM_ETIMEDOUT)
 			return handle_fail(h, r, "no message came in time");
 		if (r)

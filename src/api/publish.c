@@ -94,7 +94,7 @@ change_subscription(struct handle *h, int type, const char *topic, size_t len, u
 		return request_outcome(h, w.shard, w.number, deadline);        /* refused */
 	if (w.code == 0 && type == REC_UNSUBSCRIBE)
 		tombstone_add(h, topic_hash64(topic, len), ask.shard, w.value);
-	return (int)w.code;
+	return answer_code(w.code, 1);
 }
 
 int
@@ -107,6 +107,8 @@ mom_subscribe(int id, const char *topic, unsigned flags)
 		return e;
 	if (flags & ~MOM_NO_ECHO)
 		return handle_fail(h, MOM_EINVAL, "mom_subscribe knows the flag MOM_NO_ECHO");
+	if (client_is_cut(h))
+		return handle_fail(h, MOM_EFULL, "this client was cut for its backlog: receive until MOM_EFULL says that its mail is read, then subscribe anew");
 	e = change_subscription(h, REC_SUBSCRIBE, topic, len, flags & MOM_NO_ECHO ? REC_F_NO_ECHO : 0);
 	return e == MOM_EEXIST ? handle_fail(h, e, "already subscribed to %s: nothing changes; unsubscribe first to begin anew", topic) : e;
 }

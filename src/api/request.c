@@ -14,16 +14,16 @@ requests_trim(struct handle *h)
 	struct client_segment *c = h->segment;
 	struct ring *ring = h->out.ring;
 	while (h->tail != h->out.head) {
-		uint64_t at = h->tail % h->ring;
+		uint64_t at = h->tail % h->ring, there = h->out.head - h->tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p);
-		if (len == 0) {
+		if (len == 0 && h->ring - at <= there) {
 			h->tail += h->ring - at;
 			continue;
 		}
 		uint32_t shard = get_u16(p + 14);
 		uint64_t number = get_u64(p + 40);
-		if (len < RECORD_HEADER || len > h->ring || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;                         /* a stray pointer wrote here; the requester says so */
 		if (number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]))
 			break;
@@ -44,6 +44,13 @@ note_failure(struct handle *h, uint64_t count, int code, const char *text)
 	h->failed += count;
 }
 
+/* What a broker may say: a failure, or where `may_succeed` 0. */
+int
+answer_code(int64_t code, int may_succeed)
+{
+	return (code < 0 && code >= MOM_ELOST) || (code == 0 && may_succeed) ? (int)code : MOM_EPROTO;
+}
+
 /* A refusal covers all of that shard that was appended before we saw it. */
 static void
 look_refused(struct handle *h, uint32_t shard)
@@ -53,7 +60,7 @@ look_refused(struct handle *h, uint32_t shard)
 	if (refused < first || refused >= next)
 		return;
 	uint64_t from = atomic_load(&c->refused_to[shard]) + 1 == refused ? atomic_load(&c->refused_from[shard]) : refused;
-	int code = (int)atomic_load(&c->answer[shard].refused_code);
+	int code = answer_code(atomic_load(&c->answer[shard].refused_code), 0);
 	char text[200];
 	snprintf(text, sizeof text, "%s: requests %llu to %llu of this client were refused and are not stored", mom_strerror(code),
 	    (unsigned long long)(refused & NUMBER_COUNTER), (unsigned long long)((next - 1) & NUMBER_COUNTER));
@@ -72,13 +79,16 @@ look_lost(struct handle *h, uint32_t shard)
 	int64_t telling;
 	if (!result_read(&c->answer[shard].lost, &from, &telling, &to) || (uint64_t)telling == atomic_load(&c->lost_told[shard]))
 		return;
+	uint64_t lost = (uint64_t)telling - atomic_load(&c->lost_told[shard]);      /* by several power cuts, perhaps */
 	atomic_store(&c->lost_told[shard], (uint64_t)telling);
-	uint64_t lo = atomic_load(&c->refused_from[shard]), hi = atomic_load(&c->refused_to[shard]);
+	uint64_t lo = atomic_load(&c->refused_from[shard]), hi = atomic_load(&c->refused_to[shard]), last = to - from + 1;
 	if (lo && lo <= from && hi >= to)
-		return;                                /* was told as refused */
-	h->lost += to - from + 1;
-	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (numbers %llu to %llu of this client)",
-	    (unsigned long long)(to - from + 1), (unsigned long long)(from & NUMBER_COUNTER), (unsigned long long)(to & NUMBER_COUNTER));
+		lost -= lost < last ? lost : last;     /* was told as refused */
+	if (lost == 0)
+		return;
+	h->lost += lost;
+	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (the last: numbers %llu to %llu of this client)",
+	    (unsigned long long)h->lost, (unsigned long long)(from & NUMBER_COUNTER), (unsigned long long)(to & NUMBER_COUNTER));
 }
 
 static void
@@ -93,7 +103,7 @@ look_pending(struct handle *h, uint32_t shard)
 		if (p->type == REC_UNSUBSCRIBE && code == 0)
 			tombstone_add(h, p->topic_hash, shard, value);
 		if (code)
-			note_failure(h, 1, (int)code, mom_strerror((int)code));
+			note_failure(h, 1, answer_code(code, 0), mom_strerror(answer_code(code, 0)));
 		p->number = 0;
 	} else if (p->number < atomic_load(&h->segment->first[shard]))
 		p->number = 0;
@@ -154,6 +164,18 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 	return 0;
 }
 
+int
+requests_end_subscriptions(struct handle *h, int64_t deadline)
+{
+	uint64_t number;
+	int e = 0;
+	for (uint32_t k = 0; e == 0 && k < h->shards; k++) {
+		struct ask ask = { .type = REC_UNSUBSCRIBE, .flags = REC_F_DURABLE, .shard = k };
+		e = request_append(h, &ask, deadline, &number);
+	}
+	return e;
+}
+
 struct wanted { uint32_t shard; uint64_t number; };
 
 static int
@@ -182,7 +204,7 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 	requests_trim(h);
 	if (atomic_load(&h->segment->answer[shard].acked) >= number)
 		return 0;
-	int code = (int)atomic_load(&h->segment->answer[shard].refused_code);
+	int code = answer_code(atomic_load(&h->segment->answer[shard].refused_code), 0);
 	if (h->failed > failed) {                      /* told here, not once more by flush */
 		h->failed--;
 		h->failed_code = failed ? first_code : h->failed_code;

@@ -146,7 +146,7 @@ feed(const void *frame, uint32_t shard, const struct record *changed)
 static int
 request_fault(const void *frame, const struct record *r)
 {
-	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || r->type == REC_UNSUBSCRIBE;
+	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
 	if (!with_topic)
 		return r->topic_len || record_data_len(r) ? MOM_EPROTO : 0;
 	if (r->topic_len == 0 || topic_fault(record_topic(frame), r->topic_len))

@@ -171,7 +171,7 @@ stream_look(uint32_t shard, int on_tick)
 			return 0;
 		snprintf(name, sizeof name, "shard-%u", shard);
 		int dir = fdio_open_at(s.db, name, O_RDONLY | O_DIRECTORY, 0);
-		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir, s.unit->message_max, start - 1) < 0)
+		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir, s.unit->message_max, start - 1, atomic_load(&s.table->shard[shard].head)) < 0)
 			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s", name, strerror(errno));
 	}
 	uint64_t head = atomic_load(&s.table->shard[shard].head);      /* head first: what it shows is in wanted by then */

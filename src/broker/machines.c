@@ -79,6 +79,10 @@ machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 		*token = m->list[i].token;
 		return i + 1;
 	}
+	if (i == MACHINES_MOST / LINE) {               /* a file that is larger would not be read again */
+		errno = EFBIG;
+		return 0;
+	}
 	memcpy(fresh.id, id, WIRE_ID_BYTES);
 	if (fdio_random(token, sizeof *token) < 0 || (i == m->count && machines_add(m, &fresh) < 0))
 		return 0;

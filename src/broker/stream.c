@@ -119,7 +119,7 @@ stream_listed(void *with, const void *bytes)
 }
 
 int
-stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from)
+stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from, uint64_t head)
 {
 	struct record list = { .type = REC_LIST };
 	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir, .from = from, .record_most = RECORD_MOST(message) };
@@ -133,6 +133,7 @@ stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_
 	list.aux = s->told;
 	list.offset = s->at;
 	list.number = s->expired_below;
+	list.publisher = head > s->as_of ? head : s->as_of;    /* a worker that has just started shows its head a moment later */
 	record_make(s->out, &list, NULL, NULL, 0);
 	s->told = 0;
 	s->started = 1;
@@ -158,10 +159,10 @@ stream_wants(struct stream *s, const char *p)
 		return 0;
 	if (type == REC_SUBSCRIBE && get_u64(p + 48) == 0)
 		stream_subscribe(s, publisher, p + RECORD_HEADER, len);
+	else if (type == REC_DESTROY || (type == REC_UNSUBSCRIBE && len == 0))
+		stream_destroy(s, publisher);
 	else if (type == REC_UNSUBSCRIBE && get_u64(p + 48) == 0)
 		stream_unsubscribe(s, publisher, p + RECORD_HEADER, len);
-	else if (type == REC_DESTROY)
-		stream_destroy(s, publisher);
 	else
 		return 0;
 	return 1;

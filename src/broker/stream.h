@@ -21,8 +21,8 @@ struct stream {
 	uint32_t record_most;
 };
 
-/* The list is in out. message: the largest payload. from: what the machine says that it has reached, 0: nothing. -1: errno or damaged (logged) */
-int  stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from);
+/* The list is in out. message: the largest payload. from: what the machine says that it has reached, 0: nothing; head: where the log ends now. -1: errno or damaged (logged) */
+int  stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from, uint64_t head);
 /* More frames into an empty out: what lies below head; skips to head without reading where nothing is wanted from here on. -1: errno */
 int  stream_read(struct stream *s, uint64_t head, uint64_t wanted);
 void stream_tell_place(struct stream *s);                                       /* an UPTO into an empty out, where one is due */

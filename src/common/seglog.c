@@ -78,6 +78,15 @@ seglog_create(struct seglog *l, uint64_t base)
 	return 0;
 }
 
+int
+seglog_begin(struct seglog *l, uint64_t base)
+{
+	fdio_close(&l->fd);
+	l->base = l->end = l->written = l->synced = base;
+	l->missing = seglog_create(l, base) < 0;
+	return l->missing ? -1 : 0;
+}
+
 static uint64_t
 seglog_in_file(const struct seglog *l)
 {
@@ -154,6 +163,18 @@ seglog_finish(struct seglog *l, uint64_t next)
 	return 0;
 }
 
+uint64_t
+seglog_room_left(const struct seglog *l, uint64_t *whole)
+{
+	struct statvfs st;
+	uint64_t takes = l->segment_bytes + SEGMENT_MIN;
+	*whole = 0;
+	if (fstatvfs(l->dir, &st) < 0)
+		return 0;
+	*whole = (uint64_t)st.f_blocks * st.f_frsize;
+	return (uint64_t)st.f_bavail * st.f_frsize < takes ? 0 : (uint64_t)st.f_bavail * st.f_frsize - takes;
+}
+
 /* Is there room for one more segment? */
 static int
 seglog_probe(const struct seglog *l)
@@ -176,15 +197,29 @@ seglog_roll(struct seglog *l)
 	/* room on the disk first: a full one must leave the old segment open */
 	if (seglog_probe(l) < 0 || seglog_finish(l, next) < 0)
 		return -1;
-	if (seglog_create(l, next) == 0)
+	return seglog_begin(l, next);           /* END is written: nothing may follow it here */
+}
+
+int
+seglog_renew(struct seglog *l)
+{
+	uint64_t next = l->end + RECORD_HEADER;
+	if (seglog_roll(l) == 0)
 		return 0;
-	fdio_close(&l->fd);                     /* END is written: nothing may follow it here */
-	return -1;
+	if (errno != ENOSPC || l->missing || seglog_finish(l, next) < 0)
+		return -1;
+	fdio_close(&l->fd);
+	l->base = l->end = l->written = l->synced = next;
+	l->missing = 1;
+	seglog_prune(l, next);
+	return seglog_begin(l, next);
 }
 
 void *
 seglog_reserve(struct seglog *l, uint32_t stride, uint32_t spare)
 {
+	if (l->missing && (seglog_probe(l) < 0 || seglog_begin(l, l->base) < 0))
+		return NULL;
 	if (l->fd < 0) {
 		errno = EIO;
 		return NULL;
@@ -205,7 +240,7 @@ seglog_prune(struct seglog *l, uint64_t below)
 {
 	size_t n = 0;
 	char name[SEGLOG_NAME];
-	while (n + 1 < l->count && l->files[n + 1].base <= below) {
+	while (n + 1 < l->count ? l->files[n + 1].base <= below : n < l->count && l->missing && l->base <= below) {
 		seglog_name(name, l->files[n].base);
 		if (fdio_unlink_at(l->dir, name) < 0 && errno != ENOENT) {
 			log_warn("unlink(%s): %s", name, strerror(errno));

@@ -26,6 +26,7 @@ struct seglog {
 	uint64_t written, synced, marked;
 	uint64_t segment_bytes, total;  /* total: of all files */
 	uint32_t record_most;
+	int missing;                    /* the segment at `base` could not be made: tried again when there is something to write */
 	char  *buffer;
 	size_t used, room;
 	struct seglog_file *files;      /* by base; the last one is written */
@@ -36,7 +37,8 @@ typedef int (*seglog_fn)(void *with, const void *bytes, uint64_t offset);   /* a
 
 /* Recover and start a new incarnation: a torn tail is cut (and logged), what may not be on disk is written again and synced; records
  * from offset `from` on are shown to fn. Damage is never cut: what is sound goes on, the damaged file moves to corrupt, a GAP says how
- * much is missing. -1: an I/O error, or a file of a newer version (logged). */
+ * much is missing. On a full disk it is open all the same: there is room once the disk has some.
+ * -1: an I/O error, or a file of a newer version (logged). */
 int   seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with);
 void  seglog_close(struct seglog *l);
 /* Room for a record at the end (in memory; a full segment is left for a new one here), or NULL with errno: ENOSPC (the log goes on
@@ -47,6 +49,8 @@ int   seglog_flush(struct seglog *l);                 /* write what was taken; -
 int   seglog_sync(struct seglog *l);                  /* flush and fdatasync; -1 is final */
 void  seglog_prune(struct seglog *l, uint64_t below); /* unlink segments that end at or below */
 int   seglog_roll(struct seglog *l);                  /* begin a new segment now */
+int   seglog_renew(struct seglog *l);                 /* nothing in the log is needed: all files go, then a new one begins. -1 is final but for ENOSPC */
+uint64_t seglog_room_left(const struct seglog *l, uint64_t *whole);   /* bytes on the disk, beside what a new segment takes; of how many */
 typedef int (*seglog_keep_fn)(void *with, const void *bytes);             /* 1: the record is still needed */
 /* Write the finished segment number i anew with what is still needed; readers who have the old one open go on with that.
  * -1: errno; EBADMSG: it is damaged, EFBIG: more than `most` bytes of it are needed (it stays as it is). */

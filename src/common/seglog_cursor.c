@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int
@@ -87,7 +88,7 @@ seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_t sa
 		return 0;
 	if (p[9] == REC_GAP && (!packed || aux < offset || aux & 7))
 		return 0;
-	if (p[9] == REC_END && (aux <= base || aux < offset || (!packed && aux - offset < RECORD_HEADER) || aux & 7 || offset_position(aux) >= SEGLOG_LAST))
+	if (p[9] == REC_END && (aux <= base || aux < offset || aux < at || (!packed && aux - offset < RECORD_HEADER) || aux & 7 || offset_position(aux) >= SEGLOG_LAST))
 		return 0;
 	return get_u32(p + 4) == record_crc(p, get_u32(p), salt);
 }
@@ -180,6 +181,17 @@ seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_
 	return q;
 }
 
+/* A place inside a segment that a restart cut short: it has its END, below. A file without one has lost what was behind it. */
+static int
+cursor_is_behind_end(const struct seglog_cursor *c)
+{
+	char p[RECORD_HEADER];
+	struct stat st;
+	return fstat(c->fd, &st) == 0 && st.st_size >= SEGLOG_HEADER + RECORD_HEADER &&
+	    fdio_pread_full(c->fd, p, sizeof p, (uint64_t)st.st_size - sizeof p) == sizeof p && p[9] == REC_END && get_u32(p) == RECORD_HEADER &&
+	    get_u64(p + 16) <= c->at && get_u32(p + 4) == record_crc(p, RECORD_HEADER, c->salt);
+}
+
 /* The file behind this one, 0: there is none. */
 static uint64_t
 cursor_next_base(const struct seglog_cursor *c)
@@ -210,8 +222,7 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 			c->pos += q;
 			return (ssize_t)q;
 		}
-		/* a place inside a segment that a restart cut short: the next file goes on */
-		if (end == 0 && r < (ssize_t)n && r < RECORD_HEADER)
+		if (end == 0 && r < (ssize_t)n && r < RECORD_HEADER && cursor_is_behind_end(c))
 			end = cursor_next_base(c);
 		if (end == 0 || end < c->at || (end == c->at && end != cursor_next_base(c))) {     /* garbage, or the way leads back: a reader would go round for ever */
 			errno = EBADMSG;
@@ -221,6 +232,11 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 		seglog_leave(c);
 		if (seglog_seek(c, dir, end) < 0)
 			return -1;
+		if (c->base < end && cursor_next_base(c) > end) {      /* the file that END names is gone, those behind it are there */
+			seglog_leave(c);
+			errno = EBADMSG;
+			return -1;
+		}
 	}
 	return 0;
 }

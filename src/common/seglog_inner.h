@@ -7,6 +7,7 @@ enum { SEGLOG_NAME = 32 };
 void seglog_name(char *name, uint64_t base);
 void seglog_head(unsigned char head[SEGLOG_HEADER], uint64_t base, uint64_t salt, int packed);
 int  seglog_create(struct seglog *l, uint64_t base);
+int  seglog_begin(struct seglog *l, uint64_t base);        /* the same, or it is missing */
 int  seglog_finish(struct seglog *l, uint64_t next);
 
 /* May this record, of which n bytes are there, stand at offset `at` (in a packed segment: there or behind, its END

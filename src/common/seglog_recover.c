@@ -120,6 +120,13 @@ recover_middle(struct recovery *r, size_t i)
 	return bad;
 }
 
+/* A segment that was there: a check-point says so. It is made anew, as a gap. */
+static int
+recovery_lost(struct recovery *r, size_t i, uint64_t base)
+{
+	return recovery_add(r, i, base) < 0 || seglog_mend(r->log, base, next_incarnation(r->from), 0) < 0 ? -1 : 0;
+}
+
 /* The file is left open for the writer, who ends it; or closed, where it has its END. */
 static int
 recover_last(struct recovery *r, size_t i)
@@ -131,8 +138,14 @@ recover_last(struct recovery *r, size_t i)
 		return recovery_mend(r, base, next_incarnation(base), 0);
 	if (bad < 0 || scan_records(s, r->from, r->fn, r->with) < 0)
 		return -1;
+	if (s->end != 0 && s->end < r->from) {         /* the segments up to the check-point are gone */
+		fdio_close(&s->fd);
+		return recovery_lost(r, i + 1, s->end);
+	}
 	if (s->end != 0)                               /* perhaps in the page cache only */
 		return scan_make_durable(s);
+	if (s->at < r->from)                           /* a check-point is a mark too */
+		return recovery_mend(r, base, next_incarnation(r->from), 0);
 	if (s->packed)                                 /* it was on disk as a whole, before it had its name */
 		return recovery_mend(r, base, next_incarnation(s->at), 0);
 	bad = scan_has_later_mark(*s);
@@ -223,10 +236,10 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 		return -1;
 	/* a new start is a new incarnation, also behind an END that promised a file of the old one */
 	uint64_t last = r.count ? l->files[r.count - 1].base : 0;
-	if (seglog_create(l, next) < 0)
-		return -1;
+	if (seglog_begin(l, next) < 0)
+		return errno == ENOSPC || errno == EDQUOT ? 0 : -1;
 	if (offset_incarnation(next) > offset_incarnation(last) && offset_position(next) == 0)
 		return 0;
 	uint64_t fresh = next_incarnation(next);
-	return seglog_finish(l, fresh) < 0 || seglog_create(l, fresh) < 0 ? -1 : 0;
+	return seglog_finish(l, fresh) == 0 && (seglog_begin(l, fresh) == 0 || errno == ENOSPC || errno == EDQUOT) ? 0 : -1;
 }

@@ -285,8 +285,8 @@ mend_records(struct rewrite *w, struct seglog_scan *s, uint64_t next, int torn)
 		if (scan_records(s, 0, rewrite_record, w) < 0)
 			return -1;
 		w->at = s->end ? s->at - RECORD_HEADER : s->at;        /* marks and END were left out */
-		if (s->end)
-			return 0;
+		if (s->end)                                            /* to a whole segment that is gone? */
+			return s->end < next ? mend_gap(w, next) : 0;
 		int r = torn ? scan_has_later_mark(*s) : 1;            /* what was not on disk is a torn tail and no damage */
 		if (r == 1)
 			r = scan_resume(s);

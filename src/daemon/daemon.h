@@ -43,7 +43,9 @@ struct daemon {
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max;
-	uint64_t token, token_before;    /* of the last WELCOME (on disk before anything else is done), and the one before */
+	uint64_t backlog_max;            /* bytes that may wait for one client; 0: any */
+	uint64_t token, token_fresh;     /* what HELLO shows; what the last WELCOME gave: shown (and on disk) once every shard of that broker has
+	                                  * taken us up. Until then it may be the wrong store, and the right one takes the old token, too */
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
 	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */
 
@@ -93,7 +95,7 @@ void daemon_touch(struct daemon *d);                   /* the client table chang
 /* identity in the spool */
 void identity_load(struct daemon *d);
 int  identity_save(struct daemon *d);
-void identity_revert(struct daemon *d);                /* what welcomed us was not our store: its token is not shown to the right one */
+void identity_proven(struct daemon *d);                /* takes up the fresh token, where it is due */
 void forgotten_load(struct daemon *d);
 void forgotten_add(struct daemon *d, const struct member *m);
 int  forgotten_take(struct daemon *d, uid_t uid, const char *name);      /* 1: it was on the list */

@@ -110,7 +110,7 @@ door_accept(struct daemon *d)
 		close(fd);
 		return;
 	}
-	d->waiting[d->waiting_count++] = (struct waiting){ .fd = fd, .until = clock_ms() + DOOR_WAIT_MS, .uid = who.uid, .pid = who.pid };
+	d->waiting[d->waiting_count++] = (struct waiting){ .fd = fd, .until = clock_ms() + HANDSHAKE_MS, .uid = who.uid, .pid = who.pid };
 }
 
 static void
@@ -150,6 +150,7 @@ door_hear(struct daemon *d, size_t i)
 	}
 	w->ask = ask;
 	w->asked = 1;
+	w->until = clock_ms() + DOOR_WAIT_MS;
 }
 
 static int

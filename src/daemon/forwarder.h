@@ -5,7 +5,9 @@
 #include "daemon/routes.h"
 #include "daemon/slots.h"
 
-enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024 };
+/* SPOOL_SPARE: where less room than so many segments (or an eighth of the disk) is left, the client with the largest backlog is cut, so
+ * that the others still have a spool */
+enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_SPARE = 4 };
 
 struct held { uint64_t at, offset; uint32_t shard; };    /* an entry of the spool that lies in the mail box too */
 
@@ -14,7 +16,10 @@ struct box {                              /* one client's mail */
 	struct ring_writer out;
 	uint64_t boxed[SHARDS_MAX];       /* highest offset that is, or was, in the mail box */
 	uint64_t routed[SHARDS_MAX];      /* ... or in the spool */
+	uint64_t cut[SHARDS_MAX];         /* subscriptions made below get nothing more */
 	int behind;                       /* the spool has more for it, from `next` on */
+	int unsafe;                       /* its owner is gone and its mail is not in the spool yet: no room */
+	uint64_t backlog;                 /* bytes in the spool, about, that are not in the mail box yet */
 	uint64_t next;
 	struct seglog_cursor cursor;
 	int reading;
@@ -35,19 +40,24 @@ struct forwarder {
 	struct ring_reader in;
 	struct ring *ring;
 	struct seglog spool;
+	uint64_t ended[SHARDS_MAX];       /* where the broker's log ended as this stream began; 0: not yet */
 	uint64_t seen[SHARDS_MAX], seen_before[SHARDS_MAX], taken, taken_rung;
 	uint32_t ticks;
 	int notify, dir, dirty;           /* dirty: the spool has what is not synced */
+	int unsafe;                       /* not all that was routed is safe: places must wait */
+	uint64_t spool_looked;            /* the segment at which the room on the disk was looked at */
 	int to_pack;                      /* segments of the spool wait to be packed */
 	uint32_t *chosen, *fed;           /* slots */
 	size_t chosen_count, fed_count;
+	uint64_t *recipients;             /* of the record that is spooled: those of the chosen slots */
 	char *buffer;
 	size_t buffer_bytes;              /* a batch and a largest entry */
 };
 extern struct forwarder f;
 
 void spool_failed(const char *what) __attribute__((noreturn));
-uint64_t spool_append(const void *record, const uint64_t *ids, size_t n);     /* an ENTRY for these clients; its offset */
+uint64_t spool_append(const void *record, const uint64_t *ids, size_t n);     /* an ENTRY for these clients; its offset, 0: no room on the disk */
+int spool_is_short(void);                                                     /* a new segment left too little room for others */
 const char *entry_record(const char *entry, uint64_t *n);                     /* the record inside and the number of its recipients, or NULL */
 const char *entry_for(const char *entry, uint64_t id);                        /* the record inside, where the client is a recipient; else NULL */
 void held_push(struct box *b, uint64_t at, const char *record);
@@ -56,10 +66,13 @@ void spool_pack_look(void);                                                   /*
 void spool_pack_one(void);
 void spool_recover(void);                                                     /* at the start: boxes, then what the spool says of them */
 
-void box_shadow(struct slot *v, uint64_t to);      /* what is not acknowledged and not in the spool, up to a ring position, goes there too */
+int  box_shadow(struct slot *v, uint64_t to);      /* what is not acknowledged and not in the spool, up to a ring position, goes there too; -1: no room */
+void box_cut(struct slot *v, const char *why);     /* too much waits for it: it gets that, and nothing more of its subscriptions */
+struct slot *box_of_largest_backlog(void);
 void box_deliver(struct slot *v, const char *record, const struct record *r);  /* into the box, or the slot is noted in f.chosen: spool it */
 void boxes_refill(void);                           /* from the spool, those with room */
 void boxes_publish(void);                          /* show what was put, wake the clients */
-void box_away(struct slot *v, uint32_t i);         /* all that is not acknowledged is in the spool from here on */
+int  box_away(struct slot *v, uint32_t i);         /* all that is not acknowledged is in the spool from here on; -1: no room */
+void box_risk(struct slot *v);                     /* what a client may have had before a power cut took what it said of its mail */
 void box_on_slot(uint32_t i, const struct slot *old);   /* a client came, went, came back */
 #endif

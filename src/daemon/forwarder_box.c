@@ -36,17 +36,18 @@ box_put(struct slot *v, const char *record)
 }
 
 /* What is in the mail box, not acknowledged and not in the spool, up to a ring position, goes to the spool too. */
-void
+int
 box_shadow(struct slot *v, uint64_t to)
 {
 	struct box *b = v->own;
 	const struct ring *ring = client_mail(v->segment, v->ring);
 	uint64_t tail = atomic_load(&ring->tail), from = tail > b->shadowed && tail <= b->out.head ? tail : b->shadowed, safe[SHARDS_MAX] = { 0 };
 	struct ring_reader r;
-	int broken;
+	int broken, full = 0;
 	ring_publish(&b->out);
 	ring_reader_init(&r, ring, v->ring, from);
-	while (r.at < to) {
+	while (r.at < to && !full) {
+		uint64_t before = r.at;
 		const char *p = ring_copy(&r, f.buffer, f.buffer_bytes, &broken);
 		if (p == NULL)
 			break;                         /* broken: the client wrote into its own mail */
@@ -54,8 +55,14 @@ box_shadow(struct slot *v, uint64_t to)
 		uint64_t offset = get_u64(p + 16);
 		if (shard >= SHARDS_MAX || offset <= atomic_load(&v->segment->acked[shard]))
 			continue;
-		held_push(b, spool_append(p, &v->id, 1), p);
-		safe[shard] = offset;
+		uint64_t at = spool_append(p, &v->id, 1);
+		full = at == 0;
+		if (full)
+			to = before;
+		else {
+			held_push(b, at, p);
+			safe[shard] = offset;
+		}
 	}
 	b->shadowed = to > b->shadowed ? to : b->shadowed;
 	if (f.spool.used && seglog_flush(&f.spool) < 0)
@@ -63,19 +70,61 @@ box_shadow(struct slot *v, uint64_t to)
 	for (uint32_t k = 0; k < SHARDS_MAX; k++)
 		if (safe[k] > atomic_load(&v->segment->safe[k]))
 			atomic_store(&v->segment->safe[k], safe[k]);
+	return full ? -1 : 0;
 }
 
-static void
+/* ---- too much waits for a client ---- */
+
+struct slot *
+box_of_largest_backlog(void)
+{
+	struct slot *largest = NULL;
+	for (uint32_t i = 0; i < f.slots.used; i++) {
+		struct slot *v = &f.slots.slot[i];
+		const struct box *b = v->own;
+		if (b && v->state != SLOT_DYING && b->backlog && (largest == NULL || b->backlog > ((struct box *)largest->own)->backlog) &&
+		    atomic_load(&v->segment->cuts) == atomic_load(&v->segment->cuts_told))
+			largest = v;
+	}
+	return largest;
+}
+
+void
+box_cut(struct slot *v, const char *why)
+{
+	struct box *b = v->own;
+	struct client_segment *c = v->segment;
+	ring_publish(&b->out);                         /* before it hears that nothing more comes */
+	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
+		uint64_t routed = atomic_load(&f.table->routed[k]), to = f.seen[k] > routed ? f.seen[k] : routed;
+		if (to > b->cut[k])
+			atomic_store(&c->cut[k], b->cut[k] = to);
+	}
+	if (atomic_load(&c->cuts) == atomic_load(&c->cuts_told)) {
+		struct slot_word *w = &f.table->slot[v - f.slots.slot];
+		log_warn("client %016llx is cut: %s: its subscriptions end; it gets the %llu bytes that wait for it, then MOM_EFULL", (unsigned long long)v->id,
+		    why, (unsigned long long)b->backlog);
+		if (v->durable)
+			atomic_store(&w->cuts, atomic_load(&w->cuts) + 1);
+		atomic_store(&c->cuts, atomic_load(&c->cuts) + 1);
+	}
+	box_wake(v);
+}
+
+/* 0; -1: there is no room in the spool for what lies in its mail box, so nothing can be put behind that */
+static int
 box_fall_behind(struct slot *v)
 {
 	struct box *b = v->own;
 	if (b->behind)
-		return;
-	box_shadow(v, b->out.head);
+		return b->unsafe ? -1 : 0;
+	if (box_shadow(v, b->out.head) < 0)
+		return -1;
 	b->behind = 1;
 	b->next = f.spool.end;
 	atomic_store(&v->segment->behind, 1);
 	log_debug("client %016llx is behind: spool from %llx", (unsigned long long)v->id, (unsigned long long)b->next);
+	return 0;
 }
 
 void
@@ -85,7 +134,11 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 	if (r->offset <= b->routed[r->shard])
 		return;
 	if (b->behind || v->state != SLOT_LIVE || !box_put(v, record)) {
-		box_fall_behind(v);
+		int over = f.table->backlog_max && b->backlog + record_stride(r->len) > f.table->backlog_max;
+		if (over || box_fall_behind(v) < 0) {
+			box_cut(v, over ? "more waits for it than --client-backlog-max" : "the spool's disk is full");
+			return;
+		}
 		f.chosen[f.chosen_count++] = (uint32_t)(v - f.slots.slot);
 	}
 	b->routed[r->shard] = r->offset;
@@ -120,15 +173,11 @@ gap_for(const struct slot *v, const char *entry, char record[RECORD_HEADER])
 	return record;
 }
 
-/* One entry into the box. 0: no room, or it is too early to say. libmom itself drops what it has unsubscribed from, unless its segment is new. */
+/* One record into the box. 0: no room, or it is too early to say. libmom itself drops what it has unsubscribed from, unless its segment is new. */
 static int
-refill_entry(struct slot *v, const char *entry, uint64_t at)
+refill_record(struct slot *v, const char *record, uint64_t at)
 {
 	struct box *b = v->own;
-	char gap[RECORD_HEADER];
-	const char *record = entry[9] == REC_GAP ? gap_for(v, entry, gap) : entry_for(entry, v->id);
-	if (record == NULL)
-		return 1;
 	uint32_t shard = get_u16(record + 14);
 	uint64_t offset = get_u64(record + 16);
 	if (shard >= SHARDS_MAX || offset <= b->boxed[shard] || offset <= atomic_load(&v->segment->acked[shard]))
@@ -144,6 +193,20 @@ refill_entry(struct slot *v, const char *entry, uint64_t at)
 	return 1;
 }
 
+static int
+refill_entry(struct slot *v, const char *entry, uint64_t at)
+{
+	struct box *b = v->own;
+	char gap[RECORD_HEADER];
+	const char *record = entry[9] == REC_GAP ? gap_for(v, entry, gap) : entry_for(entry, v->id);
+	if (record == NULL)
+		return 1;
+	int moved = refill_record(v, record, at);
+	uint64_t stride = moved ? record_stride(get_u32(record)) : 0;
+	b->backlog -= stride < b->backlog ? stride : b->backlog;
+	return moved;
+}
+
 static void
 box_refill_done(struct slot *v)
 {
@@ -152,6 +215,7 @@ box_refill_done(struct slot *v)
 		seglog_leave(&b->cursor);
 	b->reading = 0;
 	b->behind = 0;
+	b->backlog = 0;
 	atomic_store(&v->segment->behind, 0);
 	log_debug("client %016llx has caught up", (unsigned long long)v->id);
 }
@@ -169,6 +233,11 @@ box_refill(struct slot *v)
 		if (n < 0 && errno == EBADMSG && seglog_repair(&f.spool, b->cursor.at) == 0) {
 			seglog_leave(&b->cursor);
 			continue;
+		}
+		if (n < 0 && (errno == ENOSPC || errno == EDQUOT)) {   /* mending takes some */
+			b->reading = 0;
+			seglog_leave(&b->cursor);
+			return;
 		}
 		if (n < 0)
 			spool_failed("read");
@@ -239,6 +308,7 @@ box_scan(struct slot *v)
 	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
 		uint64_t handed = atomic_load(&v->segment->handed[k]), acked = atomic_load(&v->segment->acked[k]);
 		b->boxed[k] = handed > acked ? handed : acked;
+		b->cut[k] = atomic_load(&v->segment->cut[k]);
 	}
 	/* once round, and by copies: a client may go on writing */
 	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_copy(&r, f.buffer, f.buffer_bytes, &broken)) != NULL;)
@@ -249,12 +319,25 @@ box_scan(struct slot *v)
 	b->tick_head = b->out.head;
 }
 
-/* All that is not acknowledged is in the spool from here on; a successor's mail box begins empty. */
+/* Set once: what is stored later was not handed out before. */
 void
+box_risk(struct slot *v)
+{
+	for (uint32_t k = 0; v->segment && v->fresh == FRESH_UNSURE && k < SHARDS_MAX; k++)
+		if (f.ended[k] && atomic_load(&v->segment->risk[k]) == 0)
+			atomic_store(&v->segment->risk[k], f.ended[k]);
+}
+
+/* All that is not acknowledged is in the spool from here on; a successor's mail box begins empty. */
+int
 box_away(struct slot *v, uint32_t i)
 {
 	struct box *b = v->own;
-	box_shadow(v, b->out.head);
+	b->unsafe = box_shadow(v, b->out.head) < 0;
+	if (b->unsafe) {
+		b->behind = 1;
+		return -1;
+	}
 	b->next = box_needs(v);
 	b->first = b->count = 0;
 	b->behind = 1;
@@ -270,6 +353,7 @@ box_away(struct slot *v, uint32_t i)
 	uint64_t one = 1;
 	if (write(f.notify, &one, sizeof one) < 0)
 		log_debug("notify: %s", strerror(errno));
+	return 0;
 }
 
 void
@@ -296,6 +380,7 @@ box_on_slot(uint32_t i, const struct slot *old)
 		if (b == NULL || map_put(&f.by_id, &b->id, sizeof b->id, v) < 0)
 			log_fatal(EXIT_SYSTEM, "no memory for a client");
 		box_scan(v);
+		box_risk(v);
 	}
 	if (v->state == SLOT_AWAY && f.spool.fd >= 0)
 		box_away(v, i);

@@ -22,6 +22,8 @@ spool_append(const void *record, const uint64_t *ids, size_t n)
 	uint32_t inner = get_u32(record), len = (uint32_t)(RECORD_HEADER + 8 * n + inner), stride = record_stride(len);
 	char *at = seglog_reserve(&f.spool, stride, 0);
 	struct record r = { .len = len, .header = RECORD_HEADER, .type = REC_ENTRY, .aux = n };
+	if (at == NULL && (errno == ENOSPC || errno == EDQUOT))
+		return 0;
 	if (at == NULL)
 		spool_failed("write");
 	record_put(at, &r);
@@ -31,6 +33,17 @@ spool_append(const void *record, const uint64_t *ids, size_t n)
 	memset(at + len, 0, stride - len);
 	f.dirty = 1;
 	return seglog_take(&f.spool, at);
+}
+
+int
+spool_is_short(void)
+{
+	uint64_t whole, left, spare = SPOOL_SPARE * f.spool.segment_bytes;
+	if (f.spool.base == f.spool_looked)
+		return 0;
+	f.spool_looked = f.spool.base;
+	left = seglog_room_left(&f.spool, &whole);
+	return left < (spare < whole / 8 ? spare : whole / 8);
 }
 
 /* The record inside an entry and the number of its recipients; NULL where there is none: a file is believed no more than its lengths. */
@@ -111,9 +124,10 @@ recover_entry(void *with, const void *entry, uint64_t at)
 			continue;
 		if (offset <= b->boxed[shard] && !b->behind)
 			held_push(b, at, record);
-		else if (!b->behind) {
+		else {
+			b->next = b->behind ? b->next : at;
 			b->behind = 1;
-			b->next = at;
+			b->backlog += record_stride(get_u32(record));
 		}
 	}
 	return 0;

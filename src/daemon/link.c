@@ -7,11 +7,15 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { LINK_WAIT_MS = 5000 };              /* for a connection or a WELCOME */
+/* A connection may wait in the broker's backlog behind strangers, and WELCOME for a sync of its disk: who gives up early and comes again loses its
+ * place and makes the broker do it all again, so that a broker slower than this would never be reached. A dead one is noticed as elsewhere. */
+enum { LINK_CONNECT_MS = 5000, LINK_WELCOME_MS = PEER_DEAD_MS };
 
 void
 link_down(struct daemon *d)
 {
+	identity_proven(d);                            /* else it never was: forgotten */
+	d->token_fresh = 0;
 	fdio_close(&d->socket);
 	/* a broker that had welcomed us is there: the back-off is for those that do not answer */
 	if (d->link != LINK_IDLE)
@@ -40,6 +44,7 @@ link_hello(struct daemon *d)
 	wire_hello_put(payload, &h);
 	uint32_t n = record_make(bytes, &r, NULL, payload, sizeof payload);
 	d->link = LINK_HELLO;
+	d->link_until = clock_ms() + LINK_WELCOME_MS;
 	d->hello_have = 0;
 	if (send(d->socket, bytes, n, MSG_NOSIGNAL) != (ssize_t)n)
 		link_failed(d, strerror(errno));
@@ -59,16 +64,14 @@ link_welcome(struct daemon *d)
 		return;
 	}
 	uint32_t known = d->serial;
-	uint64_t before = d->token;
 	d->spool_failed = 0;
 	d->serial = w.serial;
 	d->shards = w.shards;
 	memcpy(d->store, w.store, sizeof d->store);
-	d->token_before = before;
-	d->token = w.token;
+	d->token_fresh = w.token;
 	if (identity_save(d) < 0) {
 		d->serial = known;
-		d->token = before;
+		d->token_fresh = 0;
 		d->spool_failed = 1;
 		link_failed(d, "the spool cannot be written");
 		door_serve(d);
@@ -116,7 +119,7 @@ link_read(struct daemon *d)
 	record_get(&r, d->hello);
 	if (r.type == REC_PING) {                      /* the broker is at it */
 		d->hello_have = 0;
-		d->link_until = clock_ms() + LINK_WAIT_MS;
+		d->link_until = clock_ms() + LINK_WELCOME_MS;
 	} else if (r.type == REC_WELCOME && record_data_len(&r) == WELCOME_BYTES)
 		link_welcome(d);
 	else if (r.type == REC_REFUSE) {
@@ -158,7 +161,7 @@ link_step(struct daemon *d, int64_t now)
 		return d->link_due;
 	d->socket = net_connect(&d->broker, &done);
 	d->link = LINK_CONNECTING;
-	d->link_until = now + LINK_WAIT_MS;
+	d->link_until = now + LINK_CONNECT_MS;
 	if (d->socket < 0)
 		link_failed(d, strerror(errno));
 	else if (done)

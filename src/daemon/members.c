@@ -69,6 +69,8 @@ member_show(struct daemon *d, uint32_t i)
 	atomic_store(&w->generation, m->generation);
 	atomic_store(&w->durable, (uint32_t)m->durable);
 	atomic_store(&w->fresh, (uint32_t)m->fresh);
+	if (m->state == SLOT_FREE)
+		atomic_store(&w->cuts_saved, atomic_load(&w->cuts));     /* nobody has to know any more */
 	atomic_store(&w->sem, m->state == SLOT_FREE ? -1 : m->sem);
 	atomic_store(&w->segment, m->state == SLOT_FREE ? -1 : m->shm);
 	atomic_store(&w->owner, m->owner);
@@ -253,7 +255,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	if (gone || atomic_load(&m->segment->poisoned)) {      /* its ring is garbage: a new segment, and all look at it anew */
 		member_drop_objects(d, m);
 		m->generation++;
-		m->fresh = !gone;
+		m->fresh = gone ? 0 : FRESH_CLEAN;
 		if (gone) {                                    /* the broker has forgotten it: it begins anew, and is told */
 			members_forget_files(d, i);
 			m->id = new_id(d);
@@ -303,7 +305,7 @@ member_died(struct daemon *d, uint32_t i)
 		member_free(d, i);
 	} else if (m->durable && goodbye != 2) {
 		m->state = SLOT_AWAY;
-		members_save_words(d, i);
+		members_save_words(d, i, WORDS_LIVE);
 	} else {
 		m->state = SLOT_DYING;
 		m->generation++;               /* of the DESTROY that follows its last request */
@@ -371,7 +373,7 @@ member_check(struct daemon *d, uint32_t i)
 	    (m->socket < 0 && atomic_load(&m->segment->goodbye)) || (has_come(m) && is_detached(d, i))))
 		member_died(d, i);
 	else if (m->durable && m->state != SLOT_FREE)
-		members_save_words(d, i);
+		members_save_words(d, i, WORDS_LIVE);
 }
 
 /* Nobody has opened it for so long that its mail is not kept any more. */
@@ -472,7 +474,7 @@ member_take_up(struct daemon *d, uint32_t i)
 			log_fatal(EXIT_USAGE, "process %d has rings that are too small for --max-message %u: end it, then start this daemon again", (int)m->pid,
 			    d->message_max);
 		members_save_ring(d, i);               /* nobody uses it: it gets larger ones */
-		members_save_words(d, i);
+		members_save_words(d, i, WORDS_CLEAN);
 		member_drop_objects(d, m);
 		same = 0;
 	}
@@ -495,7 +497,7 @@ member_take_up(struct daemon *d, uint32_t i)
 		member_free(d, i);
 		return;
 	}
-	m->fresh = 1;
+	m->fresh = FRESH_CLEAN;
 	if (member_segment(d, i) < 0)
 		log_fatal(EXIT_SYSTEM, "shmget for client %u: %s: %s", i, strerror(errno), ipcq_hint(errno));
 	members_load_words(d, i);
@@ -525,7 +527,7 @@ members_stop(struct daemon *d)
 		if (m->state != SLOT_LIVE)
 			members_save_ring(d, i);
 		if (m->durable)
-			members_save_words(d, i);
+			members_save_words(d, i, WORDS_CLEAN);
 		ipcq_detach(m->segment);
 	}
 	if (members_save(d) < 0)

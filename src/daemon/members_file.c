@@ -56,13 +56,18 @@ identity_save(struct daemon *d)
 }
 
 void
-identity_revert(struct daemon *d)
+identity_proven(struct daemon *d)
 {
-	if (d->token_before == 0)
+	uint64_t shown = d->token;
+	if (d->token_fresh == 0 || d->unit == NULL || !atomic_load(&d->unit->proven))
 		return;
-	d->token = d->token_before;
-	if (identity_save(d) < 0)
-		log_warn("spool/identity: %s", strerror(errno));
+	d->token = d->token_fresh;
+	if (identity_save(d) == 0)
+		d->token_fresh = 0;
+	else {
+		log_warn("spool/identity: %s: tried again", strerror(errno));
+		d->token = shown;
+	}
 }
 
 void
@@ -265,23 +270,30 @@ slot_file(char *name, size_t n, const char *what, uint32_t slot)
 }
 
 void
-members_save_words(struct daemon *d, uint32_t slot)
+members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 {
 	struct member *m = &d->members[slot];
 	struct client_segment *c = m->segment;
-	char name[32], text[SHARDS_MAX * 80 + 128];
+	char name[32], text[SHARDS_MAX * 100 + 128];
 	if (c == NULL)
 		return;
-	size_t n = (size_t)sprintf(text, "mom words 1 id %016llx\n", (unsigned long long)m->id);
+	uint32_t cuts = atomic_load(&d->table->slot[slot].cuts);
+	int is_cut = atomic_load(&c->cuts) != atomic_load(&c->cuts_told), cut_waits = cuts != atomic_load(&d->table->slot[slot].cuts_saved);
+	size_t n = (size_t)sprintf(text, "mom words 1 id %016llx cut %d\n", (unsigned long long)m->id, is_cut);
 	for (uint32_t k = 0; k < d->shards; k++) {
 		uint64_t handed = atomic_load(&c->handed[k]), again = atomic_load(&c->again[k]);
-		n += (size_t)sprintf(text + n, "shard %u acked %llx again %llx first %llx\n", k, (unsigned long long)atomic_load(&c->acked[k]),
-		    (unsigned long long)(handed > again ? handed : again), (unsigned long long)atomic_load(&c->first[k]));
+		n += (size_t)sprintf(text + n, "shard %u acked %llx again %llx first %llx cut %llx\n", k, (unsigned long long)atomic_load(&c->acked[k]),
+		    (unsigned long long)(handed > again ? handed : again), (unsigned long long)atomic_load(&c->first[k]),
+		    (unsigned long long)atomic_load(&c->cut[k]));
 	}
+	if (how == WORDS_CLEAN)                        /* nobody hands out mail any more: this is the last word */
+		n += (size_t)sprintf(text + n, "clean\n");
 	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
 	slot_file(name, sizeof name, "words", slot);
-	if (digest != m->saved_ack && save_text(d, name, text, n, 0) == 0)
+	if ((digest != m->saved_ack || cut_waits) && save_text(d, name, text, n, cut_waits || how != WORDS_LIVE) == 0) {
 		m->saved_ack = digest;
+		atomic_store(&d->table->slot[slot].cuts_saved, cuts);
+	}
 }
 
 void
@@ -289,20 +301,33 @@ members_load_words(struct daemon *d, uint32_t slot)
 {
 	struct member *m = &d->members[slot];
 	char name[32], *rest = NULL;
-	unsigned long long id, acked, again, first;
-	unsigned k;
+	unsigned long long id, acked, again, first, cut;
+	unsigned k, is_cut = 0;
+	int clean = 0;
 	slot_file(name, sizeof name, "words", slot);
 	char *text = load_text(d, name), *line = text ? strtok_r(text, "\n", &rest) : NULL;
-	if (line && sscanf(line, "mom words 1 id %llx", &id) == 1 && id == m->id) {
+	if (text == NULL && errno != ENOENT)           /* it is written without a sync: a power cut may leave anything */
+		log_warn("spool/%s: %s: what client %016llx had last comes again, flagged", name, errno == EBADMSG ? "damaged" : strerror(errno),
+		    (unsigned long long)m->id);
+	if (line && sscanf(line, "mom words 1 id %llx cut %u", &id, &is_cut) >= 1 && id == m->id) {
+		atomic_store(&m->segment->cuts, is_cut);
 		while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
-			if (sscanf(line, "shard %u acked %llx again %llx first %llx", &k, &acked, &again, &first) != 4 || k >= SHARDS_MAX)
+			clean |= strcmp(line, "clean") == 0;
+			cut = 0;
+			if (sscanf(line, "shard %u acked %llx again %llx first %llx cut %llx", &k, &acked, &again, &first, &cut) < 4 || k >= SHARDS_MAX)
 				continue;
 			atomic_store(&m->segment->acked[k], acked);
 			atomic_store(&m->segment->handed[k], acked);
 			atomic_store(&m->segment->again[k], again);
+			atomic_store(&m->segment->cut[k], cut);
 		}
 	}
 	free(text);
+	m->saved_ack = 0;
+	if (!clean)
+		m->fresh = FRESH_UNSURE;
+	else                                           /* from now on mail is handed out: a power cut must not leave them clean */
+		members_save_words(d, slot, WORDS_SYNC);
 }
 
 int

@@ -38,11 +38,13 @@ static struct {
 } m = { .ready_fd = -1 };
 
 static const char usage[] =
-    "usage: mom_daemon IP PORT [--run DIR] [--spool DIR] [--max-message BYTES] [-v] [--ready-fd N]\n"
+    "usage: mom_daemon IP PORT [--run DIR] [--spool DIR] [--max-message BYTES] [--client-backlog-max BYTES]\n"
+    "                  [-v] [--ready-fd N]\n"
     "  IP PORT      where the broker is, or will be. First line on stdout: ready RUNFOLDER\n"
     "  --run DIR    run folder: where this machine's programs find the daemon (MOM_RUN)\n"
     "  --spool DIR  what must outlive a restart (RUN/spool; as root /var/spool/mom)\n"
-    "  --max-message  largest payload (1048576; up to 67108864), at least what the broker takes; the spool remembers it\n";
+    "  --max-message  largest payload (1048576; up to 67108864), at least what the broker takes; the spool remembers it\n"
+    "  --client-backlog-max  a client for whom more than this waits in the spool is cut: it gets what waits, then MOM_EFULL (any)\n";
 
 static void
 wrong_use(const char *what, const char *which)
@@ -54,7 +56,7 @@ wrong_use(const char *what, const char *which)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "max-message", 1, 0, 'm' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "max-message", 1, 0, 'm' }, { "client-backlog-max", 1, 0, 'b' }, { "help", 0, 0, 'h' }, { 0 } };
 	char *end;
 	unsigned long most;
 	opterr = 0;
@@ -72,6 +74,12 @@ parse(int argc, char **argv)
 			if (*optarg < '0' || *optarg > '9' || *end != '\0' || most < 1 || most > MESSAGE_LIMIT)
 				wrong_use("--max-message takes a number of bytes from 1 to 67108864, not", optarg);
 			m.d.message_max = (uint32_t)most;
+			break;
+		case 'b':
+			most = strtoul(optarg, &end, 10);
+			if (*optarg < '0' || *optarg > '9' || *end != '\0' || most < BACKLOG_LEAST)
+				wrong_use("--client-backlog-max takes a number of bytes, 65536 or more, not", optarg);
+			m.d.backlog_max = most;
 			break;
 		case 'v': m.d.verbose = 1; break;
 		case 'h': fputs(usage, stdout); exit(0);
@@ -136,6 +144,7 @@ make_table(void)
 	d->table->verbose = (uint32_t)d->verbose;
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);
+	d->table->backlog_max = d->backlog_max;
 	atomic_store(&d->table->message_max, d->message_max);
 	atomic_store(&d->table->serial, d->serial);
 	atomic_store(&d->table->shards, d->shards);
@@ -180,6 +189,7 @@ tick(int64_t now)
 	atomic_fetch_add(&m.d.table->ticks, 1);
 	unit_bells(&m.d);
 	members_check(&m.d);
+	identity_proven(&m.d);
 	starts_save(&m.d);
 }
 

@@ -4,7 +4,7 @@
  * SLEEPS IN   msgrcv: its queue
  * MUST NOT    wait for a client; route by anything but the broker's list and its changes
  * SIGNALS     none: it may be killed at any time
- * EXIT        111 system call failed (a full or broken disk under the spool, too: deliveries wait at the broker)
+ * EXIT        111 system call failed (a broken disk under the spool, too: deliveries wait at the broker; on a full one clients are cut)
  * ON CRASH    mom_daemon ends requester and responser and makes the unit anew; what was on its way comes again, what was
  *             routed is known from the mail boxes and the spool */
 #include "common/child.h"
@@ -20,15 +20,33 @@
 static void
 spool_chosen(const char *record)
 {
-	static uint64_t *ids;
 	if (f.chosen_count == 0)
 		return;
-	if (ids == NULL && (ids = calloc(f.table->capacity, sizeof *ids)) == NULL)
+	if (f.recipients == NULL && (f.recipients = calloc(f.table->capacity, sizeof *f.recipients)) == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for %u recipients", f.table->capacity);
 	for (size_t i = 0; i < f.chosen_count; i++)
-		ids[i] = f.slots.slot[f.chosen[i]].id;
-	spool_append(record, ids, f.chosen_count);
+		f.recipients[i] = f.slots.slot[f.chosen[i]].id;
+	int there = spool_append(record, f.recipients, f.chosen_count) != 0;
+	for (size_t i = 0; i < f.chosen_count; i++) {
+		struct slot *v = &f.slots.slot[f.chosen[i]];
+		if (there)
+			((struct box *)v->own)->backlog += record_stride(get_u32(record));
+		else
+			box_cut(v, "the spool's disk is full");
+	}
 	f.chosen_count = 0;
+	struct slot *largest = there && spool_is_short() ? box_of_largest_backlog() : NULL;
+	if (largest)
+		box_cut(largest, "the spool's disk is nearly full, and most waits for it");
+}
+
+/* Does the subscription still count for that record? */
+static struct slot *
+recipient(const struct route_sub *sub, const struct record *r)
+{
+	struct slot *v = map_get(&f.by_id, &sub->client, sizeof sub->client);
+	const struct box *b = v ? v->own : NULL;
+	return b && v->state != SLOT_DYING && sub->since >= b->cut[r->shard] ? v : NULL;
 }
 
 static void
@@ -39,8 +57,8 @@ on_message(const char *record, const struct record *r)
 		struct route_sub *sub = &route->subs[i];
 		if (r->offset <= sub->since || (sub->flags & REC_F_NO_ECHO && r->publisher == sub->client))
 			continue;
-		struct slot *v = map_get(&f.by_id, &sub->client, sizeof sub->client);
-		if (v && v->own && v->state != SLOT_DYING)
+		struct slot *v = recipient(sub, r);
+		if (v)
 			box_deliver(v, record, r);
 	}
 	spool_chosen(record);
@@ -53,8 +71,8 @@ on_gap(const char *record, const struct record *r)
 	size_t at = 0;
 	for (struct route *route; (route = map_each(&f.routes.topics, &at)) != NULL;) {
 		for (size_t i = 0; route->shard == r->shard && i < route->count; i++) {
-			struct slot *v = map_get(&f.by_id, &route->subs[i].client, sizeof route->subs[i].client);
-			if (v && v->own && v->state != SLOT_DYING && route->subs[i].since < r->aux)
+			struct slot *v = recipient(&route->subs[i], r);
+			if (v && route->subs[i].since < r->aux)
 				box_deliver(v, record, r);
 		}
 	}
@@ -74,11 +92,15 @@ client_forgotten(struct slot *v)
 static void
 on_change(const char *record, const struct record *r)
 {
+	if (r->type == REC_LIST)
+		f.ended[r->shard] = r->publisher;
 	routes_change(&f.routes, r, record_topic(record));
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];
 		if ((r->type == REC_LIST && (uint32_t)v->id < r->number) || (r->type == REC_DESTROY && r->flags & REC_F_EXPIRED && v->id == r->publisher))
 			client_forgotten(v);
+		if (r->type == REC_LIST)
+			box_risk(v);
 	}
 }
 
@@ -141,10 +163,14 @@ tick_boxes(void)
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];
 		struct box *b = v->own;
+		if (b && b->unsafe && box_away(v, i) < 0)
+			f.unsafe = 1;
+		if (atomic_load(&f.table->slot[i].cuts) != atomic_load(&f.table->slot[i].cuts_saved))
+			f.unsafe = 1;                  /* what it does not get must be known after a power cut */
 		if (b == NULL || v->state == SLOT_AWAY)
 			continue;
-		if (v->state == SLOT_LIVE)
-			box_shadow(v, b->tick_head);
+		if (v->state == SLOT_LIVE && box_shadow(v, b->tick_head) < 0)
+			f.unsafe = 1;
 		b->tick_head = b->out.head;
 		for (uint32_t k = 0; k < SHARDS_MAX; k++)
 			if (f.seen[k] && atomic_load(&v->segment->seen[k]) != f.seen[k])
@@ -164,7 +190,7 @@ tick_prune(void)
 		b->needs = box_needs(v);
 		needed = b->needs < needed ? b->needs : needed;
 	}
-	if (needed == f.spool.end && f.spool.end - f.spool.base > SPOOL_TIDY && seglog_roll(&f.spool) < 0)
+	if (needed == f.spool.end && f.spool.end - f.spool.base > SPOOL_TIDY && seglog_renew(&f.spool) < 0 && errno != ENOSPC && errno != EDQUOT)
 		spool_failed("a new segment");
 	seglog_prune(&f.spool, needed);
 	spool_pack_look();
@@ -177,12 +203,13 @@ on_tick(void)
 	if (ticks == f.ticks)
 		return;
 	f.ticks = ticks;
+	f.unsafe = 0;
 	tick_boxes();
 	if (f.dirty && seglog_sync(&f.spool) < 0)
 		spool_failed("fdatasync");
 	f.dirty = 0;
 	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
-		if (f.seen_before[k] > atomic_load(&f.unit->place[k]))
+		if (!f.unsafe && f.seen_before[k] > atomic_load(&f.unit->place[k]))
 			atomic_store(&f.unit->place[k], f.seen_before[k]);
 		f.seen_before[k] = f.seen[k];
 	}

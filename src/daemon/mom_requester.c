@@ -108,7 +108,7 @@ poison(struct slot *v, uint32_t i, const char *what)
 static const char *
 frame_fault(const struct slot *v, const struct feed *f, const void *p, const struct record *r)
 {
-	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || r->type == REC_UNSUBSCRIBE;
+	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
 	if (r->type < REC_MESSAGE || r->type > REC_DESTROY)
 		return "a type that is no request";
 	if (r->shard >= q.shards)

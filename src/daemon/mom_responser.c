@@ -22,6 +22,8 @@ static struct {
 	struct ring_writer out;
 	uint32_t shards;
 	int socket, fed, ring_requester;
+	char listed[SHARDS_MAX];              /* shards whose stream has begun */
+	uint32_t listed_count;
 	char *buffer;
 	size_t have, room;
 } p;
@@ -60,7 +62,8 @@ on_answer(const struct answer *a)
 		raise_word(&w->refused, a->number);
 		break;
 	case ANSWER_LOST:
-		result_write(&w->lost, a->number, atomic_load(&w->lost.code) + 1, a->value);
+		if (a->value >= a->number && a->value - a->number < (uint64_t)(INT64_MAX - atomic_load(&w->lost.code)))
+			result_write(&w->lost, a->number, atomic_load(&w->lost.code) + (int64_t)(a->value - a->number) + 1, a->value);
 		break;
 	default:
 		bad_broker("an answer of no kind");
@@ -97,6 +100,11 @@ on_delivery(const void *frame, const struct record *r)
 	memcpy(at, frame, stride);
 	ring_advance(&p.out, stride);
 	p.fed = 1;
+	if (r->type != REC_LIST || p.listed[r->shard])
+		return;
+	p.listed[r->shard] = 1;
+	if (++p.listed_count == p.shards)
+		atomic_store(&p.unit->proven, 1);
 }
 
 static void

@@ -105,7 +105,10 @@ routes_change(struct routes *r, const struct record *rec, const char *topic)
 		route_add(r, rec, topic);
 		return;
 	case REC_UNSUBSCRIBE:
-		route_remove(r, routes_find(r, topic, rec->topic_len), rec->publisher);
+		if (rec->topic_len == 0)
+			routes_clear(r, rec->shard, rec->publisher);
+		else
+			route_remove(r, routes_find(r, topic, rec->topic_len), rec->publisher);
 		return;
 	case REC_DESTROY:
 		routes_clear(r, rec->shard, rec->publisher);

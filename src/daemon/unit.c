@@ -126,8 +126,6 @@ unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now)
 		d->unit_due = now + backoff_after(&d->unit_backoff, !fault, now - d->unit_started);
 		if (!atomic_load(&d->table->stopping))
 			log_warn("%s ended (%s): requester, responser and forwarder are started anew", name, child_status_text(status));
-		if (which == &d->responser && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_USAGE)
-			identity_revert(d);
 		unit_end(d);
 	}
 	return 1;

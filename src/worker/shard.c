@@ -60,6 +60,7 @@ shard_create(struct shard *s, uint64_t id, int durable)
 	c->durable = durable;
 	c->conn = -1;
 	c->machine = shard_machine(s, (uint32_t)(id >> 32));
+	c->machine->clients++;
 	if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
 		log_fatal(EXIT_SYSTEM, "no memory for a client");
 	return c;
@@ -162,6 +163,7 @@ shard_destroy(struct shard *s, struct client *c)
 	while (c->subscriptions)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
+	c->machine->clients--;
 	s->changed = 1;
 	c->gone = 1;
 	if (!c->dirty) {
@@ -261,12 +263,16 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 		apply_message(s, &r, record_topic(bytes), end);
 		return;
 	}
-	c->result_number = r.number;
-	c->result_value = r.offset;
-	c->result_code = r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE ? (int64_t)r.aux : 0;
+	if (r.type != REC_UNSUBSCRIBE || r.topic_len) {
+		c->result_number = r.number;
+		c->result_value = r.offset;
+		c->result_code = r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE ? (int64_t)r.aux : 0;
+	}
 	c->machine->wanted = end;
 	machine_need(c->machine, s->log.base, record_stride(r.len));
-	if ((r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE) && r.aux == 0)
+	while (r.type == REC_UNSUBSCRIBE && r.topic_len == 0 && c->subscriptions)
+		shard_unsubscribe(s, c->subscriptions);
+	if (r.topic_len && r.aux == 0)
 		apply_subscription(s, c, &r, record_topic(bytes));
 	if (r.type == REC_DESTROY && r.flags & REC_F_EXPIRED && c->machine->expired_below <= (uint32_t)c->id)
 		c->machine->expired_below = (uint32_t)c->id + 1;

@@ -16,7 +16,7 @@ struct machine {
 	uint32_t serial;
 	uint64_t place;               /* below this offset it needs nothing */
 	uint64_t wanted;              /* nothing at or above this offset is for it */
-	size_t   subscriptions;
+	size_t   subscriptions, clients;
 	int      live;                /* connected now */
 	uint32_t away;                /* seconds that it has not been, while the broker ran */
 	uint32_t expired_below;       /* its clients with a lower counter were forgotten for that */

@@ -221,6 +221,8 @@ begin_incarnation(void)
 {
 	struct record r = { .type = REC_START, .shard = (uint16_t)w.shard.index, .time = clock_wall_us() };
 	char *at = seglog_reserve(&w.shard.log, RECORD_HEADER, 0);
+	if (at == NULL && (errno == ENOSPC || errno == EDQUOT))
+		log_fatal(EXIT_SYSTEM, "shard %u: no room on the disk for its log: it is tried again", w.shard.index);
 	if (at == NULL || fdio_random(&r.aux, sizeof r.aux) < 0)
 		worker_disk_failed("writing the log");
 	record_make(at, &r, NULL, NULL, 0);

@@ -150,13 +150,15 @@ take_request(struct conn *c, const void *bytes, struct record *r, uint32_t slot)
 {
 	int code = r->flags & REC_F_BAD ? (int)(int64_t)r->aux : refusal(r, record_topic(bytes));
 	struct client *client = shard_client(&w.shard, r->publisher);
+	if (client == NULL && code == 0 && c->machine->clients >= c->slots)
+		code = MOM_ELIMIT;                     /* each has a slot: more than it has slots no daemon has */
 	if (code) {
 		if (client && client->refused_first == 0)
 			client->refused_first = r->number;
 		answer_refuse(c, slot, r->number, code);
 		return;
 	}
-	if (r->type == REC_SUBSCRIBE || r->type == REC_UNSUBSCRIBE)
+	if (r->topic_len && r->type != REC_MESSAGE)
 		r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
 	log_and_apply(bytes, r);
 	client = client ? client : shard_client(&w.shard, r->publisher);
@@ -252,6 +254,12 @@ worker_alive(struct conn *c, const void *bytes)
 	struct record r;
 	record_get(&r, bytes);
 	const char *p = record_data(bytes, &r);
+	if (c->alive.used + record_data_len(&r) / 8 > c->slots) {
+		log_error("machine %u lists more clients than its %u slots: the connection is ended", c->machine->serial, c->slots);
+		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
+		c->answered = 1;
+		return;
+	}
 	for (uint32_t n = record_data_len(&r) / 8; n > 0; n--, p += 8) {
 		uint64_t *id = malloc(sizeof *id);
 		if (id == NULL)

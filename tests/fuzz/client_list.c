@@ -129,7 +129,7 @@ run_words(void)
 	struct client_segment *c = d.members[0].segment;
 	for (uint32_t k = 0; k < SHARDS_MAX; k++)
 		FUZZ_CHECK(c->acked[k] == c->handed[k]);
-	members_save_words(&d, 0);
+	members_save_words(&d, 0, WORDS_LIVE);
 }
 
 /* Everything that is in the ring, as the requester reads it. */

@@ -5,9 +5,12 @@
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <lib/views.h>
+#include <fcntl.h>
+#include <mom/ipc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -253,6 +256,27 @@ close_all(void *unused)
 	bye(id);
 }
 
+static void
+close_and_reuse(void *unused)
+{
+	enum { FILES = 64 };
+	int id = talk_create();
+	(void)unused;
+	for (int fd = 3; fd < 256; fd++)
+		close(fd);
+	for (int i = 0; i < FILES; i++)                /* one of them gets the number of the handle's socket */
+		REQUIRE(open("/dev/null", O_RDONLY) == 3 + i, "descriptors are not free");
+	bye(id);
+	for (int i = 0; i < FILES; i++)
+		REQUIRE(fcntl(3 + i, F_GETFD) >= 0, "descriptor %d was closed by mom_destroy", 3 + i);
+}
+
+TEST(reused_descriptors, "what a program opens after it has closed all its descriptors is not closed by mom_destroy")
+{
+	up();
+	REQUIRE(t_join(t_spawn(close_and_reuse, NULL)) == 0, "0x1");
+}
+
 TEST(closed_descriptors, "a program that closes all its descriptors goes on: no false death; after its end all is gone")
 {
 	up();
@@ -288,6 +312,42 @@ TEST(durable_dies, "a durable client that dies gets what it had not acknowledged
 	hear_nothing(id);
 	bye(id);
 	bye(mouth);
+}
+
+/* what kill -9 between taking a number and publishing its frame leaves in the segment */
+static void
+die_with_a_number(void *unused)
+{
+	enum { MOST = 64 };
+	struct sysv_object all[MOST];
+	int id = talk_open("holes"), found = 0;
+	uint64_t me = mom_global_id(id);
+	(void)unused;
+	say(id, "holes", "one");
+	int n = sysv_registry(server_registry(&one), all, MOST);
+	for (int i = 0; i < n; i++) {
+		struct client_segment *c = strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0 ? shmat(all[i].id, NULL, 0) : (void *)-1;
+		if (c == (void *)-1 || c->id != me)
+			continue;
+		atomic_fetch_add(&c->next[0], 1);
+		found = 1;
+	}
+	REQUIRE(found, "no segment of this client");
+	kill(getpid(), SIGKILL);
+}
+
+TEST(killed_with_a_number, "a process killed between taking a request number and publishing its frame leaves no hole that its successor cannot pass")
+{
+	up();
+	int ear = talk_create();
+	talk_subscribe(ear, "holes");
+	t_join(t_spawn(die_with_a_number, NULL));
+	int id = talk_open("holes");
+	say(id, "holes", "two");
+	hear(ear, "holes", "one");
+	hear(ear, "holes", "two");
+	bye(id);
+	bye(ear);
 }
 
 TEST(manual_ack, "with manual acknowledgement all that was not acknowledged comes again, with the same offsets")
@@ -339,4 +399,59 @@ TEST(killed_under_load, "kill -9 of durable subscribers and of publishers under 
 	load_finish(ear);
 	int id = talk_open("victim");
 	bye(id);
+}
+
+static void
+take_three(void *unused)
+{
+	(void)unused;
+	int id = talk_open("durable");
+	talk_subscribe(id, "t");
+	mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
+	shared->ready = 1;
+	for (int i = 0; i < 3; i++)
+		hear(id, "t", t_text("message %d", i));
+	shared->done = 1;
+	for (;;)
+		t_tick();
+}
+
+/* Memory is gone, and what was not synced: the words of the clients, which are written once a second. */
+static void
+machine_loses_power(pid_t client)
+{
+	kill(client, SIGKILL);
+	t_join(client);
+	server_kill_all(&one);
+	sysv_remove_left(one.run);
+	unlink(t_text("%s/words-0", one.store));
+	unlink(t_text("%s/words-1", one.store));
+}
+
+TEST(power, "a durable client whose machine lost its power gets what it had in hand again, flagged MOM_REDELIVERED, and later messages not")
+{
+	up();
+	int mouth = talk_create();
+	pid_t client = t_spawn(take_three, NULL);
+	ready();
+	for (int i = 0; i < 3; i++)
+		say(mouth, "t", t_text("message %d", i));
+	WAIT_FOR(shared->done, "the client has not got all");
+	machine_loses_power(client);
+	server_start(&one);
+	int id = talk_open("durable"), other = talk_create();
+	for (int i = 0; i < 3; i++)
+		hear_again(id, "t", t_text("message %d", i));
+	say(other, "t", "after");
+	hear(id, "t", "after");
+	REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
+	bye(other);
+	server_stop(&one);                             /* a clean stop: nothing is unsure */
+	server_start(&one);
+	other = talk_create();
+	say(other, "t", "last");
+	id = talk_open("durable");
+	hear(id, "t", "last");
+	bye(id);
+	bye(other);
 }

@@ -34,8 +34,8 @@ messages_wait(void)
 	bye(mouth);
 }
 
-/* one bit, in the file that holds this text */
-static void
+/* one bit, in the file that holds this text; its path */
+static char *
 spoil(const char *text)
 {
 	glob_t g;
@@ -50,9 +50,10 @@ spoil(const char *text)
 		if (at) {
 			*at ^= 1;
 			REQUIRE(pwrite(fd, at, 1, at - bytes) == 1, "spoil");
+			char *path = strdup(g.gl_pathv[i]);
 			globfree(&g);
 			close(fd);
-			return;
+			return path;
 		}
 		free(bytes);
 		close(fd);
@@ -84,10 +85,10 @@ all_but(int missing)
 }
 
 static void
-corrupt_is_kept(void)
+corrupt_is_kept(size_t times)
 {
 	glob_t g;
-	REQUIRE(glob(t_text("%s/corrupt/shard-*-log-*", broker.store), 0, NULL, &g) == 0 && g.gl_pathc == 1, "the damaged segment is not in corrupt/");
+	REQUIRE(glob(t_text("%s/corrupt/shard-*-log-*", broker.store), 0, NULL, &g) == 0 && g.gl_pathc == times, "the damaged segment is not in corrupt/");
 	globfree(&g);
 	REQUIRE(server_log_has(&broker, "damaged from offset") && server_log_has(&broker, "bytes are lost"), "no line names what is lost");
 }
@@ -105,9 +106,24 @@ TEST(found_at_start, "a bit flipped in the store while the broker was down: db_d
 	server_start(&far);
 	use_daemon(&far);
 	all_but(17);
-	corrupt_is_kept();
+	corrupt_is_kept(1);
 	r = run_command("%s --check %s", t_bin("db_dump"), broker.store);
 	REQUIRE(r.status == 0 && strstr(r.out, "gap from"), "afterwards: exit %d: %s%s", r.status, r.out, r.err);
+}
+
+TEST(half_mended, "died between keeping a damaged segment and putting its mended copy in its place: mended again, told once, kept twice")
+{
+	messages_wait();
+	server_kill_all(&broker);
+	char *path = spoil("message number 17");
+	struct ran r = run_command("mkdir %s/corrupt && ln %s %s/corrupt/shard-0-%s && head -c 1000 %s > %s.new", broker.store, path, broker.store,
+	    strrchr(path, '/') + 1, path, path);
+	REQUIRE(r.status == 0, "%s", r.err);
+	server_start(&broker);
+	server_start(&far);
+	use_daemon(&far);
+	all_but(17);
+	corrupt_is_kept(2);
 }
 
 TEST(found_while_it_runs, "a bit flips in the store of a running broker: the reader is told of the gap and gets the rest, others publish on")
@@ -125,7 +141,7 @@ TEST(found_while_it_runs, "a bit flips in the store of a running broker: the rea
 	bye(other);
 	use_daemon(&far);
 	all_but(3);
-	corrupt_is_kept();
+	corrupt_is_kept(1);
 }
 
 TEST(other_shard, "a bit flipped in a shard that is not the first: the gap is told to its readers")
@@ -141,5 +157,5 @@ TEST(other_shard, "a bit flipped in a shard that is not the first: the gap is to
 	server_start(&far);
 	use_daemon(&far);
 	all_but(17);
-	corrupt_is_kept();
+	corrupt_is_kept(1);
 }

@@ -418,6 +418,90 @@ TEST(elost, "MOM_ELOST: fast messages that a power cut took are told once, and h
 	bye(id);
 }
 
+/* what the broker says that it lost, in how many tellings */
+static long
+lost_by_log(int *tellings)
+{
+	long sum = 0;
+	*tellings = 0;
+	for (const char *p = t_read_file(broker.log); (p = strstr(p, "after a power cut: numbers ")) != NULL; p++) {
+		unsigned long long from, to;
+		REQUIRE(sscanf(p, "after a power cut: numbers %llx to %llx", &from, &to) == 2, "%.80s", p);
+		sum += (long)(to - from + 1);
+		++*tellings;
+	}
+	return sum;
+}
+
+/* The window holds one: the next goes when the one before is acknowledged and forgotten here. */
+static void
+fast_and_large(int id, int ear, int cut, int n)
+{
+	static char bytes[5000];
+	struct mom_message m;
+	snprintf(bytes, sizeof bytes, "cut %d message %d", cut, n);
+	REQUIRE(mom_publish(id, "t", bytes, sizeof bytes, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_receive(ear, &m, 20000) == 0 && m.len == sizeof bytes && memcmp(m.data, bytes, m.len) == 0, "cut %d message %d: %s", cut, n, mom_error_text(ear));
+}
+
+TEST(elost_sum, "MOM_ELOST tells of all fast messages that are gone since it was last told, over several power cuts")
+{
+	int tellings;
+	up();
+	int id = talk_create(), ear = talk_create();
+	talk_subscribe(ear, "t");
+	say(id, "t", "durable");
+	hear(ear, "t", "durable");
+	mom_set_option(id, MOM_OPT_WINDOW, 4096);
+	for (int cut = 0; cut < 3; cut++) {
+		for (int i = 0; i < 4; i++)
+			fast_and_large(id, ear, cut, i);
+		server_kill_all(&broker);
+		REQUIRE(lose(t_text("cut %d message 0", cut), "t"), "the fast messages are in no file below %s", broker.store);
+		server_start(&broker);
+	}
+	fast_and_large(id, ear, 3, 0);
+	long sum = lost_by_log(&tellings);
+	REQUIRE(tellings == 3 && sum >= 9, "the broker tells of %ld lost in %d power cuts", sum, tellings);
+	is(id, mom_flush(id, 20000), MOM_ELOST, t_text(" %ld fast messages", sum));
+	REQUIRE(mom_flush(id, 20000) == 0, "told again: %s", mom_error_text(id));
+	bye(id);
+	bye(ear);
+}
+
+TEST(disk_fails, "fdatasync of the store fails: what it covered is not acknowledged, and is stored once when the disk is mended")
+{
+	const char *faults = getenv("FAULTS");
+	int last = -1, r = 0;
+	if (!faults || !*faults)
+		return;                         /* a build without fault points */
+	broker_plan(&broker, "broker", 0, NULL);
+	broker.fault = "worker/fdatasync=EIO@20+";
+	server_start(&broker);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	int id = talk_create(), reader = talk_create();
+	talk_subscribe(reader, "t");
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 3000) == 0, "%s", mom_error_text(id));
+	while (r == 0 && last < 100) {
+		char *text = t_text("durable message %d.", ++last);
+		r = mom_publish(id, "t", text, strlen(text), 0);
+	}
+	is(id, r, MOM_ETIMEDOUT, "on its way");
+	WAIT_FOR(server_log_has(&broker, "shard 0 is off"), "a worker whose disk failed was started again");
+	server_kill_all(&broker);
+	/* what no fdatasync covered: the last that was written */
+	REQUIRE(lose(t_text("durable message %d.", last), "t") || lose(t_text("durable message %d.", last - 1), "t"), "no message is in a file");
+	broker.fault = NULL;
+	server_start(&broker);
+	REQUIRE(mom_flush(id, 20000) == 0, "%s", mom_error_text(id));
+	for (int i = 0; i <= last; i++)
+		hear(reader, "t", t_text("durable message %d.", i));
+	hear_nothing(reader);
+	bye(id);
+	bye(reader);
+}
+
 /* a daemon whose n-th and later calls fail, for each n, until a create meets it */
 static void
 by_fault(const char *call, const char *error, int wanted, const char *word)

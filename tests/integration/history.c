@@ -150,6 +150,30 @@ TEST(late_hello, "a HELLO that is looked at after its connection was given up an
 	works();
 }
 
+TEST(other_history_cut, "the same where the wrong store welcomed the machine and went before it could refuse it: the right one still takes it")
+{
+	start_both();
+	int id = talk_open("reader");
+	talk_subscribe(id, "bells");
+	say(id, "bells", "one");
+	hear(id, "bells", "one");
+	char *newer = t_path("newer-db");
+	server_stop(&daemon_);
+	server_kill_all(&broker);
+	copy(broker.store, newer);
+	server_start(&broker);
+	kill(server_child(&broker, "worker"), SIGSTOP);
+	server_start(&daemon_);
+	char *log = NULL;
+	WAIT_FOR((log = t_read_file(daemon_.log), log = strstr(log, "connected to broker")) && strstr(log + 1, "connected to broker"), "no welcome");
+	server_stop(&broker);                          /* its worker still stands: it never looked at the machine */
+	copy(newer, broker.store);
+	server_start(&broker);
+	say(id, "bells", "two");
+	hear(id, "bells", "two");
+	bye(id);
+}
+
 TEST(workers_restart, "with two workers either may be restarted more often than the other: a machine that connects anew is no stranger")
 {
 	broker_start(&broker, "broker", 0, "--workers 2");

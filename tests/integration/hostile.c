@@ -4,6 +4,7 @@
 #include <lib/sysv.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include <mom/wire.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -189,6 +191,84 @@ TEST(wrong_broker, "a daemon whose broker answers nonsense goes on trying and do
 	bye(id);
 }
 
+/* ---- a machine that is none ---- */
+
+static int
+machine_join(uint32_t slots)
+{
+	char bytes[512], payload[HELLO_BYTES];
+	struct hello hello = {.version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = slots, .window = WINDOW};
+	int fd = dial();
+	for (int i = 0; i < WIRE_ID_BYTES; i++)
+		hello.machine[i] = (uint8_t)(i + slots);
+	wire_hello_put(payload, &hello);
+	uint32_t n = record_make(bytes, &(struct record){.type = REC_HELLO}, NULL, payload, sizeof payload);
+	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
+	n = record_stride(RECORD_HEADER + WELCOME_BYTES);
+	REQUIRE(recv(fd, bytes, n, MSG_WAITALL) == (ssize_t)n && bytes[9] == REC_WELCOME, "no WELCOME: %s", bytes + RECORD_HEADER);
+	return fd;
+}
+
+static uint32_t
+machine_serial(void)
+{
+	enum { OWN = 1 };
+	return OWN + 1;                        /* the daemon of up() was the first */
+}
+
+static uint32_t
+put_alive(char *bytes, uint32_t clients, int complete)
+{
+	char ids[64 * 8];
+	for (uint32_t i = 0; i < clients; i++)
+		put_u64(ids + 8 * i, (uint64_t)machine_serial() << 32 | (i + 1));
+	return record_make(bytes, &(struct record){.type = REC_ALIVE, .aux = (uint64_t)complete}, NULL, ids, 8 * clients);
+}
+
+TEST(alive_without_end, "a machine that lists more clients than it has slots, or lists without end, is dropped: the worker keeps none of it")
+{
+	char bytes[1024];
+	up();
+	int fd = machine_join(16);
+	uint32_t n = put_alive(bytes, 17, 0);
+	ssize_t got;
+	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
+	WAIT_FOR((got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) == 0 || (got < 0 && errno != EAGAIN), "the connection stays open");
+	close(fd);
+	REQUIRE(server_log_has(&broker, "more clients than its 16 slots"), "no line says why");
+	calm();
+	bye(id);
+}
+
+TEST(clients_without_end, "a machine that creates more clients than it has slots is refused the one too many")
+{
+	enum { SLOTS = 16 };
+	char bytes[4096], sink[65536];
+	uint32_t n = 0, have = 0;
+	int refused = 0;
+	up();
+	int fd = machine_join(SLOTS);
+	n += put_alive(bytes, 0, 1);
+	for (uint32_t i = 0; i <= SLOTS; i++)
+		n += record_make(bytes + n, &(struct record){.type = REC_CREATE, .flags = REC_F_DURABLE, .number = number_make(1, 1), .offset = number_make(1, 1),
+		    .time = i % SLOTS, .publisher = (uint64_t)machine_serial() << 32 | (i + 1)}, NULL, NULL, 0);
+	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
+	while (!refused) {
+		ssize_t got;
+		WAIT_FOR((got = recv(fd, sink + have, sizeof sink - have, MSG_DONTWAIT)) > 0, "nothing is refused");
+		have += (uint32_t)got;
+		for (uint32_t q = 0; q + RECORD_HEADER <= have && q + record_stride(get_u32(sink + q)) <= have; q += record_stride(get_u32(sink + q)))
+			for (uint32_t a = RECORD_HEADER; sink[q + 9] == REC_ANSWERS && a + ANSWER_BYTES <= get_u32(sink + q); a += ANSWER_BYTES) {
+				struct answer answer;
+				wire_answer_get(&answer, sink + q + a);
+				refused |= answer.kind == ANSWER_REFUSED && answer.code == MOM_ELIMIT;
+			}
+	}
+	close(fd);
+	calm();
+	bye(id);
+}
+
 struct note { long type; char text[2000]; };
 
 static int
@@ -224,6 +304,48 @@ TEST(forged_tickets, "random SysV messages of any mtype and size into every queu
 	REQUIRE(flood_queues(&one, &rng) > 0, "the daemon has no queue in its registry");
 	calm();
 	hear_nothing(id);
+	bye(id);
+}
+
+static int
+door_knock(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	snprintf(at.sun_path, sizeof at.sun_path, "%s/socket", one.run);
+	REQUIRE(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0, "connect: %s", strerror(errno));
+	return fd;
+}
+
+static int
+count_lines(const char *text, const char *words)
+{
+	int n = 0;
+	for (const char *p = text; (p = strstr(p, words)) != NULL; p++)
+		n++;
+	return n;
+}
+
+TEST(door_full, "programs that take all the daemon's descriptors at its door and say nothing: it neither spins nor floods its log, they go after 3 s")
+{
+	enum { SILENT = 70, DESCRIPTORS = 60 };
+	int fds[SILENT];
+	char byte;
+	up();
+	REQUIRE(prlimit(one.pid, RLIMIT_NOFILE, &(struct rlimit){ DESCRIPTORS, DESCRIPTORS }, NULL) == 0, "prlimit: %s", strerror(errno));
+	int64_t start = t_now_ms();
+	for (int i = 0; i < SILENT; i++)
+		fds[i] = door_knock();
+	WAIT_FOR(server_log_has(&one, "accept: "), "no line says that there are no descriptors left");
+	for (int i = 0; i < 100; i++)
+		calm();
+	for (int i = 0; i < SILENT; i++) {
+		WAIT_FOR(recv(fds[i], &byte, 1, MSG_DONTWAIT) == 0, "silent connection %d stays open", i);
+		close(fds[i]);
+	}
+	int lines = count_lines(t_read_file(one.log), "accept: "), seconds = (int)(t_now_ms() - start) / 1000;
+	REQUIRE(lines <= seconds + 2, "%d lines in %d s", lines, seconds);
+	bye(talk_create());
 	bye(id);
 }
 

@@ -1,5 +1,6 @@
 /* outage - item 5: the broker is away for five seconds under load, then back on the same port */
 #include <lib/load.h>
+#include <lib/relay.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 
@@ -108,4 +109,18 @@ TEST(timed_out, "a publish that timed out is stored exactly once when the broker
 	hear(id, "late", "more");
 	hear_nothing(id);
 	bye(id);
+}
+
+TEST(slow_welcome, "a broker that takes 7 s for its first answer (a slow disk, a queue of strangers) is waited for: the first connection is the one that serves")
+{
+	broker_start(&broker, "broker", 0, NULL);
+	struct relay *r = relay_start(&broker);
+	r->hold[RELAY_DOWN] = 1;
+	daemon_start(&one, "one", r->port);
+	use_daemon(&one);
+	WAIT_FOR(r->accepted == 1, "the daemon does not connect");
+	t_sleep_ms(7000);
+	r->hold[RELAY_DOWN] = 0;
+	bye(talk_create());
+	REQUIRE(r->accepted == 1, "it connected %d times", r->accepted);
 }

@@ -147,6 +147,26 @@ TEST(reaps_its_own, "after kill -9 of everything the next start reaps what was l
 	free(left);
 }
 
+static int
+has_open(pid_t pid, const char *name)
+{
+	char link[64], path[1000];
+	for (int fd = 3; fd < 64; fd++) {
+		snprintf(link, sizeof link, "/proc/%d/fd/%d", (int)pid, fd);
+		ssize_t n = readlink(link, path, sizeof path - 1);
+		if (n > 0 && (path[n] = '\0', strstr(path, name)))
+			return 1;
+	}
+	return 0;
+}
+
+TEST(locks_inherited, "who writes holds the lock of what it writes, also when its parent is gone: the worker its shard's, the forwarder the spool's")
+{
+	up();
+	REQUIRE(has_open(server_child(&broker, "worker"), "/shard-0/lock"), "the worker has not the lock of its shard");
+	REQUIRE(has_open(server_child(&one, "mom_forwarder"), "/lock"), "the forwarder has not the lock of the spool");
+}
+
 TEST(parent_killed, "kill -9 of a parent ends its children; whatever came in between, the successor starts at once")
 {
 	up();

@@ -288,7 +288,7 @@ prepare(const char *program)
 	run.program = name ? name + 1 : program;
 	if (!realpath(bin && *bin ? bin : T_BIN, run.bin))
 		snprintf(run.bin, sizeof run.bin, "%s", bin && *bin ? bin : T_BIN);
-	run.limit_s = limit ? atoi(limit) : t_is_long() ? 900 : 60;
+	run.limit_s = limit ? atoi(limit) : t_is_long() ? 3600 : 60;
 	t_state = mmap(NULL, sizeof *t_state, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	signal(SIGPIPE, SIG_IGN);

@@ -769,6 +769,20 @@ checker_judge(struct verdict *v, const char *folder, enum checker_rules rules)
 }
 
 void
+checker_add(struct verdict *all, const struct verdict *v)
+{
+	long *sum = &all->clients;
+	for (const long *add = &v->clients; add <= &v->drained; add++)
+		*sum++ += *add;
+	for (int i = 0; i < SENTENCES; i++) {
+		if (v->broken[i] && !all->broken[i])
+			snprintf(all->first[i], sizeof all->first[i], "%s", v->first[i]);
+		all->judged[i] |= v->judged[i];
+		all->broken[i] += v->broken[i];
+	}
+}
+
+void
 checker_say(struct verdict *v, enum sentence i, int ok, const char *format, ...)
 {
 	va_list list;

@@ -31,6 +31,8 @@ struct verdict {
 };
 
 void checker_judge(struct verdict *v, const char *folder, enum checker_rules rules);
+/* the counts and what is broken of another turn of the same storm */
+void checker_add(struct verdict *all, const struct verdict *v);
 /* ok or not, printf text of what was seen */
 void checker_say(struct verdict *v, enum sentence i, int ok, const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* 1: no judged sentence is broken */

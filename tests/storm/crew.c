@@ -17,6 +17,7 @@ enum { BUSY_MS = 10000, LOOK_MS = 50, LINGER_MS = 400 };
 struct crew_client *crew;
 int crew_size;
 long crew_deaths[ORDERS + 1];
+enum payload_mix crew_mix = PAYLOAD_STORM;
 static struct { atomic_uint next_publisher, last_word; } *shared;
 static char folder[300], topics[CREW_TOPICS][64];
 static int topic_count;
@@ -27,9 +28,14 @@ void
 crew_begin(const char *a_folder, const char *names)
 {
 	snprintf(folder, sizeof folder, "%s", a_folder);
-	crew = t_shared_memory(CREW_MAX * sizeof *crew);
-	shared = t_shared_memory(sizeof *shared);
+	if (!crew) {
+		crew = t_shared_memory(CREW_MAX * sizeof *crew);
+		shared = t_shared_memory(sizeof *shared);
+	}
+	memset(crew, 0, CREW_MAX * sizeof *crew);
+	crew_size = topic_count = 0;
 	shared->next_publisher = 1;
+	shared->last_word = 0;
 	char *copy = strdup(names);
 	for (char *word = strtok(copy, ","); word && topic_count < CREW_TOPICS; word = strtok(NULL, ","))
 		snprintf(topics[topic_count++], sizeof topics[0], "%s", word);
@@ -90,7 +96,7 @@ begin_session(void)
 	publisher = crew_publisher_number();
 	memset(next, 0, sizeof next);
 	snprintf(name, sizeof name, me->how & CREW_NAMED ? "%s" : "%s.%d.%d", me->name, me->started, sessions++);
-	history = history_begin(folder, name, me->how & CREW_NAMED ? HISTORY_DURABLE : HISTORY_ANONYMOUS, mom_global_id(id), publisher, PAYLOAD_STORM);
+	history = history_begin(folder, name, me->how & CREW_NAMED ? HISTORY_DURABLE : HISTORY_ANONYMOUS, mom_global_id(id), publisher, crew_mix);
 	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, -1) == 0, "%s", mom_error_text(id));
 	if (me->how & CREW_MANUAL) {
 		REQUIRE(mom_set_option(id, MOM_OPT_MANUAL_ACK, 1) == 0, "%s", mom_error_text(id));
@@ -109,18 +115,35 @@ subscribe_all(void)
 	}
 }
 
+/* Fast messages are gone: how many, says the text; it is told once. */
+static int
+was_lost(int r, int of)
+{
+	const char *text = mom_error_text(of), *number = strstr(text, " fast messages");
+	if (r != MOM_ELOST)
+		return 0;
+	while (number && number > text && number[-1] >= '0' && number[-1] <= '9')
+		number--;
+	REQUIRE(number && strtoul(number, NULL, 10) > 0, "%s: no number of messages: %s", me->name, text);
+	history_lost(history, strtoul(number, NULL, 10));
+	return 1;
+}
+
 static void
 end_session(int drained)
 {
-	int r = mom_flush(id, -1);
-	history_flush(history, r);
+	int r;
+	do {
+		r = mom_flush(id, -1);
+		history_flush(history, r);
+	} while (was_lost(r, id));
 	REQUIRE(r == 0, "%s: flush: %s: %s", me->name, mom_strerror(r), mom_error_text(id));
 	if (me->how & CREW_MANUAL) {
 		REQUIRE(mom_ack(id) == 0, "%s", mom_error_text(id));
 		history_acked(history);
 	}
 	r = (me->how & CREW_NAMED) && !me->stop ? mom_close(id) : mom_destroy(id);
-	REQUIRE(r == 0, "%s: leaving: %s: %s", me->name, mom_strerror(r), mom_error_text(-1));
+	REQUIRE(r == 0 || was_lost(r, -1), "%s: leaving: %s: %s", me->name, mom_strerror(r), mom_error_text(-1));
 	history_end(history, drained);
 }
 
@@ -179,11 +202,11 @@ publish_loop(void)
 	while (!me->stop) {
 		int k = (int)t_rng_below(&rng, (uint64_t)topic_count), r;
 		uint32_t n = next[k]++;
-		size_t len = payload_make(buffer, PAYLOAD_STORM, publisher, topics[k], n);
+		size_t len = payload_make(buffer, crew_mix, publisher, topics[k], n);
 		history_try(history, topics[k], n, me->flags);
 		r = mom_publish(id, topics[k], buffer, len, me->flags);
 		history_told(history, topics[k], n, me->flags, r);
-		REQUIRE(r == 0, "%s: publish: %s: %s", me->name, mom_strerror(r), mom_error_text(id));
+		REQUIRE(r == 0 || was_lost(r, id), "%s: publish: %s: %s", me->name, mom_strerror(r), mom_error_text(id));
 		me->count++;
 		if (me->tempo_ms)
 			usleep((unsigned)t_rng_below(&rng, (uint64_t)me->tempo_ms * 1000));
@@ -364,10 +387,10 @@ speak_last_word(void *daemon)
 	id = mom_create();
 	REQUIRE(id >= 0, "the last word: %s", mom_error_text(-1));
 	publisher = crew_publisher_number();
-	history = history_begin(folder, "last-word", HISTORY_ANONYMOUS, mom_global_id(id), publisher, PAYLOAD_STORM);
+	history = history_begin(folder, "last-word", HISTORY_ANONYMOUS, mom_global_id(id), publisher, crew_mix);
 	shared->last_word = publisher;
 	for (int k = 0; k < topic_count; k++) {
-		size_t len = payload_make(buffer, PAYLOAD_STORM, publisher, topics[k], 0);
+		size_t len = payload_make(buffer, crew_mix, publisher, topics[k], 0);
 		history_try(history, topics[k], 0, 0);
 		int r = mom_publish(id, topics[k], buffer, len, 0);
 		history_told(history, topics[k], 0, 0, r);

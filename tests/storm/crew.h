@@ -41,9 +41,10 @@ struct crew_client {
 
 extern struct crew_client *crew;             /* crew_size of them, in shared memory */
 extern int crew_size;
+extern enum payload_mix crew_mix;            /* PAYLOAD_STORM */
 extern long crew_deaths[ORDERS + 1];         /* [ORDER_NONE]: plain kill -9 */
 
-void crew_begin(const char *folder, const char *topics);
+void crew_begin(const char *folder, const char *topics);    /* again after a drain: a new crew */
 struct crew_client *crew_add(struct server *daemon, enum crew_job job, int how, unsigned flags);
 void crew_tend(void);
 void crew_kill(int i);                       /* kill -9, reaped */

@@ -569,19 +569,24 @@ disk_names(int dir, char (*names)[DISK_NAME], int most)
 }
 
 void
+disk_remove(int dir, const char *name)
+{
+	if (__real_unlinkat(dir, name, 0) == 0)
+		return;
+	int below = __real_openat(dir, name, O_RDONLY | O_DIRECTORY);
+	REQUIRE(below >= 0, "unlink(%s): %s", name, strerror(errno));
+	disk_clear(below);
+	__real_close(below);
+	__real_unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+void
 disk_clear(int dir)
 {
 	char names[DISK_FILES][DISK_NAME];
 	int n = disk_names(dir, names, DISK_FILES);
-	for (int i = 0; i < n; i++) {
-		if (__real_unlinkat(dir, names[i], 0) == 0)
-			continue;
-		int below = __real_openat(dir, names[i], O_RDONLY | O_DIRECTORY);
-		REQUIRE(below >= 0, "unlink(%s): %s", names[i], strerror(errno));
-		disk_clear(below);
-		__real_close(below);
-		__real_unlinkat(dir, names[i], AT_REMOVEDIR);
-	}
+	for (int i = 0; i < n; i++)
+		disk_remove(dir, names[i]);
 }
 
 void

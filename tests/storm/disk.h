@@ -24,6 +24,7 @@ size_t disk_pending(const struct disk *d);     /* changes that a crash may take,
 enum disk_way { DISK_DROP, DISK_KEEP, DISK_ZEROS, DISK_STALE, DISK_TORN };     /* what becomes of a pending change: names are kept or dropped */
 /* Makes the folder `to` hold that image; way: one a pending change. */
 void   disk_image(const struct disk *d, const unsigned char *way, struct t_rng *rng, int to);
+void   disk_remove(int dir, const char *name);     /* a file, or a folder of files */
 void   disk_clear(int dir);                    /* all files in it go, and one level of folders */
 void   disk_put(int dir, const char *name, const void *bytes, size_t n);
 char  *disk_get(int dir, const char *name, size_t *n);   /* malloc'd, or NULL */

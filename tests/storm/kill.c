@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-enum { PACE_MS = 60, RECOVERY_ONE_IN = 20, PAUSE_ONE_IN = 25, ROUND = 2500 };
+enum { PACE_MS = 60, RECOVERY_ONE_IN = 20, PAUSE_ONE_IN = 25, ROUND = 1000 };
 
 static void
 everybody(void)
@@ -44,6 +44,7 @@ kill_in_recovery(enum storm_role role)
 	return 0;
 }
 
+/* until there were that many kills */
 static void
 blow(long kills)
 {
@@ -73,6 +74,11 @@ TEST(storm, "kill -9 of any process at any moment, broker, daemons, clients: not
 	storm_seed();
 	storm_begin(3, 2);
 	everybody();
+	for (long kills = ROUND; kills < kills_wanted(); kills += ROUND) {
+		blow(kills);
+		storm_turn(CHECKER_KILLS);
+		everybody();
+	}
 	blow(kills_wanted());
 	storm_end(CHECKER_KILLS);
 }

@@ -66,14 +66,21 @@ descriptors(enum storm_role role)
 	return most;
 }
 
+static void
+new_crew(void)
+{
+	char *folder = t_path("history-%d", storm.turns);
+	mkdir(folder, 0700);
+	crew_begin(folder, "storm/a,storm/b,storm/c,storm.d");
+}
+
 void
 storm_begin(int machines, int workers)
 {
 	REQUIRE(machines <= STORM_MACHINES, "%d", machines);
 	storm.machines = machines;
 	t_rng_init(&storm.rng, 99);
-	mkdir(t_path("history"), 0700);
-	crew_begin(t_path("history"), "storm/a,storm/b,storm/c,storm.d");
+	new_crew();
 	broker_start(&storm.broker, "broker", 0, t_text("--workers %d", workers));
 	for (int i = 0; i < machines; i++)
 		daemon_start(&storm.daemon[i], t_text("machine-%d", i), storm.broker.port);
@@ -375,19 +382,50 @@ closing_line(const struct verdict *v, int64_t ms)
 	    back_ms[ROLE_FORWARDER]);
 }
 
+static void
+forget_histories(void)
+{
+	DIR *d = opendir(crew_folder());
+	for (struct dirent *e; d && (e = readdir(d)) != NULL;)
+		unlink(t_text("%s/%s", crew_folder(), e->d_name));
+	if (d)
+		closedir(d);
+	rmdir(crew_folder());
+}
+
+void
+storm_requires(void)
+{
+	checker_require(&storm.verdict, t_text("SEED=%s", getenv("SEED")));
+}
+
+void
+storm_turn(enum checker_rules rules)
+{
+	struct verdict v;
+	storm_calm();
+	if (crew_size == 0)
+		return;
+	int64_t began = t_now_ms();
+	crew_drain();
+	if (t_now_ms() - began > storm.drain_ms)
+		storm.drain_ms = (long)(t_now_ms() - began);
+	checker_judge(&v, crew_folder(), rules);
+	checker_add(&storm.verdict, &v);
+	storm_requires();
+	forget_histories();
+	storm.turns++;
+	new_crew();
+}
+
 void
 storm_end(enum checker_rules rules)
 {
-	struct verdict v;
 	int64_t blew = t_now_ms() - storm.began;
 	storm_calm();
 	probe_roles();
-	storm_calm();
-	int64_t began = t_now_ms();
-	crew_drain();
-	storm.drain_ms = (long)(t_now_ms() - began);
-	checker_judge(&v, crew_folder(), rules);
-	judge_the_rest(&v);
-	closing_line(&v, blew);
-	checker_require(&v, t_text("SEED=%s", getenv("SEED")));
+	storm_turn(rules);
+	judge_the_rest(&storm.verdict);
+	closing_line(&storm.verdict, blew);
+	storm_requires();
 }

@@ -21,7 +21,9 @@ struct storm {
 	struct server broker, daemon[STORM_MACHINES];
 	int  machines;
 	struct t_rng rng;
-	long kills[ROLES], in_recovery, pauses, drain_ms;
+	long kills[ROLES], in_recovery, pauses, drain_ms;      /* drain_ms: the longest */
+	struct verdict verdict;      /* of all turns so far */
+	int  turns;
 	int64_t began;
 };
 extern struct storm storm;
@@ -37,6 +39,8 @@ int  storm_kill(enum storm_role role);
 int  storm_pause(enum storm_role role, int ms);    /* SIGSTOP; storm_tend continues it */
 void storm_tend(void);                             /* puts back what is gone, continues what is due */
 void storm_calm(void);                             /* all is continued, up and at work again */
-void storm_end(enum checker_rules rules);
+void storm_turn(enum checker_rules rules);         /* calm, drained, judged: histories and crew go, for a new crew; long storms take turns */
+void storm_end(enum checker_rules rules);          /* probes, a last turn, I6 to I9 */
+void storm_requires(void);                         /* no sentence is broken so far */
 long storm_total_kills(void);
 #endif

@@ -198,3 +198,24 @@ TEST(wraps_early, "small traffic stays in the first pages; a window always still
 	}
 	free(ring);
 }
+
+static void
+ring_bells(void *unused)
+{
+	_Atomic int32_t queue = s->queue;
+	struct bell bell = { 0 };
+	(void)unused;
+	bell_ring(&bell, &queue);
+	bell_ring_always(&bell, &queue);
+}
+
+TEST(full_queue, "nobody waits for room in the queue of a reader that stands still")
+{
+	struct { long type; char text[8]; } ticket = { 1, "" };
+	setup(0);
+	while (msgsnd(s->queue, &ticket, sizeof ticket.text, IPC_NOWAIT) == 0)
+		;
+	REQUIRE(errno == EAGAIN, "msgsnd: %s", strerror(errno));
+	REQUIRE(t_join(t_spawn(ring_bells, NULL)) == 0, "the bell's process failed");
+	teardown();
+}

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { SEGMENT = SEGMENT_MIN };
@@ -73,6 +74,70 @@ TEST(reopened, "what was written is there after a start, in order, over many sta
 		REQUIRE((start & 1 ? seglog_sync(&l) : seglog_flush(&l)) == 0, "flush");
 		seglog_close(&l);
 	}
+}
+
+/* the library's calls come here: how often, with how many bytes, and which is to fail */
+static struct { int syncs, fail_sync; uint64_t written; } calls;
+
+int
+fdatasync(int fd)
+{
+	if (++calls.syncs == calls.fail_sync) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
+ssize_t
+pwrite(int fd, const void *bytes, size_t n, off_t at)
+{
+	calls.written += n;
+	return syscall(SYS_pwrite64, fd, bytes, n, at);
+}
+
+TEST(sync_fails, "an fdatasync that failed is not tried again within the call: the second one would succeed with the data gone")
+{
+	struct seglog l;
+	int dir = folder();
+	reopen(&l, dir);
+	append(&l, 1, 100);
+	calls.syncs = 0;
+	calls.fail_sync = 1;
+	REQUIRE(seglog_sync(&l) < 0, "it succeeded");
+	REQUIRE(calls.syncs == 1, "%d calls", calls.syncs);
+	seglog_close(&l);
+}
+
+TEST(cut_and_reopened, "offsets that a power cut took with their records are not given out again")
+{
+	struct seglog l;
+	int dir = folder();
+	reopen(&l, dir);
+	append(&l, 1, 100);
+	REQUIRE(seglog_sync(&l) == 0, "sync");
+	off_t size = (off_t)(l.written - l.base + 64);
+	uint64_t highest = append(&l, 2, 100);
+	REQUIRE(seglog_flush(&l) == 0 && ftruncate(l.fd, size) == 0, "flush, cut");
+	seglog_close(&l);
+	REQUIRE(reopen(&l, dir).count == 1, "the cut one is there");
+	uint64_t offset = append(&l, 2, 100);
+	REQUIRE(offset > highest, "offset %llx after %llx", (unsigned long long)offset, (unsigned long long)highest);
+	seglog_close(&l);
+}
+
+TEST(written_once_more, "what a killed writer had in the page cache only is written once more at the start: its fdatasync may have failed")
+{
+	struct seglog l;
+	int dir = folder();
+	reopen(&l, dir);
+	append(&l, 1, 100000);
+	REQUIRE(seglog_flush(&l) == 0, "flush");
+	seglog_close(&l);
+	calls.written = 0;
+	REQUIRE(reopen(&l, dir).count == 1, "it is gone");
+	REQUIRE(calls.written >= 100000, "%llu bytes were written", (unsigned long long)calls.written);
+	seglog_close(&l);
 }
 
 TEST(rolls, "segments follow each other; a reader gets all of it while it is written; those that nobody needs go")
@@ -378,25 +443,6 @@ TEST(packed, "a segment written anew keeps what is needed at the same offsets, f
 	REQUIRE(t.count == 3 && t.numbers[0] == 32 && t.numbers[2] == 72, "%zu records", t.count);
 	t = read_all(&l, dir, base);
 	REQUIRE(t.count == 3 && t.gaps == 0, "%zu records", t.count);
-	seglog_close(&l);
-}
-
-TEST(packed_tail, "a reader whose place lies behind all that is left of a packed segment goes on with the next one")
-{
-	struct seglog l;
-	uint64_t offsets[9], every = 4;
-	int dir = folder();
-	reopen(&l, dir);
-	for (uint64_t i = 1; i <= 7; i++)
-		offsets[i] = append(&l, i, 200);
-	REQUIRE(seglog_roll(&l) == 0, "roll");
-	append(&l, 8, 20);
-	REQUIRE(seglog_sync(&l) == 0, "sync");
-	REQUIRE(seglog_pack(&l, 0, UINT64_MAX, keep_some, &every) == 0, "pack: %s", strerror(errno));
-	for (uint64_t i = 1; i <= 7; i++) {
-		struct told t = read_all(&l, dir, offsets[i]);
-		REQUIRE(t.count == (i <= 4 ? 2 : 1) && t.numbers[t.count - 1] == 8, "from record %llu: %zu", (unsigned long long)i, t.count);
-	}
 	seglog_close(&l);
 }
 
