@@ -62,9 +62,10 @@ identity_proven(struct daemon *d)
 	if (d->token_fresh == 0 || d->unit == NULL || !atomic_load(&d->unit->proven))
 		return;
 	d->token = d->token_fresh;
-	if (identity_save(d) == 0)
+	if (identity_save(d) == 0) {
 		d->token_fresh = 0;
-	else {
+		atomic_store(&d->unit->kept, 1);
+	} else {
 		log_warn("spool/identity: %s: tried again", strerror(errno));
 		d->token = shown;
 	}

@@ -12,6 +12,7 @@
 #include "common/topic.h"
 #include "daemon/slots.h"
 #include <errno.h>
+#include <mom/wire.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -34,7 +35,7 @@ static struct {
 	uint64_t window;
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
 	uint64_t place_told[SHARDS_MAX], taken_told;
-	int socket, notify;
+	int socket, notify, kept_told;
 	char *out;
 	size_t have, room;
 } q;
@@ -301,6 +302,10 @@ notes_look(int on_tick)
 	if (taken - q.taken_told >= WINDOW_OF(q.unit->message_max) / 4 || (on_tick && taken != q.taken_told)) {
 		out_note(REC_CREDIT, 0, taken);
 		q.taken_told = taken;
+	}
+	if (on_tick && !q.kept_told && atomic_load(&q.unit->kept)) {
+		out_note(REC_PING, 0, PING_KEPT);
+		q.kept_told = 1;
 	}
 	for (uint32_t k = 0; on_tick && k < q.shards; k++) {
 		uint64_t place = atomic_load(&q.unit->place[k]);

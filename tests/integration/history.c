@@ -141,6 +141,14 @@ TEST(late_hello, "a HELLO that is looked at after its connection was given up an
 	int early = connect_by_hand(), earlier = connect_by_hand();
 	works();
 	server_stop(&daemon_);
+	hello_by_hand(early, 0);
+	close(early);
+	server_start(&daemon_);
+	works();
+	unsigned long long last, before;
+	WAIT_FOR(sscanf(t_read_file(t_text("%s/machines", broker.store)), "%*u %*s %llx %llx", &last, &before) == 2 && last == before, "the token is never confirmed");
+	server_stop(&daemon_);
+	early = connect_by_hand();
 	REQUIRE(!hello_by_hand(early, 0), "the token before counts, though the next one is confirmed");
 	uint64_t token = strtoull(strstr(t_read_file(t_text("%s/identity", daemon_.store)), "token ") + 6, NULL, 16);
 	REQUIRE(hello_by_hand(earlier, token), "the token on the daemon's disk is refused");
