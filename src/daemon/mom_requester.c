@@ -35,7 +35,7 @@ static struct {
 	uint64_t window;
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
 	uint64_t place_told[SHARDS_MAX], taken_told;
-	int socket, notify, kept_told;
+	int socket, notify;
 	char *out;
 	size_t have, room;
 } q;
@@ -303,10 +303,6 @@ notes_look(int on_tick)
 		out_note(REC_CREDIT, 0, taken);
 		q.taken_told = taken;
 	}
-	if (on_tick && !q.kept_told && atomic_load(&q.unit->kept)) {
-		out_note(REC_PING, 0, PING_KEPT);
-		q.kept_told = 1;
-	}
 	for (uint32_t k = 0; on_tick && k < q.shards; k++) {
 		uint64_t place = atomic_load(&q.unit->place[k]);
 		if (place > q.place_told[k])
@@ -331,7 +327,7 @@ round_of_work(void)
 	if (on_tick) {
 		q.ticks = atomic_load(&q.table->ticks);
 		if (q.ticks % PING_TICKS == 0)
-			out_note(REC_PING, 0, 0);
+			out_note(REC_PING, 0, atomic_load(&q.unit->kept) ? PING_KEPT : 0);
 	}
 	out_flush();
 	return more;
