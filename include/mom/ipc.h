@@ -63,6 +63,7 @@ struct broker_unit {
 	struct bell time_bell;                    /* broker_server -> sender */
 	struct bell credit_bell;                  /* handler -> sender */
 	_Alignas(64) word64 delivery_credit;      /* handler: bytes of deliveries the machine has taken */
+	word64 token;                             /* handler: what the machine has on its disk */
 	word64 place[SHARDS_MAX];                 /* handler: below, the machine needs nothing any more */
 	word64 start[SHARDS_MAX];                 /* handler: 1 + where the machine wants its stream to begin; 0: it has not said yet */
 	struct {
@@ -116,6 +117,7 @@ struct machine_table {
 	word32 slots;                         /* mom_daemon: slots in use are below */
 	word32 serial, shards, message_max, window;   /* mom_daemon, from WELCOME */
 	id_word request_queue, deliver_queue; /* mom_daemon: requester and forwarder sleep here */
+	word64 token;                         /* mom_daemon: what is on its disk, see HELLO */
 	word64 routed[SHARDS_MAX];            /* forwarder: below, all is in mail boxes or in the spool; outlives the unit */
 	word64 start[SHARDS_MAX], start_bits[SHARDS_MAX];   /* forwarder: the last START that came, bits first */
 	struct slot_word slot[];

@@ -74,7 +74,7 @@ mail_free(struct handle *h)
 	struct client_segment *c = h->segment;
 	struct ring *ring = client_mail(c, h->ring);
 	uint64_t before = h->mail_tail;
-	while (h->mail_tail != h->mail.at) {
+	while (h->mail_tail != h->mail.at && h->mail.at - h->mail_tail <= h->ring) {
 		uint64_t at = h->mail_tail % h->ring, there = h->mail.at - h->mail_tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p), shard = get_u16(p + 14);
@@ -82,7 +82,7 @@ mail_free(struct handle *h)
 			h->mail_tail += h->ring - at;
 			continue;
 		}
-		if (len < RECORD_HEADER || record_stride(len) > there || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || len > there || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;
 		uint64_t offset = get_u64(p + 16);
 		if (offset > atomic_load(&c->acked[shard]) && offset > atomic_load(&c->safe[shard]))

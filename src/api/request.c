@@ -13,7 +13,7 @@ requests_trim(struct handle *h)
 {
 	struct client_segment *c = h->segment;
 	struct ring *ring = h->out.ring;
-	while (h->tail != h->out.head) {
+	while (h->tail != h->out.head && h->out.head - h->tail <= h->ring) {
 		uint64_t at = h->tail % h->ring, there = h->out.head - h->tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p);
@@ -23,7 +23,7 @@ requests_trim(struct handle *h)
 		}
 		uint32_t shard = get_u16(p + 14);
 		uint64_t number = get_u64(p + 40);
-		if (len < RECORD_HEADER || record_stride(len) > there || shard >= SHARDS_MAX)
+		if (len < RECORD_HEADER || len > there || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;                         /* a stray pointer wrote here; the requester says so */
 		if (number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]))
 			break;

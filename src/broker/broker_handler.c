@@ -200,8 +200,7 @@ on_frame(const void *frame)
 			atomic_store(&h.unit->place[r.shard], r.aux);
 		return;
 	case REC_PING:
-		if (r.aux == PING_KEPT)
-			atomic_store(&h.conn->kept, 1);
+		atomic_store(&h.unit->token, r.aux);
 		return;
 	default:
 		bad_peer("a frame of a type that has no place here");

@@ -283,6 +283,7 @@ conn_bells(struct broker *b)
 		if (u == NULL)
 			continue;
 		bell_ring_always(&u->time_bell, &word->queue);
+		machines_confirm(&b->machines, word->serial, atomic_load(&u->token));
 		ipcq_detach(u);
 		if (!registry_check(&b->registry, REGISTRY_MSG, b->conns[i].queue))
 			log_warn("the queue of a sender was removed by somebody: it is made anew with its connection");

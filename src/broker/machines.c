@@ -98,10 +98,10 @@ machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 }
 
 void
-machines_confirm(struct machines *m, uint32_t serial)
+machines_confirm(struct machines *m, uint32_t serial, uint64_t token)
 {
 	struct known_machine *k = &m->list[serial - 1];
-	if (k->before == k->token)
+	if (token != k->token || k->before == token)
 		return;
 	k->before = k->token;
 	if (machines_save(m) < 0)

@@ -33,6 +33,9 @@ log_line(const char *severity, const char *format, va_list ap)
 	size_t len = (size_t)n + (m < 0 ? 0 : (size_t)m);
 	if (len > sizeof line - 2)
 		len = sizeof line - 2;
+	for (size_t i = (size_t)n; i < len; i++)       /* what a peer said must not look like a line of ours, or command a terminal */
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?';
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0) {
 		/* nobody is left to tell */

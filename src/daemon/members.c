@@ -245,6 +245,32 @@ member_reset_mail(struct client_segment *c, uint64_t bytes)
 	atomic_store(&c->goodbye, 0);
 }
 
+/* A new segment in the old one's place, for a client that the broker has forgotten (gone) or whose ring is garbage. -1: all is as it was */
+static int
+member_renew(struct daemon *d, uint32_t i, int gone)
+{
+	struct member *m = &d->members[i], old = *m;
+	m->segment = NULL;
+	m->shm = m->sem = -1;
+	m->generation++;
+	m->fresh = gone ? 0 : FRESH_CLEAN;
+	if (gone)                                              /* it begins anew, and is told */
+		m->id = new_id(d);
+	if (member_segment(d, i) < 0) {
+		member_drop_objects(d, m);
+		*m = old;
+		atomic_store(&d->table->slot[i].sem, m->sem);
+		return -1;
+	}
+	member_drop_objects(d, &old);
+	if (gone) {
+		members_forget_files(d, i);
+		atomic_store(&m->segment->notice, NOTICE_MACHINE_EXPIRED);
+	} else
+		members_load_words(d, i);
+	return 0;
+}
+
 int
 member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 {
@@ -253,19 +279,8 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 		return 1;
 	int gone = atomic_load(&m->segment->gone) != 0;
 	if (gone || atomic_load(&m->segment->poisoned)) {      /* its ring is garbage: a new segment, and all look at it anew */
-		member_drop_objects(d, m);
-		m->generation++;
-		m->fresh = gone ? 0 : FRESH_CLEAN;
-		if (gone) {                                    /* the broker has forgotten it: it begins anew, and is told */
-			members_forget_files(d, i);
-			m->id = new_id(d);
-		}
-		if (member_segment(d, i) < 0)
+		if (member_renew(d, i, gone) < 0)
 			return 1;
-		if (gone)
-			atomic_store(&m->segment->notice, NOTICE_MACHINE_EXPIRED);
-		else
-			members_load_words(d, i);
 		unit_end(d);
 	} else
 		member_reset_mail(m->segment, m->ring);

@@ -64,7 +64,7 @@ identity_proven(struct daemon *d)
 	d->token = d->token_fresh;
 	if (identity_save(d) == 0) {
 		d->token_fresh = 0;
-		atomic_store(&d->unit->kept, 1);
+		atomic_store(&d->table->token, d->token);      /* told with the next PING: only that one counts from there on */
 	} else {
 		log_warn("spool/identity: %s: tried again", strerror(errno));
 		d->token = shown;

@@ -34,7 +34,7 @@ static struct {
 	uint32_t shards, ticks, record_most;
 	uint64_t window;
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
-	uint64_t place_told[SHARDS_MAX], taken_told;
+	uint64_t place_told[SHARDS_MAX], taken_told, token_told;
 	int socket, notify;
 	char *out;
 	size_t have, room;
@@ -326,8 +326,9 @@ round_of_work(void)
 	notes_look(on_tick);
 	if (on_tick) {
 		q.ticks = atomic_load(&q.table->ticks);
-		if (q.ticks % PING_TICKS == 0)
-			out_note(REC_PING, 0, atomic_load(&q.unit->kept) ? PING_KEPT : 0);
+		uint64_t token = atomic_load(&q.table->token);
+		if (q.ticks % PING_TICKS == 0 || token != q.token_told)
+			out_note(REC_PING, 0, q.token_told = token);
 	}
 	out_flush();
 	return more;

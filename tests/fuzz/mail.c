@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include "api/door.h"
+#include "api/handle.h"
 #include "common/clock.h"
 #include "common/fdio.h"
 #include "common/map.h"
@@ -45,12 +46,17 @@ edge_sleep(int sem, int timeout_ms)
 }
 
 static int
-edge_register(const char *name, int64_t deadline, struct registered *answer, int *socket)
+edge_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h)
 {
-	(void)name, (void)deadline;
+	(void)name, (void)deadline, (void)h;
 	*answer = (struct registered){ .segment = CLIENT, .local_id = fz.local_id, .id = ID };
-	*socket = -1;
 	return 0;
+}
+
+static void
+edge_close(struct handle *h)
+{
+	(void)h;
 }
 
 #define clock_ms()       (fz.now)
@@ -58,6 +64,7 @@ edge_register(const char *name, int64_t deadline, struct registered *answer, int
 #define ipcq_sleep       edge_sleep
 #define usleep(us)       (void)(fz.now += 1 + (us) / 1000)
 #define door_register    edge_register
+#define door_close       edge_close
 #include "api/handle.c"
 #include "api/request.c"
 #include "api/mail.c"

@@ -112,6 +112,30 @@ TEST(other_history, "a copy that was made behind the back of a connected machine
 	bye(id);
 }
 
+TEST(other_history_cut, "the same where the wrong store welcomed the machine and went before it could refuse it: the right one still takes it")
+{
+	start_both();
+	int id = talk_open("reader");
+	talk_subscribe(id, "bells");
+	say(id, "bells", "one");
+	hear(id, "bells", "one");
+	char *newer = t_path("newer-db");
+	server_stop(&daemon_);
+	server_kill_all(&broker);
+	copy(broker.store, newer);
+	server_start(&broker);
+	kill(server_child(&broker, "worker"), SIGSTOP);
+	server_start(&daemon_);
+	char *log = NULL;
+	WAIT_FOR((log = t_read_file(daemon_.log), log = strstr(log, "connected to broker")) && strstr(log + 1, "connected to broker"), "no welcome");
+	server_stop(&broker);                          /* its worker still stands: it never looked at the machine */
+	copy(newer, broker.store);
+	server_start(&broker);
+	say(id, "bells", "two");
+	hear(id, "bells", "two");
+	bye(id);
+}
+
 static int
 connect_by_hand(void)
 {
@@ -135,52 +159,32 @@ hello_by_hand(int fd, uint64_t token)
 	return answer[9] == REC_WELCOME;
 }
 
-TEST(late_hello, "a HELLO that is looked at after its connection was given up and another made does not lock its machine out")
+static uint64_t
+token_of_spool(void)
 {
-	start_both();
-	int early = connect_by_hand();
-	works();
-	server_stop(&daemon_);
-	hello_by_hand(early, 0);
-	close(early);
-	server_start(&daemon_);
-	works();
-	unsigned long long last, before;
-	WAIT_FOR(sscanf(t_read_file(t_text("%s/machines", broker.store)), "%*u %*s %llx %llx", &last, &before) == 2 && last == before, "the token is never confirmed");
-	server_stop(&daemon_);
-	early = connect_by_hand();
-	REQUIRE(!hello_by_hand(early, 0), "the token before counts, though the next one is confirmed");
-	uint64_t token = strtoull(strstr(t_read_file(t_text("%s/identity", daemon_.store)), "token ") + 6, NULL, 16);
-	close(early);
-	early = connect_by_hand();
-	REQUIRE(hello_by_hand(early, token), "the token on the daemon's disk is refused");
-	close(early);                                  /* WELCOME was on its way: not confirmed */
-	server_start(&daemon_);
-	works();
+	return strtoull(strstr(t_read_file(t_text("%s/identity", daemon_.store)), "token ") + 6, NULL, 16);
 }
 
-TEST(other_history_cut, "the same where the wrong store welcomed the machine and went before it could refuse it: the right one still takes it")
+TEST(late_hello, "a HELLO that is looked at after its connection was given up and another made does not lock its machine out; once the next token is confirmed it counts no more")
 {
+	unsigned long long token = 0, before = 1;
 	start_both();
-	int id = talk_open("reader");
-	talk_subscribe(id, "bells");
-	say(id, "bells", "one");
-	hear(id, "bells", "one");
-	char *newer = t_path("newer-db");
+	works();
 	server_stop(&daemon_);
-	server_kill_all(&broker);
-	copy(broker.store, newer);
-	server_start(&broker);
-	kill(server_child(&broker, "worker"), SIGSTOP);
+	int late = connect_by_hand();
+	REQUIRE(hello_by_hand(late, token_of_spool()), "the token on the daemon's disk is refused");
+	close(late);                                   /* WELCOME was on its way: not confirmed */
+	uint64_t shown = token_of_spool();
 	server_start(&daemon_);
-	char *log = NULL;
-	WAIT_FOR((log = t_read_file(daemon_.log), log = strstr(log, "connected to broker")) && strstr(log + 1, "connected to broker"), "no welcome");
-	server_stop(&broker);                          /* its worker still stands: it never looked at the machine */
-	copy(newer, broker.store);
-	server_start(&broker);
-	say(id, "bells", "two");
-	hear(id, "bells", "two");
-	bye(id);
+	works();
+	WAIT_FOR(sscanf(t_read_file(t_text("%s/machines", broker.store)), "1 %*s %llx %llx", &token, &before) == 2 && token == before, "not confirmed");
+	server_stop(&daemon_);
+	REQUIRE(token_of_spool() == token, "the daemon has another token than it confirmed");
+	late = connect_by_hand();
+	REQUIRE(!hello_by_hand(late, shown), "the token before counts, though the next one is confirmed");
+	close(late);
+	server_start(&daemon_);
+	works();
 }
 
 TEST(workers_restart, "with two workers either may be restarted more often than the other: a machine that connects anew is no stranger")

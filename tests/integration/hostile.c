@@ -191,6 +191,30 @@ TEST(wrong_broker, "a daemon whose broker answers nonsense goes on trying and do
 	bye(id);
 }
 
+TEST(refusal_text, "what a broker says as it refuses stays one line of the daemon's log, without a control character")
+{
+	static const char text[] = "no\nmom_daemon[1]: fatal: forged\033[2J\177";
+	struct sockaddr_in at = {.sin_family = AF_INET};
+	socklen_t size = sizeof at;
+	char bytes[512];
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	inet_pton(AF_INET, t_ip(), &at.sin_addr);
+	REQUIRE(bind(listener, (struct sockaddr *)&at, size) == 0 && listen(listener, 10) == 0 && getsockname(listener, (struct sockaddr *)&at, &size) == 0,
+	    "listen: %s", strerror(errno));
+	daemon_start(&one, "one", ntohs(at.sin_port));
+	struct pollfd look = {listener, POLLIN, 0};
+	REQUIRE(poll(&look, 1, T_PATIENCE_MS) == 1, "the daemon does not come");
+	int fd = accept(listener, NULL, NULL);
+	REQUIRE(recv(fd, bytes, RECORD_HEADER + HELLO_BYTES, MSG_WAITALL) == RECORD_HEADER + HELLO_BYTES, "no HELLO");
+	uint32_t n = record_make(bytes, &(struct record){.type = REC_REFUSE}, NULL, text, sizeof text - 1);
+	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
+	WAIT_FOR(server_log_has(&one, "forged"), "the refusal is not told");
+	char *log = t_read_file(one.log);
+	REQUIRE(strstr(log, "\nmom_daemon[1]") == NULL && strchr(log, '\033') == NULL && strchr(log, '\177') == NULL, "%s", log);
+	close(fd);
+	close(listener);
+}
+
 /* ---- a machine that is none ---- */
 
 static int
