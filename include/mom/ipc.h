@@ -41,8 +41,7 @@ struct shard_word {
 struct conn_word {                    /* broker_server */
 	word32 state, seq;            /* seq grows with every new owner of the slot */
 	id_word unit, queue;          /* segment; the sender sleeps on queue */
-	uint32_t serial, slots, window;
-	word32 kept;                  /* handler: the machine has the token of its WELCOME on its disk */
+	uint32_t serial, slots, window, spare;
 };
 
 struct broker_table {
@@ -137,7 +136,6 @@ struct daemon_unit {
 	struct bell credit_bell;                          /* responser -> requester */
 	struct bell taken_bell;                           /* forwarder -> requester */
 	_Alignas(64) word64 credit[SHARDS_MAX];           /* responser: bytes of requests that the broker has taken */
-	word32   kept;                                    /* mom_daemon: the token of WELCOME is on disk; requester tells the broker */
 	word32   proven;                                  /* responser: every shard has begun its stream, so none takes us for a stranger */
 	_Alignas(64) word64 taken;                        /* forwarder: bytes of deliveries taken */
 	word64 place[SHARDS_MAX];                         /* forwarder: below, all is acknowledged or synced in the spool */

@@ -45,7 +45,7 @@ enum record_type {
 	REC_REFUSE      = 34,  /* broker -> daemon, instead of WELCOME: payload is a text */
 	REC_ALIVE       = 35,  /* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete, offset = where the
 	                        * machine's stream is to begin, publisher = the START of the last incarnation that it saw, number = its bits */
-	REC_PING        = 36,  /* both ways; aux: PING_KEPT or 0 */
+	REC_PING        = 36,  /* both ways */
 	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
 	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of shard's requests */
 	REC_PLACE       = 40,  /* daemon -> broker: of shard, aux = all below this offset is safe */

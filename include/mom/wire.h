@@ -27,8 +27,6 @@ struct welcome {
 };
 enum { HELLO_BYTES = 64, WELCOME_BYTES = 56, ANSWER_BYTES = 40 };
 
-enum { PING_KEPT = 1 };               /* aux of a PING: the token of WELCOME is on the daemon's disk, only that counts from here on */
-
 /* One entry of ANSWERS, 40 bytes: u32 slot, u16 shard, u16 kind, u64 number, i64 code, u64 value, u64 zero */
 enum answer_kind {
 	ANSWER_ACKED   = 1,    /* all up to number are taken */

@@ -116,6 +116,12 @@ handshake(void)
 		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), UNIT_RING(h.message_max), WINDOW_OF(h.message_max));
 	wire_welcome_put(payload, &answer.welcome);
 	write_frame(REC_WELCOME, payload, sizeof payload);
+}
+
+/* The daemon sends nothing before it has what WELCOME told it on its disk. */
+static void
+handshake_is_done(void)
+{
 	if (fdio_write_full(h.control, "", 1) < 0)
 		exit(0);
 	fdio_close(&h.control);
@@ -271,6 +277,8 @@ main(void)
 		if (r < 0)
 			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s", h.peer, strerror(errno));
 		h.have += (size_t)r;
+		if (h.control >= 0)
+			handshake_is_done();
 		take_frames();
 	}
 }

@@ -72,7 +72,6 @@ conn_begin(void *broker, int fd)
 	atomic_store(&word->seq, atomic_load(&word->seq) + 1);
 	atomic_store(&word->unit, -1);
 	atomic_store(&word->queue, -1);
-	atomic_store(&word->kept, 0);
 	atomic_store(&word->state, CONN_HELLO);
 	if (atomic_load(&b->table->conns) <= (uint32_t)slot)
 		atomic_store(&b->table->conns, (uint32_t)slot + 1);
@@ -277,8 +276,6 @@ conn_bells(struct broker *b)
 		struct conn_word *word = &b->table->conn[i];
 		if (atomic_load(&word->state) != CONN_LIVE)
 			continue;
-		if (atomic_exchange(&word->kept, 0))
-			machines_confirm(&b->machines, word->serial);
 		struct broker_unit *u = ipcq_attach(b->conns[i].unit, 0);
 		if (u == NULL)
 			continue;

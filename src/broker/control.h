@@ -4,5 +4,5 @@
 #include <mom/wire.h>
 struct control_ask    { struct hello hello; };
 struct control_answer { int32_t ok, unit; struct welcome welcome; char text[200]; };
-/* then the handler, once WELCOME is written, sends one byte: the sender may start */
+/* then the handler, once the daemon answers WELCOME with its first frame, sends one byte: the sender may start */
 #endif

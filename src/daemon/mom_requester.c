@@ -12,7 +12,6 @@
 #include "common/topic.h"
 #include "daemon/slots.h"
 #include <errno.h>
-#include <mom/wire.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
