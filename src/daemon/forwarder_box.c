@@ -382,7 +382,7 @@ box_on_slot(uint32_t i, const struct slot *old)
 		box_scan(v);
 		box_risk(v);
 	}
-	if (v->state == SLOT_AWAY && f.spool.fd >= 0)
+	if (v->state == SLOT_AWAY && f.spool.buffer)      /* the spool is open, with a segment to write to or without */
 		box_away(v, i);
 }
 

@@ -84,7 +84,7 @@ judge_ends(int stream, int topic, unsigned number, int code)
 	if (code == 0 && !(world_client(j->stream[stream].client)->flags & MOM_ASYNC)) {
 		m->told = ACKED;
 		j->published++;
-	} else if (code == MOM_EFULL)
+	} else if (code == MOM_EFULL || code == MOM_ELOST)      /* ELOST tells of others; this one was not sent */
 		m->told = REFUSED;
 }
 

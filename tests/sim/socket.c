@@ -291,8 +291,9 @@ socket_forget(struct sock *s)
 	struct sock *to = s->peer;
 	for (struct sock *b = s->backlog; b; b = b->next_backlog)
 		if (b->peer) {
-			b->peer->peer = NULL;
-			sock_break(b->peer, ECONNRESET);
+			struct sock *client = b->peer;
+			client->peer = NULL;
+			sock_break(client, ECONNRESET);
 		}
 	s->backlog = NULL;
 	int unread = s->first != NULL;
