@@ -431,7 +431,8 @@ copy_to(struct disk *d, const struct disk *from)
 		memcpy(d->files[i].bytes, from->files[i].bytes, from->files[i].size);
 	}
 	d->pending = malloc((from->count + 1) * sizeof *d->pending);
-	memcpy(d->pending, from->pending, from->count * sizeof *d->pending);
+	if (from->count)
+		memcpy(d->pending, from->pending, from->count * sizeof *d->pending);
 	for (size_t i = 0; i < d->count; i++)
 		if (d->pending[i].bytes)
 			d->pending[i].bytes->refs++;
