@@ -80,7 +80,7 @@ int  members_save(struct daemon *d);
 int  members_keep(const struct registry_object *o, void *d);       /* for registry_open */
 struct member *members_by_name(struct daemon *d, uid_t uid, const char *name);
 int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);  /* slot, or MOM_E* */
-int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0, 1: the forwarder is not done yet */
+int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0; 1: the forwarder is not done yet; -1: the list cannot be written */
 int  member_is_gone(const struct member *m);                                                  /* one that counts as living */
 void member_died(struct daemon *d, uint32_t slot);
 void members_check(struct daemon *d);                  /* once a second: liveness, missing semaphores, words of durable clients */

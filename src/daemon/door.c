@@ -207,9 +207,13 @@ door_try(struct daemon *d, struct waiting *w)
 			code = MOM_EBUSY;
 			snprintf(why, sizeof why, "the durable client %s is in use by process %d", w->ask.name, (int)m->pid);
 		} else {
-			if (m->state == SLOT_DYING || member_resume(d, (uint32_t)(m - d->members), w->pid, w->ask.nonce) != 0)
+			int r = m->state == SLOT_DYING ? 1 : member_resume(d, (uint32_t)(m - d->members), w->pid, w->ask.nonce);
+			if (r > 0)
 				return 0;
-			slot = (int)(m - d->members);
+			slot = r < 0 ? -1 : (int)(m - d->members);
+			code = r < 0 ? MOM_EIO : 0;
+			if (r < 0)
+				snprintf(why, sizeof why, "the daemon's spool cannot be written: mend the disk or make room");
 		}
 	} else if (slot < 0)
 		slot = code = member_new(d, w->uid, w->pid, w->ask.name, w->ask.nonce, why, sizeof why);

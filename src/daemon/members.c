@@ -285,14 +285,18 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 		unit_end(d);
 	} else
 		member_reset_mail(m->segment, m->ring);
+	struct member before = *m;
 	m->owner++;
 	m->pid = pid;
 	m->started = process_started(pid);
 	m->away = 0;
 	memcpy(m->nonce, nonce, sizeof m->nonce);
 	m->state = SLOT_LIVE;
-	if (members_save(d) < 0)
+	if (members_save(d) < 0) {                     /* a daemon that takes over would find its old owner there, dead */
 		log_warn("spool/clients: %s", strerror(errno));
+		*m = before;
+		return -1;
+	}
 	member_show(d, i);
 	daemon_touch(d);
 	return 0;
