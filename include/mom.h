@@ -100,7 +100,8 @@ int mom_open(const char *name);
 
 /* Publish. flags: 0, MOM_FAST, MOM_ASYNC or both. len: 0 to --max-message; data may be NULL where len is 0.
  * Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL (not stored), MOM_ETIMEDOUT (on its way, stored exactly once when the
- * broker is back: do not repeat it; but where what waits for the broker fills its ring the text says "was not sent"), MOM_EPROTO, MOM_ELOST, MOM_EBADID, MOM_EFORK. With MOM_ASYNC errors of this message only.
+ * broker is back: do not repeat it; but where what waits for the broker fills its ring the text says "was not sent"), MOM_EPROTO,
+ * MOM_ELOST, MOM_EBADID, MOM_EFORK. With MOM_ASYNC errors of this message only.
  *     mom_publish(id, "plant/boiler", "87.5", 4, 0); */
 int mom_publish(int id, const char *topic, const void *data, size_t len, unsigned flags);
 
