@@ -441,7 +441,11 @@ fast_and_large(int id, int ear, int cut, int n)
 	struct mom_message m;
 	snprintf(bytes, sizeof bytes, "cut %d message %d", cut, n);
 	REQUIRE(mom_publish(id, "t", bytes, sizeof bytes, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(id));
-	REQUIRE(mom_receive(ear, &m, 20000) == 0 && m.len == sizeof bytes && memcmp(m.data, bytes, m.len) == 0, "cut %d message %d: %s", cut, n, mom_error_text(ear));
+	int r;
+	do                                             /* the last one before a cut is sent again where this was not yet told of its answer */
+		r = mom_receive(ear, &m, 20000);
+	while (r == 0 && cut > 0 && strcmp(m.data, t_text("cut %d message 3", cut - 1)) == 0);
+	REQUIRE(r == 0 && m.len == sizeof bytes && memcmp(m.data, bytes, m.len) == 0, "cut %d message %d: %s", cut, n, mom_error_text(ear));
 }
 
 TEST(elost_sum, "MOM_ELOST tells of all fast messages that are gone since it was last told, over several power cuts")
