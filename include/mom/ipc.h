@@ -150,6 +150,8 @@ static inline struct ring *daemon_unit_ring(struct daemon_unit *u, uint32_t slot
 
 enum { NOTICE_MACHINE_EXPIRED = 1, NOTICE_NAME_EXPIRED = 2 };   /* a durable client begins anew: it, or its machine, was away for too long */
 
+enum { ASLEEP_FOR_MAIL = 1, ASLEEP_FOR_ANSWERS = 2, ASLEEP_FOR_ANY = 3 };
+
 struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };   /* mail of that topic up to that offset is dropped */
 
 struct client_segment {
@@ -167,7 +169,7 @@ struct client_segment {
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
 	word32   cuts;                                    /* forwarder: how often it ended all subscriptions, for too large a backlog */
 	word64   cut[SHARDS_MAX];                         /* forwarder: ... which were those made below */
-	_Alignas(64) word32 asleep;                       /* libmom: post the semaphore after a change */
+	_Alignas(64) word32 asleep;                       /* libmom: ASLEEP_FOR_*: post the semaphore after such a change */
 	word32   hungry;                                  /* libmom: wants more from the spool */
 	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
 	struct bell mail_bell;                            /* libmom -> forwarder */

@@ -130,10 +130,25 @@ static inline uint32_t record_data_len(const struct record *r)
 	return r->len - RECORD_HEADER - record_topic_size(r->topic_len);
 }
 
-/* The lengths of a record agree with each other and with `limit` (bytes that are there or allowed); the topic ends in NUL. */
-int record_is_sound(const void *bytes, uint64_t limit);
 /* Only the header is looked at: 1 where len, header and topic_len can be right for a record of at most `limit` bytes. */
-int record_header_is_sound(const void *bytes, uint64_t limit);
+static inline int record_header_is_sound(const void *bytes, uint64_t limit)
+{
+	const uint8_t *p = bytes;
+	uint32_t len = get_u32(p), topic_len = get_u16(p + 12);
+	return len >= RECORD_HEADER && len <= limit && p[8] == RECORD_HEADER && topic_len <= MOM_TOPIC_MAX &&
+	    RECORD_HEADER + record_topic_size((uint16_t)topic_len) <= len;
+}
+/* Of a sound header, all there: the topic ends in NUL, its first. */
+static inline int record_topic_is_sound(const void *bytes)
+{
+	uint16_t topic_len = get_u16((const uint8_t *)bytes + 12);
+	return topic_len == 0 || (record_topic(bytes)[topic_len] == '\0' && memchr(record_topic(bytes), '\0', topic_len) == NULL);
+}
+/* The lengths of a record agree with each other and with `limit` (bytes that are there or allowed), and its topic is sound. */
+static inline int record_is_sound(const void *bytes, uint64_t limit)
+{
+	return limit >= RECORD_HEADER && record_header_is_sound(bytes, limit) && record_topic_is_sound(bytes);
+}
 uint32_t record_crc(const void *bytes, uint32_t len, uint64_t salt);
 const char *record_type_name(unsigned type);
 /* A record with this header, topic and payload at `bytes` (stride bytes long, zero filled at its end); its stride. */

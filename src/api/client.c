@@ -212,7 +212,7 @@ mom_flush(int id, int timeout_ms)
 		return e;
 	if (timeout_ms < -1)
 		return handle_fail(h, MOM_EINVAL, "timeout_ms is -1 (for ever), 0 (only look) or more");
-	return requests_flush(h, handle_deadline(timeout_ms), 1);
+	return requests_flush(h, handle_deadline(timeout_ms), WAIT_INTERRUPTIBLE);
 }
 
 int

@@ -110,7 +110,7 @@ ring_all(struct handle *h)
 }
 
 static int
-handle_slice(struct handle *h, int64_t deadline, int interruptible)
+handle_slice(struct handle *h, int64_t deadline, unsigned how)
 {
 	int64_t left = deadline < 0 ? SLICE_MS : deadline - clock_ms();
 	if (left <= 0)
@@ -119,7 +119,7 @@ handle_slice(struct handle *h, int64_t deadline, int interruptible)
 	if (ipcq_sleep(sem, left < SLICE_MS ? (int)left : SLICE_MS) == 0)
 		return 0;
 	if (errno == EINTR)
-		return interruptible ? MOM_EINTR : 0;
+		return how & WAIT_INTERRUPTIBLE ? MOM_EINTR : 0;
 	if (errno == EAGAIN)
 		ring_all(h);
 	else if (atomic_load(&h->segment->sem) == sem)
@@ -135,18 +135,20 @@ handle_poisoned(struct handle *h)
 }
 
 int
-handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, int interruptible)
+handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, unsigned how)
 {
 	int r = 0;
 	while (!done(h, with)) {
+		if (deadline == DEADLINE_DEFAULT)
+			deadline = handle_deadline(h->timeout_ms);
 		if (atomic_load(&h->segment->poisoned))
 			return handle_poisoned(h);
-		if (interruptible && atomic_exchange(&h->woken, 0))
+		if (how & WAIT_INTERRUPTIBLE && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
-		atomic_store(&h->segment->asleep, 1);
+		atomic_store(&h->segment->asleep, how & ASLEEP_FOR_ANY);
 		atomic_thread_fence(memory_order_seq_cst);
-		if (!done(h, with) && !(interruptible && atomic_load(&h->woken)))
-			r = handle_slice(h, deadline, interruptible);
+		if (!done(h, with) && !(how & WAIT_INTERRUPTIBLE && atomic_load(&h->woken)))
+			r = handle_slice(h, deadline, how);
 		atomic_store(&h->segment->asleep, 0);
 		if (r == MOM_EINTR && !atomic_exchange(&h->woken, 0))
 			return handle_fail(h, r, "a signal came");

@@ -1,6 +1,7 @@
 /* What a handle is inside libmom. One thread at a time uses it; other processes only see its segment. */
 #ifndef HANDLE_H
 #define HANDLE_H
+#include "common/topic.h"
 #include <mom.h>
 #include <mom/ipc.h>
 #include <stdarg.h>
@@ -16,9 +17,12 @@ struct handle {
 	uint64_t ring;                /* bytes of each of its two rings */
 	struct ring_writer out;
 	uint64_t tail;                /* of the request ring */
+	uint64_t trimmed_at;          /* its head, when the tail was last moved */
 	struct ring_reader mail;      /* at: the next message to look at */
 	uint64_t mail_tail;           /* below: freed */
+	uint64_t handed;              /* bit a shard: handed out and not acknowledged */
 	uint32_t shards;
+	struct topic_memo topic;
 	long timeout_ms, window;
 	int manual_ack;
 	_Atomic int woken;
@@ -41,11 +45,13 @@ int  handle_fail(struct handle *h, int code, const char *format, ...) __attribut
 int  handle_poisoned(struct handle *h);              /* MOM_EPROTO with its text */
 const char *handle_thread_text(void);
 
-/* Sleep until done(h, with), the deadline (-1: never) or, where interruptible, a signal or mom_wake.
+/* Sleep until done(h, with), which ASLEEP_FOR_* may change; the deadline (-1: never) or, where WAIT_INTERRUPTIBLE, a signal or mom_wake.
  * 0, MOM_ETIMEDOUT, MOM_EINTR, MOM_EPROTO. */
+enum { WAIT_INTERRUPTIBLE = 256 };
 typedef int (*done_fn)(struct handle *h, const void *with);
 int64_t handle_deadline(long timeout_ms);
-int  handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, int interruptible);
+#define DEADLINE_DEFAULT INT64_MIN                     /* the handle's own time-out from the first sleep on: most calls never sleep, and a clock costs */
+int  handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, unsigned how);
 
 /* requests */
 struct ask { int type; unsigned flags; uint32_t shard; const char *topic; uint16_t topic_len; const void *data; uint32_t len; uint64_t aux; };
@@ -55,7 +61,7 @@ int  request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t 
 int  requests_end_subscriptions(struct handle *h, int64_t deadline);    /* all of them, as the forwarder did; not waited for */
 int  client_is_cut(const struct handle *h);
 int  all_answered(struct handle *h, const void *with);
-int  requests_flush(struct handle *h, int64_t deadline, int interruptible);
+int  requests_flush(struct handle *h, int64_t deadline, unsigned interruptible);
 int  answer_code(int64_t code, int may_succeed);     /* MOM_EPROTO where it is none of ours */
 uint64_t topic_hash64(const char *topic, size_t len);
 void tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset);

@@ -3,6 +3,8 @@
 #include "common/clock.h"
 #include <stdio.h>
 
+enum { MAIL_FREE = 32 * 1024 };                /* mail that may lie read and acknowledged in the box before its room is given back */
+
 static int
 is_unsubscribed(const struct handle *h, const char *p, const struct record *r)
 {
@@ -61,7 +63,7 @@ tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset)
 			return;
 		}
 	}
-	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room, NULL, handle_deadline(h->timeout_ms), 0) || (n = tombstones(c)) == TOMBSTONES))
+	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room, NULL, DEADLINE_DEFAULT, ASLEEP_FOR_ANY) || (n = tombstones(c)) == TOMBSTONES))
 		n--;                                   /* thousands unsubscribed with mail waiting: the newest matters most */
 	c->tomb[n] = (struct tombstone){ hash, offset, shard, 0 };
 	atomic_store(&c->tombs, n + 1);
@@ -99,10 +101,9 @@ static void
 mail_ack(struct handle *h)
 {
 	struct client_segment *c = h->segment;
-	for (uint32_t k = 0; k < h->shards; k++) {
-		uint64_t handed = atomic_load_explicit(&c->handed[k], memory_order_relaxed);
-		if (handed != atomic_load_explicit(&c->acked[k], memory_order_relaxed))
-			atomic_store(&c->acked[k], handed);
+	for (; h->handed; h->handed &= h->handed - 1) {
+		int k = __builtin_ctzll(h->handed);
+		atomic_store_explicit(&c->acked[k], atomic_load_explicit(&c->handed[k], memory_order_relaxed), memory_order_release);
 	}
 }
 
@@ -141,7 +142,8 @@ mail_next(struct handle *h, struct mom_message *m)
 		record_get(&r, p);
 		if (r.shard >= SHARDS_MAX || r.offset <= atomic_load_explicit(&c->handed[r.shard], memory_order_relaxed))
 			continue;
-		atomic_store(&c->handed[r.shard], r.offset);
+		atomic_store_explicit(&c->handed[r.shard], r.offset, memory_order_release);
+		h->handed |= UINT64_C(1) << r.shard;
 		if (r.type == REC_GAP) {
 			gap_message(h, m, &r);
 			return 1;
@@ -207,12 +209,16 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 		return e;
 	if (m == NULL || timeout_ms < -1)
 		return handle_fail(h, MOM_EINVAL, m ? "timeout_ms is -1 (for ever), 0 (only look) or more" : "mom_receive needs a message to fill in");
-	int64_t deadline = timeout_ms > 0 ? handle_deadline(timeout_ms) : timeout_ms;
 	if (!h->manual_ack)
 		mail_ack(h);
-	mail_free(h);
+	if (h->mail.at - h->mail_tail >= MAIL_FREE)
+		mail_free(h);
+	int r = mail_next(h, m);
+	if (r)
+		return r < 0 ? r : 0;
+	int64_t deadline = timeout_ms > 0 ? handle_deadline(timeout_ms) : timeout_ms;      /* only now: a clock costs as much as a message */
 	for (;;) {
-		int r = mail_next(h, m);
+		r = mail_next(h, m);
 		if (r)
 			return r < 0 ? r : 0;
 		if (!h->manual_ack)
@@ -228,7 +234,7 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 			return tell_end(h, deadline);
 		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
-		r = timeout_ms == 0 ? has_mail(h, NULL) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_ended, NULL, deadline, 1);
+		r = timeout_ms == 0 ? has_mail(h, NULL) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_ended, NULL, deadline, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE);
 		if (r == MOM_ETIMEDOUT)
 			return handle_fail(h, r, "no message came in time");
 		if (r)

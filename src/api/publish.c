@@ -4,18 +4,18 @@
 #include <stdio.h>
 
 static int
-topic_check(struct handle *h, const char *topic, size_t *len)
+topic_check(struct handle *h, const char *topic, size_t *len, uint32_t *shard)
 {
 	*len = topic ? strnlen(topic, MOM_TOPIC_MAX + 1) : 0;
-	const char *fault = topic_fault(topic ? topic : "", *len);
+	const char *fault = topic_resolve(&h->topic, topic ? topic : "", *len, h->shards, shard);
 	return fault ? handle_fail(h, MOM_ETOPIC, "the topic %s", fault) : 0;
 }
 
 static int
-publish_check(struct handle *h, const char *topic, size_t *topic_len, const void *data, size_t len, unsigned flags)
+publish_check(struct handle *h, const char *topic, size_t *topic_len, uint32_t *shard, const void *data, size_t len, unsigned flags)
 {
 	uint32_t most = atomic_load_explicit(&h->segment->message_max, memory_order_relaxed);
-	int e = topic_check(h, topic, topic_len);
+	int e = topic_check(h, topic, topic_len, shard);
 	if (e)
 		return e;
 	if (flags & ~(MOM_FAST | MOM_ASYNC))
@@ -36,13 +36,14 @@ mom_publish(int id, const char *topic, const void *data, size_t len, unsigned fl
 {
 	int e;
 	size_t topic_len;
+	uint32_t shard;
 	uint64_t number;
 	struct handle *h = handle_get(id, &e);
-	if (h == NULL || (e = publish_check(h, topic, &topic_len, data, len, flags)) != 0)
+	if (h == NULL || (e = publish_check(h, topic, &topic_len, &shard, data, len, flags)) != 0)
 		return e;
-	struct ask ask = { .type = REC_MESSAGE, .flags = flags & MOM_FAST ? 0 : REC_F_DURABLE, .shard = topic_shard(topic, topic_len, h->shards),
+	struct ask ask = { .type = REC_MESSAGE, .flags = flags & MOM_FAST ? 0 : REC_F_DURABLE, .shard = shard,
 		.topic = topic, .topic_len = (uint16_t)topic_len, .data = data, .len = (uint32_t)len };
-	int64_t deadline = handle_deadline(h->timeout_ms);
+	int64_t deadline = flags & MOM_ASYNC ? DEADLINE_DEFAULT : handle_deadline(h->timeout_ms);
 	e = request_append(h, &ask, deadline, &number);
 	if (e || flags & MOM_ASYNC)
 		return e;
@@ -71,17 +72,17 @@ is_settled(struct handle *h, const void *with)
 
 /* One such request is unanswered at a time per client and shard: there are two slots for results. */
 static int
-change_subscription(struct handle *h, int type, const char *topic, size_t len, unsigned flags)
+change_subscription(struct handle *h, int type, const char *topic, size_t len, uint32_t shard, unsigned flags)
 {
-	struct ask ask = { .type = type, .flags = REC_F_DURABLE | flags, .shard = topic_shard(topic, len, h->shards), .topic = topic, .topic_len = (uint16_t)len };
+	struct ask ask = { .type = type, .flags = REC_F_DURABLE | flags, .shard = shard, .topic = topic, .topic_len = (uint16_t)len };
 	struct result_wanted w = { .shard = ask.shard };
 	int64_t deadline = handle_deadline(h->timeout_ms);
-	int e = handle_wait(h, is_settled, &ask.shard, deadline, 0);
+	int e = handle_wait(h, is_settled, &ask.shard, deadline, ASLEEP_FOR_ANSWERS);
 	if (e == MOM_ETIMEDOUT)
 		return handle_fail(h, e, "an earlier subscribe or unsubscribe has no answer yet; this one was not sent");
 	if (e || (e = request_append(h, &ask, deadline, &w.number)) != 0)
 		return e;
-	e = handle_wait(h, has_result, &w, deadline, 0);
+	e = handle_wait(h, has_result, &w, deadline, ASLEEP_FOR_ANSWERS);
 	if (e == MOM_ETIMEDOUT) {
 		h->pending[ask.shard] = (struct pending){ w.number, topic_hash64(topic, len), type };
 		return handle_fail(h, e, "no answer in time (is the broker up?): it is on its way and takes effect once the broker is back: do not repeat it, "
@@ -102,14 +103,15 @@ mom_subscribe(int id, const char *topic, unsigned flags)
 {
 	int e;
 	size_t len;
+	uint32_t shard;
 	struct handle *h = handle_get(id, &e);
-	if (h == NULL || (e = topic_check(h, topic, &len)) != 0)
+	if (h == NULL || (e = topic_check(h, topic, &len, &shard)) != 0)
 		return e;
 	if (flags & ~MOM_NO_ECHO)
 		return handle_fail(h, MOM_EINVAL, "mom_subscribe knows the flag MOM_NO_ECHO");
 	if (client_is_cut(h))
 		return handle_fail(h, MOM_EFULL, "this client was cut for its backlog: receive until MOM_EFULL says that its mail is read, then subscribe anew");
-	e = change_subscription(h, REC_SUBSCRIBE, topic, len, flags & MOM_NO_ECHO ? REC_F_NO_ECHO : 0);
+	e = change_subscription(h, REC_SUBSCRIBE, topic, len, shard, flags & MOM_NO_ECHO ? REC_F_NO_ECHO : 0);
 	return e == MOM_EEXIST ? handle_fail(h, e, "already subscribed to %s: nothing changes; unsubscribe first to begin anew", topic) : e;
 }
 
@@ -118,9 +120,10 @@ mom_unsubscribe(int id, const char *topic)
 {
 	int e;
 	size_t len;
+	uint32_t shard;
 	struct handle *h = handle_get(id, &e);
-	if (h == NULL || (e = topic_check(h, topic, &len)) != 0)
+	if (h == NULL || (e = topic_check(h, topic, &len, &shard)) != 0)
 		return e;
-	e = change_subscription(h, REC_UNSUBSCRIBE, topic, len, 0);
+	e = change_subscription(h, REC_UNSUBSCRIBE, topic, len, shard, 0);
 	return e == MOM_ENOTSUB ? handle_fail(h, e, "not subscribed to %s: subscribe first", topic) : e;
 }

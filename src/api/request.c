@@ -28,7 +28,7 @@ requests_trim(struct handle *h)
 		if (number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]))
 			break;
 		if (number >= atomic_load(&c->first[shard]))
-			atomic_store(&c->first[shard], number + 1);    /* before the tail: it cannot be sent again */
+			atomic_store_explicit(&c->first[shard], number + 1, memory_order_release);     /* before the tail: it cannot be sent again */
 		h->tail += record_stride(len);
 	}
 	atomic_store_explicit(&ring->tail, h->tail, memory_order_release);
@@ -121,23 +121,25 @@ requests_look(struct handle *h)
 
 struct room { uint32_t stride; void *at; };
 
+static void *
+reserve(struct handle *h, uint32_t stride)
+{
+	uint64_t used = h->out.head - h->tail;
+	return used && used + stride > (uint64_t)h->window ? NULL : ring_reserve(&h->out, stride);
+}
+
 static int
 has_room(struct handle *h, const void *with)
 {
 	struct room *room = (struct room *)(uintptr_t)with;
-	uint64_t window = (uint64_t)h->window;
-	if (h->out.head - h->tail + room->stride > window || h->out.head - h->tail > TRIM_BYTES) {
-		requests_look(h);
-		requests_trim(h);
-	}
-	if (h->out.head != h->tail && h->out.head - h->tail + room->stride > window)
-		return 0;
-	room->at = ring_reserve(&h->out, room->stride);
-	if (room->at == NULL) {
-		requests_look(h);
-		requests_trim(h);
-		room->at = ring_reserve(&h->out, room->stride);
-	}
+	room->at = reserve(h, room->stride);
+	if (room->at && h->out.head - h->trimmed_at < TRIM_BYTES)
+		return 1;
+	h->trimmed_at = h->out.head;                   /* now and then while all goes well, so that refusals are seen and an early wrap finds room */
+	requests_look(h);
+	requests_trim(h);
+	if (room->at == NULL)
+		room->at = reserve(h, room->stride);
 	return room->at != NULL;
 }
 
@@ -150,14 +152,14 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 	if (atomic_load_explicit(&c->poisoned, memory_order_relaxed))
 		return handle_poisoned(h);
 	struct room room = { record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + ask->len), NULL };
-	int e = handle_wait(h, has_room, &room, deadline, 0);
+	int e = handle_wait(h, has_room, &room, deadline, ASLEEP_FOR_ANSWERS);
 	if (e == MOM_ETIMEDOUT)
 		return handle_fail(h, e, "no room for it in time: %ld bytes wait for the broker's answer; this request was not sent", (long)(h->out.head - h->tail));
 	if (e)
 		return e;
-	*number = r.number = atomic_load(&c->next[ask->shard]);
+	*number = r.number = atomic_load_explicit(&c->next[ask->shard], memory_order_relaxed);
 	record_make(room.at, &r, ask->topic, ask->data, ask->len);
-	atomic_store(&c->next[ask->shard], r.number + 1);
+	atomic_store_explicit(&c->next[ask->shard], r.number + 1, memory_order_release);
 	ring_advance(&h->out, room.stride);
 	ring_publish(&h->out);
 	bell_ring(&h->out.ring->bell, &c->request_queue);
@@ -192,7 +194,7 @@ int
 request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadline)
 {
 	struct wanted w = { shard, number };
-	int e = handle_wait(h, is_answered, &w, deadline, 0);
+	int e = handle_wait(h, is_answered, &w, deadline, ASLEEP_FOR_ANSWERS);
 	if (e == MOM_ETIMEDOUT)
 		return handle_fail(h, e, "no answer in time (is the broker up?): it is on its way and takes effect once the broker is back: do not repeat it, "
 		    "mom_flush tells what became of it");
@@ -228,9 +230,9 @@ all_answered(struct handle *h, const void *with)
 }
 
 int
-requests_flush(struct handle *h, int64_t deadline, int interruptible)
+requests_flush(struct handle *h, int64_t deadline, unsigned interruptible)
 {
-	int e = handle_wait(h, all_answered, NULL, deadline, interruptible);
+	int e = handle_wait(h, all_answered, NULL, deadline, ASLEEP_FOR_ANSWERS | interruptible);
 	requests_trim(h);
 	if (e == MOM_ETIMEDOUT)
 		return handle_fail(h, e, "not all is acknowledged: %ld bytes are on their way", (long)(h->out.head - h->tail));

@@ -27,6 +27,7 @@ static struct {
 	uint32_t shards, slots, serial, message_max;
 	struct ring_writer out[SHARDS_MAX];
 	int fed[SHARDS_MAX];
+	struct topic_memo topic;
 	int socket, control;
 	char peer[80];
 	char *buffer;
@@ -130,15 +131,13 @@ handshake_is_done(void)
 /* ---- frames ---- */
 
 static void
-feed(const void *frame, uint32_t shard, const struct record *changed)
+feed(const void *frame, uint32_t shard)
 {
 	uint32_t stride = record_stride(get_u32(frame));
 	char *at = ring_reserve(&h.out[shard], stride);
 	if (at == NULL)
 		bad_peer("it sends more than the window that it was granted");
 	memcpy(at, frame, stride);
-	if (changed)
-		record_put(at, changed);
 	ring_advance(&h.out[shard], stride);
 	h.fed[shard] = 1;
 }
@@ -149,9 +148,10 @@ request_fault(const void *frame, const struct record *r)
 	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
 	if (!with_topic)
 		return r->topic_len || record_data_len(r) ? MOM_EPROTO : 0;
-	if (r->topic_len == 0 || topic_fault(record_topic(frame), r->topic_len))
+	uint32_t shard;
+	if (topic_resolve(&h.topic, record_topic(frame), r->topic_len, h.shards, &shard))
 		return MOM_ETOPIC;
-	if (r->shard != topic_shard(record_topic(frame), r->topic_len, h.shards))
+	if (r->shard != shard)
 		return MOM_EPROTO;
 	if (r->type == REC_MESSAGE && record_data_len(r) > h.message_max)
 		return MOM_ETOOBIG;
@@ -159,7 +159,7 @@ request_fault(const void *frame, const struct record *r)
 }
 
 static void
-on_request(const void *frame, struct record *r)
+on_request(char *frame, struct record *r)
 {
 	if (r->shard >= h.shards || (uint64_t)r->time >= h.slots)
 		bad_peer("a shard or a slot that does not exist");
@@ -171,14 +171,15 @@ on_request(const void *frame, struct record *r)
 	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO;
 	if (fault) {                                   /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;
-		r->aux = (uint64_t)(int64_t)fault;
+		put_u64(frame + 48, (uint64_t)(int64_t)fault);
 		log_warn("%s: client %016llx: a %s that cannot be taken: %d", h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
 	}
-	feed(frame, r->shard, r);
+	put_u16(frame + 10, r->flags);
+	feed(frame, r->shard);
 }
 
 static void
-on_frame(const void *frame)
+on_frame(char *frame)
 {
 	struct record r;
 	record_get(&r, frame);
@@ -189,7 +190,7 @@ on_frame(const void *frame)
 	case REC_ALIVE:
 		if (r.shard >= h.shards || r.topic_len || record_data_len(&r) % 8)
 			bad_peer("an ALIVE list that cannot be");
-		feed(frame, r.shard, NULL);
+		feed(frame, r.shard);
 		if (r.aux == 1) {
 			atomic_store(&h.unit->start[r.shard], r.offset + 1);
 			bell_ring(&h.unit->credit_bell, &h.conn->queue);
@@ -230,13 +231,13 @@ take_frames(void)
 {
 	size_t q = 0;
 	while (h.have - q >= RECORD_HEADER) {
-		const char *p = h.buffer + q;
+		char *p = h.buffer + q;
 		if (!record_header_is_sound(p, RECORD_MOST(h.message_max)))
 			bad_peer("a frame whose lengths cannot be");
 		uint32_t stride = record_stride(get_u32(p));
 		if (stride > h.have - q)
 			break;
-		if (!record_is_sound(p, stride))
+		if (!record_topic_is_sound(p))
 			bad_peer("a frame whose topic cannot be");
 		on_frame(p);
 		q += stride;

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ANSWERS_A_FRAME = 800 };
+enum { ANSWERS_A_FRAME = 800, OUT_BYTES = 64 * 1024 };
 
 struct answered { uint64_t version, acked, refused, result[2], lost; };
 
@@ -31,14 +31,16 @@ static struct {
 	struct stream streams[SHARDS_MAX];
 	struct answered *answered[SHARDS_MAX];
 	int socket, db;
-	char frame[RECORD_HEADER + ANSWERS_A_FRAME * ANSWER_BYTES + 8], payload[ANSWERS_A_FRAME * ANSWER_BYTES];
+	char payload[ANSWERS_A_FRAME * ANSWER_BYTES];
 	uint32_t answers;
+	char out[OUT_BYTES];                  /* small frames go out together, with the deliveries behind them where those are few */
+	size_t have;
 } s;
 
 static void
-send_bytes(const void *bytes, size_t n)
+write_bytes(const void *bytes, size_t n)
 {
-	if (fdio_write_full(s.socket, bytes, n) == 0)
+	if (n == 0 || fdio_write_full(s.socket, bytes, n) == 0)
 		return;
 	if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
 		exit(0);
@@ -46,10 +48,30 @@ send_bytes(const void *bytes, size_t n)
 }
 
 static void
+out_flush(void)
+{
+	write_bytes(s.out, s.have);
+	s.have = 0;
+}
+
+static void
 send_frame(struct record *r, const void *payload, uint32_t n)
 {
-	uint32_t stride = record_make(s.frame, r, NULL, payload, n);
-	send_bytes(s.frame, stride);
+	if (s.have + RECORD_HEADER + n + 8 > sizeof s.out)
+		out_flush();
+	s.have += record_make(s.out + s.have, r, NULL, payload, n);
+}
+
+static void
+send_bytes(const void *bytes, size_t n)
+{
+	if (n > sizeof s.out - s.have) {
+		out_flush();
+		write_bytes(bytes, n);
+		return;
+	}
+	memcpy(s.out + s.have, bytes, n);
+	s.have += n;
 }
 
 /* ---- answers ---- */
@@ -116,11 +138,12 @@ answers_look(uint32_t shard)
 	return whole;
 }
 
+/* Not before it is worth a frame; with less untold, a largest record still fits into the window. */
 static void
-credit_look(uint32_t shard)
+credit_look(uint32_t shard, int on_tick)
 {
-	uint64_t taken = atomic_load(&s.unit->by_shard[shard].taken);
-	if (taken == s.taken_told[shard])
+	uint64_t taken = atomic_load(&s.unit->by_shard[shard].taken), untold = taken - s.taken_told[shard];
+	if (untold < CREDIT_STEP(s.unit->message_max) && (!on_tick || untold == 0))
 		return;
 	s.taken_told[shard] = taken;
 	send_frame(&(struct record){ .type = REC_CREDIT, .shard = (uint16_t)shard, .aux = taken }, NULL, 0);
@@ -192,6 +215,7 @@ end_machine(uint32_t why)
 	if (why == BROKEN_NONSENSE)
 		log_fatal(EXIT_USAGE, "the machine sent nonsense (see the worker's line): its connection is ended");
 	send_frame(&(struct record){ .type = REC_REFUSE }, text, sizeof text - 1);
+	out_flush();
 	while (atomic_load(&s.table->ticks) - ticks < PING_TICKS && (ipcq_wait(atomic_load(&s.conn->queue)) == 0 || errno == EINTR))
 		bell_clear(&s.unit->time_bell);
 	log_fatal(EXIT_USAGE, "the machine was refused (see the worker's line): its connection is ended");
@@ -209,7 +233,7 @@ round_of_work(void)
 		if (atomic_load(&s.unit->by_shard[i].broken))
 			end_machine(atomic_load(&s.unit->by_shard[i].broken));
 		more |= !answers_look(i);
-		credit_look(i);
+		credit_look(i, on_tick);
 	}
 	answers_flush();
 	for (uint32_t i = 0; i < s.shards; i++)
@@ -219,6 +243,7 @@ round_of_work(void)
 		if (s.ticks % PING_TICKS == 0)
 			send_frame(&(struct record){ .type = REC_PING }, NULL, 0);
 	}
+	out_flush();
 	return more;
 }
 

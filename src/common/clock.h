@@ -9,6 +9,12 @@ static inline int64_t clock_ms(void)
 	clock_gettime(CLOCK_BOOTTIME, &t);
 	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
+static inline int64_t clock_us(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
+}
 static inline int64_t clock_wall_us(void)
 {
 	struct timespec t;

@@ -88,6 +88,12 @@ fdio_pwrite_full(int fd, const void *bytes, size_t n, uint64_t at)
 	return 0;
 }
 
+void
+fdio_write_back(int fd, uint64_t at, uint64_t n)
+{
+	(void)sync_file_range(fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WRITE);
+}
+
 int
 fdio_datasync(int fd)
 {

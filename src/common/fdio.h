@@ -10,6 +10,7 @@ int     fdio_write_full(int fd, const void *bytes, size_t n);
 ssize_t fdio_pread_full(int fd, void *bytes, size_t n, uint64_t at);            /* fewer than n only at the end of the file */
 int     fdio_pwrite_full(int fd, const void *bytes, size_t n, uint64_t at);
 int     fdio_datasync(int fd);
+void    fdio_write_back(int fd, uint64_t at, uint64_t n);                       /* begin to write pages to the disk, without waiting; only a wish */
 int     fdio_sync(int fd);
 int     fdio_rename_at(int dir, const char *from, const char *to);
 int     fdio_unlink_at(int dir, const char *name);

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICKET_TYPE = 1, TICKET_MAX = 8192 };
+enum { TICKET_TYPE = 1, TICKET_MAX = 8192, LONELY_WAITS = 16 };
 struct ticket { long type; uint32_t zero; };
 struct any_ticket { long type; char text[TICKET_MAX]; };
 union semun_arg { int val; struct semid_ds *buf; unsigned short *array; };
@@ -61,18 +61,24 @@ ipcq_drain(int queue)
 	struct any_ticket t;            /* a buffer of msgmax: E2BIG would leave a foreign message at the head for ever */
 	for (int i = 0; i < QUEUE_DRAIN; i++) {
 		if (msgrcv(queue, &t, sizeof t.text, 0, IPC_NOWAIT | MSG_NOERROR) < 0)
-			return errno == ENOMSG || errno == EINTR ? 0 : -1;
+			return errno == ENOMSG || errno == EINTR ? i : -1;
 	}
-	return 0;
+	return QUEUE_DRAIN;
 }
 
 int
 ipcq_wait(int queue)
 {
+	static unsigned alone;          /* waits since a second ticket was there: a process has one queue */
 	struct any_ticket t;
 	if (fault_hits("msgrcv") || msgrcv(queue, &t, sizeof t.text, 0, MSG_NOERROR) < 0)
 		return -1;
-	return ipcq_drain(queue);
+	/* To ask costs a system call, and a ticket that stays costs one look more: asked always while many come, else now and then. */
+	if (alone && alone++ % LONELY_WAITS)
+		return 0;
+	int more = ipcq_drain(queue);
+	alone = more == 0;
+	return more < 0 ? -1 : 0;
 }
 
 void

@@ -12,8 +12,8 @@ struct bell { _Atomic uint32_t taken; };
 void  bell_ring(struct bell *bell, const _Atomic int32_t *queue);      /* one ticket, unless one is unread */
 void  bell_ring_always(struct bell *bell, const _Atomic int32_t *queue); /* whatever the flag says: at a start, and for the dead */
 void  bell_clear(struct bell *bell);
-int   ipcq_wait(int queue);                    /* sleep for a ticket, empty the queue; 0, or -1: EIDRM, EINVAL (gone), EINTR (a signal) */
-int   ipcq_drain(int queue);                   /* take what is there, without sleeping */
+int   ipcq_wait(int queue);                    /* sleep for a ticket, take the others, too, where many come; 0, or -1: EIDRM, EINVAL (gone), EINTR (a signal) */
+int   ipcq_drain(int queue);                   /* take what is there, without sleeping: how many, or -1 */
 
 void  ipcq_post(int sem);                      /* wake whoever sleeps on it; errors mean that the owner is busy remaking it */
 int   ipcq_sleep(int sem, int timeout_ms);     /* until posted; 0, or -1: EAGAIN (time), EINTR, EIDRM, EINVAL */

@@ -3,28 +3,10 @@
 #include <mom/wire.h>
 #include "common/crc32c.h"
 
-int
-record_header_is_sound(const void *bytes, uint64_t limit)
-{
-	struct record r;
-	record_get(&r, bytes);
-	return r.len >= RECORD_HEADER && r.len <= limit && r.header == RECORD_HEADER && r.topic_len <= MOM_TOPIC_MAX &&
-	    RECORD_HEADER + record_topic_size(r.topic_len) <= r.len;
-}
-
-int
-record_is_sound(const void *bytes, uint64_t limit)
-{
-	if (limit < RECORD_HEADER || !record_header_is_sound(bytes, limit))
-		return 0;
-	uint16_t topic_len = get_u16((const char *)bytes + 12);
-	return topic_len == 0 || (record_topic(bytes)[topic_len] == '\0' && memchr(record_topic(bytes), '\0', topic_len) == NULL);
-}
-
 uint32_t
 record_crc(const void *bytes, uint32_t len, uint64_t salt)
 {
-	return crc32c(crc32c(0, &salt, sizeof salt), (const char *)bytes + 8, len - 8);
+	return crc32c_salted(salt, (const char *)bytes + 8, len - 8);
 }
 
 uint32_t

@@ -4,13 +4,14 @@
 void
 ring_writer_init(struct ring_writer *w, struct ring *ring, uint64_t size, uint64_t window)
 {
-	*w = (struct ring_writer){ ring, size, window, atomic_load(&ring->head) };
+	*w = (struct ring_writer){ ring, size, window, atomic_load(&ring->head), atomic_load(&ring->tail) };
 }
 
 uint64_t
-ring_used(const struct ring_writer *w)
+ring_used(struct ring_writer *w)
 {
-	return w->head - atomic_load_explicit(&w->ring->tail, memory_order_acquire);
+	w->tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);
+	return w->head - w->tail;
 }
 
 /* A pad is published on its own, so that a reader can release it while the frame behind it still waits for room. */
@@ -22,10 +23,11 @@ ring_pad(struct ring_writer *w, uint64_t left)
 	ring_publish(w);
 }
 
-void *
-ring_reserve(struct ring_writer *w, uint32_t stride)
+/* by the tail that was last seen */
+static void *
+ring_try(struct ring_writer *w, uint32_t stride)
 {
-	uint64_t used = ring_used(w), at = w->head % w->size, left = w->size - at;
+	uint64_t used = w->head - w->tail, at = w->head % w->size, left = w->size - at;
 	if (used > w->size || (w->head & 7) != 0)
 		return NULL;                     /* the other side wrote nonsense: to us it is full */
 	uint64_t behind = w->window > stride ? w->window : stride;
@@ -43,6 +45,16 @@ ring_reserve(struct ring_writer *w, uint32_t stride)
 	return ring_used(w) + stride <= w->size ? w->ring->bytes : NULL;
 }
 
+void *
+ring_reserve(struct ring_writer *w, uint32_t stride)
+{
+	void *at = ring_try(w, stride);
+	uint64_t seen = w->tail;
+	if (at == NULL && (ring_used(w), w->tail != seen))
+		at = ring_try(w, stride);
+	return at;
+}
+
 void
 ring_advance(struct ring_writer *w, uint32_t stride)
 {
@@ -53,22 +65,24 @@ void
 ring_publish(struct ring_writer *w)
 {
 	atomic_store_explicit(&w->ring->head, w->head, memory_order_release);
+	w->tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);      /* once a batch, so that early wraps are found */
 }
 
 void
 ring_reader_init(struct ring_reader *r, const struct ring *ring, uint64_t size, uint64_t at)
 {
-	*r = (struct ring_reader){ ring, size, at };
+	*r = (struct ring_reader){ ring, size, at, at };
 }
 
 /* The next record's length and place, past pads; 0: none, or *broken. Each word is read once. */
 static uint32_t
 ring_look(struct ring_reader *r, const char **p, uint64_t *limit, int *broken)
 {
-	uint64_t head = atomic_load_explicit(&r->ring->head, memory_order_acquire);
 	*broken = 0;
-	while (r->at != head) {
-		uint64_t there = head - r->at, place = r->at % r->size, left = r->size - place;
+	if (r->at == r->head)
+		r->head = atomic_load_explicit(&r->ring->head, memory_order_acquire);
+	while (r->at != r->head) {
+		uint64_t there = r->head - r->at, place = r->at % r->size, left = r->size - place;
 		if (there > r->size || there < 8 || (r->at & 7) != 0)
 			break;
 		*p = r->ring->bytes + place;
@@ -76,13 +90,15 @@ ring_look(struct ring_reader *r, const char **p, uint64_t *limit, int *broken)
 		uint32_t len = get_u32(*p);
 		if (len == 0 && left <= there) {
 			r->at += left;
+			if (r->at == r->head)
+				r->head = atomic_load_explicit(&r->ring->head, memory_order_acquire);
 			continue;
 		}
 		if (len < RECORD_HEADER || len > RECORD_MOST(MESSAGE_LIMIT) || record_stride(len) > *limit)
 			break;
 		return len;
 	}
-	*broken = r->at != head;
+	*broken = r->at != r->head;
 	return 0;
 }
 
@@ -94,7 +110,9 @@ ring_next(struct ring_reader *r, int *broken)
 	uint32_t len = ring_look(r, &p, &limit, broken);
 	if (len == 0)
 		return NULL;
-	if (!record_is_sound(p, limit)) {
+	/* that no NUL is inside of the topic its writer has seen to; to us it is only text that ends */
+	uint16_t topic_len = get_u16(p + 12);
+	if (!record_header_is_sound(p, limit) || (topic_len && p[RECORD_HEADER + topic_len] != '\0')) {
 		*broken = 1;
 		return NULL;
 	}

@@ -17,11 +17,13 @@ struct ring_writer {
 	struct ring *ring;
 	uint64_t size, window;   /* window: bytes that must still fit behind an early wrap */
 	uint64_t head;           /* ahead of ring->head by what is not published yet */
+	uint64_t tail;           /* as last seen: looking costs a cache line that the reader owns */
 };
 
 struct ring_reader {
 	const struct ring *ring;
 	uint64_t size, at;       /* at: ahead of ring->tail by what is not released yet */
+	uint64_t head;           /* as last seen */
 };
 
 void ring_writer_init(struct ring_writer *w, struct ring *ring, uint64_t size, uint64_t window);
@@ -29,7 +31,7 @@ void ring_writer_init(struct ring_writer *w, struct ring *ring, uint64_t size, u
 void *ring_reserve(struct ring_writer *w, uint32_t stride);
 void ring_advance(struct ring_writer *w, uint32_t stride);
 void ring_publish(struct ring_writer *w);
-uint64_t ring_used(const struct ring_writer *w);
+uint64_t ring_used(struct ring_writer *w);
 
 void ring_reader_init(struct ring_reader *r, const struct ring *ring, uint64_t size, uint64_t at);
 /* The next record below head in place (sound by its lengths), or NULL: none; or NULL and *broken: garbage. */

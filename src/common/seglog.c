@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -36,15 +37,63 @@ seglog_note_file(struct seglog *l, uint64_t base)
 }
 
 void
-seglog_head(unsigned char head[SEGLOG_HEADER], uint64_t base, uint64_t salt, int packed)
+seglog_head_put(unsigned char bytes[SEGLOG_HEADER], const struct seglog_head *head)
 {
-	memset(head, 0, SEGLOG_HEADER);
-	memcpy(head, "MOMLOG1\n", 8);
-	put_u32(head + 8, SEGLOG_VERSION);
-	put_u32(head + 12, (uint32_t)packed);
-	put_u64(head + 16, base);
-	put_u64(head + 24, salt);
-	put_u32(head + 60, crc32c(0, head, 60));
+	memset(bytes, 0, SEGLOG_HEADER);
+	memcpy(bytes, "MOMLOG1\n", 8);
+	put_u32(bytes + 8, SEGLOG_VERSION);
+	put_u32(bytes + 12, (uint32_t)head->packed);
+	put_u64(bytes + 16, head->base);
+	put_u64(bytes + 24, head->salt);
+	put_u32(bytes + 32, (uint32_t)head->reused);
+	put_u32(bytes + 60, crc32c(0, bytes, 60));
+}
+
+/* ---- files that are used again: their blocks are on the disk and their pages in memory, so that they are written several times faster
+ * than new ones. By their names a start after a crash removes them. ---- */
+
+enum { SPARES_MOST = 3 };
+
+static void
+spare_name(char *name, unsigned i)
+{
+	sprintf(name, "spare-%u.new", i);
+}
+
+/* 0: the segment is gone, as if it was unlinked */
+static int
+spare_keep(struct seglog *l, const struct seglog_file *file, const char *name)
+{
+	struct stat st;
+	char spare[SEGLOG_NAME];
+	if (l->spares == SPARES_MOST || file->bytes > l->segment_bytes || file->bytes < l->segment_bytes / 2 || fstatat(l->dir, name, &st, 0) < 0 || st.st_nlink != 1)
+		return -1;
+	spare_name(spare, l->spares);
+	if (fdio_rename_at(l->dir, name, spare) < 0)
+		return -1;
+	l->spares++;
+	return 0;
+}
+
+void
+seglog_drop_spares(struct seglog *l)
+{
+	char spare[SEGLOG_NAME];
+	while (l->spares) {
+		spare_name(spare, --l->spares);
+		if (fdio_unlink_at(l->dir, spare) < 0 && errno != ENOENT)
+			log_warn("unlink(%s): %s: the next start removes it", spare, strerror(errno));
+	}
+}
+
+static int
+spare_take(struct seglog *l, const char *temp)
+{
+	char spare[SEGLOG_NAME];
+	if (l->spares == 0)
+		return -1;
+	spare_name(spare, --l->spares);
+	return fdio_rename_at(l->dir, spare, temp) < 0 ? -1 : fdio_open_at(l->dir, temp, O_RDWR, 0);
 }
 
 /* The disk space is taken here, so that a full disk is met between records and never inside one. */
@@ -53,15 +102,16 @@ seglog_create(struct seglog *l, uint64_t base)
 {
 	char name[SEGLOG_NAME], temp[SEGLOG_NAME + 8];
 	unsigned char head[SEGLOG_HEADER];
-	uint64_t salt;
+	struct seglog_head h = { .base = base };
 	seglog_name(name, base);
 	snprintf(temp, sizeof temp, "%s.new", name);
-	if (fdio_random(&salt, sizeof salt) < 0)
+	if (fdio_random(&h.salt, sizeof h.salt) < 0)
 		return -1;
-	seglog_head(head, base, salt, 0);
-	int fd = fdio_open_at(l->dir, temp, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0)
+	int fd = spare_take(l, temp);
+	h.reused = fd >= 0;
+	if (fd < 0 && (fd = fdio_open_at(l->dir, temp, O_RDWR | O_CREAT | O_TRUNC, 0600)) < 0)
 		return -1;
+	seglog_head_put(head, &h);
 	if ((fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)l->segment_bytes) < 0 && errno != EOPNOTSUPP) ||
 	    fdio_pwrite_full(fd, head, sizeof head, 0) < 0 || fdio_sync(fd) < 0 || fdio_rename_at(l->dir, temp, name) < 0 ||
 	    fdio_sync(l->dir) < 0 || seglog_note_file(l, base) < 0) {
@@ -73,8 +123,8 @@ seglog_create(struct seglog *l, uint64_t base)
 	}
 	fdio_close(&l->fd);
 	l->fd = fd;
-	l->salt = salt;
-	l->base = l->end = l->written = l->synced = base;
+	l->salt = h.salt;
+	l->base = l->end = l->written = l->synced = l->kicked = base;
 	return 0;
 }
 
@@ -82,7 +132,7 @@ int
 seglog_begin(struct seglog *l, uint64_t base)
 {
 	fdio_close(&l->fd);
-	l->base = l->end = l->written = l->synced = base;
+	l->base = l->end = l->written = l->synced = l->kicked = base;
 	l->missing = seglog_create(l, base) < 0;
 	return l->missing ? -1 : 0;
 }
@@ -104,6 +154,10 @@ seglog_flush(struct seglog *l)
 	l->total += l->used;
 	l->files[l->count - 1].bytes += l->used;
 	l->used = 0;
+	if (l->written - l->kicked >= WRITE_BACK_BYTES) {
+		fdio_write_back(l->fd, l->kicked - l->base + SEGLOG_HEADER, l->written - l->kicked);
+		l->kicked = l->written;
+	}
 	return 0;
 }
 
@@ -172,7 +226,8 @@ seglog_room_left(const struct seglog *l, uint64_t *whole)
 	if (fstatvfs(l->dir, &st) < 0)
 		return 0;
 	*whole = (uint64_t)st.f_blocks * st.f_frsize;
-	return (uint64_t)st.f_bavail * st.f_frsize < takes ? 0 : (uint64_t)st.f_bavail * st.f_frsize - takes;
+	uint64_t left = (uint64_t)st.f_bavail * st.f_frsize + l->spares * l->segment_bytes;
+	return left < takes ? 0 : left - takes;
 }
 
 /* Is there room for one more segment? */
@@ -182,7 +237,7 @@ seglog_probe(const struct seglog *l)
 	struct statvfs st;
 	if (fault_hits("statvfs") || fstatvfs(l->dir, &st) < 0)
 		return -1;
-	if ((uint64_t)st.f_bavail * st.f_frsize >= l->segment_bytes + SEGMENT_MIN)
+	if (l->spares || (uint64_t)st.f_bavail * st.f_frsize >= l->segment_bytes + SEGMENT_MIN)
 		return 0;
 	errno = ENOSPC;
 	return -1;
@@ -240,9 +295,10 @@ seglog_prune(struct seglog *l, uint64_t below)
 {
 	size_t n = 0;
 	char name[SEGLOG_NAME];
+	unsigned spares = l->spares;
 	while (n + 1 < l->count ? l->files[n + 1].base <= below : n < l->count && l->missing && l->base <= below) {
 		seglog_name(name, l->files[n].base);
-		if (fdio_unlink_at(l->dir, name) < 0 && errno != ENOENT) {
+		if (spare_keep(l, &l->files[n], name) < 0 && fdio_unlink_at(l->dir, name) < 0 && errno != ENOENT) {
 			log_warn("unlink(%s): %s", name, strerror(errno));
 			break;
 		}
@@ -251,11 +307,15 @@ seglog_prune(struct seglog *l, uint64_t below)
 	}
 	memmove(l->files, l->files + n, (l->count - n) * sizeof *l->files);
 	l->count -= n;
+	/* before they are written to: under its old name nothing new may ever be found */
+	if (l->spares != spares && fdio_sync(l->dir) < 0)
+		seglog_drop_spares(l);
 }
 
 void
 seglog_close(struct seglog *l)
 {
+	seglog_drop_spares(l);
 	fdio_close(&l->fd);
 	free(l->buffer);
 	free(l->files);

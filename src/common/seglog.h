@@ -1,10 +1,11 @@
 /* A log in segments: the worker's store and the daemon's spool are both this. One writer; readers open the files themselves.
  * offset = incarnation (24 bits) and position (40): a new incarnation at every start of the writer, so an offset never comes again.
  * File log-BASE (BASE: offset of its first record, 16 hex digits): a header of 64 bytes, then records, each at its offset - BASE + 64.
- *   0 "MOMLOG1\n"  8 u32 version 1  12 u32 1: packed  16 u64 base  24 u64 salt  32 zeros  60 u32 CRC32C of bytes 0..60
+ *   0 "MOMLOG1\n"  8 u32 version 1  12 u32 1: packed  16 u64 base  24 u64 salt  32 u32 1: reused  36 zeros  60 u32 CRC32C of bytes 0..60
  * A finished segment ends in an END record that names the next one. MARK: everything below its aux is on disk. GAP: what lay between
  * its offset and its aux was damaged. A packed segment is a finished one that was written anew with what is still needed of it: its
- * records keep their offsets and stand back to back. */
+ * records keep their offsets and stand back to back. A reused segment is a file that held another before: behind its records lies what
+ * is left of that, under another salt. */
 #ifndef SEGLOG_H
 #define SEGLOG_H
 #include <mom/record.h>
@@ -24,6 +25,8 @@ struct seglog {
 	uint64_t salt, base;            /* of the segment that is written */
 	uint64_t end;                   /* where the next record goes */
 	uint64_t written, synced, marked;
+	uint64_t kicked;                /* up to here the kernel was asked to write pages back: a sync finds little left to do */
+	unsigned spares;                /* files spare-N.new that are the next segments */
 	uint64_t segment_bytes, total;  /* total: of all files */
 	uint32_t record_most;
 	int missing;                    /* the segment at `base` could not be made: tried again when there is something to write */
@@ -47,7 +50,8 @@ void *seglog_reserve(struct seglog *l, uint32_t stride, uint32_t spare);
 uint64_t seglog_take(struct seglog *l, void *at);     /* the record made there counts: sets offset and crc, returns its offset */
 int   seglog_flush(struct seglog *l);                 /* write what was taken; -1: the log must not be used any more */
 int   seglog_sync(struct seglog *l);                  /* flush and fdatasync; -1 is final */
-void  seglog_prune(struct seglog *l, uint64_t below); /* unlink segments that end at or below */
+void  seglog_prune(struct seglog *l, uint64_t below); /* segments that end at or below go, but for a few whose files are used again */
+void  seglog_drop_spares(struct seglog *l);           /* these, too: somebody needs the room */
 int   seglog_roll(struct seglog *l);                  /* begin a new segment now */
 int   seglog_renew(struct seglog *l);                 /* nothing in the log is needed: all files go, then a new one begins. -1 is final but for ENOSPC */
 uint64_t seglog_room_left(const struct seglog *l, uint64_t *whole);   /* bytes on the disk, beside what a new segment takes; of how many */
@@ -62,11 +66,12 @@ struct seglog_cursor { int dir, fd, packed; uint64_t base, at, salt, pos; };
 /* At offset `at`, or at the next that there is where that is gone (1 then, where it is not in a packed segment). -1: errno */
 int   seglog_seek(struct seglog_cursor *c, int dir, uint64_t at);
 /* Whole sound records from c->at on, below `limit`, at most room bytes: how many. 0: none. -1: errno; EBADMSG: damage at c->at, or
- * room is too small for the record there */
+ * room is too small for the record there; ESTALE: the segment is gone and its file used again, so nobody should need it */
 ssize_t seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit);
 void  seglog_leave(struct seglog_cursor *c);
 int   seglog_list(int dir, struct seglog_file **files, size_t *count);      /* malloc'd, by base */
 /* For the printer: the header of a file; -1 where it is none of ours or damaged, -2 a newer version, -3 it cannot
  * be read: errno. */
-int   seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed);
+struct seglog_head { uint64_t base, salt; int packed, reused; };
+int   seglog_header(int fd, struct seglog_head *head);
 #endif

@@ -64,19 +64,17 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 }
 
 int
-seglog_header(int fd, uint64_t *base, uint64_t *salt, int *packed)
+seglog_header(int fd, struct seglog_head *head)
 {
-	unsigned char head[SEGLOG_HEADER];
-	ssize_t n = fdio_pread_full(fd, head, sizeof head, 0);
+	unsigned char bytes[SEGLOG_HEADER];
+	ssize_t n = fdio_pread_full(fd, bytes, sizeof bytes, 0);
 	if (n < 0)
 		return -3;
-	if (n != sizeof head || memcmp(head, "MOMLOG1\n", 8) != 0 || get_u32(head + 60) != crc32c(0, head, 60))
+	if (n != sizeof bytes || memcmp(bytes, "MOMLOG1\n", 8) != 0 || get_u32(bytes + 60) != crc32c(0, bytes, 60))
 		return -1;
-	if (get_u32(head + 8) > SEGLOG_VERSION || get_u32(head + 12) > 1)
+	if (get_u32(bytes + 8) > SEGLOG_VERSION || get_u32(bytes + 12) > 1)
 		return -2;
-	*packed = get_u32(head + 12) == 1;
-	*base = get_u64(head + 16);
-	*salt = get_u64(head + 24);
+	*head = (struct seglog_head){ get_u64(bytes + 16), get_u64(bytes + 24), get_u32(bytes + 12) == 1, get_u32(bytes + 32) == 1 };
 	return 0;
 }
 
@@ -123,7 +121,8 @@ seglog_seek(struct seglog_cursor *c, int dir, uint64_t at)
 			return -1;
 		for (i = count; i > 1 && files[i - 1].base > at; i--)
 			;
-		uint64_t base = count ? files[i - 1].base : 0, in_file;
+		uint64_t base = count ? files[i - 1].base : 0;
+		struct seglog_head head;
 		free(files);
 		if (count == 0)
 			break;
@@ -136,8 +135,14 @@ seglog_seek(struct seglog_cursor *c, int dir, uint64_t at)
 		c->base = base;
 		c->at = at < base ? base : at;
 		c->pos = c->at - base + SEGLOG_HEADER;
-		int bad = seglog_header(c->fd, &in_file, &c->salt, &c->packed);
-		if (bad || in_file != base) {
+		int bad = seglog_header(c->fd, &head);
+		if (bad == 0 && head.base > base) {    /* pruned, and the file used again, since it was listed */
+			seglog_leave(c);
+			continue;
+		}
+		c->salt = head.salt;
+		c->packed = head.packed;
+		if (bad || head.base != base) {
 			int keep = bad == -3 ? errno : EBADMSG;
 			seglog_leave(c);
 			errno = keep;
@@ -192,6 +197,14 @@ cursor_is_behind_end(const struct seglog_cursor *c)
 	    get_u64(p + 16) <= c->at && get_u32(p + 4) == record_crc(p, RECORD_HEADER, c->salt);
 }
 
+/* The segment is gone and its file is another one now. */
+static int
+cursor_is_stale(const struct seglog_cursor *c)
+{
+	struct seglog_head head;
+	return seglog_header(c->fd, &head) == 0 && (head.base != c->base || head.salt != c->salt);
+}
+
 /* The file behind this one, 0: there is none. */
 static uint64_t
 cursor_next_base(const struct seglog_cursor *c)
@@ -224,6 +237,10 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 		}
 		if (end == 0 && r < (ssize_t)n && r < RECORD_HEADER && cursor_is_behind_end(c))
 			end = cursor_next_base(c);
+		if (end == 0 && cursor_is_stale(c)) {
+			errno = ESTALE;
+			return -1;
+		}
 		if (end == 0 || end < c->at || (end == c->at && end != cursor_next_base(c))) {     /* garbage, or the way leads back: a reader would go round for ever */
 			errno = EBADMSG;
 			return -1;

@@ -5,7 +5,7 @@
 enum { SEGLOG_NAME = 32 };
 #define SEGLOG_LAST (UINT64_C(1) << 39)     /* no segment begins at this position of an incarnation, or behind */
 void seglog_name(char *name, uint64_t base);
-void seglog_head(unsigned char head[SEGLOG_HEADER], uint64_t base, uint64_t salt, int packed);
+void seglog_head_put(unsigned char bytes[SEGLOG_HEADER], const struct seglog_head *head);
 int  seglog_create(struct seglog *l, uint64_t base);
 int  seglog_begin(struct seglog *l, uint64_t base);        /* the same, or it is missing */
 int  seglog_finish(struct seglog *l, uint64_t next);
@@ -17,7 +17,7 @@ int seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_
 
 /* One file read from its start, record by record, each checked. */
 struct seglog_scan {
-	int fd, packed;
+	int fd, packed, reused;
 	uint64_t base, salt;
 	uint64_t pos, at;           /* behind the last sound record: in the file, as an offset */
 	uint64_t limit;             /* no record but END begins here or above: the next segment does; 0: none is known */

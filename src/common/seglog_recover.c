@@ -24,13 +24,22 @@ scan_make_durable(struct seglog_scan *s)
 	return fdio_datasync(s->fd);
 }
 
+/* Behind the last record of a reused file lies what it held before, and not a record that was to be the next. */
+static int
+scan_is_leftover(const struct seglog_scan *s)
+{
+	char p[24];
+	return s->reused && fdio_pread_full(s->fd, p, sizeof p, s->pos) == sizeof p && get_u64(p + 16) != s->at;
+}
+
 static int
 scan_cut(struct seglog_scan *s)
 {
 	if (s->pos == s->size)
 		return 0;
-	log_warn("log-%016llx: torn tail cut at offset %llx, %llu bytes, never acknowledged as durable", (unsigned long long)s->base,
-	    (unsigned long long)s->at, (unsigned long long)(s->size - s->pos));
+	if (!scan_is_leftover(s))
+		log_warn("log-%016llx: torn tail cut at offset %llx, %llu bytes, never acknowledged as durable", (unsigned long long)s->base,
+		    (unsigned long long)s->at, (unsigned long long)(s->size - s->pos));
 	return ftruncate(s->fd, (off_t)s->pos);
 }
 
@@ -202,7 +211,7 @@ recovery_end(struct recovery *r)
 	l->fd = s->fd;
 	l->salt = s->salt;
 	l->base = s->base;
-	l->end = l->written = l->synced = s->at;
+	l->end = l->written = l->synced = l->kicked = s->at;
 	return seglog_finish(l, next) < 0 ? 0 : next;
 }
 
@@ -220,6 +229,7 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 		return -1;
 	}
 	fdio_sweep(l->dir, "log-");
+	fdio_sweep(l->dir, "spare-");
 	uint64_t next = UINT64_C(1) << 40;
 	int bad = r.count == 0 && from > 0 ? -1 : recover_files(&r);
 	if (r.count == 0 && from > 0) {                /* to begin anew would give out offsets again */

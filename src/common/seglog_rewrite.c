@@ -36,7 +36,14 @@ scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
 		return -1;
 	}
 	s->size = (uint64_t)st.st_size;
-	int r = seglog_header(s->fd, &s->base, &s->salt, &s->packed), error = errno;
+	struct seglog_head head;
+	int r = seglog_header(s->fd, &head), error = errno;
+	if (r == 0) {
+		s->base = head.base;
+		s->salt = head.salt;
+		s->packed = head.packed;
+		s->reused = head.reused;
+	}
 	if (r == 0 && s->base == base)
 		return 0;
 	fdio_close(&s->fd);
@@ -182,7 +189,7 @@ rewrite_begin(struct rewrite *w, struct seglog *l, uint64_t base, uint64_t salt)
 	w->buffer = w->fd < 0 ? NULL : malloc(w->room);
 	if (w->buffer == NULL)
 		return -1;
-	seglog_head((unsigned char *)w->buffer, base, salt, 1);
+	seglog_head_put((unsigned char *)w->buffer, &(struct seglog_head){ .base = base, .salt = salt, .packed = 1 });
 	w->used = SEGLOG_HEADER;
 	return 0;
 }
@@ -197,6 +204,8 @@ rewrite_drop(struct rewrite *w)
 	fdio_close(&w->fd);
 	free(w->buffer);
 	unlinkat(w->log->dir, name, 0);
+	if (keep == ENOSPC || keep == EDQUOT)
+		seglog_drop_spares(w->log);
 	errno = keep;
 }
 

@@ -25,6 +25,12 @@ utf8_len(const unsigned char *p, size_t n)
 	return len;
 }
 
+/* bytes that need no second look: printable ASCII but those that topic_fault names */
+static const unsigned char harmless[256] = {
+	['!'] = 1, ['"'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['('] = 1, [')'] = 1, [','] = 1, ['-'] = 1, ['.'] = 1, ['/'] = 1,
+	['0' ... '9'] = 1, [':'] = 1, [';'] = 1, ['<'] = 1, ['='] = 1, ['?'] = 1, ['@' ... '~'] = 1,
+};
+
 const char *
 topic_fault(const char *topic, size_t len)
 {
@@ -36,6 +42,10 @@ topic_fault(const char *topic, size_t len)
 	if (topic[0] == '$')
 		return "begins with `$`, which is reserved; use another first letter";
 	for (size_t i = 0; i < len;) {
+		if (harmless[p[i]]) {
+			i++;
+			continue;
+		}
 		int n = utf8_len(p + i, len - i);
 		if (n == 0)
 			return "is not UTF-8";
@@ -69,6 +79,22 @@ topic_shard(const char *topic, size_t len, uint32_t shards)
 	for (size_t i = 0; i < len && shards > 1; i++)
 		h = (h ^ (unsigned char)topic[i]) * 16777619u;
 	return shards > 1 ? h % shards : 0;
+}
+
+const char *
+topic_resolve(struct topic_memo *m, const char *topic, size_t len, uint32_t shards, uint32_t *shard)
+{
+	if (len == 0 || len != m->len || shards != m->shards || memcmp(topic, m->name, len) != 0) {
+		const char *fault = topic_fault(topic, len);
+		if (fault)
+			return fault;
+		m->shards = shards;
+		m->shard = topic_shard(topic, len, shards);
+		m->len = (uint16_t)len;
+		memcpy(m->name, topic, len);
+	}
+	*shard = m->shard;
+	return NULL;
 }
 
 static int

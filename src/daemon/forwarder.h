@@ -9,6 +9,11 @@
  * that the others still have a spool */
 enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_SPARE = 4 };
 
+/* A full mail box whose owner reads on is waited for: the broker's log keeps the rest meanwhile, and the spool is spared. PATIENCE_US: at
+ * most so long, then the owner is behind and served from the spool, and nobody waits for it any more; PATIENCE_SHARE: of the time, so
+ * that many slow ones together cannot stop the others; PATIENCE_STEP_US: between two looks. */
+enum { PATIENCE_US = 20000, PATIENCE_SHARE = 2, PATIENCE_STEP_US = 100 };
+
 struct held { uint64_t at, offset; uint32_t shard; };    /* an entry of the spool that lies in the mail box too */
 
 struct box {                              /* one client's mail */
@@ -31,18 +36,24 @@ struct box {                              /* one client's mail */
 	int fed, chosen;
 };
 
+/* messages of one topic that stand one behind the other in the delivery ring */
+enum { RUN_BYTES = 32 * 1024 };
+struct run { const char *from; size_t bytes; uint64_t last; struct route *route; };     /* last: offset of its last */
+
 struct forwarder {
 	struct machine_table *table;
 	struct daemon_unit *unit;
 	struct slots slots;
 	struct map by_id;                 /* global id to struct slot */
 	struct routes routes;
+	struct run run;
 	struct ring_reader in;
 	struct ring *ring;
 	struct seglog spool;
 	uint64_t ended[SHARDS_MAX];       /* where the broker's log ended as this stream began; 0: not yet */
-	uint64_t seen[SHARDS_MAX], seen_before[SHARDS_MAX], taken, taken_rung;
+	uint64_t seen[SHARDS_MAX], seen_before[SHARDS_MAX], taken, taken_rung, taken_placed;
 	uint32_t ticks;
+	int64_t patience_us, patience_at;     /* left of it, and when that was reckoned */
 	int notify, dir, dirty;           /* dirty: the spool has what is not synced */
 	int unsafe;                       /* not all that was routed is safe: places must wait */
 	uint64_t spool_looked;            /* the segment at which the room on the disk was looked at */
@@ -70,6 +81,7 @@ int  box_shadow(struct slot *v, uint64_t to);      /* what is not acknowledged a
 void box_cut(struct slot *v, const char *why);     /* too much waits for it: it gets that, and nothing more of its subscriptions */
 struct slot *box_of_largest_backlog(void);
 void box_deliver(struct slot *v, const char *record, const struct record *r);  /* into the box, or the slot is noted in f.chosen: spool it */
+int  box_deliver_run(struct slot *v, const char *from, size_t bytes, uint16_t shard, uint64_t first, uint64_t last);  /* all of it into the box; 0: not so simple */
 void boxes_refill(void);                           /* from the spool, those with room */
 void boxes_publish(void);                          /* show what was put, wake the clients */
 int  box_away(struct slot *v, uint32_t i);         /* all that is not acknowledged is in the spool from here on; -1: no room */

@@ -1,5 +1,6 @@
 /* forwarder_box - the clients' mail boxes: filling them, copying to the spool what stays, refilling from it; a part of mom_forwarder */
 #include "daemon/forwarder.h"
+#include "common/clock.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include <errno.h>
@@ -11,27 +12,37 @@ struct forwarder f;
 
 /* ---- mail boxes ---- */
 
-static void
-box_wake(struct slot *v)
+/* whole records of a shard, the last at that offset */
+static int
+box_copy(struct slot *v, const char *records, uint32_t bytes, uint16_t shard, uint64_t last)
 {
-	slots_wake(&f.slots, v);
+	struct box *b = v->own;
+	char *at = ring_reserve(&b->out, bytes);
+	if (at == NULL)
+		return 0;
+	memcpy(at, records, bytes);
+	ring_advance(&b->out, bytes);
+	b->boxed[shard] = last;
+	if (!b->fed) {
+		b->fed = 1;
+		f.fed[f.fed_count++] = (uint32_t)(v - f.slots.slot);
+	}
+	return 1;
 }
 
 static int
 box_put(struct slot *v, const char *record)
 {
+	return box_copy(v, record, record_stride(get_u32(record)), get_u16(record + 14), get_u64(record + 16));
+}
+
+int
+box_deliver_run(struct slot *v, const char *from, size_t bytes, uint16_t shard, uint64_t first, uint64_t last)
+{
 	struct box *b = v->own;
-	uint32_t len = get_u32(record), stride = record_stride(len);
-	char *at = ring_reserve(&b->out, stride);
-	if (at == NULL)
+	if (b->behind || v->state != SLOT_LIVE || first <= b->routed[shard] || !box_copy(v, from, (uint32_t)bytes, shard, last))
 		return 0;
-	memcpy(at, record, len);
-	ring_advance(&b->out, stride);
-	b->boxed[get_u16(record + 14)] = get_u64(record + 16);
-	if (!b->fed) {
-		b->fed = 1;
-		f.fed[f.fed_count++] = (uint32_t)(v - f.slots.slot);
-	}
+	b->routed[shard] = last;
 	return 1;
 }
 
@@ -108,7 +119,25 @@ box_cut(struct slot *v, const char *why)
 			atomic_store(&w->cuts, atomic_load(&w->cuts) + 1);
 		atomic_store(&c->cuts, atomic_load(&c->cuts) + 1);
 	}
-	box_wake(v);
+	slots_wake(&f.slots, v, ASLEEP_FOR_ANY);
+}
+
+/* 1: there is room again */
+static int
+box_wait(struct slot *v, const char *record)
+{
+	struct box *b = v->own;
+	int64_t now = clock_us(), began = now;
+	f.patience_us += (now - f.patience_at) / PATIENCE_SHARE;
+	f.patience_us = f.patience_us < PATIENCE_US ? f.patience_us : PATIENCE_US;
+	boxes_publish();
+	while (ring_used(&b->out) > v->ring / 2 && now - began < f.patience_us) {
+		usleep(PATIENCE_STEP_US);
+		now = clock_us();
+	}
+	f.patience_us -= now - began;
+	f.patience_at = now;
+	return box_put(v, record);
 }
 
 /* 0; -1: there is no room in the spool for what lies in its mail box, so nothing can be put behind that */
@@ -133,7 +162,7 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 	struct box *b = v->own;
 	if (r->offset <= b->routed[r->shard])
 		return;
-	if (b->behind || v->state != SLOT_LIVE || !box_put(v, record)) {
+	if (b->behind || v->state != SLOT_LIVE || (!box_put(v, record) && !box_wait(v, record))) {
 		int over = f.table->backlog_max && b->backlog + record_stride(r->len) > f.table->backlog_max;
 		if (over || box_fall_behind(v) < 0) {
 			box_cut(v, over ? "more waits for it than --client-backlog-max" : "the spool's disk is full");
@@ -396,7 +425,7 @@ boxes_publish(void)
 			continue;
 		b->fed = 0;
 		ring_publish(&b->out);
-		box_wake(v);
+		slots_wake(&f.slots, v, ASLEEP_FOR_MAIL);
 	}
 	f.fed_count = 0;
 }

@@ -42,26 +42,74 @@ spool_chosen(const char *record)
 
 /* Does the subscription still count for that record? */
 static struct slot *
-recipient(const struct route_sub *sub, const struct record *r)
+recipient(struct route_sub *sub, const struct record *r)
 {
-	struct slot *v = map_get(&f.by_id, &sub->client, sizeof sub->client);
-	const struct box *b = v ? v->own : NULL;
+	struct slot *v = &f.slots.slot[sub->slot];
+	const struct box *b = v->own;
+	if (b == NULL || b->id != sub->client) {
+		v = map_get(&f.by_id, &sub->client, sizeof sub->client);
+		b = v ? v->own : NULL;
+		sub->slot = v ? (uint32_t)(v - f.slots.slot) : 0;
+	}
 	return b && v->state != SLOT_DYING && sub->since >= b->cut[r->shard] ? v : NULL;
 }
 
 static void
-on_message(const char *record, const struct record *r)
+deliver_record(const char *record, struct route *route)
 {
-	struct route *route = routes_find(&f.routes, record_topic(record), r->topic_len);
-	for (size_t i = 0; route && i < route->count; i++) {
+	struct record r;
+	record_get(&r, record);
+	for (size_t i = 0; i < route->count; i++) {
 		struct route_sub *sub = &route->subs[i];
-		if (r->offset <= sub->since || (sub->flags & REC_F_NO_ECHO && r->publisher == sub->client))
+		if (sub->has_run || r.offset <= sub->since || (sub->flags & REC_F_NO_ECHO && r.publisher == sub->client))
 			continue;
-		struct slot *v = recipient(sub, r);
+		struct slot *v = recipient(sub, &r);
 		if (v)
-			box_deliver(v, record, r);
+			box_deliver(v, record, &r);
 	}
 	spool_chosen(record);
+}
+
+/* A run: messages of one topic, one behind the other in the ring. Who takes it as a whole gets it in one piece; the others record by record. */
+static void
+run_deliver(void)
+{
+	struct run *run = &f.run;
+	size_t whole = 0;
+	struct record first;
+	if (run->bytes == 0)
+		return;
+	slots_look(&f.slots, box_on_slot);     /* after the records were seen: whoever they are for was shown before they were sent */
+	record_get(&first, run->from);
+	for (size_t i = 0; i < run->route->count; i++) {
+		struct route_sub *sub = &run->route->subs[i];
+		struct slot *v = sub->flags & REC_F_NO_ECHO || first.offset <= sub->since ? NULL : recipient(sub, &first);
+		sub->has_run = v && box_deliver_run(v, run->from, run->bytes, first.shard, first.offset, run->last);
+		whole += sub->has_run;
+	}
+	for (size_t q = 0; whole < run->route->count && q < run->bytes; q += record_stride(get_u32(run->from + q)))
+		deliver_record(run->from + q, run->route);
+	for (size_t i = 0; whole && i < run->route->count; i++)
+		run->route->subs[i].has_run = 0;
+	run->bytes = 0;
+}
+
+static void
+on_message(const char *record)
+{
+	struct run *run = &f.run;
+	uint32_t stride = record_stride(get_u32(record));
+	uint16_t topic_len = get_u16(record + 12);
+	if (run->bytes && record == run->from + run->bytes && run->bytes + stride <= RUN_BYTES && topic_len == run->route->len &&
+	    memcmp(record_topic(record), run->route->topic, topic_len) == 0) {
+		run->bytes += stride;
+		run->last = get_u64(record + 16);
+		return;
+	}
+	run_deliver();
+	struct route *route = routes_find(&f.routes, record_topic(record), topic_len);
+	if (route)
+		*run = (struct run){ record, stride, get_u64(record + 16), route };
 }
 
 /* What was in the gap nobody knows: every subscriber of the shard is told, once. */
@@ -86,7 +134,7 @@ client_forgotten(struct slot *v)
 	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING || atomic_exchange(&v->segment->gone, 1))
 		return;
 	log_warn("client %016llx: this machine was away from its broker for too long: the client's subscriptions are forgotten", (unsigned long long)v->id);
-	slots_wake(&f.slots, v);
+	slots_wake(&f.slots, v, ASLEEP_FOR_ANY);
 }
 
 static void
@@ -105,16 +153,29 @@ on_change(const char *record, const struct record *r)
 }
 
 static void
+saw(uint16_t shard, uint64_t to)
+{
+	if (to > f.seen[shard])
+		f.seen[shard] = to;
+}
+
+static void
 on_record(const char *record)
 {
 	struct record r;
-	record_get(&r, record);
-	f.taken += record_stride(r.len);
-	if (r.shard >= SHARDS_MAX)
+	uint16_t shard = get_u16(record + 14);
+	f.taken += record_stride(get_u32(record));
+	if (shard >= SHARDS_MAX)
 		return;
-	if (r.type == REC_MESSAGE)
-		on_message(record, &r);
-	else if (r.type == REC_GAP)
+	if (record[9] == REC_MESSAGE) {
+		on_message(record);
+		saw(shard, get_u64(record + 16) + record_stride(get_u32(record)));
+		return;
+	}
+	run_deliver();
+	slots_look(&f.slots, box_on_slot);
+	record_get(&r, record);
+	if (r.type == REC_GAP)
 		on_gap(record, &r);
 	else if (r.type == REC_START && r.offset > atomic_load(&f.table->start[r.shard])) {
 		atomic_store(&f.table->start_bits[r.shard], r.aux);
@@ -122,9 +183,30 @@ on_record(const char *record)
 	}
 	else
 		on_change(record, &r);
-	uint64_t seen = r.type == REC_UPTO || r.type == REC_GAP ? r.aux : r.type == REC_LIST ? r.offset : r.type <= REC_DESTROY || r.type == REC_START ? r.offset + record_stride(r.len) : 0;
-	if (seen > f.seen[r.shard])
-		f.seen[r.shard] = seen;
+	saw(shard, r.type == REC_UPTO || r.type == REC_GAP ? r.aux : r.type == REC_LIST ? r.offset : r.type <= REC_DESTROY || r.type == REC_START ? r.offset + record_stride(r.len) : 0);
+}
+
+/* ---- between two ticks, where much is routed: the broker may forget what every client has acknowledged ---- */
+
+static void
+places_look(void)
+{
+	uint64_t place[SHARDS_MAX];
+	memcpy(place, f.seen, sizeof place);
+	for (uint32_t i = 0; i < f.slots.used; i++) {
+		const struct slot *v = &f.slots.slot[i];
+		const struct box *b = v->own;
+		if ((b && b->unsafe) || atomic_load(&f.table->slot[i].cuts) != atomic_load(&f.table->slot[i].cuts_saved))
+			return;                        /* see tick_boxes */
+		for (uint32_t k = 0; b && v->state != SLOT_DYING && k < f.unit->shards; k++) {
+			uint64_t acked = atomic_load(&v->segment->acked[k]);
+			if (b->routed[k] > acked && acked < place[k])
+				place[k] = acked;
+		}
+	}
+	for (uint32_t k = 0; k < f.unit->shards; k++)
+		if (place[k] > atomic_load(&f.unit->place[k]))
+			atomic_store(&f.unit->place[k], place[k]);
 }
 
 static int
@@ -132,10 +214,9 @@ drain(void)
 {
 	int broken = 0, n = 0;
 	uint64_t began = f.taken;
-	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++) {
-		slots_look(&f.slots, box_on_slot);     /* after the record was seen: whoever it is for was shown before it was sent */
+	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++)
 		on_record(p);
-	}
+	run_deliver();
 	if (broken)
 		log_fatal(EXIT_SYSTEM, "the delivery ring holds garbage: the unit is made anew");
 	boxes_publish();
@@ -148,8 +229,12 @@ drain(void)
 		atomic_store_explicit(&f.ring->tail, f.in.at, memory_order_release);
 		atomic_store(&f.unit->taken, f.taken);
 	}
-	if (f.taken - f.taken_rung >= WINDOW_OF(f.unit->message_max) / 4) {
+	if (f.taken - f.taken_rung >= CREDIT_STEP(f.unit->message_max)) {
 		f.taken_rung = f.taken;
+		if (f.taken - f.taken_placed >= PLACE_BYTES) {
+			f.taken_placed = f.taken;
+			places_look();
+		}
 		bell_ring(&f.unit->taken_bell, &f.table->request_queue);
 	}
 	return n;

@@ -34,6 +34,7 @@ static struct {
 	uint64_t window;
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
 	uint64_t place_told[SHARDS_MAX], taken_told, token_told;
+	struct topic_memo topic;
 	int socket, notify;
 	char *out;
 	size_t have, room;
@@ -102,7 +103,7 @@ poison(struct slot *v, uint32_t i, const char *what)
 {
 	if (atomic_exchange(&v->segment->poisoned, 1) == 0)
 		log_warn("client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is sent", (unsigned long long)v->id, i, what);
-	slots_wake(&q.slots, v);
+	slots_wake(&q.slots, v, ASLEEP_FOR_ANY);
 }
 
 static const char *
@@ -113,7 +114,8 @@ frame_fault(const struct slot *v, const struct feed *f, const void *p, const str
 		return "a type that is no request";
 	if (r->shard >= q.shards)
 		return "a shard that does not exist";
-	if (with_topic && (r->topic_len == 0 || topic_fault(record_topic(p), r->topic_len) || r->shard != topic_shard(record_topic(p), r->topic_len, q.shards)))
+	uint32_t shard;
+	if (with_topic && (topic_resolve(&q.topic, record_topic(p), r->topic_len, q.shards, &shard) || r->shard != shard))
 		return "a bad topic";
 	if (!with_topic && r->len != RECORD_HEADER)
 		return "a request that is too long";
@@ -156,13 +158,13 @@ static enum step
 feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const struct ring *ring)
 {
 	uint64_t place = f->at % v->ring, left = v->ring - place, there = head - f->at;
-	char header[RECORD_HEADER];
 	struct record r;
 	if (there > v->ring || (f->at & 7) || there < 8) {
 		poison(v, i, "its counters");
 		return STEP_POISONED;
 	}
-	if (get_u32(ring->bytes + place) == 0) {                 /* a pad */
+	uint32_t len = get_u32(ring->bytes + place), stride = record_stride(len);      /* read once: the client may change it */
+	if (len == 0) {                                          /* a pad */
 		f->at += left;
 		if (left > there) {
 			poison(v, i, "a pad beyond its head");
@@ -170,14 +172,10 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 		}
 		return STEP_NONE;
 	}
-	uint64_t limit = left < there ? left : there;
-	if (limit >= RECORD_HEADER)
-		memcpy(header, ring->bytes + place, RECORD_HEADER);
-	if (limit < RECORD_HEADER || !record_header_is_sound(header, limit < q.record_most ? limit : q.record_most) || record_stride(get_u32(header)) > limit) {
+	if (len < RECORD_HEADER || len > q.record_most || stride > left || stride > there) {
 		poison(v, i, "a length that cannot be");
 		return STEP_POISONED;
 	}
-	uint32_t len = get_u32(header), stride = record_stride(len);
 	char *p = out_room(stride);
 	memcpy(p, ring->bytes + place, stride);
 	put_u32(p, len);
@@ -205,12 +203,11 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	}
 	if (q.sent[r.shard] + stride - atomic_load(&q.unit->credit[r.shard]) > q.window)
 		return STEP_BLOCKED;
-	r.publisher = v->id;
-	r.offset = first;
-	r.time = i;
-	r.flags &= REC_F_DURABLE | REC_F_NO_ECHO;
-	r.crc = 0;
-	record_put(p, &r);
+	put_u32(p + 4, 0);
+	put_u16(p + 10, r.flags & (REC_F_DURABLE | REC_F_NO_ECHO));
+	put_u64(p + 16, first);
+	put_u64(p + 24, i);
+	put_u64(p + 32, v->id);
 	q.have += stride;
 	q.sent[r.shard] += stride;
 	f->last[r.shard] = f->sent[r.shard] = r.number;
@@ -298,13 +295,13 @@ static void
 notes_look(int on_tick)
 {
 	uint64_t taken = atomic_load(&q.unit->taken);
-	if (taken - q.taken_told >= WINDOW_OF(q.unit->message_max) / 4 || (on_tick && taken != q.taken_told)) {
+	if (taken - q.taken_told >= CREDIT_STEP(q.unit->message_max) || (on_tick && taken != q.taken_told)) {
 		out_note(REC_CREDIT, 0, taken);
 		q.taken_told = taken;
 	}
-	for (uint32_t k = 0; on_tick && k < q.shards; k++) {
+	for (uint32_t k = 0; k < q.shards; k++) {
 		uint64_t place = atomic_load(&q.unit->place[k]);
-		if (place > q.place_told[k])
+		if (place > q.place_told[k] && (on_tick || place - q.place_told[k] >= PLACE_BYTES))
 			out_note(REC_PLACE, k, q.place_told[k] = place);
 	}
 }

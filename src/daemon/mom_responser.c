@@ -68,7 +68,7 @@ on_answer(const struct answer *a)
 	default:
 		bad_broker("an answer of no kind");
 	}
-	slots_wake(&p.slots, v);
+	slots_wake(&p.slots, v, ASLEEP_FOR_ANSWERS);
 	if (v->state == SLOT_DYING)
 		p.ring_requester = 1;
 }
@@ -145,7 +145,7 @@ take_frames(void)
 		uint32_t stride = record_stride(get_u32(f));
 		if (stride > p.have - q)
 			break;
-		if (!record_is_sound(f, stride))
+		if (!record_topic_is_sound(f))
 			bad_broker("a frame whose topic cannot be");
 		on_frame(f);
 		q += stride;

@@ -38,7 +38,7 @@ route_add(struct routes *r, const struct record *rec, const char *topic)
 		if (map_put(&r->topics, t->topic, t->len, t) < 0)
 			log_fatal(EXIT_SYSTEM, "no memory for subscriptions");
 	}
-	struct route_sub sub = { rec->publisher, rec->offset, rec->flags };
+	struct route_sub sub = { rec->publisher, rec->offset, rec->flags, 0, 0 };
 	for (size_t i = 0; i < t->count; i++) {
 		if (t->subs[i].client == sub.client) {
 			t->subs[i] = sub;

@@ -3,7 +3,7 @@
 #define ROUTES_H
 #include "common/map.h"
 #include <mom/record.h>
-struct route_sub { uint64_t client, since; uint16_t flags; };
+struct route_sub { uint64_t client, since; uint16_t flags, has_run; uint32_t slot; };      /* slot: where the client was seen last; has_run: see mom_forwarder */
 struct route { char *topic; uint16_t len; uint32_t shard; struct route_sub *subs; size_t count, room; };
 struct routes { struct map topics; uint64_t awaited[SHARDS_MAX]; int listed[SHARDS_MAX]; };
 struct route *routes_find(const struct routes *r, const char *topic, uint16_t len);

@@ -74,9 +74,9 @@ slots_look(struct slots *s, void (*changed)(uint32_t i, const struct slot *old))
 }
 
 void
-slots_wake(const struct slots *s, const struct slot *v)
+slots_wake(const struct slots *s, const struct slot *v, uint32_t what)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load(&v->segment->asleep))
+	if (atomic_load(&v->segment->asleep) & what)
 		ipcq_post(atomic_load(&s->table->slot[v - s->slot].sem));      /* the segment's own word may name anybody's */
 }

@@ -228,10 +228,13 @@ machine_need(struct machine *m, uint64_t base, uint32_t bytes)
 	m->needs[m->needs_count - 1].bytes += bytes;
 }
 
-static void
-apply_message(struct shard *s, const struct record *r, const char *name, uint64_t end)
+void
+shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic, uint64_t end)
 {
-	struct topic *t = shard_topic(s, name, r->topic_len, 0);
+	if (r->number > c->last)
+		c->last = r->number;
+	s->changed = 1;
+	struct topic *t = shard_topic(s, topic, r->topic_len, 0);
 	for (size_t i = 0; t && i < t->machine_count; i++) {
 		t->machines[i].machine->wanted = end;
 		machine_need(t->machines[i].machine, s->log.base, record_stride(r->len));
@@ -256,13 +259,13 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 		c = shard_create(s, r.publisher, r.aux == 1);
 	if (c == NULL)
 		return;
+	if (r.type == REC_MESSAGE) {
+		shard_message(s, c, &r, record_topic(bytes), end);
+		return;
+	}
 	if (r.number > c->last)
 		c->last = r.number;
 	s->changed = 1;
-	if (r.type == REC_MESSAGE) {
-		apply_message(s, &r, record_topic(bytes), end);
-		return;
-	}
 	if (r.type != REC_UNSUBSCRIBE || r.topic_len) {
 		c->result_number = r.number;
 		c->result_value = r.offset;

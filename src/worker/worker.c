@@ -36,7 +36,7 @@ drain(struct conn *c)
 	if (broken) {
 		log_error("the ring of a handler holds garbage: its connection is ended");
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
-		c->in.at = atomic_load(&c->ring->head);
+		c->in.at = c->in.head = atomic_load(&c->ring->head);
 		c->answered = 1;
 	}
 	if (c->in.at != atomic_load(&c->ring->tail))
@@ -100,6 +100,7 @@ round_of_work(void)
 {
 	int n = 0;
 	bell_clear(&w.words->time_bell);
+	w.now_us = clock_wall_us();
 	worker_conns_look();
 	for (uint32_t i = 0; i < w.conns_seen; i++)
 		if (w.conns[i].live)
@@ -122,6 +123,7 @@ write_checkpoint(void)
 		worker_disk_failed("fdatasync of the log");
 	if (checkpoint_write(s, s->log.end) < 0) {
 		log_warn("shard %u: writing the check-point: %s: old segments stay until it works", s->index, strerror(errno));
+		seglog_drop_spares(&s->log);           /* where it is for want of room */
 		return;
 	}
 	seglog_prune(&s->log, shard_needed_from(s, s->checkpoint));
@@ -298,5 +300,6 @@ main(void)
 	}
 	round_of_work();
 	write_checkpoint();
+	seglog_drop_spares(&w.shard.log);
 	return 0;
 }

@@ -26,6 +26,7 @@ struct worker {
 	struct conn *conns;
 	uint32_t epoch, conns_seen, ticks;
 	struct client *touched;
+	int64_t now_us;                   /* what a record's time says: when its round began */
 	uint64_t batch, since_checkpoint;
 	int durable;                      /* the batch holds something that must be on disk before it is answered */
 	int64_t checkpoint_ms, full_ms;

@@ -94,16 +94,21 @@ log_place(uint32_t stride, int control)
 }
 
 static void
-log_and_apply(const void *bytes, struct record *r)
+log_at(void *at, const void *bytes, struct record *r)
 {
-	void *at = log_place(record_stride(r->len), 1);
 	memcpy(at, bytes, record_stride(r->len));
-	r->time = clock_wall_us();
-	record_put(at, r);
-	seglog_take(&w.shard.log, at);
-	shard_apply(&w.shard, at, w.shard.log.end);
+	put_u64((char *)at + 24, (uint64_t)w.now_us);
 	w.batch += record_stride(r->len);
 	w.durable |= r->flags & REC_F_DURABLE || r->type != REC_MESSAGE;
+}
+
+static void
+log_and_apply(void *at, const void *bytes, struct record *r)
+{
+	log_at(at, bytes, r);
+	put_u64((char *)at + 48, r->aux);
+	seglog_take(&w.shard.log, at);
+	shard_apply(&w.shard, at, w.shard.log.end);
 }
 
 static int64_t
@@ -129,12 +134,12 @@ topic_waiting(struct topic *t)
 	return t->waiting;
 }
 
-/* Why a request cannot be stored now, or 0. */
+/* Why a request cannot be stored now, or 0 and where it goes. */
 static int
-refusal(const struct record *r, const char *name)
+refusal(const struct record *r, const char *name, void **at)
 {
 	if (r->type == REC_UNSUBSCRIBE || r->type == REC_DESTROY || r->type == REC_CREATE)
-		return log_place(record_stride(r->len), 1) ? 0 : MOM_EFULL;
+		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
 	if (worker_store_is_full())
 		return MOM_EFULL;
 	if (w.table->topic_max && r->type == REC_MESSAGE) {
@@ -142,14 +147,14 @@ refusal(const struct record *r, const char *name)
 		if (t && topic_waiting(t) + r->len > w.table->topic_max)
 			return MOM_EFULL;
 	}
-	return log_place(record_stride(r->len), 0) ? 0 : MOM_EFULL;
+	return (*at = log_place(record_stride(r->len), 0)) ? 0 : MOM_EFULL;
 }
 
 static void
-take_request(struct conn *c, const void *bytes, struct record *r, uint32_t slot)
+take_request(struct conn *c, struct client *client, const void *bytes, struct record *r, uint32_t slot)
 {
-	int code = r->flags & REC_F_BAD ? (int)(int64_t)r->aux : refusal(r, record_topic(bytes));
-	struct client *client = shard_client(&w.shard, r->publisher);
+	void *at = NULL;
+	int code = r->flags & REC_F_BAD ? (int)(int64_t)r->aux : refusal(r, record_topic(bytes), &at);
 	if (client == NULL && code == 0 && c->machine->clients >= c->slots)
 		code = MOM_ELIMIT;                     /* each has a slot: more than it has slots no daemon has */
 	if (code) {
@@ -158,10 +163,16 @@ take_request(struct conn *c, const void *bytes, struct record *r, uint32_t slot)
 		answer_refuse(c, slot, r->number, code);
 		return;
 	}
-	if (r->topic_len && r->type != REC_MESSAGE)
-		r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
-	log_and_apply(bytes, r);
-	client = client ? client : shard_client(&w.shard, r->publisher);
+	if (r->type == REC_MESSAGE) {
+		log_at(at, bytes, r);
+		seglog_take(&w.shard.log, at);
+		shard_message(&w.shard, client, r, record_topic(bytes), w.shard.log.end);
+	} else {
+		if (r->topic_len)
+			r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
+		log_and_apply(at, bytes, r);
+		client = client ? client : shard_client(&w.shard, r->publisher);
+	}
 	client->refused_first = 0;
 	client->conn = (int)(c - w.conns);
 	client->slot = slot;
@@ -207,7 +218,7 @@ worker_request(struct conn *c, const void *bytes)
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->answered = 1;
 	} else if (d.verdict == VERDICT_TAKE) {
-		take_request(c, bytes, &r, slot);
+		take_request(c, client, bytes, &r, slot);
 	} else if (d.verdict == VERDICT_AGAIN && client) {
 		client->conn = (int)(c - w.conns);
 		client->slot = slot;
@@ -231,8 +242,9 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 		char bytes[RECORD_HEADER];
 		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags, .publisher = dead[i]->id, .number = dead[i]->last, .shard = (uint16_t)w.shard.index };
 		record_make(bytes, &r, NULL, NULL, 0);
-		if (log_place(RECORD_HEADER, 1))       /* else the next time */
-			log_and_apply(bytes, &r);
+		void *place = log_place(RECORD_HEADER, 1);
+		if (place)                              /* else the next time */
+			log_and_apply(place, bytes, &r);
 	}
 	free(dead);
 }

@@ -94,7 +94,7 @@ prepare(uint32_t shards, unsigned states)
 		fuzz_wipe(client(i), sizeof(struct client_segment));
 		client(i)->magic = MAGIC_CLIENT;
 		client(i)->layout = IPC_LAYOUT;
-		client(i)->asleep = 1;
+		client(i)->asleep = ASLEEP_FOR_ANY;
 	}
 	return t;
 }

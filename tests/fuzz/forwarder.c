@@ -228,7 +228,7 @@ make_spool(void)
 	memset(b, 0, sizeof b);
 	n += fuzz_bytes(&fz.in, b + n, fuzz_number(&fz.in, 2) % (sizeof b - n));
 	uint64_t base = UINT64_C(1) << 40;
-	seglog_head((unsigned char *)b, base, 4711, 0);
+	seglog_head_put((unsigned char *)b, &(struct seglog_head){ .base = base, .salt = 4711 });
 	for (size_t at = SEGLOG_HEADER; at + RECORD_HEADER <= n;) {
 		char *p = b + at;
 		if (how & 2) {
@@ -264,7 +264,7 @@ prepare(void)
 		fuzz_wipe(c, client_bytes(MESSAGE));
 		c->magic = MAGIC_CLIENT;
 		c->layout = IPC_LAYOUT;
-		c->asleep = 1;
+		c->asleep = ASLEEP_FOR_ANY;
 		t->slot[i].segment = CLIENT + (int)i;
 		t->slot[i].sem = -1;
 		t->slot[i].owner = 1;

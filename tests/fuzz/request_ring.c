@@ -152,7 +152,7 @@ do_step(void)
 	case 8: c->poisoned = k & 1; break;
 	case 9: fz.meddle = 1; break;
 	case 10: c->message_max = c->generation = 0xffffffff; break;
-	case 11: c->goodbye = c->asleep = 1; break;
+	case 11: c->goodbye = 1; c->asleep = ASLEEP_FOR_ANY; break;
 	case 12: ring->tail = ring->head; break;
 	case 13: c->first[k]++; break;
 	default: break;

@@ -48,12 +48,13 @@ edge_msgrcv(int queue, void *message, size_t room, long type, int flags)
 #undef memcpy
 
 static void
-check_record(const char *p, const char *from, uint64_t room)
+check_record(const char *p, const char *from, uint64_t room, int copied)
 {
 	FUZZ_CHECK(p >= from && p + RECORD_HEADER <= from + room);
 	uint32_t len = get_u32(p);
-	FUZZ_CHECK(record_is_sound(p, room - (uint64_t)(p - from)) && len <= room);
-	FUZZ_CHECK(record_topic_size(get_u16(p + 12)) == 0 || strlen(record_topic(p)) == get_u16(p + 12));
+	FUZZ_CHECK(record_header_is_sound(p, room - (uint64_t)(p - from)) && len <= room);
+	size_t topic_len = record_topic_size(get_u16(p + 12)) == 0 ? 0 : strlen(record_topic(p));
+	FUZZ_CHECK(copied ? record_is_sound(p, room) && topic_len == get_u16(p + 12) : topic_len <= get_u16(p + 12));
 }
 
 static void
@@ -64,7 +65,7 @@ read_in_place(uint64_t at)
 	uint64_t stepped = 0, before = at;
 	ring_reader_init(&r, fz.ring, fz.size, at);
 	for (const char *p; (p = ring_next(&r, &broken)) != NULL; before = r.at) {
-		check_record(p, fz.ring->bytes, fz.size);
+		check_record(p, fz.ring->bytes, fz.size, 0);
 		FUZZ_CHECK((stepped += r.at - before) <= fz.size);
 	}
 	FUZZ_CHECK(broken || r.at == fz.ring->head);
@@ -80,7 +81,7 @@ read_copies(uint64_t at)
 	fz.meddle = 1;
 	for (const char *p; (p = ring_copy(&r, buffer, fz.size, &broken)) != NULL;) {
 		FUZZ_CHECK(p == buffer);
-		check_record(p, buffer, fz.size);
+		check_record(p, buffer, fz.size, 1);
 	}
 	fz.meddle = 0;
 	FUZZ_CHECK(broken || r.at == fz.ring->head);
@@ -98,7 +99,7 @@ write_records(void)
 			FUZZ_CHECK(p >= fz.ring->bytes && p + stride <= fz.ring->bytes + fz.size);
 			memset(p, 1, stride);
 			ring_advance(&w, stride);
-			FUZZ_CHECK(ring_used(&w) <= fz.size);
+			FUZZ_CHECK(w.head - w.tail <= fz.size);        /* by the tail that it saw: one that moves back frees nothing */
 		}
 		if (stride & 8)
 			ring_publish(&w);
@@ -114,7 +115,7 @@ body(void)
 	fz.size = (1 + fuzz_number(&fz.in, 2)) * 8;
 	uint64_t head = fuzz_number(&fz.in, 8), tail = fuzz_number(&fz.in, 8), at = fuzz_number(&fz.in, 8);
 	if (what % 4 == 3) {
-		FUZZ_CHECK(ipcq_drain(7) == 0 || errno == ENOMSG);
+		FUZZ_CHECK(ipcq_drain(7) >= 0 || errno == ENOMSG);
 		FUZZ_CHECK(fz.messages <= QUEUE_DRAIN);
 		ipcq_wait(7);
 		return;

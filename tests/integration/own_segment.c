@@ -65,7 +65,7 @@ TEST(another_semaphore, "a client that names somebody else's semaphore as its ow
 	REQUIRE(victim >= 0, "semget");
 	for (int i = 0; i < 3; i++) {
 		atomic_store(&c->sem, victim);
-		atomic_store(&c->asleep, 1);
+		atomic_store(&c->asleep, ASLEEP_FOR_ANY);
 		calm();
 		if (i == 1)
 			restart_forwarder();

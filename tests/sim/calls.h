@@ -58,6 +58,7 @@ int sim_fdatasync(int fd);
 int sim_fsync(int fd);
 int sim_ftruncate(int fd, off_t size);
 int sim_fallocate(int fd, int mode, off_t at, off_t n);
+int sim_sync_file_range(int fd, off_t at, off_t n, unsigned flags);
 int sim_fstat(int fd, struct stat *st);
 int sim_fstatat(int dir, const char *path, struct stat *st, int flags);
 int sim_stat(const char *path, struct stat *st);

@@ -219,7 +219,7 @@ pack(struct shard *s, struct t_rng *rng)
 
 struct image { uint64_t least, most, highest, place; };        /* numbers that must, that may be there; offset, place that were given */
 
-/* The torn tail that the last segment has, as the log must name it; "" where there is none. */
+/* The torn tail that the last segment has, as the log must name it; "" where there is none, or only what a reused file held before. */
 static char *
 torn_tail(int dir)
 {
@@ -233,8 +233,9 @@ torn_tail(int dir)
 	size_t size;
 	unsigned char *bytes = (unsigned char *)disk_get(dir, names[last], &size);
 	struct look k = look_at(bytes, size);
+	int leftover = size >= SEGLOG_HEADER && get_u32(bytes + 32) == 1 && k.pos + 24 <= size && get_u64(bytes + k.pos + 16) != k.at;
 	free(bytes);
-	if (k.end || k.pos == size)
+	if (k.end || k.pos == size || leftover)
 		return strdup("");
 	return t_text("torn tail cut at offset %llx, %llu bytes", (unsigned long long)k.at, (unsigned long long)(size - k.pos));
 }

@@ -72,3 +72,17 @@ TEST(crc32c, "CRC32C is Castagnoli's, however the bytes are cut")
 	for (size_t i = 0; i <= 9; i++)
 		REQUIRE(crc32c(crc32c(0, "123456789", i), &"123456789"[i], 9 - i) == 0xe3069283, "cut at %zu", i);
 }
+
+TEST(crc32c_long, "CRC32C of long runs is what it is of their pieces, wherever they begin and end")
+{
+	static char bytes[6000];
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (char)(i * 2654435761u >> 13);
+	for (size_t begin = 0; begin < 9; begin++) {
+		uint32_t by_bytes = 0;
+		for (size_t n = 0; begin + n < sizeof bytes; n++) {
+			REQUIRE(crc32c(0, bytes + begin, n) == by_bytes, "%zu bytes from %zu on", n, begin);
+			by_bytes = crc32c(by_bytes, bytes + begin + n, 1);
+		}
+	}
+}
