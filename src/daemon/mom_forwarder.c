@@ -192,19 +192,20 @@ static void
 places_look(void)
 {
 	uint64_t place[SHARDS_MAX];
+	uint32_t shards = atomic_load(&f.table->shards);
 	memcpy(place, f.seen, sizeof place);
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		const struct slot *v = &f.slots.slot[i];
 		const struct box *b = v->own;
 		if ((b && b->unsafe) || atomic_load(&f.table->slot[i].cuts) != atomic_load(&f.table->slot[i].cuts_saved))
 			return;                        /* see tick_boxes */
-		for (uint32_t k = 0; b && v->state != SLOT_DYING && k < f.unit->shards; k++) {
+		for (uint32_t k = 0; b && v->state != SLOT_DYING && k < shards; k++) {
 			uint64_t acked = atomic_load(&v->segment->acked[k]);
 			if (b->routed[k] > acked && acked < place[k])
 				place[k] = acked;
 		}
 	}
-	for (uint32_t k = 0; k < f.unit->shards; k++)
+	for (uint32_t k = 0; k < shards; k++)
 		if (place[k] > atomic_load(&f.unit->place[k]))
 			atomic_store(&f.unit->place[k], place[k]);
 }
