@@ -167,8 +167,9 @@ load_board_free(struct board *b)
 
 /* The subscribers first: what they subscribed to has to be in force before the publishers begin. */
 static void
-open_crew(const struct load *l, struct board *b)
+open_crew(const struct load *l, struct board *b, struct outcome *o)
 {
+	double began = bench_now();
 	if (l->absent) {
 		crew_fork(client_absent, l, b, 0, 0, ROLE_SUBSCRIBERS);
 		crew_join();
@@ -176,6 +177,7 @@ open_crew(const struct load *l, struct board *b)
 	for (int i = 0; i < l->subscribers; i++)
 		crew_fork(l->ping ? ping_answer : client_subscriber, l, b, i, i % l->machines, ROLE_SUBSCRIBERS);
 	crew_await(&b->subscribers_ready, l->subscribers);
+	o->value[2] = (double)l->heard / (bench_now() - began);
 	for (int i = 0; i < l->publishers; i++)
 		crew_fork(l->ping ? ping_ask : client_publisher, l, b, i, i % l->machines, ROLE_PUBLISHERS);
 	board_phase(b, PHASE_OPEN);
@@ -203,6 +205,7 @@ count_messages(const struct load *l, const struct board *b, struct outcome *o)
 	o->messages[0] = l->acked || l->subscribers == 0 ? acked : o->tally.got;
 	o->seconds = ended - began;
 	o->value[0] = (double)o->messages[0] / o->seconds;
+	o->value[1] = (double)acked / o->seconds;
 }
 
 static int
@@ -253,7 +256,7 @@ run_once(const struct load *l, struct outcome *o, int64_t *calls)
 	static struct snapshot before, after;
 	struct board *b = load_board(l);
 	memset(o, 0, sizeof *o);
-	open_crew(l, b);
+	open_crew(l, b, o);
 	if (calls)
 		calls_begin();
 	proc_snapshot(&before);

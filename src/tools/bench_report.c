@@ -67,7 +67,8 @@ json_costs(const struct figure *f)
 	for (int r = 0; r < ROLES; r++) {
 		const struct cost *c = &f->costs.of[r];
 		if (is_known((enum role)r))
-			printf(",\"%s\":{\"user\":%.6g,\"system\":%.6g,\"switches\":%.6g}", role_names[r], c->user_us / n, c->system_us / n, (double)c->switches / n);
+			printf(",\"%s\":{\"user\":%.6g,\"system\":%.6g,\"switches\":%.6g}", role_names[r], c->user_us / n, c->system_us / n,
+			    (double)c->switches / n);
 	}
 	printf("}");
 }
