@@ -17,7 +17,7 @@ enum {
 	LOOK_EVERY  = 64,              /* a subscriber shows its progress at least so often */
 	STALL_S     = 15               /* a publisher that is held back for so long goes on: something is lost, the subscribers tell */
 };
-static const double quiet_s = 10, quiet_lost_s = 1.5;            /* nothing has come for so long: it never will */
+static const double quiet_s = 10, quiet_lost_s = 0.5;            /* nothing has come for so long: it never will */
 
 /* ---- the board ---- */
 

@@ -28,7 +28,7 @@ deliveries_and_messages(struct load *l)
 static int
 is_wanted(double amount)
 {
-	return bench.most == 0 || amount <= (double)bench.most;
+	return bench.most <= 0 || amount <= bench.most;
 }
 
 static void
@@ -111,7 +111,7 @@ workers(const char *name)
 	for (int i = 0; i < 3 && is_wanted(counts[i]); i++) {
 		struct load l = point(name, "deliveries/s", "%.0f", counts[i]);
 		l.workers = counts[i];
-		l.topics = l.heard = 1000;
+		l.topics = l.heard = (uint64_t)bench.many;
 		l.publishers = l.subscribers = l.parts = 2;
 		load_figure(&l);
 	}

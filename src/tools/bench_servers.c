@@ -96,6 +96,7 @@ static void __attribute__((noreturn))
 did_not_start(const char *program)
 {
 	char path[PATH_MAX], why[400] = "it left no word";
+	bench_look();
 	snprintf(path, sizeof path, "%s/log", s.dir);
 	FILE *f = fopen(path, "r");
 	for (char line[400]; f && fgets(line, sizeof line, f);)

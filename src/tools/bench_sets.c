@@ -105,8 +105,10 @@ w5(const char *name)
 static void
 w7(const char *name)
 {
-	struct load l = plain_load(name, "1000topics", "msg/s");
-	l.topics = l.heard = 1000;
+	char variant[40];
+	snprintf(variant, sizeof variant, "%ldtopics", bench.many);
+	struct load l = plain_load(name, variant, "msg/s");
+	l.topics = l.heard = (uint64_t)bench.many;
 	load_figure(&l);
 }
 
@@ -152,6 +154,7 @@ sets_own(void)
 	l.count = bench.count;
 	l.publishers = (int)bench.publishers;
 	l.subscribers = (int)bench.subscribers;
+	l.topics = l.heard = bench.topics ? (uint64_t)bench.topics : 1;
 	l.durable = bench.durable;
 	if (bench.latency) {
 		l.publishers = l.subscribers = 1;

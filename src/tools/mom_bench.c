@@ -1,7 +1,7 @@
 /* mom_bench - how fast MOM is and what a message costs, every message checked
  * USAGE    mom_bench [FLAGS] [W1 ... W8]...            workloads by name; all without one
  *          mom_bench [FLAGS] scale [DIMENSION]...      how cost grows: subscribers, machines, published, subscribed, backlog, workers
- *          mom_bench [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--durable] [--latency]       a workload of one's own
+ *          mom_bench [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] [--latency]   one's own
  *          see --help
  * OUTPUT   a table, or with --json one object a figure: median, least and most of the runs, CPU time by role, context switches a message
  * SIGNALS  INT, TERM, HUP: ends its servers, removes their folder
@@ -26,13 +26,13 @@ static volatile sig_atomic_t ended;
 static const char help_text[] =
     "usage: mom_bench [FLAGS] [W1 ... W8]...\n"
     "       mom_bench [FLAGS] scale [subscribers | machines | published | subscribed | backlog | workers]...\n"
-    "       mom_bench [FLAGS] [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--durable] [--latency]\n\n"
+    "       mom_bench [FLAGS] [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] [--latency]\n\n"
     "  W1 one to one, 64 B to 16 KiB   W2 one to ten   W3 there and back   W4 durable   W5 each publish waits for its answer\n"
     "  W6 start-up and memory   W7 1000 topics   W8 eight to one   without a name: all, in under 3 minutes\n\n"
     "  --seconds S       a run's length (1; scale: 3)          --repeat N    runs of which the median is shown (3; scale: 1)\n"
     "  --json            one object a figure                   --syscalls    count system calls too, by strace, in a further run\n"
     "  --run DIR         use the daemon of that run folder, not servers of its own (so does MOM_RUN; --selfserve: its own all the same)\n"
-    "  --size BYTES      with W1, W2: this size alone          --many N      clients, topics and subscribers of W6 (1000)\n"
+    "  --size BYTES      with W1, W2: this size alone          --many N      clients of W6, topics of W7 (1000)\n"
     "  --most N          scale: no point above N               --big         scale backlog: 10 GB too\n"
     "  --count N         messages of each publisher, instead of --seconds\n"
     "  --latency         one message at a time                 --durable     on disk before the answer\n\n"
@@ -123,17 +123,17 @@ number(const char *flag, long least, long most)
 }
 
 static double
-seconds(void)
+real_number(const char *flag, double least, double most)
 {
 	char *end;
 	double v = strtod(optarg, &end);
-	if (*optarg == '\0' || *end != '\0' || !(v >= 0.001 && v <= 3600))
-		wrong_use("--seconds %s is not a number from 0.001 to 3600", optarg);
+	if (*optarg == '\0' || *end != '\0' || !(v >= least && v <= most))
+		wrong_use("--%s %s is not a number from %g to %g", flag, optarg, least, most);
 	return v;
 }
 
 static void
-take_flag(int flag)
+take_flag(int flag, const char *text)
 {
 	switch (flag) {
 	case 'r': setenv("MOM_RUN", optarg, 1); break;
@@ -145,14 +145,15 @@ take_flag(int flag)
 	case 'l': bench.latency = 1; break;
 	case 'j': bench.json = 1; break;
 	case 'f': bench.selfserve = 1; break;
-	case 't': bench.seconds = seconds(); break;
+	case 't': bench.seconds = real_number("seconds", 0.001, 3600); break;
 	case 'n': bench.repeat = (int)number("repeat", 1, REPEAT_MAX); break;
 	case 'm': bench.many = number("many", 1, 3000); break;
-	case 'M': bench.most = number("most", 1, 1000000); break;
+	case 'T': bench.topics = number("topics", 1, 1000000); break;
+	case 'M': bench.most = real_number("most", 0.001, 1000000); break;
 	case 'b': bench.big = 1; break;
 	case 'y': bench.syscalls = 1; break;
 	case 'h': fputs(help_text, stdout); exit(0);
-	default: wrong_use("unknown flag, or a flag without its value");
+	default: wrong_use("unknown flag or a flag without its value: %s", text);
 	}
 }
 
@@ -161,12 +162,13 @@ parse(int argc, char **argv)
 {
 	static const struct option options[] = { { "run", 1, 0, 'r' }, { "size", 1, 0, 's' }, { "count", 1, 0, 'c' }, { "subscribers", 1, 0, 'S' },
 		{ "publishers", 1, 0, 'P' }, { "durable", 0, 0, 'd' }, { "latency", 0, 0, 'l' }, { "json", 0, 0, 'j' }, { "selfserve", 0, 0, 'f' },
-		{ "seconds", 1, 0, 't' }, { "repeat", 1, 0, 'n' }, { "many", 1, 0, 'm' }, { "most", 1, 0, 'M' }, { "big", 0, 0, 'b' },
+		{ "seconds", 1, 0, 't' }, { "repeat", 1, 0, 'n' }, { "many", 1, 0, 'm' }, { "topics", 1, 0, 'T' }, { "most", 1, 0, 'M' }, { "big", 0, 0, 'b' },
 		{ "syscalls", 0, 0, 'y' }, { "help", 0, 0, 'h' }, { 0 } };
+	opterr = 0;
 	int run_given = getenv("MOM_RUN") != NULL && *getenv("MOM_RUN");
 	for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
 		run_given |= o == 'r';
-		take_flag(o);
+		take_flag(o, argv[optind - 1]);
 	}
 	bench.selfserve |= !run_given;
 }
@@ -174,7 +176,7 @@ parse(int argc, char **argv)
 static int
 is_own(void)
 {
-	return bench.count || bench.subscribers || bench.publishers || bench.durable || bench.latency;
+	return bench.count || bench.topics || bench.subscribers || bench.publishers || bench.durable || bench.latency;
 }
 
 /* Fails before anything starts: names that do not exist, flags that do not fit together. */
@@ -191,7 +193,7 @@ check_use(int names, char **name)
 			wrong_use("W6 starts servers: leave out --run, unset MOM_RUN, or add --selfserve");
 	}
 	if (names && is_own())
-		wrong_use("--count, --subscribers, --publishers, --durable and --latency describe a workload of your own: leave out %s", name[0]);
+		wrong_use("--count, --subscribers, --publishers, --topics, --durable and --latency describe a workload of your own: leave out %s", name[0]);
 	if (scale && !bench.selfserve)
 		wrong_use("scale starts servers: leave out --run, unset MOM_RUN, or add --selfserve");
 	if (scale && bench.size)
