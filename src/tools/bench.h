@@ -58,9 +58,10 @@ extern const char *const role_names[ROLES];
 struct cost { double user_us, system_us; uint64_t switches; };
 struct costs { struct cost of[ROLES]; };
 struct proc { pid_t pid; enum role role; uint64_t user_ticks, system_ticks, cpu_ns, switches; };
-struct snapshot { int count; struct proc proc[2048]; };
+struct snapshot { int count; struct proc proc[2048]; double at, machine_us; };      /* when; CPU time of the whole machine */
 void proc_snapshot(struct snapshot *s);                           /* of our servers; of none with --run */
 void proc_costs(const struct snapshot *before, const struct snapshot *after, struct costs *sum);
+double proc_elsewhere(const struct snapshot *before, const struct snapshot *after, const struct costs *ours);
 double proc_pss_kib(const struct snapshot *s);
 void cost_self(struct cost *c);                                   /* of this process so far */
 void cost_since(struct cost *c, const struct cost *before);       /* c: of this process since then */
@@ -97,6 +98,7 @@ struct outcome {
 	double value[VALUES], seconds;
 	uint64_t messages[VALUES];         /* what the costs of this value are divided by */
 	struct costs costs[VALUES];
+	double elsewhere;                  /* the part of the machine's CPU time that others took meanwhile: 0 to 1 */
 	struct tally tally;
 };
 /* What a load expects: of the first `sent` messages of a publisher so many are for subscriber s. */
@@ -153,6 +155,7 @@ int  calls_can(void);
 struct figure {
 	const char *workload, *variant, *unit;
 	double value[REPEAT_MAX], calls;   /* calls: system calls a message; below 0: not counted */
+	double elsewhere;                  /* sum over the runs */
 	int runs, has_costs;
 	uint64_t messages;                 /* that the costs belong to */
 	struct costs costs;

@@ -206,6 +206,7 @@ count_messages(const struct load *l, const struct board *b, struct outcome *o)
 	o->messages[0] = l->acked || l->subscribers == 0 ? acked : o->tally.got;
 	o->seconds = ended - began;
 	o->value[0] = (double)o->messages[0] / o->seconds;
+	o->messages[1] = acked;
 	o->value[1] = (double)acked / o->seconds;
 }
 
@@ -226,7 +227,7 @@ count_trips(struct board *b, struct outcome *o)
 	o->value[0] = b->trip_ns[n / 2] / 1e3;
 	o->value[1] = b->trip_ns[n * 99 / 100] / 1e3;
 	o->value[2] = b->trip_ns[n * 999 / 1000] / 1e3;
-	o->messages[0] = n;
+	o->messages[0] = o->messages[1] = o->messages[2] = n;
 	o->tally = b->subscriber[0].tally;
 	cost_add(&o->costs[0].of[ROLE_PUBLISHERS], &b->publisher[0].cost);
 	cost_add(&o->costs[0].of[ROLE_SUBSCRIBERS], &b->subscriber[0].cost);
@@ -273,6 +274,7 @@ run_once(const struct load *l, struct outcome *o, int64_t *calls)
 		count_trips(b, o);
 	else
 		count_messages(l, b, o);
+	o->elsewhere = proc_elsewhere(&before, &after, &o->costs[0]);
 	if (l->absent)
 		drain(l, b, o);
 	board_phase(b, PHASE_END);
@@ -288,6 +290,7 @@ add_outcome(struct figure *f, const struct outcome *o, int run, int value)
 	f->value[run] = o->value[value];
 	f->runs = run + 1;
 	f->messages += o->messages[value];
+	f->elsewhere += o->elsewhere;
 	for (int r = 0; r < ROLES; r++)
 		cost_add(&f->costs.of[r], &o->costs[value].of[r]);
 	tally_add(&f->tally, &o->tally);
@@ -355,7 +358,7 @@ load_figure(const struct load *l)
 		f[v].workload = l->workload;
 		f[v].variant = l->figure[v].variant;
 		f[v].unit = l->figure[v].unit;
-		f[v].has_costs = f[v].messages > 0;
+		f[v].has_costs = f[v].messages > 0 && (v == 0 || l->absent);
 		f[v].calls = v == 0 ? calls : -1;
 		report_figure(&f[v]);
 	}

@@ -22,7 +22,9 @@ say_missing() { missing="$missing$1
 build() {
 	[ -f "$PEERS_DIR/run.sh" ] || { say_missing "the bench of the others: no $PEERS_DIR/run.sh; PEERS_DIR names its folder"; return 1; }
 	mkdir "$work/peers" && cp -r "$PEERS_DIR/." "$work/peers/" && chmod -R u+w "$work/peers" || return 1
-	make -s -C "$work/peers" >"$work/build" 2>&1 || { say_missing "the bench of the others does not build: $(grep -i -m1 'error' "$work/build" || tail -1 "$work/build")"; return 1; }
+	make -s -C "$work/peers" >"$work/build" 2>&1 && return 0
+	say_missing "the bench of the others does not build: $(grep -i -m1 'error' "$work/build" || tail -1 "$work/build")"
+	return 1
 }
 
 # one peer: lines `peer workload variant median min max unit ...` in $work/others
@@ -48,8 +50,8 @@ if build; then
 	for peer in $PEERS; do measure "$peer"; done
 fi
 
-sed 's/^{"workload":"\([^"]*\)","variant":"\([^"]*\)","median":\([^,]*\),.*"unit":"\([^"]*\)".*/ours \1 \2 \3 - - \4/' "$work/ours" | cat - "$work/others" |
-awk 'function shown(v) { return sprintf(v < 10 ? "%.2f" : v < 100 ? "%.1f" : "%.0f", v) }
+sed 's/^{"workload":"\([^"]*\)","variant":"\([^"]*\)","median":\([^,]*\),.*"unit":"\([^"]*\)".*/ours \1 \2 \3 - - \4/' "$work/ours" |
+cat - "$work/others" | awk 'function shown(v) { return sprintf(v < 10 ? "%.2f" : v < 100 ? "%.1f" : "%.0f", v) }
 $1 == "ours" { n++; key[n] = $2 " " $3; value[n] = $4; unit[n] = $7; next }
 { sub(/-rss$/, "-pss", $3); got[$1, $2 " " $3] = $4; if (!($1 in seen)) { seen[$1]; peers++; name[peers] = $1 } }
 $8 != "lost=0" && $8 != "" { lossy[$1, $2 " " $3] = "!"; any = 1 }
@@ -64,7 +66,8 @@ END {
 			v = got[name[p], key[i]]
 			less = unit[i] ~ /^(us|ms|KiB)$/
 			if (v == "") printf " | %10s %7s", "-", "-"
-			else printf " | %10s %7s", shown(v + 0) lossy[name[p], key[i]], (v + 0 && value[i] + 0) ? sprintf("%.2f", less ? v / value[i] : value[i] / v) : "-"
+			else if (v + 0 == 0 || value[i] + 0 == 0) printf " | %10s %7s", shown(v + 0), "-"
+			else printf " | %10s %7.2f", shown(v + 0) lossy[name[p], key[i]], less ? v / value[i] : value[i] / v
 		}
 		print ""
 	}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 const char *const role_names[ROLES] = { "broker_server", "handler", "sender", "worker", "daemon", "requester", "responser", "forwarder", "other",
 	"publishers", "subscribers" };
@@ -96,9 +97,21 @@ look_at(struct proc *p, pid_t pid, const pid_t *roots, int n, const struct snaps
 	return 1;
 }
 
+static double
+machine_us(void)
+{
+	char text[512];
+	unsigned long long t[8] = { 0 };                 /* user nice system idle iowait irq softirq steal */
+	sscanf(read_text(text, sizeof text, "/proc/stat"), "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5],
+	    &t[6], &t[7]);
+	return (double)(t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) * 1e6 / (double)sysconf(_SC_CLK_TCK);
+}
+
 void
 proc_snapshot(struct snapshot *s)
 {
+	s->at = bench_now();
+	s->machine_us = machine_us();
 	pid_t roots[MACHINES_MAX + 1];
 	int n = servers_pids(roots, MACHINES_MAX + 1);
 	s->count = 0;
@@ -129,6 +142,16 @@ proc_costs(const struct snapshot *before, const struct snapshot *after, struct c
 		double us = (double)(p->cpu_ns - was->cpu_ns) / 1e3, part = user + system ? (double)user / (double)(user + system) : 0.5;
 		cost_add(&sum->of[p->role], &(struct cost){ us * part, us * (1 - part), p->switches - was->switches });
 	}
+}
+
+/* With servers that are not ours their time would count as somebody else's: 0. */
+double
+proc_elsewhere(const struct snapshot *before, const struct snapshot *after, const struct costs *ours)
+{
+	double busy = after->machine_us - before->machine_us, all = (after->at - before->at) * 1e6 * (double)sysconf(_SC_NPROCESSORS_ONLN);
+	for (int r = 0; r < ROLES; r++)
+		busy -= ours->of[r].user_us + ours->of[r].system_us;
+	return busy < 0 || after->count == 0 ? 0 : busy / all;
 }
 
 double

@@ -1,4 +1,5 @@
 /* bench_report - a part of mom_bench: a figure as a line of a table or as a JSON object; the progress line
+ * else%: the part of the machine's CPU time that others (processes, the kernel, the host) took: where it is much the rates say little.
  * The costs stand by message: by what the unit counts (a delivery, a publish that was acknowledged, a round trip). */
 #include "tools/bench.h"
 #include <stdarg.h>
@@ -63,6 +64,7 @@ json_costs(const struct figure *f)
 	double n = (double)f->messages;
 	printf(",\"switches_per_message\":%.6g,\"calls_per_message\":", (double)all.switches / n);
 	printf(f->calls < 0 ? "null" : "%.6g", f->calls);
+	printf(",\"cpu_elsewhere\":%.3f", f->elsewhere / f->runs);
 	printf(",\"cpu_us_per_message\":{\"all\":%.6g", us_of(f, &all));
 	for (int r = 0; r < ROLES; r++) {
 		const struct cost *c = &f->costs.of[r];
@@ -77,8 +79,9 @@ static void
 report_json(const struct figure *f)
 {
 	const struct tally *t = &f->tally;
-	printf("{\"workload\":\"%s\",\"variant\":\"%s\",\"median\":%.6g,\"min\":%.6g,\"max\":%.6g,\"unit\":\"%s\",\"runs\":%d,\"messages\":%llu", f->workload,
-	    f->variant, f->value[f->runs / 2], f->value[0], f->value[f->runs - 1], f->unit, f->runs, (unsigned long long)f->messages);
+	printf("{\"workload\":\"%s\",\"variant\":\"%s\"", f->workload, f->variant);
+	printf(",\"median\":%.6g,\"min\":%.6g,\"max\":%.6g,\"unit\":\"%s\",\"runs\":%d,\"messages\":%llu",
+	    f->value[f->runs / 2], f->value[0], f->value[f->runs - 1], f->unit, f->runs, (unsigned long long)f->messages);
 	printf(",\"lost\":%llu,\"doubled\":%llu,\"changed\":%llu,\"out_of_order\":%llu", (unsigned long long)t->lost, (unsigned long long)t->doubled,
 	    (unsigned long long)t->changed, (unsigned long long)t->disorder);
 	if (f->has_costs)
@@ -98,11 +101,11 @@ table_head(void)
 	static int done;
 	if (done++)
 		return;
-	printf("%-11s %-19s %9s %9s %9s %-12s us/message:%s", "workload", "variant", "median", "min", "max", "unit", "");
+	printf("%-11s %-19s %9s %9s %9s %-12s us/message:", "workload", "variant", "median", "min", "max", "unit");
 	for (int r = 0; r < ROLES; r++)
 		if (heads[r])
 			printf(" %6s", heads[r]);
-	printf("  switches%s\n", bench.syscalls ? "  calls" : "");
+	printf(" switches else%%%s\n", bench.syscalls ? "  calls" : "");
 }
 
 static void
@@ -123,7 +126,8 @@ report_table(const struct figure *f)
 			else if (heads[r])
 				printf(" %6s", "-");
 		}
-		table_number((double)all.switches / (double)f->messages, 9);
+		table_number((double)all.switches / (double)f->messages, 8);
+		printf(" %5.0f", f->elsewhere / f->runs * 100);
 		if (f->calls >= 0)
 			table_number(f->calls, 6);
 	}

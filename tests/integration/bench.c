@@ -125,8 +125,9 @@ TEST(wrong_use, "wrong use exits 100 before anything starts, with the cure")
 
 TEST(interrupted, "a signal ends its clients and servers and removes their folder")
 {
-	struct ran r = run_command("mkdir '%s' && TMPDIR='%s' MOM_RUN= '%s' W1 --seconds 60 & i=0; while [ ! -e '%s'/*/d0 ] && [ $i -lt 1000 ]; do i=$((i+1)); "
-	    "sleep 0.01; done; kill -TERM $!; wait $!", t_path("tmp"), t_path("tmp"), t_bin("mom_bench"), t_path("tmp"));
+	struct ran r = run_command("mkdir '%s' && TMPDIR='%s' MOM_RUN= '%s' W1 --seconds 60 & i=0; "
+	    "while [ ! -e '%s'/*/d0 ] && [ $i -lt 1000 ]; do i=$((i+1)); sleep 0.01; done; kill -TERM $!; wait $!",
+	    t_path("tmp"), t_path("tmp"), t_bin("mom_bench"), t_path("tmp"));
 	REQUIRE(r.status == 130 && strstr(r.err, "ended by signal 15"), "status %d: %s%s", r.status, r.out, r.err);
 	leaves_nothing();
 }
