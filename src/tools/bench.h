@@ -19,7 +19,7 @@ enum { PUBLISHERS_MAX = 64, SUBSCRIBERS_MAX = 1000, MACHINES_MAX = 64, REPEAT_MA
 
 /* What the command line said. */
 struct bench_options {
-	double seconds, most;
+	double seconds, most, least;
 	int repeat, json, selfserve, syscalls, big, durable, latency;
 	long size, count, subscribers, publishers, many, topics;       /* 0: not given */
 	int lose;                          /* the hidden fault that proves the judge: each publisher leaves one message out */

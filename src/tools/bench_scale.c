@@ -4,124 +4,110 @@
 #include <string.h>
 
 static const double point_s = 3;
-static const uint64_t gigabyte = 1000000000;
-
-static struct load
-point(const char *dimension, const char *unit, const char *format, double amount)
-{
-	struct load l = { .workload = dimension, .publishers = 1, .subscribers = 1, .machines = 1, .workers = 1, .topics = 1, .heard = 1, .parts = 1,
-		.size = 64, .seconds = bench.seconds > 0 ? bench.seconds : point_s };
-	snprintf(l.figure[0].variant, sizeof l.figure[0].variant, format, amount);
-	l.figure[0].unit = unit;
-	return l;
-}
-
-/* the costs are those of a delivery */
-static void
-deliveries_and_messages(struct load *l)
-{
-	snprintf(l->figure[1].variant, sizeof l->figure[1].variant, "%.20s published", l->figure[0].variant);
-	l->figure[1].unit = "msg/s";
-	load_figure(l);
-}
-
-static int
-is_wanted(double amount)
-{
-	return bench.most <= 0 || amount <= bench.most;
-}
+enum { AMOUNTS = 4, BACKLOG_SIZE = 1024, GIGABYTE = 1000000000 };
 
 static void
-subscribers(const char *name)
+name_figure(struct load *l, int value, double amount, const char *what, const char *unit)
 {
-	static const int counts[] = { 1, 10, 100, 1000 };
-	for (int i = 0; i < 4 && is_wanted(counts[i]); i++) {
-		struct load l = point(name, "deliveries/s", "%.0f", counts[i]);
-		l.subscribers = counts[i];
-		deliveries_and_messages(&l);
-	}
+	snprintf(l->figure[value].variant, sizeof l->figure[value].variant, "%.10g%s", amount, what);
+	l->figure[value].unit = unit;
 }
 
-/* one publisher on the first machine, a subscriber on each */
+/* The costs are those of a delivery. */
 static void
-machines(const char *name)
+subscribers(struct load *l, double amount)
 {
-	static const int counts[] = { 1, 5, 20 };
-	for (int i = 0; i < 3 && is_wanted(counts[i]); i++) {
-		struct load l = point(name, "deliveries/s", "%.0f", counts[i]);
-		l.machines = l.subscribers = counts[i];
-		deliveries_and_messages(&l);
-	}
+	l->subscribers = (int)amount;
+	name_figure(l, 0, amount, "", "deliveries/s");
+	name_figure(l, 1, amount, " published", "msg/s");
 }
 
-/* published to in turn, each at least once; the first ten of them have a subscriber */
+/* One publisher on the first machine, a subscriber on each. */
 static void
-published(const char *name)
+machines(struct load *l, double amount)
 {
-	static const int counts[] = { 1, 1000, 100000, 1000000 };
-	for (int i = 0; i < 4 && is_wanted(counts[i]); i++) {
-		struct load l = point(name, "publishes/s", "%.0f", counts[i]);
-		l.topics = l.least = (uint64_t)counts[i];
-		l.heard = counts[i] < 10 ? 1 : 10;
-		l.acked = 1;
-		load_figure(&l);
-	}
+	subscribers(l, amount);
+	l->machines = (int)amount;
 }
 
-/* Ten subscribers share the topics: a subscribe is on disk before it returns, one client alone would wait for each. At about 1000 a second
- * the last point takes minutes before its time begins. */
+/* Published to in turn, each at least once; the first ten of them have a subscriber. */
 static void
-subscribed(const char *name)
+published(struct load *l, double amount)
 {
-	static const int counts[] = { 1, 1000, 10000, 100000 };
-	for (int i = 0; i < 4 && is_wanted(counts[i]); i++) {
-		struct load l = point(name, "deliveries/s", "%.0f", counts[i]);
-		l.topics = l.heard = l.least = (uint64_t)counts[i];
-		l.subscribers = l.parts = counts[i] < 10 ? 1 : 10;
-		snprintf(l.figure[1].variant, sizeof l.figure[1].variant, "%.20s published", l.figure[0].variant);
-		snprintf(l.figure[2].variant, sizeof l.figure[2].variant, "%.20s subscribes", l.figure[0].variant);
-		l.figure[1].unit = "msg/s";
-		l.figure[2].unit = "subscribes/s";
-		load_figure(&l);
-	}
+	l->topics = l->least = (uint64_t)amount;
+	l->heard = amount < 10 ? 1 : 10;
+	l->acked = 1;
+	name_figure(l, 0, amount, "", "publishes/s");
 }
 
-/* messages of 1 KiB wait for a durable subscriber that is away; then more are published, then it comes and reads all */
+/* Ten subscribers share the topics: a subscribe is on disk before it returns, one client alone would wait for each. At some 700 a second the
+ * last point takes minutes before its time begins. */
 static void
-backlog(const char *name)
+subscribed(struct load *l, double amount)
 {
-	static const double counts[] = { 0, 0.1, 1, 10 };
-	for (int i = 0; i < (bench.big ? 4 : 3) && is_wanted(counts[i]); i++) {
-		struct load l = point(name, "publishes/s", "%g GB", counts[i]);
-		l.size = 1024;
-		l.subscribers = 0;
-		l.absent = l.acked = 1;
-		l.fill = (uint64_t)(counts[i] * (double)gigabyte) / l.size;
-		snprintf(l.figure[1].variant, sizeof l.figure[1].variant, "%g GB drained", counts[i]);
-		l.figure[1].unit = "deliveries/s";
-		load_figure(&l);
-	}
+	l->topics = l->heard = l->least = (uint64_t)amount;
+	l->subscribers = l->parts = amount < 10 ? 1 : 10;
+	name_figure(l, 0, amount, "", "deliveries/s");
+	name_figure(l, 1, amount, " published", "msg/s");
+	name_figure(l, 2, amount, " subscribes", "subscribes/s");
 }
 
-/* two publishers and two subscribers, a thousand topics: a topic belongs to one worker */
+/* So much waits for a durable subscriber that is away; then more is published, the time counts; then it comes and reads all. */
 static void
-workers(const char *name)
+backlog(struct load *l, double amount)
 {
-	static const int counts[] = { 1, 2, 4 };
-	for (int i = 0; i < 3 && is_wanted(counts[i]); i++) {
-		struct load l = point(name, "deliveries/s", "%.0f", counts[i]);
-		l.workers = counts[i];
-		l.topics = l.heard = (uint64_t)bench.many;
-		l.publishers = l.subscribers = l.parts = 2;
-		load_figure(&l);
-	}
+	l->size = BACKLOG_SIZE;
+	l->subscribers = 0;
+	l->absent = l->acked = 1;
+	l->fill = (uint64_t)(amount * GIGABYTE) / BACKLOG_SIZE;
+	name_figure(l, 0, amount, " GB", "publishes/s");
+	name_figure(l, 1, amount, " GB drained", "deliveries/s");
 }
 
-static const struct { const char *name; void (*run)(const char *name); } dimensions[] = {
-	{ "subscribers", subscribers }, { "machines", machines }, { "published", published }, { "subscribed", subscribed }, { "backlog", backlog },
-	{ "workers", workers },
+/* Two publishers and two subscribers, a thousand topics: a topic belongs to one worker. */
+static void
+workers(struct load *l, double amount)
+{
+	l->workers = (int)amount;
+	l->topics = l->heard = (uint64_t)bench.many;
+	l->publishers = l->subscribers = l->parts = 2;
+	name_figure(l, 0, amount, "", "deliveries/s");
+}
+
+static const struct dimension {
+	const char *name;
+	void (*set)(struct load *l, double amount);
+	int count;
+	double amount[AMOUNTS];
+} dimensions[] = {
+	{ "subscribers", subscribers, 4, { 1, 10, 100, 1000 } },
+	{ "machines",    machines,    3, { 1, 5, 20 } },
+	{ "published",   published,   4, { 1, 1000, 100000, 1000000 } },
+	{ "subscribed",  subscribed,  4, { 1, 1000, 10000, 100000 } },
+	{ "backlog",     backlog,     4, { 0, 0.1, 1, 10 } },
+	{ "workers",     workers,     3, { 1, 2, 4 } },
 };
 enum { DIMENSIONS = sizeof dimensions / sizeof *dimensions };
+
+static int
+is_wanted(const struct dimension *d, double amount)
+{
+	if (d->set == backlog && amount > 1 && !bench.big)
+		return 0;
+	return amount >= bench.least && (bench.most <= 0 || amount <= bench.most);
+}
+
+static void
+run_dimension(const struct dimension *d)
+{
+	for (int i = 0; i < d->count; i++) {
+		struct load l = { .workload = d->name, .publishers = 1, .subscribers = 1, .machines = 1, .workers = 1, .topics = 1, .heard = 1, .parts = 1,
+			.size = 64, .seconds = bench.seconds > 0 ? bench.seconds : point_s };
+		d->set(&l, d->amount[i]);
+		if (is_wanted(d, d->amount[i]))
+			load_figure(&l);
+	}
+}
 
 int
 scale_known(const char *name)
@@ -138,5 +124,5 @@ scale_run(const char *name)
 {
 	for (int i = 0; i < DIMENSIONS; i++)
 		if (name == NULL || strcmp(dimensions[i].name, name) == 0)
-			dimensions[i].run(dimensions[i].name);
+			run_dimension(&dimensions[i]);
 }

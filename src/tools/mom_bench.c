@@ -33,7 +33,8 @@ static const char help_text[] =
     "  --json            one object a figure                   --syscalls    count system calls too, by strace, in a further run\n"
     "  --run DIR         use the daemon of that run folder, not servers of its own (so does MOM_RUN; --selfserve: its own all the same)\n"
     "  --size BYTES      with W1, W2: this size alone          --many N      clients of W6, topics of W7 (1000)\n"
-    "  --most N          scale: no point above N               --big         scale backlog: 10 GB too\n"
+    "  --most N          scale: no point above N               --least N     nor below\n"
+    "  --big             scale backlog: 10 GB too\n"
     "  --count N         messages of each publisher, instead of --seconds\n"
     "  --latency         one message at a time                 --durable     on disk before the answer\n\n"
     "  mom_bench W1 W5                              two workloads\n"
@@ -150,6 +151,7 @@ take_flag(int flag, const char *text)
 	case 'm': bench.many = number("many", 1, 3000); break;
 	case 'T': bench.topics = number("topics", 1, 1000000); break;
 	case 'M': bench.most = real_number("most", 0.001, 1000000); break;
+	case 'L': bench.least = real_number("least", 0.001, 1000000); break;
 	case 'b': bench.big = 1; break;
 	case 'y': bench.syscalls = 1; break;
 	case 'h': fputs(help_text, stdout); exit(0);
@@ -162,8 +164,8 @@ parse(int argc, char **argv)
 {
 	static const struct option options[] = { { "run", 1, 0, 'r' }, { "size", 1, 0, 's' }, { "count", 1, 0, 'c' }, { "subscribers", 1, 0, 'S' },
 		{ "publishers", 1, 0, 'P' }, { "durable", 0, 0, 'd' }, { "latency", 0, 0, 'l' }, { "json", 0, 0, 'j' }, { "selfserve", 0, 0, 'f' },
-		{ "seconds", 1, 0, 't' }, { "repeat", 1, 0, 'n' }, { "many", 1, 0, 'm' }, { "topics", 1, 0, 'T' }, { "most", 1, 0, 'M' }, { "big", 0, 0, 'b' },
-		{ "syscalls", 0, 0, 'y' }, { "help", 0, 0, 'h' }, { 0 } };
+		{ "seconds", 1, 0, 't' }, { "repeat", 1, 0, 'n' }, { "many", 1, 0, 'm' }, { "topics", 1, 0, 'T' }, { "most", 1, 0, 'M' },
+		{ "least", 1, 0, 'L' }, { "big", 0, 0, 'b' }, { "syscalls", 0, 0, 'y' }, { "help", 0, 0, 'h' }, { 0 } };
 	opterr = 0;
 	int run_given = getenv("MOM_RUN") != NULL && *getenv("MOM_RUN");
 	for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
@@ -198,8 +200,8 @@ check_use(int names, char **name)
 		wrong_use("scale starts servers: leave out --run, unset MOM_RUN, or add --selfserve");
 	if (scale && bench.size)
 		wrong_use("--size is for W1, W2 or a workload of your own: leave it out");
-	if (!scale && (bench.most || bench.big))
-		wrong_use("--most and --big are for scale");
+	if (!scale && (bench.most > 0 || bench.least > 0 || bench.big))
+		wrong_use("--most, --least and --big are for scale: leave them out");
 }
 
 static void
