@@ -92,7 +92,8 @@ TEST(own, "a workload of one's own, by its flags; a table without --json")
 TEST(scale, "scale grows one thing at a time, as far as it is told")
 {
 	FIGURES("scale --most 5 machines subscribed", "1", "1 published", "5", "5 published", "1", "1 published", "1 subscribes");
-	FIGURES("scale --most 1 subscribers published workers", "1", "1 published", "1", "1");
+	FIGURES("scale --most 1 subscribers workers", "1", "1 published", "1");
+	FIGURES("scale --most 1000 published", "1", "1000");
 	FIGURES("scale --most 0.01 backlog", "0 GB", "0 GB drained");
 }
 
