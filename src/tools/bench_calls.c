@@ -16,6 +16,7 @@
 enum { TRACED_MAX = 256, ATTACH_MS = 10000 };
 
 static pid_t tracer;
+static int sees_all;               /* else its counts would be too low: there are none */
 
 int
 calls_can(void)
@@ -61,14 +62,17 @@ is_traced(pid_t pid)
 	return f == NULL || (at && atoi(at + 11) > 0);
 }
 
-static void
+/* 1 when it sees all of them */
+static int
 await_traced(const pid_t *pids, int n)
 {
 	double end = bench_now() + ATTACH_MS / 1e3;
-	for (int i = 0; i < n && bench_now() < end; i += is_traced(pids[i])) {
+	int i = 0;
+	for (; i < n && bench_now() < end; i += is_traced(pids[i])) {
 		bench_look();
 		bench_nap(2000);
 	}
+	return i == n;
 }
 
 void
@@ -78,6 +82,9 @@ calls_begin(void)
 	static const char *argv[2 * TRACED_MAX + 8] = { "strace", "-c", "-f", "-q", "-o", path };
 	pid_t pids[TRACED_MAX];
 	int n = traced_pids(pids), argc = 6;
+	sees_all = 0;
+	if (n == TRACED_MAX)
+		return;
 	counts_path(path, sizeof path);
 	for (int i = 0; i < n; i++) {
 		snprintf(text[i], sizeof text[i], "%d", (int)pids[i]);
@@ -93,7 +100,7 @@ calls_begin(void)
 		execvp("strace", (char *const *)(uintptr_t)argv);
 		_exit(BENCH_START);
 	}
-	await_traced(pids, n);
+	sees_all = await_traced(pids, n);
 }
 
 /* The line of the sum: % time, seconds, usecs/call, calls, [errors,] total. -1 where there is none. */
@@ -102,9 +109,12 @@ calls_end(void)
 {
 	char path[PATH_MAX], line[256];
 	long long calls = -1, n;
+	if (tracer <= 0)
+		return -1;
 	kill(tracer, SIGINT);
 	while (waitpid(tracer, NULL, 0) < 0 && errno == EINTR)
 		;
+	tracer = 0;
 	counts_path(path, sizeof path);
 	FILE *f = fopen(path, "r");
 	while (f && fgets(line, sizeof line, f))
@@ -112,5 +122,5 @@ calls_end(void)
 			calls = n;
 	if (f)
 		fclose(f);
-	return calls;
+	return sees_all ? calls : -1;
 }
