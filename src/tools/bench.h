@@ -170,4 +170,5 @@ void bench_nap(long us);
 void bench_look(void);                                            /* ends the bench where a signal asked for it */
 void bench_die(int status, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
 void bench_check(int r, int id, const char *what);                /* of a mom_ call */
+void bench_flush(int id);                                         /* all that this client published is acknowledged */
 #endif

@@ -57,7 +57,7 @@ hold_many(const struct load *l, struct board *b, int number)
 		load_topic(b->run, (uint64_t)i, topic);
 		bench_check(mom_publish(id[0], topic, "", 0, MOM_FAST | MOM_ASYNC), id[0], "publish");
 	}
-	bench_check(mom_flush(id[0], WAIT_MS), id[0], "flush");
+	bench_flush(id[0]);
 	atomic_store(&idle->reached, STEP_TOPICS);
 	board_wait(b, PHASE_GO);
 	for (long i = 0; i < l->count; i++) {

@@ -28,7 +28,7 @@ player_open(struct player *p, const struct load *l, struct board *b, int asks)
 static void __attribute__((noreturn))
 player_end(struct player *p)
 {
-	bench_check(mom_flush(p->id, ANSWER_MS), p->id, "flush");
+	bench_flush(p->id);
 	bench_check(mom_destroy(p->id), -1, "destroy");
 	_exit(0);
 }
@@ -43,7 +43,7 @@ ping_answer(const struct load *l, struct board *b, int number)
 	cost_self(&p.before);
 	while (atomic_load(&b->phase) < PHASE_END) {
 		int r = mom_receive(p.id, &m, LOOK_MS);
-		if (r == MOM_ETIMEDOUT)
+		if (r == MOM_ETIMEDOUT || r == MOM_EINTR)          /* strace's arrival interrupts */
 			continue;
 		bench_check(r, p.id, "receive");
 		bench_check(mom_publish(p.id, p.out, m.data, m.len, p.flags), p.id, "publish");
@@ -81,6 +81,16 @@ ask(struct player *p, const struct load *l, unsigned char *payload, const struct
 	stamp_put(payload, l->size, stamp);
 }
 
+static void
+await_answer(struct player *p, struct mom_message *m)
+{
+	int r;
+	do
+		r = mom_receive(p->id, m, ANSWER_MS);
+	while (r == MOM_EINTR);
+	bench_check(r, p->id, "receive");
+}
+
 void
 ping_ask(const struct load *l, struct board *b, int number)
 {
@@ -100,7 +110,7 @@ ping_ask(const struct load *l, struct board *b, int number)
 		double asked = bench_now();
 		stamp_put(payload, l->size, &stamp);
 		ask(&p, l, payload, &stamp);
-		bench_check(mom_receive(p.id, &m, ANSWER_MS), p.id, "receive");
+		await_answer(&p, &m);
 		ended = bench_now();
 		b->trip_ns[b->trips++] = (uint32_t)((ended - asked) * 1e9);
 		compare(&tally, &m, payload, l->size);

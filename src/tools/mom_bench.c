@@ -92,6 +92,16 @@ bench_check(int r, int id, const char *what)
 		bench_die(BENCH_START, "%s: %s", what, mom_error_text(id));
 }
 
+void
+bench_flush(int id)
+{
+	int r;
+	do
+		r = mom_flush(id, 60000);
+	while (r == MOM_EINTR);
+	bench_check(r, id, "flush");
+}
+
 static void
 on_signal(int number)
 {
