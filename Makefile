@@ -22,7 +22,8 @@ BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/b
 DAEMON_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/mom_daemon.c %/mom_requester.c %/mom_responser.c %/mom_forwarder.c,$(wildcard src/daemon/*.c)))
 WORKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/worker.c,$(wildcard src/worker/*.c)))
 SERVERS = broker_server broker_handler broker_sender worker mom_daemon mom_requester mom_responser mom_forwarder
-TOOLS   = $(patsubst src/tools/%.c,%,$(wildcard src/tools/*.c))
+TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_%,$(wildcard src/tools/*.c)))
+BENCH_PARTS = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/bench_*.c))     # of mom_bench
 
 all: $(addprefix $(BIN)/,$(SERVERS) $(TOOLS)) $(LIB)
 
@@ -39,6 +40,7 @@ $(BIN)/worker: $(OBJ)/worker/worker.o $(WORKER_SHARED) $(OBJ)/libcommon.a
 $(BIN)/mom_daemon $(BIN)/mom_requester $(BIN)/mom_responser $(BIN)/mom_forwarder: $(BIN)/%: $(OBJ)/daemon/%.o $(DAEMON_SHARED) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+$(BIN)/mom_bench: $(BENCH_PARTS)
 $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
@@ -95,8 +97,10 @@ model:                       ## the models of tests/models, searched to their la
 sim:                         ## the simulator, all roles in one process: SEEDS=n (200000) of them from FIRST on; SEED=n: that one, with a trace
 	@$(MAKE) --no-print-directory VARIANT=sim sim-programs
 	@build/sim/simulate $(if $(SEED),--trace $(SEED) 1,--twice $(or $(FIRST),1) $(or $(SEEDS),200000))
-bench: all                   ## messages a second, one publisher to one subscriber, each checked
-	@$(BIN)/mom_bench --selfserve
+bench: all                   ## the workloads W1 to W8, each message checked; W="W1 W5": some; PEERS=1: beside other brokers, by the bench in PEERS_DIR
+	@$(if $(PEERS),BIN=$(BIN) PEERS="$(PEERS)" PEERS_DIR="$(or $(PEERS_DIR),../shared/peers)" W="$(W)" sh src/tools/bench_peers.sh,$(BIN)/mom_bench --selfserve $(W))
+bench-scale: all             ## what a message costs as subscribers, machines, topics, backlog and workers grow; some minutes
+	@$(BIN)/mom_bench --selfserve scale
 bench-recovery: all $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper  ## how soon all is served again: a worker killed, 1 GB in store; and the disk while 20 GB pass a sleeper
 	@LONG=1 JOBS=1 BIN=$(BIN) sh tests/run.sh $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper
 
