@@ -122,22 +122,18 @@ box_cut(struct slot *v, const char *why)
 	slots_wake(&f.slots, v, ASLEEP_FOR_ANY);
 }
 
-/* 1: there is room again */
+/* 1: there is room again, and the record is in it */
 static int
 box_wait(struct slot *v, const char *record)
 {
 	struct box *b = v->own;
-	int64_t now = clock_us(), began = now;
-	f.patience_us += (now - f.patience_at) / PATIENCE_SHARE;
-	f.patience_us = f.patience_us < PATIENCE_US ? f.patience_us : PATIENCE_US;
+	int64_t until = clock_us() + b->patience_us;
 	boxes_publish();
-	while (ring_used(&b->out) > v->ring / 2 && now - began < f.patience_us) {
+	while (ring_used(&b->out) > v->ring / 2 && clock_us() < until)
 		usleep(PATIENCE_STEP_US);
-		now = clock_us();
-	}
-	f.patience_us -= now - began;
-	f.patience_at = now;
-	return box_put(v, record);
+	int done = box_put(v, record);
+	b->patience_us = !done ? b->patience_us / PATIENCE_CUT : b->patience_us < PATIENCE_US / 2 ? b->patience_us * 2 : PATIENCE_US;
+	return done;
 }
 
 /* 0; -1: there is no room in the spool for what lies in its mail box, so nothing can be put behind that */
@@ -346,6 +342,7 @@ box_scan(struct slot *v)
 	memcpy(b->routed, b->boxed, sizeof b->routed);
 	b->next = f.spool.end;
 	b->tick_head = b->out.head;
+	b->patience_us = PATIENCE_US;
 }
 
 /* Set once: what is stored later was not handed out before. */

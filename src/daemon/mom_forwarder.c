@@ -258,6 +258,7 @@ tick_boxes(void)
 		if (v->state == SLOT_LIVE && box_shadow(v, b->tick_head) < 0)
 			f.unsafe = 1;
 		b->tick_head = b->out.head;
+		b->patience_us += b->patience_us < PATIENCE_US ? PATIENCE_TICK_US : 0;
 		for (uint32_t k = 0; k < SHARDS_MAX; k++)
 			if (f.seen[k] && atomic_load(&v->segment->seen[k]) != f.seen[k])
 				atomic_store(&v->segment->seen[k], f.seen[k]);
