@@ -150,7 +150,7 @@ static inline struct ring *daemon_unit_ring(struct daemon_unit *u, uint32_t slot
 
 enum { NOTICE_MACHINE_EXPIRED = 1, NOTICE_NAME_EXPIRED = 2 };   /* a durable client begins anew: it, or its machine, was away for too long */
 
-enum { ASLEEP_FOR_MAIL = 1, ASLEEP_FOR_ANSWERS = 2, ASLEEP_FOR_ANY = 3 };
+enum { ASLEEP_FOR_MAIL = 1, ASLEEP_FOR_ANSWERS = 2, ASLEEP_FOR_ROOM = 4, ASLEEP_FOR_ANY = 7 };    /* ROOM: for an answer, to `enough` or of another kind */
 
 struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };   /* mail of that topic up to that offset is dropped */
 
@@ -170,7 +170,7 @@ struct client_segment {
 	word32   cuts;                                    /* forwarder: how often it ended all subscriptions, for too large a backlog */
 	word64   cut[SHARDS_MAX];                         /* forwarder: ... which were those made below */
 	_Alignas(64) word32 asleep;                       /* libmom: ASLEEP_FOR_*: post the semaphore after such a change */
-	word32   hungry;                                  /* libmom: wants more from the spool */
+	word32   enough_shard; word64 enough;             /* libmom: once this is acknowledged, half of a full ring is free */
 	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
 	struct bell mail_bell;                            /* libmom -> forwarder */
 	_Alignas(64) word64 next[SHARDS_MAX];             /* libmom: the number of the next request */

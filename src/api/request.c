@@ -119,6 +119,24 @@ requests_look(struct handle *h)
 	}
 }
 
+/* The answer that frees half of the ring: to sleep for less would cost more wake-ups than messages are sent. */
+static void
+say_enough(struct handle *h)
+{
+	struct client_segment *c = h->segment;
+	const struct ring *ring = h->out.ring;
+	uint64_t half = h->tail + (h->out.head - h->tail) / 2;
+	for (uint64_t at = h->tail; at < half && h->out.head - at <= h->ring;) {
+		const char *p = ring->bytes + at % h->ring;
+		uint32_t len = get_u32(p);
+		if (len && get_u16(p + 14) < SHARDS_MAX && get_u64(p + 40) > atomic_load(&c->answer[get_u16(p + 14)].acked)) {
+			atomic_store_explicit(&c->enough_shard, get_u16(p + 14), memory_order_relaxed);
+			atomic_store_explicit(&c->enough, get_u64(p + 40), memory_order_relaxed);
+		}
+		at += len ? record_stride(len) : h->ring - at % h->ring;
+	}
+}
+
 struct room { uint32_t stride; void *at; };
 
 static void *
@@ -140,6 +158,8 @@ has_room(struct handle *h, const void *with)
 	requests_trim(h);
 	if (room->at == NULL)
 		room->at = reserve(h, room->stride);
+	if (room->at == NULL)
+		say_enough(h);
 	return room->at != NULL;
 }
 
@@ -152,7 +172,7 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 	if (atomic_load_explicit(&c->poisoned, memory_order_relaxed))
 		return handle_poisoned(h);
 	struct room room = { record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + ask->len), NULL };
-	int e = handle_wait(h, has_room, &room, deadline, ASLEEP_FOR_ANSWERS);
+	int e = handle_wait(h, has_room, &room, deadline, ASLEEP_FOR_ROOM);
 	if (e == MOM_ETIMEDOUT)
 		return handle_fail(h, e, "no room for it in time: %ld bytes wait for the broker's answer; this request was not sent", (long)(h->out.head - h->tail));
 	if (e)

@@ -9,6 +9,7 @@
 #include "broker/control.h"
 #include "common/child.h"
 #include "common/fdio.h"
+#include "common/idling.h"
 #include "common/log.h"
 #include "common/net.h"
 #include "common/topic.h"
@@ -268,7 +269,7 @@ main(void)
 	handshake();
 	for (;;) {
 		size_t n = h.room - h.have < BATCH ? h.room - h.have : BATCH;
-		ssize_t r = fdio_read(h.socket, h.buffer + h.have, n);
+		ssize_t r = idling_read(h.socket, h.buffer + h.have, n);
 		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
 			log_info("%s: the machine closed its connection", h.peer);
 			return 0;

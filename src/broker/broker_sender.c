@@ -9,6 +9,7 @@
 #include "broker/stream.h"
 #include "common/child.h"
 #include "common/fdio.h"
+#include "common/idling.h"
 #include "common/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -35,11 +36,13 @@ static struct {
 	uint32_t answers;
 	char out[OUT_BYTES];                  /* small frames go out together, with the deliveries behind them where those are few */
 	size_t have;
+	uint64_t moved;                       /* bytes to the socket, and of the log that was passed over */
 } s;
 
 static void
 write_bytes(const void *bytes, size_t n)
 {
+	s.moved += n;
 	if (n == 0 || fdio_write_full(s.socket, bytes, n) == 0)
 		return;
 	if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
@@ -198,8 +201,10 @@ stream_look(uint32_t shard, int on_tick)
 		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir, s.unit->message_max, start - 1, head) < 0)
 			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s", name, strerror(errno));
 	}
+	uint64_t at = st->at;
 	if (st->sent == st->have && stream_read(st, head, atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
 		log_damage(shard, st->at);
+	s.moved += st->at - at;
 	if (on_tick)
 		stream_tell_place(st);
 	return stream_send(st);
@@ -221,14 +226,21 @@ end_machine(uint32_t why)
 	log_fatal(EXIT_USAGE, "the machine was refused (see the worker's line): its connection is ended");
 }
 
-static int
-round_of_work(void)
+static void
+bells_clear(void)
 {
-	int more = 0, on_tick = atomic_load(&s.table->ticks) != s.ticks;
 	for (uint32_t i = 0; i < s.shards; i++)
 		bell_clear(&s.unit->by_shard[i].bell);
 	bell_clear(&s.unit->credit_bell);
 	bell_clear(&s.unit->time_bell);
+}
+
+/* 1: there was something */
+static int
+round_of_work(void)
+{
+	int more = 0, on_tick = atomic_load(&s.table->ticks) != s.ticks;
+	uint64_t moved = s.moved;
 	for (uint32_t i = 0; i < s.shards; i++) {
 		if (atomic_load(&s.unit->by_shard[i].broken))
 			end_machine(atomic_load(&s.unit->by_shard[i].broken));
@@ -244,7 +256,7 @@ round_of_work(void)
 			send_frame(&(struct record){ .type = REC_PING }, NULL, 0);
 	}
 	out_flush();
-	return more;
+	return more || moved != s.moved;
 }
 
 int
@@ -267,10 +279,15 @@ main(void)
 	for (uint32_t i = 0; i < s.shards; i++)
 		if ((s.answered[i] = calloc(s.slots, sizeof **s.answered)) == NULL)
 			log_fatal(EXIT_SYSTEM, "no memory for %u clients", s.slots);
-	for (;;) {
-		while (round_of_work())
-			;
-		if (ipcq_wait(atomic_load(&s.conn->queue)) < 0 && errno != EINTR)
+	for (struct idling l = { 0 };;) {
+		if (round_of_work()) {
+			l.looks = 0;
+			continue;
+		}
+		if (idling_on(&l))
+			continue;
+		bells_clear();
+		if (!round_of_work() && ipcq_wait(atomic_load(&s.conn->queue)) < 0 && errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: the connection is made anew", strerror(errno));
 	}
 }

@@ -84,6 +84,7 @@ struct slot *box_of_largest_backlog(void);
 void box_deliver(struct slot *v, const char *record, const struct record *r);  /* into the box, or the slot is noted in f.chosen: spool it */
 int  box_deliver_run(struct slot *v, const char *from, size_t bytes, uint16_t shard, uint64_t first, uint64_t last);  /* all of it into the box; 0: not so simple */
 void boxes_refill(void);                           /* from the spool, those with room */
+void boxes_bells_clear(void);
 void boxes_publish(void);                          /* show what was put, wake the clients */
 int  box_away(struct slot *v, uint32_t i);         /* all that is not acknowledged is in the spool from here on; -1: no room */
 void box_risk(struct slot *v);                     /* what a client may have had before a power cut took what it said of its mail */

@@ -297,13 +297,18 @@ boxes_refill(void)
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];
 		struct box *b = v->own;
-		if (b == NULL || v->state != SLOT_LIVE)
-			continue;
-		bell_clear(&v->segment->mail_bell);
-		if (!b->behind || ring_used(&b->out) > v->ring / 2)
+		if (b == NULL || v->state != SLOT_LIVE || !b->behind || ring_used(&b->out) > v->ring / 2)
 			continue;
 		box_refill(v);
 	}
+}
+
+void
+boxes_bells_clear(void)
+{
+	for (uint32_t i = 0; i < f.slots.used; i++)
+		if (f.slots.slot[i].own && f.slots.slot[i].state == SLOT_LIVE)
+			bell_clear(&f.slots.slot[i].segment->mail_bell);
 }
 
 /* ---- clients come, go away, come back ---- */

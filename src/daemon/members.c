@@ -242,7 +242,6 @@ member_reset_mail(struct client_segment *c, uint64_t bytes)
 		atomic_store(&c->handed[k], atomic_load(&c->acked[k]));
 	}
 	atomic_store(&c->asleep, 0);
-	atomic_store(&c->hungry, 0);
 	atomic_store(&c->goodbye, 0);
 }
 

@@ -8,6 +8,7 @@
  * ON CRASH    mom_daemon ends requester and responser and makes the unit anew; what was on its way comes again, what was
  *             routed is known from the mail boxes and the spool */
 #include "common/child.h"
+#include "common/idling.h"
 #include "common/log.h"
 #include "daemon/forwarder.h"
 #include <errno.h>
@@ -303,14 +304,23 @@ on_tick(void)
 	tick_prune();
 }
 
-static int
-round_of_work(void)
+static void
+bells_clear(void)
 {
 	bell_clear(&f.unit->forwarder_time);
 	bell_clear(&f.ring->bell);
 	slots_look(&f.slots, box_on_slot);
+	boxes_bells_clear();
+}
+
+/* not 0: there was something */
+static int
+round_of_work(void)
+{
+	slots_look(&f.slots, box_on_slot);
 	int more = drain();
 	boxes_refill();
+	more += f.fed_count > 0;
 	boxes_publish();
 	on_tick();
 	if (f.to_pack)
@@ -341,10 +351,15 @@ main(void)
 	f.ticks = atomic_load(&f.table->ticks);
 	slots_init(&f.slots, f.table, f.unit, UNIT_FORWARDER);
 	spool_recover();
-	for (;;) {
-		while (round_of_work())
-			;
-		if (ipcq_wait(atomic_load(&f.table->deliver_queue)) < 0 && errno != EINTR)
+	for (struct idling l = { 0 };;) {
+		if (round_of_work()) {
+			l.looks = 0;
+			continue;
+		}
+		if (idling_on(&l))
+			continue;
+		bells_clear();
+		if (!round_of_work() && ipcq_wait(atomic_load(&f.table->deliver_queue)) < 0 && errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
 	}
 }

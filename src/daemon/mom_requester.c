@@ -8,6 +8,7 @@
  * ON CRASH    mom_daemon ends responser and forwarder, connects anew: rings are sent again from their tails */
 #include "common/child.h"
 #include "common/fdio.h"
+#include "common/idling.h"
 #include "common/log.h"
 #include "common/topic.h"
 #include "daemon/slots.h"
@@ -38,6 +39,7 @@ static struct {
 	int socket, notify;
 	char *out;
 	size_t have, room;
+	uint64_t moved;                       /* bytes to the socket */
 } q;
 
 static void
@@ -45,6 +47,7 @@ out_flush(void)
 {
 	if (q.have == 0)
 		return;
+	q.moved += q.have;
 	if (fdio_write_full(q.socket, q.out, q.have) < 0) {
 		if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
 			exit(0);
@@ -306,10 +309,9 @@ notes_look(int on_tick)
 	}
 }
 
-static int
-round_of_work(void)
+static void
+bells_clear(void)
 {
-	int more = 0, on_tick = atomic_load(&q.table->ticks) != q.ticks;
 	bell_clear(&q.unit->credit_bell);
 	bell_clear(&q.unit->taken_bell);
 	bell_clear(&q.unit->requester_time);
@@ -317,6 +319,15 @@ round_of_work(void)
 	for (uint32_t i = 0; i < q.slots.used; i++)
 		if (q.slots.slot[i].segment)
 			bell_clear(&client_requests(q.slots.slot[i].segment)->bell);
+}
+
+/* 1: there was something */
+static int
+round_of_work(void)
+{
+	int more = 0, on_tick = atomic_load(&q.table->ticks) != q.ticks;
+	uint64_t moved = q.moved;
+	slots_look(&q.slots, on_slot);
 	for (uint32_t i = 0; i < q.slots.used; i++)
 		more |= feed_look(i);
 	notes_look(on_tick);
@@ -327,7 +338,7 @@ round_of_work(void)
 			out_note(REC_PING, 0, q.token_told = token);
 	}
 	out_flush();
-	return more;
+	return more || moved != q.moved;
 }
 
 int
@@ -353,10 +364,15 @@ main(void)
 	slots_look(&q.slots, on_slot);
 	for (uint32_t k = 0; k < q.shards; k++)
 		send_alive(k);
-	for (;;) {
-		while (round_of_work())
-			;
-		if (ipcq_wait(atomic_load(&q.table->request_queue)) < 0 && errno != EINTR)
+	for (struct idling l = { 0 };;) {
+		if (round_of_work()) {
+			l.looks = 0;
+			continue;
+		}
+		if (idling_on(&l))
+			continue;
+		bells_clear();
+		if (!round_of_work() && ipcq_wait(atomic_load(&q.table->request_queue)) < 0 && errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
 	}
 }

@@ -8,6 +8,7 @@
  * ON CRASH    mom_daemon ends requester and forwarder and connects anew; what was on its way comes again */
 #include "common/child.h"
 #include "common/fdio.h"
+#include "common/idling.h"
 #include "common/log.h"
 #include "daemon/slots.h"
 #include <errno.h>
@@ -68,7 +69,8 @@ on_answer(const struct answer *a)
 	default:
 		bad_broker("an answer of no kind");
 	}
-	slots_wake(&p.slots, v, ASLEEP_FOR_ANSWERS);
+	int room = a->kind != ANSWER_ACKED || (a->shard == atomic_load(&v->segment->enough_shard) && a->number >= atomic_load(&v->segment->enough));
+	slots_wake(&p.slots, v, ASLEEP_FOR_ANSWERS | (room ? ASLEEP_FOR_ROOM : 0));
 	if (v->state == SLOT_DYING)
 		p.ring_requester = 1;
 }
@@ -181,7 +183,7 @@ main(void)
 	slots_init(&p.slots, p.table, p.unit, UNIT_RESPONSER);
 	for (;;) {
 		size_t n = p.room - p.have < BATCH ? p.room - p.have : BATCH;
-		ssize_t r = fdio_read(p.socket, p.buffer + p.have, n);
+		ssize_t r = idling_read(p.socket, p.buffer + p.have, n);
 		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
 			log_info("the broker closed the connection");
 			return 0;

@@ -9,6 +9,7 @@
 #include "common/child.h"
 #include "common/clock.h"
 #include "common/fdio.h"
+#include "common/idling.h"
 #include "common/log.h"
 #include "common/topic.h"
 #include "worker/checkpoint.h"
@@ -95,16 +96,22 @@ tell(struct conn *c, uint32_t index)
 	c->answered = 0;
 }
 
-static int
-round_of_work(void)
+static void
+bells_clear(void)
 {
-	int n = 0;
 	bell_clear(&w.words->time_bell);
-	w.now_us = clock_wall_us();
 	worker_conns_look();
 	for (uint32_t i = 0; i < w.conns_seen; i++)
 		if (w.conns[i].live)
 			bell_clear(&w.conns[i].ring->bell);
+}
+
+static int
+round_of_work(void)
+{
+	int n = 0;
+	w.now_us = clock_wall_us();
+	worker_conns_look();
 	for (uint32_t i = 0; i < w.conns_seen; i++)
 		if (w.conns[i].live)
 			n += drain(&w.conns[i]);
@@ -290,12 +297,17 @@ main(void)
 		log_fatal(EXIT_SYSTEM, "no memory for %u connections", w.table->capacity);
 	recover();
 	w.ticks = atomic_load(&w.table->ticks);
-	while (!atomic_load(&w.table->stopping)) {
+	for (struct idling l = { 0 }; !atomic_load(&w.table->stopping);) {
 		int more = round_of_work() > 0;
 		on_tick();
-		if (more || w.to_pack)
+		if (more || w.to_pack) {
+			l.looks = 0;
 			continue;
-		if (ipcq_wait(atomic_load(&w.words->queue)) < 0 && errno != EINTR)
+		}
+		if (idling_on(&l))
+			continue;
+		bells_clear();
+		if (round_of_work() == 0 && !atomic_load(&w.table->stopping) && ipcq_wait(atomic_load(&w.words->queue)) < 0 && errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "msgrcv(queue of shard %d): %s: it is made anew", place.index, strerror(errno));
 	}
 	round_of_work();

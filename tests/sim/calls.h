@@ -3,6 +3,7 @@
 #define SIM_CALLS_H
 #include <dirent.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/msg.h>
@@ -111,5 +112,7 @@ int sim_shmctl(int id, int command, struct shmid_ds *ds);
 /* clock.c */
 int sim_clock_gettime(clockid_t clock, struct timespec *t);
 int sim_usleep(useconds_t us);
+int sim_sched_yield(void);
+int sim_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *cores);
 ssize_t sim_getrandom(void *bytes, size_t n, unsigned flags);
 #endif

@@ -14,6 +14,24 @@ sim_clock_gettime(clockid_t clock, struct timespec *t)
 }
 
 int
+sim_sched_yield(void)
+{
+	sim_enter("sched_yield");
+	return (int)sim_back(0);
+}
+
+int
+sim_sched_getaffinity(pid_t pid, size_t n, cpu_set_t *cores)
+{
+	sim_enter("sched_getaffinity");
+	(void)pid;
+	memset(cores, 0, n);
+	CPU_SET(0, cores);
+	CPU_SET(1, cores);
+	return (int)sim_back(0);
+}
+
+int
 sim_usleep(useconds_t us)
 {
 	sim_enter("usleep");
