@@ -16,7 +16,7 @@ struct handle {
 	struct client_segment *segment;
 	uint64_t ring;                /* bytes of each of its two rings */
 	struct ring_writer out;
-	uint64_t tail;                /* of the request ring */
+	uint64_t tail, tail_lap;      /* of the request ring */
 	uint64_t trimmed_at;          /* its head, when the tail was last moved */
 	struct ring_reader mail;      /* at: the next message to look at */
 	uint64_t mail_tail;           /* below: freed */

@@ -75,9 +75,11 @@ mail_free(struct handle *h)
 {
 	struct client_segment *c = h->segment;
 	struct ring *ring = client_mail(c, h->ring);
-	uint64_t before = h->mail_tail;
+	uint64_t before = h->mail_tail, lap = 0;
+	if (h->handed == 0)
+		h->mail_tail = h->mail.at;             /* all that was looked at is acknowledged */
 	while (h->mail_tail != h->mail.at && h->mail.at - h->mail_tail <= h->ring) {
-		uint64_t at = h->mail_tail % h->ring, there = h->mail.at - h->mail_tail;
+		uint64_t at = ring_place(h->mail_tail, h->ring, &lap), there = h->mail.at - h->mail_tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p), shard = get_u16(p + 14);
 		if (len == 0 && h->ring - at <= there) {

@@ -14,7 +14,7 @@ requests_trim(struct handle *h)
 	struct client_segment *c = h->segment;
 	struct ring *ring = h->out.ring;
 	while (h->tail != h->out.head && h->out.head - h->tail <= h->ring) {
-		uint64_t at = h->tail % h->ring, there = h->out.head - h->tail;
+		uint64_t at = ring_place(h->tail, h->ring, &h->tail_lap), there = h->out.head - h->tail;
 		const char *p = ring->bytes + at;
 		uint32_t len = get_u32(p);
 		if (len == 0 && h->ring - at <= there) {
@@ -158,8 +158,8 @@ has_room(struct handle *h, const void *with)
 	requests_trim(h);
 	if (room->at == NULL)
 		room->at = reserve(h, room->stride);
-	if (room->at == NULL)
-		say_enough(h);
+	if (room->at == NULL && atomic_load_explicit(&h->segment->asleep, memory_order_relaxed))
+		say_enough(h);                         /* the last look before it sleeps */
 	return room->at != NULL;
 }
 

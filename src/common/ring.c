@@ -4,21 +4,14 @@
 void
 ring_writer_init(struct ring_writer *w, struct ring *ring, uint64_t size, uint64_t window)
 {
-	*w = (struct ring_writer){ ring, size, window, atomic_load(&ring->head), atomic_load(&ring->tail) };
-}
-
-uint64_t
-ring_used(struct ring_writer *w)
-{
-	w->tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);
-	return w->head - w->tail;
+	*w = (struct ring_writer){ .ring = ring, .size = size, .window = window, .head = atomic_load(&ring->head), .tail = atomic_load(&ring->tail) };
 }
 
 /* A pad is published on its own, so that a reader can release it while the frame behind it still waits for room. */
 static void
-ring_pad(struct ring_writer *w, uint64_t left)
+ring_pad(struct ring_writer *w, uint64_t place, uint64_t left)
 {
-	put_u32(w->ring->bytes + w->head % w->size, 0);
+	put_u32(w->ring->bytes + place, 0);
 	w->head += left;
 	ring_publish(w);
 }
@@ -27,26 +20,26 @@ ring_pad(struct ring_writer *w, uint64_t left)
 static void *
 ring_try(struct ring_writer *w, uint32_t stride)
 {
-	uint64_t used = w->head - w->tail, at = w->head % w->size, left = w->size - at;
+	uint64_t used = w->head - w->tail, place = ring_place(w->head, w->size, &w->lap), left = w->size - place;
 	if (used > w->size || (w->head & 7) != 0)
 		return NULL;                     /* the other side wrote nonsense: to us it is full */
 	uint64_t behind = w->window > stride ? w->window : stride;
-	if (at >= RING_EARLY && used + left + behind <= w->size) {
-		ring_pad(w, left);
+	if (place >= RING_EARLY && used + left + behind <= w->size) {
+		ring_pad(w, place, left);
 		return w->ring->bytes;
 	}
 	if (stride <= left)
-		return used + stride <= w->size ? w->ring->bytes + at : NULL;
+		return used + stride <= w->size ? w->ring->bytes + place : NULL;
 	if (used + left + stride > w->size && used != 0)
 		return NULL;
 	if (used + left > w->size)
 		return NULL;
-	ring_pad(w, left);
+	ring_pad(w, place, left);
 	return ring_used(w) + stride <= w->size ? w->ring->bytes : NULL;
 }
 
 void *
-ring_reserve(struct ring_writer *w, uint32_t stride)
+ring_reserve_slowly(struct ring_writer *w, uint32_t stride)
 {
 	void *at = ring_try(w, stride);
 	uint64_t seen = w->tail;
@@ -56,33 +49,19 @@ ring_reserve(struct ring_writer *w, uint32_t stride)
 }
 
 void
-ring_advance(struct ring_writer *w, uint32_t stride)
-{
-	w->head += stride;
-}
-
-void
-ring_publish(struct ring_writer *w)
-{
-	atomic_store_explicit(&w->ring->head, w->head, memory_order_release);
-	w->tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);      /* once a batch, so that early wraps are found */
-}
-
-void
 ring_reader_init(struct ring_reader *r, const struct ring *ring, uint64_t size, uint64_t at)
 {
-	*r = (struct ring_reader){ ring, size, at, at };
+	*r = (struct ring_reader){ .ring = ring, .size = size, .at = at, .head = at };
 }
 
-/* The next record's length and place, past pads; 0: none, or *broken. Each word is read once. */
-static uint32_t
-ring_look(struct ring_reader *r, const char **p, uint64_t *limit, int *broken)
+uint32_t
+ring_look_slowly(struct ring_reader *r, const char **p, uint64_t *limit, int *broken)
 {
 	*broken = 0;
 	if (r->at == r->head)
 		r->head = atomic_load_explicit(&r->ring->head, memory_order_acquire);
 	while (r->at != r->head) {
-		uint64_t there = r->head - r->at, place = r->at % r->size, left = r->size - place;
+		uint64_t there = r->head - r->at, place = ring_place(r->at, r->size, &r->lap), left = r->size - place;
 		if (there > r->size || there < 8 || (r->at & 7) != 0)
 			break;
 		*p = r->ring->bytes + place;
@@ -100,24 +79,6 @@ ring_look(struct ring_reader *r, const char **p, uint64_t *limit, int *broken)
 	}
 	*broken = r->at != r->head;
 	return 0;
-}
-
-const void *
-ring_next(struct ring_reader *r, int *broken)
-{
-	const char *p;
-	uint64_t limit;
-	uint32_t len = ring_look(r, &p, &limit, broken);
-	if (len == 0)
-		return NULL;
-	/* that no NUL is inside of the topic its writer has seen to; to us it is only text that ends */
-	uint16_t topic_len = get_u16(p + 12);
-	if (!record_header_is_sound(p, limit) || (topic_len && p[RECORD_HEADER + topic_len] != '\0')) {
-		*broken = 1;
-		return NULL;
-	}
-	r->at += record_stride(len);
-	return p;
 }
 
 const void *

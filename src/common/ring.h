@@ -18,24 +18,96 @@ struct ring_writer {
 	uint64_t size, window;   /* window: bytes that must still fit behind an early wrap */
 	uint64_t head;           /* ahead of ring->head by what is not published yet */
 	uint64_t tail;           /* as last seen: looking costs a cache line that the reader owns */
+	uint64_t lap;            /* where the ring's bytes begin, as a counter */
 };
 
 struct ring_reader {
 	const struct ring *ring;
 	uint64_t size, at;       /* at: ahead of ring->tail by what is not released yet */
 	uint64_t head;           /* as last seen */
+	uint64_t lap;
 };
 
+/* The counter's place in the ring. Sizes are no powers of two: it divides once a lap. */
+static inline uint64_t
+ring_place(uint64_t at, uint64_t size, uint64_t *lap)
+{
+	if (at - *lap >= size)
+		*lap = at - at % size;
+	return at - *lap;
+}
+
 void ring_writer_init(struct ring_writer *w, struct ring *ring, uint64_t size, uint64_t window);
+void *ring_reserve_slowly(struct ring_writer *w, uint32_t stride);
+
+static inline void
+ring_advance(struct ring_writer *w, uint32_t stride)
+{
+	w->head += stride;
+}
+
+static inline void
+ring_publish(struct ring_writer *w)
+{
+	atomic_store_explicit(&w->ring->head, w->head, memory_order_release);
+	w->tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);      /* once a batch, so that early wraps are found */
+}
+
+static inline uint64_t
+ring_used(struct ring_writer *w)
+{
+	w->tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);
+	return w->head - w->tail;
+}
+
 /* Room for one record of that stride, contiguous, or NULL: full. ring_advance takes it, ring_publish shows it to the reader. */
-void *ring_reserve(struct ring_writer *w, uint32_t stride);
-void ring_advance(struct ring_writer *w, uint32_t stride);
-void ring_publish(struct ring_writer *w);
-uint64_t ring_used(struct ring_writer *w);
+static inline void *
+ring_reserve(struct ring_writer *w, uint32_t stride)
+{
+	uint64_t place = ring_place(w->head, w->size, &w->lap);
+	if (place + stride <= w->size && place < RING_EARLY && w->head - w->tail + stride <= w->size && (w->head & 7) == 0)
+		return w->ring->bytes + place;
+	return ring_reserve_slowly(w, stride);
+}
 
 void ring_reader_init(struct ring_reader *r, const struct ring *ring, uint64_t size, uint64_t at);
+/* The next record's length and place, past pads; 0: none, or *broken. Each word is read once. */
+uint32_t ring_look_slowly(struct ring_reader *r, const char **p, uint64_t *limit, int *broken);
+
+static inline uint32_t
+ring_look(struct ring_reader *r, const char **p, uint64_t *limit, int *broken)
+{
+	uint64_t there = r->head - r->at, place = ring_place(r->at, r->size, &r->lap), left = r->size - place;
+	*limit = left < there ? left : there;
+	*p = r->ring->bytes + place;
+	if (there >= RECORD_HEADER && there <= r->size && (r->at & 7) == 0) {
+		uint32_t len = get_u32(*p);
+		*broken = 0;
+		if (len >= RECORD_HEADER && len <= RECORD_MOST(MESSAGE_LIMIT) && record_stride(len) <= *limit)
+			return len;
+	}
+	return ring_look_slowly(r, p, limit, broken);
+}
+
 /* The next record below head in place (sound by its lengths), or NULL: none; or NULL and *broken: garbage. */
-const void *ring_next(struct ring_reader *r, int *broken);
+static inline const void *
+ring_next(struct ring_reader *r, int *broken)
+{
+	const char *p;
+	uint64_t limit;
+	uint32_t len = ring_look(r, &p, &limit, broken);
+	if (len == 0)
+		return NULL;
+	/* that no NUL is inside of the topic its writer has seen to; to us it is only text that ends */
+	uint16_t topic_len = get_u16(p + 12);
+	if (!record_header_is_sound(p, limit) || (topic_len && p[RECORD_HEADER + topic_len] != '\0')) {
+		*broken = 1;
+		return NULL;
+	}
+	r->at += record_stride(len);
+	return p;
+}
+
 /* The same where the other side may write at any moment: the record is copied into buffer (room bytes: one that is larger is garbage), then the copy is checked. */
 const void *ring_copy(struct ring_reader *r, void *buffer, uint64_t room, int *broken);
 #endif

@@ -20,7 +20,7 @@
 enum { TURN_BYTES = 128 * 1024 };             /* of one client before the next has its turn */
 
 struct feed {
-	uint64_t at;                           /* position in the ring */
+	uint64_t at, lap;                      /* position in the ring */
 	uint64_t last[SHARDS_MAX];             /* number of the last frame seen, a shard */
 	uint64_t sent[SHARDS_MAX];             /* ... and of the last one sent on this connection */
 	uint32_t owner;
@@ -160,7 +160,7 @@ feed_jump(struct feed *f, uint64_t at)
 static enum step
 feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const struct ring *ring)
 {
-	uint64_t place = f->at % v->ring, left = v->ring - place, there = head - f->at;
+	uint64_t place = ring_place(f->at, v->ring, &f->lap), left = v->ring - place, there = head - f->at;
 	struct record r;
 	if (there > v->ring || (f->at & 7) || there < 8) {
 		poison(v, i, "its counters");
