@@ -12,7 +12,9 @@ enum {
 	BATCH             = 256 * 1024,         /* bytes a process gathers before it writes: the read and write size of sockets and logs */
 
 	SHARDS_MAX        = 64,                 /* workers of a broker: more than any machine's disks and cores can use */
-	IDLING_LOOKS      = 10,                 /* looks before a process sleeps, some 5 us: see common/idling.h; 3 give less, 50 cost more */
+	IDLING_LEAST      = 10,                 /* looks before a process sleeps, some 5 us; see common/idling.h ... */
+	IDLING_MOST       = 300,                /* ... up to 150 us: a round over the network or to the disk and back ... */
+	IDLING_US         = 200,                /* ... while the sleeps between were shorter than this */
 	QUEUE_DRAIN       = 1024,               /* tickets taken before looking at the rings: bounds the time between looks */
 	HELLO_MAX         = 256,                /* bytes a stranger may make us read before the handshake is done */
 	HANDSHAKE_MS      = 3000,               /* a peer that takes longer is dropped */

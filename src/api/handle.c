@@ -139,7 +139,7 @@ int
 handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, unsigned how)
 {
 	int r = 0;
-	struct idling l = { 0 };
+	h->idling.looks = 0;
 	while (!done(h, with)) {
 		if (deadline == DEADLINE_DEFAULT)
 			deadline = handle_deadline(h->timeout_ms);
@@ -147,7 +147,7 @@ handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, 
 			return handle_poisoned(h);
 		if (how & WAIT_INTERRUPTIBLE && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
-		if (idling_on(&l))
+		if (idling_on(&h->idling))
 			continue;
 		atomic_store(&h->segment->asleep, how & ASLEEP_FOR_ANY);
 		atomic_thread_fence(memory_order_seq_cst);

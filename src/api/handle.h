@@ -1,6 +1,7 @@
 /* What a handle is inside libmom. One thread at a time uses it; other processes only see its segment. */
 #ifndef HANDLE_H
 #define HANDLE_H
+#include "common/idling.h"
 #include "common/topic.h"
 #include <mom.h>
 #include <mom/ipc.h>
@@ -23,6 +24,7 @@ struct handle {
 	uint64_t handed;              /* bit a shard: handed out and not acknowledged */
 	uint32_t shards;
 	struct topic_memo topic;
+	struct idling idling;
 	long timeout_ms, window;
 	int manual_ack;
 	_Atomic int woken;

@@ -29,6 +29,7 @@ static struct {
 	struct ring_writer out[SHARDS_MAX];
 	int fed[SHARDS_MAX];
 	struct topic_memo topic;
+	struct idling idling;
 	int socket, control;
 	char peer[80];
 	char *buffer;
@@ -269,7 +270,7 @@ main(void)
 	handshake();
 	for (;;) {
 		size_t n = h.room - h.have < BATCH ? h.room - h.have : BATCH;
-		ssize_t r = idling_read(h.socket, h.buffer + h.have, n);
+		ssize_t r = idling_read(&h.idling, h.socket, h.buffer + h.have, n);
 		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
 			log_info("%s: the machine closed its connection", h.peer);
 			return 0;

@@ -20,6 +20,7 @@ static struct {
 	struct machine_table *table;
 	struct daemon_unit *unit;
 	struct slots slots;
+	struct idling idling;
 	struct ring_writer out;
 	uint32_t shards;
 	int socket, fed, ring_requester;
@@ -183,7 +184,7 @@ main(void)
 	slots_init(&p.slots, p.table, p.unit, UNIT_RESPONSER);
 	for (;;) {
 		size_t n = p.room - p.have < BATCH ? p.room - p.have : BATCH;
-		ssize_t r = idling_read(p.socket, p.buffer + p.have, n);
+		ssize_t r = idling_read(&p.idling, p.socket, p.buffer + p.have, n);
 		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
 			log_info("the broker closed the connection");
 			return 0;
