@@ -26,6 +26,7 @@ struct seglog {
 	uint64_t end;                   /* where the next record goes */
 	uint64_t written, synced, marked;
 	uint64_t kicked;                /* up to here the kernel was asked to write pages back: a sync finds little left to do */
+	uint64_t prepared;              /* up to here the file's blocks were written once: to sync those again takes no change of the file system's own data */
 	unsigned spares;                /* files spare-N.new that are the next segments */
 	uint64_t segment_bytes, total;  /* total: of all files */
 	uint32_t record_most;

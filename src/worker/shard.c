@@ -134,6 +134,8 @@ shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t sin
 	struct subscription *sub = shard_memory(sizeof *sub);
 	*sub = (struct subscription){ c, t, since, flags & REC_F_NO_ECHO, c->subscriptions, t->subscriptions };
 	c->subscriptions = t->subscriptions = sub;
+	c->subscribed++;
+	t->subscribers++;
 	topic_interest(t, c->machine, 1);
 	if (c->machine->subscriptions++ == 0 && c->machine->place < since)
 		c->machine->place = since;             /* what lies before was not for this machine */
@@ -150,6 +152,9 @@ shard_unsubscribe(struct shard *s, struct subscription *sub)
 	for (p = &sub->topic->subscriptions; *p != sub; p = &(*p)->next_of_topic)
 		;
 	*p = sub->next_of_topic;
+	sub->client->subscribed--;
+	sub->topic->subscribers--;
+	sub->client->view.listed = sub->topic->view.listed = 0;
 	topic_interest(sub->topic, sub->client->machine, -1);
 	sub->client->machine->subscriptions--;
 	shard_mark(s, sub->client, sub->topic);

@@ -33,6 +33,9 @@ struct subscription {
 	struct subscription *next_of_client, *next_of_topic;
 };
 
+/* The file that shows a client's topics or a topic's subscribers. New ones are appended: written whole each time, many would take for ever. */
+struct view { size_t listed; uint64_t bytes; };      /* so many of them are in it; 0: it is written anew */
+
 struct client {
 	uint64_t id, last;            /* last: number of the last request that was taken */
 	uint64_t result_number, result_value;
@@ -40,7 +43,9 @@ struct client {
 	uint64_t refused_first;       /* the first that was refused since the last that was taken: a gap from here on is no loss */
 	int durable;
 	struct machine *machine;
-	struct subscription *subscriptions;
+	struct subscription *subscriptions;   /* the newest first */
+	size_t subscribed;
+	struct view view;
 	int gone;                     /* destroyed: freed once it is answered and its view removed */
 	int dirty;                    /* its view is to be written */
 	struct client *next_dirty;
@@ -57,7 +62,9 @@ struct topic {
 	char *name;
 	uint16_t len;
 	int kept;                     /* made with the store: stays without subscribers */
-	struct subscription *subscriptions;
+	struct subscription *subscriptions;   /* the newest first */
+	size_t subscribers;
+	struct view view;
 	struct interest *machines;
 	size_t machine_count;
 	uint64_t waiting, newest;     /* bytes of messages that may still wait for a subscriber; offset behind the newest */

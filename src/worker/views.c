@@ -48,29 +48,35 @@ views_drop_topic(struct shard *s, char *path)
 	return 0;
 }
 
+/* text: those of `now` that the file does not have yet */
 static int
-views_write(int dir, const char *name, char *text, size_t n)
+views_write(int dir, const char *name, struct view *v, size_t now, const char *text, size_t n)
 {
-	return fdio_replace(dir, name, text, n, 0);
+	int fd = v->listed ? fdio_open_at(dir, name, O_WRONLY, 0) : -1;
+	int bad = v->listed ? fd < 0 || fdio_pwrite_full(fd, text, n, v->bytes) < 0 : fdio_replace(dir, name, text, n, 0) < 0;
+	v->bytes = v->listed ? v->bytes + n : n;
+	v->listed = bad ? 0 : now;
+	fdio_close(&fd);
+	return bad ? -1 : 0;
 }
 
 static int
 views_topic(struct shard *s, struct topic *t)
 {
 	char path[TOPIC_PATH_MAX], *text = NULL;
-	size_t n = 0;
+	size_t n = 0, left = t->subscribers - t->view.listed;
 	topic_path(t->name, t->len, path);
 	if (t->subscriptions == NULL && !t->kept)
 		return views_drop_topic(s, path);
 	FILE *f = open_memstream(&text, &n);
 	if (f == NULL)
 		return -1;
-	for (struct subscription *sub = t->subscriptions; sub; sub = sub->next_of_topic)
+	for (struct subscription *sub = t->subscriptions; sub && left > 0; sub = sub->next_of_topic, left--)
 		fprintf(f, "%016llx %u %016llx %s\n", (unsigned long long)sub->client->id, sub->client->machine->serial,
 		    (unsigned long long)sub->since, sub->flags & REC_F_NO_ECHO ? "no-echo" : "-");
 	fclose(f);
 	int fd = views_open_folder(s, path, 1);
-	int bad = fd < 0 ? -1 : views_write(fd, "subscribers", text, n);
+	int bad = fd < 0 ? -1 : views_write(fd, "subscribers", &t->view, t->subscribers, text, n);
 	fdio_close(&fd);
 	free(text);
 	return bad;
@@ -80,17 +86,17 @@ static int
 views_client(struct shard *s, struct client *c)
 {
 	char name[40], *text = NULL;
-	size_t n = 0;
+	size_t n = 0, left = c->subscribed - c->view.listed;
 	snprintf(name, sizeof name, "sub/%016llx", (unsigned long long)c->id);
 	if (c->gone || c->subscriptions == NULL)
 		return unlinkat(s->dir, name, 0) < 0 && errno != ENOENT ? -1 : 0;
 	FILE *f = open_memstream(&text, &n);
 	if (f == NULL)
 		return -1;
-	for (struct subscription *sub = c->subscriptions; sub; sub = sub->next_of_client)
+	for (struct subscription *sub = c->subscriptions; sub && left > 0; sub = sub->next_of_client, left--)
 		fprintf(f, "%s\n", sub->topic->name);
 	fclose(f);
-	int bad = views_write(s->dir, name, text, n);
+	int bad = views_write(s->dir, name, &c->view, c->subscribed, text, n);
 	free(text);
 	return bad;
 }
@@ -132,12 +138,16 @@ views_rebuild(struct shard *s)
 	if (views_remove_tree(s->dir, "topics") < 0 || views_remove_tree(s->dir, "sub") < 0 || mkdirat(s->dir, "topics", 0700) < 0 ||
 	    mkdirat(s->dir, "sub", 0700) < 0)
 		return -1;
-	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;)
+	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;) {
+		t->view.listed = 0;
 		if ((t->kept || t->subscriptions) && views_topic(s, t) < 0)
 			return -1;
+	}
 	at = 0;
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;)
+	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;) {
+		c->view.listed = 0;
 		if (views_client(s, c) < 0)
 			return -1;
+	}
 	return 0;
 }

@@ -36,6 +36,7 @@ int role_main(void);
 #define main        role_main
 #define child_begin edge_begin
 #define fdio_read   edge_read
+#include "common/idling.h"
 #define idling_read(l, fd, bytes, n) ((void)(l), edge_read(fd, bytes, n))
 #include "daemon/mom_responser.c"
 #include "daemon/slots.c"

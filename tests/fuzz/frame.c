@@ -77,6 +77,7 @@ int role_main(void);
 #define main          role_main
 #define child_begin   edge_begin
 #define fdio_read     edge_read
+#include "common/idling.h"
 #define idling_read(l, fd, bytes, n) ((void)(l), edge_read(fd, bytes, n))
 #define fdio_write_full edge_write
 #define poll          edge_poll

@@ -479,3 +479,100 @@ TEST(swept, "a file that was being made when its maker died does not stay for ev
 	REQUIRE(faccessat(dir, "log-0000000000000abc.new", F_OK, 0) < 0, "it is still there");
 	seglog_close(&l);
 }
+
+static int
+spares(int dir)
+{
+	int n = 0;
+	char name[32];
+	for (int i = 0; i < 8; i++) {
+		snprintf(name, sizeof name, "spare-%d.new", i);
+		n += faccessat(dir, name, F_OK, 0) == 0;
+	}
+	return n;
+}
+
+/* messages of 64 KiB until the log has rolled so many times */
+static uint64_t
+fill(struct seglog *l, uint64_t number, int segments)
+{
+	for (uint64_t base = l->base; segments > 0;) {
+		append(l, ++number, 64 * 1024);
+		REQUIRE(seglog_flush(l) == 0, "flush");
+		segments -= l->base != base;
+		base = l->base;
+	}
+	return number;
+}
+
+static ino_t
+inode(int dir, uint64_t base)
+{
+	char name[32];
+	struct stat st = { 0 };
+	snprintf(name, sizeof name, "log-%016llx", (unsigned long long)base);
+	REQUIRE(fstatat(dir, name, &st, 0) == 0, "stat(%s)", name);
+	return st.st_ino;
+}
+
+TEST(spares, "a segment's file is used again: after a kill all of its new records are there and nothing of what it held before; no spare stays")
+{
+	struct seglog l;
+	int dir = folder();
+	reopen(&l, dir);
+	ino_t first = inode(dir, l.base);
+	uint64_t number = fill(&l, 0, 5);
+	seglog_prune(&l, l.base);
+	REQUIRE(spares(dir) == 3 && l.count == 1, "%d spares, %zu segments", spares(dir), l.count);
+	number = fill(&l, number, 3);
+	REQUIRE(spares(dir) == 0 && inode(dir, l.base) == first, "the files were not used again");
+	uint64_t from = l.base;
+	seglog_prune(&l, from);
+	int had = spares(dir);
+	uint64_t last = append(&l, ++number, 10);
+	REQUIRE(had > 0 && seglog_flush(&l) == 0, "flush");
+	close(l.fd);                                   /* killed */
+	struct seen s = { .last = number - 2 };        /* the message that began the last segment, and the small one */
+	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, from, see, &s) == 0, "open");
+	REQUIRE(s.last == number && s.offset == last && s.count == 2, "%llu records, the last %llu at %llx", (unsigned long long)s.count,
+	    (unsigned long long)s.last, (unsigned long long)s.offset);
+	REQUIRE(spares(dir) == 0 && faccessat(dir, "corrupt", F_OK, 0) < 0, "a spare stays, or something was taken for damage");
+	number = fill(&l, number, 3);
+	seglog_prune(&l, l.base);
+	REQUIRE(spares(dir) == 3, "%d spares", spares(dir));
+	seglog_drop_spares(&l);
+	REQUIRE(spares(dir) == 0, "%d spares", spares(dir));
+	seglog_close(&l);
+}
+
+TEST(spare_under_reader, "a reader in a segment whose file is used again is told that it is gone: no damage, and nothing of what is there now")
+{
+	struct seglog l;
+	struct seglog_cursor c;
+	static char bytes[1 << 20];
+	int dir = folder();
+	reopen(&l, dir);
+	uint64_t begin = l.base, number = fill(&l, 0, 2);
+	REQUIRE(seglog_seek(&c, dir, begin) >= 0 && seglog_read(&c, bytes, sizeof bytes, l.end) > 0, "read");
+	uint64_t at = c.at;
+	seglog_prune(&l, l.base);
+	fill(&l, number, 3);                           /* until what it stands at is overwritten */
+	REQUIRE(seglog_read(&c, bytes, sizeof bytes, l.end) < 0 && errno == ESTALE, "it read on: %s", strerror(errno));
+	REQUIRE(c.at == at, "it moved on");
+	seglog_leave(&c);
+	seglog_close(&l);
+}
+
+TEST(linked, "the file of a segment that somebody else has a link to is not used again")
+{
+	struct seglog l;
+	int dir = folder();
+	char name[32];
+	reopen(&l, dir);
+	snprintf(name, sizeof name, "log-%016llx", (unsigned long long)l.base);
+	REQUIRE(linkat(dir, name, dir, "kept", 0) == 0, "link");
+	fill(&l, 0, 1);
+	seglog_prune(&l, l.base);
+	REQUIRE(spares(dir) == 0, "it became a spare");
+	seglog_close(&l);
+}
