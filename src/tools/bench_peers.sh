@@ -3,7 +3,7 @@
 #
 #   PEERS      1: each broker that is installed (some minutes); or names: "redis nats"
 #   PEERS_DIR  the folder of their bench (run.sh, README.md); it is copied, never written to
-#   W          workloads ("W1 W5"); all without it         SECS, REPS  a run's length (1), runs of which the median counts (3)
+#   W          workloads ("W1 W5"); all without it         SECS, REPS  a run's length (1); rounds (3), in each of which all take their turn: medians
 # Exit 0 when ours ran, whatever is missing of the others: the lines below the table say what.
 BIN=${BIN:-bin} PEERS_DIR=${PEERS_DIR:-../shared/peers} SECS=${SECS:-1} REPS=${REPS:-3}
 loads=${W:-W1 W2 W3 W4 W5 W6 W7 W8}
@@ -16,8 +16,8 @@ trap 'exit 130' INT TERM HUP
 program_of() {
 	case $1 in nats) echo nats-server ;; redis) echo redis-server ;; rabbitmq) echo rabbitmq-server ;; mosquitto | beanstalkd) echo "$1" ;; esac
 }
-say_missing() { missing="$missing$1
-"; }
+say_missing() { case $missing in *"$1"*) ;; *) missing="$missing$1
+" ;; esac; }
 
 build() {
 	[ -f "$PEERS_DIR/run.sh" ] || { say_missing "the bench of the others: no $PEERS_DIR/run.sh; PEERS_DIR names its folder"; return 1; }
@@ -35,25 +35,32 @@ measure() {
 		return
 	fi
 	[ -t 2 ] && echo "$1 ..." >&2
-	TMP=$work REPS=$REPS SECS=$SECS "$work/peers/run.sh" "$1" $loads >"$work/one" 2>"$work/err"
+	TMP=$work REPS=1 SECS=$SECS "$work/peers/run.sh" "$1" $loads >"$work/one" 2>"$work/err"
 	[ -s "$work/one" ] || say_missing "$1: $(tail -1 "$work/err")"
 	cat "$work/one" >>"$work/others"
 	case " $loads " in *" W3 "*) ;; *) return ;; esac
-	TMP=$work REPS=$REPS SECS=$SECS taskset -c 0 "$work/peers/run.sh" "$1" W3 2>/dev/null | sed 's/\( rtt-[^ ]*\)/\1-1core/' >>"$work/others"
+	TMP=$work REPS=1 SECS=$SECS taskset -c 0 "$work/peers/run.sh" "$1" W3 2>/dev/null | sed 's/\( rtt-[^ ]*\)/\1-1core/' >>"$work/others"
 }
 
 : >"$work/others"
 # shellcheck disable=SC2086
-"$BIN/mom_bench" --selfserve --json --seconds "$SECS" --repeat "$REPS" $loads >"$work/ours" || exit $?
 [ "$PEERS" = 1 ] && PEERS="mosquitto nats redis beanstalkd rabbitmq"
-if build; then
+build || PEERS=
+round=0
+while [ $((round += 1)) -le "$REPS" ]; do
+	"$BIN/mom_bench" --selfserve --json --seconds "$SECS" --repeat 1 $loads >>"$work/ours" || exit $?
 	for peer in $PEERS; do measure "$peer"; done
-fi
+done
 
 sed 's/^{"workload":"\([^"]*\)","variant":"\([^"]*\)","median":\([^,]*\),.*"unit":"\([^"]*\)".*/ours \1 \2 \3 - - \4/' "$work/ours" |
 cat - "$work/others" | awk 'function shown(v) { return sprintf(v < 10 ? "%.2f" : v < 100 ? "%.1f" : "%.0f", v) }
-$1 == "ours" { n++; key[n] = $2 " " $3; value[n] = $4; unit[n] = $7; next }
-{ sub(/-rss$/, "-pss", $3); got[$1, $2 " " $3] = $4; if (!($1 in seen)) { seen[$1]; peers++; name[peers] = $1 } }
+function median(list,   v, c, i, j, t) {
+	c = split(list, v, " ")
+	for (i = 1; i <= c; i++) for (j = i + 1; j <= c; j++) if (v[j] + 0 < v[i] + 0) { t = v[i]; v[i] = v[j]; v[j] = t }
+	return c ? v[int((c + 1) / 2)] : ""
+}
+$1 == "ours" { k = $2 " " $3; if (!(k in ours)) { n++; key[n] = k; unit[n] = $7 } ours[k] = ours[k] " " $4; next }
+{ sub(/-rss$/, "-pss", $3); got[$1, $2 " " $3] = got[$1, $2 " " $3] " " $4; if (!($1 in seen)) { seen[$1]; peers++; name[peers] = $1 } }
 $8 != "lost=0" && $8 != "" { lossy[$1, $2 " " $3] = "!"; any = 1 }
 END {
 	printf "%-4s %-20s %-12s %10s", "", "", "unit", "ours"
@@ -61,9 +68,10 @@ END {
 	print ""
 	for (i = 1; i <= n; i++) {
 		split(key[i], part, " ")
+		value[i] = median(ours[key[i]])
 		printf "%-4s %-20s %-12s %10s", part[1], part[2], unit[i], shown(value[i])
 		for (p = 1; p <= peers; p++) {
-			v = got[name[p], key[i]]
+			v = median(got[name[p], key[i]])
 			less = unit[i] ~ /^(us|ms|KiB)$/
 			if (v == "") printf " | %10s %7s", "-", "-"
 			else if (v + 0 == 0 || value[i] + 0 == 0) printf " | %10s %7s", shown(v + 0), "-"
