@@ -52,7 +52,7 @@ seglog_head_put(unsigned char bytes[SEGLOG_HEADER], const struct seglog_head *he
 /* ---- files that are used again: their blocks are on the disk and their pages in memory, so that they are written several times faster
  * than new ones. By their names a start after a crash removes them. ---- */
 
-enum { SPARES_MOST = 3, PREPARE_BYTES = 512 * 1024 };
+enum { SPARES_MOST = 3, PREPARE_BYTES = 256 * 1024 };
 
 static void
 spare_name(char *name, unsigned i)
@@ -167,7 +167,7 @@ seglog_flush(struct seglog *l)
 static int
 seglog_prepare(struct seglog *l)
 {
-	static const char zeros[PREPARE_BYTES];
+	static char zeros[PREPARE_BYTES];               /* never written: takes no memory */
 	uint64_t at = l->prepared > l->written ? l->prepared : l->written, place = at - l->base + SEGLOG_HEADER;
 	if (l->written <= l->prepared || l->written - l->synced > PREPARE_BYTES / 16 || place + sizeof zeros > l->segment_bytes)
 		return 0;

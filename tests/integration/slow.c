@@ -1,4 +1,5 @@
 /* slow - item 13: who stops reading, floods, or stops altogether harms only itself; item 14: many at once */
+#include <lib/disk.h>
 #include <lib/load.h>
 #include <lib/proc.h>
 #include <lib/t.h>
@@ -37,6 +38,26 @@ TEST(stopped_reader, "a subscriber stopped by SIGSTOP with 60 MB due does not ho
 	load_expect(stopped, count);
 	load_finish(stopped);
 	load_finish(quick);
+}
+
+TEST(quick_reader, "who reads on is waited for: of a stream faster than its subscribers most never goes through the machine's spool")
+{
+	enum { COUNT = 120000 };
+	up();
+	struct load *a = subscriber_start(&one, "stream", PAYLOAD_KIB), *b = subscriber_start(&one, "stream", PAYLOAD_KIB);
+	struct load *mouth = publisher_start(&one, 1, "stream", COUNT, PAYLOAD_KIB, MOM_ASYNC | MOM_FAST);
+	uint64_t most = 0;
+	while (a->got < COUNT || b->got < COUNT) {
+		uint64_t now = disk_used(one.store, "log-");
+		most = now > most ? now : most;
+	}
+	load_finish(mouth);
+	load_expect(a, COUNT);
+	load_expect(b, COUNT);
+	load_finish(a);
+	load_finish(b);
+	t_remark("the spool took at most %llu KiB, with its 16 MiB segments, for 2 x %d KiB", (unsigned long long)most / 1024, COUNT);
+	REQUIRE(most < COUNT * 1024ull / 2, "the spool took %llu bytes", (unsigned long long)most);
 }
 
 TEST(flood, "a client that floods with messages of 1 MiB does not stop another's traffic, nor does one that was stopped in the middle of flooding")
