@@ -231,7 +231,7 @@ drain(void)
 		atomic_store_explicit(&f.ring->tail, f.in.at, memory_order_release);
 		atomic_store(&f.unit->taken, f.taken);
 	}
-	if (f.taken - f.taken_rung >= CREDIT_STEP(f.unit->message_max)) {
+	if (f.taken - f.taken_rung >= CREDIT_STEP(f.unit->message_max) / 2) {       /* half: the requester waits for the other half, not in step with this */
 		f.taken_rung = f.taken;
 		if (f.taken - f.taken_placed >= PLACE_BYTES) {
 			f.taken_placed = f.taken;

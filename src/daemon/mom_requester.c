@@ -298,7 +298,7 @@ static void
 notes_look(int on_tick)
 {
 	uint64_t taken = atomic_load(&q.unit->taken);
-	if (taken - q.taken_told >= CREDIT_STEP(q.unit->message_max) || (on_tick && taken != q.taken_told)) {
+	if (taken - q.taken_told >= CREDIT_STEP(q.unit->message_max) / 2 || (on_tick && taken != q.taken_told)) {
 		out_note(REC_CREDIT, 0, taken);
 		q.taken_told = taken;
 	}
