@@ -119,6 +119,13 @@ requests_look(struct handle *h)
 	}
 }
 
+/* Neither acknowledged nor given up: its answer is still to come. */
+static int
+is_open(const struct client_segment *c, uint32_t shard, uint64_t number)
+{
+	return number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]);
+}
+
 /* The answer that frees half of the ring: to sleep for less would cost more wake-ups than messages are sent. */
 static void
 say_enough(struct handle *h)
@@ -129,12 +136,23 @@ say_enough(struct handle *h)
 	for (uint64_t at = h->tail; at < half && h->out.head - at <= h->ring;) {
 		const char *p = ring->bytes + at % h->ring;
 		uint32_t len = get_u32(p);
-		if (len && get_u16(p + 14) < SHARDS_MAX && get_u64(p + 40) > atomic_load(&c->answer[get_u16(p + 14)].acked)) {
-			atomic_store_explicit(&c->enough_shard, get_u16(p + 14), memory_order_relaxed);
+		uint32_t shard = get_u16(p + 14);
+		if (len && shard < SHARDS_MAX && is_open(c, shard, get_u64(p + 40))) {
+			atomic_store_explicit(&c->enough_shard, shard, memory_order_relaxed);
 			atomic_store_explicit(&c->enough, get_u64(p + 40), memory_order_relaxed);
 		}
 		at += len ? record_stride(len) : h->ring - at % h->ring;
 	}
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* An answer that came while it was said may have been taken for too little, and be the last for long. */
+static int
+enough_is_open(const struct handle *h)
+{
+	struct client_segment *c = h->segment;
+	uint32_t shard = atomic_load(&c->enough_shard);
+	return shard < SHARDS_MAX && is_open(c, shard, atomic_load(&c->enough));
 }
 
 struct room { uint32_t stride; void *at; };
@@ -154,12 +172,17 @@ has_room(struct handle *h, const void *with)
 	if (room->at && h->out.head - h->trimmed_at < TRIM_BYTES)
 		return 1;
 	h->trimmed_at = h->out.head;                   /* now and then while all goes well, so that refusals are seen and an early wrap finds room */
-	requests_look(h);
-	requests_trim(h);
-	if (room->at == NULL)
-		room->at = reserve(h, room->stride);
-	if (room->at == NULL && atomic_load_explicit(&h->segment->asleep, memory_order_relaxed))
+	for (uint32_t tries = 0; tries <= h->shards; tries++) {
+		requests_look(h);
+		requests_trim(h);
+		if (room->at == NULL)
+			room->at = reserve(h, room->stride);
+		if (room->at || !atomic_load_explicit(&h->segment->asleep, memory_order_relaxed))
+			break;
 		say_enough(h);                         /* the last look before it sleeps */
+		if (enough_is_open(h))
+			break;
+	}
 	return room->at != NULL;
 }
 

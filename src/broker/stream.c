@@ -233,7 +233,7 @@ stream_read(struct stream *s, uint64_t head, uint64_t wanted)
 		seglog_leave(&s->cursor);
 		s->reading = 0;
 		errno = error;
-		return -1;
+		return error == ESTALE ? stream_seek(s) : -1;  /* pruned: the machine needs nothing of it */
 	}
 	s->at = s->cursor.at;
 	s->have = stream_keep(s, s->out, (size_t)n);

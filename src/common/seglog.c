@@ -86,6 +86,18 @@ seglog_drop_spares(struct seglog *l)
 	}
 }
 
+/* What the next segment has already: its file may hold less than one, the rest is taken when it is made. */
+static uint64_t
+spare_room(const struct seglog *l)
+{
+	struct stat st;
+	char spare[SEGLOG_NAME];
+	if (l->spares == 0)
+		return 0;
+	spare_name(spare, l->spares - 1);
+	return fstatat(l->dir, spare, &st, 0) < 0 ? 0 : (uint64_t)st.st_blocks * 512 + SEGMENT_MIN;
+}
+
 static int
 spare_take(struct seglog *l, const char *temp)
 {
@@ -164,15 +176,15 @@ seglog_flush(struct seglog *l)
 }
 
 /* Small syncs one after the other: zeros are written ahead of them, so that each finds its blocks made and takes half the time. */
-static int
+static void
 seglog_prepare(struct seglog *l)
 {
 	static char zeros[PREPARE_BYTES];               /* never written: takes no memory */
 	uint64_t at = l->prepared > l->written ? l->prepared : l->written, place = at - l->base + SEGLOG_HEADER;
 	if (l->written <= l->prepared || l->written - l->synced > PREPARE_BYTES / 16 || place + sizeof zeros > l->segment_bytes)
-		return 0;
+		return;
 	l->prepared = at + sizeof zeros;
-	return fdio_pwrite_full(l->fd, zeros, sizeof zeros, place);
+	(void)fdio_pwrite_full(l->fd, zeros, sizeof zeros, place);     /* only a wish: a full disk that could not be taken beforehand, perhaps */
 }
 
 int
@@ -182,8 +194,7 @@ seglog_sync(struct seglog *l)
 		return -1;
 	if (l->synced == l->written)
 		return 0;
-	if (seglog_prepare(l) < 0)
-		return -1;
+	seglog_prepare(l);
 	if (fdio_datasync(l->fd) < 0)
 		return -1;
 	l->synced = l->written;
@@ -226,6 +237,7 @@ seglog_note(struct seglog *l, int type, uint64_t aux)
 int
 seglog_finish(struct seglog *l, uint64_t next)
 {
+	l->prepared = UINT64_MAX;               /* nothing follows */
 	if (seglog_note(l, REC_END, next) < 0 || seglog_sync(l) < 0)
 		return -1;
 	if (ftruncate(l->fd, (off_t)(l->written - l->base + SEGLOG_HEADER)) < 0)      /* gives back what was taken beyond the end */
@@ -248,13 +260,16 @@ seglog_room_left(const struct seglog *l, uint64_t *whole)
 
 /* Is there room for one more segment? */
 static int
-seglog_probe(const struct seglog *l)
+seglog_probe(struct seglog *l)
 {
 	struct statvfs st;
-	if (fault_hits("statvfs") || fstatvfs(l->dir, &st) < 0)
-		return -1;
-	if (l->spares || (uint64_t)st.f_bavail * st.f_frsize >= l->segment_bytes + SEGMENT_MIN)
-		return 0;
+	for (int more = 1; more; seglog_drop_spares(l)) {      /* several that hold too little each may hold enough together */
+		more = l->spares > 0;
+		if (fault_hits("statvfs") || fstatvfs(l->dir, &st) < 0)
+			return -1;
+		if ((uint64_t)st.f_bavail * st.f_frsize + spare_room(l) >= l->segment_bytes + SEGMENT_MIN)
+			return 0;
+	}
 	errno = ENOSPC;
 	return -1;
 }

@@ -151,8 +151,8 @@ recover_last(struct recovery *r, size_t i)
 		fdio_close(&s->fd);
 		return recovery_lost(r, i + 1, s->end);
 	}
-	if (s->end != 0)                               /* perhaps in the page cache only */
-		return scan_make_durable(s);
+	if (s->end != 0)                               /* perhaps in the page cache only, and not cut behind: readers look for END at the file's end */
+		return scan_cut(s) < 0 ? -1 : scan_make_durable(s);
 	if (s->at < r->from)                           /* a check-point is a mark too */
 		return recovery_mend(r, base, next_incarnation(r->from), 0);
 	if (s->packed)                                 /* it was on disk as a whole, before it had its name */

@@ -11,9 +11,9 @@ enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_SPA
 
 /* A full mail box whose owner reads on is waited for: the broker's log keeps the rest meanwhile, and the spool is spared. PATIENCE_US: at
  * most so long until half of it is read (some 30 MB/s); then the owner is behind and served from the spool, and nobody waits for it any
- * more. Its next wait is shorter by PATIENCE_CUT, a second gives PATIENCE_TICK_US back: many slow ones together do not stop the others.
- * PATIENCE_STEP_US: between two looks. */
-enum { PATIENCE_US = 20000, PATIENCE_CUT = 4, PATIENCE_TICK_US = 200, PATIENCE_STEP_US = 100 };
+ * more. Its next wait is shorter by PATIENCE_CUT, a second gives PATIENCE_TICK_US back. PATIENCE_ALL_US: in a second, for all that was
+ * waited in vain: many that do not read, each met for the first time, do not stop the others. PATIENCE_STEP_US: between two looks. */
+enum { PATIENCE_ALL_US = 100000, PATIENCE_US = 20000, PATIENCE_CUT = 4, PATIENCE_TICK_US = 200, PATIENCE_STEP_US = 100 };
 
 struct held { uint64_t at, offset; uint32_t shard; };    /* an entry of the spool that lies in the mail box too */
 
@@ -55,6 +55,7 @@ struct forwarder {
 	uint64_t ended[SHARDS_MAX];       /* where the broker's log ended as this stream began; 0: not yet */
 	uint64_t seen[SHARDS_MAX], seen_before[SHARDS_MAX], taken, taken_rung, taken_placed;
 	uint32_t ticks;
+	int64_t patience_us;              /* what is left of PATIENCE_ALL_US */
 	int notify, dir, dirty;           /* dirty: the spool has what is not synced */
 	int unsafe;                       /* not all that was routed is safe: places must wait */
 	uint64_t spool_looked;            /* the segment at which the room on the disk was looked at */

@@ -127,11 +127,13 @@ static int
 box_wait(struct slot *v, const char *record)
 {
 	struct box *b = v->own;
-	int64_t until = clock_us() + b->patience_us;
+	int64_t began = clock_us(), until = began + (b->patience_us < f.patience_us ? b->patience_us : f.patience_us);
 	boxes_publish();
 	while (ring_used(&b->out) > v->ring / 2 && clock_us() < until)
 		usleep(PATIENCE_STEP_US);
 	int done = box_put(v, record);
+	if (!done)
+		f.patience_us -= clock_us() - began;
 	b->patience_us = !done ? b->patience_us / PATIENCE_CUT : b->patience_us < PATIENCE_US / 2 ? b->patience_us * 2 : PATIENCE_US;
 	return done;
 }

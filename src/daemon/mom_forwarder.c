@@ -231,7 +231,7 @@ drain(void)
 		atomic_store_explicit(&f.ring->tail, f.in.at, memory_order_release);
 		atomic_store(&f.unit->taken, f.taken);
 	}
-	if (f.taken - f.taken_rung >= CREDIT_STEP(f.unit->message_max)) {
+	if (f.taken - f.taken_rung >= CREDIT_STEP(f.unit->message_max) / 2) {       /* half: the requester waits for the other half, not in step with this */
 		f.taken_rung = f.taken;
 		if (f.taken - f.taken_placed >= PLACE_BYTES) {
 			f.taken_placed = f.taken;
@@ -291,6 +291,7 @@ on_tick(void)
 	if (ticks == f.ticks)
 		return;
 	f.ticks = ticks;
+	f.patience_us = PATIENCE_ALL_US;
 	f.unsafe = 0;
 	tick_boxes();
 	if (f.dirty && seglog_sync(&f.spool) < 0)
@@ -349,6 +350,7 @@ main(void)
 	f.ring = daemon_unit_ring(f.unit, f.unit->slots);
 	ring_reader_init(&f.in, f.ring, UNIT_RING(f.unit->message_max), atomic_load(&f.ring->tail));
 	f.ticks = atomic_load(&f.table->ticks);
+	f.patience_us = PATIENCE_ALL_US;
 	slots_init(&f.slots, f.table, f.unit, UNIT_FORWARDER);
 	spool_recover();
 	for (struct idling l = { 0 };;) {

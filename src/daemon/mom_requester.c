@@ -157,28 +157,36 @@ feed_jump(struct feed *f, uint64_t at)
 	memset(f->last, 0, sizeof f->last);
 }
 
+/* A client may give up what it has appended (a refusal, an answer to a former connection) and write there anew while it is looked at: then
+ * its tail has passed, and nothing is wrong. */
+static enum step
+feed_fault(struct slot *v, struct feed *f, uint32_t i, const struct ring *ring, const char *what)
+{
+	uint64_t tail = atomic_load(&ring->tail);
+	if (tail > f->at && tail - f->at <= v->ring) {
+		feed_jump(f, tail);
+		return STEP_NONE;
+	}
+	poison(v, i, what);
+	return STEP_POISONED;
+}
+
 static enum step
 feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const struct ring *ring)
 {
 	uint64_t place = ring_place(f->at, v->ring, &f->lap), left = v->ring - place, there = head - f->at;
 	struct record r;
-	if (there > v->ring || (f->at & 7) || there < 8) {
-		poison(v, i, "its counters");
-		return STEP_POISONED;
-	}
+	if (there > v->ring || (f->at & 7) || there < 8)
+		return feed_fault(v, f, i, ring, "its counters");
 	uint32_t len = get_u32(ring->bytes + place), stride = record_stride(len);      /* read once: the client may change it */
 	if (len == 0) {                                          /* a pad */
+		if (left > there)
+			return feed_fault(v, f, i, ring, "a pad beyond its head");
 		f->at += left;
-		if (left > there) {
-			poison(v, i, "a pad beyond its head");
-			return STEP_POISONED;
-		}
 		return STEP_NONE;
 	}
-	if (len < RECORD_HEADER || len > q.record_most || stride > left || stride > there) {
-		poison(v, i, "a length that cannot be");
-		return STEP_POISONED;
-	}
+	if (len < RECORD_HEADER || len > q.record_most || stride > left || stride > there)
+		return feed_fault(v, f, i, ring, "a length that cannot be");
 	char *p = out_room(stride);
 	memcpy(p, ring->bytes + place, stride);
 	put_u32(p, len);
@@ -191,19 +199,15 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	uint64_t first = r.shard < q.shards ? atomic_load(&v->segment->first[r.shard]) : 0;
 	if (fault == NULL && first > r.number && number_generation(first) > number_generation(r.number) + 1)
 		fault = "a first number that cannot be";
-	if (fault) {
-		poison(v, i, fault);
-		return STEP_POISONED;
-	}
+	if (fault)
+		return feed_fault(v, f, i, ring, fault);
 	if (is_dropped(v, &r, first)) {
 		f->last[r.shard] = r.number;
 		f->at += stride;
 		return STEP_NONE;
 	}
-	if (leaves_gap(f, &r, first)) {
-		poison(v, i, "a gap in its request numbers");
-		return STEP_POISONED;
-	}
+	if (leaves_gap(f, &r, first))
+		return feed_fault(v, f, i, ring, "a gap in its request numbers");
 	if (q.sent[r.shard] + stride - atomic_load(&q.unit->credit[r.shard]) > q.window)
 		return STEP_BLOCKED;
 	put_u32(p + 4, 0);
@@ -255,7 +259,7 @@ feed_look(uint32_t i)
 	if (v->state == SLOT_FREE || v->segment == NULL || f == NULL)
 		return 0;
 	const struct ring *ring = client_requests(v->segment);
-	uint64_t began = q.have, head = atomic_load_explicit(&ring->head, memory_order_acquire), tail = atomic_load(&ring->tail);
+	uint64_t began = q.have, tail = atomic_load(&ring->tail), head = atomic_load_explicit(&ring->head, memory_order_acquire);     /* tail first: it is not above head */
 	int idle = atomic_load(&v->segment->poisoned) != 0;
 	if (!idle && tail > f->at && tail - f->at <= v->ring)
 		feed_jump(f, tail);
@@ -263,6 +267,8 @@ feed_look(uint32_t i)
 		enum step step = feed_frame(v, f, i, head, ring);
 		if (step == STEP_BLOCKED || step == STEP_POISONED)
 			break;
+		if (step == STEP_NONE)                 /* it may have jumped above the head that was seen */
+			head = atomic_load_explicit(&ring->head, memory_order_acquire);
 		if (q.have < began)
 			began = 0;
 		if (q.have - began > TURN_BYTES) {
@@ -298,7 +304,7 @@ static void
 notes_look(int on_tick)
 {
 	uint64_t taken = atomic_load(&q.unit->taken);
-	if (taken - q.taken_told >= CREDIT_STEP(q.unit->message_max) || (on_tick && taken != q.taken_told)) {
+	if (taken - q.taken_told >= CREDIT_STEP(q.unit->message_max) / 2 || (on_tick && taken != q.taken_told)) {
 		out_note(REC_CREDIT, 0, taken);
 		q.taken_told = taken;
 	}

@@ -134,6 +134,8 @@ write_checkpoint(void)
 		return;
 	}
 	seglog_prune(&s->log, shard_needed_from(s, s->checkpoint));
+	if (w.table->store_max && s->log.total + s->log.spares * s->log.segment_bytes > w.table->store_max / w.table->shards)
+		seglog_drop_spares(&s->log);
 	w.since_checkpoint = 0;
 	w.checkpoint_ms = clock_ms();
 }
@@ -307,7 +309,9 @@ main(void)
 		if (idling_on(&l))
 			continue;
 		bells_clear();
-		if (round_of_work() == 0 && !atomic_load(&w.table->stopping) && ipcq_wait(atomic_load(&w.words->queue)) < 0 && errno != EINTR)
+		if (round_of_work() || atomic_load(&w.table->stopping) || atomic_load(&w.table->ticks) != w.ticks)
+			continue;
+		if (ipcq_wait(atomic_load(&w.words->queue)) < 0 && errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "msgrcv(queue of shard %d): %s: it is made anew", place.index, strerror(errno));
 	}
 	round_of_work();

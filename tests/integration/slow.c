@@ -4,6 +4,7 @@
 #include <lib/proc.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include "common/clock.h"
 #include <signal.h>
 #include <stdlib.h>
 
@@ -58,6 +59,27 @@ TEST(quick_reader, "who reads on is waited for: of a stream faster than its subs
 	load_finish(b);
 	t_remark("the spool took at most %llu KiB, with its 16 MiB segments, for 2 x %d KiB", (unsigned long long)most / 1024, COUNT);
 	REQUIRE(most < COUNT * 1024ull / 2, "the spool took %llu bytes", (unsigned long long)most);
+TEST(many_that_do_not_read, "a hundred subscribers that never read together hold up others no longer than one does")
+{
+	enum { IDLE = 100 };
+	static char kib[1024];
+	int64_t worst = 0;
+	up();
+	int quick = talk_create(), mouth = talk_create();
+	talk_subscribe(quick, "calm");
+	for (int i = 0; i < IDLE; i++)
+		talk_subscribe(talk_create(), "dead");
+	for (int i = 0; i < 4000; i++) {
+		REQUIRE(mom_publish(mouth, "dead", kib, sizeof kib, MOM_ASYNC | MOM_FAST) == 0, "%s", mom_error_text(mouth));
+		if (i % 40)
+			continue;
+		int64_t began = clock_ms();
+		say(quick, "calm", "hello");
+		hear(quick, "calm", "hello");
+		worst = clock_ms() - began > worst ? clock_ms() - began : worst;
+	}
+	printf("  note: the longest way of a message was %lld ms\n", (long long)worst);
+	REQUIRE(worst < 800, "a message took %lld ms", (long long)worst);
 }
 
 TEST(flood, "a client that floods with messages of 1 MiB does not stop another's traffic, nor does one that was stopped in the middle of flooding")

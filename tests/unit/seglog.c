@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -560,6 +561,89 @@ TEST(spare_under_reader, "a reader in a segment whose file is used again is told
 	REQUIRE(seglog_read(&c, bytes, sizeof bytes, l.end) < 0 && errno == ESTALE, "it read on: %s", strerror(errno));
 	REQUIRE(c.at == at, "it moved on");
 	seglog_leave(&c);
+	seglog_close(&l);
+}
+
+TEST(behind_end, "killed before the file was cut behind its END: a reader whose place a power cut took with the records finds the next segment")
+{
+	struct seglog l;
+	struct seglog_cursor c;
+	char name[32];
+	static char bytes[1 << 20];
+	int dir = folder();
+	reopen(&l, dir);
+	append(&l, 1, 100);
+	REQUIRE(seglog_sync(&l) == 0, "sync");
+	uint64_t base = l.base;
+	off_t size = (off_t)(l.written - base + 64);
+	append(&l, 2, 100);
+	uint64_t place = append(&l, 3, 100);
+	REQUIRE(seglog_flush(&l) == 0 && ftruncate(l.fd, size) == 0, "flush, cut");
+	seglog_close(&l);
+	snprintf(name, sizeof name, "log-%016llx", (unsigned long long)base);
+	reopen(&l, dir);
+	seglog_close(&l);
+	struct seglog_file *files;
+	size_t count;
+	REQUIRE(seglog_list(dir, &files, &count) == 0, "list");
+	for (size_t i = 0; i < count; i++) {           /* as if that start was killed when END was on the disk */
+		char later[32];
+		snprintf(later, sizeof later, "log-%016llx", (unsigned long long)files[i].base);
+		REQUIRE(files[i].base <= base || unlinkat(dir, later, 0) == 0, "unlink");
+	}
+	free(files);
+	int fd = openat(dir, name, O_RDWR);
+	REQUIRE(fd >= 0 && ftruncate(fd, 600 * 1024) == 0, "the zeros that were prepared");
+	close(fd);
+	reopen(&l, dir);
+	uint64_t number = append(&l, 2, 10);
+	REQUIRE(seglog_flush(&l) == 0 && seglog_seek(&c, dir, place) >= 0, "seek");
+	ssize_t n = seglog_read(&c, bytes, sizeof bytes, l.end);
+	REQUIRE(n > 0 && c.base > base && c.at > number, "at %llx: %s", (unsigned long long)c.at, n < 0 ? strerror(errno) : "nothing");
+	seglog_leave(&c);
+	seglog_close(&l);
+}
+
+/* a disk without room: for a file that has its blocks, too, beyond them */
+static int full;
+
+int
+fstatvfs(int fd, struct statvfs *st)
+{
+	long r = syscall(SYS_fstatfs, fd, &(char[512]){ 0 });
+	*st = (struct statvfs){ .f_frsize = 4096, .f_bavail = full ? 0 : 1 << 20, .f_blocks = 1 << 20 };
+	return (int)r;
+}
+
+int
+fallocate(int fd, int mode, off_t at, off_t n)
+{
+	struct stat st;
+	if (full && fstat(fd, &st) == 0 && (off_t)st.st_blocks * 512 < at + n) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return (int)syscall(SYS_fallocate, fd, mode, at, n);
+}
+
+TEST(short_spare, "a full disk and a spare file that holds less than a segment: the old segment stays open for what has its room there")
+{
+	struct seglog l;
+	int dir = folder();
+	reopen(&l, dir);
+	uint64_t number = 0;
+	while (l.end - l.base < SEGMENT * 5 / 8)
+		append(&l, ++number, 64 * 1024);
+	REQUIRE(seglog_roll(&l) == 0, "roll");
+	seglog_prune(&l, l.base);
+	REQUIRE(spares(dir) == 1, "%d spares", spares(dir));
+	append(&l, ++number, 10);
+	full = 1;
+	REQUIRE(seglog_roll(&l) < 0 && errno == ENOSPC, "it rolled");
+	REQUIRE(!l.missing && l.fd >= 0, "the old segment is ended");
+	append(&l, ++number, 10);
+	full = 0;
+	REQUIRE(seglog_roll(&l) == 0, "roll: %s", strerror(errno));
 	seglog_close(&l);
 }
 
