@@ -128,8 +128,10 @@ box_wait(struct slot *v, const char *record)
 {
 	struct box *b = v->own;
 	int64_t began = clock_us(), until = began + (b->patience_us < f.patience_us ? b->patience_us : f.patience_us);
+	uint32_t stride = record_stride(get_u32(record));
+	uint64_t enough = stride > v->ring / 2 ? v->ring - stride : v->ring / 2;
 	boxes_publish();
-	while (ring_used(&b->out) > v->ring / 2 && clock_us() < until)
+	while (ring_used(&b->out) > enough && clock_us() < until)
 		usleep(PATIENCE_STEP_US);
 	int done = box_put(v, record);
 	if (!done)

@@ -67,7 +67,8 @@ out_room(size_t n)
 static void
 out_note(int type, uint32_t shard, uint64_t aux)
 {
-	q.have += record_make(out_room(RECORD_HEADER), &(struct record){ .type = (uint8_t)type, .shard = (uint16_t)shard, .aux = aux }, NULL, NULL, 0);
+	char *at = out_room(RECORD_HEADER);            /* before q.have is read: it may begin anew */
+	q.have += record_make(at, &(struct record){ .type = (uint8_t)type, .shard = (uint16_t)shard, .aux = aux }, NULL, NULL, 0);
 }
 
 /* ---- the list of living clients: what is not on it the broker destroys ---- */
@@ -232,7 +233,8 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 			if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > q.window)
 				return;
 		for (uint32_t k = 0; k < q.shards; k++) {
-			q.have += record_make(out_room(RECORD_HEADER), &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
+			char *at = out_room(RECORD_HEADER);
+			q.have += record_make(at, &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
 			    .shard = (uint16_t)k, .publisher = v->id, .number = number, .offset = number, .time = i }, NULL, NULL, 0);
 			q.sent[k] += RECORD_HEADER;
 		}

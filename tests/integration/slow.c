@@ -59,6 +59,8 @@ TEST(quick_reader, "who reads on is waited for: of a stream faster than its subs
 	load_finish(b);
 	t_remark("the spool took at most %llu KiB, with its 16 MiB segments, for 2 x %d KiB", (unsigned long long)most / 1024, COUNT);
 	REQUIRE(most < COUNT * 1024ull / 2, "the spool took %llu bytes", (unsigned long long)most);
+}
+
 TEST(many_that_do_not_read, "a hundred subscribers that never read together hold up others no longer than one does")
 {
 	enum { IDLE = 100 };
