@@ -156,7 +156,7 @@ TEST(any_child, "kill -9 of any child, whichever comes, twenty times in a row wi
 	moves(STEP);
 	for (int i = 0; i < (t_is_long() ? 500 : 20); i++) {
 		struct server *s = all[t_rng_below(&rng, 3)];
-		int n = proc_descendants(s->pid, pids, PROC_MAX);
+		int n = proc_children(s->pid, pids, PROC_MAX);
 		if (n)
 			kill(pids[t_rng_below(&rng, (uint64_t)n)], SIGKILL);
 		for (uint64_t wait = t_rng_below(&rng, 5); wait; wait--)

@@ -78,12 +78,23 @@ proc_descendants(pid_t of, pid_t *pids, int max)
 	return found;
 }
 
+int
+proc_children(pid_t of, pid_t *pids, int max)
+{
+	struct entry e;
+	int n = proc_descendants(of, pids, max), found = 0;
+	for (int i = 0; i < n; i++)
+		if (read_entry(pids[i], &e) == 0 && e.parent == of && e.state != 'Z')
+			pids[found++] = pids[i];
+	return found;
+}
+
 pid_t
 proc_find(pid_t of, const char *comm, int i)
 {
 	pid_t pids[PROC_MAX];
 	char name[16];
-	int n = proc_descendants(of, pids, PROC_MAX);
+	int n = proc_children(of, pids, PROC_MAX);
 	for (int k = 0; k < n; k++) {
 		proc_comm(pids[k], name, sizeof name);
 		if (strncmp(name, comm, 15) == 0 && i-- == 0)

@@ -130,7 +130,7 @@ storm_find(enum storm_role role)
 		return any_client() < 0 ? 0 : crew[any_client()].pid;
 	if (role == ROLE_SERVER || role == ROLE_DAEMON)
 		return s->pid;
-	int n = proc_descendants(s->pid, pids, PROC_MAX);
+	int n = proc_children(s->pid, pids, PROC_MAX);
 	for (int i = 0; i < n; i++) {
 		char comm[16];
 		proc_comm(pids[i], comm, sizeof comm);
