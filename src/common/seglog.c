@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -49,64 +48,7 @@ seglog_head_put(unsigned char bytes[SEGLOG_HEADER], const struct seglog_head *he
 	put_u32(bytes + 60, crc32c(0, bytes, 60));
 }
 
-/* ---- files that are used again: their blocks are on the disk and their pages in memory, so that they are written several times faster
- * than new ones. By their names a start after a crash removes them. ---- */
-
-enum { SPARES_MOST = 3, PREPARE_BYTES = 256 * 1024 };
-
-static void
-spare_name(char *name, unsigned i)
-{
-	sprintf(name, "spare-%u.new", i);
-}
-
-/* 0: the segment is gone, as if it was unlinked */
-static int
-spare_keep(struct seglog *l, const struct seglog_file *file, const char *name)
-{
-	struct stat st;
-	char spare[SEGLOG_NAME];
-	if (l->spares == SPARES_MOST || file->bytes > l->segment_bytes || file->bytes < l->segment_bytes / 2 || fstatat(l->dir, name, &st, 0) < 0 || st.st_nlink != 1)
-		return -1;
-	spare_name(spare, l->spares);
-	if (fdio_rename_at(l->dir, name, spare) < 0)
-		return -1;
-	l->spares++;
-	return 0;
-}
-
-void
-seglog_drop_spares(struct seglog *l)
-{
-	char spare[SEGLOG_NAME];
-	while (l->spares) {
-		spare_name(spare, --l->spares);
-		if (fdio_unlink_at(l->dir, spare) < 0 && errno != ENOENT)
-			log_warn("unlink(%s): %s: the next start removes it", spare, strerror(errno));
-	}
-}
-
-/* What the next segment has already: its file may hold less than one, the rest is taken when it is made. */
-static uint64_t
-spare_room(const struct seglog *l)
-{
-	struct stat st;
-	char spare[SEGLOG_NAME];
-	if (l->spares == 0)
-		return 0;
-	spare_name(spare, l->spares - 1);
-	return fstatat(l->dir, spare, &st, 0) < 0 ? 0 : (uint64_t)st.st_blocks * 512 + SEGMENT_MIN;
-}
-
-static int
-spare_take(struct seglog *l, const char *temp)
-{
-	char spare[SEGLOG_NAME];
-	if (l->spares == 0)
-		return -1;
-	spare_name(spare, --l->spares);
-	return fdio_rename_at(l->dir, spare, temp) < 0 ? -1 : fdio_open_at(l->dir, temp, O_RDWR, 0);
-}
+enum { PREPARE_BYTES = 256 * 1024 };
 
 /* The disk space is taken here, so that a full disk is met between records and never inside one. */
 int
@@ -119,7 +61,7 @@ seglog_create(struct seglog *l, uint64_t base)
 	snprintf(temp, sizeof temp, "%s.new", name);
 	if (fdio_random(&h.salt, sizeof h.salt) < 0)
 		return -1;
-	int fd = spare_take(l, temp);
+	int fd = seglog_spare_take(l, temp);
 	int spare = fd >= 0;
 	h.reused = 1;                           /* also a new one: zeros may lie behind its records, see seglog_prepare */
 	if (fd < 0 && (fd = fdio_open_at(l->dir, temp, O_RDWR | O_CREAT | O_TRUNC, 0600)) < 0)
@@ -267,7 +209,7 @@ seglog_probe(struct seglog *l)
 		more = l->spares > 0;
 		if (fault_hits("statvfs") || fstatvfs(l->dir, &st) < 0)
 			return -1;
-		if ((uint64_t)st.f_bavail * st.f_frsize + spare_room(l) >= l->segment_bytes + SEGMENT_MIN)
+		if ((uint64_t)st.f_bavail * st.f_frsize + seglog_spare_room(l) >= l->segment_bytes + SEGMENT_MIN)
 			return 0;
 	}
 	errno = ENOSPC;
@@ -329,7 +271,7 @@ seglog_prune(struct seglog *l, uint64_t below)
 	unsigned spares = l->spares;
 	while (n + 1 < l->count ? l->files[n + 1].base <= below : n < l->count && l->missing && l->base <= below) {
 		seglog_name(name, l->files[n].base);
-		if (spare_keep(l, &l->files[n], name) < 0 && fdio_unlink_at(l->dir, name) < 0 && errno != ENOENT) {
+		if (seglog_spare_keep(l, &l->files[n], name) < 0 && fdio_unlink_at(l->dir, name) < 0 && errno != ENOENT) {
 			log_warn("unlink(%s): %s", name, strerror(errno));
 			break;
 		}

@@ -8,6 +8,11 @@ void seglog_name(char *name, uint64_t base);
 void seglog_head_put(unsigned char bytes[SEGLOG_HEADER], const struct seglog_head *head);
 int  seglog_create(struct seglog *l, uint64_t base);
 int  seglog_begin(struct seglog *l, uint64_t base);        /* the same, or it is missing */
+/* Files that are used again. keep: 0, the segment is gone as if it was unlinked. take: the file under that name, or -1. room: bytes that
+ * the next one has already */
+int  seglog_spare_keep(struct seglog *l, const struct seglog_file *file, const char *name);
+int  seglog_spare_take(struct seglog *l, const char *temp);
+uint64_t seglog_spare_room(const struct seglog *l);
 int  seglog_finish(struct seglog *l, uint64_t next);
 
 /* May this record, of which n bytes are there, stand at offset `at` (in a packed segment: there or behind, its END

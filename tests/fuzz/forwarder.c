@@ -55,6 +55,7 @@ int role_main(void);
 #define write(fd, bytes, n) ((void)(fd), (void)(bytes), (ssize_t)(n))
 #include "daemon/mom_forwarder.c"
 #include "daemon/forwarder_box.c"
+#include "daemon/forwarder_cut.c"
 #include "daemon/forwarder_spool.c"
 #include "daemon/forwarder_pack.c"
 #include "daemon/routes.c"
