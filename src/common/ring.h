@@ -46,26 +46,28 @@ ring_advance(struct ring_writer *w, uint32_t stride)
 	w->head += stride;
 }
 
+static inline uint64_t
+ring_used(struct ring_writer *w)
+{
+	uint64_t tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);
+	if (tail - w->tail <= w->head - w->tail)       /* one that moves back, or beyond head, is nonsense */
+		w->tail = tail;
+	return w->head - w->tail;
+}
+
 static inline void
 ring_publish(struct ring_writer *w)
 {
 	atomic_store_explicit(&w->ring->head, w->head, memory_order_release);
-	w->tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);      /* once a batch, so that early wraps are found */
-}
-
-static inline uint64_t
-ring_used(struct ring_writer *w)
-{
-	w->tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);
-	return w->head - w->tail;
+	ring_used(w);                                  /* once a batch, so that early wraps are found */
 }
 
 /* Room for one record of that stride, contiguous, or NULL: full. ring_advance takes it, ring_publish shows it to the reader. */
 static inline void *
 ring_reserve(struct ring_writer *w, uint32_t stride)
 {
-	uint64_t place = ring_place(w->head, w->size, &w->lap);
-	if (place + stride <= w->size && place < RING_EARLY && w->head - w->tail + stride <= w->size && (w->head & 7) == 0)
+	uint64_t place = ring_place(w->head, w->size, &w->lap), used = w->head - w->tail;
+	if (place + stride <= w->size && place < RING_EARLY && used <= w->size && used + stride <= w->size && (w->head & 7) == 0)
 		return w->ring->bytes + place;
 	return ring_reserve_slowly(w, stride);
 }
