@@ -1,6 +1,7 @@
 /* exchange - item 1: messages of every size get through, once and in order; item 2: only what one subscribed to, and its fields; item 15 */
 #include <lib/load.h>
 #include <lib/t.h>
+#include <lib/talk.h>
 #include <stdlib.h>
 
 static struct server broker, one, two;
@@ -27,6 +28,44 @@ TEST(one_daemon, "two programs on one daemon exchange 50,000 messages of all siz
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
 	exchange(&one, &one, t_is_long() ? 250000 : 25000);
+}
+
+static int *answering;
+
+static void
+answer_all(void *argument)
+{
+	struct mom_message m;
+	int id = talk_create(), count = (int)(intptr_t)argument;
+	talk_subscribe(id, "ask");
+	*answering = 1;
+	for (int i = 0; i < count; i++) {
+		REQUIRE(mom_receive(id, &m, 30000) == 0, "question %d: %s", i, mom_error_text(id));
+		REQUIRE(mom_publish(id, "answer", m.data, m.len, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(id));
+	}
+	bye(id);
+}
+
+TEST(sleepers, "who sleeps in receive is woken by the message, not by its own look once a second: 40 questions and answers take far less than 40 s")
+{
+	enum { QUESTIONS = 40 };
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	answering = t_shared_memory(sizeof *answering);
+	pid_t other = t_spawn(answer_all, (void *)(intptr_t)QUESTIONS);
+	int id = talk_create();
+	talk_subscribe(id, "answer");
+	WAIT_FOR(__atomic_load_n(answering, __ATOMIC_SEQ_CST), "nobody answers");
+	int64_t began = t_now_ms();
+	for (int i = 0; i < QUESTIONS; i++) {
+		t_tick();                       /* the other one is asleep by then */
+		say(id, "ask", "hello");
+		hear(id, "answer", "hello");
+	}
+	REQUIRE(t_now_ms() - began < QUESTIONS * 250, "%d took %lld ms", QUESTIONS, (long long)(t_now_ms() - began));
+	bye(id);
+	t_join(other);
 }
 
 TEST(two_daemons, "two programs on two daemons exchange 50,000 messages of all sizes: all there, once, in order")
