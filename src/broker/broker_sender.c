@@ -279,15 +279,6 @@ main(void)
 	for (uint32_t i = 0; i < s.shards; i++)
 		if ((s.answered[i] = calloc(s.slots, sizeof **s.answered)) == NULL)
 			log_fatal(EXIT_SYSTEM, "no memory for %u clients", s.slots);
-	for (struct idling l = { 0 };;) {
-		if (round_of_work()) {
-			l.looks = 0;
-			continue;
-		}
-		if (idling_on(&l))
-			continue;
-		bells_clear();
-		if (!round_of_work() && ipcq_wait(atomic_load(&s.conn->queue)) < 0 && errno != EINTR)
-			log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: the connection is made anew", strerror(errno));
-	}
+	idling_serve(&s.conn->queue, NULL, round_of_work, bells_clear);
+	log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: the connection is made anew", strerror(errno));
 }

@@ -2,6 +2,7 @@
 #include "common/idling.h"
 #include "common/clock.h"
 #include "common/fdio.h"
+#include "common/ipcq.h"
 #include <errno.h>
 #include <mom/limits.h>
 #include <sched.h>
@@ -42,6 +43,25 @@ idling_on(struct idling *l)
 	}
 	l->looks = 0;
 	l->slept_at = clock_us();
+	return 0;
+}
+
+int
+idling_serve(const _Atomic int32_t *queue, const _Atomic uint32_t *stopping, int (*round_of_work)(void), void (*bells_clear)(void))
+{
+	for (struct idling l = { 0 }; stopping == NULL || !atomic_load(stopping);) {
+		if (round_of_work()) {
+			l.looks = 0;
+			continue;
+		}
+		if (idling_on(&l))
+			continue;
+		bells_clear();
+		if (round_of_work() || (stopping && atomic_load(stopping)))
+			continue;
+		if (ipcq_wait(atomic_load(queue)) < 0 && errno != EINTR)
+			return -1;
+	}
 	return 0;
 }
 

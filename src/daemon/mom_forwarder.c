@@ -353,15 +353,6 @@ main(void)
 	f.patience_us = PATIENCE_ALL_US;
 	slots_init(&f.slots, f.table, f.unit, UNIT_FORWARDER);
 	spool_recover();
-	for (struct idling l = { 0 };;) {
-		if (round_of_work()) {
-			l.looks = 0;
-			continue;
-		}
-		if (idling_on(&l))
-			continue;
-		bells_clear();
-		if (!round_of_work() && ipcq_wait(atomic_load(&f.table->deliver_queue)) < 0 && errno != EINTR)
-			log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
-	}
+	idling_serve(&f.table->deliver_queue, NULL, round_of_work, bells_clear);
+	log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
 }

@@ -372,15 +372,6 @@ main(void)
 	slots_look(&q.slots, on_slot);
 	for (uint32_t k = 0; k < q.shards; k++)
 		send_alive(k);
-	for (struct idling l = { 0 };;) {
-		if (round_of_work()) {
-			l.looks = 0;
-			continue;
-		}
-		if (idling_on(&l))
-			continue;
-		bells_clear();
-		if (!round_of_work() && ipcq_wait(atomic_load(&q.table->request_queue)) < 0 && errno != EINTR)
-			log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
-	}
+	idling_serve(&q.table->request_queue, NULL, round_of_work, bells_clear);
+	log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
 }

@@ -209,6 +209,15 @@ on_tick(void)
 		worker_pack_look();
 }
 
+/* not 0: there was something, or there is more to do */
+static int
+work_and_time(void)
+{
+	int n = round_of_work();
+	on_tick();
+	return n > 0 || w.to_pack;
+}
+
 static void
 initial_topics(void)
 {
@@ -299,21 +308,8 @@ main(void)
 		log_fatal(EXIT_SYSTEM, "no memory for %u connections", w.table->capacity);
 	recover();
 	w.ticks = atomic_load(&w.table->ticks);
-	for (struct idling l = { 0 }; !atomic_load(&w.table->stopping);) {
-		int more = round_of_work() > 0;
-		on_tick();
-		if (more || w.to_pack) {
-			l.looks = 0;
-			continue;
-		}
-		if (idling_on(&l))
-			continue;
-		bells_clear();
-		if (round_of_work() || atomic_load(&w.table->stopping) || atomic_load(&w.table->ticks) != w.ticks)
-			continue;
-		if (ipcq_wait(atomic_load(&w.words->queue)) < 0 && errno != EINTR)
-			log_fatal(EXIT_SYSTEM, "msgrcv(queue of shard %d): %s: it is made anew", place.index, strerror(errno));
-	}
+	if (idling_serve(&w.words->queue, &w.table->stopping, work_and_time, bells_clear) < 0)
+		log_fatal(EXIT_SYSTEM, "msgrcv(queue of shard %d): %s: it is made anew", place.index, strerror(errno));
 	round_of_work();
 	write_checkpoint();
 	seglog_drop_spares(&w.shard.log);

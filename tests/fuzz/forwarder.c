@@ -53,6 +53,7 @@ int role_main(void);
 #define child_begin edge_begin
 #define ipcq_wait   edge_wait
 #define write(fd, bytes, n) ((void)(fd), (void)(bytes), (ssize_t)(n))
+#include "common/idling.c"
 #include "daemon/mom_forwarder.c"
 #include "daemon/forwarder_box.c"
 #include "daemon/forwarder_cut.c"
