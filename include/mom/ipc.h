@@ -7,7 +7,7 @@
 #include <mom/limits.h>
 #include <stdatomic.h>
 
-enum { IPC_LAYOUT = 2, PAGE = 4096 };
+enum { IPC_LAYOUT = 3, PAGE = 4096 };
 typedef _Atomic uint64_t word64;
 typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;
