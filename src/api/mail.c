@@ -215,14 +215,12 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 		mail_ack(h);
 	if (h->mail.at - h->mail_tail >= MAIL_FREE)
 		mail_free(h);
-	int r = mail_next(h, m);
-	if (r)
-		return r < 0 ? r : 0;
-	int64_t deadline = timeout_ms > 0 ? handle_deadline(timeout_ms) : timeout_ms;      /* only now: a clock costs as much as a message */
-	for (;;) {
-		r = mail_next(h, m);
+	for (int64_t deadline = DEADLINE_DEFAULT;;) {
+		int r = mail_next(h, m);
 		if (r)
 			return r < 0 ? r : 0;
+		if (deadline == DEADLINE_DEFAULT)      /* only now: a clock costs as much as a message */
+			deadline = timeout_ms > 0 ? handle_deadline(timeout_ms) : timeout_ms;
 		if (!h->manual_ack)
 			mail_ack(h);                   /* what was dropped */
 		mail_free(h);
