@@ -7,6 +7,13 @@
 
 enum { TRIM_BYTES = 64 * 1024 };
 
+/* Neither acknowledged nor given up: its answer is still to come. */
+static int
+is_open(const struct client_segment *c, uint32_t shard, uint64_t number)
+{
+	return number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]);
+}
+
 /* The ring is the resend buffer: its tail moves only past what is answered. */
 static void
 requests_trim(struct handle *h)
@@ -25,7 +32,7 @@ requests_trim(struct handle *h)
 		uint64_t number = get_u64(p + 40);
 		if (len < RECORD_HEADER || len > there || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;                         /* a stray pointer wrote here; the requester says so */
-		if (number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]))
+		if (is_open(c, shard, number))
 			break;
 		if (number >= atomic_load(&c->first[shard]))
 			atomic_store_explicit(&c->first[shard], number + 1, memory_order_release);     /* before the tail: it cannot be sent again */
@@ -117,13 +124,6 @@ requests_look(struct handle *h)
 		look_lost(h, k);
 		look_pending(h, k);
 	}
-}
-
-/* Neither acknowledged nor given up: its answer is still to come. */
-static int
-is_open(const struct client_segment *c, uint32_t shard, uint64_t number)
-{
-	return number > atomic_load(&c->answer[shard].acked) && number >= atomic_load(&c->first[shard]);
 }
 
 /* The answer that frees half of the ring: to sleep for less would cost more wake-ups than messages are sent. */
