@@ -48,8 +48,6 @@ seglog_head_put(unsigned char bytes[SEGLOG_HEADER], const struct seglog_head *he
 	put_u32(bytes + 60, crc32c(0, bytes, 60));
 }
 
-enum { PREPARE_BYTES = 256 * 1024 };
-
 /* The disk space is taken here, so that a full disk is met between records and never inside one. */
 int
 seglog_create(struct seglog *l, uint64_t base)
@@ -116,6 +114,8 @@ seglog_flush(struct seglog *l)
 	}
 	return 0;
 }
+
+enum { PREPARE_BYTES = 256 * 1024 };
 
 /* Small syncs one after the other: zeros are written ahead of them, so that each finds its blocks made and takes half the time. */
 static void

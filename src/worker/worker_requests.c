@@ -93,22 +93,20 @@ log_place(uint32_t stride, int control)
 	return at;
 }
 
+/* client: whose it is; a message's is known */
 static void
-log_at(void *at, const void *bytes, struct record *r)
+log_and_apply(void *at, const void *bytes, struct record *r, struct client *client)
 {
 	memcpy(at, bytes, record_stride(r->len));
 	put_u64((char *)at + 24, (uint64_t)w.now_us);
+	put_u64((char *)at + 48, r->aux);
 	w.batch += record_stride(r->len);
 	w.durable |= r->flags & REC_F_DURABLE || r->type != REC_MESSAGE;
-}
-
-static void
-log_and_apply(void *at, const void *bytes, struct record *r)
-{
-	log_at(at, bytes, r);
-	put_u64((char *)at + 48, r->aux);
 	seglog_take(&w.shard.log, at);
-	shard_apply(&w.shard, at, w.shard.log.end);
+	if (r->type == REC_MESSAGE)
+		shard_message(&w.shard, client, r, record_topic(bytes), w.shard.log.end);
+	else
+		shard_apply(&w.shard, at, w.shard.log.end);
 }
 
 static int64_t
@@ -163,16 +161,10 @@ take_request(struct conn *c, struct client *client, const void *bytes, struct re
 		answer_refuse(c, slot, r->number, code);
 		return;
 	}
-	if (r->type == REC_MESSAGE) {
-		log_at(at, bytes, r);
-		seglog_take(&w.shard.log, at);
-		shard_message(&w.shard, client, r, record_topic(bytes), w.shard.log.end);
-	} else {
-		if (r->topic_len)
-			r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
-		log_and_apply(at, bytes, r);
-		client = client ? client : shard_client(&w.shard, r->publisher);
-	}
+	if (r->topic_len && r->type != REC_MESSAGE)
+		r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
+	log_and_apply(at, bytes, r, client);
+	client = client ? client : shard_client(&w.shard, r->publisher);
 	client->refused_first = 0;
 	client->conn = (int)(c - w.conns);
 	client->slot = slot;
@@ -244,7 +236,7 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 		record_make(bytes, &r, NULL, NULL, 0);
 		void *place = log_place(RECORD_HEADER, 1);
 		if (place)                              /* else the next time */
-			log_and_apply(place, bytes, &r);
+			log_and_apply(place, bytes, &r, dead[i]);
 	}
 	free(dead);
 }
