@@ -102,7 +102,7 @@ take_time(struct config *c, const struct offer *o, uint64_t *number)
 				return 0;
 	}
 	return refuse(c, o, "takes a time such as 7d, 36h, 90m, 20s%s%s, not: %.200s", o->key->least < 1000 ? ", 500ms" : "",
-	    (o->key->how & CONFIG_FOREVER) ? ", 0, or forever" : (o->key->how & CONFIG_ZERO) ? ", or 0" : "", o->text);
+	    (o->key->how & CONFIG_FOREVER) ? ", or forever" : (o->key->how & CONFIG_ZERO) ? ", or 0" : "", o->text);
 }
 
 static int

@@ -88,7 +88,9 @@ enum { CONFIG_HELP = 1 };
 int  config_flags(struct config *c, int argc, char **argv);
 void config_usage(const struct config_program *program, FILE *to);
 
-int  config_load(struct config *c);            /* environment and files; 0, or -1 with c->error */
+int  config_load(struct config *c);            /* files, then environment; 0, or -1 with c->error */
+int  config_files(struct config *c);
+int  config_environment(struct config *c);
 int  config_read(struct config *c, const char *path, int must);        /* one file. 0: taken, or not there (unless it must be); -1 */
 int  config_parse(struct config *c, const char *text, size_t n, const char *path);     /* its bytes */
 /* A value of one key; path and line for its complaint. A lesser origin is checked, but changes nothing. */

@@ -242,7 +242,7 @@ take_log_variable(struct config *c)
 }
 
 int
-config_load(struct config *c)
+config_files(struct config *c)
 {
 	char places[CONFIG_FILES_MAX][PATH_MAX];
 	const char *named = named_place(c->named);
@@ -251,6 +251,12 @@ config_load(struct config *c)
 	for (unsigned i = 0; i < count; i++)
 		if (config_read(c, places[i], named && !is_folder(named)) < 0)
 			return -1;
+	return 0;
+}
+
+int
+config_environment(struct config *c)
+{
 	if (take_log_variable(c) < 0)
 		return -1;
 	for (unsigned i = 0; i < c->program->count; i++) {
@@ -261,4 +267,10 @@ config_load(struct config *c)
 			return -1;
 	}
 	return 0;
+}
+
+int
+config_load(struct config *c)
+{
+	return config_files(c) < 0 ? -1 : config_environment(c);
 }

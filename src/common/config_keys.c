@@ -76,8 +76,8 @@ static const struct config_key daemon_keys[DAEMON_KEYS] = {
 
 static const struct config_key client[CLIENT_KEYS] = {
 	[CLIENT_RUN] = { .name = "run", .kind = CONFIG_TEXT, .shape = "DIR", .least = 1, .most = PATH_MAX - 1, .help = "the run folder of this machine's mom_daemon" },
-	[CLIENT_TIMEOUT] = { .name = "timeout", .kind = CONFIG_TIME, .how = CONFIG_ZERO | CONFIG_FOREVER, .shape = "TIME", .preset = "30s", .least = 1, .most = INT32_MAX,
-		.help = "how long calls wait for an answer (MOM_OPT_TIMEOUT_MS): 30s, 500ms; 0: not at all; forever" },
+	[CLIENT_TIMEOUT] = { .name = "timeout", .kind = CONFIG_TIME, .how = CONFIG_FOREVER, .shape = "TIME", .preset = "30s", .least = 1, .most = INT32_MAX,
+		.help = "how long calls wait for an answer (MOM_OPT_TIMEOUT_MS): 30s, 500ms; forever" },
 	[CLIENT_WINDOW] = { .name = "window", .kind = CONFIG_BYTES, .shape = "BYTES", .least = 4096, .most = INT32_MAX,
 		.help = "bytes of MOM_ASYNC publishes that may be unacknowledged (MOM_OPT_WINDOW); without it: what its ring holds" },
 };
