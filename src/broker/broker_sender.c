@@ -11,6 +11,7 @@
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
+#include "common/version.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <mom/ipc.h>
@@ -260,9 +261,10 @@ round_of_work(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct child_place place;
+	version_option(argc, argv, "broker_sender");
 	child_begin(&place, "broker_sender", "broker_server");
 	s.socket = place.fds[0];
 	s.db = place.fds[1];

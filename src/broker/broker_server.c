@@ -15,6 +15,7 @@
 #include "common/rundir.h"
 #include "common/sig.h"
 #include "common/topic.h"
+#include "common/version.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -331,6 +332,7 @@ int
 main(int argc, char **argv)
 {
 	log_init("broker_server", 0);
+	version_option(argc, argv, "broker_server");
 	parse(argc, argv);
 	log_init("broker_server", m.b.verbose);
 	check_topics();

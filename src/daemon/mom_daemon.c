@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/rundir.h"
 #include "common/sig.h"
+#include "common/version.h"
 #include "daemon/daemon.h"
 #include "daemon/members_file.h"
 #include <errno.h>
@@ -323,6 +324,7 @@ main(int argc, char **argv)
 {
 	struct daemon *d = &m.d;
 	log_init("mom_daemon", 0);
+	version_option(argc, argv, "mom_daemon");
 	parse(argc, argv);
 	log_init("mom_daemon", d->verbose);
 	m.signals = sig_init();

@@ -10,6 +10,7 @@
 #include "common/child.h"
 #include "common/idling.h"
 #include "common/log.h"
+#include "common/version.h"
 #include "daemon/forwarder.h"
 #include <errno.h>
 #include <stdio.h>
@@ -330,9 +331,10 @@ round_of_work(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct child_place place;
+	version_option(argc, argv, "mom_forwarder");
 	child_begin(&place, "mom_forwarder", "mom_daemon");
 	f.table = ipcq_attach(place.table, 0);
 	f.unit = ipcq_attach(place.index, 0);

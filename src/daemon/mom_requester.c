@@ -11,6 +11,7 @@
 #include "common/idling.h"
 #include "common/log.h"
 #include "common/topic.h"
+#include "common/version.h"
 #include "daemon/slots.h"
 #include <errno.h>
 #include <stdio.h>
@@ -350,9 +351,10 @@ round_of_work(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct child_place place;
+	version_option(argc, argv, "mom_requester");
 	child_begin(&place, "mom_requester", "mom_daemon");
 	q.table = ipcq_attach(place.table, 0);
 	q.unit = ipcq_attach(place.index, 0);
