@@ -1,6 +1,7 @@
 /* door - see door.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom are trusted. */
 #include "api/door.h"
 #include "api/handle.h"
+#include "api/settings.h"
 #include "common/clock.h"
 #include "common/fdio.h"
 #include "common/rundir.h"
@@ -56,9 +57,13 @@ static int
 door_find(char *why, size_t n)
 {
 	char roots[DOOR_ROOTS][PATH_MAX] = { "", "", "/run/mom" };
-	const char *run = getenv("MOM_RUN"), *xdg = getenv("XDG_RUNTIME_DIR");
+	const char *run = secure_getenv("MOM_RUN"), *xdg = secure_getenv("XDG_RUNTIME_DIR");
+	int e;
+	const struct settings *s = settings_get(&e);       /* read long since */
 	if (run && run[0])
 		return door_knock(run, why, n);
+	if (s && s->run)
+		return door_knock(s->run, why, n);
 	if (xdg && xdg[0] == '/')
 		snprintf(roots[0], sizeof roots[0], "%s/mom", xdg);
 	snprintf(roots[1], sizeof roots[1], "/tmp/mom-%u", (unsigned)geteuid());

@@ -262,6 +262,7 @@ main(int argc, char **argv)
 	h.table = ipcq_attach(place.table, 0);
 	if (h.table == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+	log_follow(&h.table->log);
 	h.message_max = h.table->message_max;
 	h.room = BATCH + RECORD_MOST(h.message_max);
 	h.buffer = malloc(h.room);

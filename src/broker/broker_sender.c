@@ -271,6 +271,7 @@ main(int argc, char **argv)
 	s.table = ipcq_attach(place.table, 0);
 	if (s.table == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+	log_follow(&s.table->log);
 	s.conn = &s.table->conn[place.index];
 	s.unit = ipcq_attach(atomic_load(&s.conn->unit), 0);
 	if (s.unit == NULL)

@@ -175,7 +175,7 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 		a.ok = 1;
 		a.unit = c->unit;
 		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = b->table->conn[i].serial, .shards = b->store.shards,
-			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max), .token = token, .expiry = b->table->expiry };
+			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max), .token = token, .expiry = atomic_load(&b->table->expiry) };
 		memcpy(a.welcome.store, b->store.id, sizeof b->store.id);
 	} else
 		snprintf(a.text, sizeof a.text, "%s", fault);

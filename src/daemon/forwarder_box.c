@@ -127,7 +127,8 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 	if (r->offset <= b->routed[r->shard])
 		return;
 	if (b->behind || v->state != SLOT_LIVE || (!box_put(v, record) && !box_wait(v, record))) {
-		int over = f.table->backlog_max && b->backlog + record_stride(r->len) > f.table->backlog_max;
+		uint64_t most = atomic_load(&f.table->backlog_max);
+		int over = most && b->backlog + record_stride(r->len) > most;
 		if (over || box_fall_behind(v) < 0) {
 			box_cut(v, over ? "more waits for it than --client-backlog-max" : "the spool's disk is full");
 			return;

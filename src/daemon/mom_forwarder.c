@@ -343,6 +343,7 @@ main(int argc, char **argv)
 	f.spool.fd = -1;
 	if (f.table == NULL || f.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+	log_follow(&f.table->log);
 	f.buffer_bytes = BATCH + 2 * (size_t)RECORD_MOST(f.unit->message_max);
 	f.buffer = malloc(f.buffer_bytes);
 	f.chosen = calloc(f.table->capacity, sizeof *f.chosen);

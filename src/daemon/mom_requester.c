@@ -362,6 +362,7 @@ main(int argc, char **argv)
 	q.notify = place.fds[1];
 	if (q.table == NULL || q.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+	log_follow(&q.table->log);
 	q.window = atomic_load(&q.table->window);
 	q.record_most = RECORD_MOST(q.unit->message_max);
 	q.room = BATCH + q.record_most;

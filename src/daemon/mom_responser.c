@@ -177,6 +177,7 @@ main(int argc, char **argv)
 	p.socket = place.fds[0];
 	if (p.table == NULL || p.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+	log_follow(&p.table->log);
 	p.room = BATCH + RECORD_MOST(p.unit->message_max);
 	p.buffer = malloc(p.room);
 	if (p.buffer == NULL)

@@ -135,7 +135,8 @@ write_checkpoint(void)
 		return;
 	}
 	seglog_prune(&s->log, shard_needed_from(s, s->checkpoint));
-	if (w.table->store_max && s->log.total + s->log.spares * s->log.segment_bytes > w.table->store_max / w.table->shards)
+	uint64_t most = atomic_load(&w.table->store_max);
+	if (most && s->log.total + s->log.spares * s->log.segment_bytes > most / w.table->shards)
 		seglog_drop_spares(&s->log);
 	w.since_checkpoint = 0;
 	w.checkpoint_ms = clock_ms();
@@ -302,6 +303,7 @@ main(int argc, char **argv)
 	w.table = ipcq_attach(place.table, 0);
 	if (w.table == NULL || w.table->magic != MAGIC_BROKER)
 		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+	log_follow(&w.table->log);
 	w.words = &w.table->shard[place.index];
 	w.shard.index = (uint32_t)place.index;
 	w.shard.dir = place.fds[0];

@@ -87,13 +87,14 @@ machine_expire(struct machine *m)
 void
 worker_machines_look(uint32_t seconds)
 {
+	uint32_t expiry = atomic_load(&w.table->expiry);
 	for (struct machine *m = w.shard.machines; m; m = m->next) {
 		uint32_t hours = m->away / 3600;
 		if (m->live)
 			continue;
 		m->away += seconds;
 		w.shard.changed |= hours != m->away / 3600;
-		if (w.table->expiry && m->away >= w.table->expiry)
+		if (expiry && m->away >= expiry)
 			machine_expire(m);
 	}
 }

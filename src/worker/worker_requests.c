@@ -75,8 +75,8 @@ int
 worker_store_is_full(void)
 {
 	struct shard *s = &w.shard;
-	uint64_t share = w.table->store_max / w.table->shards;
-	return w.table->store_max && s->log.total + s->log.used + RECORD_MOST(w.table->message_max) > share;
+	uint64_t most = atomic_load_explicit(&w.table->store_max, memory_order_relaxed), share = most / w.table->shards;
+	return most && s->log.total + s->log.used + RECORD_MOST(w.table->message_max) > share;
 }
 
 /* A place at the end of the log, or NULL: full (the reason why is logged at most once a second). */
@@ -140,9 +140,10 @@ refusal(const struct record *r, const char *name, void **at)
 		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
 	if (worker_store_is_full())
 		return MOM_EFULL;
-	if (w.table->topic_max && r->type == REC_MESSAGE) {
+	uint64_t most = atomic_load_explicit(&w.table->topic_max, memory_order_relaxed);
+	if (most && r->type == REC_MESSAGE) {
 		struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
-		if (t && topic_waiting(t) + r->len > w.table->topic_max)
+		if (t && topic_waiting(t) + r->len > most)
 			return MOM_EFULL;
 	}
 	return (*at = log_place(record_stride(r->len), 0)) ? 0 : MOM_EFULL;
