@@ -8,7 +8,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 LIBEXECDIR ?= $(PREFIX)/libexec
 MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/mom
-SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+SYSCONFDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc,$(PREFIX)/etc)     # the programs look in /etc/mom; elsewhere: MOM_CONFIG
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 COMPDIR    ?= $(PREFIX)/share/bash-completion/completions
@@ -19,7 +19,7 @@ INSTALL_ENV = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BINDIR='$(BINDIR)' SBINDIR
 
 install: all                 ## programs, library, header, mom.pc, mom.py, units, man pages below PREFIX (/usr/local); DESTDIR, BINDIR, LIBDIR ... as usual
 	@$(INSTALL_ENV) sh src/tools/install.sh install
-uninstall:                   ## removes exactly what install put there (same PREFIX and DESTDIR); stores and spools stay
+uninstall:                   ## removes exactly what install put there (same PREFIX and DESTDIR); stores, spools and changed configuration stay
 	@$(INSTALL_ENV) sh src/tools/install.sh uninstall
 deb: all                     ## build/mom_VERSION_ARCH.deb, for apt install ./FILE; needs dpkg-deb
-	@CC='$(CC)' MAKE='$(MAKE)' VERSION='$(VERSION)' sh src/tools/deb.sh
+	@CC='$(CC)' MAKE='$(MAKE)' VERSION='$(VERSION)' DEBDIR='$(DEBDIR)' sh src/tools/deb.sh

@@ -6,6 +6,7 @@
 # LIBEXECDIR/mom   all servers together, since they start each other from their own folder; links in SBINDIR and BINDIR
 # BINDIR           mom, user_main and the other programs of a person
 # LIBDIR           libmom.a, libmom.so, pkgconfig/mom.pc            INCLUDEDIR  mom.h
+# SYSCONFDIR/mom   broker.conf, daemon.conf, client.conf, where there are none yet
 # UNITDIR          mom-broker.service, mom-daemon.service           SYSUSERSDIR the user and group mom
 # LIBEXECDIR/mom/manifest lists every file and link (without DESTDIR): uninstall reads it, and a later install removes by it what is no more.
 # A file is replaced by a rename: what runs goes on, what starts finds the old one or the new one.
@@ -59,6 +60,28 @@ python_dir() {
 	echo "${found:-$PREFIX/share/mom/python}"
 }
 
+# A configuration that is there stays as it is; beside the documentation lies what a new one would be.
+configure() {     # SOURCE NAME
+	fresh=$DOCDIR/etc/$2
+	note "$fresh"
+	sed -e 's/^#\(listen 127.0.0.1 8080\)$/\1/; s/^#\(broker 127.0.0.1 8080\)$/\1/' "$1" >"$new"
+	chmod 644 "$new"
+	mv -f "$new" "$DESTDIR$fresh"
+	[ -e "$DESTDIR$SYSCONFDIR/mom/$2" ] || { mkdir -p "$DESTDIR$SYSCONFDIR/mom"; cp -p "$DESTDIR$fresh" "$DESTDIR$SYSCONFDIR/mom/$2"; }
+}
+
+# Those that nobody changed.
+unconfigure() {
+	for f in "$DESTDIR$SYSCONFDIR"/mom/*.conf; do
+		if cmp -s "$f" "$DESTDIR$DOCDIR/etc/${f##*/}"; then
+			rm -f "$f"
+		elif [ -e "$f" ]; then
+			echo "$f was changed and stays"
+		fi
+	done
+	rmdir "$DESTDIR$SYSCONFDIR/mom" 2>/dev/null || true
+}
+
 install_programs() {
 	for p in $SERVERS $TOOLS; do
 		case " $SERVERS " in
@@ -89,8 +112,8 @@ install_system() {
 		fill "$f" "$UNITDIR/${f##*/}"
 	done
 	put 644 src/tools/systemd/mom.sysusers "$SYSUSERSDIR/mom.conf"
-	for f in src/tools/etc/*.conf; do             # examples: nothing in them is in force
-		[ -f "$f" ] && put 644 "$f" "$DOCDIR/etc/${f##*/}"
+	for f in src/tools/etc/*.conf; do
+		configure "$f" "${f##*/}"
 	done
 	[ -f src/tools/mom.bash ] && put 644 src/tools/mom.bash "$COMPDIR/mom"
 	for f in src/tools/man/*.[1-8]; do
@@ -131,6 +154,7 @@ uninstall)
 		echo "install.sh: there is no $manifest: nothing is installed there, or with another PREFIX, LIBEXECDIR or DESTDIR" >&2
 		exit 1
 	fi
+	unconfigure
 	list=$(cat "$manifest")
 	rm -f "$manifest" "$manifest.new"
 	echo "$list" | remove
