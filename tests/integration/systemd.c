@@ -2,6 +2,7 @@
 #include <lib/proc.h>
 #include <lib/run.h>
 #include <lib/server.h>
+#include <lib/sysv.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <errno.h>
@@ -158,4 +159,42 @@ TEST(units, "the units are what systemd expects of units")
 		struct ran r = run_command("systemd-analyze verify '%s/%s.service' 2>&1 | grep '^[^ ]*%s\\.service:' | grep -v \"Command 'man \"", t_dir(), units[i], units[i]);
 		REQUIRE(r.out[0] == '\0', "%s", r.out);
 	}
+}
+
+static int
+remove_all(struct server *s)
+{
+	enum { MOST = 256 };
+	static struct sysv_object all[MOST];
+	int n = sysv_registry(server_registry(s), all, MOST), count = 0;
+	for (int i = 0; i < n; i++)
+		count += all[i].id >= 0 && sysv_exists(&all[i]) && sysv_remove(&all[i]) == 0;
+	return count;
+}
+
+TEST(logout, "when logind removes all System V objects of the user at once, daemon and programs that run go on, and new programs come in")
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	int id = talk_create();
+	talk_subscribe(id, "news");
+	for (int round = 0; round < 2; round++) {
+		/* table, unit, two queues, segment, semaphore; later what was made anew: table and segment live on for those who have them */
+		int gone = remove_all(&one);
+		REQUIRE(gone >= (round ? 2 : 6), "round %d: only %d objects in the registry", round, gone);
+		say(id, "news", "still there");
+		hear(id, "news", "still there");
+		int other = talk_create();
+		talk_subscribe(other, "news");
+		say(other, "news", "hello");
+		hear(other, "news", "hello");
+		hear(id, "news", "hello");
+		bye(other);
+	}
+	server_kill(&one);                     /* its successor still finds the program's segment: Linux lets it attach what somebody has */
+	server_start(&one);
+	say(id, "news", "after all that");
+	hear(id, "news", "after all that");
+	bye(id);
 }
