@@ -73,7 +73,7 @@ handle_new(const struct settings *s)
 	struct handle *h = calloc(1, sizeof *h);
 	if (h == NULL)
 		return NULL;
-	h->socket = -1;
+	h->socket = h->watch = h->watch_timer = -1;
 	h->timeout_ms = s->timeout_ms;
 	h->window = s->window;
 	h->era = handle_era();
@@ -256,6 +256,7 @@ mom_wake(int id)
 	if (h == NULL || h->era != handle_era())
 		return;
 	atomic_store(&h->woken, 1);
+	watch_now(h);
 	ipcq_post(atomic_load(&h->segment->sem));
 }
 

@@ -8,7 +8,9 @@
  * ON CRASH    the children die with it (PDEATHSIG); the next start waits for the store's lock and reaps what the registry lists */
 #include "broker/broker.h"
 #include "broker/options.h"
+#include "common/about.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/lock.h"
 #include "common/log.h"
@@ -83,6 +85,18 @@ open_run_folder(void)
 		log_fatal(EXIT_SYSTEM, "run folder %s: %s (pid %d): name another with --run", m.run, m.run_lock == -2 ? "in use" : strerror(errno), (int)holder);
 }
 
+/* Nothing depends on them: without, the broker only cannot be looked into. */
+static void
+make_counters(struct broker *b)
+{
+	uint32_t pages = COUNTERS_HANDLER(m.o.workers, b->table->capacity);
+	int id = registry_make(&b->registry, REGISTRY_SHM, counters_bytes(pages, m.o.workers), geteuid(), 0, "counters");
+	if (id < 0)
+		log_warn("shmget(counters): %s: %s", strerror(errno), registry_hint(&b->registry));
+	atomic_store(&b->table->counters, id);
+	counters_make(id, pages, m.o.workers, ROLE_BROKER_SERVER);
+}
+
 static void
 make_table(void)
 {
@@ -111,8 +125,20 @@ make_table(void)
 	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.o.topics);
 	for (uint32_t i = 0; i < SHARDS_MAX; i++)
 		atomic_store(&b->table->shard[i].queue, -1);
+	make_counters(b);
 	atomic_store(&b->table->epoch, 1);
 	b->table->magic = MAGIC_BROKER;
+}
+
+static void
+say_about(void)
+{
+	struct about a = { .is_broker = 1, .pid = getpid() };
+	about_folder(m.run_dir, a.run);
+	about_folder(m.b.store.dir, a.files);
+	snprintf(a.address, sizeof a.address, "%s %d", m.o.ip, m.port);
+	if (about_write(m.run_dir, &a) < 0 || about_write(m.b.store.dir, &a) < 0)
+		log_warn("%s/about: %s: the tools will not find this broker until there is room for it", m.run, strerror(errno));
 }
 
 static void
@@ -121,6 +147,7 @@ say_ready(void)
 	char line[128];
 	int n = snprintf(line, sizeof line, "ready %s %d\n", m.o.ip, m.port);
 	m.said_ready = 1;
+	say_about();
 	if (fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0)
 		log_warn("%s/ready: %s", m.run, strerror(errno));
 	fdio_cloexec(STDOUT_FILENO, 0);
@@ -251,6 +278,8 @@ stop(void)
 	}
 	ipcq_detach(b->table);
 	registry_close(&b->registry, 1);
+	about_remove(b->store.dir);
+	about_remove(m.run_dir);
 	unlinkat(m.run_dir, "ready", 0);
 	unlinkat(m.run_dir, "lock", 0);
 	rmdir(m.run);                                  /* where it is empty: it was ours alone */
