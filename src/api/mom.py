@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import ctypes
 import datetime
-import io
 import os
 import threading
 import time
@@ -35,7 +34,9 @@ import warnings
 from typing import Iterator, NamedTuple, Optional, Union
 
 __all__ = ["Client", "Message", "version", "Error", "InvalidArgument", "BadTopic", "TooBig", "NoDaemon", "Timeout", "AlreadySubscribed",
-           "NotSubscribed", "Full", "DiskFailed", "BadHandle", "Forked", "Busy", "LimitReached", "BadRing", "Interrupted", "Lost"]
+           "NotSubscribed", "Full", "DiskFailed", "BadHandle", "Forked", "Busy", "LimitReached", "BadRing", "Interrupted", "Lost", "NoSubscriber"]
+
+Payload = Union[bytes, bytearray, memoryview, str]
 
 _INSTALLED_LIBRARY = "@LIBRARY@"        # from this file's folder; filled in by make install
 _SLICE_MS = 200                         # the longest that a call is deaf for signals that another thread took
@@ -144,9 +145,14 @@ class Lost(Error):
     code = -16
 
 
+class NoSubscriber(Error):
+    """publish(need_subscriber=True): nobody subscribes to the topic; the message is not stored."""
+    code = -17
+
+
 _ERRORS = {e.code: e for e in (InvalidArgument, BadTopic, TooBig, NoDaemon, Timeout, AlreadySubscribed, NotSubscribed, Full, DiskFailed,
-                               BadHandle, Forked, Busy, LimitReached, BadRing, Interrupted, Lost)}
-_FAST, _ASYNC, _NO_ECHO, _REDELIVERED, _GAP = 1, 2, 1, 1, 2
+                               BadHandle, Forked, Busy, LimitReached, BadRing, Interrupted, Lost, NoSubscriber)}
+_FAST, _ASYNC, _NEED_SUBSCRIBER, _NO_ECHO, _REDELIVERED, _GAP = 1, 2, 4, 1, 1, 2
 _OPT_TIMEOUT_MS, _OPT_MANUAL_ACK, _OPT_WINDOW = 1, 2, 3
 
 
@@ -185,6 +191,7 @@ def _load() -> ctypes.CDLL:
             ("mom_publish", number, [number, text, ctypes.c_char_p, size, flags]), ("mom_flush", number, [number, number]),
             ("mom_subscribe", number, [number, text, flags]), ("mom_unsubscribe", number, [number, text]),
             ("mom_receive", number, [number, ctypes.POINTER(_RawMessage), number]), ("mom_ack", number, [number]),
+            ("mom_will", number, [number, text, ctypes.c_char_p, size]), ("mom_fd", number, [number]),
             ("mom_wake", None, [number]), ("mom_set_option", number, [number, number, ctypes.c_long]),
             ("mom_global_id", ctypes.c_uint64, [number]), ("mom_error_text", text, [number]), ("mom_version", text, [])):
         function = getattr(lib, name)
@@ -215,6 +222,14 @@ def _c_text(value: str, what: str) -> bytes:
     if b"\0" in coded:
         raise (BadTopic if what == "topic" else InvalidArgument)("the %s has a zero byte" % what)
     return coded
+
+
+def _bytes(data: Payload) -> bytes:
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise TypeError("data is bytes, bytearray, memoryview or str, not " + type(data).__name__)
 
 
 def _wait_ms(deadline: Optional[float]) -> int:
@@ -266,7 +281,7 @@ class Message(NamedTuple):
 class Client:
     """A client of this machine's daemon: anonymous, or durable with a name (1 to 64 of A-Z a-z 0-9 . _ -).
 
-    timeout     seconds that publish, subscribe, unsubscribe, flush and close wait for the broker; None: for ever
+    timeout     seconds that publish, subscribe, unsubscribe, will, flush and close wait for the broker; None: for ever
     manual_ack  True: only ack() acknowledges. False: asking for the next message acknowledges those before
     window      bytes of publishes with wait=False that may be unacknowledged (4096 or more)
 
@@ -389,24 +404,37 @@ class Client:
         """
         self._request(_lib.mom_unsubscribe, _c_text(topic, "topic"))
 
-    def publish(self, topic: str, data: Union[bytes, bytearray, memoryview, str], fast: bool = False, wait: bool = True) -> None:
+    def publish(self, topic: str, data: Payload, fast: bool = False, wait: bool = True, *, need_subscriber: bool = False) -> None:
         """Publish bytes, or a text as UTF-8. Returns when the message is on the broker's disk.
 
         fast=True   when the broker has written it: it survives the death of any process, not a power cut
         wait=False  at once (it waits only while the window is full); flush tells what became of it
+        need_subscriber=True  NoSubscriber where nobody subscribes to the topic now; not together with wait=False
 
-        Raises BadTopic, TooBig, Full, Lost, Timeout (it stays on its way, unless the text says that it was not sent).
+        Raises BadTopic, TooBig, Full, NoSubscriber, Lost, Timeout (it stays on its way, unless the text says that it was not sent).
 
         >>> with mom.Client() as c:
         ...     for i in range(1000):
         ...         c.publish("numbers", str(i), wait=False)
         ...     c.flush()
         """
-        raw = data.encode() if isinstance(data, str) else bytes(data) if isinstance(data, (bytes, bytearray, memoryview)) else None
-        if raw is None:
-            raise TypeError("data is bytes, bytearray, memoryview or str, not " + type(data).__name__)
-        flags = (_FAST if fast else 0) | (0 if wait else _ASYNC)
+        raw = _bytes(data)
+        flags = (_FAST if fast else 0) | (0 if wait else _ASYNC) | (_NEED_SUBSCRIBER if need_subscriber else 0)
         self._request(_lib.mom_publish, _c_text(topic, "topic"), raw, len(raw), flags)
+
+    def will(self, topic: Optional[str], data: Payload = b"") -> None:
+        """A message that the broker publishes once this client is destroyed or its process has ended in whatever way, after all else that
+        it published. A second call replaces it, topic None withdraws it; close of a durable client withdraws it, too.
+
+        >>> with mom.Client() as watcher:
+        ...     watcher.subscribe("state")
+        ...     with mom.Client() as c:
+        ...         c.will("state", "gone")
+        ...     print(watcher.receive(5).text)
+        gone
+        """
+        raw = _bytes(data)
+        self._request(_lib.mom_will, None if topic is None else _c_text(topic, "topic"), raw, len(raw))
 
     def flush(self, timeout: Optional[float] = -1.0) -> None:
         """Wait until everything that this client asked for is acknowledged; seconds, None: for ever, without: the client's timeout. Raises
@@ -499,9 +527,21 @@ class Client:
             _lib.mom_wake(number)
 
     def fileno(self) -> int:
-        """A descriptor that is readable while messages may wait: for select, selectors, asyncio. Then call receive(0) until Timeout."""
-        if not hasattr(_lib, "mom_fd"):
-            raise io.UnsupportedOperation("this libmom (%s) has no mom_fd" % version())
+        """A descriptor for event loops (select, selectors, asyncio): readable while a message waits, until receive(0) has raised Timeout.
+        Only wait for it; it closes with the client.
+
+        >>> import selectors
+        >>> with mom.Client() as c, selectors.DefaultSelector() as loop:
+        ...     c.subscribe("loop")
+        ...     key = loop.register(c, selectors.EVENT_READ)
+        ...     c.publish("loop", "hello")
+        ...     while loop.select(5):
+        ...         try:
+        ...             print(c.receive(0).text)
+        ...         except mom.Timeout:
+        ...             break
+        hello
+        """
         taken = []
 
         def descriptor(number: int) -> int:
@@ -591,6 +631,3 @@ class Client:
     def __repr__(self) -> str:
         return "<mom.Client %s%016x%s>" % (self.name + " " if self.name else "", getattr(self, "_global_id", 0), " closed" if self.closed else "")
 
-
-if hasattr(_lib, "mom_fd"):
-    _lib.mom_fd.restype, _lib.mom_fd.argtypes = ctypes.c_int, [ctypes.c_int]

@@ -47,6 +47,12 @@ TEST(exchange, "what Python publishes, of every kind and in every way, Python re
 		python("exchange");
 }
 
+TEST(event_loop, "fileno lets asyncio wait for two clients at once: all their messages come, in order")
+{
+	if (up())
+		python("event_loop");
+}
+
 /* ---- Python as a partner that answers ---- */
 
 struct partner { pid_t pid; FILE *out; int in; };

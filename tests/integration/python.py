@@ -64,13 +64,15 @@ def errors():
     """Each code of mom.h has its class, each failure its text; nothing is left after close."""
     with open(os.path.join(SOURCE, "include", "mom.h")) as f:
         codes = {name: int(code) for name, code in re.findall(r"^\t(MOM_E\w+)\s*= (-\d+)", f.read(), re.M)}
-    assert len(codes) == 16 and sorted(codes.values()) == sorted(mom._ERRORS), codes
+    assert len(codes) >= 17 and sorted(codes.values()) == sorted(mom._ERRORS), codes
     with mom.Client() as c:
         c.subscribe("t")
         for error, call, arguments in ((mom.BadTopic, c.publish, ("#", b"")), (mom.BadTopic, c.subscribe, ("",)), (mom.BadTopic, c.publish, ("a\0b", b"")),
                                        (mom.AlreadySubscribed, c.subscribe, ("t",)), (mom.NotSubscribed, c.unsubscribe, ("other",)),
                                        (mom.TooBig, c.publish, ("t", bytes(1048577))), (mom.InvalidArgument, c.receive, (-2,)),
-                                       (mom.Timeout, c.receive, (0,)), (TimeoutError, c.receive, (0.05,)), (TypeError, c.publish, ("t", 5))):
+                                       (mom.Timeout, c.receive, (0,)), (TimeoutError, c.receive, (0.05,)), (TypeError, c.publish, ("t", 5)), (mom.BadTopic, c.will, ("#",)),
+                                       (mom.NoSubscriber, lambda topic: c.publish(topic, b"", need_subscriber=True), ("nobody",)),
+                                       (mom.InvalidArgument, lambda topic: c.publish(topic, b"", wait=False, need_subscriber=True), ("t",))):
             e = expect(error, call, *arguments)
             assert error in (TypeError, TimeoutError) or (e.code == error.code and e.text == str(e) and len(e.text) > 10), (e, error)
         c.subscribe("t", exist_ok=True)
@@ -232,6 +234,36 @@ def examples():
     import doctest
     r = doctest.testmod(mom, extraglobs={"mom": mom}, optionflags=doctest.REPORT_NDIFF)
     assert r.failed == 0 and r.attempted >= 14, r
+
+
+def event_loop():
+    """asyncio waits for two clients at once, and all comes."""
+    import asyncio
+
+    async def main():
+        got = []
+        done = asyncio.Event()
+        with mom.Client() as a, mom.Client() as b:
+            for c in (a, b):
+                c.subscribe("loop")
+
+                def take(c=c):
+                    try:
+                        while True:
+                            got.append((c, c.receive(0).text))
+                    except mom.Timeout:
+                        if len(got) == 600:
+                            done.set()
+                asyncio.get_running_loop().add_reader(c, take)
+            for i in range(300):
+                a.publish("loop", str(i), wait=False)
+                if i % 50 == 0:
+                    await asyncio.sleep(0)
+            await asyncio.wait_for(done.wait(), 20)
+            for c in (a, b):
+                asyncio.get_running_loop().remove_reader(c)
+                assert [text for who, text in got if who is c] == [str(i) for i in range(300)]
+    asyncio.run(main())
 
 
 def warned():
