@@ -181,8 +181,8 @@ static void
 warn_of_logout(void)
 {
 	if (logind_removes_ipc("", geteuid()))
-		log_warn("systemd removes the System V objects of user %u when that user logs out, under this daemon and its programs: set RemoveIPC=no in "
-		    "/etc/systemd/logind.conf, or `loginctl enable-linger`, or run the daemon as a system user (mom-daemon.service)", (unsigned)geteuid());
+		log_warn("when user %u logs out, systemd removes that user's System V objects: this daemon makes them anew, but all stands still for a moment; set "
+		    "RemoveIPC=no in /etc/systemd/logind.conf, or `loginctl enable-linger`, or run it as a system user (mom-daemon.service)", (unsigned)geteuid());
 }
 
 static void

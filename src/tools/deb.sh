@@ -12,7 +12,8 @@ root=$out/deb
 lib=/usr/lib${triplet:+/$triplet}
 rm -rf "$root"
 umask 022
-$MAKE --no-print-directory install DESTDIR="$root" PREFIX=/usr LIBDIR="$lib" LIBEXECDIR=/usr/libexec SYSCONFDIR=/etc PYTHONDIR=/usr/lib/python3/dist-packages >/dev/null
+$MAKE --no-print-directory install DESTDIR="$root" PREFIX=/usr LIBDIR="$lib" LIBEXECDIR=/usr/libexec SYSCONFDIR=/etc \
+	PYTHONDIR=/usr/lib/python3/dist-packages >/dev/null
 rm "$root/usr/libexec/mom/manifest"
 
 for f in "$root"/usr/libexec/mom/* "$root"/usr/bin/* "$root$lib"/libmom.so.*.*; do

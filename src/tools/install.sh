@@ -56,7 +56,8 @@ link() {          # TARGET LINK
 
 # The folder below PREFIX where python3 looks for modules.
 python_dir() {
-	found=$(python3 -c "import sys; print(next((p for p in sys.path if p.startswith('$PREFIX/') and p.endswith(('dist-packages', 'site-packages'))), ''))" 2>/dev/null) || found=
+	found=$(python3 -c "import sys; print(*[p for p in sys.path if p.startswith('$PREFIX/') and p.endswith(('dist-packages', 'site-packages'))][:1])" \
+	    2>/dev/null) || found=
 	echo "${found:-$PREFIX/share/mom/python}"
 }
 
@@ -113,7 +114,7 @@ install_system() {
 	done
 	put 644 src/tools/systemd/mom.sysusers "$SYSUSERSDIR/mom.conf"
 	for f in src/tools/etc/*.conf; do
-		configure "$f" "${f##*/}"
+		[ -f "$f" ] && configure "$f" "${f##*/}"
 	done
 	[ -f src/tools/mom.bash ] && put 644 src/tools/mom.bash "$COMPDIR/mom"
 	for f in src/tools/man/*.[1-8]; do
@@ -148,6 +149,7 @@ install)
 	mv -f "$manifest.new" "$manifest"
 	[ -z "$DESTDIR" ] && command -v ldconfig >/dev/null && ldconfig 2>/dev/null || true       # so that programs find the library at once
 	echo "installed below $DESTDIR$PREFIX: $(wc -l <"$manifest" | tr -d ' ') files, listed in $DESTDIR$home/manifest"
+	[ -z "$DESTDIR" ] && [ -d /run/systemd/system ] && echo "to run it: systemd-sysusers && systemctl daemon-reload && systemctl enable --now mom-broker mom-daemon" || true
 	;;
 uninstall)
 	if [ ! -f "$manifest" ]; then

@@ -68,7 +68,7 @@ environment(pid_t pid)
 	return text;
 }
 
-TEST(broker, "the broker says READY when it serves, pings twice in each WatchdogSec, tells how many machines are connected, and says STOPPING; its children are silent")
+TEST(broker, "the broker says READY when it serves, pings twice in each WatchdogSec, tells how many machines are there, says STOPPING; its children are silent")
 {
 	char *name = t_path("notify");
 	manager_listen(name);
