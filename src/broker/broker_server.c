@@ -105,7 +105,7 @@ make_table(void)
 	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX ? (uint32_t)info.shmmni : SLOTS_MAX;
 	size_t bytes = sizeof *b->table + capacity * sizeof(struct conn_word);
 	if (registry_open(&b->registry, b->store.dir, NULL, NULL) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/registry: %s", m.o.db, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", m.o.db, strerror(errno), fdio_hint(errno));
 	b->table_id = registry_make(&b->registry, REGISTRY_SHM, bytes, geteuid(), 0, "broker-table");
 	b->table = b->table_id < 0 ? NULL : ipcq_attach(b->table_id, 0);
 	b->conns = calloc(capacity, sizeof *b->conns);
@@ -149,13 +149,13 @@ say_ready(void)
 	m.said_ready = 1;
 	say_about();
 	if (fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0)
-		log_warn("%s/ready: %s", m.run, strerror(errno));
+		log_warn("%s/ready: %s: %s", m.run, strerror(errno), fdio_hint(errno));
 	fdio_cloexec(STDOUT_FILENO, 0);
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
 	if (m.o.ready_fd >= 0) {
 		if (write(m.o.ready_fd, "\n", 1) < 0)
-			log_warn("--ready-fd %d: %s", m.o.ready_fd, strerror(errno));
+			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
 		close(m.o.ready_fd);
 	}
 	notify_ready();
@@ -231,7 +231,7 @@ poll_once(int64_t now)
 	}
 	if (poll(m.polls, n, poll_timeout(now)) < 0) {
 		if (errno != EINTR)
-			log_fatal(EXIT_SYSTEM, "poll: %s", strerror(errno));
+			log_fatal(EXIT_SYSTEM, "poll: %s: %s", strerror(errno), child_hint(errno));
 		return;
 	}
 	sig_drain();
@@ -295,7 +295,7 @@ main(int argc, char **argv)
 	notify_init();
 	m.signals = sig_init();
 	if (m.signals < 0)
-		log_fatal(EXIT_SYSTEM, "pipe: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "pipe: %s: %s", strerror(errno), child_hint(errno));
 	if (m.o.ready_fd >= 0)
 		fdio_cloexec(m.o.ready_fd, 1);
 	start_listening();

@@ -103,10 +103,10 @@ make_table(void)
 	d->members = calloc(capacity, sizeof *d->members);
 	d->table = &measure;                           /* the list's slots are checked against it; the real one comes after the reaping */
 	if (d->members == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u clients", capacity);
+		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", capacity);
 	members_read(d);
 	if (registry_open(&d->registry, d->run_dir, members_keep, d) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/registry: %s", m.run, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", m.run, strerror(errno), fdio_hint(errno));
 	d->table_id = registry_make(&d->registry, REGISTRY_SHM, bytes, geteuid(), 0, "machine-table");
 	d->table = d->table_id < 0 ? NULL : ipcq_attach(d->table_id, 0);
 	if (d->table == NULL)
@@ -149,7 +149,7 @@ say_ready(void)
 		log_debug("stdout is closed");
 	if (m.o.ready_fd >= 0) {
 		if (write(m.o.ready_fd, "\n", 1) < 0)
-			log_warn("--ready-fd %d: %s", m.o.ready_fd, strerror(errno));
+			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
 		close(m.o.ready_fd);
 	}
 	notify_ready();
@@ -213,7 +213,7 @@ polls_grow(size_t n)
 	m.polls = realloc(m.polls, m.polls_room * sizeof *m.polls);
 	m.slots = realloc(m.slots, m.polls_room * sizeof *m.slots);
 	if (m.polls == NULL || m.slots == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %zu descriptors", n);
+		log_fatal(EXIT_SYSTEM, "no memory for %zu descriptors: see `free`", n);
 }
 
 static size_t
@@ -285,7 +285,7 @@ poll_once(int64_t until)
 	uint64_t count;
 	if (poll(m.polls, n, until > now ? (int)(until - now) : 0) < 0) {
 		if (errno != EINTR)
-			log_fatal(EXIT_SYSTEM, "poll: %s", strerror(errno));
+			log_fatal(EXIT_SYSTEM, "poll: %s: %s", strerror(errno), child_hint(errno));
 		return;
 	}
 	sig_drain();
@@ -340,7 +340,7 @@ main(int argc, char **argv)
 	m.signals = sig_init();
 	d->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m.signals < 0 || d->notify < 0)
-		log_fatal(EXIT_SYSTEM, "eventfd: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "eventfd: %s: %s", strerror(errno), child_hint(errno));
 	if (m.o.ready_fd >= 0)
 		fdio_cloexec(m.o.ready_fd, 1);
 	open_folders();
@@ -349,7 +349,7 @@ main(int argc, char **argv)
 	make_table();
 	spare_open(&d->spare);
 	if (door_open(d) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/socket: %s", m.run, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/socket: %s: %s", m.run, strerror(errno), fdio_hint(errno));
 	config_open_log(&m.o.config);
 	options_say(&m.o, m.spool);
 	say_ready();

@@ -204,6 +204,7 @@ ipcq_bytes(int shm)
 
 WEAK int  ipcq_attached(int shm) { (void)shm; return 1; }
 WEAK const char *ipcq_hint(int error) { (void)error; return ""; }
+WEAK const char *ipcq_attach_hint(int error) { (void)error; return ""; }
 
 /* ---- files ---- */
 
