@@ -51,7 +51,7 @@ options_say(const struct broker_options *o)
 {
 	const struct config *c = &o->config;
 	char log[PATH_MAX + 100];
-	log_info("version %s; store %s; limits: store-max %s, topic-max %s, machine-expiry %s, max-message %s; %s", CONFIG_VERSION, o->db,
+	log_info("version %s; store %s; limits: store-max %s, topic-max %s, machine-expiry %s, max-message %s; %s", MOM_VERSION, o->db,
 	    config_text(c, BROKER_STORE_MAX), config_text(c, BROKER_TOPIC_MAX), config_text(c, BROKER_EXPIRY),
 	    o->message_max ? config_text(c, BROKER_MESSAGE_MAX) : "as the store was made", config_log_text(c, log, sizeof log));
 }

@@ -120,10 +120,4 @@ void config_open_log(const struct config *c);  /* log-file, where there is one; 
 int  config_reopen_log(const struct config *c, const char *why);       /* 1: done: the children are to be told by SIGUSR1 */
 const char *config_log_text(const struct config *c, char *text, size_t n);
 
-#ifdef MOM_VERSION
-#define CONFIG_VERSION MOM_VERSION
-#else
-#define CONFIG_VERSION "0.5.0"
-#endif
-
 #endif

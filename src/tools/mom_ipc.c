@@ -5,6 +5,7 @@
 #include "common/registry.h"
 #include "common/fdio.h"
 #include "common/rundir.h"
+#include "common/version.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -76,6 +77,7 @@ main(int argc, char **argv)
 {
 	int clean = argc > 1 && strcmp(argv[1], "clean") == 0, worst = 0;
 	char root[PATH_MAX];
+	version_option(argc, argv, "mom_ipc");
 	if (argc < 2 || (!clean && strcmp(argv[1], "list") != 0)) {
 		fprintf(stderr, "usage: mom_ipc list|clean [FOLDER ...]   FOLDER: a store or a daemon's run folder\n");
 		return EXIT_WRONG_USE;
