@@ -4,10 +4,17 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Pages of connection slots that nobody ever had are not looked at: a first look would take memory for them, and there are thousands. */
+static uint32_t
+pages_used(const struct look_server *s)
+{
+	return s->is_broker ? COUNTERS_HANDLER(s->counters->shards, s->broker ? atomic_load(&s->broker->conns) : 0) : s->counters->pages;
+}
+
 int
 metrics_process(const struct look_server *s, uint32_t page, struct metrics_process *p)
 {
-	const struct counters *c = s->counters ? counters_page(s->counters, page) : NULL;
+	const struct counters *c = s->counters && page < pages_used(s) ? counters_page(s->counters, page) : NULL;
 	if (c == NULL)
 		return -1;
 	uint32_t role = atomic_load(&c->role), shards = s->counters->shards;

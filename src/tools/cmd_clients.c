@@ -11,7 +11,7 @@ static const char usage[] =
     "usage: mom clients [--json] [FOLDER ...]\n"
     "  One client a line: global id, name (- anonymous), state (live, away: durable without a process, dying), process, user, bytes in its mail box,\n"
     "  whether more waits for it in the spool, bytes of its requests that are not acknowledged, its topics (- where its broker runs elsewhere), its command.\n"
-    "  FOLDER   a daemon's run folder; without any, all daemons of this machine\n"
+    "  FOLDER   a daemon's run folder (and its broker's, for the topics); without any, all daemons of this machine\n"
     "  --json   an array of objects: id, name, state, durable, pid, user, command, topics, mail_bytes, behind, request_bytes, daemon\n"
     "Exit status: 0   1 a daemon cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom clients\n";
@@ -105,11 +105,12 @@ show_line(const struct look_client *c, int known, char *topics)
 }
 
 static void
-show_daemon(const struct servers *all, const struct look_server *daemon, int json)
+show_daemon(const struct servers *named, const struct servers *all, const struct look_server *daemon, int json)
 {
 	struct store_names names;
 	struct look_client c;
-	const struct look_server *broker = broker_of(all, daemon, &names);
+	const struct look_server *broker = broker_of(named, daemon, &names);
+	broker = broker ? broker : broker_of(all, daemon, &names);
 	for (uint32_t i = 0;; i++) {
 		int there = look_client(daemon, i, &c);
 		if (there < 0)
@@ -142,7 +143,7 @@ run(int argc, char **argv)
 		heading("ID               NAME             STATE     PID USER          MAIL SPOOL   UNACKED TOPICS COMMAND");
 	for (size_t i = 0; i < s.count; i++)
 		if (!s.server[i].is_broker && s.server[i].machine)
-			show_daemon(argc > optind ? &s : &all, &s.server[i], json);
+			show_daemon(&s, &all, &s.server[i], json);
 	if (json)
 		json_close(']');
 	servers_free(&all);

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/shm.h>
 
 static const char usage[] =
     "usage: mom machines [--json] [FOLDER ...]\n"
@@ -49,9 +48,9 @@ take_unit(struct shown *m, const struct conn_word *w)
 {
 	const struct broker_table *t = m->broker->broker;
 	int id = atomic_load(&w->unit);
-	const struct broker_unit *u = id < 0 || ipcq_bytes(id) < broker_unit_words() ? (void *)-1 : shmat(id, NULL, SHM_RDONLY);
+	const struct broker_unit *u = id < 0 || ipcq_bytes(id) < broker_unit_words() ? NULL : ipcq_attach_to_read(id);
 	m->window = w->window;
-	if (u == (void *)-1)
+	if (u == NULL)
 		return;                                /* it ended just now */
 	m->lag_known = u->magic == MAGIC_UNIT;
 	m->taken = atomic_load(&u->delivery_credit);

@@ -72,7 +72,7 @@ show_text(const struct look_server *s, const struct metrics_process *p, int all)
 	for (unsigned i = 0; i < HISTOGRAMS; i++) {
 		const struct histogram *h = &p->counters->histogram[i];
 		if (counters_quantile(h, 1) || all)
-			printf("    %-24s half below %" PRIu64 ", 99 of 100 below %" PRIu64 "  %s\n", counters_histogram_names[i].name, counters_quantile(h, 0.5),
+			printf("    %-24s p50 %" PRIu64 ", p99 %" PRIu64 " at most  %s\n", counters_histogram_names[i].name, counters_quantile(h, 0.5),
 			    counters_quantile(h, 0.99), counters_histogram_names[i].help);
 	}
 }
