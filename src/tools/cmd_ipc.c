@@ -258,6 +258,23 @@ visit_all(void)
 			visit_root(roots[i]);
 }
 
+void
+ipc_tally(const char *folder, struct ipc_tally *t)
+{
+	struct registry_object *objects = NULL;
+	struct found f;
+	struct stat st;
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = dir < 0 || fstat(dir, &st) < 0 ? -1 : registry_read(dir, &objects);
+	for (int i = 0; i < n; i++) {
+		if (object_find(&f, &objects[i], st.st_uid) <= 0)
+			continue;
+		t->objects[objects[i].kind]++;
+		t->bytes += objects[i].kind == REGISTRY_SHM ? f.shm.shm_segsz : 0;
+	}
+	free(objects);
+	fdio_close(&dir);
+}
+
 static int
 run(int argc, char **argv)
 {

@@ -1,6 +1,7 @@
 /* cmd_look - see cmd_look.h */
 #include "tools/cmd_look.h"
 #include "common/fdio.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -52,6 +53,8 @@ servers_look(struct servers *s, const struct cmd *c, char **folders, int n, int 
 	if (n == 0)
 		servers_one(s, c, NULL, quiet);
 	for (size_t i = 0; i < s->count; i++) {
+		if (s->server[i].pid == 0 && !quiet)
+			cmd_fail(c, "%s: the %s does not run: this is what it left behind when it was killed", s->server[i].run, s->server[i].is_broker ? "broker" : "daemon");
 		if (s->server[i].why[0] == '\0')
 			continue;
 		s->bad = 1;
@@ -114,6 +117,30 @@ int
 process_runs(pid_t pid)
 {
 	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+int
+process_descriptors(pid_t pid, uint64_t *in_use, uint64_t *soft, uint64_t *hard)
+{
+	char path[40], text[4096];
+	unsigned long long least = 0, most = UINT64_MAX;
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	DIR *d = opendir(path);
+	for (*in_use = 0; d && readdir(d) != NULL; ++*in_use)
+		;
+	*in_use -= *in_use > 2 ? 2 : *in_use;          /* . and .. */
+	snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
+	fdio_close(&fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *line = strstr(text, "Max open files");
+	int known = d && line && sscanf(line, "Max open files %llu %llu", &least, &most) >= 1;
+	*soft = least;
+	*hard = most;
+	if (d)
+		closedir(d);
+	return known ? 0 : -1;
 }
 
 const char *

@@ -15,10 +15,16 @@ void servers_free(struct servers *s);
 /* Where there is none: says so. CMD_FAILED, or CMD_OK. */
 int  servers_none(const struct servers *s, const struct cmd *c, int brokers, int daemons);
 
+/* Adds up the living System V objects of that folder's registry: a daemon's run folder, a broker's store. */
+struct ipc_tally { uint64_t objects[3], bytes; };      /* by enum registry_kind; bytes of segments */
+void ipc_tally(const char *folder, struct ipc_tally *t);
+static inline const char *server_registry_folder(const struct look_server *s) { return s->is_broker ? s->files : s->run; }
+
 /* Of a process: its command line with blanks between, its start (wall clock, s; 0: unknown); 0, or -1: there is none, or it cannot be seen. */
 int  process_command(pid_t pid, char *text, size_t n);
 int64_t process_start(pid_t pid);
 int  process_runs(pid_t pid);
+int  process_descriptors(pid_t pid, uint64_t *in_use, uint64_t *soft, uint64_t *hard);      /* hard: UINT64_MAX: any. -1: it cannot be seen */
 const char *user_name(uid_t uid);              /* or its number; static */
 
 /* Text with what is not printable as \xHH: nothing of it moves the cursor or changes colours. The columns it took. */

@@ -2,6 +2,7 @@
  * READS    db/machines, the check-points, the broker's table and the segments of its connections (only the words in front) */
 #include "tools/cmd_json.h"
 #include "tools/cmd_look.h"
+#include "tools/cmd_machines.h"
 #include "tools/cmd_store.h"
 #include "common/clock.h"
 #include "common/ipcq.h"
@@ -23,43 +24,48 @@ struct shown {
 	const struct look_server *broker;
 	const struct store_machine *machine;
 	int connected;
-	int64_t seconds;                       /* connected, or away at most; -1: unknown */
-	char address[160];
-	uint64_t lag, taken, window;
-	int lag_known;
+	struct connection c;                   /* seconds: connected, or away at most */
 };
 
 /* What the connection's own processes say: their title is the address, their start the connection's. */
 static void
-take_connection(struct shown *m, uint32_t slot)
+connection_processes(const struct look_server *s, uint32_t slot, struct connection *c)
 {
-	const struct look_server *s = m->broker;
 	struct metrics_process p;
 	char command[256];
 	if (s->counters == NULL || metrics_process(s, COUNTERS_SENDER(s->counters->shards, slot), &p) < 1 || process_command(p.pid, command, sizeof command) < 0 ||
 	    strncmp(command, "broker_sender ", 14) != 0)
 		return;
-	snprintf(m->address, sizeof m->address, "%.140s", command + 14);
-	m->seconds = clock_wall_us() / 1000000 - process_start(p.pid);
+	snprintf(c->address, sizeof c->address, "%.140s", command + 14);
+	c->seconds = clock_wall_us() / 1000000 - process_start(p.pid);
 }
 
-static void
-take_unit(struct shown *m, const struct conn_word *w)
+int
+connection_look(const struct look_server *s, uint32_t slot, struct connection *c)
 {
-	const struct broker_table *t = m->broker->broker;
+	const struct broker_table *t = s->broker;
+	*c = (struct connection){ .seconds = -1 };
+	if (t == NULL || slot >= atomic_load(&t->conns) || slot >= t->capacity)
+		return -1;
+	const struct conn_word *w = &t->conn[slot];
+	if (atomic_load(&w->state) != CONN_LIVE)
+		return 0;
 	int id = atomic_load(&w->unit);
 	const struct broker_unit *u = id < 0 || ipcq_bytes(id) < broker_unit_words() ? NULL : ipcq_attach_to_read(id);
-	m->window = w->window;
+	c->machine = w->serial;
+	c->window = w->window;
+	connection_processes(s, slot, c);
 	if (u == NULL)
-		return;                                /* it ended just now */
-	m->lag_known = u->magic == MAGIC_UNIT;
-	m->taken = atomic_load(&u->delivery_credit);
+		return 1;                              /* it ends just now */
+	c->lag_known = u->magic == MAGIC_UNIT;
+	c->taken = atomic_load(&u->delivery_credit);
 	for (uint32_t k = 0; k < t->shards && k < SHARDS_MAX; k++) {
 		uint64_t place = atomic_load(&u->place[k]), start = atomic_load(&u->start[k]), head = atomic_load(&t->shard[k].head);
 		place = place ? place : start ? start - 1 : head;
-		m->lag += store_behind(m->broker->files, k, place, head);
+		c->lag += store_behind(s->files, k, place, head);
 	}
 	ipcq_detach(u);
+	return 1;
 }
 
 /* Away: what the check-point said last. */
@@ -67,27 +73,22 @@ static void
 take_away(struct shown *m)
 {
 	const struct broker_table *t = m->broker->broker;
-	m->seconds = m->machine->away;
+	m->c.seconds = m->machine->away;
 	for (uint32_t k = 0; t && k < t->shards && k < SHARDS_MAX; k++) {
 		if (m->machine->place[k] == UINT64_MAX)
 			continue;
-		m->lag_known = 1;
-		m->lag += store_behind(m->broker->files, k, m->machine->place[k], atomic_load(&t->shard[k].head));
+		m->c.lag_known = 1;
+		m->c.lag += store_behind(m->broker->files, k, m->machine->place[k], atomic_load(&t->shard[k].head));
 	}
 }
 
 static void
 look_at(struct shown *m)
 {
-	const struct broker_table *t = m->broker->broker;
-	m->seconds = -1;
-	for (uint32_t i = 0; t && i < atomic_load(&t->conns) && i < t->capacity; i++) {
-		if (atomic_load(&t->conn[i].state) != CONN_LIVE || t->conn[i].serial != m->machine->serial)
-			continue;
-		m->connected = 1;
-		take_connection(m, i);
-		take_unit(m, &t->conn[i]);
-		return;
+	for (uint32_t i = 0; connection_look(m->broker, i, &m->c) >= 0; i++) {
+		m->connected = m->c.machine == m->machine->serial;
+		if (m->connected)
+			return;
 	}
 	take_away(m);
 }
@@ -99,17 +100,17 @@ show_json(const struct shown *m)
 	json_number("machine", m->machine->serial);
 	json_text("id", m->machine->id);
 	json_text("state", m->connected ? "connected" : "away");
-	if (m->seconds >= 0)
-		json_signed("seconds", m->seconds);
+	if (m->c.seconds >= 0)
+		json_signed("seconds", m->c.seconds);
 	else
 		json_null("seconds");
-	json_text("address", m->address[0] ? m->address : NULL);
-	if (m->lag_known)
-		json_number("lag_bytes", m->lag);
+	json_text("address", m->c.address[0] ? m->c.address : NULL);
+	if (m->c.lag_known)
+		json_number("lag_bytes", m->c.lag);
 	else
 		json_null("lag_bytes");
-	json_number("taken_bytes", m->taken);
-	json_number("window_bytes", m->window);
+	json_number("taken_bytes", m->c.taken);
+	json_number("window_bytes", m->c.window);
 	json_text("broker", m->broker->run);
 	json_close('}');
 }
@@ -118,14 +119,14 @@ static void
 show_line(const struct shown *m)
 {
 	char age[24] = "-", lag[24] = "-", since[32];
-	if (m->seconds >= 0)
-		text_age(age, m->seconds);
-	snprintf(since, sizeof since, "%s%s", !m->connected && m->seconds >= 0 ? "<=" : "", age);
-	if (m->lag_known)
-		snprintf(lag, sizeof lag, "%llu", (unsigned long long)m->lag);
+	if (m->c.seconds >= 0)
+		text_age(age, m->c.seconds);
+	snprintf(since, sizeof since, "%s%s", !m->connected && m->c.seconds >= 0 ? "<=" : "", age);
+	if (m->c.lag_known)
+		snprintf(lag, sizeof lag, "%llu", (unsigned long long)m->c.lag);
 	printf("%7u %-9s %6s ", m->machine->serial, m->connected ? "connected" : "away", since);
-	text_column(m->address[0] ? m->address : "-", 24);
-	printf(" %12s %14llu %9llu\n", lag, (unsigned long long)m->taken, (unsigned long long)m->window);
+	text_column(m->c.address[0] ? m->c.address : "-", 24);
+	printf(" %12s %14llu %9llu\n", lag, (unsigned long long)m->c.taken, (unsigned long long)m->c.window);
 }
 
 static int
