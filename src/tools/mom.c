@@ -11,7 +11,7 @@
 #include <string.h>
 
 const struct cmd *const cmds[] = {
-	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats, &cmd_top, &cmd_ipc, &cmd_limits,
+	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats, &cmd_top, &cmd_ipc, &cmd_limits, &cmd_doctor,
 	&cmd_help,
 	NULL
 };
