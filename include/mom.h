@@ -148,6 +148,16 @@ int mom_destroy(int id);
  *     void on_sigint(int s) { (void)s; mom_wake(id); } */
 void mom_wake(int id);
 
+/* A descriptor for event loops (poll, epoll, libevent): readable while a message waits, level-triggered, until mom_receive with
+ * timeout 0 has returned MOM_ETIMEDOUT. It may be readable with nothing there. Only wait for it; it is the same at each call and closes with
+ * the handle. Returns it, or MOM_EBADID, MOM_EFORK, MOM_ELIMIT.
+ *     struct pollfd p[2] = { { mom_fd(id), POLLIN, 0 }, { socket, POLLIN, 0 } };
+ *     while (poll(p, 2, -1) >= 0) {
+ *         while (p[0].revents && mom_receive(id, &m, 0) == 0) use(m.data, m.len);
+ *         if (p[1].revents) serve(socket);
+ *     } */
+int mom_fd(int id);
+
 /* Set MOM_OPT_TIMEOUT_MS, MOM_OPT_MANUAL_ACK or MOM_OPT_WINDOW. Returns 0, MOM_EINVAL, MOM_EBADID, MOM_EFORK.
  *     mom_set_option(id, MOM_OPT_TIMEOUT_MS, 2000); */
 int mom_set_option(int id, int option, long value);

@@ -7,7 +7,7 @@
 #include <mom/limits.h>
 #include <stdatomic.h>
 
-enum { IPC_LAYOUT = 3, PAGE = 4096 };
+enum { IPC_LAYOUT = 4, PAGE = 4096 };
 typedef _Atomic uint64_t word64;
 typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;
@@ -132,6 +132,7 @@ struct unit_slot {
 	_Atomic uint8_t attached[UNIT_ROLES]; /* by each: it has the client's segment attached */
 	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
 	word32 destroyed;             /* requester: this owner's DESTROY is acknowledged everywhere */
+	word32 mail;                  /* forwarder: the client's `watch` that something came for: mom_daemon tells its socket */
 };
 
 struct daemon_unit {
@@ -176,6 +177,7 @@ struct client_segment {
 	_Alignas(64) word32 asleep;                       /* libmom: ASLEEP_FOR_*: post the semaphore after such a change */
 	word32   enough_shard; word64 enough;             /* libmom: once this is acknowledged, half of a full ring is free */
 	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
+	word32   watch;                                   /* libmom: 0, or grows when a client with mom_fd finds nothing: wake it through its socket */
 	struct bell mail_bell;                            /* libmom -> forwarder */
 	_Alignas(64) word64 next[SHARDS_MAX];             /* libmom: the number of the next request */
 	word64   first[SHARDS_MAX];                       /* libmom: the lowest that it can still send again */

@@ -72,7 +72,7 @@ handle_new(void)
 	struct handle *h = calloc(1, sizeof *h);
 	if (h == NULL)
 		return NULL;
-	h->socket = -1;
+	h->socket = h->watch = h->watch_timer = -1;
 	h->timeout_ms = TIMEOUT_MS;
 	h->era = handle_era();
 	if (h->era == 0) {                             /* no page to know a fork by */
@@ -250,6 +250,7 @@ mom_wake(int id)
 	if (h == NULL || h->era != handle_era())
 		return;
 	atomic_store(&h->woken, 1);
+	watch_now(h);
 	ipcq_post(atomic_load(&h->segment->sem));
 }
 

@@ -37,5 +37,5 @@ box_cut(struct slot *v, const char *why)
 			atomic_store(&w->cuts, atomic_load(&w->cuts) + 1);
 		atomic_store(&c->cuts, atomic_load(&c->cuts) + 1);
 	}
-	slots_wake(&f.slots, v, ASLEEP_FOR_ANY);
+	box_wake(v, ASLEEP_FOR_ANY);
 }

@@ -311,6 +311,7 @@ poll_once(int64_t until)
 	sig_drain();
 	if (m.polls[POLL_NOTIFY].revents && read(d->notify, &count, sizeof count) < 0)
 		log_debug("notify: %s", strerror(errno));
+	members_wake(d);
 	for (size_t k = first_member; k < n; k++)
 		if (m.polls[k].revents)
 			member_event(m.slots[k], &m.polls[k]);

@@ -137,7 +137,7 @@ client_forgotten(struct slot *v)
 	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING || atomic_exchange(&v->segment->gone, 1))
 		return;
 	log_warn("client %016llx: this machine was away from its broker for too long: the client's subscriptions are forgotten", (unsigned long long)v->id);
-	slots_wake(&f.slots, v, ASLEEP_FOR_ANY);
+	box_wake(v, ASLEEP_FOR_ANY);
 }
 
 static void
