@@ -43,24 +43,18 @@ descriptors(const struct look_server *s)
 }
 
 static void
-children(const struct look_server *s)
-{
-	struct metrics_process p;
-	if (metrics_process(s, COUNTERS_SUPERVISOR, &p) < 1)
-		return;
-	uint64_t deaths = counters_get(p.counters, COUNT_DEATHS);
-	if (deaths)
-		doctor_say(DOCTOR_WARN, name_of(s), "its log says why, look for error and fatal", "%s: %" PRIu64 " of its processes have died and were started again", s->run,
-		    deaths);
-}
-
-static void
 workers(const struct look_server *s)
 {
-	for (uint32_t k = 0; s->broker && k < s->broker->shards && k < SHARDS_MAX; k++)
+	struct metrics_process p;
+	for (uint32_t k = 0; s->broker && k < s->broker->shards && k < SHARDS_MAX; k++) {
+		uint64_t starts = metrics_process(s, COUNTERS_WORKER(k), &p) == 1 ? counters_get(p.counters, COUNT_STARTS) : 0;
+		if (starts > 1)
+			doctor_say(DOCTOR_WARN, "broker", "its log says why", "%s: worker of shard %" PRIu32 " has died and was started again, %" PRIu64 " times", s->run, k,
+			    starts - 1);
 		if (!atomic_load(&s->broker->shard[k].ready))
 			doctor_say(DOCTOR_FAIL, "broker", "it recovers, or its disk failed: its log says which; after a failed disk mend it and start the broker again",
 			    "%s: worker of shard %" PRIu32 " does not serve", s->run, k);
+	}
 }
 
 void
@@ -80,7 +74,6 @@ doctor_server(const struct look_server *s)
 	else
 		doctor_say(DOCTOR_OK, name_of(s), NULL, "%s: process %d runs, of this tool's layouts", s->run, (int)s->pid);
 	descriptors(s);
-	children(s);
 	workers(s);
 }
 
