@@ -39,7 +39,9 @@ servers_one(struct servers *s, const struct cmd *c, const char *folder, int quie
 		cmd_fail(c, "no memory");
 	} else if (folder && l->count == 0) {
 		s->bad = 1;
-		if (!quiet)
+		if (!quiet && access(folder, R_OK | X_OK) < 0)
+			cmd_fail(c, "%s: %s: %s", folder, strerror(errno), errno == EACCES ? "run this as the user of the server, or as root" : "name a run folder, or a broker's store");
+		else if (!quiet)
 			cmd_fail(c, "%s: no broker or daemon runs with this folder: name its run folder, or a broker's store", folder);
 	}
 }
