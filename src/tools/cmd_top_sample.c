@@ -203,6 +203,8 @@ top_compare(struct top_sample *now, const struct top_sample *before)
 		qsort(before->row, before->count, sizeof *before->row, by_key);
 	for (size_t i = 0; i < now->count; i++) {
 		struct top_row *r = &now->row[i], *old = before->count ? bsearch(r, before->row, before->count, sizeof *r, by_key) : NULL;
+		struct top_row fresh = { .count = { 0 } };       /* a topic that was not there has begun since, at 0 */
+		old = old || r->section != TOP_TOPICS ? old : &fresh;
 		for (size_t k = 0; old && k < TOP_COUNTS; k++)       /* one that got smaller has begun anew */
 			r->rate[k] = r->count[k] >= old->count[k] && seconds > 0 ? (double)(r->count[k] - old->count[k]) / seconds : 0;
 		if (old)
