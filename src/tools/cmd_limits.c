@@ -125,9 +125,9 @@ show_kernel(const struct servers *s)
 		    "sysctl kernel.shmall=PAGES: of all segments" },
 		{ "kernel.shmmax", sysctl_number("/proc/sys/kernel/shmmax", 0), NONE, NONE, NONE, "sysctl kernel.shmmax=BYTES: of one segment" },
 		{ "kernel.sem semmni", sysctl_number("/proc/sys/kernel/sem", 3), sem, sets < 0 ? NONE : (uint64_t)e.semusz, SLOTS_MAX,
-		    "sysctl kernel.sem='A B C N': semaphore sets, one a client" },
+		    "sysctl kernel.sem, its 4th number: semaphore sets, one a client" },
 		{ "kernel.sem semmns", sysctl_number("/proc/sys/kernel/sem", 1), sem, sets < 0 ? NONE : (uint64_t)e.semaem, INT_MAX,
-		    "sysctl kernel.sem='A N C D': semaphores, one a client" },
+		    "sysctl kernel.sem, its 2nd number: semaphores, one a client" },
 		{ "fs.file-max", sysctl_number("/proc/sys/fs/file-max", 0), NONE, files_used(), NONE, "sysctl fs.file-max=N" },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)

@@ -207,6 +207,8 @@ TEST(ipc, "the objects of a running server are listed by role, the same as in it
 	    r.out, r.err);
 	r = mom("ipc clean");
 	REQUIRE(r.status == 1, "%d %s", r.status, r.out);
+	for (int i = 0; i < n; i++)
+		REQUIRE(sysv_exists(&objects[i]), "%s was removed", objects[i].role);
 	say(id, "still", "works");
 	bye(id);
 	r = run_command("'%s' ipc '%s'", t_bin("mom"), t_dir());
@@ -253,8 +255,12 @@ TEST(ipc_of_others, "a registry that names objects which its folder's owner has 
 	REQUIRE(mkdir(trap, 0700) == 0, "%s", strerror(errno));
 	struct ran r = run_command("cp '%s' '%s/registry' && chown -R 65534 '%s' && '%s' ipc '%s'", server_registry(&one), trap, trap, t_bin("mom"), trap);
 	REQUIRE(r.status == 0 && r.out[0] == '\0', "%d %s%s", r.status, r.out, r.err);
+	struct sysv_object objects[64];
+	int n = sysv_registry(server_registry(&one), objects, 64);
 	r = run_command("'%s' ipc clean '%s'", t_bin("mom"), trap);
-	REQUIRE(r.out[0] == '\0', "%s", r.out);
+	REQUIRE(r.out[0] == '\0' && n > 3, "%s", r.out);
+	for (int i = 0; i < n; i++)
+		REQUIRE(sysv_exists(&objects[i]), "%s was removed", objects[i].role);
 	say(id, "still", "works");
 	bye(id);
 }

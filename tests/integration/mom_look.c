@@ -319,6 +319,7 @@ TEST(prometheus, "the page for Prometheus has every sample under its HELP and TY
 TEST(limits, "each limit has its value, what is in use of it, and what changes it; a client more is a client, a segment and a semaphore more")
 {
 	up("--store-max 100000000");
+	int first = talk_create();             /* connected, from here on */
 	const char *before = json(t_text("limits --json '%s'", broker.run), one.run);
 	int id = talk_create();
 	const char *after = json(t_text("limits --json '%s'", broker.run), one.run);
@@ -331,6 +332,7 @@ TEST(limits, "each limit has its value, what is in use of it, and what changes i
 	REQUIRE(number(after, json_find(after, "limit", "ulimit -n", 0), "ours") > 5, "%s", after);
 	struct ran r = mom("limits", one.run);
 	REQUIRE(r.status == 0 && strstr(r.out, "kernel.msgmni") && strstr(r.out, "topic name bytes"), "%s%s", r.out, r.err);
+	bye(first);
 	bye(id);
 }
 
