@@ -220,7 +220,8 @@ visit(const char *path, int named)
 	int n = dir < 0 ? -1 : registry_read(dir, &objects);
 	int error = errno, elsewhere = dir >= 0 && about_read(dir, &a) == 0 && a.is_broker;      /* a broker's registry lies in its store */
 	if (n < 0 && !elsewhere && (named || (error != ENOENT && error != ENOTDIR))) {
-		cmd_fail(&cmd_ipc, "%s: %s", path, error == ENOENT && dir >= 0 ? "has no registry" : strerror(error));
+		cmd_fail(&cmd_ipc, "%s: %s%s", path, error == ENOENT && dir >= 0 ? "has no registry" : strerror(error), error == EACCES ?
+		    ": run this as its user, or as root" : "");
 		p.bad |= named;
 	}
 	if (n >= 0)

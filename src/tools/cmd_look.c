@@ -21,7 +21,8 @@ servers_add(struct servers *s, struct look *l)
 	s->server = grown ? grown : s->server;
 	if (looks == NULL)
 		return -1;
-	memcpy(grown + s->count, l->server, l->count * sizeof *grown);      /* what they point to stays the look's */
+	if (l->count)
+		memcpy(grown + s->count, l->server, l->count * sizeof *grown);      /* what they point to stays the look's */
 	s->count += l->count;
 	s->look = looks;
 	s->look[s->looks++] = l;

@@ -140,6 +140,25 @@ TEST(top_terminal, "at a terminal the screen lives until q, Ctrl-C or SIGTERM, a
 	}
 }
 
+TEST(top_stopped, "Ctrl-Z gives the terminal back, and fg takes it again")
+{
+	struct screen s;
+	struct termios now;
+	int status;
+	up();
+	screen_open(&s, 24, 100);
+	WAIT_FOR(screen_has(&s, "worker shard 0", 0), "%s", s.text);
+	REQUIRE(write(s.fd, "\032", 1) == 1, "write");
+	WAIT_FOR(waitpid(s.pid, &status, WUNTRACED | WNOHANG) == s.pid, "it does not stop: %s", s.text);
+	REQUIRE(WIFSTOPPED(status), "status %x", (unsigned)status);
+	REQUIRE(screen_has(&s, "\033[?1049l", 0) && tcgetattr(s.fd, &now) == 0 && now.c_lflag == s.before.c_lflag, "%s", s.text);
+	size_t from = s.n;
+	kill(s.pid, SIGCONT);
+	WAIT_FOR(screen_has(&s, "\033[?1049h", from) && screen_has(&s, "worker shard 0", from), "%s", s.text + from);
+	REQUIRE(write(s.fd, "q", 1) == 1, "write");
+	screen_closed(&s);
+}
+
 TEST(top_resized, "a screen never has more lines than its terminal, also when that changes its size")
 {
 	struct screen s;
