@@ -12,6 +12,7 @@
 
 const struct cmd *const cmds[] = {
 	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats, &cmd_top, &cmd_ipc, &cmd_limits, &cmd_doctor,
+	&cmd_config,
 	&cmd_help,
 	NULL
 };
