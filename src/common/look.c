@@ -163,6 +163,17 @@ look_free(struct look *l)
 
 /* ---- clients ---- */
 
+/* Its ring's tail is moved late; its answers say sooner that nothing is on its way. */
+static int
+look_all_answered(const struct client_segment *seg)
+{
+	uint32_t shards = atomic_load(&seg->shards);
+	for (uint32_t k = 0; k < shards && k < SHARDS_MAX; k++)
+		if (atomic_load(&seg->answer[k].acked) + 1 < atomic_load(&seg->next[k]))
+			return 0;
+	return shards > 0;
+}
+
 static void
 look_segment(int id, struct look_client *c)
 {
@@ -172,7 +183,7 @@ look_segment(int id, struct look_client *c)
 		const struct ring *requests = client_requests((struct client_segment *)(uintptr_t)seg), *mail = client_mail((struct client_segment *)(uintptr_t)seg, ring);
 		c->request_bytes = atomic_load(&requests->head) - atomic_load(&requests->tail);
 		c->mail_bytes = atomic_load(&mail->head) - atomic_load(&mail->tail);
-		c->request_bytes = c->request_bytes > ring ? 0 : c->request_bytes;
+		c->request_bytes = c->request_bytes > ring || look_all_answered(seg) ? 0 : c->request_bytes;
 		c->mail_bytes = c->mail_bytes > ring ? 0 : c->mail_bytes;
 		c->behind = atomic_load(&seg->behind) != 0;
 	}

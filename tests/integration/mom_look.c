@@ -137,7 +137,7 @@ TEST(clients, "each client is told by id, name, process and user, with its topic
 	int i = json_find(text, "id", id_text(named), 0);
 	REQUIRE(strcmp(value(text, i, "name"), "billing") == 0 && strcmp(value(text, i, "state"), "live") == 0 && strcmp(value(text, i, "durable"), "true") == 0,
 	    "%s", text);
-	REQUIRE(number(text, i, "pid") == getpid() && number(text, i, "mail_bytes") == 0, "%s", text);
+	REQUIRE(number(text, i, "pid") == getpid() && number(text, i, "mail_bytes") == 0 && number(text, i, "request_bytes") == 0, "%s", text);
 	REQUIRE(strcmp(value(text, i, "topics"), "[\"credits\", \"invoices\"]") == 0 || strcmp(value(text, i, "topics"), "[\"invoices\", \"credits\"]") == 0, "%s", text);
 	i = json_find(text, "id", id_text(plain), 0);
 	REQUIRE(strcmp(value(text, i, "name"), "null") == 0 && strcmp(value(text, i, "topics"), "[]") == 0, "%s", text);
