@@ -122,9 +122,9 @@ lint:                        ## warnings of clang, header fields of the process 
 fmt:                         ## clang-format over all sources
 	@clang-format -i $$(find src include tests -name '*.[ch]')
 ipcs: all                    ## our System V objects
-	@$(BIN)/mom_ipc list
+	@$(BIN)/mom ipc
 ipcclean: all                ## remove those that a kill left behind; never anybody else's
-	@$(BIN)/mom_ipc clean || true
+	@$(BIN)/mom ipc clean || true
 clean:                       ## all that was made
 	rm -rf bin lib build
 help:                        ## this list

@@ -12,8 +12,9 @@
 #include <string.h>
 
 const struct cmd *const cmds[] = {
-	&cmd_help,
+	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats, &cmd_top, &cmd_ipc, &cmd_limits, &cmd_doctor,
 	&cmd_config,
+	&cmd_help,
 	NULL
 };
 
