@@ -16,7 +16,8 @@ struct cmd {
 };
 
 extern const struct cmd
-	cmd_help;
+	cmd_help,
+	cmd_pub, cmd_sub, cmd_peek, cmd_backup, cmd_check, cmd_bench, cmd_shell;
 
 extern const struct cmd *const cmds[];     /* ends with NULL */
 
@@ -29,5 +30,6 @@ unsigned long long cmd_number(const struct cmd *c, const char *option, const cha
 double cmd_seconds(const struct cmd *c, const char *option, const char *text);
 /* On stdout, quoted and escaped; bytes that are no UTF-8 become U+FFFD. */
 void cmd_json_string(const void *text, size_t n);
+int  cmd_is_utf8(const void *text, size_t n);
 
 #endif
