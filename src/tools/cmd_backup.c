@@ -244,7 +244,7 @@ static int
 is_left_out(const char *name)
 {
 	size_t n = strlen(name);
-	return strcmp(name, "lock") == 0 || strcmp(name, "registry") == 0 || (n > 4 && strcmp(name + n - 4, ".new") == 0);
+	return strcmp(name, "lock") == 0 || strcmp(name, "registry") == 0 || strcmp(name, "about") == 0 || (n > 4 && strcmp(name + n - 4, ".new") == 0);
 }
 
 static enum outcome
@@ -371,7 +371,7 @@ backup_run(int argc, char **argv)
 		remove_tree(AT_FDCWD, b.temp);
 		return CMD_FAILED;
 	}
-	printf("%s: %llu messages, %llu bytes in %llu segments, read back and sound\n", b.to, total.messages, total.bytes, total.files);
+	printf("%s: %llu messages, %llu bytes in %llu segment%s, read back and sound\n", b.to, total.messages, total.bytes, total.files, total.files == 1 ? "" : "s");
 	return CMD_OK;
 }
 

@@ -14,7 +14,7 @@ store_of_broker(const struct cmd *c)
 	struct look *l = look_all(NULL);
 	for (size_t i = 0; l && i < l->count; i++) {
 		const struct look_server *s = &l->server[i];
-		if (s->broker == NULL || s->pid == 0 || s->files[0] == '\0')
+		if (!s->is_broker || s->pid == 0 || s->files[0] == '\0')
 			continue;
 		if (found[0] && strcmp(found, s->files) != 0)
 			cmd_wrong_use(c, "several brokers run here: name the store with --db DIR, such as %s or %s", found, s->files);
