@@ -218,7 +218,7 @@ const struct cmd cmd_pub = { "pub", "publish: a text, a file, standard input, a 
 	"  --interval SECONDS between messages, such as 0.5\n"
 	"  --fast             return once the broker has written it: survives the death of any process, not a power cut\n"
 	"  --async            do not wait for each answer, as -l and --count do anyway; at the end all are waited for\n"
-	"  --timeout SECONDS  wait so long for a broker that is away (30; 0: for ever)\n"
+	"  --timeout SECONDS  wait so long for answers of a broker that went away (30; 0: for ever); to begin it has 30 s of its own\n"
 	"  -v, --verbose      a line on stderr for each\n"
 	"Exit status: 0 all are stored   1 one is not, stderr says why   2 wrong use\n"
 	"Example: mom pub plant/boiler 87.5\n"
