@@ -4,6 +4,7 @@
  * is begun anew, with the finished segments that are copied already. `machines` comes last: no serial that the logs know may be missing. */
 #include "common/fdio.h"
 #include "tools/cmd_store.h"
+#include "worker/checkpoint.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +59,7 @@ progress(size_t n)
 
 /* ---- one segment ---- */
 
-struct segment { uint64_t base, salt, end; };  /* end: 0 where it had none yet: it is copied anew */
+struct segment { uint64_t base, end; int packed; };    /* end: 0 where it had none yet: it is copied anew */
 
 static enum outcome
 copy_records(struct seglog_walk *w, int fd, const char *name)
@@ -99,7 +100,7 @@ copy_segment(int from, int to, uint64_t base, struct segment *s)
 		r = copy_records(&w, fd, name);
 	if (r == DONE && fdio_sync(fd) < 0)
 		r = fail(name);
-	*s = (struct segment){ base, w.head.salt, w.end };
+	*s = (struct segment){ base, w.end, w.head.packed };
 	fdio_close(&fd);
 	seglog_walk_close(&w);
 	return r;
@@ -175,20 +176,41 @@ copy_log(struct shard_copy *c, const struct seglog_file *files, size_t count)
 	return DONE;
 }
 
+static int
+is_checkpoint_still(const struct shard_copy *c, const char *checkpoint, size_t n)
+{
+	size_t now_n = 0;
+	char *now = fdio_load(c->from, "checkpoint", &now_n, INT_MAX);
+	int same = now && checkpoint ? now_n == n && memcmp(now, checkpoint, n) == 0 : now == checkpoint;
+	free(now);
+	return same;
+}
+
+/* A segment is packed once a check-point lies above it, and then without what the state is made from: with an older check-point it is no
+ * use. One that was mended looks the same and has all; its check-point has not changed. */
+static int
+is_packed_for_newer(const struct shard_copy *c, const char *checkpoint, size_t n)
+{
+	size_t i = 0;
+	while (i < c->count && !(c->segments[i].packed && (checkpoint == NULL || c->segments[i].end > get_u64(checkpoint + 16))))
+		i++;
+	return i < c->count && !is_checkpoint_still(c, checkpoint, n);
+}
+
 /* The check-point, and a list of segments in which nothing is missing that it needs: none was given back between the two. */
 static enum outcome
 begin_round(struct shard_copy *c, char **checkpoint, size_t *n, struct seglog_file **files, size_t *count)
 {
-	size_t again = 0;
 	*checkpoint = fdio_load(c->from, "checkpoint", n, INT_MAX);
 	if (*checkpoint == NULL && errno != ENOENT)
 		return fail("checkpoint");
+	if (*checkpoint && *n < CHECKPOINT_HEADER) {
+		errno = EBADMSG;
+		return fail("checkpoint");
+	}
 	if (seglog_list(c->from, files, count) < 0)
 		return fail("log");
-	char *now = fdio_load(c->from, "checkpoint", &again, INT_MAX);
-	int same = now && *checkpoint ? again == *n && memcmp(now, *checkpoint, again) == 0 : now == *checkpoint;
-	free(now);
-	return same ? DONE : AGAIN;
+	return is_checkpoint_still(c, *checkpoint, *n) ? DONE : AGAIN;
 }
 
 static enum outcome
@@ -206,6 +228,8 @@ copy_round(struct shard_copy *c)
 	}
 	if (r == DONE)
 		r = copy_log(c, files, count);
+	if (r == DONE && is_packed_for_newer(c, checkpoint, n))
+		r = AGAIN;
 	if (r == DONE && checkpoint && fdio_replace(c->to, "checkpoint", checkpoint, n, 1) < 0)
 		r = fail("checkpoint");
 	free(checkpoint);
