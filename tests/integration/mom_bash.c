@@ -20,7 +20,7 @@ offers(const char *words, int with_topics, const char *wanted)
 {
 	char *mom = realpath(t_bin("mom"), NULL), *code = t_path("code"), *stand_in = t_path("mom");
 	FILE *f = fopen(stand_in, "w");
-	REQUIRE(f && fprintf(f, "#!/bin/sh\n%s\nexec '%s' \"$@\"\n", with_topics ? "[ \"$1\" = topics ] && printf 'news   1 subscriber\\nplant/boiler   2\\nplant/it\\\"s\\nx$(id>pwned)\\n' && exit" :
+	REQUIRE(f && fprintf(f, "#!/bin/sh\n%s\nexec '%s' \"$@\"\n", with_topics ? "[ \"$1\" = topics ] && printf 'news   1 subscriber\\nplant/boiler   2\\nplant/it\"s\\nx$(id>pwned)\\n' && exit" :
 	    "[ \"$1\" = topics ] && exit 2", mom) > 0 && fclose(f) == 0, "%s", stand_in);
 	f = fopen(code, "w");
 	REQUIRE(f && fprintf(f, "source src/tools/mom.bash\nCOMP_WORDS=(mom %s)\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\nword=${COMP_WORDS[$COMP_CWORD]}\n"
