@@ -27,7 +27,7 @@ static struct {
 	char temp[PATH_MAX];
 	unsigned long long copied;
 	time_t told;
-	int terminal;
+	int terminal, talks;
 	volatile sig_atomic_t stopped;
 } b = { .source = -1, .target = -1 };
 
@@ -50,11 +50,11 @@ progress(size_t n)
 {
 	b.copied += n;
 	time_t now = time(NULL);
-	if (!b.terminal || now == b.told)
+	if (!b.terminal || now <= b.told)
 		return;
-	if (b.told)
-		fprintf(stderr, "\r%llu MiB copied ", b.copied >> 20);
+	fprintf(stderr, "\r%llu MiB copied ", b.copied >> 20);
 	b.told = now;
+	b.talks = 1;
 }
 
 /* ---- one segment ---- */
@@ -321,7 +321,7 @@ copy_store(void)
 static enum outcome
 finish(struct store_log *total)
 {
-	if (b.terminal && b.told)
+	if (b.talks)
 		fprintf(stderr, "\r%llu MiB copied, reading them back\n", b.copied >> 20);
 	if (store_check(&cmd_backup, b.target, b.temp, stderr, 0, total) != CMD_OK) {
 		cmd_fail(&cmd_backup, "%s: the copy is not sound: nothing was kept", b.temp);
@@ -370,7 +370,7 @@ begin(const char *given)
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	b.terminal = isatty(STDERR_FILENO);
-	b.told = time(NULL);
+	b.told = time(NULL) + 1;               /* what takes less than a second needs no telling */
 	b.target = open(b.temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { OPT_NAME = 256, OPT_ACK, OPT_FORGET, OPT_READY, TOGETHER = 64, TOGETHER_BYTES = 256 * 1024, END_MS = 2000 };
 
@@ -101,10 +102,11 @@ out(void)
 		mom_ack(s.id);
 		return;
 	}
-	if (errno != EPIPE)                            /* who reads it knows that it went away */
+	if (!s.ended && errno != EPIPE)                /* who reads it knows that it went away */
 		fprintf(stderr, "mom sub: standard output: %s; what was not printed is not acknowledged\n", strerror(errno));
+	int stopped = s.ended;                         /* while it waited for room in a pipe */
 	end();
-	_exit(CMD_FAILED);
+	_exit(stopped ? CMD_OK : CMD_FAILED);
 }
 
 static void

@@ -197,24 +197,39 @@ takes_over(const char *ack, int from)
 	return first;
 }
 
+/* Its output goes into a pipe that nobody reads, until that is full; then the signal. */
+static void
+ends_while_blocked(const char *ack, int signal, int status)
+{
+	static int number;
+	char *path = t_path("pipe-%d", ++number), *bytes = calloc(1, 1048577);
+	REQUIRE(mkfifo(path, 0600) == 0, "mkfifo");
+	int pipe = open(path, O_RDWR | O_NONBLOCK), waiting = 0, before = 0, next = 0;
+	struct running r = listen_to(t_text("--name reader %s -F '%%p %%r' news >'%s'", ack, path), "");
+	say_many();
+	WAIT_FOR((before = waiting, ioctl(pipe, FIONREAD, &waiting) == 0 && waiting > 50000 && waiting == before), "the pipe does not get full");
+	kill(r.pid, signal);
+	struct ran ran = run_finish(&r);
+	REQUIRE(ran.status == status, "exit status %d: %s", ran.status, ran.err);
+	REQUIRE(read(pipe, bytes, 1048576) > 50000, "pipe");
+	judge(bytes, &next, 0);
+	REQUIRE(next > 400 && next < MANY, "it printed %d", next);
+	takes_over(ack, next);
+	close(pipe);
+}
+
 TEST(killed, "kill -9 of mom sub --name, with --ack or not, while it prints: its successor prints all that it had not, and what comes twice says so")
 {
 	up();
-	for (int i = 0; i < 2; i++) {
-		char *path = t_path("pipe-%d", i), *bytes = calloc(1, 1048577);
-		REQUIRE(mkfifo(path, 0600) == 0, "mkfifo");
-		int pipe = open(path, O_RDWR | O_NONBLOCK), waiting = 0, before = 0, next = 0;
-		struct running r = listen_to(t_text("--name reader %s -F '%%p %%r' news >'%s'", i ? "" : "--ack", path), "");
-		say_many();
-		WAIT_FOR((before = waiting, ioctl(pipe, FIONREAD, &waiting) == 0 && waiting > 50000 && waiting == before), "the pipe does not get full");
-		kill(r.pid, SIGKILL);
-		run_finish(&r);
-		REQUIRE(read(pipe, bytes, 1048576) > 50000, "pipe");
-		judge(bytes, &next, 0);
-		REQUIRE(next > 400 && next < MANY, "it printed %d", next);
-		takes_over(i ? "" : "--ack", next);
-		close(pipe);
-	}
+	ends_while_blocked("--ack", SIGKILL, -1);
+	ends_while_blocked("", SIGKILL, -1);
+	bye(mouth);
+}
+
+TEST(stopped_while_blocked, "TERM ends mom sub also while nobody reads what it prints: exit status 0, and its successor prints what it had not")
+{
+	up();
+	ends_while_blocked("", SIGTERM, 0);
 	bye(mouth);
 }
 
