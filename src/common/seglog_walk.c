@@ -136,14 +136,17 @@ walk_has_torn_head(const struct seglog_walk *w)
 	return fdio_pread_full(w->fd, p, sizeof p, w->pos) == sizeof p && record_header_is_sound(p, SEGLOG_RECORD_LIMIT) && get_u64(p + 16) == w->at;
 }
 
-enum seglog_tail
-seglog_walk_tail(struct seglog_walk *w)
+/* The file is another segment by now. */
+static int
+walk_is_gone(const struct seglog_walk *w)
 {
 	struct seglog_head head;
-	if (w->end)
-		return SEGLOG_ENDED;
-	if (seglog_header(w->fd, &head) == 0 && (head.base != w->head.base || head.salt != w->head.salt))
-		return SEGLOG_GONE;
+	return seglog_header(w->fd, &head) == 0 && (head.base != w->head.base || head.salt != w->head.salt);
+}
+
+static enum seglog_tail
+walk_tail(struct seglog_walk *w)
+{
 	if (w->head.packed)                            /* it was on disk as a whole before it had its name */
 		return SEGLOG_DAMAGED;
 	int marked = walk_has_later_mark(w);
@@ -161,4 +164,17 @@ seglog_walk_tail(struct seglog_walk *w)
 			return SEGLOG_MORE;
 	}
 	return SEGLOG_OPEN;
+}
+
+enum seglog_tail
+seglog_walk_tail(struct seglog_walk *w)
+{
+	if (w->end)
+		return SEGLOG_ENDED;
+	enum seglog_tail tail = walk_tail(w);
+	int keep = errno;
+	if (tail != SEGLOG_MORE && walk_is_gone(w))    /* last: what was seen may be another segment's */
+		return SEGLOG_GONE;
+	errno = keep;
+	return tail;
 }
