@@ -153,7 +153,7 @@ TEST(full, "messages of -l that the broker refuses are told with their number, a
 	talk_subscribe(ear, "news");
 	mom_close(ear);
 	server_stop(&one);                      /* the broker keeps it all */
-	struct server two;
+	static struct server two;
 	daemon_start(&two, "two", broker.port);
 	use_daemon(&two);
 	fails(run_command("head -c 3000000 /dev/zero | tr '\\0' x | fold -w 9999 | '%s' pub -l news", t_bin("mom")), 1, " failed, the first: ");
