@@ -6,6 +6,7 @@
 #include <lib/talk.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -324,6 +325,59 @@ TEST(backup_of_a_busy_store, "backups while segments are packed, given back and 
 	kill(ear, SIGKILL);
 	t_join(mouth);
 	t_join(ear);
+	bye(id);
+}
+
+/* A backup that has its check-point and its list of segments, and stands before the first of them. */
+static struct running
+held_backup(const char *copy, const char *hold)
+{
+	char path[PATH_MAX] = "";
+	REQUIRE(readlink("/proc/self/exe", path, sizeof path - 1) > 0, "readlink");
+	*strrchr(path, '/') = 0;
+	*strrchr(path, '/') = 0;
+	struct running r = run_start("HOLD_LOG='%s' ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD='%s/shim/hold_log.so' exec '%s' backup --db '%s' '%s'", hold, path, t_bin("mom"),
+	    broker.store, copy);
+	WAIT_FOR(access(t_text("%s.waits", hold), F_OK) == 0, "it does not come to a segment: %s", t_read_file(r.err));
+	return r;
+}
+
+/* The first segment of shard 0 says that it is packed. */
+static int
+is_packed(void)
+{
+	unsigned char head[16] = { 0 };
+	int fd = open(segment(0), O_RDONLY);
+	ssize_t n = fd < 0 ? 0 : read(fd, head, sizeof head);
+	close(fd);
+	return n == sizeof head && head[12] == 1;
+}
+
+TEST(backup_over_a_packing, "a segment that is packed while a backup has only an older check-point: the subscriptions that stood in it are in the copy all the same")
+{
+	static char noise[500000];
+	up("--store-max 64000000");
+	keep("reader", "kept");
+	struct running backup = held_backup(t_path("copy"), t_path("hold"));
+	int late = talk_open("late"), mouth = talk_create();
+	talk_subscribe(late, "late");
+	say(mouth, "kept", "needed by the machine that is down: the segment stays");
+	for (int i = 0; i < 40; i++)
+		REQUIRE(mom_publish(mouth, "noise", noise, sizeof noise, MOM_ASYNC) == 0, "%s", mom_error_text(mouth));
+	REQUIRE(mom_flush(mouth, 20000) == 0, "%s", mom_error_text(mouth));
+	WAIT_FOR(is_packed(), "the first segment is not packed");
+	close(open(t_path("hold.go"), O_WRONLY | O_CREAT, 0600));
+	has_words(run_finish(&backup), 0, "read back and sound");
+	start_on(t_path("copy"));
+	server_start(&broker);
+	say(mouth, "late", "to the copy");
+	hear(late, "late", "to the copy");
+	bye(mouth);
+	bye(late);
+	server_start(&far);
+	use_daemon(&far);
+	int id = talk_open("reader");
+	hear(id, "kept", "needed by the machine that is down: the segment stays");
 	bye(id);
 }
 
