@@ -202,6 +202,26 @@ check_spool(struct check *k, int dir)
 	return logs;
 }
 
+/* Who may connect: a line a machine, in the order of their serials. */
+static void
+check_machines(struct check *k, int dir)
+{
+	size_t n;
+	unsigned serial, next = 1;
+	unsigned long long token, before;
+	char *rest = NULL, hex[64], *text = fdio_load(dir, "machines", &n, INT_MAX);
+	if (text == NULL && errno != ENOENT)
+		bad(k, "%s", strerror(errno));
+	if (text && memchr(text, '\0', n))
+		bad(k, "a zero byte in it: restore it from a backup");
+	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest), next++)
+		if (sscanf(line, "%u %32[0-9a-f] %llx %llx", &serial, hex, &token, &before) != 4 || strlen(hex) != 32 || serial != next) {
+			bad(k, "damaged in line %u: restore it from a backup", next);
+			break;
+		}
+	free(text);
+}
+
 static void
 check_add(struct store_log *to, const struct store_log *l)
 {
@@ -224,7 +244,11 @@ store_check(const struct cmd *c, int dir, const char *path, FILE *out, int talk,
 		check_shard(&k, dir, i);
 		check_add(total, &k.log);
 	}
-	if (shards == 0) {
+	if (shards > 0) {
+		struct check k = { .out = out, .label = "machines" };
+		check_machines(&k, dir);
+		total->bad |= k.log.bad;
+	} else {
 		struct check k = { .out = out, .talk = talk, .label = "spool" };
 		if (!check_spool(&k, dir))
 			return cmd_fail(c, "%s is neither a store nor a spool: name the folder that broker_server has as --db, or mom_daemon as --spool", path);

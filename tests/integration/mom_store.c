@@ -192,7 +192,11 @@ TEST(check_damage, "mom check names the offset of damage, a missing segment, a c
 	REQUIRE(rename(t_path("gone"), gone) == 0, "rename");
 	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 0, ": sound\n");
 	overwrite(t_text("%s/shard-0/checkpoint", broker.store), 70, "XX");
-	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 1, "its check-point is damaged");
+	r = run_command("'%s' check '%s'", t_bin("mom"), broker.store);
+	has_words(r, 1, "its check-point is damaged");
+	REQUIRE(strstr(r.out, "machines") == NULL, "%s", r.out);
+	overwrite(t_text("%s/machines", broker.store), 4, "?");
+	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 1, "machines: damaged in line 1");
 }
 
 TEST(check_torn, "a record that was cut off at the log's end is told and no damage; mom backup leaves it out")
