@@ -16,8 +16,9 @@ struct cmd {
 };
 
 extern const struct cmd
-	cmd_help,
-	cmd_pub, cmd_sub, cmd_peek, cmd_backup, cmd_check, cmd_bench, cmd_shell;
+	cmd_backup, cmd_bench, cmd_check, cmd_peek, cmd_pub, cmd_shell, cmd_sub,
+	cmd_config,
+	cmd_help;
 
 extern const struct cmd *const cmds[];     /* ends with NULL */
 

@@ -13,6 +13,7 @@
 const struct cmd *const cmds[] = {
 	&cmd_help,
 	&cmd_pub, &cmd_sub, &cmd_peek, &cmd_backup, &cmd_check, &cmd_bench, &cmd_shell,
+	&cmd_config,
 	NULL
 };
 
