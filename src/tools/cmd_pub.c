@@ -1,5 +1,6 @@
 /* cmd_pub - mom pub: publish a text, a file, standard input as one message or a line at a time. What is more than one message is sent
  * without waiting for each answer; mom_flush tells what became of them before anybody waits for more input, and at the end. */
+#include "common/config_keys.h"
 #include "common/fdio.h"
 #include "tools/cmd.h"
 #include <errno.h>
@@ -14,26 +15,27 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPT_FAST = 256, OPT_ASYNC, OPT_COUNT, OPT_INTERVAL, OPT_TIMEOUT, READ_BYTES = 64 * 1024 };
+enum { OPT_FAST = 256, OPT_ASYNC, OPT_COUNT, OPT_INTERVAL, OPT_TIMEOUT, OPT_NEED, READ_BYTES = 64 * 1024 };
 
 static struct {
 	const char *topic, *text, *file;
 	int lines, whole, empty, verbose, many;
 	unsigned flags;
 	unsigned long long count;
-	double interval, timeout;
+	double interval;
+	int timeout_ms;                    /* as client.conf or --timeout says; -1: for ever */
 	int id, failures;
 	unsigned long long sent;
 	int stopped;                       /* nothing more can be sent */
 	int left;                          /* on their way, and waited for in vain */
-} p = { .count = 1, .timeout = 30, .id = -1 };
+} p = { .count = 1, .id = -1 };
 
 /* What the broker said of those on their way; waits for all of them. */
 static void
 settle(void)
 {
 	int r;
-	while ((r = mom_flush(p.id, p.timeout > 0 ? (int)(p.timeout * 1000) : -1)) == MOM_EINTR)
+	while ((r = mom_flush(p.id, p.timeout_ms)) == MOM_EINTR)
 		;
 	if (r == 0)
 		return;
@@ -65,7 +67,7 @@ publish(const void *data, size_t n)
 		return;
 	}
 	p.failures++;
-	p.stopped |= r != MOM_EFULL && r != MOM_ELOST && r != MOM_ETOOBIG;
+	p.stopped |= r != MOM_EFULL && r != MOM_ELOST && r != MOM_ETOOBIG && r != MOM_ENOSUBSCRIBER;
 	cmd_fail(&cmd_pub, "message %llu (%zu bytes): %s", p.sent + 1, n, mom_error_text(p.id));
 }
 
@@ -147,6 +149,32 @@ publish_one(void)
 
 /* ---- the command ---- */
 
+/* As the environment says it to libmom, for whom it counts from the first call on. */
+static void
+set_timeout(double seconds)
+{
+	char text[40] = "forever";
+	if (seconds > 0)
+		snprintf(text, sizeof text, "%ldms", seconds < 0.001 ? 1 : (long)(seconds * 1000));
+	if (setenv("MOM_TIMEOUT", text, 1) < 0)
+		exit(cmd_fail(&cmd_pub, "--timeout: %s", strerror(errno)));
+}
+
+static int
+timeout_ms(void)
+{
+	struct config *c = malloc(sizeof *c);
+	if (c == NULL)
+		exit(cmd_fail(&cmd_pub, "no memory for the settings"));
+	config_begin(c, &config_client);
+	if (config_load(c) < 0)
+		exit(cmd_fail(&cmd_pub, "%s", c->error));
+	uint64_t ms = config_number(c, CLIENT_TIMEOUT);
+	config_end(c);
+	free(c);
+	return ms == CONFIG_NO_END ? -1 : (int)ms;
+}
+
 static void
 take_option(int o)
 {
@@ -160,7 +188,8 @@ take_option(int o)
 	case OPT_ASYNC: p.many = 1; break;
 	case OPT_COUNT: p.count = cmd_number(&cmd_pub, "--count", optarg, 1, 1000000000000); break;
 	case OPT_INTERVAL: p.interval = cmd_seconds(&cmd_pub, "--interval", optarg); break;
-	case OPT_TIMEOUT: p.timeout = cmd_seconds(&cmd_pub, "--timeout", optarg); break;
+	case OPT_TIMEOUT: set_timeout(cmd_seconds(&cmd_pub, "--timeout", optarg)); break;
+	case OPT_NEED: p.flags |= MOM_NEED_SUBSCRIBER; break;
 	}
 }
 
@@ -168,7 +197,7 @@ static void
 parse(int argc, char **argv)
 {
 	static const struct option options[] = { { "file", 1, 0, 'f' }, { "lines", 0, 0, 'l' }, { "stdin", 0, 0, 's' }, { "empty", 0, 0, 'n' }, { "fast", 0, 0, OPT_FAST },
-		{ "async", 0, 0, OPT_ASYNC }, { "count", 1, 0, OPT_COUNT }, { "interval", 1, 0, OPT_INTERVAL }, { "timeout", 1, 0, OPT_TIMEOUT },
+		{ "async", 0, 0, OPT_ASYNC }, { "count", 1, 0, OPT_COUNT }, { "interval", 1, 0, OPT_INTERVAL }, { "timeout", 1, 0, OPT_TIMEOUT }, { "need-subscriber", 0, 0, OPT_NEED },
 		{ "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvh", options)) != -1;)
 		take_option(o);
@@ -184,16 +213,18 @@ parse(int argc, char **argv)
 	if (p.lines && p.count > 1)
 		cmd_wrong_use(&cmd_pub, "--count goes with one message, not with -l");
 	p.many |= p.lines || p.count > 1;
+	if (p.flags & MOM_NEED_SUBSCRIBER)             /* a refusal would cover what is published behind it */
+		p.many = 0;
 }
 
 static int
 pub_run(int argc, char **argv)
 {
 	parse(argc, argv);
+	p.timeout_ms = timeout_ms();
 	p.id = mom_create();
 	if (p.id < 0)
 		return cmd_fail(&cmd_pub, "%s", mom_error_text(-1));
-	mom_set_option(p.id, MOM_OPT_TIMEOUT_MS, p.timeout > 0 ? (long)(p.timeout * 1000) : -1);
 	if (p.lines)
 		publish_lines();
 	else
@@ -218,7 +249,8 @@ const struct cmd cmd_pub = { "pub", "publish: a text, a file, standard input, a 
 	"  --interval SECONDS between messages, such as 0.5\n"
 	"  --fast             return once the broker has written it: survives the death of any process, not a power cut\n"
 	"  --async            do not wait for each answer, as -l and --count do anyway; at the end all are waited for\n"
-	"  --timeout SECONDS  wait so long for answers of a broker that went away (30; 0: for ever); to begin it has 30 s of its own\n"
+	"  --need-subscriber  refuse a message to a topic that nobody subscribes to; each is waited for\n"
+	"  --timeout SECONDS  wait so long for a broker that is away (as client.conf says, else 30; 0: for ever)\n"
 	"  -v, --verbose      a line on stderr for each\n"
 	"Exit status: 0 all are stored   1 one is not, stderr says why   2 wrong use\n"
 	"Example: mom pub plant/boiler 87.5\n"

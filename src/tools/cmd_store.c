@@ -1,5 +1,6 @@
 /* cmd_store - where a store is and what it is made of; see cmd_store.h */
 #include "tools/cmd_store.h"
+#include "common/config_keys.h"
 #include "common/fdio.h"
 #include "common/look.h"
 #include <errno.h>
@@ -24,12 +25,29 @@ store_of_broker(const struct cmd *c)
 	return found[0] ? found : NULL;
 }
 
+/* What broker.conf names, or db. */
+static const char *
+store_of_config(const struct cmd *c)
+{
+	static char path[PATH_MAX];
+	struct config *conf = malloc(sizeof *conf);
+	if (conf == NULL)
+		exit(cmd_fail(c, "no memory for the settings"));
+	config_begin(conf, &config_broker);
+	if (config_load(conf) < 0)
+		exit(cmd_fail(c, "%s: or name the store with --db DIR", conf->error));
+	snprintf(path, sizeof path, "%s", config_text(conf, BROKER_DB));
+	config_end(conf);
+	free(conf);
+	return path;
+}
+
 const char *
 store_find(const struct cmd *c, const char *given, int *dir)
 {
 	const char *path = given ? given : store_of_broker(c);
 	if (path == NULL)
-		path = "db";
+		path = store_of_config(c);
 	*dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*dir < 0)
 		exit(cmd_fail(c, "%s: %s%s", path, strerror(errno), given ? "" : ": no broker runs on this machine that says where its store is: name it with --db DIR"));

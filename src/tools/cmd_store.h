@@ -5,7 +5,7 @@
 #include "tools/cmd.h"
 #include <stdio.h>
 
-/* Of --db DIR, or where given is NULL of the broker that runs on this machine, or else db: the path, which *dir is opened on. Ends the program where there is none. */
+/* Of --db DIR, or where given is NULL of the broker that runs on this machine, or else what broker.conf names (db): the path, which *dir is opened on. Ends the program where there is none. */
 const char *store_find(const struct cmd *c, const char *given, int *dir);
 /* Workers that it was made with, from its file `store`; 0: there is no such file; -1: errno, EBADMSG: it is none of ours. */
 int store_shards(int dir);

@@ -196,8 +196,22 @@ TEST(broker_away, "a broker that goes away: mom pub -l ends after --timeout, say
 	REQUIRE(write(keys, "two\n", 4) == 4, "fifo");
 	fails(run_finish(&pub), 1, "do not publish them again");
 	close(keys);
+	fails(run_command("'%s' pub --timeout 0.3 news three", t_bin("mom")), 1, "broker");
 	server_start(&broker);
 	hear(ear, "news", "two");
+	hear_nothing(ear);
+	bye(ear);
+}
+
+TEST(need_subscriber, "--need-subscriber: a message to a topic that nobody subscribes to is refused, exit status 1; the others go, of -l each on its own")
+{
+	up(NULL);
+	stored(run_command("'%s' pub --need-subscriber news x", t_bin("mom")));
+	hear(ear, "news", "x");
+	fails(run_command("'%s' pub --need-subscriber deaf x", t_bin("mom")), 1, "message 1 (1 bytes): ");
+	stored(run_command("printf 'a\nb\n' | '%s' pub -l --need-subscriber news", t_bin("mom")));
+	hear(ear, "news", "a");
+	hear(ear, "news", "b");
 	hear_nothing(ear);
 	bye(ear);
 }
