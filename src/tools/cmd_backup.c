@@ -96,6 +96,8 @@ copy_segment(int from, int to, uint64_t base, struct segment *s)
 	int fd = fdio_open_at(to, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0 || fdio_pread_full(w.fd, head, sizeof head, 0) < 0 || fdio_pwrite_full(fd, head, sizeof head, 0) < 0)
 		r = fail(name);
+	else if (get_u64(head + 16) != base || get_u64(head + 24) != w.head.salt)      /* used again since it was opened */
+		r = AGAIN;
 	if (r == DONE)
 		r = copy_records(&w, fd, name);
 	if (r == DONE && fdio_sync(fd) < 0)
