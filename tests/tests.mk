@@ -30,6 +30,7 @@ $(TESTS_OUT)/shim/%.so: tests/shim/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $< -ldl
 $(TESTS_OUT)/integration/slow_disk: | $(TESTS_OUT)/shim/slow_sync.so
+$(TESTS_OUT)/integration/mom_store: | $(TESTS_OUT)/shim/hold_log.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config
