@@ -112,6 +112,8 @@ lint:                        ## warnings of clang, header fields of the process 
 	@sh tests/lint.sh
 fmt:                         ## clang-format over all sources
 	@clang-format -i $$(find src include tests -name '*.[ch]')
+diagrams:                    ## the pictures diagrams/*.svg from their script; needs python3
+	@python3 diagrams/draw.py
 ipcs: all                    ## our System V objects
 	@$(BIN)/mom_ipc list
 ipcclean: all                ## remove those that a kill left behind; never anybody else's

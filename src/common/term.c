@@ -25,6 +25,7 @@ static struct {
 	volatile sig_atomic_t raw, resized, stop, continued;
 	char keys[READ_BYTES];               /* read, and not yet taken */
 	size_t at, n;
+	int ahead;                           /* so many bytes were typed before the terminal was raw */
 	sigset_t mask;                       /* outside */
 	struct sigaction was_deadly[COUNT(deadly)], was_ours[COUNT(ours)];
 } t;
@@ -85,7 +86,18 @@ make_raw(void)
 		t.raw = 0;
 		return -1;
 	}
+	if (ioctl(STDIN_FILENO, FIONREAD, &t.ahead) < 0)
+		t.ahead = 0;
 	return fdio_write_full(STDOUT_FILENO, paste_on, sizeof paste_on - 1);
+}
+
+/* A Ctrl-D that was typed while a command ran is a NUL by now: the kernel's mark of an end, which only its own lines know. */
+static void
+mend_ahead(void)
+{
+	for (size_t i = 0; i < t.n && t.ahead > 0; i++, t.ahead--)
+		if (t.keys[i] == '\0')
+			t.keys[i] = 'D' - '@';
 }
 
 /* ---- signals ---- */
@@ -208,6 +220,7 @@ more_keys(struct lineedit *e, const volatile sig_atomic_t *over, enum term_end *
 	ssize_t n = r < 0 ? -1 : fdio_read(STDIN_FILENO, t.keys, sizeof t.keys);
 	t.at = 0;
 	t.n = n > 0 ? (size_t)n : 0;
+	mend_ahead();
 	return n > 0 || (n < 0 && errno == EAGAIN);
 }
 

@@ -162,7 +162,7 @@ TEST(edits, "what is typed can be edited, what was typed comes back, in the next
 	AWAIT_ROW(-1, "Published to plant/boiler.");
 	hear(id, "plant/boiler", "hello");
 	type("pub\tpl\tworld\r");
-	AWAIT_ROW(-1, "Published to plant/boiler.");
+	AWAIT_ROW(-2, "mom> publish plant/boiler world");
 	hear(id, "plant/boiler", "world");
 	type("\x04");
 	leave(0);
@@ -277,6 +277,27 @@ TEST(waiting, "Ctrl-C in a waiting R brings the prompt back; what is typed ahead
 	REQUIRE(!seen->ended, "Ctrl-C ended it");
 	type("\x15P news x\rE\r");
 	leave(ANY_STATUS);
+}
+
+TEST(typed_ahead, "what is typed while a command runs waits for the next prompt, the end too")
+{
+	const char *keys[] = { "\x04", "P news two\r\x04" };
+	up();
+	int id = talk_create();
+	talk_subscribe(id, "news");
+	for (int i = 0; i < 2; i++) {
+		if (i > 0)
+			sit_down();
+		struct termios now;
+		type("S news\rR\r");
+		WAIT_FOR(pump() && strcmp(screen_row(&s, -1), "mom> R") == 0 && tcgetattr(master, &now) == 0 && (now.c_lflag & ISIG), "R to wait: %s", screen_row(&s, -1));
+		type(keys[i]);
+		say(id, "news", "one");
+		leave(0);
+		hear(id, "news", "one");
+	}
+	hear(id, "news", "two");
+	bye(id);
 }
 
 TEST(dumb, "a dumb terminal, or one without a name, is as it always was: lines by the terminal itself, no escape sequence, no history")
