@@ -7,7 +7,7 @@
 #include <mom/limits.h>
 #include <stdatomic.h>
 
-enum { IPC_LAYOUT = 3, PAGE = 4096 };
+enum { IPC_LAYOUT = 4, PAGE = 4096 };
 typedef _Atomic uint64_t word64;
 typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;
@@ -51,6 +51,7 @@ struct broker_table {
 	word32   stopping, ticks;     /* broker_server */
 	word32   epoch;               /* broker_server: grows when a conn changes */
 	word32   conns;               /* broker_server: slots in use are below */
+	id_word  counters;            /* broker_server: see common/counters.h; -1: none */
 	struct shard_word shard[SHARDS_MAX];
 	struct conn_word conn[];
 };
@@ -106,6 +107,8 @@ struct slot_word {                    /* mom_daemon */
 	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
 	word64 id;                    /* global id */
 	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: so much of that is on disk */
+	word32 pid, uid;              /* who has it, and its name: for people that look */
+	char   name[MOM_NAME_MAX + 4];
 };
 
 struct machine_table {
@@ -116,6 +119,7 @@ struct machine_table {
 	word32 slots;                         /* mom_daemon: slots in use are below */
 	word32 serial, shards, message_max, window;   /* mom_daemon, from WELCOME */
 	id_word request_queue, deliver_queue; /* mom_daemon: requester and forwarder sleep here */
+	id_word counters;                     /* mom_daemon: see common/counters.h; -1: none */
 	word64 token;                         /* mom_daemon: what is on its disk, see HELLO */
 	word64 routed[SHARDS_MAX];            /* forwarder: below, all is in mail boxes or in the spool; outlives the unit */
 	word64 start[SHARDS_MAX], start_bits[SHARDS_MAX];   /* forwarder: the last START that came, bits first */
@@ -128,6 +132,7 @@ struct unit_slot {
 	_Atomic uint8_t attached[UNIT_ROLES]; /* by each: it has the client's segment attached */
 	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
 	word32 destroyed;             /* requester: this owner's DESTROY is acknowledged everywhere */
+	word32 mail;                  /* forwarder: the client's `watch` that something came for: mom_daemon tells its socket */
 };
 
 struct daemon_unit {
@@ -172,6 +177,7 @@ struct client_segment {
 	_Alignas(64) word32 asleep;                       /* libmom: ASLEEP_FOR_*: post the semaphore after such a change */
 	word32   enough_shard; word64 enough;             /* libmom: once this is acknowledged, half of a full ring is free */
 	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
+	word32   watch;                                   /* libmom: 0, or grows when a client with mom_fd finds nothing: wake it through its socket */
 	struct bell mail_bell;                            /* libmom -> forwarder */
 	_Alignas(64) word64 next[SHARDS_MAX];             /* libmom: the number of the next request */
 	word64   first[SHARDS_MAX];                       /* libmom: the lowest that it can still send again */

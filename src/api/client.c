@@ -72,7 +72,8 @@ handle_new(void)
 	struct handle *h = calloc(1, sizeof *h);
 	if (h == NULL)
 		return NULL;
-	h->socket = -1;
+	h->will_shard = -1;
+	h->socket = h->watch = h->watch_timer = -1;
 	h->timeout_ms = TIMEOUT_MS;
 	h->era = handle_era();
 	if (h->era == 0) {                             /* no page to know a fork by */
@@ -200,6 +201,8 @@ mom_close(int id)
 		return e;
 	if (!h->segment->durable)
 		return client_destroy(h);
+	if (will_withdraw(h) == MOM_ETIMEDOUT)         /* on its way: before anything of its next process */
+		h->will_shard = -1;
 	return client_end(h, requests_flush(h, handle_deadline(h->timeout_ms), 0), 1);
 }
 
@@ -250,6 +253,7 @@ mom_wake(int id)
 	if (h == NULL || h->era != handle_era())
 		return;
 	atomic_store(&h->woken, 1);
+	watch_now(h);
 	ipcq_post(atomic_load(&h->segment->sem));
 }
 
@@ -289,6 +293,7 @@ mom_strerror(int error)
 		[-MOM_EPROTO] = "the client's ring holds garbage",
 		[-MOM_EINTR] = "interrupted",
 		[-MOM_ELOST] = "fast messages were lost in a power cut",
+		[-MOM_ENOSUBSCRIBER] = "nobody subscribes to the topic",
 	};
-	return error <= 0 && error >= MOM_ELOST ? texts[-error] : "unknown error";
+	return error <= 0 && error >= MOM_ENOSUBSCRIBER ? texts[-error] : "unknown error";
 }

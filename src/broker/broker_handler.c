@@ -8,6 +8,7 @@
  * ON CRASH    broker_server ends the sender and closes the connection; the machine connects anew and sends again */
 #include "broker/control.h"
 #include "common/child.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
@@ -118,6 +119,7 @@ handshake(void)
 	for (uint32_t i = 0; i < h.shards; i++)
 		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), UNIT_RING(h.message_max), WINDOW_OF(h.message_max));
 	wire_welcome_put(payload, &answer.welcome);
+	counters_begin(atomic_load(&h.table->counters), COUNTERS_HANDLER(h.shards, (uint32_t)(h.conn - h.table->conn)), ROLE_HANDLER, h.serial);
 	write_frame(REC_WELCOME, payload, sizeof payload);
 }
 
@@ -147,7 +149,8 @@ feed(const void *frame, uint32_t shard)
 static int
 request_fault(const void *frame, const struct record *r)
 {
-	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
+	int payload = r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len);
+	int with_topic = payload || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
 	if (!with_topic)
 		return r->topic_len || record_data_len(r) ? MOM_EPROTO : 0;
 	uint32_t shard;
@@ -155,9 +158,9 @@ request_fault(const void *frame, const struct record *r)
 		return MOM_ETOPIC;
 	if (r->shard != shard)
 		return MOM_EPROTO;
-	if (r->type == REC_MESSAGE && record_data_len(r) > h.message_max)
+	if (payload && record_data_len(r) > h.message_max)
 		return MOM_ETOOBIG;
-	return r->type != REC_MESSAGE && record_data_len(r) ? MOM_EPROTO : 0;
+	return !payload && record_data_len(r) ? MOM_EPROTO : 0;
 }
 
 static void
@@ -170,13 +173,15 @@ on_request(char *frame, struct record *r)
 	if (r->number == 0 || r->offset > r->number)
 		bad_peer("a request number that cannot be");
 	int fault = request_fault(frame, r);
-	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO;
+	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
 	if (fault) {                                   /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;
+		counters_add(COUNT_REFUSED, 1);
 		put_u64(frame + 48, (uint64_t)(int64_t)fault);
 		log_warn("%s: client %016llx: a %s that cannot be taken: %d", h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
 	}
 	put_u16(frame + 10, r->flags);
+	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
 	feed(frame, r->shard);
 }
 
@@ -186,7 +191,7 @@ on_frame(char *frame)
 	struct record r;
 	record_get(&r, frame);
 	switch (r.type) {
-	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_CREATE: case REC_DESTROY:
+	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_CREATE: case REC_DESTROY: case REC_WILL:
 		on_request(frame, &r);
 		return;
 	case REC_ALIVE:
@@ -197,6 +202,11 @@ on_frame(char *frame)
 			atomic_store(&h.unit->start[r.shard], r.offset + 1);
 			bell_ring(&h.unit->credit_bell, &h.conn->queue);
 		}
+		return;
+	case REC_DIED:
+		if (r.shard >= h.shards || r.publisher >> 32 != h.serial || r.len != RECORD_HEADER)
+			bad_peer("a DIED that cannot be");
+		feed(frame, r.shard);
 		return;
 	case REC_CREDIT:
 		atomic_store(&h.unit->delivery_credit, r.aux);
@@ -280,6 +290,7 @@ main(void)
 		if (r < 0)
 			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s", h.peer, strerror(errno));
 		h.have += (size_t)r;
+		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		if (h.control >= 0)
 			handshake_is_done();
 		take_frames();

@@ -25,6 +25,7 @@ struct member {                          /* one slot of the client table */
 	uint32_t away;                   /* seconds that a durable client has had no process */
 	int absent;                      /* ticks in a row in which nobody had the segment attached */
 	uint64_t admitted_at;            /* next request number at its registration */
+	uint32_t watch_told;             /* its `watch` that its socket was told of */
 };
 
 struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };   /* at the door */
@@ -83,6 +84,7 @@ int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const 
 int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0; 1: the forwarder is not done yet; -1: the list cannot be written */
 int  member_is_gone(const struct member *m);                                                  /* one that counts as living */
 void member_died(struct daemon *d, uint32_t slot);
+void members_wake(struct daemon *d);                   /* mail came for clients that wait in poll */
 void members_check(struct daemon *d);                  /* once a second: liveness, missing semaphores, words of durable clients */
 void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */
 void members_stop(struct daemon *d);                   /* clean stop: undrained rings and words to the spool */

@@ -1,6 +1,7 @@
 /* forwarder_box - the clients' mail boxes: filling them, copying to the spool what stays, refilling from it; a part of mom_forwarder */
 #include "daemon/forwarder.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include <errno.h>
@@ -12,9 +13,41 @@ struct forwarder f;
 
 /* ---- mail boxes ---- */
 
-/* whole records of a shard, the last at that offset */
+void
+notify_daemon(void)
+{
+	uint64_t one = 1;
+	if (write(f.notify, &one, sizeof one) < 0)
+		log_debug("notify: %s", strerror(errno));
+}
+
+void
+box_wake(struct slot *v, uint32_t what)
+{
+	struct box *b = v->own;
+	slots_wake(&f.slots, v, what);
+	uint32_t watch = atomic_load(&v->segment->watch);
+	if (b == NULL || watch == b->watched)
+		return;
+	b->watched = watch;
+	atomic_store(&f.unit->slot[v - f.slots.slot].mail, watch);
+	notify_daemon();
+}
+
+/* to be published and its owner woken */
+static void
+box_is_fed(struct slot *v)
+{
+	struct box *b = v->own;
+	if (b->fed)
+		return;
+	b->fed = 1;
+	f.fed[f.fed_count++] = (uint32_t)(v - f.slots.slot);
+}
+
+/* whole records of a shard, so many, the last at that offset */
 static int
-box_copy(struct slot *v, const char *records, uint32_t bytes, uint16_t shard, uint64_t last)
+box_copy(struct slot *v, const char *records, uint32_t bytes, size_t messages, uint16_t shard, uint64_t last)
 {
 	struct box *b = v->own;
 	char *at = ring_reserve(&b->out, bytes);
@@ -23,26 +56,25 @@ box_copy(struct slot *v, const char *records, uint32_t bytes, uint16_t shard, ui
 	memcpy(at, records, bytes);
 	ring_advance(&b->out, bytes);
 	b->boxed[shard] = last;
-	if (!b->fed) {
-		b->fed = 1;
-		f.fed[f.fed_count++] = (uint32_t)(v - f.slots.slot);
-	}
+	counters_add(COUNT_COPIES, messages);
+	counters_add(COUNT_BYTES_OUT, bytes);
+	box_is_fed(v);
 	return 1;
 }
 
 static int
 box_put(struct slot *v, const char *record)
 {
-	return box_copy(v, record, record_stride(get_u32(record)), get_u16(record + 14), get_u64(record + 16));
+	return box_copy(v, record, record_stride(get_u32(record)), 1, get_u16(record + 14), get_u64(record + 16));
 }
 
 int
-box_deliver_run(struct slot *v, const char *from, size_t bytes, uint16_t shard, uint64_t first, uint64_t last)
+box_deliver_run(struct slot *v, const struct run *run, uint16_t shard, uint64_t first)
 {
 	struct box *b = v->own;
-	if (b->behind || v->state != SLOT_LIVE || first <= b->routed[shard] || !box_copy(v, from, (uint32_t)bytes, shard, last))
+	if (b->behind || v->state != SLOT_LIVE || first <= b->routed[shard] || !box_copy(v, run->from, (uint32_t)run->bytes, run->messages, shard, run->last))
 		return 0;
-	b->routed[shard] = last;
+	b->routed[shard] = run->last;
 	return 1;
 }
 
@@ -133,6 +165,7 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 			return;
 		}
 		f.chosen[f.chosen_count++] = (uint32_t)(v - f.slots.slot);
+		counters_add(COUNT_SPOOLED, 1);
 	}
 	b->routed[r->shard] = r->offset;
 }
@@ -182,6 +215,7 @@ refill_record(struct slot *v, const char *record, uint64_t at)
 		return 0;
 	if (!box_put(v, record))
 		return 0;
+	counters_add(COUNT_REDELIVERED, 1);
 	held_push(b, at, record);
 	return 1;
 }
@@ -349,9 +383,7 @@ box_away(struct slot *v, uint32_t i)
 	if (seglog_sync(&f.spool) < 0)
 		spool_failed("fdatasync");
 	atomic_store(&f.unit->slot[i].away_safe, v->owner);
-	uint64_t one = 1;
-	if (write(f.notify, &one, sizeof one) < 0)
-		log_debug("notify: %s", strerror(errno));
+	notify_daemon();
 	return 0;
 }
 
@@ -380,6 +412,7 @@ box_on_slot(uint32_t i, const struct slot *old)
 			log_fatal(EXIT_SYSTEM, "no memory for a client");
 		box_scan(v);
 		box_risk(v);
+		box_is_fed(v);                         /* a predecessor may have been killed before it woke the owner */
 	}
 	if (v->state == SLOT_AWAY && f.spool.buffer)      /* the spool is open, with a segment to write to or without */
 		box_away(v, i);
@@ -395,7 +428,7 @@ boxes_publish(void)
 			continue;
 		b->fed = 0;
 		ring_publish(&b->out);
-		slots_wake(&f.slots, v, ASLEEP_FOR_MAIL);
+		box_wake(v, ASLEEP_FOR_MAIL);
 	}
 	f.fed_count = 0;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -69,6 +70,9 @@ member_show(struct daemon *d, uint32_t i)
 	atomic_store(&w->generation, m->generation);
 	atomic_store(&w->durable, (uint32_t)m->durable);
 	atomic_store(&w->fresh, (uint32_t)m->fresh);
+	atomic_store(&w->pid, m->state == SLOT_LIVE ? (uint32_t)m->pid : 0);
+	atomic_store(&w->uid, m->uid);
+	memcpy(w->name, m->name, sizeof w->name);
 	if (m->state == SLOT_FREE)
 		atomic_store(&w->cuts_saved, atomic_load(&w->cuts));     /* nobody has to know any more */
 	atomic_store(&w->sem, m->state == SLOT_FREE ? -1 : m->sem);
@@ -333,6 +337,21 @@ member_died(struct daemon *d, uint32_t i)
 		log_warn("spool/clients: %s", strerror(errno));
 	member_show(d, i);
 	daemon_touch(d);
+}
+
+/* A byte makes the socket readable. Where it cannot be sent, it is full of them or its owner is gone, or it comes back with another one. */
+void
+members_wake(struct daemon *d)
+{
+	for (uint32_t i = 0; d->unit && i < d->used; i++) {
+		struct member *m = &d->members[i];
+		uint32_t mail = atomic_load(&d->unit->slot[i].mail);
+		if (mail == m->watch_told || m->state != SLOT_LIVE)
+			continue;
+		m->watch_told = mail;
+		if (m->socket >= 0 && mail && send(m->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			log_debug("client %016llx: its socket: %s", (unsigned long long)m->id, strerror(errno));
+	}
 }
 
 static int

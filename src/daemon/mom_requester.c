@@ -7,6 +7,7 @@
  * EXIT        0 the peer closed   111 system call failed
  * ON CRASH    mom_daemon ends responser and forwarder, connects anew: rings are sent again from their tails */
 #include "common/child.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
@@ -21,10 +22,11 @@ enum { TURN_BYTES = 128 * 1024 };             /* of one client before the next h
 
 struct feed {
 	uint64_t at, lap;                      /* position in the ring */
+	uint64_t again;                        /* what lies below may have been sent on a former connection */
 	uint64_t last[SHARDS_MAX];             /* number of the last frame seen, a shard */
 	uint64_t sent[SHARDS_MAX];             /* ... and of the last one sent on this connection */
 	uint32_t owner;
-	int destroy_sent, told;
+	int destroy_sent, died_sent, told;
 };
 
 static struct {
@@ -36,7 +38,7 @@ static struct {
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
 	uint64_t place_told[SHARDS_MAX], taken_told, token_told;
 	struct topic_memo topic;
-	int socket, notify;
+	int socket, notify, began;
 	char *out;
 	size_t have, room;
 	uint64_t moved;                       /* bytes to the socket */
@@ -48,6 +50,7 @@ out_flush(void)
 	if (q.have == 0)
 		return;
 	q.moved += q.have;
+	counters_add(COUNT_BYTES_OUT, q.have);
 	if (fdio_write_full(q.socket, q.out, q.have) < 0) {
 		if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
 			exit(0);
@@ -113,8 +116,9 @@ poison(struct slot *v, uint32_t i, const char *what)
 static const char *
 frame_fault(const struct slot *v, const struct feed *f, const void *p, const struct record *r)
 {
-	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
-	if (r->type < REC_MESSAGE || r->type > REC_DESTROY)
+	int payload = r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len);
+	int with_topic = payload || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
+	if (!record_is_request(r->type))
 		return "a type that is no request";
 	if (r->shard >= q.shards)
 		return "a shard that does not exist";
@@ -123,7 +127,7 @@ frame_fault(const struct slot *v, const struct feed *f, const void *p, const str
 		return "a bad topic";
 	if (!with_topic && r->len != RECORD_HEADER)
 		return "a request that is too long";
-	if (r->type == REC_MESSAGE ? record_data_len(r) > atomic_load(&q.table->message_max) : with_topic && record_data_len(r))
+	if (payload ? record_data_len(r) > atomic_load(&q.table->message_max) : with_topic && record_data_len(r))
 		return "a payload that is too long";
 	if (r->number == 0 || (f->last[r->shard] && r->number != f->last[r->shard] + 1 &&
 	    number_generation(r->number) <= number_generation(f->last[r->shard])))
@@ -212,12 +216,14 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	if (q.sent[r.shard] + stride - atomic_load(&q.unit->credit[r.shard]) > q.window)
 		return STEP_BLOCKED;
 	put_u32(p + 4, 0);
-	put_u16(p + 10, r.flags & (REC_F_DURABLE | REC_F_NO_ECHO));
+	put_u16(p + 10, r.flags & (REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED));
 	put_u64(p + 16, first);
 	put_u64(p + 24, i);
 	put_u64(p + 32, v->id);
 	q.have += stride;
 	q.sent[r.shard] += stride;
+	counters_add(COUNT_MESSAGES_OUT, r.type == REC_MESSAGE);
+	counters_add(COUNT_RESENT, f->at < f->again);
 	f->last[r.shard] = f->sent[r.shard] = r.number;
 	f->at += stride;
 	return STEP_SENT;
@@ -252,6 +258,21 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 	}
 }
 
+/* A durable client without a process: its will is due. Said once a connection, and for each process that ends. */
+static void
+feed_died(const struct slot *v, struct feed *f)
+{
+	for (uint32_t k = 0; k < q.shards; k++)
+		if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > q.window)
+			return;
+	for (uint32_t k = 0; k < q.shards; k++) {
+		char *at = out_room(RECORD_HEADER);
+		q.have += record_make(at, &(struct record){ .type = REC_DIED, .shard = (uint16_t)k, .publisher = v->id }, NULL, NULL, 0);
+		q.sent[k] += RECORD_HEADER;
+	}
+	f->died_sent = 1;
+}
+
 static int
 feed_look(uint32_t i)
 {
@@ -278,6 +299,10 @@ feed_look(uint32_t i)
 			break;
 		}
 	}
+	if (v->state != SLOT_AWAY)
+		f->died_sent = 0;
+	else if (!f->died_sent && (f->at == head || atomic_load(&v->segment->poisoned)))
+		feed_died(v, f);
 	if (v->state == SLOT_DYING && (f->at == head || atomic_load(&v->segment->poisoned)))
 		feed_destroy(v, f, i);
 	return more;
@@ -300,6 +325,7 @@ on_slot(uint32_t i, const struct slot *old)
 	if (f == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for a client");
 	f->at = atomic_load(&client_requests(v->segment)->tail);
+	f->again = q.began ? f->at : atomic_load(&client_requests(v->segment)->head);
 }
 
 static void
@@ -368,8 +394,10 @@ main(void)
 		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", q.record_most);
 	q.shards = atomic_load(&q.table->shards);
 	q.ticks = atomic_load(&q.table->ticks);
+	counters_begin(atomic_load(&q.table->counters), COUNTERS_UNIT(UNIT_REQUESTER), ROLE_REQUESTER, 0);
 	slots_init(&q.slots, q.table, q.unit, UNIT_REQUESTER);
 	slots_look(&q.slots, on_slot);
+	q.began = 1;
 	for (uint32_t k = 0; k < q.shards; k++)
 		send_alive(k);
 	idling_serve(&q.table->request_queue, NULL, round_of_work, bells_clear);
