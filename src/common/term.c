@@ -81,7 +81,7 @@ make_raw(void)
 	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHONL | ISIG | IEXTEN);      /* c_oflag stays: what others print meanwhile has to look right */
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
-	t.raw = 1;                           /* before it is true: a signal between the two gives back what was not taken, which does no harm */
+	t.raw = 1;                           /* before it is: a signal between the two gives back what was not yet taken, which does no harm */
 	if (set(TCSADRAIN, &raw) < 0) {
 		t.raw = 0;
 		return -1;
