@@ -35,6 +35,7 @@ $(TESTS_OUT)/integration/slow_disk: | $(TESTS_OUT)/shim/slow_sync.so
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door lineedit
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_WITH_lineedit = $(TESTS_OUT)/lib/screen.o
+FUZZ_WITH_command_line = $(OBJ)/tools/user_prompt.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
 TEST_PROGRAMS += $(FUZZ_REPLAYS)
 
