@@ -51,6 +51,7 @@ struct broker_table {
 	word32   stopping, ticks;     /* broker_server */
 	word32   epoch;               /* broker_server: grows when a conn changes */
 	word32   conns;               /* broker_server: slots in use are below */
+	id_word  counters;            /* broker_server: see common/counters.h; -1: none */
 	struct shard_word shard[SHARDS_MAX];
 	struct conn_word conn[];
 };
@@ -106,6 +107,8 @@ struct slot_word {                    /* mom_daemon */
 	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
 	word64 id;                    /* global id */
 	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: so much of that is on disk */
+	word32 pid, uid;              /* who has it, and its name: for people that look */
+	char   name[MOM_NAME_MAX + 4];
 };
 
 struct machine_table {
@@ -116,6 +119,7 @@ struct machine_table {
 	word32 slots;                         /* mom_daemon: slots in use are below */
 	word32 serial, shards, message_max, window;   /* mom_daemon, from WELCOME */
 	id_word request_queue, deliver_queue; /* mom_daemon: requester and forwarder sleep here */
+	id_word counters;                     /* mom_daemon: see common/counters.h; -1: none */
 	word64 token;                         /* mom_daemon: what is on its disk, see HELLO */
 	word64 routed[SHARDS_MAX];            /* forwarder: below, all is in mail boxes or in the spool; outlives the unit */
 	word64 start[SHARDS_MAX], start_bits[SHARDS_MAX];   /* forwarder: the last START that came, bits first */

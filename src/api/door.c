@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { DOOR_RETRY_MS = 20, DOOR_ROOTS = 3 };
+enum { DOOR_RETRY_MS = 20 };
 
 /* A connected socket; -1: no daemon is or was there; -2: it was killed, or is starting; -3: this process is at a limit */
 static int
@@ -55,15 +55,13 @@ door_knock(const char *run, char *why, size_t n)
 static int
 door_find(char *why, size_t n)
 {
-	char roots[DOOR_ROOTS][PATH_MAX] = { "", "", "/run/mom" };
-	const char *run = getenv("MOM_RUN"), *xdg = getenv("XDG_RUNTIME_DIR");
+	char roots[RUNDIR_ROOTS][PATH_MAX];
+	const char *run = getenv("MOM_RUN");
 	if (run && run[0])
 		return door_knock(run, why, n);
-	if (xdg && xdg[0] == '/')
-		snprintf(roots[0], sizeof roots[0], "%s/mom", xdg);
-	snprintf(roots[1], sizeof roots[1], "/tmp/mom-%u", (unsigned)geteuid());
+	rundir_roots(roots);
 	int best = -1;
-	for (int i = 0; i < DOOR_ROOTS; i++) {
+	for (int i = 0; i < RUNDIR_ROOTS; i++) {
 		int fd = roots[i][0] ? door_knock(roots[i], why, n) : -1;
 		if (fd >= 0)
 			return fd;

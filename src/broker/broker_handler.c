@@ -8,6 +8,7 @@
  * ON CRASH    broker_server ends the sender and closes the connection; the machine connects anew and sends again */
 #include "broker/control.h"
 #include "common/child.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
@@ -118,6 +119,7 @@ handshake(void)
 	for (uint32_t i = 0; i < h.shards; i++)
 		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), UNIT_RING(h.message_max), WINDOW_OF(h.message_max));
 	wire_welcome_put(payload, &answer.welcome);
+	counters_begin(atomic_load(&h.table->counters), COUNTERS_HANDLER(h.shards, (uint32_t)(h.conn - h.table->conn)), ROLE_HANDLER, h.serial);
 	write_frame(REC_WELCOME, payload, sizeof payload);
 }
 
@@ -173,10 +175,12 @@ on_request(char *frame, struct record *r)
 	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO;
 	if (fault) {                                   /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;
+		counters_add(COUNT_REFUSED, 1);
 		put_u64(frame + 48, (uint64_t)(int64_t)fault);
 		log_warn("%s: client %016llx: a %s that cannot be taken: %d", h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
 	}
 	put_u16(frame + 10, r->flags);
+	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
 	feed(frame, r->shard);
 }
 
@@ -280,6 +284,7 @@ main(void)
 		if (r < 0)
 			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s", h.peer, strerror(errno));
 		h.have += (size_t)r;
+		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		if (h.control >= 0)
 			handshake_is_done();
 		take_frames();

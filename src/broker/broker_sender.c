@@ -8,6 +8,7 @@
  * ON CRASH    broker_server ends the handler and closes the connection; the machine connects anew and sends again */
 #include "broker/stream.h"
 #include "common/child.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
@@ -43,6 +44,7 @@ static void
 write_bytes(const void *bytes, size_t n)
 {
 	s.moved += n;
+	counters_add(COUNT_BYTES_OUT, n);
 	if (n == 0 || fdio_write_full(s.socket, bytes, n) == 0)
 		return;
 	if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
@@ -159,16 +161,20 @@ static int
 stream_send(struct stream *st)
 {
 	uint64_t room = s.conn->window - (s.sent - atomic_load(&s.unit->delivery_credit));
-	size_t n = 0;
+	size_t n = 0, messages = 0;
 	while (st->sent + n < st->have) {
-		uint32_t stride = record_stride(get_u32(st->out + st->sent + n));
+		const char *record = st->out + st->sent + n;
+		uint32_t stride = record_stride(get_u32(record));
 		if (n + stride > room)
 			break;
+		messages += record[9] == REC_MESSAGE;
 		n += stride;
 	}
 	if (n == 0)
 		return 0;
 	send_bytes(st->out + st->sent, n);
+	counters_add(COUNT_MESSAGES_OUT, messages);
+	counters_observe(HISTOGRAM_BATCH, messages);
 	s.sent += n;
 	st->sent += n;
 	return 1;
@@ -276,6 +282,7 @@ main(void)
 	s.shards = s.unit->shards;
 	s.slots = s.unit->slots;
 	s.ticks = atomic_load(&s.table->ticks);
+	counters_begin(atomic_load(&s.table->counters), COUNTERS_SENDER(s.shards, (uint32_t)place.index), ROLE_SENDER, s.unit->serial);
 	for (uint32_t i = 0; i < s.shards; i++)
 		if ((s.answered[i] = calloc(s.slots, sizeof **s.answered)) == NULL)
 			log_fatal(EXIT_SYSTEM, "no memory for %u clients", s.slots);

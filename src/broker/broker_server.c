@@ -7,7 +7,9 @@
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    the children die with it (PDEATHSIG); the next start waits for the store's lock and reaps what the registry lists */
 #include "broker/broker.h"
+#include "common/about.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/lock.h"
 #include "common/log.h"
@@ -170,6 +172,18 @@ open_run_folder(void)
 		log_fatal(EXIT_SYSTEM, "run folder %s: %s (pid %d): name another with --run", m.run, m.run_lock == -2 ? "in use" : strerror(errno), (int)holder);
 }
 
+/* Nothing depends on them: without, the broker only cannot be looked into. */
+static void
+make_counters(struct broker *b)
+{
+	uint32_t pages = COUNTERS_HANDLER(m.workers, b->table->capacity);
+	int id = registry_make(&b->registry, REGISTRY_SHM, counters_bytes(pages, m.workers), geteuid(), 0, "counters");
+	if (id < 0)
+		log_warn("shmget(counters): %s: %s", strerror(errno), registry_hint(&b->registry));
+	atomic_store(&b->table->counters, id);
+	counters_make(id, pages, m.workers, ROLE_BROKER_SERVER);
+}
+
 static void
 make_table(void)
 {
@@ -198,8 +212,20 @@ make_table(void)
 	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.topics);
 	for (uint32_t i = 0; i < SHARDS_MAX; i++)
 		atomic_store(&b->table->shard[i].queue, -1);
+	make_counters(b);
 	atomic_store(&b->table->epoch, 1);
 	b->table->magic = MAGIC_BROKER;
+}
+
+static void
+say_about(void)
+{
+	struct about a = { .is_broker = 1, .pid = getpid() };
+	about_folder(m.run_dir, a.run);
+	about_folder(m.b.store.dir, a.files);
+	snprintf(a.address, sizeof a.address, "%s %d", m.ip, m.port);
+	if (about_write(m.run_dir, &a) < 0 || about_write(m.b.store.dir, &a) < 0)
+		log_warn("%s/about: %s: the tools will not find this broker until there is room for it", m.run, strerror(errno));
 }
 
 static void
@@ -208,6 +234,7 @@ say_ready(void)
 	char line[128];
 	int n = snprintf(line, sizeof line, "ready %s %d\n", m.ip, m.port);
 	m.said_ready = 1;
+	say_about();
 	if (fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0)
 		log_warn("%s/ready: %s", m.run, strerror(errno));
 	fdio_cloexec(STDOUT_FILENO, 0);
@@ -321,6 +348,8 @@ stop(void)
 	}
 	ipcq_detach(b->table);
 	registry_close(&b->registry, 1);
+	about_remove(b->store.dir);
+	about_remove(m.run_dir);
 	unlinkat(m.run_dir, "ready", 0);
 	unlinkat(m.run_dir, "lock", 0);
 	rmdir(m.run);                                  /* where it is empty: it was ours alone */

@@ -1,5 +1,6 @@
 /* conns - connections: a slot of the table, a handler and a sender process, a segment and a queue each; a part of broker_server */
 #include "broker/broker.h"
+#include "common/counters.h"
 #include "common/clock.h"
 #include "common/fdio.h"
 #include "common/log.h"
@@ -198,6 +199,7 @@ conn_go(struct broker *b, uint32_t i)
 		return;
 	}
 	log_info("%s: machine %u connected", c->peer, b->table->conn[i].serial);
+	counters_add(COUNT_CONNECTIONS, 1);
 	atomic_store(&b->table->conn[i].state, CONN_LIVE);
 	broker_touch(b);
 }
@@ -257,8 +259,10 @@ conn_reaped(struct broker *b, pid_t pid, int status)
 		struct conn *c = &b->conns[i];
 		if (atomic_load(&b->table->conn[i].state) == CONN_FREE || (c->handler != pid && c->sender != pid))
 			continue;
-		if (atomic_load(&b->table->conn[i].state) == CONN_LIVE)
+		if (atomic_load(&b->table->conn[i].state) == CONN_LIVE) {
+			counters_add(COUNT_DEATHS, 1);
 			log_info("%s: %s ended (%s): the connection ends", c->peer, c->handler == pid ? "handler" : "sender", child_status_text(status));
+		}
 		if (c->handler == pid)
 			c->handler = 0;
 		else

@@ -2,13 +2,14 @@
  * by a counter, so whoever may attach the segment reads it without disturbing anyone. A page outlives its process: a restarted one counts on.
  * Pages of a broker: 0 broker_server, 1 + shard the workers, then a handler's and a sender's for each connection slot;
  * of a daemon: 0 mom_daemon, then requester, responser, forwarder. A connection slot that gets another machine begins at 0.
- *     struct counters *c = counters_page(segment, COUNTERS_WORKER(shard));
- *     counters_add(c, COUNT_MESSAGES_IN, 12); */
+ *     counters_begin(table->counters, COUNTERS_WORKER(3), ROLE_WORKER, 0);
+ *     counters_add(COUNT_MESSAGES_IN, 12); */
 #ifndef COUNTERS_H
 #define COUNTERS_H
 
 #include <mom/limits.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum counter {
@@ -21,7 +22,7 @@ enum counter {
 	COUNT_UNWANTED,          /* messages that no subscriber waited for */
 	COUNT_COPIES,            /* messages put into mail boxes: one a subscriber */
 	COUNT_SPOOLED,           /* messages that did not fit into a mail box and went to the spool */
-	COUNT_REDELIVERED,       /* messages given again to a process that resumed */
+	COUNT_REDELIVERED,       /* messages taken from the spool into a mail box */
 	COUNT_CUTS,              /* clients cut for too large a backlog */
 	COUNT_LOST,              /* fast messages that a power cut took */
 	COUNT_CONNECTIONS,       /* made with the other side */
@@ -54,15 +55,13 @@ enum counter_role {
 	ROLE_NONE, ROLE_BROKER_SERVER, ROLE_WORKER, ROLE_HANDLER, ROLE_SENDER, ROLE_DAEMON, ROLE_REQUESTER, ROLE_RESPONSER, ROLE_FORWARDER, COUNTER_ROLES
 };
 
-/* The busiest topics of a shard, about: a row is kept by who uses it most. Only the worker writes. */
+/* The busiest topics of a shard, about: a row belongs to who uses it most. Only the worker writes; read rows by counters_topic. */
 enum { BUSY_ROWS = 256, BUSY_WAYS = 4 };
-struct busy_topic {
-	_Atomic uint64_t hash;                 /* 0: free. Changes before and after the name: read hash, all, hash again */
-	_Atomic uint64_t messages, bytes;      /* since this topic has the row */
-	_Atomic uint32_t heat, spare;
-	char name[MOM_TOPIC_MAX + 1];
+struct busy_topics {
+	_Atomic uint64_t hash[BUSY_ROWS];      /* 0: free; 0 while a row changes hands */
+	struct { _Atomic uint64_t messages, bytes, heat; } row[BUSY_ROWS];
+	char name[BUSY_ROWS][MOM_TOPIC_MAX + 1];
 };
-struct busy_topics { struct busy_topic row[BUSY_ROWS]; };
 
 enum { COUNTERS_PAGE = 4096 };
 _Static_assert(sizeof(struct counters) <= COUNTERS_PAGE, "a page a process");
@@ -81,18 +80,24 @@ enum { MAGIC_COUNTERS = 0x4d4f4d4e, COUNTERS_LAYOUT = 1 };
 #define COUNTERS_UNIT(role)      (1u + (role))     /* of a daemon's: enum unit_role */
 
 size_t counters_bytes(uint32_t pages, uint32_t shards);
-void   counters_format(struct counters_segment *s, uint32_t pages, uint32_t shards);
+void   counters_make(int segment, uint32_t pages, uint32_t shards, enum counter_role role);      /* a new one; its supervisor counts from here on */
 struct counters *counters_page(const struct counters_segment *s, uint32_t page);
 struct busy_topics *counters_busy(const struct counters_segment *s, uint32_t shard);
-/* A process that counts on a page: after this counters_add works. owner: another one than before begins at 0. */
-void   counters_begin(struct counters *c, enum counter_role role, uint32_t owner);
-void   counters_topic(struct busy_topics *b, uint64_t hash, const char *name, size_t len, uint64_t messages, uint64_t bytes);
+
+/* A process attaches the segment and counts on that page from here on; where it cannot, on one that nobody sees. owner: another one than
+ * the page had begins at 0. */
+void   counters_begin(int segment, uint32_t page, enum counter_role role, uint32_t owner);
+void   counters_observe(enum counter_histogram which, uint64_t value);
+void   counters_topic_add(uint32_t shard, const char *name, size_t len, uint64_t messages, uint64_t bytes);
+
+extern struct counters *counters_own;
 
 /* One writer a page, so no locked instruction is needed. */
 static inline void
-counters_add(struct counters *c, enum counter which, uint64_t n)
+counters_add(enum counter which, uint64_t n)
 {
-	atomic_store_explicit(&c->count[which], atomic_load_explicit(&c->count[which], memory_order_relaxed) + n, memory_order_relaxed);
+	_Atomic uint64_t *c = &counters_own->count[which];
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed) + n, memory_order_relaxed);
 }
 
 static inline uint64_t
@@ -101,15 +106,14 @@ counters_get(const struct counters *c, enum counter which)
 	return atomic_load_explicit(&c->count[which], memory_order_relaxed);
 }
 
-void counters_observe(struct counters *c, enum counter_histogram which, uint64_t value);
-
 /* For those that show them. Names as in a Prometheus page, without the prefix mom_: messages_in_total. NULL past the last. */
 struct counters_name { const char *name, *help; };
 extern const struct counters_name counters_names[COUNTERS], counters_histogram_names[HISTOGRAMS];
 const char *counters_role_name(enum counter_role role);
 /* The value below which that share (0 to 1) of what was observed lies, as an upper bound; 0: nothing was. */
 uint64_t counters_quantile(const struct histogram *h, double share);
-/* A row read whole: 1, or 0: free, or it changes just now. */
-int counters_topic_read(const struct busy_topic *from, struct busy_topic *to);
+/* Row i of a shard's busiest topics, since the topic has it. 1, or 0: free, or it changes just now. */
+struct busy_topic { char name[MOM_TOPIC_MAX + 1]; uint64_t messages, bytes; };
+int counters_topic(const struct busy_topics *b, uint32_t i, struct busy_topic *t);
 
 #endif

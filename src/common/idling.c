@@ -1,6 +1,7 @@
 /* idling - see idling.h */
 #include "common/idling.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/ipcq.h"
 #include <errno.h>
@@ -59,6 +60,7 @@ idling_serve(const _Atomic int32_t *queue, const _Atomic uint32_t *stopping, int
 		bells_clear();
 		if (round_of_work() || (stopping && atomic_load(stopping)))
 			continue;
+		counters_add(COUNT_SLEEPS, 1);
 		if (ipcq_wait(atomic_load(queue)) < 0 && errno != EINTR)
 			return -1;
 	}
@@ -74,5 +76,6 @@ idling_read(struct idling *l, int socket, void *bytes, size_t n)
 		if (r >= 0 || (errno != EAGAIN && errno != EINTR))
 			return r;
 	} while (idling_on(l));
+	counters_add(COUNT_SLEEPS, 1);
 	return fdio_read(socket, bytes, n);
 }

@@ -111,6 +111,13 @@ ipcq_attach(int shm, int dont_fork)
 	return p;
 }
 
+const void *
+ipcq_attach_to_read(int shm)
+{
+	const void *p = shmat(shm, NULL, SHM_RDONLY);
+	return p == (const void *)-1 ? NULL : p;
+}
+
 void *
 ipcq_attach_own(int shm, size_t *bytes)
 {

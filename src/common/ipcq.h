@@ -18,6 +18,7 @@ int   ipcq_drain(int queue);                   /* take what is there, without sl
 void  ipcq_post(int sem);                      /* wake whoever sleeps on it; errors mean that the owner is busy remaking it */
 int   ipcq_sleep(int sem, int timeout_ms);     /* until posted; 0, or -1: EAGAIN (time), EINTR, EIDRM, EINVAL */
 void *ipcq_attach(int shm, int dont_fork);     /* NULL with errno */
+const void *ipcq_attach_to_read(int shm);
 /* The same of a segment that this process's user made, with its size: a client may remove its segment, and ids come again. */
 void *ipcq_attach_own(int shm, size_t *bytes);
 void  ipcq_detach(const void *memory);

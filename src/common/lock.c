@@ -62,3 +62,12 @@ lock_take(int dir, const char *name, pid_t *holder)
 	}
 	return fd;
 }
+
+int
+lock_is_taken(int dir, const char *name)
+{
+	int fd = fdio_open_at(dir, name, O_RDONLY, 0);
+	int taken = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;       /* shared: two who look do not see each other */
+	fdio_close(&fd);
+	return taken;
+}

@@ -21,6 +21,17 @@ rundir_default(char *path, size_t n)
 		snprintf(path, n, "/tmp/mom-%u", (unsigned)geteuid());
 }
 
+void
+rundir_roots(char roots[RUNDIR_ROOTS][PATH_MAX])
+{
+	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	roots[0][0] = '\0';
+	if (xdg && xdg[0] == '/')
+		snprintf(roots[0], PATH_MAX, "%s/mom", xdg);
+	snprintf(roots[1], PATH_MAX, "/tmp/mom-%u", (unsigned)geteuid());
+	snprintf(roots[2], PATH_MAX, "/run/mom");
+}
+
 int
 rundir_open(const char *path, const char **why)
 {

@@ -1,9 +1,13 @@
 /* Run folders: where they are by default, whom a client trusts. */
 #ifndef RUNDIR_H
 #define RUNDIR_H
+#include <limits.h>
 #include <stddef.h>
 /* root: /run/mom; else $XDG_RUNTIME_DIR/mom, else /tmp/mom-UID */
 void rundir_default(char *path, size_t n);
+/* Where a program looks for a daemon, in this order: $XDG_RUNTIME_DIR/mom ("" where it is not set), /tmp/mom-UID, /run/mom */
+enum { RUNDIR_ROOTS = 3 };
+void rundir_roots(char roots[RUNDIR_ROOTS][PATH_MAX]);
 /* Make (0700) or take a folder of our own; its descriptor, or -1 with a text of what is wrong in *why. */
 int  rundir_open(const char *path, const char **why);
 /* For clients: may this folder be trusted? It belongs to us, root or the user mom. */

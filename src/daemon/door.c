@@ -1,6 +1,7 @@
 /* door - registration of local clients over AF_UNIX: who asks, what it gets; a part of mom_daemon */
 #include "daemon/daemon.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/topic.h"
@@ -179,6 +180,7 @@ door_admit(struct daemon *d, struct waiting *w, uint32_t slot)
 	m->socket = w->fd;
 	m->pidfd = pidfd_of(w->fd, w->pid);
 	m->absent = 0;
+	counters_add(COUNT_CLIENTS, 1);
 	m->admitted_at = m->segment ? atomic_load(&m->segment->next[0]) : 0;
 	if (door_answer(w->fd, 0, m, slot, NULL) < 0)
 		fdio_close(&m->socket);                        /* it asks again with the same nonce, or is seen to be dead */

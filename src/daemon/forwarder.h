@@ -40,7 +40,7 @@ struct box {                              /* one client's mail */
 
 /* messages of one topic that stand one behind the other in the delivery ring */
 enum { RUN_BYTES = 32 * 1024 };
-struct run { const char *from; size_t bytes; uint64_t last; struct route *route; };     /* last: offset of its last */
+struct run { const char *from; size_t bytes, messages; uint64_t last; struct route *route; };     /* last: offset of its last */
 
 struct forwarder {
 	struct machine_table *table;
@@ -83,7 +83,7 @@ int  box_shadow(struct slot *v, uint64_t to);      /* what is not acknowledged a
 void box_cut(struct slot *v, const char *why);     /* too much waits for it: it gets that, and nothing more of its subscriptions */
 struct slot *box_of_largest_backlog(void);
 void box_deliver(struct slot *v, const char *record, const struct record *r);  /* into the box, or the slot is noted in f.chosen: spool it */
-int  box_deliver_run(struct slot *v, const char *from, size_t bytes, uint16_t shard, uint64_t first, uint64_t last);  /* all of it into the box; 0: not so simple */
+int  box_deliver_run(struct slot *v, const struct run *run, uint16_t shard, uint64_t first);  /* all of it into the box; 0: not so simple */
 void boxes_refill(void);                           /* from the spool, those with room */
 void boxes_bells_clear(void);
 void boxes_publish(void);                          /* show what was put, wake the clients */

@@ -1,6 +1,7 @@
 /* forwarder_box - the clients' mail boxes: filling them, copying to the spool what stays, refilling from it; a part of mom_forwarder */
 #include "daemon/forwarder.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include <errno.h>
@@ -12,9 +13,9 @@ struct forwarder f;
 
 /* ---- mail boxes ---- */
 
-/* whole records of a shard, the last at that offset */
+/* whole records of a shard, so many, the last at that offset */
 static int
-box_copy(struct slot *v, const char *records, uint32_t bytes, uint16_t shard, uint64_t last)
+box_copy(struct slot *v, const char *records, uint32_t bytes, size_t messages, uint16_t shard, uint64_t last)
 {
 	struct box *b = v->own;
 	char *at = ring_reserve(&b->out, bytes);
@@ -23,6 +24,8 @@ box_copy(struct slot *v, const char *records, uint32_t bytes, uint16_t shard, ui
 	memcpy(at, records, bytes);
 	ring_advance(&b->out, bytes);
 	b->boxed[shard] = last;
+	counters_add(COUNT_COPIES, messages);
+	counters_add(COUNT_BYTES_OUT, bytes);
 	if (!b->fed) {
 		b->fed = 1;
 		f.fed[f.fed_count++] = (uint32_t)(v - f.slots.slot);
@@ -33,16 +36,16 @@ box_copy(struct slot *v, const char *records, uint32_t bytes, uint16_t shard, ui
 static int
 box_put(struct slot *v, const char *record)
 {
-	return box_copy(v, record, record_stride(get_u32(record)), get_u16(record + 14), get_u64(record + 16));
+	return box_copy(v, record, record_stride(get_u32(record)), 1, get_u16(record + 14), get_u64(record + 16));
 }
 
 int
-box_deliver_run(struct slot *v, const char *from, size_t bytes, uint16_t shard, uint64_t first, uint64_t last)
+box_deliver_run(struct slot *v, const struct run *run, uint16_t shard, uint64_t first)
 {
 	struct box *b = v->own;
-	if (b->behind || v->state != SLOT_LIVE || first <= b->routed[shard] || !box_copy(v, from, (uint32_t)bytes, shard, last))
+	if (b->behind || v->state != SLOT_LIVE || first <= b->routed[shard] || !box_copy(v, run->from, (uint32_t)run->bytes, run->messages, shard, run->last))
 		return 0;
-	b->routed[shard] = last;
+	b->routed[shard] = run->last;
 	return 1;
 }
 
@@ -133,6 +136,7 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 			return;
 		}
 		f.chosen[f.chosen_count++] = (uint32_t)(v - f.slots.slot);
+		counters_add(COUNT_SPOOLED, 1);
 	}
 	b->routed[r->shard] = r->offset;
 }
@@ -182,6 +186,7 @@ refill_record(struct slot *v, const char *record, uint64_t at)
 		return 0;
 	if (!box_put(v, record))
 		return 0;
+	counters_add(COUNT_REDELIVERED, 1);
 	held_push(b, at, record);
 	return 1;
 }

@@ -1,5 +1,6 @@
 /* forwarder_cut - a client for whom too much waits: it gets that, and nothing more of its subscriptions; a part of mom_forwarder */
 #include "daemon/forwarder.h"
+#include "common/counters.h"
 #include "common/log.h"
 
 struct slot *
@@ -31,6 +32,7 @@ box_cut(struct slot *v, const char *why)
 		struct slot_word *w = &f.table->slot[v - f.slots.slot];
 		log_warn("client %016llx is cut: %s: its subscriptions end; it gets the %llu bytes that wait for it, then MOM_EFULL", (unsigned long long)v->id,
 		    why, (unsigned long long)b->backlog);
+		counters_add(COUNT_CUTS, 1);
 		if (v->durable)
 			atomic_store(&w->cuts, atomic_load(&w->cuts) + 1);
 		atomic_store(&c->cuts, atomic_load(&c->cuts) + 1);

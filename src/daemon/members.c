@@ -69,6 +69,9 @@ member_show(struct daemon *d, uint32_t i)
 	atomic_store(&w->generation, m->generation);
 	atomic_store(&w->durable, (uint32_t)m->durable);
 	atomic_store(&w->fresh, (uint32_t)m->fresh);
+	atomic_store(&w->pid, m->state == SLOT_LIVE ? (uint32_t)m->pid : 0);
+	atomic_store(&w->uid, m->uid);
+	memcpy(w->name, m->name, sizeof w->name);
 	if (m->state == SLOT_FREE)
 		atomic_store(&w->cuts_saved, atomic_load(&w->cuts));     /* nobody has to know any more */
 	atomic_store(&w->sem, m->state == SLOT_FREE ? -1 : m->sem);

@@ -6,7 +6,9 @@
  * SIGNALS     TERM, INT: end all children, remove all objects, exit 0
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    the children die with it (PDEATHSIG); a successor adopts the clients that live, and they go on */
+#include "common/about.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/lock.h"
 #include "common/log.h"
@@ -121,6 +123,18 @@ open_folders(void)
 		    d->spool_lock == -2 ? "in use" : strerror(errno), (int)holder);
 }
 
+/* Nothing depends on them: without, the daemon only cannot be looked into. */
+static void
+make_counters(struct daemon *d)
+{
+	enum { PAGES = 1 + UNIT_ROLES };
+	int id = registry_make(&d->registry, REGISTRY_SHM, counters_bytes(PAGES, 0), geteuid(), 0, "counters");
+	if (id < 0)
+		log_warn("shmget(counters): %s: %s", strerror(errno), registry_hint(&d->registry));
+	atomic_store(&d->table->counters, id);
+	counters_make(id, PAGES, 0, ROLE_DAEMON);
+}
+
 static void
 make_table(void)
 {
@@ -144,6 +158,7 @@ make_table(void)
 	d->table->verbose = (uint32_t)d->verbose;
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);
+	make_counters(d);
 	d->table->backlog_max = d->backlog_max;
 	atomic_store(&d->table->message_max, d->message_max);
 	atomic_store(&d->table->serial, d->serial);
@@ -157,10 +172,22 @@ make_table(void)
 }
 
 static void
+say_about(void)
+{
+	struct about a = { .pid = getpid() };
+	about_folder(m.d.run_dir, a.run);
+	about_folder(m.d.spool_dir, a.files);
+	snprintf(a.address, sizeof a.address, "%s %s", m.d.ip, m.d.port);
+	if (about_write(m.d.run_dir, &a) < 0)
+		log_warn("%s/about: %s: the tools will not find this daemon until there is room for it", m.run, strerror(errno));
+}
+
+static void
 say_ready(void)
 {
 	char line[PATH_MAX + 16];
 	int n = snprintf(line, sizeof line, "ready %s\n", m.run);
+	say_about();
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
 	if (m.ready_fd >= 0) {
@@ -314,6 +341,7 @@ stop(void)
 		ipcq_detach(d->unit);
 	ipcq_detach(d->table);
 	registry_close(&d->registry, 1);
+	about_remove(d->run_dir);
 	unlinkat(d->run_dir, "lock", 0);
 	log_info("stopped");
 }

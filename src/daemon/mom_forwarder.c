@@ -8,6 +8,7 @@
  * ON CRASH    mom_daemon ends requester and responser and makes the unit anew; what was on its way comes again, what was
  *             routed is known from the mail boxes and the spool */
 #include "common/child.h"
+#include "common/counters.h"
 #include "common/idling.h"
 #include "common/log.h"
 #include "daemon/forwarder.h"
@@ -85,7 +86,7 @@ run_deliver(void)
 	for (size_t i = 0; i < run->route->count; i++) {
 		struct route_sub *sub = &run->route->subs[i];
 		struct slot *v = sub->flags & REC_F_NO_ECHO || first.offset <= sub->since ? NULL : recipient(sub, &first);
-		sub->has_run = v && box_deliver_run(v, run->from, run->bytes, first.shard, first.offset, run->last);
+		sub->has_run = v && box_deliver_run(v, run, first.shard, first.offset);
 		whole += sub->has_run;
 	}
 	for (size_t q = 0; whole < run->route->count && q < run->bytes; q += record_stride(get_u32(run->from + q)))
@@ -104,13 +105,14 @@ on_message(const char *record)
 	if (run->bytes && record == run->from + run->bytes && run->bytes + stride <= RUN_BYTES && topic_len == run->route->len &&
 	    memcmp(record_topic(record), run->route->topic, topic_len) == 0) {
 		run->bytes += stride;
+		run->messages++;
 		run->last = get_u64(record + 16);
 		return;
 	}
 	run_deliver();
 	struct route *route = routes_find(&f.routes, record_topic(record), topic_len);
 	if (route)
-		*run = (struct run){ record, stride, get_u64(record + 16), route };
+		*run = (struct run){ record, stride, 1, get_u64(record + 16), route };
 }
 
 /* What was in the gap nobody knows: every subscriber of the shard is told, once. */
@@ -169,6 +171,7 @@ on_record(const char *record)
 	if (shard >= SHARDS_MAX)
 		return;
 	if (record[9] == REC_MESSAGE) {
+		counters_add(COUNT_MESSAGES_IN, 1);
 		on_message(record);
 		saw(shard, get_u64(record + 16) + record_stride(get_u32(record)));
 		return;
@@ -219,6 +222,8 @@ drain(void)
 	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++)
 		on_record(p);
 	run_deliver();
+	if (n)
+		counters_observe(HISTOGRAM_BATCH, (uint64_t)n);
 	if (broken)
 		log_fatal(EXIT_SYSTEM, "the delivery ring holds garbage: the unit is made anew");
 	boxes_publish();
@@ -350,6 +355,7 @@ main(void)
 	f.ring = daemon_unit_ring(f.unit, f.unit->slots);
 	ring_reader_init(&f.in, f.ring, UNIT_RING(f.unit->message_max), atomic_load(&f.ring->tail));
 	f.ticks = atomic_load(&f.table->ticks);
+	counters_begin(atomic_load(&f.table->counters), COUNTERS_UNIT(UNIT_FORWARDER), ROLE_FORWARDER, 0);
 	f.patience_us = PATIENCE_ALL_US;
 	slots_init(&f.slots, f.table, f.unit, UNIT_FORWARDER);
 	spool_recover();

@@ -7,6 +7,7 @@
  * EXIT        0 the peer closed   111 system call failed
  * ON CRASH    mom_daemon ends responser and forwarder, connects anew: rings are sent again from their tails */
 #include "common/child.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
@@ -21,6 +22,7 @@ enum { TURN_BYTES = 128 * 1024 };             /* of one client before the next h
 
 struct feed {
 	uint64_t at, lap;                      /* position in the ring */
+	uint64_t again;                        /* what lies below may have been sent on a former connection */
 	uint64_t last[SHARDS_MAX];             /* number of the last frame seen, a shard */
 	uint64_t sent[SHARDS_MAX];             /* ... and of the last one sent on this connection */
 	uint32_t owner;
@@ -36,7 +38,7 @@ static struct {
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
 	uint64_t place_told[SHARDS_MAX], taken_told, token_told;
 	struct topic_memo topic;
-	int socket, notify;
+	int socket, notify, began;
 	char *out;
 	size_t have, room;
 	uint64_t moved;                       /* bytes to the socket */
@@ -48,6 +50,7 @@ out_flush(void)
 	if (q.have == 0)
 		return;
 	q.moved += q.have;
+	counters_add(COUNT_BYTES_OUT, q.have);
 	if (fdio_write_full(q.socket, q.out, q.have) < 0) {
 		if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
 			exit(0);
@@ -218,6 +221,8 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	put_u64(p + 32, v->id);
 	q.have += stride;
 	q.sent[r.shard] += stride;
+	counters_add(COUNT_MESSAGES_OUT, r.type == REC_MESSAGE);
+	counters_add(COUNT_RESENT, f->at < f->again);
 	f->last[r.shard] = f->sent[r.shard] = r.number;
 	f->at += stride;
 	return STEP_SENT;
@@ -300,6 +305,7 @@ on_slot(uint32_t i, const struct slot *old)
 	if (f == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for a client");
 	f->at = atomic_load(&client_requests(v->segment)->tail);
+	f->again = q.began ? f->at : atomic_load(&client_requests(v->segment)->head);
 }
 
 static void
@@ -368,8 +374,10 @@ main(void)
 		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", q.record_most);
 	q.shards = atomic_load(&q.table->shards);
 	q.ticks = atomic_load(&q.table->ticks);
+	counters_begin(atomic_load(&q.table->counters), COUNTERS_UNIT(UNIT_REQUESTER), ROLE_REQUESTER, 0);
 	slots_init(&q.slots, q.table, q.unit, UNIT_REQUESTER);
 	slots_look(&q.slots, on_slot);
+	q.began = 1;
 	for (uint32_t k = 0; k < q.shards; k++)
 		send_alive(k);
 	idling_serve(&q.table->request_queue, NULL, round_of_work, bells_clear);

@@ -7,6 +7,7 @@
  * EXIT        0 the broker closed   100 the broker sent nonsense   111 system call failed
  * ON CRASH    mom_daemon ends requester and forwarder and connects anew; what was on its way comes again */
 #include "common/child.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
@@ -60,6 +61,7 @@ on_answer(const struct answer *a)
 		result_write(&w->result[a->number & 1], a->number, a->code, a->value);
 		break;
 	case ANSWER_REFUSED:
+		counters_add(COUNT_REFUSED, 1);
 		atomic_store(&w->refused_code, a->code);
 		raise_word(&w->refused, a->number);
 		break;
@@ -102,6 +104,7 @@ on_delivery(const void *frame, const struct record *r)
 		bad_broker("more than was granted");
 	memcpy(at, frame, stride);
 	ring_advance(&p.out, stride);
+	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
 	p.fed = 1;
 	if (r->type != REC_LIST || p.listed[r->shard])
 		return;
@@ -181,6 +184,7 @@ main(void)
 		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", RECORD_MOST(p.unit->message_max));
 	p.shards = atomic_load(&p.table->shards);
 	ring_writer_init(&p.out, daemon_unit_ring(p.unit, p.unit->slots), UNIT_RING(p.unit->message_max), WINDOW_OF(p.unit->message_max));
+	counters_begin(atomic_load(&p.table->counters), COUNTERS_UNIT(UNIT_RESPONSER), ROLE_RESPONSER, 0);
 	slots_init(&p.slots, p.table, p.unit, UNIT_RESPONSER);
 	for (;;) {
 		size_t n = p.room - p.have < BATCH ? p.room - p.have : BATCH;
@@ -194,6 +198,7 @@ main(void)
 		if (r < 0)
 			log_fatal(EXIT_SYSTEM, "read(socket): %s", strerror(errno));
 		p.have += (size_t)r;
+		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		slots_look(&p.slots, NULL);
 		take_frames();
 	}

@@ -1,6 +1,7 @@
 /* unit - requester, responser and forwarder: one unit of failure, with rings and words of its own; a part of mom_daemon */
 #include "daemon/daemon.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include <errno.h>
@@ -93,6 +94,7 @@ unit_step(struct daemon *d, int64_t now)
 void
 unit_connect(struct daemon *d)
 {
+	counters_add(COUNT_CONNECTIONS, 1);
 	d->requester = unit_child(d, "mom_requester", d->socket);
 	d->responser = unit_child(d, "mom_responser", d->socket);
 	if (d->requester == 0 || d->responser == 0)
@@ -121,6 +123,7 @@ unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now)
 		return 0;
 	*which = 0;
 	if (!d->unit_ending) {
+		counters_add(COUNT_DEATHS, 1);
 		/* a connection that ended is no fault of the unit: the link has a back-off of its own */
 		int fault = !child_was_killed(status) && !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 		d->unit_due = now + backoff_after(&d->unit_backoff, !fault, now - d->unit_started);

@@ -233,7 +233,7 @@ machine_need(struct machine *m, uint64_t base, uint32_t bytes)
 	m->needs[m->needs_count - 1].bytes += bytes;
 }
 
-void
+int
 shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic, uint64_t end)
 {
 	if (r->number > c->last)
@@ -244,10 +244,11 @@ shard_message(struct shard *s, struct client *c, const struct record *r, const c
 		t->machines[i].machine->wanted = end;
 		machine_need(t->machines[i].machine, s->log.base, record_stride(r->len));
 	}
-	if (t && t->machine_count) {
-		t->waiting += r->len;
-		t->newest = end;
-	}
+	if (t == NULL || t->machine_count == 0)
+		return 0;
+	t->waiting += r->len;
+	t->newest = end;
+	return 1;
 }
 
 void

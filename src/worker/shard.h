@@ -97,8 +97,8 @@ struct subscription *shard_subscription(const struct client *c, const struct top
 void            shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags);
 void            shard_unsubscribe(struct shard *s, struct subscription *sub);
 void            shard_forget_topic(struct shard *s, struct topic *t);    /* where nobody needs it */
-/* What a record of the log does. end: offset behind it. shard_message: the same for a message of a known client. */
-void            shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic, uint64_t end);
+/* What a record of the log does. end: offset behind it. shard_message: the same for a message of a known client; 1: somebody wants it. */
+int             shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic, uint64_t end);
 void            shard_apply(struct shard *s, const void *bytes, uint64_t end);
 uint64_t        shard_needed_from(const struct shard *s, uint64_t least);        /* the log is needed from this offset on: at most least */
 void            shard_start(struct shard *s, uint64_t offset, uint64_t bits);

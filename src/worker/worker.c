@@ -8,6 +8,7 @@
  * ON CRASH    broker_server starts it again: it recovers from check-point and log, reads the rings from their tails */
 #include "common/child.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
@@ -63,10 +64,15 @@ static void
 commit(void)
 {
 	struct shard *s = &w.shard;
+	int64_t began = w.durable ? clock_us() : 0;
 	if ((w.durable ? seglog_sync(&s->log) : seglog_flush(&s->log)) < 0)
 		worker_disk_failed(w.durable ? "fdatasync of the log" : "writing the log");
 	if ((s->dirty_topics || s->dirty_clients) && views_update(s) < 0)
 		log_warn("writing the views of shard %u: %s: they are made anew at the next start", s->index, strerror(errno));
+	if (w.durable) {
+		counters_add(COUNT_SYNCS, 1);
+		counters_observe(HISTOGRAM_SYNC_US, (uint64_t)(clock_us() - began));
+	}
 	tell_wanted();
 	atomic_store(&w.words->head, s->log.end);
 	while (w.touched) {
@@ -77,6 +83,8 @@ commit(void)
 			worker_answer(c);
 	}
 	shard_clean(s);
+	worker_count_run();
+	counters_add(COUNT_BYTES_IN, w.batch);
 	w.since_checkpoint += w.batch;
 	w.batch = 0;
 	w.durable = 0;
@@ -115,6 +123,8 @@ round_of_work(void)
 	for (uint32_t i = 0; i < w.conns_seen; i++)
 		if (w.conns[i].live)
 			n += drain(&w.conns[i]);
+	if (n)
+		counters_observe(HISTOGRAM_BATCH, (uint64_t)n);
 	commit();
 	for (uint32_t i = 0; i < w.conns_seen; i++)
 		if (w.conns[i].live)
@@ -303,6 +313,7 @@ main(void)
 	w.words = &w.table->shard[place.index];
 	w.shard.index = (uint32_t)place.index;
 	w.shard.dir = place.fds[0];
+	counters_begin(atomic_load(&w.table->counters), COUNTERS_WORKER(w.shard.index), ROLE_WORKER, 0);
 	w.conns = calloc(w.table->capacity, sizeof *w.conns);
 	if (w.conns == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for %u connections", w.table->capacity);

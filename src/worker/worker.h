@@ -32,6 +32,7 @@ struct worker {
 	int64_t checkpoint_ms, full_ms;
 	uint64_t life_base;               /* base of this worker's first segment */
 	int to_pack;                      /* segments wait to be packed */
+	struct { uint16_t len; char name[MOM_TOPIC_MAX]; uint64_t messages, bytes; } run;      /* of one topic: counted together */
 };
 extern struct worker w;
 
@@ -39,6 +40,7 @@ void worker_disk_failed(const char *what) __attribute__((noreturn));
 int  worker_store_is_full(void);
 void worker_request(struct conn *c, const void *bytes);       /* one frame of a handler's ring: taken, refused, or known already */
 void worker_alive(struct conn *c, const void *bytes);         /* a machine's list of living clients */
+void worker_count_run(void);                                  /* the messages of one topic that came in a row */
 void worker_answer(struct client *c);                  /* its last number and result, into the words of its connection */
 void worker_destroy(const struct machine *m, const struct map *but, uint16_t flags);   /* its clients, but for those in the map */
 void worker_machines_look(uint32_t seconds);                  /* so many have passed: who was away for too long is forgotten */

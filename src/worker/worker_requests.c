@@ -1,6 +1,7 @@
 /* worker_requests - what the handlers hand over: de-duplicated, refused or appended to the log, and answered; a part of worker */
 #include "worker/worker.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/log.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ static void
 answer_refuse(struct conn *c, uint32_t slot, uint64_t number, int code)
 {
 	struct answer_words *a = &c->answers[slot];
+	counters_add(COUNT_REFUSED, 1);
 	atomic_store(&a->refused_code, code);
 	atomic_store(&a->refused, number);
 	answer_version(c, slot);
@@ -42,6 +44,7 @@ answer_lost(struct conn *c, uint32_t slot, uint64_t from, uint64_t to)
 	struct result_word *lost = &c->answers[slot].lost;
 	result_write(lost, from, atomic_load(&lost->code) + 1, to);
 	answer_version(c, slot);
+	counters_add(COUNT_LOST, to - from + 1);
 	log_warn("fast messages of a client are lost after a power cut: numbers %llx to %llx", (unsigned long long)from, (unsigned long long)to);
 }
 
@@ -93,6 +96,30 @@ log_place(uint32_t stride, int control)
 	return at;
 }
 
+/* ---- what is counted ---- */
+
+void
+worker_count_run(void)
+{
+	if (w.run.messages)
+		counters_topic_add(w.shard.index, w.run.name, w.run.len, w.run.messages, w.run.bytes);
+	w.run.messages = w.run.bytes = 0;
+}
+
+static void
+count_message(const struct record *r, const char *topic, int wanted)
+{
+	if (r->topic_len != w.run.len || memcmp(topic, w.run.name, r->topic_len) != 0) {
+		worker_count_run();
+		memcpy(w.run.name, topic, w.run.len = r->topic_len);
+	}
+	w.run.messages++;
+	w.run.bytes += r->len;
+	counters_add(COUNT_MESSAGES_IN, 1);
+	if (!wanted)
+		counters_add(COUNT_UNWANTED, 1);
+}
+
 /* client: whose it is; a message's is known */
 static void
 log_and_apply(void *at, const void *bytes, struct record *r, struct client *client)
@@ -104,7 +131,7 @@ log_and_apply(void *at, const void *bytes, struct record *r, struct client *clie
 	w.durable |= r->flags & REC_F_DURABLE || r->type != REC_MESSAGE;
 	seglog_take(&w.shard.log, at);
 	if (r->type == REC_MESSAGE)
-		shard_message(&w.shard, client, r, record_topic(bytes), w.shard.log.end);
+		count_message(r, record_topic(bytes), shard_message(&w.shard, client, r, record_topic(bytes), w.shard.log.end));
 	else
 		shard_apply(&w.shard, at, w.shard.log.end);
 }
@@ -212,6 +239,7 @@ worker_request(struct conn *c, const void *bytes)
 	} else if (d.verdict == VERDICT_TAKE) {
 		take_request(c, client, bytes, &r, slot);
 	} else if (d.verdict == VERDICT_AGAIN && client) {
+		counters_add(COUNT_DUPLICATES, 1);
 		client->conn = (int)(c - w.conns);
 		client->slot = slot;
 		touch(client);
