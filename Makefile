@@ -45,7 +45,7 @@ $(BIN)/mom_bench: $(BENCH_PARTS)
 $(BIN)/mom: $(CMDS)
 $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
-	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 $(OBJ)/libcommon.a: $(COMMON)
 	@rm -f $@
 	@ar rcs $@ $^

@@ -16,6 +16,7 @@ struct cmd {
 };
 
 extern const struct cmd
+	cmd_topics, cmd_clients, cmd_machines, cmd_stats,
 	cmd_help;
 
 extern const struct cmd *const cmds[];     /* ends with NULL */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 const struct cmd *const cmds[] = {
+	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats,
 	&cmd_help,
 	NULL
 };
