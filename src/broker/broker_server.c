@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/fdio.h"
+#include "common/http_child.h"
 #include "common/lock.h"
 #include "common/log.h"
 #include "common/net.h"
@@ -33,6 +34,7 @@ enum { LISTEN_MS = 2000 };                  /* how long a port in use is tried *
 
 static struct {
 	struct broker b;
+	struct http_child http;
 	const char *ip, *port_text, *db;
 	char run[PATH_MAX];
 	const char *topics;
@@ -48,13 +50,14 @@ enum { POLL_SIGNALS, POLL_LISTENER, POLL_FIXED };
 
 static const char usage[] =
     "usage: broker_server IP PORT [--db DIR] [--run DIR] [--workers N] [--topics A,B] [--store-max BYTES]\n"
-    "                     [--topic-max BYTES] [--machine-expiry TIME] [--max-message BYTES] [--insecure] [-v] [--ready-fd N]\n"
+    "                     [--topic-max BYTES] [--machine-expiry TIME] [--max-message BYTES] [--insecure] [--http IP:PORT] [-v] [--ready-fd N]\n"
     "  IP PORT      where machines connect; PORT 0 takes a free one. First line on stdout: ready IP PORT\n"
     "  --db DIR     the store (db)                --run DIR       run folder (run-IP-PORT below the default run root)\n"
     "  --workers N  shards of a new store (1)     --topics A,B    topics of a new store (general,news,log)\n"
     "  --store-max  refuse publishes above this   --topic-max     the same for what waits in one topic\n"
     "  --machine-expiry TIME  forget machines and durable clients that are away for longer: 7d; 36h, 90m, 20s, 0: never\n"
     "  --max-message  largest payload (1048576; up to 67108864); a store remembers it, and daemons need as much\n"
+    "  --http IP:PORT  serve a status page, /metrics and /health there (see mom_http --help); PORT 0: any, see the run folder's file http\n"
     "  --insecure   listen on an address that is not loopback; there is no authentication yet\n";
 
 static void
@@ -96,10 +99,10 @@ duration(const char *flag, const char *text)
 static void
 parse(int argc, char **argv)
 {
-	enum { DB = 256, RUN, WORKERS, TOPICS, STORE, TOPIC, EXPIRY, MESSAGE, INSECURE, READY };
+	enum { DB = 256, RUN, WORKERS, TOPICS, STORE, TOPIC, EXPIRY, MESSAGE, INSECURE, HTTP, READY };
 	static const struct option options[] = {
 		{ "db", 1, 0, DB }, { "run", 1, 0, RUN }, { "workers", 1, 0, WORKERS }, { "topics", 1, 0, TOPICS }, { "store-max", 1, 0, STORE },
-		{ "topic-max", 1, 0, TOPIC }, { "machine-expiry", 1, 0, EXPIRY }, { "max-message", 1, 0, MESSAGE }, { "insecure", 0, 0, INSECURE }, { "ready-fd", 1, 0, READY }, { "help", 0, 0, 'h' }, { 0 } };
+		{ "topic-max", 1, 0, TOPIC }, { "machine-expiry", 1, 0, EXPIRY }, { "max-message", 1, 0, MESSAGE }, { "insecure", 0, 0, INSECURE }, { "http", 1, 0, HTTP }, { "ready-fd", 1, 0, READY }, { "help", 0, 0, 'h' }, { 0 } };
 	opterr = 0;
 	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
 		switch (o) {
@@ -112,6 +115,7 @@ parse(int argc, char **argv)
 		case MESSAGE: m.message_max = (uint32_t)number("--max-message", optarg, 1, MESSAGE_LIMIT); break;
 		case EXPIRY: m.expiry = duration("--machine-expiry", optarg); break;
 		case INSECURE: m.insecure = 1; break;
+		case HTTP: m.http.address = optarg; break;
 		case READY: m.ready_fd = (int)number("--ready-fd", optarg, 0, INT_MAX); break;
 		case 'v': m.b.verbose = 1; break;
 		case 'h': fputs(usage, stdout); exit(0);
@@ -122,6 +126,8 @@ parse(int argc, char **argv)
 		wrong_use("IP and PORT are needed, and nothing else", NULL);
 	m.ip = argv[optind];
 	m.port_text = argv[optind + 1];
+	if (m.http.address && http_child_parse(&m.http, m.http.address, m.insecure))
+		wrong_use(http_child_parse(&m.http, m.http.address, m.insecure), m.http.address);
 	if (strlen(m.topics) >= sizeof m.b.table->topics)
 		wrong_use("--topics is too long", NULL);
 }
@@ -253,7 +259,7 @@ reap(void)
 {
 	int status;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		if (!conn_reaped(&m.b, pid, status))
+		if (!http_child_reaped(&m.http, pid, status, clock_ms()) && !conn_reaped(&m.b, pid, status))
 			workers_reaped(&m.b, pid, status, clock_ms());
 }
 
@@ -273,7 +279,7 @@ tick(int64_t now)
 static int
 poll_timeout(int64_t now)
 {
-	int64_t until = m.next_tick, due = workers_due(&m.b);
+	int64_t until = http_child_due(&m.http, m.next_tick), due = workers_due(&m.b);
 	if (due >= 0 && due < until)
 		until = due;
 	if (!spare_is_ready(&m.b.spare, now) && m.b.spare.until_ms < until)
@@ -322,6 +328,7 @@ stop(void)
 	int64_t began = clock_ms();
 	int killed = 0, left = 1;
 	atomic_store(&b->table->stopping, 1);
+	http_child_stop(&m.http);
 	fdio_close(&b->listener);
 	lobby_close(&b->lobby);
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++)
@@ -376,6 +383,8 @@ main(int argc, char **argv)
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.db, strerror(errno));
 	make_table();
+	if (http_child_open(&m.http, m.run_dir, m.b.verbose) < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", m.http.address, strerror(errno));
 	spare_open(&m.b.spare);
 	m.next_tick = clock_ms() + TICK_MS;
 	while (!sig_got_stop) {
@@ -385,6 +394,7 @@ main(int argc, char **argv)
 			reap();
 		}
 		workers_start(&m.b, now);
+		http_child_step(&m.http, now);
 		tick(now);
 		if (!m.said_ready && workers_ready(&m.b))
 			say_ready();

@@ -1,6 +1,7 @@
 /* http_child - see http_child.h */
 #include "common/http_child.h"
 #include "common/clock.h"
+#include "common/counters.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include <errno.h>
@@ -48,8 +49,10 @@ int
 http_child_open(struct http_child *h, int run_dir, int verbose)
 {
 	char line[80];
-	if (h->address == NULL)
+	if (h->address == NULL) {
+		unlinkat(run_dir, "http", 0);       /* of a predecessor that was killed */
 		return 0;
+	}
 	for (int64_t until = clock_ms() + HTTP_LISTEN_MS; (h->listener = net_listen(&h->listen, &h->port)) < 0 && errno == EADDRINUSE && clock_ms() < until;)
 		usleep(5000);
 	if (h->listener < 0)
@@ -88,6 +91,7 @@ http_child_reaped(struct http_child *h, pid_t pid, int status, int64_t now)
 	h->pid = 0;
 	int wait = backoff_after(&h->backoff, child_was_killed(status), now - h->started);
 	h->due = now + wait;
+	counters_add(COUNT_DEATHS, 1);
 	log_warn("mom_http ended (%s): started again%s", child_status_text(status), wait ? " in a moment" : "");
 	return 1;
 }

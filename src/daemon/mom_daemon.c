@@ -10,6 +10,7 @@
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/fdio.h"
+#include "common/http_child.h"
 #include "common/lock.h"
 #include "common/log.h"
 #include "common/rundir.h"
@@ -31,6 +32,7 @@
 
 static struct {
 	struct daemon d;
+	struct http_child http;
 	char run[PATH_MAX], spool[PATH_MAX];
 	int ready_fd, signals;
 	int64_t next_tick;
@@ -41,12 +43,14 @@ static struct {
 
 static const char usage[] =
     "usage: mom_daemon IP PORT [--run DIR] [--spool DIR] [--max-message BYTES] [--client-backlog-max BYTES]\n"
-    "                  [-v] [--ready-fd N]\n"
+    "                  [--http IP:PORT] [--insecure] [-v] [--ready-fd N]\n"
     "  IP PORT      where the broker is, or will be. First line on stdout: ready RUNFOLDER\n"
     "  --run DIR    run folder: where this machine's programs find the daemon (MOM_RUN)\n"
     "  --spool DIR  what must outlive a restart (RUN/spool; as root /var/spool/mom)\n"
     "  --max-message  largest payload (1048576; up to 67108864), at least what the broker takes; the spool remembers it\n"
-    "  --client-backlog-max  a client for whom more than this waits in the spool is cut: it gets what waits, then MOM_EFULL (any)\n";
+    "  --client-backlog-max  a client for whom more than this waits in the spool is cut: it gets what waits, then MOM_EFULL (any)\n"
+    "  --http IP:PORT  serve a status page, /metrics and /health there (see mom_http --help); PORT 0: any, see the run folder's file http\n"
+    "  --insecure   --http on an address that is not loopback: whoever reaches it sees topics, names and programs\n";
 
 static void
 wrong_use(const char *what, const char *which)
@@ -58,9 +62,10 @@ wrong_use(const char *what, const char *which)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "max-message", 1, 0, 'm' }, { "client-backlog-max", 1, 0, 'b' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "max-message", 1, 0, 'm' }, { "client-backlog-max", 1, 0, 'b' }, { "http", 1, 0, 'w' }, { "insecure", 0, 0, 'i' }, { "help", 0, 0, 'h' }, { 0 } };
 	char *end;
 	unsigned long most;
+	int insecure = 0;
 	opterr = 0;
 	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
 		switch (o) {
@@ -83,6 +88,8 @@ parse(int argc, char **argv)
 				wrong_use("--client-backlog-max takes a number of bytes, 65536 or more, not", optarg);
 			m.d.backlog_max = most;
 			break;
+		case 'w': m.http.address = optarg; break;
+		case 'i': insecure = 1; break;
 		case 'v': m.d.verbose = 1; break;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: wrong_use("unknown flag or a flag without its value", argv[optind - 1]);
@@ -90,6 +97,8 @@ parse(int argc, char **argv)
 	}
 	if (argc - optind != 2)
 		wrong_use("IP and PORT of the broker are needed, and nothing else", NULL);
+	if (m.http.address && http_child_parse(&m.http, m.http.address, insecure))
+		wrong_use(http_child_parse(&m.http, m.http.address, insecure), m.http.address);
 	m.d.ip = argv[optind];
 	m.d.port = argv[optind + 1];
 	int r = net_parse(&m.d.broker, m.d.ip, m.d.port);
@@ -204,7 +213,8 @@ reap(void)
 	int status;
 	sig_got_child = 0;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		unit_reaped(&m.d, pid, status, clock_ms());
+		if (!http_child_reaped(&m.http, pid, status, clock_ms()))
+			unit_reaped(&m.d, pid, status, clock_ms());
 }
 
 static void
@@ -327,6 +337,7 @@ stop(void)
 {
 	struct daemon *d = &m.d;
 	atomic_store(&d->table->stopping, 1);
+	http_child_stop(&m.http);
 	door_close(d);
 	unit_end(d);
 	while (!unit_is_gone(d)) {
@@ -363,6 +374,8 @@ main(int argc, char **argv)
 	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
 	make_table();
+	if (http_child_open(&m.http, d->run_dir, d->verbose) < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", m.http.address, strerror(errno));
 	spare_open(&d->spare);
 	if (door_open(d) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/socket: %s", m.run, strerror(errno));
@@ -373,10 +386,12 @@ main(int argc, char **argv)
 		if (sig_got_child)
 			reap();
 		unit_step(d, now);
+		http_child_step(&m.http, now);
 		tick(now);
 		until = link_step(d, now);
 		if (until < 0 || until > m.next_tick)
 			until = m.next_tick;
+		until = http_child_due(&m.http, until);
 		if (unit_is_gone(d) && d->unit_due < until)
 			until = d->unit_due;
 		if (!spare_is_ready(&d->spare, now) && d->spare.until_ms < until)

@@ -167,7 +167,7 @@ argument(uint32_t pid, int word, char *text, size_t room)
 	line[n] = '\0';
 	for (char *p = line; p < line + n; p += strlen(p) + 1)
 		if (word-- == 0)
-			snprintf(text, room, "%s", p);
+			snprintf(text, room, "%.*s", (int)room - 1, p);
 }
 
 static void

@@ -15,8 +15,16 @@
 
 enum { DISK_MS = 10000, DISK_DEPTH = 4 };
 
-static const enum counter counter_of[FLOWS] = {
-	[FLOW_IN] = COUNT_MESSAGES_IN, [FLOW_BYTES_IN] = COUNT_BYTES_IN, [FLOW_OUT] = COUNT_MESSAGES_OUT, [FLOW_BYTES_OUT] = COUNT_BYTES_OUT };
+static uint64_t
+flow_of(const struct counters *c, enum http_flow f)
+{
+	switch (f) {
+	case FLOW_IN:       return counters_get(c, COUNT_MESSAGES_IN);
+	case FLOW_BYTES_IN: return counters_get(c, COUNT_BYTES_IN);
+	case FLOW_OUT:      return counters_get(c, COUNT_MESSAGES_OUT) + counters_get(c, COUNT_COPIES);
+	default:            return counters_get(c, COUNT_BYTES_OUT);
+	}
+}
 
 int
 watch_alive(uint32_t pid, const char *program)
@@ -113,7 +121,7 @@ pages_look(struct watch_server *v, const struct look_server *s, double seconds)
 		p->owner = owner;
 		p->pid = atomic_load(&c->pid);
 		for (int f = 0; f < FLOWS; f++) {
-			uint64_t total = counters_get(c, counter_of[f]);
+			uint64_t total = flow_of(c, (enum http_flow)f);
 			p->rate[f] = rate(total, p->total[f], seconds);
 			p->total[f] = total;
 		}
@@ -152,15 +160,19 @@ topics_look(struct watch_server *v, const struct look_server *s, double seconds)
 		topic_look(&v->topic[i], counters_busy(s->counters, i / BUSY_ROWS), i % BUSY_ROWS, i / BUSY_ROWS, seconds);
 }
 
-/* What a broker's machines gave and got, or a daemon's programs: each message is counted by one process only. */
+/* What a broker's machines gave and got, or a daemon's programs, each message once: what a worker takes and a sender sends, or what a
+ * requester sends and a forwarder puts into mail boxes. */
 static void
 totals_add(struct watch_server *v, enum counter_role role, const struct watch_page *p)
 {
-	int in = role == ROLE_WORKER || role == ROLE_REQUESTER, out = role == ROLE_SENDER || role == ROLE_FORWARDER;
 	for (int f = 0; f < FLOWS; f++) {
-		int counts = f == FLOW_IN || f == FLOW_BYTES_IN ? in : out;
-		v->total[f] += counts ? p->total[f] : 0;
-		v->rate[f] += counts ? p->rate[f] : 0;
+		int is_in = f == FLOW_IN || f == FLOW_BYTES_IN, from = f;
+		if (role == ROLE_REQUESTER && is_in)
+			from = f == FLOW_IN ? FLOW_OUT : FLOW_BYTES_OUT;
+		else if (is_in ? role != ROLE_WORKER : role != ROLE_SENDER && role != ROLE_FORWARDER)
+			continue;
+		v->total[f] += p->total[from];
+		v->rate[f] += p->rate[from];
 	}
 }
 
@@ -248,6 +260,7 @@ watch_take(struct watch *w, int64_t now)
 		look_free(w->look);
 	w->look = fresh;
 	w->sample++;
+	w->taken_ms = now;
 	w->wall_us = clock_wall_us();
 	if (fresh == NULL || servers_match(w) < 0) {
 		look_free(fresh);
@@ -258,7 +271,6 @@ watch_take(struct watch *w, int64_t now)
 	}
 	for (size_t i = 0; i < w->count; i++)
 		server_look(&w->server[i], &w->look->server[i], seconds, now);
-	w->taken_ms = now;
 }
 
 /* ---- questions ---- */
