@@ -36,7 +36,7 @@ enum http_flow { FLOW_IN, FLOW_BYTES_IN, FLOW_OUT, FLOW_BYTES_OUT, FLOWS };
 
 struct watch_page { uint32_t pid, owner; uint64_t total[FLOWS]; double rate[FLOWS]; };
 struct watch_topic { uint64_t messages, bytes; double rate, byte_rate; uint32_t shard; char name[MOM_TOPIC_MAX + 1]; };
-struct watch_moment { int64_t wall_ms; float flow[FLOWS]; float line[HTTP_LINES]; };       /* line: messages of a process, both ways; < 0: it was not there */
+struct watch_moment { int64_t wall_ms; float flow[FLOWS]; float line[HTTP_LINES]; };       /* line: messages of a process, both ways; < 0: not known */
 
 struct watch_server {
 	char run[PATH_MAX];

@@ -185,17 +185,18 @@ totals_look(struct watch_server *v, const struct look_server *s)
 		totals_add(v, (enum counter_role)atomic_load(&counters_page(s->counters, i)->role), &v->page[i]);
 }
 
+/* known: there was a sample before, so the rates are more than a beginning */
 static void
-moment_keep(struct watch_server *v)
+moment_keep(struct watch_server *v, int known)
 {
 	if (v->moment == NULL && (v->moment = calloc(HTTP_HISTORY, sizeof *v->moment)) == NULL)
 		return;
 	struct watch_moment *m = &v->moment[v->next];
 	m->wall_ms = clock_wall_us() / 1000;
 	for (int f = 0; f < FLOWS; f++)
-		m->flow[f] = (float)v->rate[f];
+		m->flow[f] = known ? (float)v->rate[f] : -1;
 	for (uint32_t i = 0; i < HTTP_LINES; i++)
-		m->line[i] = i < v->pages && v->page[i].pid ? (float)(v->page[i].rate[FLOW_IN] + v->page[i].rate[FLOW_OUT]) : -1;
+		m->line[i] = known && i < v->pages && v->page[i].pid ? (float)(v->page[i].rate[FLOW_IN] + v->page[i].rate[FLOW_OUT]) : -1;
 	v->next = (v->next + 1) % HTTP_HISTORY;
 	v->moments += v->moments < HTTP_HISTORY;
 }
@@ -248,7 +249,7 @@ server_look(struct watch_server *v, const struct look_server *s, double seconds,
 	topics_look(v, s, since);
 	totals_look(v, s);
 	disk_look(v, s, now);
-	moment_keep(v);
+	moment_keep(v, since > 0);
 }
 
 void
