@@ -29,15 +29,16 @@ flow_of(const struct counters *c, enum http_flow f)
 int
 watch_alive(uint32_t pid, const char *program)
 {
-	char path[40], comm[32] = "";
-	snprintf(path, sizeof path, "/proc/%u/comm", pid);
+	char path[40], stat[200] = "";
+	snprintf(path, sizeof path, "/proc/%u/stat", pid);
 	int fd = pid ? fdio_open_at(AT_FDCWD, path, O_RDONLY, 0) : -1;
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, comm, sizeof comm - 1);
+	ssize_t n = fd < 0 ? -1 : fdio_read(fd, stat, sizeof stat - 1);
 	fdio_close(&fd);
-	if (n <= 0)
+	const char *name = n > 0 ? strchr(stat, '(') : NULL, *end = name ? strrchr(name, ')') : NULL;      /* PID (NAME) STATE ... */
+	if (end == NULL || strlen(end) < 3 || end[2] == 'Z' || end[2] == 'X')
 		return 0;
-	comm[strcspn(comm, "\n")] = '\0';
-	return strncmp(comm, program, 15) == 0;        /* the kernel keeps 15 bytes of a name */
+	size_t len = strlen(program) < 15 ? strlen(program) : 15;                   /* the kernel keeps 15 bytes of a name */
+	return (size_t)(end - name - 1) == len && memcmp(name + 1, program, len) == 0;
 }
 
 uint32_t
@@ -290,21 +291,34 @@ watch_page_name(const struct look_server *s, uint32_t page, char *text, size_t n
 		snprintf(text, n, "%s", role);
 }
 
+/* The first shard that is not served; -1: all are. */
+static int
+broker_lacks(const struct look_server *s, const char **what)
+{
+	uint32_t shards = s->broker->shards < SHARDS_MAX ? s->broker->shards : SHARDS_MAX;
+	for (uint32_t i = 0; i < shards; i++) {
+		const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_WORKER(i)) : NULL;
+		int lives = c == NULL || watch_alive(atomic_load(&c->pid), "worker");
+		*what = lives ? "is not ready" : "does not run";
+		if (!lives || !atomic_load(&s->broker->shard[i].ready))
+			return (int)i;
+	}
+	return -1;
+}
+
 int
 watch_health(const struct look_server *s, char *why, size_t n)
 {
-	const char *kind = s->is_broker ? "broker" : "daemon";
+	const char *kind = s->is_broker ? "broker" : "daemon", *what;
 	if (s->pid == 0)
 		snprintf(why, n, "%s %s does not run", kind, s->run);
-	else if (s->why[0] && !s->broker && !s->machine)
+	else if (s->broker == NULL && s->machine == NULL)
 		snprintf(why, n, "%s %s: %s", kind, s->run, s->why);
 	else if (s->is_broker) {
-		for (uint32_t i = 0; s->broker && i < s->broker->shards && i < SHARDS_MAX; i++)
-			if (!atomic_load(&s->broker->shard[i].ready)) {
-				snprintf(why, n, "broker %s: the worker of shard %u is not ready", s->run, i);
-				return 0;
-			}
-		return 1;
+		int shard = broker_lacks(s, &what);
+		if (shard < 0)
+			return 1;
+		snprintf(why, n, "broker %s: the worker of shard %d %s", s->run, shard, what);
 	} else {
 		/* requester and responser live as long as the connection */
 		const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_UNIT(UNIT_REQUESTER)) : NULL;
