@@ -19,6 +19,7 @@ enum {
 	HTTP_ANSWER_MS   = 30000,        /* a reader that takes it by single bytes */
 	HTTP_LINGER_MS   = 1000,         /* after a refusal the rest of what comes is read, or the peer would never see the answer */
 	HTTP_SAMPLE_MS   = 1000,
+	HTTP_EMPTY_MS    = 100,          /* where nothing runs yet */
 	HTTP_HISTORY     = 300,          /* samples kept: five minutes */
 	HTTP_LINES       = 16,           /* processes of a server with a line of their own in its history */
 	HTTP_SHOWN       = 100           /* clients, machines, topics, processes in a list, those with most; how many there are is told */
@@ -64,6 +65,7 @@ struct watch {
 };
 
 void watch_take(struct watch *w, int64_t now);                 /* a new sample */
+int64_t watch_due(const struct watch *w);                      /* when the next one is to be taken */
 uint32_t watch_pages_used(const struct look_server *s);        /* pages of the counters' segment that a process has had */
 int  watch_alive(uint32_t pid, const char *program);           /* 1: that process runs that program */
 void watch_page_name(const struct look_server *s, uint32_t page, char *text, size_t n);

@@ -72,23 +72,24 @@ fill_metrics(FILE *f, const struct watch *w)
 	return w->look ? 200 : 503;
 }
 
+/* As of now: whoever asks this decides by it. */
 static int
 fill_health(FILE *f, const struct watch *w)
 {
 	char why[PATH_MAX + 300];
-	int bad = 0;
-	if (w->look == NULL || w->look->count == 0) {
-		fprintf(f, "no broker and no daemon runs %s%s\n", w->folder ? "in " : "here", w->folder ? w->folder : "");
-		return 503;
-	}
-	for (size_t i = 0; i < w->count; i++)
-		if (!watch_health(&w->look->server[i], why, sizeof why)) {
+	struct look *l = look_all(w->folder);
+	size_t n = l ? l->count : 0, bad = 0;
+	for (size_t i = 0; i < n; i++)
+		if (!watch_health(&l->server[i], why, sizeof why)) {
 			fprintf(f, "%s\n", why);
-			bad = 1;
+			bad++;
 		}
-	if (!bad)
+	if (n == 0)
+		fprintf(f, "no broker and no daemon runs %s%s\n", w->folder ? "in " : "here", w->folder ? w->folder : "");
+	else if (!bad)
 		fputs("ok\n", f);
-	return bad ? 503 : 200;
+	look_free(l);
+	return n && !bad ? 200 : 503;
 }
 
 /* The page with a nonce of this answer alone: only its own style and script run, whatever somebody gets into it. */

@@ -275,6 +275,12 @@ watch_take(struct watch *w, int64_t now)
 		server_look(&w->server[i], &w->look->server[i], seconds, now);
 }
 
+int64_t
+watch_due(const struct watch *w)
+{
+	return w->taken_ms + (w->look && w->look->count ? HTTP_SAMPLE_MS : HTTP_EMPTY_MS);
+}
+
 /* ---- questions ---- */
 
 void

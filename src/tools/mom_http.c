@@ -160,9 +160,9 @@ loop_once(void)
 {
 	struct pollfd polls[2 + HTTP_CONNS];
 	int64_t now = clock_ms();
-	if (now - m.watch.taken_ms >= HTTP_SAMPLE_MS)
+	if (now >= watch_due(&m.watch))
 		watch_take(&m.watch, now);
-	int64_t until = m.watch.taken_ms + HTTP_SAMPLE_MS, due = http_conns_due(m.conns, now);
+	int64_t until = watch_due(&m.watch), due = http_conns_due(m.conns, now);
 	if (due >= 0 && due < until)
 		until = due;
 	polls[0] = (struct pollfd){ m.signals, POLLIN, 0 };
