@@ -364,7 +364,11 @@ TEST(slow_readers, "those that ask for a thousand pages and read none cost littl
 	for (int i = 0; i < 20; i++)
 		REQUIRE(ask("GET", "/stats.json").status == 200, "others wait");
 	long grown = resident_kib(pid) - before;
+#ifndef __SANITIZE_ADDRESS__                    /* which keeps what is freed */
 	REQUIRE(grown < 16384, "%d slow readers cost %ld KiB", SLOW, grown);
+#else
+	(void)grown;
+#endif
 	if (t_is_long())
 		for (int i = 0; i < SLOW; i++) {
 			struct pollfd gone = {fd[i], 0, 0};
