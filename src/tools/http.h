@@ -17,6 +17,7 @@ enum {
 	HTTP_IDLE_MS     = 15000,        /* between requests */
 	HTTP_STUCK_MS    = 10000,        /* a reader that takes nothing */
 	HTTP_ANSWER_MS   = 30000,        /* a reader that takes it by single bytes */
+	HTTP_SEND_BYTES  = 256 * 1024,   /* that the kernel keeps for a connection */
 	HTTP_LINGER_MS   = 1000,         /* after a refusal the rest of what comes is read, or the peer would never see the answer */
 	HTTP_SAMPLE_MS   = 1000,
 	HTTP_EMPTY_MS    = 100,          /* where nothing runs yet */

@@ -78,6 +78,9 @@ static void
 conn_remove(struct http_conns *c, uint32_t i)
 {
 	struct http_conn *v = c->conn[i];
+	struct linger at_once = { 1, 0 };        /* or the kernel would keep what a stuck reader does not take, for minutes */
+	if (v->is == IS_SENDING)
+		setsockopt(v->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	close(v->fd);
 	http_body_drop(v->body);
 	free(v);
@@ -101,7 +104,7 @@ conn_make_room(struct http_conns *c)
 static void
 conns_accept(struct http_conns *c, int64_t now)
 {
-	int one = 1;
+	int one = 1, most = HTTP_SEND_BYTES;
 	for (int n = 0; n < HTTP_CONNS; n++) {
 		int fd = spare_accept(&c->spare, c->listener, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct http_conn *v = fd >= 0 && !c->spare.is_full ? calloc(1, sizeof *v) : NULL;
@@ -114,8 +117,8 @@ conns_accept(struct http_conns *c, int64_t now)
 		if (v == NULL)
 			return;
 		v->fd = fd;
-		if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)
-			log_debug("TCP_NODELAY: %s", strerror(errno));
+		if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most) < 0)
+			log_debug("setsockopt: %s", strerror(errno));
 		conn_is_now(v, IS_HEAD, now);
 		if (c->count == HTTP_CONNS)
 			conn_make_room(c);
