@@ -7,7 +7,7 @@
 #include <mom/limits.h>
 #include <stdatomic.h>
 
-enum { IPC_LAYOUT = 3, PAGE = 4096 };
+enum { IPC_LAYOUT = 4, PAGE = 4096 };
 typedef _Atomic uint64_t word64;
 typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;
@@ -45,8 +45,11 @@ struct conn_word {                    /* broker_server */
 };
 
 struct broker_table {
-	uint32_t magic, shards, capacity, verbose, expiry, message_max;    /* expiry: of machines, in s; 0: never */
-	uint64_t segment_bytes, store_max, topic_max;
+	uint32_t magic, shards, capacity;
+	word32   log, expiry;         /* broker_server, SIGHUP changes them: how to log (log.h); of machines, in s; 0: never */
+	uint32_t message_max;
+	uint64_t segment_bytes;
+	word64   store_max, topic_max;   /* broker_server, SIGHUP changes them */
 	char     topics[4096];        /* of a new store, comma separated */
 	word32   stopping, ticks;     /* broker_server */
 	word32   epoch;               /* broker_server: grows when a conn changes */
@@ -112,8 +115,9 @@ struct slot_word {                    /* mom_daemon */
 };
 
 struct machine_table {
-	uint32_t magic, capacity, verbose, spare;
-	uint64_t backlog_max;                 /* bytes that may wait in the spool for one client; 0: any */
+	uint32_t magic, capacity;
+	word32   log, spare;                  /* mom_daemon, SIGHUP changes it: how to log (log.h) */
+	word64   backlog_max;                 /* mom_daemon, SIGHUP changes it: bytes that may wait in the spool for one client; 0: any */
 	word32 stopping, ticks;               /* mom_daemon */
 	word32 epoch;                         /* mom_daemon: grows when a slot changes */
 	word32 slots;                         /* mom_daemon: slots in use are below */
@@ -132,6 +136,7 @@ struct unit_slot {
 	_Atomic uint8_t attached[UNIT_ROLES]; /* by each: it has the client's segment attached */
 	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
 	word32 destroyed;             /* requester: this owner's DESTROY is acknowledged everywhere */
+	word32 mail;                  /* forwarder: the client's `watch` that something came for: mom_daemon tells its socket */
 };
 
 struct daemon_unit {
@@ -176,6 +181,7 @@ struct client_segment {
 	_Alignas(64) word32 asleep;                       /* libmom: ASLEEP_FOR_*: post the semaphore after such a change */
 	word32   enough_shard; word64 enough;             /* libmom: once this is acknowledged, half of a full ring is free */
 	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
+	word32   watch;                                   /* libmom: 0, or grows when a client with mom_fd finds nothing: wake it through its socket */
 	struct bell mail_bell;                            /* libmom -> forwarder */
 	_Alignas(64) word64 next[SHARDS_MAX];             /* libmom: the number of the next request */
 	word64   first[SHARDS_MAX];                       /* libmom: the lowest that it can still send again */

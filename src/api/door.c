@@ -1,6 +1,7 @@
 /* door - see door.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom are trusted. */
 #include "api/door.h"
 #include "api/handle.h"
+#include "api/settings.h"
 #include "common/clock.h"
 #include "common/fdio.h"
 #include "common/rundir.h"
@@ -27,7 +28,7 @@ door_error(int error)
 }
 
 static int
-door_knock(const char *run, char *why, size_t n)
+door_knock(const char *run, int flags, char *why, size_t n)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -42,7 +43,7 @@ door_knock(const char *run, char *why, size_t n)
 		return -1;
 	}
 	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/socket", dir);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 	int ok = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0, error = errno;
 	close(dir);
 	if (ok)
@@ -52,17 +53,22 @@ door_knock(const char *run, char *why, size_t n)
 	return door_error(error);
 }
 
+/* flags: SOCK_NONBLOCK where nothing is waited for */
 static int
-door_find(char *why, size_t n)
+door_find(int flags, char *why, size_t n)
 {
 	char roots[RUNDIR_ROOTS][PATH_MAX];
-	const char *run = getenv("MOM_RUN");
+	const char *run = secure_getenv("MOM_RUN");
+	int e;
+	const struct settings *s = settings_get(&e);       /* read long since */
 	if (run && run[0])
-		return door_knock(run, why, n);
+		return door_knock(run, flags, why, n);
+	if (s && s->run)
+		return door_knock(s->run, flags, why, n);
 	rundir_roots(roots);
 	int best = -1;
 	for (int i = 0; i < RUNDIR_ROOTS; i++) {
-		int fd = roots[i][0] ? door_knock(roots[i], why, n) : -1;
+		int fd = roots[i][0] ? door_knock(roots[i], flags, why, n) : -1;
 		if (fd >= 0)
 			return fd;
 		best = fd < best ? fd : best;
@@ -87,24 +93,54 @@ door_ask(int fd, const struct registration *ask, struct registered *answer, int6
 	}
 }
 
+static void
+door_say_who(const struct handle *h, struct registration *ask)
+{
+	*ask = (struct registration){ .magic = MAGIC_CLIENT, .layout = IPC_LAYOUT };
+	memcpy(ask->nonce, h->nonce, sizeof ask->nonce);
+	memcpy(ask->name, h->name, sizeof ask->name);
+}
+
+static void
+door_keep(struct handle *h, int fd)
+{
+	struct stat st;
+	h->socket = fd;
+	h->socket_inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
+int
+door_again(struct handle *h)
+{
+	struct registration ask;
+	char why[PATH_MAX + 100];
+	int fd = door_find(SOCK_NONBLOCK, why, sizeof why);
+	door_say_who(h, &ask);
+	if (fd >= 0 && send(fd, &ask, sizeof ask, MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof ask)
+		fdio_close(&fd);
+	if (fd < 0)
+		return -1;
+	door_keep(h, fd);
+	return 0;
+}
+
 int
 door_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h)
 {
-	struct registration ask = { .magic = MAGIC_CLIENT, .layout = IPC_LAYOUT };
+	struct registration ask;
 	char why[PATH_MAX + 100] = "";
-	struct stat st;
-	if (fdio_random(ask.nonce, sizeof ask.nonce) < 0)
+	if (fdio_random(h->nonce, sizeof h->nonce) < 0)
 		return handle_fail(NULL, MOM_ELIMIT, "getrandom: %s", strerror(errno));
-	snprintf(ask.name, sizeof ask.name, "%s", name ? name : "");
+	snprintf(h->name, sizeof h->name, "%s", name ? name : "");
+	door_say_who(h, &ask);
 	for (;;) {
-		int fd = door_find(why, sizeof why), r = -1;
+		int fd = door_find(0, why, sizeof why), r = -1;
 		if (fd == -1)
 			return handle_fail(NULL, MOM_ENODAEMON, "no mom_daemon runs here (%.200s): start one, or set MOM_RUN to its run folder", why);
 		if (fd == -3)
 			return handle_fail(NULL, MOM_ELIMIT, "%.200s: close files of this program, or raise `ulimit -n`", why);
 		if (fd >= 0 && (r = door_ask(fd, &ask, answer, deadline)) == 0) {
-			h->socket = fd;
-			h->socket_inode = fstat(fd, &st) == 0 ? st.st_ino : 0;
+			door_keep(h, fd);
 			answer->text[sizeof answer->text - 1] = '\0';
 			return 0;
 		}

@@ -6,5 +6,6 @@ struct handle;
 
 /* 0 and the answer, the connected socket in the handle; or MOM_E*, the text in this thread's. */
 int  door_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h);
+int  door_again(struct handle *h);             /* the same registration with the daemon's successor, without waiting for its answer: 0, or -1: not now */
 void door_close(struct handle *h);             /* the socket, if it still is what has its number */
 #endif

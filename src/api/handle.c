@@ -91,6 +91,7 @@ handle_drop(struct handle *h)
 {
 	atomic_store(&handles[h->id], NULL);
 	ipcq_detach(h->segment);
+	watch_close(h);
 	door_close(h);
 	free(h);
 }

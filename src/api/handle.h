@@ -12,6 +12,10 @@ struct pending { uint64_t number, topic_hash; int type; };    /* a subscribe or 
 
 struct handle {
 	int id, socket;
+	uint8_t nonce[16];            /* of its registration: who comes again with it is the same client */
+	char name[MOM_NAME_MAX + 4];
+	int watch, watch_timer;       /* mom_fd: an epoll descriptor, and what makes it readable on our own; -1: none */
+	unsigned watch_wait_ms;       /* the daemon is away: looked for again so soon */
 	ino_t socket_inode;           /* a program that closes all descriptors may have its own under this number by now */
 	uint64_t era;                 /* of the process: a forked child's handles are not its own */
 	struct client_segment *segment;
@@ -23,6 +27,7 @@ struct handle {
 	uint64_t mail_tail;           /* below: freed */
 	uint64_t handed;              /* bit a shard: handed out and not acknowledged */
 	uint32_t shards;
+	int will_shard;               /* where this process's will lies; -1: it has none */
 	struct topic_memo topic;
 	struct idling idling;
 	long timeout_ms, window;
@@ -55,7 +60,14 @@ int64_t handle_deadline(long timeout_ms);
 #define DEADLINE_DEFAULT INT64_MIN                     /* the handle's own time-out from the first sleep on: most calls never sleep, and a clock costs */
 int  handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, unsigned how);
 
+/* mom_fd */
+void watch_arm(struct handle *h);                     /* nothing was found: be woken by what comes. The caller looks once more */
+void watch_now(const struct handle *h);               /* readable, whatever comes. Async-signal-safe */
+void watch_close(struct handle *h);
+
 /* requests */
+int  will_withdraw(struct handle *h);
+int  publish_check(struct handle *h, const char *topic, size_t *topic_len, uint32_t *shard, const void *data, size_t len, unsigned flags);
 struct ask { int type; unsigned flags; uint32_t shard; const char *topic; uint16_t topic_len; const void *data; uint32_t len; uint64_t aux; };
 int  request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number);
 void requests_look(struct handle *h);                 /* refusals, losses, late results: into the handle's accounts */

@@ -235,6 +235,10 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
 		r = timeout_ms == 0 ? has_mail(h, NULL) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_ended, NULL, deadline, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE);
+		if (r == MOM_ETIMEDOUT && h->watch >= 0) {
+			watch_arm(h);
+			r = has_mail_or_ended(h, NULL) || atomic_load(&h->woken) ? 0 : r;
+		}
 		if (r == MOM_ETIMEDOUT)
 			return handle_fail(h, r, "no message came in time");
 		if (r)

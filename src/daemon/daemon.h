@@ -2,6 +2,7 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 #include "common/child.h"
+#include "common/http_child.h"
 #include "common/net.h"
 #include "common/registry.h"
 #include "common/spare.h"
@@ -25,6 +26,7 @@ struct member {                          /* one slot of the client table */
 	uint32_t away;                   /* seconds that a durable client has had no process */
 	int absent;                      /* ticks in a row in which nobody had the segment attached */
 	uint64_t admitted_at;            /* next request number at its registration */
+	uint32_t watch_told;             /* its `watch` that its socket was told of */
 };
 
 struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };   /* at the door */
@@ -34,16 +36,16 @@ struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };    /* a durable cl
 enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 
 struct daemon {
-	const char *ip, *port;
+	char ip[64], port[64];
 	struct net_address broker;
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
 	struct spare spare;
+	struct http_child http;
 	struct registry registry;
 	int table_id;
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max;
-	uint64_t backlog_max;            /* bytes that may wait for one client; 0: any */
 	uint64_t token, token_fresh;     /* what HELLO shows; what the last WELCOME gave: shown (and on disk) once every shard of that broker has
 	                                  * taken us up. Until then it may be the wrong store, and the right one takes the old token, too */
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
@@ -83,6 +85,7 @@ int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const 
 int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0; 1: the forwarder is not done yet; -1: the list cannot be written */
 int  member_is_gone(const struct member *m);                                                  /* one that counts as living */
 void member_died(struct daemon *d, uint32_t slot);
+void members_wake(struct daemon *d);                   /* mail came for clients that wait in poll */
 void members_check(struct daemon *d);                  /* once a second: liveness, missing semaphores, words of durable clients */
 void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */
 void members_stop(struct daemon *d);                   /* clean stop: undrained rings and words to the spool */

@@ -172,7 +172,7 @@ pidfd_of(int socket, pid_t pid)
 }
 
 static void
-door_admit(struct daemon *d, struct waiting *w, uint32_t slot)
+door_admit(struct daemon *d, struct waiting *w, uint32_t slot, int again)
 {
 	struct member *m = &d->members[slot];
 	fdio_close(&m->socket);
@@ -180,8 +180,11 @@ door_admit(struct daemon *d, struct waiting *w, uint32_t slot)
 	m->socket = w->fd;
 	m->pidfd = pidfd_of(w->fd, w->pid);
 	m->absent = 0;
-	counters_add(COUNT_CLIENTS, 1);
-	m->admitted_at = m->segment ? atomic_load(&m->segment->next[0]) : 0;
+	if (!again) {
+		counters_add(COUNT_CLIENTS, 1);
+		m->admitted_at = m->segment ? atomic_load(&m->segment->next[0]) : 0;
+		m->watch_told = 0;
+	}
 	if (door_answer(w->fd, 0, m, slot, NULL) < 0)
 		fdio_close(&m->socket);                        /* it asks again with the same nonce, or is seen to be dead */
 }
@@ -191,12 +194,13 @@ static int
 door_try(struct daemon *d, struct waiting *w)
 {
 	char why[200] = "";
-	int code = 0, slot = -1;
+	int code = 0, slot = -1, again;
 	const char *fault = w->ask.name[0] ? client_name_fault(w->ask.name) : NULL;
 	struct member *m = w->ask.name[0] ? members_by_name(d, w->uid, w->ask.name) : NULL;
 	for (uint32_t i = 0; i < d->used && slot < 0; i++)            /* the same nonce gets the same answer */
 		if (d->members[i].state == SLOT_LIVE && d->members[i].pid == w->pid && memcmp(d->members[i].nonce, w->ask.nonce, 16) == 0)
 			slot = (int)i;
+	again = slot >= 0;
 	if (slot < 0 && m && m->state == SLOT_LIVE && member_is_gone(m)) {
 		member_died(d, (uint32_t)(m - d->members));
 		m = members_by_name(d, w->uid, w->ask.name);          /* none if it was destroyed */
@@ -220,7 +224,7 @@ door_try(struct daemon *d, struct waiting *w)
 	} else if (slot < 0)
 		slot = code = member_new(d, w->uid, w->pid, w->ask.name, w->ask.nonce, why, sizeof why);
 	if (slot >= 0 && code >= 0)
-		door_admit(d, w, (uint32_t)slot);
+		door_admit(d, w, (uint32_t)slot, again);
 	else {
 		door_answer(w->fd, code, NULL, 0, why);
 		close(w->fd);

@@ -32,6 +32,7 @@ struct box {                              /* one client's mail */
 	uint64_t shadowed;                /* ring position: what lies below is acknowledged or in the spool */
 	uint64_t tick_head;               /* head at the last tick */
 	int64_t patience_us;
+	uint32_t watched;                 /* its `watch` that mom_daemon was told of */
 	uint64_t needs;                   /* where it needed the spool from, at the last tick */
 	struct held *held;                /* queue: first .. count */
 	size_t first, count, room;
@@ -83,6 +84,8 @@ int  box_shadow(struct slot *v, uint64_t to);      /* what is not acknowledged a
 void box_cut(struct slot *v, const char *why);     /* too much waits for it: it gets that, and nothing more of its subscriptions */
 struct slot *box_of_largest_backlog(void);
 void box_deliver(struct slot *v, const char *record, const struct record *r);  /* into the box, or the slot is noted in f.chosen: spool it */
+void box_wake(struct slot *v, uint32_t what);  /* whoever sleeps, or waits in poll */
+void notify_daemon(void);
 int  box_deliver_run(struct slot *v, const struct run *run, uint16_t shard, uint64_t first);  /* all of it into the box; 0: not so simple */
 void boxes_refill(void);                           /* from the spool, those with room */
 void boxes_bells_clear(void);

@@ -13,6 +13,38 @@ struct forwarder f;
 
 /* ---- mail boxes ---- */
 
+void
+notify_daemon(void)
+{
+	uint64_t one = 1;
+	if (write(f.notify, &one, sizeof one) < 0)
+		log_debug("notify: %s", strerror(errno));
+}
+
+void
+box_wake(struct slot *v, uint32_t what)
+{
+	struct box *b = v->own;
+	slots_wake(&f.slots, v, what);
+	uint32_t watch = atomic_load(&v->segment->watch);
+	if (b == NULL || watch == b->watched)
+		return;
+	b->watched = watch;
+	atomic_store(&f.unit->slot[v - f.slots.slot].mail, watch);
+	notify_daemon();
+}
+
+/* to be published and its owner woken */
+static void
+box_is_fed(struct slot *v)
+{
+	struct box *b = v->own;
+	if (b->fed)
+		return;
+	b->fed = 1;
+	f.fed[f.fed_count++] = (uint32_t)(v - f.slots.slot);
+}
+
 /* whole records of a shard, so many, the last at that offset */
 static int
 box_copy(struct slot *v, const char *records, uint32_t bytes, size_t messages, uint16_t shard, uint64_t last)
@@ -26,10 +58,7 @@ box_copy(struct slot *v, const char *records, uint32_t bytes, size_t messages, u
 	b->boxed[shard] = last;
 	counters_add(COUNT_COPIES, messages);
 	counters_add(COUNT_BYTES_OUT, bytes);
-	if (!b->fed) {
-		b->fed = 1;
-		f.fed[f.fed_count++] = (uint32_t)(v - f.slots.slot);
-	}
+	box_is_fed(v);
 	return 1;
 }
 
@@ -130,7 +159,8 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 	if (r->offset <= b->routed[r->shard])
 		return;
 	if (b->behind || v->state != SLOT_LIVE || (!box_put(v, record) && !box_wait(v, record))) {
-		int over = f.table->backlog_max && b->backlog + record_stride(r->len) > f.table->backlog_max;
+		uint64_t most = atomic_load(&f.table->backlog_max);
+		int over = most && b->backlog + record_stride(r->len) > most;
 		if (over || box_fall_behind(v) < 0) {
 			box_cut(v, over ? "more waits for it than --client-backlog-max" : "the spool's disk is full");
 			return;
@@ -354,9 +384,7 @@ box_away(struct slot *v, uint32_t i)
 	if (seglog_sync(&f.spool) < 0)
 		spool_failed("fdatasync");
 	atomic_store(&f.unit->slot[i].away_safe, v->owner);
-	uint64_t one = 1;
-	if (write(f.notify, &one, sizeof one) < 0)
-		log_debug("notify: %s", strerror(errno));
+	notify_daemon();
 	return 0;
 }
 
@@ -374,7 +402,7 @@ box_on_slot(uint32_t i, const struct slot *old)
 	/* a living client's mail box that cannot be attached: its messages must not be passed over */
 	if (v->segment == NULL && v->state != SLOT_FREE && v->state != SLOT_DYING && atomic_load(&f.table->slot[i].owner) == v->owner &&
 	    atomic_load(&f.table->slot[i].state) == v->state)
-		log_fatal(EXIT_SYSTEM, "shmat(segment of client %016llx): %s: tried again", (unsigned long long)v->id, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(segment of client %016llx): %s: %s", (unsigned long long)v->id, strerror(errno), ipcq_attach_hint(errno));
 	if (v->state == SLOT_FREE || v->segment == NULL)
 		return;
 	if (v->own == NULL) {
@@ -382,9 +410,10 @@ box_on_slot(uint32_t i, const struct slot *old)
 		if (b)
 			b->id = v->id;
 		if (b == NULL || map_put(&f.by_id, &b->id, sizeof b->id, v) < 0)
-			log_fatal(EXIT_SYSTEM, "no memory for a client");
+			log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 		box_scan(v);
 		box_risk(v);
+		box_is_fed(v);                         /* a predecessor may have been killed before it woke the owner */
 	}
 	if (v->state == SLOT_AWAY && f.spool.buffer)      /* the spool is open, with a segment to write to or without */
 		box_away(v, i);
@@ -400,7 +429,7 @@ boxes_publish(void)
 			continue;
 		b->fed = 0;
 		ring_publish(&b->out);
-		slots_wake(&f.slots, v, ASLEEP_FOR_MAIL);
+		box_wake(v, ASLEEP_FOR_MAIL);
 	}
 	f.fed_count = 0;
 }

@@ -30,12 +30,13 @@ box_cut(struct slot *v, const char *why)
 	}
 	if (atomic_load(&c->cuts) == atomic_load(&c->cuts_told)) {
 		struct slot_word *w = &f.table->slot[v - f.slots.slot];
-		log_warn("client %016llx is cut: %s: its subscriptions end; it gets the %llu bytes that wait for it, then MOM_EFULL", (unsigned long long)v->id,
+		log_warn("client %016llx is cut: %s: its subscriptions end; it gets the %llu bytes that wait for it, then MOM_EFULL; let it receive, or allow more",
+		    (unsigned long long)v->id,
 		    why, (unsigned long long)b->backlog);
 		counters_add(COUNT_CUTS, 1);
 		if (v->durable)
 			atomic_store(&w->cuts, atomic_load(&w->cuts) + 1);
 		atomic_store(&c->cuts, atomic_load(&c->cuts) + 1);
 	}
-	slots_wake(&f.slots, v, ASLEEP_FOR_ANY);
+	box_wake(v, ASLEEP_FOR_ANY);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -295,7 +296,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	memcpy(m->nonce, nonce, sizeof m->nonce);
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0) {                     /* a daemon that takes over would find its old owner there, dead */
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 		*m = before;
 		return -1;
 	}
@@ -333,9 +334,24 @@ member_died(struct daemon *d, uint32_t i)
 		m->generation++;               /* of the DESTROY that follows its last request */
 	}
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	member_show(d, i);
 	daemon_touch(d);
+}
+
+/* A byte makes the socket readable. Where it cannot be sent, it is full of them or its owner is gone, or it comes back with another one. */
+void
+members_wake(struct daemon *d)
+{
+	for (uint32_t i = 0; d->unit && i < d->used; i++) {
+		struct member *m = &d->members[i];
+		uint32_t mail = atomic_load(&d->unit->slot[i].mail);
+		if (mail == m->watch_told || m->state != SLOT_LIVE)
+			continue;
+		m->watch_told = mail;
+		if (m->socket >= 0 && mail && send(m->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			log_debug("client %016llx: its socket: %s", (unsigned long long)m->id, strerror(errno));
+	}
 }
 
 static int
@@ -410,7 +426,7 @@ member_expire(struct daemon *d, uint32_t i)
 	m->state = SLOT_DYING;
 	m->generation++;
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	member_show(d, i);
 	daemon_touch(d);
 }
@@ -431,7 +447,7 @@ members_check(struct daemon *d)
 			member_expire(d, i);
 	}
 	if (hour && members_save(d) < 0)               /* how long they are away outlives a kill */
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 }
 
 void
@@ -448,7 +464,7 @@ members_finished(struct daemon *d)
 	if (n == 0)
 		return;
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	daemon_touch(d);
 }
 
@@ -535,7 +551,7 @@ members_load(struct daemon *d)
 		member_show(d, i);
 	}
 	if (members_save(d) < 0)
-		log_fatal(EXIT_SYSTEM, "spool/clients: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	daemon_touch(d);
 }
 
@@ -553,5 +569,5 @@ members_stop(struct daemon *d)
 		ipcq_detach(m->segment);
 	}
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 }

@@ -17,6 +17,7 @@ struct cmd {
 
 extern const struct cmd
 	cmd_topics, cmd_clients, cmd_machines, cmd_stats,
+	cmd_config,
 	cmd_help;
 
 extern const struct cmd *const cmds[];     /* ends with NULL */

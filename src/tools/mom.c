@@ -13,6 +13,7 @@
 const struct cmd *const cmds[] = {
 	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats,
 	&cmd_help,
+	&cmd_config,
 	NULL
 };
 

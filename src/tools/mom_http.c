@@ -9,7 +9,8 @@
 #include "common/about.h"
 #include "common/clock.h"
 #include "common/fdio.h"
-#include "common/http_child.h"
+#include "common/child.h"
+#include "common/http_address.h"
 #include "common/log.h"
 #include "common/sig.h"
 #include "tools/http.h"
@@ -29,7 +30,8 @@ enum { DESCRIPTORS = HTTP_CONNS + 64 };     /* connections, and what a look open
 
 static struct {
 	const char *address;
-	char ip[64], port_text[8], folder[PATH_MAX];
+	char folder[PATH_MAX];
+	struct http_address at;
 	int insecure, verbose, ready_fd, is_child, listener, port, signals;
 	struct watch watch;
 	struct http_conns *conns;
@@ -89,16 +91,16 @@ close_others(int one, int other)
 static void
 start_by_hand(int argc, char **argv)
 {
-	struct net_address a;
 	parse(argc, argv);
-	log_init("mom_http", m.verbose);
+	log_init("mom_http", m.verbose ? LOG_FROM_DEBUG : LOG_FROM_INFO);
 	close_others(m.ready_fd, -1);
-	const char *why = http_address(m.address, m.insecure, m.ip, sizeof m.ip, m.port_text, sizeof m.port_text, &a);
-	if (why)
-		wrong_use(why, m.address);
+	const char *why = http_address_fault(m.address);
+	if (why || (why = http_address_exposed(m.address, m.insecure)) != NULL)
+		wrong_use(why, NULL);
+	http_address_parse(&m.at, m.address);
 	if ((m.signals = sig_init()) < 0)
 		log_fatal(EXIT_SYSTEM, "pipe: %s", strerror(errno));
-	if ((m.listener = net_listen(&a, &m.port)) < 0)
+	if ((m.listener = net_listen(&m.at.net, &m.port)) < 0)
 		log_fatal(EXIT_SYSTEM, "listen on %s: %s: %s", m.address, strerror(errno),
 		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free one)" : "see `ip addr`");
 }
@@ -110,7 +112,6 @@ start_as_child(void)
 	struct child_place place;
 	m.is_child = 1;
 	child_begin(&place, "mom_http", "broker_server or mom_daemon");
-	m.verbose = place.verbose;
 	m.listener = place.fds[0];
 	if (m.listener < 0 || place.fds[1] < 0)
 		log_fatal(EXIT_USAGE, "its parent gave it no descriptors");
@@ -144,7 +145,7 @@ static void
 say_ready(void)
 {
 	char line[96];
-	int n = snprintf(line, sizeof line, "ready %s %d\n", m.ip, m.port);
+	int n = snprintf(line, sizeof line, "ready %s %d\n", m.at.ip, m.port);
 	if (m.is_child)
 		return;
 	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
@@ -152,7 +153,7 @@ say_ready(void)
 	if (m.ready_fd >= 0 && fdio_write_full(m.ready_fd, "\n", 1) < 0)
 		log_warn("--ready-fd %d: %s", m.ready_fd, strerror(errno));
 	fdio_close(&m.ready_fd);
-	log_info("serves %s port %d, shows %s", m.ip, m.port, m.folder[0] ? m.folder : "all servers of this machine");
+	log_info("serves %s port %d, shows %s", m.at.ip, m.port, m.folder[0] ? m.folder : "all servers of this machine");
 }
 
 static void

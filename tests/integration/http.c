@@ -410,6 +410,23 @@ TEST(restarts, "mom_http killed: it is there again, on the same port; it ends wi
 	REQUIRE(access(t_text("%s/http", broker.run), F_OK) < 0, "the file http is left");
 }
 
+TEST(log_file, "told by a file (http IP:PORT) it serves, too; after SIGUSR1 it writes to the new log file, and serves on the same port")
+{
+	char *log = t_path("mom.log"), to[300] = "";
+	FILE *f = fopen(t_path("mine.conf"), "w");
+	REQUIRE(f && fprintf(f, "http %s:0\nlog-file %s\n", t_ip(), log) > 0 && fclose(f) == 0, "%s", strerror(errno));
+	broker_start(&broker, "broker", 0, t_text("--config %s", t_path("mine.conf")));
+	port = http_port(&broker);
+	pid_t pid = server_child(&broker, "mom_http");
+	REQUIRE(rename(log, t_path("mom.log.1")) == 0, "no log file: %s", strerror(errno));
+	kill(broker.pid, SIGUSR1);
+	server_replaced(&broker, "mom_http", pid);
+	pid = server_child(&broker, "mom_http");
+	WAIT_FOR(readlink(t_text("/proc/%d/fd/2", (int)pid), to, sizeof to - 1) > 0 && strcmp(to, log) == 0, "it logs to %s", to);
+	WAIT_FOR(ask("GET", "/health").status == 200, "not served");
+	REQUIRE(!strstr(t_read_file(log), "mom_http ended"), "a warning of what is no trouble: %s", t_read_file(log));
+}
+
 TEST(watches, "started by hand it shows a server over its restarts, and says when it is gone")
 {
 	broker_start(&broker, "broker", 0, NULL);

@@ -142,7 +142,7 @@ TEST(segments_at_start, "a daemon that is started with few segments (kernel.shmm
 	if (!may_lower("shmmni"))
 		return;
 	broker_start(&broker, "broker", 0, NULL);
-	limit("shmmni", "6");
+	limit("shmmni", "8");                 /* three of the broker, three of the daemon */
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
 	int ids[6], n = 0;

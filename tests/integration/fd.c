@@ -1,0 +1,175 @@
+/* fd - mom_fd: a client in somebody's event loop */
+#include <lib/proc.h>
+#include <lib/server.h>
+#include <lib/t.h>
+#include <mom.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct server broker, one;
+static int publisher, subscriber, fd;
+
+static int
+ready(int ms)
+{
+	struct pollfd p = { fd, POLLIN, 0 };
+	return poll(&p, 1, ms) > 0;
+}
+
+/* all that is there, until the box is found empty: how many */
+static int
+take_all(void)
+{
+	struct mom_message m;
+	int n = 0, r;
+	while ((r = mom_receive(subscriber, &m, 0)) == 0)
+		n++;
+	REQUIRE(r == MOM_ETIMEDOUT, "receive: %d: %s", r, mom_error_text(subscriber));
+	return n;
+}
+
+/* as a program does it: poll, then take, until so many have come */
+static void
+await(int count)
+{
+	int64_t end = t_now_ms() + T_PATIENCE_MS;
+	for (int got = 0; got < count; got += take_all())
+		REQUIRE(t_now_ms() < end && ready(T_PATIENCE_MS), "%d of %d came", got, count);
+}
+
+static void
+send_one(void)
+{
+	REQUIRE(mom_publish(publisher, "loop", "x", 1, MOM_FAST) == 0, "%s", mom_error_text(publisher));
+}
+
+static void
+begin(void)
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	publisher = mom_create();
+	subscriber = mom_create();
+	REQUIRE(publisher >= 0 && subscriber >= 0, "%s", mom_error_text(-1));
+	REQUIRE(mom_subscribe(subscriber, "loop", 0) == 0, "%s", mom_error_text(subscriber));
+	fd = mom_fd(subscriber);
+	REQUIRE(fd >= 0 && mom_fd(subscriber) == fd, "%d: %s", fd, mom_error_text(subscriber));
+	take_all();
+}
+
+static void
+finish(void)
+{
+	REQUIRE(mom_destroy(publisher) == 0 && mom_destroy(subscriber) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(level, "mom_fd is readable while a message waits, in poll and in epoll, and quiet when all were taken")
+{
+	struct mom_message m;
+	struct epoll_event e = { .events = EPOLLIN };
+	int loop;
+	begin();
+	for (int i = 0; i < 50; i++) {
+		CHECK(!ready(0), "readable with nothing there, round %d", i);
+		send_one();
+		REQUIRE(ready(T_PATIENCE_MS), "round %d", i);
+		send_one();
+		REQUIRE(mom_receive(subscriber, &m, 0) == 0, "round %d: nothing there", i);
+		REQUIRE(ready(T_PATIENCE_MS), "one was taken, another one waits or comes; round %d", i);
+		await(1);
+	}
+	loop = epoll_create1(EPOLL_CLOEXEC);
+	REQUIRE(loop >= 0 && epoll_ctl(loop, EPOLL_CTL_ADD, fd, &e) == 0, "%s", strerror(errno));
+	send_one();
+	REQUIRE(epoll_wait(loop, &e, 1, T_PATIENCE_MS) == 1, "epoll");
+	await(1);
+	REQUIRE(epoll_wait(loop, &e, 1, 0) == 0, "epoll says more");
+	close(loop);
+	finish();
+}
+
+TEST(late, "mom_fd of a client for whom messages wait already is readable at once")
+{
+	struct mom_message m;
+	begin();
+	int late = mom_create();
+	REQUIRE(late >= 0 && mom_subscribe(late, "loop", 0) == 0, "%s", mom_error_text(late));
+	send_one();
+	REQUIRE(mom_receive(subscriber, &m, T_PATIENCE_MS) == 0, "%s", mom_error_text(subscriber));
+	fd = mom_fd(late);
+	subscriber = late;
+	await(1);
+	finish();
+}
+
+TEST(stream, "20,000 messages through an event loop: none is left lying")
+{
+	begin();
+	for (int i = 0; i < 20000; i++) {
+		REQUIRE(mom_publish(publisher, "loop", "x", 1, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(publisher));
+		if (i % 97 == 0)
+			take_all();
+	}
+	REQUIRE(mom_flush(publisher, -1) == 0, "%s", mom_error_text(publisher));
+	REQUIRE(mom_publish(publisher, "loop", "last", 4, 0) == 0, "%s", mom_error_text(publisher));
+	struct mom_message m = { 0 };
+	int r;
+	while (m.len != 4) {
+		while ((r = mom_receive(subscriber, &m, 0)) == 0 && m.len != 4) {
+		}
+		REQUIRE(m.len == 4 || ready(T_PATIENCE_MS), "messages are left lying: %d", r);
+	}
+	finish();
+}
+
+TEST(wake, "mom_wake ends a poll of mom_fd, and the receive behind it says MOM_EINTR")
+{
+	struct mom_message m;
+	begin();
+	mom_wake(subscriber);
+	REQUIRE(ready(T_PATIENCE_MS), "not woken");
+	REQUIRE(mom_receive(subscriber, &m, 0) == MOM_EINTR, "%s", mom_error_text(subscriber));
+	take_all();
+	CHECK(!ready(0), "readable after that");
+	finish();
+}
+
+TEST(killed, "an event loop goes on where the forwarder, the daemon, or all of its processes were killed")
+{
+	begin();
+	for (int i = 0; i < 5; i++) {
+		pid_t forwarder = server_child(&one, "mom_forwarder");
+		kill(forwarder, SIGKILL);
+		send_one();
+		await(1);
+		server_kill(&one);
+		server_start(&one);
+		send_one();
+		await(1);
+	}
+	finish();
+}
+
+TEST(gone, "while no daemon runs the descriptor does not spin: it wakes its loop a few times a second to look")
+{
+	begin();
+	server_stop(&one);
+	int wakes = 0;
+	for (int64_t end = t_now_ms() + 2000; t_now_ms() < end;) {
+		if (ready((int)(end - t_now_ms() > 0 ? end - t_now_ms() : 0))) {
+			wakes++;
+			take_all();
+		}
+	}
+	REQUIRE(wakes < 20, "%d wakes in 2 s", wakes);
+	server_start(&one);
+	send_one();
+	await(1);
+	finish();
+}
