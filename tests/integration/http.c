@@ -203,6 +203,20 @@ TEST(rates, "while messages flow the page tells how many a second, by server, pr
 	bye(id);
 }
 
+/* whatever the names, a parser that is not ours reads it */
+static void
+must_be_json(const char *path)
+{
+	FILE *f = fopen(t_path("page.json"), "w");
+	struct answer a = ask("GET", path);
+	REQUIRE(f && fwrite(a.body, 1, a.bytes, f) == a.bytes && fclose(f) == 0, "%s", strerror(errno));
+	struct ran r = run_command("command -v python3 >/dev/null || exit 77; python3 -m json.tool '%s'", t_path("page.json"));
+	if (r.status == 77)
+		t_remark("%s: left out: no python3 to read it", path);
+	else
+		REQUIRE(r.status == 0, "%s is no JSON: %s: %s", path, r.err, a.body);
+}
+
 TEST(closed_to_strangers, "the page loads nothing from elsewhere, runs only its own script, is shown in no frame; names in it are no markup")
 {
 	up();
@@ -222,6 +236,11 @@ TEST(closed_to_strangers, "the page loads nothing from elsewhere, runs only its 
 	REQUIRE(!strstr(a.body, " src=") && !strstr(a.body, "@import") && !strstr(a.body, "url(") && !strstr(a.body, "innerHTML"), "something comes from elsewhere");
 	WAIT_FOR(strstr(ask("GET", "/stats.json").body, "\\u003c/script\\\"'&\\u003cimg/src=x"), "the topic is not shown: %s", ask("GET", "/stats.json").body);
 	REQUIRE(!strchr(ask("GET", "/stats.json").body, '<'), "markup");
+	must_be_json("/stats.json");
+	must_be_json("/history.json");
+	port = http_port(&one);
+	must_be_json("/stats.json");
+	must_be_json("/history.json");
 	bye(id);
 }
 
