@@ -16,6 +16,8 @@ struct cmd {
 };
 
 extern const struct cmd
+	cmd_topics, cmd_clients, cmd_machines, cmd_stats, cmd_top, cmd_ipc, cmd_limits, cmd_doctor,
+	cmd_config,
 	cmd_help;
 
 extern const struct cmd *const cmds[];     /* ends with NULL */

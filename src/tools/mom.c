@@ -2,6 +2,7 @@
  * USAGE    mom COMMAND [ARGUMENT ...]; mom help lists the commands, mom COMMAND --help tells of one
  * OUTPUT   what was asked for on stdout; complaints and progress on stderr
  * EXIT     0 ok   1 error   2 wrong use   27 nothing came in time */
+#include "common/version.h"
 #include "tools/cmd.h"
 #include <errno.h>
 #include <math.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 
 const struct cmd *const cmds[] = {
+	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats, &cmd_top, &cmd_ipc, &cmd_limits, &cmd_doctor,
+	&cmd_config,
 	&cmd_help,
 	NULL
 };
@@ -140,6 +143,7 @@ int
 main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
+	version_option(argc, argv, "mom");
 	if (name == NULL) {
 		fprintf(stderr, "usage: mom COMMAND [ARGUMENT ...]; mom help lists the commands\n");
 		return CMD_USAGE;

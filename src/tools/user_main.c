@@ -6,6 +6,7 @@
  *          in $XDG_STATE_HOME/mom/history or ~/.local/state/mom/history. A line that begins with a space is not remembered
  * SIGNALS  INT: brings a waiting R back to the prompt, elsewhere ends; TERM: ends. The client is destroyed at every end
  * EXIT     0 every command succeeded   1 one did not (a timeout is no success)   100 wrong use   111 no client could be made */
+#include "common/version.h"
 #include "tools/user_prompt.h"
 #include <mom.h>
 #include <ctype.h>
@@ -342,6 +343,7 @@ end(void)
 int
 main(int argc, char **argv)
 {
+	version_option(argc, argv, "user_main");
 	parse(argc, argv);
 	catch_signals();
 	u.terminal = optind == argc && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
