@@ -78,6 +78,7 @@ struct config {
 	char *named;             /* --config */
 	int test;                /* -t */
 	char error[800];
+	int system_error;        /* errno, where the error is no mistake of the file's but want of descriptors or memory; else 0 */
 };
 
 void config_begin(struct config *c, const struct config_program *program);     /* all presets */

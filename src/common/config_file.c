@@ -146,6 +146,10 @@ config_read(struct config *c, const char *path, int must)
 		;
 	if (fd < 0 && !must && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) {
+		c->system_error = errno;
+		return cannot_read(c, path, strerror(errno), errno == EMFILE ? ": close files of this program, or raise `ulimit -n`" : ": raise fs.file-max, or see `free`");
+	}
 	if (fd < 0)
 		return cannot_read(c, path, strerror(errno), errno == EACCES ? ": let this user read it" : ": name a file that is there");
 	const char *why = fstat(fd, &st) < 0 ? strerror(errno) : distrust(&st);

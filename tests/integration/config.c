@@ -130,6 +130,11 @@ TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, fil
 	REQUIRE(r.status == 100 && strstr(r.err, "MOM_BROKER_WORKERS in the environment takes a number"), "%d %s", r.status, r.err);
 	r = run_command("MOM_LOG=loud '%s' 127.0.0.1 0", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, "MOM_LOG"), "%d %s", r.status, r.err);
+	r = run_command("'%s' -t", t_bin("mom_daemon"));
+	REQUIRE(r.status == 100, "%d %s", r.status, r.err);
+	unlink(t_path("daemon.conf"));
+	r = run_command("'%s' -t", t_bin("mom_daemon"));
+	REQUIRE(r.status == 0, "%d %s", r.status, r.err);
 	r = run_command("'%s'", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, "IP and PORT are needed, and nothing else"), "%d %s", r.status, r.err);
 	r = run_command("MOM_URL=mom://10.1.2.3:80 '%s' -t", t_bin("broker_server"));
