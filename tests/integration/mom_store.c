@@ -136,8 +136,8 @@ TEST(check_sound, "mom check counts what is in a store or a spool, and never tak
 {
 	up("--workers 2");
 	struct load *ear = subscriber_start(&one, "a,b,c", PAYLOAD_MIX), *pub = publisher_start(&one, 1, "a,b,c", 0, PAYLOAD_MIX, MOM_ASYNC | MOM_FAST);
-	load_moves(pub, 30000);                        /* several segments, and some of them used again */
-	for (int i = 0; i < 12; i++) {
+	load_moves(pub, 15000);                        /* several segments, and some of them used again */
+	for (int i = 0; i < 6; i++) {
 		has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 0, ": sound\n");
 		load_moves(pub, 1000);
 	}
@@ -307,7 +307,7 @@ TEST(backup_of_a_busy_store, "backups while segments are packed, given back and 
 	pid_t ear = t_spawn(swallow, ready);
 	WAIT_FOR(*(volatile int *)ready, "nobody reads");
 	pid_t mouth = t_spawn(flood, NULL);
-	for (int i = 0; i < (t_is_long() ? 200 : 10); i++) {
+	for (int i = 0; i < (t_is_long() ? 200 : 6); i++) {
 		char *copy = t_path("copy-%d", i);
 		while ((r = mom_publish(id, "kept", t_text("%d", i), strlen(t_text("%d", i)), 0)) == MOM_EFULL)
 			t_tick();
