@@ -25,9 +25,10 @@ BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/b
 DAEMON_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/mom_daemon.c %/mom_requester.c %/mom_responser.c %/mom_forwarder.c,$(wildcard src/daemon/*.c)))
 WORKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/worker.c,$(wildcard src/worker/*.c)))
 SERVERS = broker_server broker_handler broker_sender worker mom_daemon mom_requester mom_responser mom_forwarder
-TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_%,$(wildcard src/tools/*.c)))
+TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_% src/tools/http_% src/tools/user_prompt.c,$(wildcard src/tools/*.c)))
 BENCH_PARTS = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/bench_*.c))     # of mom_bench
 CMDS    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/cmd_*.c))               # of mom
+HTTP    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/http_*.c))              # of mom_http
 
 all: $(addprefix $(BIN)/,$(SERVERS) $(TOOLS)) $(LIB) $(SHARED)
 
@@ -45,7 +46,10 @@ $(BIN)/mom_daemon $(BIN)/mom_requester $(BIN)/mom_responser $(BIN)/mom_forwarder
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 $(BIN)/mom_bench: $(BENCH_PARTS)
-$(BIN)/mom: $(CMDS)
+$(BIN)/mom: $(CMDS) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
+$(BIN)/user_main: $(OBJ)/tools/user_prompt.o
+$(BIN)/mom_http: $(HTTP)
+$(OBJ)/tools/http_html.o: src/tools/http_page.html
 $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
@@ -121,10 +125,12 @@ lint:                        ## warnings of clang, header fields of the process 
 	@sh tests/lint.sh
 fmt:                         ## clang-format over all sources
 	@clang-format -i $$(find src include tests -name '*.[ch]')
+diagrams:                    ## the pictures diagrams/*.svg from their script; needs python3
+	@python3 diagrams/draw.py
 ipcs: all                    ## our System V objects
-	@$(BIN)/mom_ipc list
+	@$(BIN)/mom ipc
 ipcclean: all                ## remove those that a kill left behind; never anybody else's
-	@$(BIN)/mom_ipc clean || true
+	@$(BIN)/mom ipc clean || true
 clean:                       ## all that was made
 	rm -rf bin lib build
 help:                        ## this list

@@ -167,7 +167,7 @@ reap(void)
 {
 	int status;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		if (!conn_reaped(&m.b, pid, status))
+		if (!http_child_reaped(&m.b.http, pid, status, clock_ms()) && !conn_reaped(&m.b, pid, status))
 			workers_reaped(&m.b, pid, status, clock_ms());
 }
 
@@ -199,7 +199,7 @@ tick(int64_t now)
 static int
 poll_timeout(int64_t now)
 {
-	int64_t until = m.next_tick, due = workers_due(&m.b);
+	int64_t until = http_child_due(&m.b.http, m.next_tick), due = workers_due(&m.b);
 	if (due >= 0 && due < until)
 		until = due;
 	if (!spare_is_ready(&m.b.spare, now) && m.b.spare.until_ms < until)
@@ -252,6 +252,7 @@ stop(void)
 	int killed = 0, left = 1;
 	notify_stopping();
 	atomic_store(&b->table->stopping, 1);
+	http_child_stop(&m.b.http);
 	fdio_close(&b->listener);
 	lobby_close(&b->lobby);
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++)
@@ -306,6 +307,8 @@ main(int argc, char **argv)
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.o.db, strerror(errno));
 	make_table();
+	if (http_child_open(&m.b.http, m.run_dir) < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", m.b.http.address, strerror(errno));
 	spare_open(&m.b.spare);
 	config_open_log(&m.o.config);
 	options_say(&m.o);
@@ -318,6 +321,7 @@ main(int argc, char **argv)
 		}
 		options_signals(&m.o, &m.b);
 		workers_start(&m.b, now);
+		http_child_step(&m.b.http, m.b.verbose, now);
 		tick(now);
 		if (!m.said_ready && workers_ready(&m.b))
 			say_ready();

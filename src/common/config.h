@@ -77,6 +77,7 @@ struct config {
 	unsigned file_count;
 	char *named;             /* --config */
 	int test;                /* -t */
+	int limited;             /* a file was not read for want of a descriptor: nothing is wrong with it */
 	char error[800];
 };
 

@@ -162,7 +162,8 @@ reap(void)
 	int status;
 	sig_got_child = 0;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		unit_reaped(&m.d, pid, status, clock_ms());
+		if (!http_child_reaped(&m.d.http, pid, status, clock_ms()))
+			unit_reaped(&m.d, pid, status, clock_ms());
 }
 
 /* for `systemctl status` */
@@ -309,6 +310,7 @@ stop(void)
 	struct daemon *d = &m.d;
 	notify_stopping();
 	atomic_store(&d->table->stopping, 1);
+	http_child_stop(&m.d.http);
 	door_close(d);
 	unit_end(d);
 	while (!unit_is_gone(d)) {
@@ -347,6 +349,8 @@ main(int argc, char **argv)
 	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
 	make_table();
+	if (http_child_open(&d->http, d->run_dir) < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", d->http.address, strerror(errno));
 	spare_open(&d->spare);
 	if (door_open(d) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/socket: %s: %s", m.run, strerror(errno), fdio_hint(errno));
@@ -360,10 +364,12 @@ main(int argc, char **argv)
 			reap();
 		options_signals(&m.o, d);
 		unit_step(d, now);
+		http_child_step(&d->http, d->verbose, now);
 		tick(now);
 		until = link_step(d, now);
 		if (until < 0 || until > m.next_tick)
 			until = m.next_tick;
+		until = http_child_due(&m.d.http, until);
 		if (unit_is_gone(d) && d->unit_due < until)
 			until = d->unit_due;
 		if (!spare_is_ready(&d->spare, now) && d->spare.until_ms < until)

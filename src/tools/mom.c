@@ -12,8 +12,10 @@
 #include <string.h>
 
 const struct cmd *const cmds[] = {
-	&cmd_help,
+	&cmd_pub, &cmd_sub, &cmd_peek, &cmd_backup, &cmd_check, &cmd_bench, &cmd_shell,
+	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats, &cmd_top, &cmd_ipc, &cmd_limits, &cmd_doctor,
 	&cmd_config,
+	&cmd_help,
 	NULL
 };
 
@@ -97,6 +99,16 @@ utf8_length(const unsigned char *p, size_t n)
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 	return len;
+}
+
+int
+cmd_is_utf8(const void *text, size_t n)
+{
+	const unsigned char *p = text;
+	size_t len = 1;
+	for (size_t i = 0; i < n && len; i += len)
+		len = utf8_length(p + i, n - i);
+	return len != 0;
 }
 
 void
