@@ -13,6 +13,7 @@
 #include "common/http_address.h"
 #include "common/log.h"
 #include "common/sig.h"
+#include "common/version.h"
 #include "tools/http.h"
 #include <errno.h>
 #include <getopt.h>
@@ -182,6 +183,7 @@ int
 main(int argc, char **argv)
 {
 	log_init("mom_http", 0);
+	version_option(argc, argv, "mom_http");
 	if (getenv("MOM_CHILD"))
 		start_as_child();
 	else
