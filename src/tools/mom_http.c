@@ -12,6 +12,7 @@
 #include "common/child.h"
 #include "common/http_address.h"
 #include "common/log.h"
+#include "common/version.h"
 #include "common/sig.h"
 #include "common/version.h"
 #include "tools/http.h"
@@ -182,6 +183,7 @@ loop_once(void)
 int
 main(int argc, char **argv)
 {
+	version_option(argc, argv, "mom_http");
 	log_init("mom_http", 0);
 	version_option(argc, argv, "mom_http");
 	if (getenv("MOM_CHILD"))
