@@ -14,7 +14,6 @@
 #include "common/log.h"
 #include "common/version.h"
 #include "common/sig.h"
-#include "common/version.h"
 #include "tools/http.h"
 #include <errno.h>
 #include <getopt.h>
@@ -185,7 +184,6 @@ main(int argc, char **argv)
 {
 	version_option(argc, argv, "mom_http");
 	log_init("mom_http", 0);
-	version_option(argc, argv, "mom_http");
 	if (getenv("MOM_CHILD"))
 		start_as_child();
 	else
