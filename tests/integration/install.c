@@ -159,7 +159,8 @@ TEST(deb, "make deb makes a package with all that belongs into it, owned by root
 	char *root = t_path("root");
 	make(t_text("deb DEBDIR='%s'", t_dir()));
 	char *list = must("dpkg-deb -c", run_command("dpkg-deb -c '%s'/mom_*.deb", t_dir()));
-	static const char *const files[] = { "/usr/sbin/broker_server ->", "/usr/sbin/mom_daemon ->", "/usr/libexec/mom/worker", "/usr/bin/mom",
+	static const char *const files[] = { "/usr/sbin/broker_server ->", "/usr/sbin/mom_daemon ->", "/usr/libexec/mom/worker", "/usr/libexec/mom/mom_http",
+		"/usr/bin/mom_http ->", "/usr/share/bash-completion/completions/mom", "/usr/bin/mom",
 		"/usr/bin/user_main", "/usr/include/mom.h", "/libmom.so.0 ->", "/libmom.a", "/pkgconfig/mom.pc", "/usr/lib/python3/dist-packages/mom.py",
 		"/mom-broker.service", "/mom-daemon.service", "/usr/lib/sysusers.d/mom.conf", "/etc/mom/broker.conf", "/usr/share/doc/mom/copyright" };
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
