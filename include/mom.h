@@ -57,12 +57,14 @@ enum mom_error {
 	MOM_ELIMIT    = -13,  /* a limit of the kernel or the daemon, named in the text */
 	MOM_EPROTO    = -14,  /* this client's ring holds garbage: destroy the handle and make a new one */
 	MOM_EINTR     = -15,  /* mom_wake or a signal (receive and flush only) */
-	MOM_ELOST     = -16   /* told once after the broker's power failed: fast messages that are gone; the text says which */
+	MOM_ELOST     = -16,  /* told once after the broker's power failed: fast messages that are gone; the text says which */
+	MOM_ENOSUBSCRIBER = -17   /* MOM_NEED_SUBSCRIBER: nobody subscribes to the topic: not stored */
 };
 
 /* Flags of mom_publish. Without a flag: durable, returns when the message is on the broker's disk. */
 #define MOM_FAST        1u  /* acknowledged once written: survives the death of any process, not a power cut */
 #define MOM_ASYNC       2u  /* return at once (wait only while the window is full); mom_flush tells what became of it */
+#define MOM_NEED_SUBSCRIBER 4u  /* refuse with MOM_ENOSUBSCRIBER where the topic has no subscriber now. Not together with MOM_ASYNC */
 
 /* Flags of mom_subscribe. */
 #define MOM_NO_ECHO     1u  /* leave out one's own messages */
@@ -98,12 +100,20 @@ int mom_create(void);
  *     int id = mom_open("billing"); */
 int mom_open(const char *name);
 
-/* Publish. flags: 0, MOM_FAST, MOM_ASYNC or both. len: 0 to --max-message; data may be NULL where len is 0.
+/* Publish. flags: 0, MOM_FAST, MOM_ASYNC or both, MOM_NEED_SUBSCRIBER. len: 0 to --max-message; data may be NULL where len is 0.
  * Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL (not stored), MOM_ETIMEDOUT (on its way, stored exactly once when the
  * broker is back: do not repeat it; but where what waits for the broker fills its ring the text says "was not sent"), MOM_EPROTO,
- * MOM_ELOST, MOM_EBADID, MOM_EFORK. With MOM_ASYNC errors of this message only.
+ * MOM_ENOSUBSCRIBER, MOM_ELOST, MOM_EBADID, MOM_EFORK. With MOM_ASYNC errors of this message only.
  *     mom_publish(id, "plant/boiler", "87.5", 4, 0); */
 int mom_publish(int id, const char *topic, const void *data, size_t len, unsigned flags);
+
+/* The client's will: a message that the broker publishes (durable, with this client as its publisher) once the client is destroyed or its
+ * process has ended in whatever way, after all else that it published. A second call replaces it (where the two topics lie in different shards
+ * the new one counts a moment before the old one does not any more); topic NULL withdraws it. mom_close of a durable client withdraws it.
+ * While a whole machine is gone nothing is known of its processes: what it left is published when it comes back, or is forgotten for
+ * --machine-expiry. Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL, MOM_ETIMEDOUT, MOM_EPROTO, MOM_ELOST, MOM_EBADID, MOM_EFORK.
+ *     mom_will(id, "plant/boiler/state", "gone", 4); */
+int mom_will(int id, const char *topic, const void *data, size_t len);
 
 /* Wait until all that this client asked for is acknowledged. timeout_ms: -1 for ever, 0 only looks.
  * Returns 0, or the first failure since the last flush (mom_error_text says how many failed and which); MOM_ETIMEDOUT while some

@@ -72,6 +72,7 @@ handle_new(void)
 	struct handle *h = calloc(1, sizeof *h);
 	if (h == NULL)
 		return NULL;
+	h->will_shard = -1;
 	h->socket = h->watch = h->watch_timer = -1;
 	h->timeout_ms = TIMEOUT_MS;
 	h->era = handle_era();
@@ -200,6 +201,8 @@ mom_close(int id)
 		return e;
 	if (!h->segment->durable)
 		return client_destroy(h);
+	if (will_withdraw(h) == MOM_ETIMEDOUT)         /* on its way: before anything of its next process */
+		h->will_shard = -1;
 	return client_end(h, requests_flush(h, handle_deadline(h->timeout_ms), 0), 1);
 }
 
@@ -290,6 +293,7 @@ mom_strerror(int error)
 		[-MOM_EPROTO] = "the client's ring holds garbage",
 		[-MOM_EINTR] = "interrupted",
 		[-MOM_ELOST] = "fast messages were lost in a power cut",
+		[-MOM_ENOSUBSCRIBER] = "nobody subscribes to the topic",
 	};
-	return error <= 0 && error >= MOM_ELOST ? texts[-error] : "unknown error";
+	return error <= 0 && error >= MOM_ENOSUBSCRIBER ? texts[-error] : "unknown error";
 }

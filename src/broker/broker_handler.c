@@ -149,7 +149,8 @@ feed(const void *frame, uint32_t shard)
 static int
 request_fault(const void *frame, const struct record *r)
 {
-	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
+	int payload = r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len);
+	int with_topic = payload || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
 	if (!with_topic)
 		return r->topic_len || record_data_len(r) ? MOM_EPROTO : 0;
 	uint32_t shard;
@@ -157,9 +158,9 @@ request_fault(const void *frame, const struct record *r)
 		return MOM_ETOPIC;
 	if (r->shard != shard)
 		return MOM_EPROTO;
-	if (r->type == REC_MESSAGE && record_data_len(r) > h.message_max)
+	if (payload && record_data_len(r) > h.message_max)
 		return MOM_ETOOBIG;
-	return r->type != REC_MESSAGE && record_data_len(r) ? MOM_EPROTO : 0;
+	return !payload && record_data_len(r) ? MOM_EPROTO : 0;
 }
 
 static void
@@ -172,7 +173,7 @@ on_request(char *frame, struct record *r)
 	if (r->number == 0 || r->offset > r->number)
 		bad_peer("a request number that cannot be");
 	int fault = request_fault(frame, r);
-	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO;
+	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
 	if (fault) {                                   /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;
 		counters_add(COUNT_REFUSED, 1);
@@ -190,7 +191,7 @@ on_frame(char *frame)
 	struct record r;
 	record_get(&r, frame);
 	switch (r.type) {
-	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_CREATE: case REC_DESTROY:
+	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_CREATE: case REC_DESTROY: case REC_WILL:
 		on_request(frame, &r);
 		return;
 	case REC_ALIVE:
@@ -201,6 +202,11 @@ on_frame(char *frame)
 			atomic_store(&h.unit->start[r.shard], r.offset + 1);
 			bell_ring(&h.unit->credit_bell, &h.conn->queue);
 		}
+		return;
+	case REC_DIED:
+		if (r.shard >= h.shards || r.publisher >> 32 != h.serial || r.len != RECORD_HEADER)
+			bad_peer("a DIED that cannot be");
+		feed(frame, r.shard);
 		return;
 	case REC_CREDIT:
 		atomic_store(&h.unit->delivery_credit, r.aux);

@@ -191,8 +191,10 @@ shard_clean(struct shard *s)
 		struct client *c = s->dirty_clients;
 		s->dirty_clients = c->next_dirty;
 		c->dirty = 0;
-		if (c->gone)
+		if (c->gone) {
+			free(c->will);
 			free(c);
+		}
 	}
 }
 
@@ -233,11 +235,22 @@ machine_need(struct machine *m, uint64_t base, uint32_t bytes)
 	m->needs[m->needs_count - 1].bytes += bytes;
 }
 
+void
+client_will(struct client *c, const void *record)
+{
+	free(c->will);
+	c->will = NULL;
+	if (record)
+		memcpy(c->will = shard_memory(record_stride(get_u32(record))), record, record_stride(get_u32(record)));
+}
+
 int
 shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic, uint64_t end)
 {
 	if (r->number > c->last)
 		c->last = r->number;
+	if (r->flags & REC_F_WILL)
+		client_will(c, NULL);
 	s->changed = 1;
 	struct topic *t = shard_topic(s, topic, r->topic_len, 0);
 	for (size_t i = 0; t && i < t->machine_count; i++) {
@@ -258,7 +271,7 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 	record_get(&r, bytes);
 	if (r.type == REC_START)
 		shard_start(s, r.offset, r.aux);
-	if (r.type > REC_DESTROY)
+	if (!record_is_request(r.type))
 		return;
 	struct client *c = shard_client(s, r.publisher);
 	if (r.type == REC_CREATE && c == NULL)
@@ -272,6 +285,10 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 	if (r.number > c->last)
 		c->last = r.number;
 	s->changed = 1;
+	if (r.type == REC_WILL) {
+		client_will(c, r.topic_len ? bytes : NULL);
+		return;
+	}
 	if (r.type != REC_UNSUBSCRIBE || r.topic_len) {
 		c->result_number = r.number;
 		c->result_value = r.offset;

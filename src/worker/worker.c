@@ -31,6 +31,8 @@ drain(struct conn *c)
 		uint8_t type = ((const uint8_t *)p)[9];
 		if (type == REC_ALIVE)
 			worker_alive(c, p);
+		else if (type == REC_DIED)
+			worker_died(c, p);
 		else
 			worker_request(c, p);
 		c->taken += record_stride(get_u32(p));

@@ -136,6 +136,43 @@ log_and_apply(void *at, const void *bytes, struct record *r, struct client *clie
 		shard_apply(&w.shard, at, w.shard.log.end);
 }
 
+/* ---- wills ---- */
+
+/* Ahead of what ends its client in the log; a replay that finds the one without the other knows by its flag that it is done. */
+static void
+publish_will(struct client *c)
+{
+	struct record r;
+	if (c->will == NULL)
+		return;
+	record_get(&r, c->will);
+	void *at = log_place(record_stride(r.len), 1);
+	if (at == NULL) {
+		log_error("the will of client %016llx cannot be stored: no room for its %u bytes: make room on the store's disk", (unsigned long long)c->id, r.len);
+		client_will(c, NULL);
+		return;
+	}
+	char *bytes = c->will;
+	c->will = NULL;                                /* ours from here on: what is logged clears it */
+	r.type = REC_MESSAGE;
+	r.flags = REC_F_DURABLE | REC_F_WILL;
+	r.shard = (uint16_t)w.shard.index;
+	r.publisher = c->id;
+	r.number = c->last;                            /* a number that it has taken: nothing changes by it */
+	r.aux = 0;
+	record_put(bytes, &r);
+	log_and_apply(at, bytes, &r, c);
+	free(bytes);
+}
+
+void
+worker_died(const struct conn *c, const void *bytes)
+{
+	struct client *client = shard_client(&w.shard, get_u64((const char *)bytes + 32));
+	if (client && client->machine == c->machine)
+		publish_will(client);
+}
+
 static int64_t
 subscription_code(const struct client *c, const struct record *r, const char *name)
 {
@@ -165,6 +202,13 @@ refusal(const struct record *r, const char *name, void **at)
 {
 	if (r->type == REC_UNSUBSCRIBE || r->type == REC_DESTROY || r->type == REC_CREATE)
 		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
+	if (r->type == REC_WILL && r->topic_len == 0)
+		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
+	if (r->flags & REC_F_NEED && r->type == REC_MESSAGE) {
+		const struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
+		if (t == NULL || t->subscribers == 0)
+			return MOM_ENOSUBSCRIBER;
+	}
 	if (worker_store_is_full())
 		return MOM_EFULL;
 	if (w.table->topic_max && r->type == REC_MESSAGE) {
@@ -179,6 +223,8 @@ static void
 take_request(struct conn *c, struct client *client, const void *bytes, struct record *r, uint32_t slot)
 {
 	void *at = NULL;
+	if (client && !(r->flags & REC_F_BAD) && (r->type == REC_DESTROY || r->type == REC_CREATE))
+		publish_will(client);                  /* a durable client that is created again has a new process */
 	int code = r->flags & REC_F_BAD ? (int)(int64_t)r->aux : refusal(r, record_topic(bytes), &at);
 	if (client == NULL && code == 0 && c->machine->clients >= c->slots)
 		code = MOM_ELIMIT;                     /* each has a slot: more than it has slots no daemon has */
@@ -260,6 +306,7 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 	}
 	for (size_t i = 0; i < n; i++) {
 		char bytes[RECORD_HEADER];
+		publish_will(dead[i]);
 		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags, .publisher = dead[i]->id, .number = dead[i]->last, .shard = (uint16_t)w.shard.index };
 		record_make(bytes, &r, NULL, NULL, 0);
 		void *place = log_place(RECORD_HEADER, 1);
