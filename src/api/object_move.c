@@ -254,6 +254,10 @@ move_adopt(struct mom_server *s, const struct rpc_head *head, const struct mom_r
 	int code = 0;
 	if (strlen(head->name) < 1 || strlen(head->name) > MOM_REF_MAX || strncmp(head->name, "object/", 7) != 0)
 		return;
+	if (there && there->state == OBJECT_COMING && there->from == head->caller && there->move < head->number) {
+		object_end(there);                     /* of an earlier move that was cancelled before we had subscribed */
+		there = NULL;
+	}
 	if (there == NULL)
 		code = adopt_object(s, head, &r, &text);
 	else if (there->state != OBJECT_COMING || there->from != head->caller || there->move != head->number) {

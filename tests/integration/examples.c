@@ -82,3 +82,30 @@ TEST(rpc_broker_killed, "rpc while the broker is killed and comes back")
 {
 	broker_killed("rpc", RPC_BRIEF, RPC_FULL, "at least once of");
 }
+
+#define OBJECTS_BRIEF "--workers 3 --calls 150"
+#define OBJECTS_FULL  "--workers 6 --calls 3000 --pause 5"
+
+TEST(objects, "objects over one daemon: a counter and a list move to and fro under load, no call is lost, none done twice; what nobody holds is freed")
+{
+	quietly("objects", OBJECTS_BRIEF, OBJECTS_FULL, 1);
+}
+
+TEST(objects_two_daemons, "objects between hosts on two daemons")
+{
+	quietly("objects", OBJECTS_BRIEF, OBJECTS_FULL, 2);
+}
+
+TEST(objects_broker_killed, "objects while the broker is killed, and comes back, three times")
+{
+	up(2);
+	struct example e = example("objects", "--workers 3 --calls 400 --pause 5", OBJECTS_FULL, 2);
+	pid_t pid = t_spawn(run, &e);
+	for (int i = 0; i < 3; i++) {
+		t_sleep_ms(150);                       /* in the middle of what it does: where is not known */
+		server_kill_all(&broker);
+		server_start(&broker);
+	}
+	t_join(pid);
+	is_held(&e, "example objects: all held");
+}
