@@ -21,7 +21,7 @@ run(void *argument)
 static void
 up(int daemons)
 {
-	broker_start(&broker, "broker", 0, NULL);
+	broker_start(&broker, "broker", 0, daemons == 2 ? "--workers 4" : NULL);
 	daemon_start(&one, "one", broker.port);
 	if (daemons == 2)
 		daemon_start(&two, "two", broker.port);
@@ -73,7 +73,7 @@ TEST(rpc, "rpc over one daemon: executions are as promised though messages are d
 	quietly("rpc", RPC_BRIEF, RPC_FULL, 1);
 }
 
-TEST(rpc_two_daemons, "rpc over two daemons")
+TEST(rpc_two_daemons, "rpc over two daemons and a broker with four workers")
 {
 	quietly("rpc", RPC_BRIEF, RPC_FULL, 2);
 }
@@ -91,7 +91,7 @@ TEST(objects, "objects over one daemon: a counter and a list move to and fro und
 	quietly("objects", OBJECTS_BRIEF, OBJECTS_FULL, 1);
 }
 
-TEST(objects_two_daemons, "objects between hosts on two daemons")
+TEST(objects_two_daemons, "objects between hosts on two daemons, by a broker with four workers")
 {
 	quietly("objects", OBJECTS_BRIEF, OBJECTS_FULL, 2);
 }
