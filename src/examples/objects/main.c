@@ -23,6 +23,7 @@ static struct { long workers, calls, pause, timeout; const char *other; } opt = 
 static volatile struct shared {                     /* what the processes tell each other outside MOM: only how it goes */
 	int stop, workers_done, host_ready[HOSTS];
 	long moves, stayed, alive, added[WORKERS], appended[WORKERS];
+	long long results[WORKERS];                 /* sums of what the counter answered */
 	char place[HOSTS][64], counter[64], list[64];
 } *shared;
 static int bad;
@@ -104,6 +105,7 @@ worker(int number)
 	for (long i = 0; i < opt.calls; i++) {
 		int e = counter_add(id, counter, 1, &value, (int)opt.timeout);
 		shared->added[number] += e == 0;
+		shared->results[number] += value;
 		if (e == 0 && (e = list_append(id, list, (uint32_t)number, (uint32_t)i, (int)opt.timeout)) == 0)
 			shared->appended[number]++;
 		if (e)
@@ -142,10 +144,14 @@ check_counter(int id)
 {
 	int64_t value = -1;
 	long added = 0;
-	for (int i = 0; i < opt.workers; i++)
+	long long results = 0;
+	for (int i = 0; i < opt.workers; i++) {
 		added += shared->added[i];
+		results += shared->results[i];
+	}
 	int e = counter_add(id, (char *)(uintptr_t)shared->counter, 0, &value, (int)opt.timeout);
 	held(e == 0 && value == added && added == opt.workers * opt.calls, "the counter: %ld calls of %ld returned, its value is %lld", added, opt.workers * opt.calls, (long long)value);
+	held(results == (long long)added * (added + 1) / 2, "its answers were 1 to %ld, each once (their sum is %lld)", added, results);
 }
 
 static void
