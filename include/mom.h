@@ -3,8 +3,10 @@
  *     cc prog.c -Iinclude lib/libmom.a
  *
  * A program talks to the mom_daemon of its machine. It finds the daemon by the environment variable MOM_RUN (a run
- * folder), else in the default run roots: $XDG_RUNTIME_DIR/mom, /tmp/mom-UID, /run/mom. Only folders that belong to the
- * program's own user, to root or to the user `mom` are trusted.
+ * folder), else by `run DIR` in client.conf, else in the default run roots: $XDG_RUNTIME_DIR/mom, /tmp/mom-UID, /run/mom. Only
+ * folders that belong to the program's own user, to root or to the user `mom` are trusted. client.conf is /etc/mom/client.conf and
+ * ~/.config/mom/client.conf, or what MOM_CONFIG names; it may also hold `timeout TIME` and `window BYTES` (MOM_TIMEOUT, MOM_WINDOW):
+ * what mom_set_option would say to every new handle. It is read at a process's first mom_create or mom_open.
  *
  *     #include <mom.h>
  *     #include <stdio.h>
@@ -35,6 +37,12 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Of this header; mom_version() is that of the library. A program runs with every library of the same major number that is not older. */
+#define MOM_VERSION       "0.5.0"
+#define MOM_VERSION_MAJOR 0
+#define MOM_VERSION_MINOR 5
+#define MOM_VERSION_PATCH 0
 
 #define MOM_MESSAGE_MAX 1048576  /* bytes of payload, where broker_server and mom_daemon run without --max-message */
 #define MOM_TOPIC_MAX   255      /* bytes of a topic */
@@ -90,7 +98,8 @@ struct mom_message {
 
 /* A new anonymous client. It ends with its process, however that ends: what it published goes out first.
  * Returns its local id (>= 0, small, unique on the machine while it lives) or MOM_ENODAEMON (at once where no daemon runs;
- * where one was killed or is starting it waits), MOM_ETIMEDOUT (30 s: the broker was never reached), MOM_ELIMIT, MOM_EIO, MOM_EPROTO.
+ * where one was killed or is starting it waits), MOM_ETIMEDOUT (30 s, or client.conf's timeout: the broker was never reached),
+ * MOM_EINVAL (client.conf is wrong: the text says file and line), MOM_ELIMIT, MOM_EIO, MOM_EPROTO.
  *     int id = mom_create();  if (id < 0) puts(mom_error_text(-1)); */
 int mom_create(void);
 
@@ -183,6 +192,10 @@ const char *mom_strerror(int error);
 /* What exactly went wrong in this handle's last failed call, and the cure. id < 0: in this thread's last failed create, open,
  * close or destroy. Never NULL; valid until the handle's (or thread's) next failing call. */
 const char *mom_error_text(int id);
+
+/* The library's version, as MOM_VERSION. Never NULL.
+ *     if (strcmp(mom_version(), MOM_VERSION)) puts("built with another libmom"); */
+const char *mom_version(void);
 
 #ifdef __cplusplus
 }

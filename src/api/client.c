@@ -1,6 +1,7 @@
 /* client - a handle's life: create, open, close, destroy, options */
 #include "api/door.h"
 #include "api/handle.h"
+#include "api/settings.h"
 #include "common/clock.h"
 #include "common/topic.h"
 #include <errno.h>
@@ -67,14 +68,15 @@ client_announce(struct handle *h, int64_t deadline)
 }
 
 static struct handle *
-handle_new(void)
+handle_new(const struct settings *s)
 {
 	struct handle *h = calloc(1, sizeof *h);
 	if (h == NULL)
 		return NULL;
 	h->will_shard = -1;
 	h->socket = h->watch = h->watch_timer = -1;
-	h->timeout_ms = TIMEOUT_MS;
+	h->timeout_ms = s->timeout_ms;
+	h->window = s->window;
 	h->era = handle_era();
 	if (h->era == 0) {                             /* no page to know a fork by */
 		free(h);
@@ -117,12 +119,16 @@ client_register(struct handle *h, const char *name, int64_t deadline, struct reg
 static int
 client_begin(const char *name)
 {
-	struct handle *h = handle_new();
+	int e;
 	struct registered a;
-	int64_t deadline = clock_ms() + TIMEOUT_MS;
+	const struct settings *s = settings_get(&e);
+	if (s == NULL)
+		return e;
+	struct handle *h = handle_new(s);
+	int64_t deadline = clock_ms() + (s->timeout_ms < 0 ? INT32_MAX : s->timeout_ms);
 	if (h == NULL)
 		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle: see `ulimit -v`");
-	int e = client_register(h, name, deadline, &a);
+	e = client_register(h, name, deadline, &a);
 	if (e) {
 		handle_abandon(h, 0);
 		return e;
@@ -272,6 +278,12 @@ mom_error_text(int id)
 {
 	struct handle *h = id < 0 ? NULL : handle_peek(id);
 	return h && h->era == handle_era() ? h->text : handle_thread_text();
+}
+
+const char *
+mom_version(void)
+{
+	return MOM_VERSION;
 }
 
 const char *

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/net.h"
 #include "common/topic.h"
+#include "common/version.h"
 #include <errno.h>
 #include <mom/ipc.h>
 #include <poll.h>
@@ -40,7 +41,7 @@ static struct {
 static void
 bad_peer(const char *what)
 {
-	log_fatal(EXIT_USAGE, "%s: %s: the connection is closed", h.peer, what);
+	log_fatal(EXIT_USAGE, "%s: %s: the connection is closed; is it a mom_daemon of this version?", h.peer, what);
 }
 
 /* ---- handshake ---- */
@@ -57,7 +58,7 @@ read_exactly(char *p, size_t n, int64_t until)
 		if (r == 0 || (r < 0 && errno == ECONNRESET))
 			exit(0);
 		if (r < 0)
-			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s", h.peer, strerror(errno));
+			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s: %s", h.peer, strerror(errno), net_hint(errno));
 		p += r;
 		n -= (size_t)r;
 	}
@@ -112,7 +113,7 @@ handshake(void)
 	}
 	h.unit = ipcq_attach(answer.unit, 0);
 	if (h.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", answer.unit, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", answer.unit, strerror(errno), ipcq_attach_hint(errno));
 	h.shards = answer.welcome.shards;
 	h.slots = hello.slots;
 	h.serial = answer.welcome.serial;
@@ -178,7 +179,8 @@ on_request(char *frame, struct record *r)
 		r->flags |= REC_F_BAD;
 		counters_add(COUNT_REFUSED, 1);
 		put_u64(frame + 48, (uint64_t)(int64_t)fault);
-		log_warn("%s: client %016llx: a %s that cannot be taken: %d", h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
+		log_warn("%s: client %016llx: a %s that cannot be taken: %d: it is refused; are that machine's programs of this version, and is its memory sound?",
+		    h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
 	}
 	put_u16(frame + 10, r->flags);
 	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
@@ -261,20 +263,22 @@ take_frames(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct child_place place;
+	version_option(argc, argv, "broker_handler");
 	child_begin(&place, "broker_handler", "broker_server");
 	h.socket = place.fds[0];
 	h.control = place.fds[1];
 	h.table = ipcq_attach(place.table, 0);
 	if (h.table == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
+	log_follow(&h.table->log);
 	h.message_max = h.table->message_max;
 	h.room = BATCH + RECORD_MOST(h.message_max);
 	h.buffer = malloc(h.room);
 	if (h.buffer == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", RECORD_MOST(h.message_max));
+		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`", RECORD_MOST(h.message_max));
 	h.conn = &h.table->conn[place.index];
 	net_peer_text(h.socket, h.peer, sizeof h.peer);
 	handshake();
@@ -288,7 +292,7 @@ main(void)
 		if (r < 0 && errno == EAGAIN)
 			bad_peer("silent for 12 s");
 		if (r < 0)
-			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s", h.peer, strerror(errno));
+			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s: %s", h.peer, strerror(errno), net_hint(errno));
 		h.have += (size_t)r;
 		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		if (h.control >= 0)

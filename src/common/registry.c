@@ -55,19 +55,28 @@ registry_stat(enum registry_kind kind, int id, struct ipc_perm *perm, long long 
 
 /* An object whose making was cut off has a key but no id on file. A segment that was removed while attached has lost its key. */
 int
-registry_exists(const struct registry_object *o)
+registry_exists_of(const struct registry_object *o, uid_t creator)
 {
 	struct ipc_perm perm;
 	long long ctime;
 	int id = o->id;
 	if (id < 0)
 		id = o->kind == REGISTRY_MSG ? msgget((key_t)o->key, 0) : o->kind == REGISTRY_SHM ? shmget((key_t)o->key, 0, 0) : semget((key_t)o->key, 0, 0);
-	if (id < 0 || registry_stat(o->kind, id, &perm, &ctime) < 0 || perm.cuid != geteuid())
+	if (id < 0 || registry_stat(o->kind, id, &perm, &ctime) < 0)
+		return 0;
+	errno = ENOENT;
+	if (perm.cuid != creator)
 		return 0;
 	/* a semaphore's ctime moves with every post */
 	if (o->id >= 0 && o->kind != REGISTRY_SEM && ctime != o->ctime)
 		return 0;
 	return (uint32_t)perm.__key == o->key;
+}
+
+int
+registry_exists(const struct registry_object *o)
+{
+	return registry_exists_of(o, geteuid());
 }
 
 void
@@ -91,7 +100,7 @@ registry_add(struct registry_object **objects, size_t *count, size_t *room, cons
 		size_t more = *room ? *room * 2 : 64;
 		struct registry_object *grown = realloc(*objects, more * sizeof *grown);
 		if (grown == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for the registry of %zu objects", more);
+			log_fatal(EXIT_SYSTEM, "no memory for the registry of %zu objects: see `free`", more);
 		*objects = grown;
 		*room = more;
 	}
@@ -288,7 +297,7 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 	}
 	snprintf(line, sizeof line, "have %s 0x%08x id %d ctime %lld role %s\n", kinds[kind], o.key, o.id, o.ctime, o.role);
 	if (registry_write(r, line) < 0)
-		log_warn("registry: %s: after a kill this object would have to be removed by hand", strerror(errno));
+		log_warn("registry: %s: after a kill this object would have to be removed by hand (`mom ipc`); %s", strerror(errno), fdio_hint(errno));
 	registry_add(&r->objects, &r->count, &r->room, &o);
 	return o.id;
 }

@@ -2,6 +2,7 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 #include "common/child.h"
+#include "common/http_child.h"
 #include "common/net.h"
 #include "common/registry.h"
 #include "common/spare.h"
@@ -35,16 +36,16 @@ struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };    /* a durable cl
 enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 
 struct daemon {
-	const char *ip, *port;
+	char ip[64], port[64];
 	struct net_address broker;
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
 	struct spare spare;
+	struct http_child http;
 	struct registry registry;
 	int table_id;
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max;
-	uint64_t backlog_max;            /* bytes that may wait for one client; 0: any */
 	uint64_t token, token_fresh;     /* what HELLO shows; what the last WELCOME gave: shown (and on disk) once every shard of that broker has
 	                                  * taken us up. Until then it may be the wrong store, and the right one takes the old token, too */
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */

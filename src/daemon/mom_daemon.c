@@ -1,9 +1,9 @@
 /* mom_daemon - registers a machine's clients, connects to the broker, starts, reaps and restarts requester, responser and forwarder
  * STARTED BY  a person, make run_daemon, systemd
- * READS       its flags, the spool's identity and client list      WRITES  those, RUN/registry, the client table
+ * READS       its flags, environment, daemon.conf, the spool's identity and client list      WRITES  those, RUN/registry, the client table
  * SLEEPS IN   poll: registration socket, clients' sockets and pidfds, the broker's handshake, signals
  * MUST NOT    touch a message; wait for a child but at its own end
- * SIGNALS     TERM, INT: end all children, remove all objects, exit 0
+ * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: daemon.conf again   USR1: the log file anew
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    the children die with it (PDEATHSIG); a successor adopts the clients that live, and they go on */
 #include "common/about.h"
@@ -12,13 +12,16 @@
 #include "common/fdio.h"
 #include "common/lock.h"
 #include "common/log.h"
+#include "common/logind.h"
+#include "common/notify.h"
 #include "common/rundir.h"
 #include "common/sig.h"
+#include "common/version.h"
 #include "daemon/daemon.h"
 #include "daemon/members_file.h"
+#include "daemon/options.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -31,22 +34,14 @@
 
 static struct {
 	struct daemon d;
+	struct daemon_options o;
 	char run[PATH_MAX], spool[PATH_MAX];
-	int ready_fd, signals;
+	int signals;
 	int64_t next_tick;
 	struct pollfd *polls;
 	uint32_t *slots;                      /* of polls: which slot; waiting: index */
 	size_t polls_room;
-} m = { .ready_fd = -1 };
-
-static const char usage[] =
-    "usage: mom_daemon IP PORT [--run DIR] [--spool DIR] [--max-message BYTES] [--client-backlog-max BYTES]\n"
-    "                  [-v] [--ready-fd N]\n"
-    "  IP PORT      where the broker is, or will be. First line on stdout: ready RUNFOLDER\n"
-    "  --run DIR    run folder: where this machine's programs find the daemon (MOM_RUN)\n"
-    "  --spool DIR  what must outlive a restart (RUN/spool; as root /var/spool/mom)\n"
-    "  --max-message  largest payload (1048576; up to 67108864), at least what the broker takes; the spool remembers it\n"
-    "  --client-backlog-max  a client for whom more than this waits in the spool is cut: it gets what waits, then MOM_EFULL (any)\n";
+} m;
 
 static void
 wrong_use(const char *what, const char *which)
@@ -56,58 +51,20 @@ wrong_use(const char *what, const char *which)
 }
 
 static void
-parse(int argc, char **argv)
-{
-	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "max-message", 1, 0, 'm' }, { "client-backlog-max", 1, 0, 'b' }, { "help", 0, 0, 'h' }, { 0 } };
-	char *end;
-	unsigned long most;
-	opterr = 0;
-	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
-		switch (o) {
-		case 'r': snprintf(m.run, sizeof m.run, "%s", optarg); break;
-		case 's': snprintf(m.spool, sizeof m.spool, "%s", optarg); break;
-		case 'f':
-			m.ready_fd = (int)strtol(optarg, &end, 10);
-			if (*optarg == '\0' || *end != '\0' || m.ready_fd < 0)
-				wrong_use("--ready-fd takes the number of an open descriptor, not", optarg);
-			break;
-		case 'm':
-			most = strtoul(optarg, &end, 10);
-			if (*optarg < '0' || *optarg > '9' || *end != '\0' || most < 1 || most > MESSAGE_LIMIT)
-				wrong_use("--max-message takes a number of bytes from 1 to 67108864, not", optarg);
-			m.d.message_max = (uint32_t)most;
-			break;
-		case 'b':
-			most = strtoul(optarg, &end, 10);
-			if (*optarg < '0' || *optarg > '9' || *end != '\0' || most < BACKLOG_LEAST)
-				wrong_use("--client-backlog-max takes a number of bytes, 65536 or more, not", optarg);
-			m.d.backlog_max = most;
-			break;
-		case 'v': m.d.verbose = 1; break;
-		case 'h': fputs(usage, stdout); exit(0);
-		default: wrong_use("unknown flag or a flag without its value", argv[optind - 1]);
-		}
-	}
-	if (argc - optind != 2)
-		wrong_use("IP and PORT of the broker are needed, and nothing else", NULL);
-	m.d.ip = argv[optind];
-	m.d.port = argv[optind + 1];
-	int r = net_parse(&m.d.broker, m.d.ip, m.d.port);
-	if (r < 0 || strcmp(m.d.port, "0") == 0)
-		wrong_use(r == -1 ? "not an IPv4 or IPv6 address" : "not a port (1 to 65535)", r == -1 ? m.d.ip : m.d.port);
-}
-
-static void
 open_folders(void)
 {
 	const char *why;
 	struct daemon *d = &m.d;
 	pid_t holder = 0;
-	if (m.run[0] == '\0')
+	if (m.o.run)
+		snprintf(m.run, sizeof m.run, "%s", m.o.run);
+	else
 		rundir_default(m.run, sizeof m.run);
-	if (m.spool[0] == '\0' && geteuid() == 0)
+	if (m.o.spool)
+		snprintf(m.spool, sizeof m.spool, "%s", m.o.spool);
+	else if (geteuid() == 0)
 		snprintf(m.spool, sizeof m.spool, "/var/spool/mom");
-	else if (m.spool[0] == '\0' && snprintf(m.spool, sizeof m.spool, "%s/spool", m.run) >= (int)sizeof m.spool)
+	else if (snprintf(m.spool, sizeof m.spool, "%s/spool", m.run) >= (int)sizeof m.spool)
 		wrong_use("the run folder's name is too long", NULL);
 	if ((d->run_dir = rundir_open(m.run, &why)) < 0)
 		log_fatal(EXIT_SYSTEM, "run folder %s: %s", m.run, why);
@@ -146,20 +103,20 @@ make_table(void)
 	d->members = calloc(capacity, sizeof *d->members);
 	d->table = &measure;                           /* the list's slots are checked against it; the real one comes after the reaping */
 	if (d->members == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u clients", capacity);
+		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", capacity);
 	members_read(d);
 	if (registry_open(&d->registry, d->run_dir, members_keep, d) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/registry: %s", m.run, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", m.run, strerror(errno), fdio_hint(errno));
 	d->table_id = registry_make(&d->registry, REGISTRY_SHM, bytes, geteuid(), 0, "machine-table");
 	d->table = d->table_id < 0 ? NULL : ipcq_attach(d->table_id, 0);
 	if (d->table == NULL)
 		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), registry_hint(&d->registry));
 	d->table->capacity = capacity;
-	d->table->verbose = (uint32_t)d->verbose;
+	atomic_store(&d->table->log, (uint32_t)d->verbose);
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);
+	atomic_store(&d->table->backlog_max, m.o.backlog_max);
 	make_counters(d);
-	d->table->backlog_max = d->backlog_max;
 	atomic_store(&d->table->message_max, d->message_max);
 	atomic_store(&d->table->serial, d->serial);
 	atomic_store(&d->table->shards, d->shards);
@@ -190,11 +147,12 @@ say_ready(void)
 	say_about();
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
-	if (m.ready_fd >= 0) {
-		if (write(m.ready_fd, "\n", 1) < 0)
-			log_warn("--ready-fd %d: %s", m.ready_fd, strerror(errno));
-		close(m.ready_fd);
+	if (m.o.ready_fd >= 0) {
+		if (write(m.o.ready_fd, "\n", 1) < 0)
+			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
+		close(m.o.ready_fd);
 	}
+	notify_ready();
 	log_info("serves run folder %s, spool %s, broker %s port %s", m.run, m.spool, m.d.ip, m.d.port);
 }
 
@@ -204,12 +162,34 @@ reap(void)
 	int status;
 	sig_got_child = 0;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		unit_reaped(&m.d, pid, status, clock_ms());
+		if (!http_child_reaped(&m.d.http, pid, status, clock_ms()))
+			unit_reaped(&m.d, pid, status, clock_ms());
+}
+
+/* for `systemctl status` */
+static void
+tell_status(void)
+{
+	uint32_t clients = 0;
+	for (uint32_t i = 0; i < m.d.used; i++)
+		clients += m.d.members[i].state == SLOT_LIVE;
+	notify_status("%s broker %s port %s, %u program%s", m.d.link == LINK_UP ? "connected to" : "waits for", m.d.ip, m.d.port, clients, clients == 1 ? "" : "s");
+}
+
+/* A user's own daemon on a desktop: its queues and semaphores would vanish at log-out. They are made anew within a second or two; what waits in
+ * segments stays as long as somebody has them attached. */
+static void
+warn_of_logout(void)
+{
+	if (logind_removes_ipc("", geteuid()))
+		log_warn("when user %u logs out, systemd removes that user's System V objects: this daemon makes them anew, but all stands still for a moment; set "
+		    "RemoveIPC=no in /etc/systemd/logind.conf, or `loginctl enable-linger`, or run it as a system user (mom-daemon.service)", (unsigned)geteuid());
 }
 
 static void
 tick(int64_t now)
 {
+	notify_tick(now);
 	if (now < m.next_tick)
 		return;
 	m.next_tick = now + TICK_MS;
@@ -218,6 +198,7 @@ tick(int64_t now)
 	members_check(&m.d);
 	identity_proven(&m.d);
 	starts_save(&m.d);
+	tell_status();
 }
 
 /* ---- polling ---- */
@@ -233,7 +214,7 @@ polls_grow(size_t n)
 	m.polls = realloc(m.polls, m.polls_room * sizeof *m.polls);
 	m.slots = realloc(m.slots, m.polls_room * sizeof *m.slots);
 	if (m.polls == NULL || m.slots == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %zu descriptors", n);
+		log_fatal(EXIT_SYSTEM, "no memory for %zu descriptors: see `free`", n);
 }
 
 static size_t
@@ -305,7 +286,7 @@ poll_once(int64_t until)
 	uint64_t count;
 	if (poll(m.polls, n, until > now ? (int)(until - now) : 0) < 0) {
 		if (errno != EINTR)
-			log_fatal(EXIT_SYSTEM, "poll: %s", strerror(errno));
+			log_fatal(EXIT_SYSTEM, "poll: %s: %s", strerror(errno), child_hint(errno));
 		return;
 	}
 	sig_drain();
@@ -327,7 +308,9 @@ static void
 stop(void)
 {
 	struct daemon *d = &m.d;
+	notify_stopping();
 	atomic_store(&d->table->stopping, 1);
+	http_child_stop(&m.d.http);
 	door_close(d);
 	unit_end(d);
 	while (!unit_is_gone(d)) {
@@ -352,36 +335,47 @@ main(int argc, char **argv)
 {
 	struct daemon *d = &m.d;
 	log_init("mom_daemon", 0);
-	parse(argc, argv);
-	log_init("mom_daemon", d->verbose);
+	version_option(argc, argv, "mom_daemon");
+	options_read(&m.o, d, argc, argv);
+	notify_init();
+	warn_of_logout();
 	m.signals = sig_init();
 	d->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m.signals < 0 || d->notify < 0)
-		log_fatal(EXIT_SYSTEM, "eventfd: %s", strerror(errno));
-	if (m.ready_fd >= 0)
-		fdio_cloexec(m.ready_fd, 1);
+		log_fatal(EXIT_SYSTEM, "eventfd: %s: %s", strerror(errno), child_hint(errno));
+	if (m.o.ready_fd >= 0)
+		fdio_cloexec(m.o.ready_fd, 1);
 	open_folders();
 	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
 	make_table();
+	if (http_child_open(&d->http, d->run_dir) < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", d->http.address, strerror(errno));
 	spare_open(&d->spare);
 	if (door_open(d) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/socket: %s", m.run, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/socket: %s: %s", m.run, strerror(errno), fdio_hint(errno));
+	config_open_log(&m.o.config);
+	options_say(&m.o, m.spool);
 	say_ready();
 	m.next_tick = clock_ms();
 	while (!sig_got_stop) {
 		int64_t now = clock_ms(), until;
 		if (sig_got_child)
 			reap();
+		options_signals(&m.o, d);
 		unit_step(d, now);
+		http_child_step(&d->http, d->verbose, now);
 		tick(now);
 		until = link_step(d, now);
 		if (until < 0 || until > m.next_tick)
 			until = m.next_tick;
+		until = http_child_due(&m.d.http, until);
 		if (unit_is_gone(d) && d->unit_due < until)
 			until = d->unit_due;
 		if (!spare_is_ready(&d->spare, now) && d->spare.until_ms < until)
 			until = d->spare.until_ms;
+		if (notify_due() >= 0 && notify_due() < until)
+			until = notify_due();
 		poll_once(until);
 	}
 	stop();

@@ -11,7 +11,9 @@
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
+#include "common/net.h"
 #include "common/topic.h"
+#include "common/version.h"
 #include "daemon/slots.h"
 #include <errno.h>
 #include <stdio.h>
@@ -54,7 +56,7 @@ out_flush(void)
 	if (fdio_write_full(q.socket, q.out, q.have) < 0) {
 		if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
 			exit(0);
-		log_fatal(EXIT_SYSTEM, "write(socket): %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "write(socket): %s: %s", strerror(errno), net_hint(errno));
 	}
 	q.have = 0;
 }
@@ -109,7 +111,8 @@ static void
 poison(struct slot *v, uint32_t i, const char *what)
 {
 	if (atomic_exchange(&v->segment->poisoned, 1) == 0)
-		log_warn("client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is sent", (unsigned long long)v->id, i, what);
+		log_warn("client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is sent; it has to destroy its handle and to look for a stray pointer",
+		    (unsigned long long)v->id, i, what);
 	slots_wake(&q.slots, v, ASLEEP_FOR_ANY);
 }
 
@@ -323,7 +326,7 @@ on_slot(uint32_t i, const struct slot *old)
 	free(f);
 	v->own = f = calloc(1, sizeof *f);
 	if (f == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a client");
+		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 	f->at = atomic_load(&client_requests(v->segment)->tail);
 	f->again = q.began ? f->at : atomic_load(&client_requests(v->segment)->head);
 }
@@ -376,22 +379,24 @@ round_of_work(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct child_place place;
+	version_option(argc, argv, "mom_requester");
 	child_begin(&place, "mom_requester", "mom_daemon");
 	q.table = ipcq_attach(place.table, 0);
 	q.unit = ipcq_attach(place.index, 0);
 	q.socket = place.fds[0];
 	q.notify = place.fds[1];
 	if (q.table == NULL || q.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
+	log_follow(&q.table->log);
 	q.window = atomic_load(&q.table->window);
 	q.record_most = RECORD_MOST(q.unit->message_max);
 	q.room = BATCH + q.record_most;
 	q.out = malloc(q.room);
 	if (q.out == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", q.record_most);
+		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`", q.record_most);
 	q.shards = atomic_load(&q.table->shards);
 	q.ticks = atomic_load(&q.table->ticks);
 	counters_begin(atomic_load(&q.table->counters), COUNTERS_UNIT(UNIT_REQUESTER), ROLE_REQUESTER, 0);

@@ -62,7 +62,7 @@ shard_create(struct shard *s, uint64_t id, int durable)
 	c->machine = shard_machine(s, (uint32_t)(id >> 32));
 	c->machine->clients++;
 	if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory for a client");
+		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 	return c;
 }
 
@@ -77,7 +77,7 @@ shard_topic(struct shard *s, const char *name, uint16_t len, int make)
 	memcpy(t->name, name, len);
 	t->len = len;
 	if (map_put(&s->topics, t->name, len, t) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory for a topic");
+		log_fatal(EXIT_SYSTEM, "no memory for a topic: see `free`");
 	return t;
 }
 
@@ -119,7 +119,7 @@ topic_interest(struct topic *t, struct machine *m, int change)
 	if (i == t->machine_count) {
 		struct interest *grown = realloc(t->machines, (i + 1) * sizeof *grown);
 		if (grown == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for a subscription");
+			log_fatal(EXIT_SYSTEM, "no memory for a subscription: see `free`");
 		t->machines = grown;
 		t->machines[t->machine_count++] = (struct interest){ m, 0 };
 	}
@@ -228,7 +228,7 @@ machine_need(struct machine *m, uint64_t base, uint32_t bytes)
 			m->needs_room = m->needs_room * 2 + 8;
 			m->needs = realloc(m->needs, m->needs_room * sizeof *m->needs);
 			if (m->needs == NULL)
-				log_fatal(EXIT_SYSTEM, "no memory for a machine");
+				log_fatal(EXIT_SYSTEM, "no memory for a machine: see `free`");
 		}
 		m->needs[m->needs_count++] = (struct need){ base, 0 };
 	}

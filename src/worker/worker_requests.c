@@ -78,8 +78,8 @@ int
 worker_store_is_full(void)
 {
 	struct shard *s = &w.shard;
-	uint64_t share = w.table->store_max / w.table->shards;
-	return w.table->store_max && s->log.total + s->log.used + RECORD_MOST(w.table->message_max) > share;
+	uint64_t most = atomic_load_explicit(&w.table->store_max, memory_order_relaxed), share = most / w.table->shards;
+	return most && s->log.total + s->log.used + RECORD_MOST(w.table->message_max) > share;
 }
 
 /* A place at the end of the log, or NULL: full (the reason why is logged at most once a second). */
@@ -91,7 +91,7 @@ log_place(uint32_t stride, int control)
 		worker_disk_failed("writing the log");
 	if (at == NULL && clock_ms() - w.full_ms > 1000) {
 		w.full_ms = clock_ms();
-		log_warn("shard %u: no room on the disk: publishes are refused until there is", w.shard.index);
+		log_warn("shard %u: no room on the disk: publishes are refused until there is; make room, or let subscribers receive", w.shard.index);
 	}
 	return at;
 }
@@ -211,9 +211,10 @@ refusal(const struct record *r, const char *name, void **at)
 	}
 	if (worker_store_is_full())
 		return MOM_EFULL;
-	if (w.table->topic_max && r->type == REC_MESSAGE) {
+	uint64_t most = atomic_load_explicit(&w.table->topic_max, memory_order_relaxed);
+	if (most && r->type == REC_MESSAGE) {
 		struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
-		if (t && topic_waiting(t) + r->len > w.table->topic_max)
+		if (t && topic_waiting(t) + r->len > most)
 			return MOM_EFULL;
 	}
 	return (*at = log_place(record_stride(r->len), 0)) ? 0 : MOM_EFULL;
@@ -278,7 +279,8 @@ worker_request(struct conn *c, const void *bytes)
 	if (atomic_load(&c->unit->by_shard[w.shard.index].broken)) {
 		return;                                /* nothing more is taken from it */
 	} else if (d.verdict == VERDICT_BROKEN) {
-		log_error("a request is missing: client %016llx number %llx after %llx, first %llx: the connection is ended",
+		log_error("a request is missing: client %016llx number %llx after %llx, first %llx: the connection is ended and made anew; "
+		    "where it comes again restart that machine's daemon",
 		    (unsigned long long)r.publisher, (unsigned long long)r.number, (unsigned long long)last, (unsigned long long)first);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->answered = 1;
@@ -301,7 +303,7 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 		if (client->machine != m || (but && map_get(but, &client->id, sizeof client->id)))
 			continue;
 		if (n == room && (dead = realloc(dead, (room = room * 2 + 16) * sizeof *dead)) == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for a list of %zu clients", room);
+			log_fatal(EXIT_SYSTEM, "no memory for a list of %zu clients: see `free`", room);
 		dead[n++] = client;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -334,7 +336,7 @@ worker_alive(struct conn *c, const void *bytes)
 	record_get(&r, bytes);
 	const char *p = record_data(bytes, &r);
 	if (c->alive.used + record_data_len(&r) / 8 > c->slots) {
-		log_error("machine %u lists more clients than its %u slots: the connection is ended", c->machine->serial, c->slots);
+		log_error("machine %u lists more clients than its %u slots: the connection is ended; is its daemon of this version?", c->machine->serial, c->slots);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->answered = 1;
 		return;
@@ -342,16 +344,16 @@ worker_alive(struct conn *c, const void *bytes)
 	for (uint32_t n = record_data_len(&r) / 8; n > 0; n--, p += 8) {
 		uint64_t *id = malloc(sizeof *id);
 		if (id == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for a list of clients");
+			log_fatal(EXIT_SYSTEM, "no memory for a list of clients: see `free`");
 		*id = get_u64(p);
 		if (map_get(&c->alive, id, sizeof *id))
 			free(id);
 		else if (map_put(&c->alive, id, sizeof *id, id) < 0)
-			log_fatal(EXIT_SYSTEM, "no memory for a list of clients");
+			log_fatal(EXIT_SYSTEM, "no memory for a list of clients: see `free`");
 	}
 	if (r.aux == 1 && !shard_knows_start(&w.shard, r.publisher, r.number)) {
 		log_error("machine %u has received from incarnation %u of another history of shard %u: this store was replaced, or is an older copy: "
-		    "the machine is refused", c->machine->serial, offset_incarnation(r.publisher), w.shard.index);
+		    "the machine is refused; bring the newer store back, or give that machine's daemon a new spool", c->machine->serial, offset_incarnation(r.publisher), w.shard.index);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_OTHER_STORE);
 		c->answered = 1;
 	} else if (r.aux == 1) {
