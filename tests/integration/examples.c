@@ -39,7 +39,7 @@ static struct example
 example(const char *name, const char *brief, const char *full, int daemons)
 {
 	char *other = daemons == 2 ? t_text("--other '%s'", two.run) : t_text(" ");
-	return (struct example){ t_text("MOM_RUN='%s' '%s' %s %s", one.run, t_bin(t_text("example_%s", name)), other, t_is_long() ? full : brief), t_path("example.out") };
+	return (struct example){ t_text("MOM_RUN='%s' '%s/example_%s' %s %s", one.run, EXAMPLES, name, other, t_is_long() ? full : brief), t_path("example.out") };
 }
 
 static void
