@@ -1,0 +1,13 @@
+# The examples that are more than one file: src/examples/NAME/*.c become build/examples-VARIANT/example_NAME; they use include/mom*.h and libmom alone.
+# `make example-NAME ARGS="..."` runs one with a broker and two daemons of its own. Included by the Makefile.
+EXAMPLE_NAMES = rpc objects
+EXAMPLE_BIN   = build/examples-$(VARIANT)
+EXAMPLES      = $(EXAMPLE_NAMES:%=$(EXAMPLE_BIN)/example_%)
+
+.SECONDEXPANSION:
+$(EXAMPLES): $(EXAMPLE_BIN)/example_%: $$(addprefix $(OBJ)/,$$(addsuffix .o,$$(basename $$(subst src/,,$$(wildcard src/examples/$$*/*.c))))) $(LIB)
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB)
+
+$(TESTS_OUT)/integration/examples.o: override CFLAGS += -DEXAMPLES='"$(CURDIR)/$(EXAMPLE_BIN)"'
+$(TESTS_OUT)/integration/examples: | $(EXAMPLES)
