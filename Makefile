@@ -45,7 +45,7 @@ $(BIN)/mom_bench: $(BENCH_PARTS)
 $(BIN)/mom: $(CMDS)
 $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
-	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 $(OBJ)/libcommon.a: $(COMMON)
 	@rm -f $@
 	@ar rcs $@ $^
@@ -58,6 +58,7 @@ $(LIB): $(API) $(OBJ)/libcommon.a
 	@ar rcs $@ $(OBJ)/libmom.o
 
 include tests/tests.mk
+include src/examples/examples.mk
 
 # ---- running it ----
 IP   = 127.0.0.1
@@ -73,9 +74,9 @@ demo: all                    ## broker, daemon and two user_main talk over two t
 	@BIN=$(BIN) sh src/tools/demo.sh
 
 # ---- tests ----
-test: all $(TEST_PROGRAMS)   ## all tests (T=substring: some); the last line counts them
+test: all examples $(TEST_PROGRAMS)   ## all tests (T=substring: some); the last line counts them
 	@BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
-test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
+test-long: all examples $(TEST_PROGRAMS)  ## the same with the long cases
 	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
 storm: all $(STORM_PROGRAMS) ## all storms in their long form: SEED=n repeats, KILLS=n sets the kill storm's count, T=substring, VARIANT=asan
 	@LONG=1 LIMIT=$(or $(LIMIT),5400) JOBS=1 BIN=$(BIN) sh tests/run.sh $(STORM_PROGRAMS)
@@ -118,9 +119,9 @@ ipcclean: all                ## remove those that a kill left behind; never anyb
 clean:                       ## all that was made
 	rm -rf bin lib build
 help:                        ## this list
-	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' Makefile src/examples/examples.mk | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile)
+.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/examples/examples.mk)
 .SECONDARY:
 .DEFAULT_GOAL = all

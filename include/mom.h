@@ -3,8 +3,10 @@
  *     cc prog.c -Iinclude lib/libmom.a
  *
  * A program talks to the mom_daemon of its machine. It finds the daemon by the environment variable MOM_RUN (a run
- * folder), else in the default run roots: $XDG_RUNTIME_DIR/mom, /tmp/mom-UID, /run/mom. Only folders that belong to the
- * program's own user, to root or to the user `mom` are trusted.
+ * folder), else by `run DIR` in client.conf, else in the default run roots: $XDG_RUNTIME_DIR/mom, /tmp/mom-UID, /run/mom. Only
+ * folders that belong to the program's own user, to root or to the user `mom` are trusted. client.conf is /etc/mom/client.conf and
+ * ~/.config/mom/client.conf, or what MOM_CONFIG names; it may also hold `timeout TIME` and `window BYTES` (MOM_TIMEOUT, MOM_WINDOW):
+ * what mom_set_option would say to every new handle. It is read at a process's first mom_create or mom_open.
  *
  *     #include <mom.h>
  *     #include <stdio.h>
@@ -57,12 +59,14 @@ enum mom_error {
 	MOM_ELIMIT    = -13,  /* a limit of the kernel or the daemon, named in the text */
 	MOM_EPROTO    = -14,  /* this client's ring holds garbage: destroy the handle and make a new one */
 	MOM_EINTR     = -15,  /* mom_wake or a signal (receive and flush only) */
-	MOM_ELOST     = -16   /* told once after the broker's power failed: fast messages that are gone; the text says which */
+	MOM_ELOST     = -16,  /* told once after the broker's power failed: fast messages that are gone; the text says which */
+	MOM_ENOSUBSCRIBER = -17   /* MOM_NEED_SUBSCRIBER: nobody subscribes to the topic: not stored */
 };
 
 /* Flags of mom_publish. Without a flag: durable, returns when the message is on the broker's disk. */
 #define MOM_FAST        1u  /* acknowledged once written: survives the death of any process, not a power cut */
 #define MOM_ASYNC       2u  /* return at once (wait only while the window is full); mom_flush tells what became of it */
+#define MOM_NEED_SUBSCRIBER 4u  /* refuse with MOM_ENOSUBSCRIBER where the topic has no subscriber now. Not together with MOM_ASYNC */
 
 /* Flags of mom_subscribe. */
 #define MOM_NO_ECHO     1u  /* leave out one's own messages */
@@ -88,7 +92,8 @@ struct mom_message {
 
 /* A new anonymous client. It ends with its process, however that ends: what it published goes out first.
  * Returns its local id (>= 0, small, unique on the machine while it lives) or MOM_ENODAEMON (at once where no daemon runs;
- * where one was killed or is starting it waits), MOM_ETIMEDOUT (30 s: the broker was never reached), MOM_ELIMIT, MOM_EIO, MOM_EPROTO.
+ * where one was killed or is starting it waits), MOM_ETIMEDOUT (30 s, or client.conf's timeout: the broker was never reached),
+ * MOM_EINVAL (client.conf is wrong: the text says file and line), MOM_ELIMIT, MOM_EIO, MOM_EPROTO.
  *     int id = mom_create();  if (id < 0) puts(mom_error_text(-1)); */
 int mom_create(void);
 
@@ -98,12 +103,20 @@ int mom_create(void);
  *     int id = mom_open("billing"); */
 int mom_open(const char *name);
 
-/* Publish. flags: 0, MOM_FAST, MOM_ASYNC or both. len: 0 to --max-message; data may be NULL where len is 0.
+/* Publish. flags: 0, MOM_FAST, MOM_ASYNC or both, MOM_NEED_SUBSCRIBER. len: 0 to --max-message; data may be NULL where len is 0.
  * Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL (not stored), MOM_ETIMEDOUT (on its way, stored exactly once when the
  * broker is back: do not repeat it; but where what waits for the broker fills its ring the text says "was not sent"), MOM_EPROTO,
- * MOM_ELOST, MOM_EBADID, MOM_EFORK. With MOM_ASYNC errors of this message only.
+ * MOM_ENOSUBSCRIBER, MOM_ELOST, MOM_EBADID, MOM_EFORK. With MOM_ASYNC errors of this message only.
  *     mom_publish(id, "plant/boiler", "87.5", 4, 0); */
 int mom_publish(int id, const char *topic, const void *data, size_t len, unsigned flags);
+
+/* The client's will: a message that the broker publishes (durable, with this client as its publisher) once the client is destroyed or its
+ * process has ended in whatever way, after all else that it published. A second call replaces it (where the two topics lie in different shards
+ * the new one counts a moment before the old one does not any more); topic NULL withdraws it. mom_close of a durable client withdraws it.
+ * While a whole machine is gone nothing is known of its processes: what it left is published when it comes back, or is forgotten for
+ * --machine-expiry. Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL, MOM_ETIMEDOUT, MOM_EPROTO, MOM_ELOST, MOM_EBADID, MOM_EFORK.
+ *     mom_will(id, "plant/boiler/state", "gone", 4); */
+int mom_will(int id, const char *topic, const void *data, size_t len);
 
 /* Wait until all that this client asked for is acknowledged. timeout_ms: -1 for ever, 0 only looks.
  * Returns 0, or the first failure since the last flush (mom_error_text says how many failed and which); MOM_ETIMEDOUT while some

@@ -32,8 +32,9 @@ $(TESTS_OUT)/shim/%.so: tests/shim/%.c
 $(TESTS_OUT)/integration/slow_disk: | $(TESTS_OUT)/shim/slow_sync.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
-FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door coding
+FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config coding
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
+FUZZ_WITH_mail = $(OBJ)/api/settings.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
 TEST_PROGRAMS += $(FUZZ_REPLAYS)
 

@@ -45,8 +45,11 @@ struct conn_word {                    /* broker_server */
 };
 
 struct broker_table {
-	uint32_t magic, shards, capacity, verbose, expiry, message_max;    /* expiry: of machines, in s; 0: never */
-	uint64_t segment_bytes, store_max, topic_max;
+	uint32_t magic, shards, capacity;
+	word32   log, expiry;         /* broker_server, SIGHUP changes them: how to log (log.h); of machines, in s; 0: never */
+	uint32_t message_max;
+	uint64_t segment_bytes;
+	word64   store_max, topic_max;   /* broker_server, SIGHUP changes them */
 	char     topics[4096];        /* of a new store, comma separated */
 	word32   stopping, ticks;     /* broker_server */
 	word32   epoch;               /* broker_server: grows when a conn changes */
@@ -112,8 +115,9 @@ struct slot_word {                    /* mom_daemon */
 };
 
 struct machine_table {
-	uint32_t magic, capacity, verbose, spare;
-	uint64_t backlog_max;                 /* bytes that may wait in the spool for one client; 0: any */
+	uint32_t magic, capacity;
+	word32   log, spare;                  /* mom_daemon, SIGHUP changes it: how to log (log.h) */
+	word64   backlog_max;                 /* mom_daemon, SIGHUP changes it: bytes that may wait in the spool for one client; 0: any */
 	word32 stopping, ticks;               /* mom_daemon */
 	word32 epoch;                         /* mom_daemon: grows when a slot changes */
 	word32 slots;                         /* mom_daemon: slots in use are below */

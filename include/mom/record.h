@@ -30,6 +30,7 @@ enum record_type {
 	REC_UNSUBSCRIBE = 3,   /* log: aux = result code (0, MOM_ENOTSUB). Without a topic: from all of the shard; it has no result */
 	REC_CREATE      = 4,   /* aux = 1: durable */
 	REC_DESTROY     = 5,
+	REC_WILL        = 6,   /* a message to be published once its client is no more; without a topic: it is withdrawn */
 	/* in logs only */
 	REC_MARK        = 16,  /* aux: everything below this offset is on disk */
 	REC_END         = 17,  /* the segment ends here, the next file goes on */
@@ -46,6 +47,7 @@ enum record_type {
 	REC_ALIVE       = 35,  /* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete, offset = where the
 	                        * machine's stream is to begin, publisher = the START of the last incarnation that it saw, number = its bits */
 	REC_PING        = 36,  /* both ways */
+	REC_DIED        = 38,  /* daemon -> broker, to each shard: the process of a durable client (publisher) is no more */
 	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
 	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of shard's requests */
 	REC_PLACE       = 40,  /* daemon -> broker: of shard, aux = all below this offset is safe */
@@ -62,7 +64,9 @@ enum {
 	REC_F_NO_ECHO = 2,     /* subscription: not one's own messages */
 	REC_F_BAD     = 4,     /* the handler found it wrong; the worker refuses it in its order */
 	REC_F_BOX_AGAIN = 8,   /* mail box: may have been handed out before */
-	REC_F_EXPIRED = 16     /* DESTROY: its machine stayed away for too long */
+	REC_F_EXPIRED = 16,    /* DESTROY: its machine stayed away for too long */
+	REC_F_NEED    = 32,    /* MESSAGE: refused where the topic has no subscriber */
+	REC_F_WILL    = 64     /* MESSAGE: it was its publisher's will, which is done with it */
 };
 
 struct record {
@@ -117,6 +121,8 @@ record_put(void *bytes, const struct record *r)
 	put_u64(p + 48, r->aux);
 }
 
+/* what a client asks for, and its ring may hold */
+static inline int record_is_request(uint8_t type) { return type >= REC_MESSAGE && type <= REC_WILL; }
 /* bytes that a record of that length takes in a ring, a log or a stream */
 static inline uint32_t record_stride(uint32_t len) { return (len + 7) & ~7u; }
 static inline uint32_t record_topic_size(uint16_t topic_len) { return topic_len ? topic_len + 1u : 0; }

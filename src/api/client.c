@@ -1,6 +1,7 @@
 /* client - a handle's life: create, open, close, destroy, options */
 #include "api/door.h"
 #include "api/handle.h"
+#include "api/settings.h"
 #include "common/clock.h"
 #include "common/topic.h"
 #include <errno.h>
@@ -67,13 +68,15 @@ client_announce(struct handle *h, int64_t deadline)
 }
 
 static struct handle *
-handle_new(void)
+handle_new(const struct settings *s)
 {
 	struct handle *h = calloc(1, sizeof *h);
 	if (h == NULL)
 		return NULL;
+	h->will_shard = -1;
 	h->socket = h->watch = h->watch_timer = -1;
-	h->timeout_ms = TIMEOUT_MS;
+	h->timeout_ms = s->timeout_ms;
+	h->window = s->window;
 	h->era = handle_era();
 	if (h->era == 0) {                             /* no page to know a fork by */
 		free(h);
@@ -116,12 +119,16 @@ client_register(struct handle *h, const char *name, int64_t deadline, struct reg
 static int
 client_begin(const char *name)
 {
-	struct handle *h = handle_new();
+	int e;
 	struct registered a;
-	int64_t deadline = clock_ms() + TIMEOUT_MS;
+	const struct settings *s = settings_get(&e);
+	if (s == NULL)
+		return e;
+	struct handle *h = handle_new(s);
+	int64_t deadline = clock_ms() + (s->timeout_ms < 0 ? INT32_MAX : s->timeout_ms);
 	if (h == NULL)
 		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle: see `ulimit -v`");
-	int e = client_register(h, name, deadline, &a);
+	e = client_register(h, name, deadline, &a);
 	if (e) {
 		handle_abandon(h, 0);
 		return e;
@@ -200,6 +207,8 @@ mom_close(int id)
 		return e;
 	if (!h->segment->durable)
 		return client_destroy(h);
+	if (will_withdraw(h) == MOM_ETIMEDOUT)         /* on its way: before anything of its next process */
+		h->will_shard = -1;
 	return client_end(h, requests_flush(h, handle_deadline(h->timeout_ms), 0), 1);
 }
 
@@ -290,6 +299,7 @@ mom_strerror(int error)
 		[-MOM_EPROTO] = "the client's ring holds garbage",
 		[-MOM_EINTR] = "interrupted",
 		[-MOM_ELOST] = "fast messages were lost in a power cut",
+		[-MOM_ENOSUBSCRIBER] = "nobody subscribes to the topic",
 	};
-	return error <= 0 && error >= MOM_ELOST ? texts[-error] : "unknown error";
+	return error <= 0 && error >= MOM_ENOSUBSCRIBER ? texts[-error] : "unknown error";
 }

@@ -1,6 +1,7 @@
 /* door - see door.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom are trusted. */
 #include "api/door.h"
 #include "api/handle.h"
+#include "api/settings.h"
 #include "common/clock.h"
 #include "common/fdio.h"
 #include "common/rundir.h"
@@ -57,9 +58,13 @@ static int
 door_find(int flags, char *why, size_t n)
 {
 	char roots[RUNDIR_ROOTS][PATH_MAX];
-	const char *run = getenv("MOM_RUN");
+	const char *run = secure_getenv("MOM_RUN");
+	int e;
+	const struct settings *s = settings_get(&e);       /* read long since */
 	if (run && run[0])
 		return door_knock(run, flags, why, n);
+	if (s && s->run)
+		return door_knock(s->run, flags, why, n);
 	rundir_roots(roots);
 	int best = -1;
 	for (int i = 0; i < RUNDIR_ROOTS; i++) {

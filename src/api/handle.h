@@ -27,6 +27,7 @@ struct handle {
 	uint64_t mail_tail;           /* below: freed */
 	uint64_t handed;              /* bit a shard: handed out and not acknowledged */
 	uint32_t shards;
+	int will_shard;               /* where this process's will lies; -1: it has none */
 	struct topic_memo topic;
 	struct idling idling;
 	long timeout_ms, window;
@@ -65,6 +66,8 @@ void watch_now(const struct handle *h);               /* readable, whatever come
 void watch_close(struct handle *h);
 
 /* requests */
+int  will_withdraw(struct handle *h);
+int  publish_check(struct handle *h, const char *topic, size_t *topic_len, uint32_t *shard, const void *data, size_t len, unsigned flags);
 struct ask { int type; unsigned flags; uint32_t shard; const char *topic; uint16_t topic_len; const void *data; uint32_t len; uint64_t aux; };
 int  request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number);
 void requests_look(struct handle *h);                 /* refusals, losses, late results: into the handle's accounts */

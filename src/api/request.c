@@ -55,7 +55,7 @@ note_failure(struct handle *h, uint64_t count, int code, const char *text)
 int
 answer_code(int64_t code, int may_succeed)
 {
-	return (code < 0 && code >= MOM_ELOST) || (code == 0 && may_succeed) ? (int)code : MOM_EPROTO;
+	return (code < 0 && code >= MOM_ENOSUBSCRIBER) || (code == 0 && may_succeed) ? (int)code : MOM_EPROTO;
 }
 
 /* A refusal covers all of that shard that was appended before we saw it. */
@@ -255,6 +255,7 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 		h->failed_code = failed ? first_code : h->failed_code;
 	}
 	const char *cure = code == MOM_EFULL ? "the broker's store or this topic's share is full: let subscribers catch up, or raise --store-max or --topic-max" :
+	    code == MOM_ENOSUBSCRIBER ? "nobody subscribes to this topic now: the message was not stored" :
 	    code == MOM_EBADID ? "the broker has forgotten this client: destroy the handle and make a new one" : mom_strerror(code);
 	return handle_fail(h, code, "%s", cure);
 }

@@ -25,7 +25,7 @@ struct broker {
 	struct machines machines;
 	struct registry registry;
 	struct lobby lobby;
-	int table_id, verbose, listener, strangers;
+	int table_id, verbose, listener, strangers;       /* verbose: how children log, see log.h */
 	struct spare spare;
 	struct broker_table *table;
 	struct worker_child workers[SHARDS_MAX];

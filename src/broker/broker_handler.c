@@ -40,7 +40,7 @@ static struct {
 static void
 bad_peer(const char *what)
 {
-	log_fatal(EXIT_USAGE, "%s: %s: the connection is closed", h.peer, what);
+	log_fatal(EXIT_USAGE, "%s: %s: the connection is closed; is it a mom_daemon of this version?", h.peer, what);
 }
 
 /* ---- handshake ---- */
@@ -57,7 +57,7 @@ read_exactly(char *p, size_t n, int64_t until)
 		if (r == 0 || (r < 0 && errno == ECONNRESET))
 			exit(0);
 		if (r < 0)
-			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s", h.peer, strerror(errno));
+			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s: %s", h.peer, strerror(errno), net_hint(errno));
 		p += r;
 		n -= (size_t)r;
 	}
@@ -112,7 +112,7 @@ handshake(void)
 	}
 	h.unit = ipcq_attach(answer.unit, 0);
 	if (h.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", answer.unit, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", answer.unit, strerror(errno), ipcq_attach_hint(errno));
 	h.shards = answer.welcome.shards;
 	h.slots = hello.slots;
 	h.serial = answer.welcome.serial;
@@ -149,7 +149,8 @@ feed(const void *frame, uint32_t shard)
 static int
 request_fault(const void *frame, const struct record *r)
 {
-	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
+	int payload = r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len);
+	int with_topic = payload || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
 	if (!with_topic)
 		return r->topic_len || record_data_len(r) ? MOM_EPROTO : 0;
 	uint32_t shard;
@@ -157,9 +158,9 @@ request_fault(const void *frame, const struct record *r)
 		return MOM_ETOPIC;
 	if (r->shard != shard)
 		return MOM_EPROTO;
-	if (r->type == REC_MESSAGE && record_data_len(r) > h.message_max)
+	if (payload && record_data_len(r) > h.message_max)
 		return MOM_ETOOBIG;
-	return r->type != REC_MESSAGE && record_data_len(r) ? MOM_EPROTO : 0;
+	return !payload && record_data_len(r) ? MOM_EPROTO : 0;
 }
 
 static void
@@ -172,12 +173,13 @@ on_request(char *frame, struct record *r)
 	if (r->number == 0 || r->offset > r->number)
 		bad_peer("a request number that cannot be");
 	int fault = request_fault(frame, r);
-	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO;
+	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
 	if (fault) {                                   /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;
 		counters_add(COUNT_REFUSED, 1);
 		put_u64(frame + 48, (uint64_t)(int64_t)fault);
-		log_warn("%s: client %016llx: a %s that cannot be taken: %d", h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
+		log_warn("%s: client %016llx: a %s that cannot be taken: %d: it is refused; are that machine's programs of this version, and is its memory sound?",
+		    h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
 	}
 	put_u16(frame + 10, r->flags);
 	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
@@ -190,7 +192,7 @@ on_frame(char *frame)
 	struct record r;
 	record_get(&r, frame);
 	switch (r.type) {
-	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_CREATE: case REC_DESTROY:
+	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_CREATE: case REC_DESTROY: case REC_WILL:
 		on_request(frame, &r);
 		return;
 	case REC_ALIVE:
@@ -201,6 +203,11 @@ on_frame(char *frame)
 			atomic_store(&h.unit->start[r.shard], r.offset + 1);
 			bell_ring(&h.unit->credit_bell, &h.conn->queue);
 		}
+		return;
+	case REC_DIED:
+		if (r.shard >= h.shards || r.publisher >> 32 != h.serial || r.len != RECORD_HEADER)
+			bad_peer("a DIED that cannot be");
+		feed(frame, r.shard);
 		return;
 	case REC_CREDIT:
 		atomic_store(&h.unit->delivery_credit, r.aux);
@@ -263,12 +270,13 @@ main(void)
 	h.control = place.fds[1];
 	h.table = ipcq_attach(place.table, 0);
 	if (h.table == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
+	log_follow(&h.table->log);
 	h.message_max = h.table->message_max;
 	h.room = BATCH + RECORD_MOST(h.message_max);
 	h.buffer = malloc(h.room);
 	if (h.buffer == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", RECORD_MOST(h.message_max));
+		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`", RECORD_MOST(h.message_max));
 	h.conn = &h.table->conn[place.index];
 	net_peer_text(h.socket, h.peer, sizeof h.peer);
 	handshake();
@@ -282,7 +290,7 @@ main(void)
 		if (r < 0 && errno == EAGAIN)
 			bad_peer("silent for 12 s");
 		if (r < 0)
-			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s", h.peer, strerror(errno));
+			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s: %s", h.peer, strerror(errno), net_hint(errno));
 		h.have += (size_t)r;
 		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		if (h.control >= 0)

@@ -12,6 +12,7 @@
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
+#include "common/net.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <mom/ipc.h>
@@ -49,7 +50,7 @@ write_bytes(const void *bytes, size_t n)
 		return;
 	if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
 		exit(0);
-	log_fatal(EXIT_SYSTEM, "write(socket): %s", strerror(errno));
+	log_fatal(EXIT_SYSTEM, "write(socket): %s: %s", strerror(errno), net_hint(errno));
 }
 
 static void
@@ -186,9 +187,10 @@ log_damage(uint32_t shard, uint64_t at)
 {
 	word64 *damaged = &s.unit->by_shard[shard].damaged;
 	if (errno != EBADMSG)
-		log_fatal(EXIT_SYSTEM, "shard %u: reading the log at %llx: %s", shard, (unsigned long long)at, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shard %u: reading the log at %llx: %s: %s", shard, (unsigned long long)at, strerror(errno), fdio_hint(errno));
 	if (atomic_load(damaged) != at + 1)
-		log_error("shard %u: the log is damaged at offset %llx", shard, (unsigned long long)at);
+		log_error("shard %u: the log is damaged at offset %llx: the worker mends it (see its line) and keeps the rest in corrupt/; look at the disk",
+		    shard, (unsigned long long)at);
 	atomic_store(damaged, at + 1);
 }
 
@@ -205,7 +207,7 @@ stream_look(uint32_t shard, int on_tick)
 		snprintf(name, sizeof name, "shard-%u", shard);
 		int dir = fdio_open_at(s.db, name, O_RDONLY | O_DIRECTORY, 0);
 		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir, s.unit->message_max, start - 1, head) < 0)
-			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s", name, strerror(errno));
+			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s: %s", name, strerror(errno), fdio_hint(errno));
 	}
 	uint64_t at = st->at;
 	if (st->sent == st->have && stream_read(st, head, atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
@@ -274,18 +276,19 @@ main(void)
 	s.db = place.fds[1];
 	s.table = ipcq_attach(place.table, 0);
 	if (s.table == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
+	log_follow(&s.table->log);
 	s.conn = &s.table->conn[place.index];
 	s.unit = ipcq_attach(atomic_load(&s.conn->unit), 0);
 	if (s.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(unit): %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(unit): %s: %s", strerror(errno), ipcq_attach_hint(errno));
 	s.shards = s.unit->shards;
 	s.slots = s.unit->slots;
 	s.ticks = atomic_load(&s.table->ticks);
 	counters_begin(atomic_load(&s.table->counters), COUNTERS_SENDER(s.shards, (uint32_t)place.index), ROLE_SENDER, s.unit->serial);
 	for (uint32_t i = 0; i < s.shards; i++)
 		if ((s.answered[i] = calloc(s.slots, sizeof **s.answered)) == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for %u clients", s.slots);
+			log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", s.slots);
 	idling_serve(&s.conn->queue, NULL, round_of_work, bells_clear);
 	log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: the connection is made anew", strerror(errno));
 }

@@ -1,12 +1,13 @@
 /* broker_server - accepts machines, starts, reaps and restarts everything of the broker
  * STARTED BY  a person, make run_broker, systemd
- * READS       its flags, db/store, db/machines      WRITES  db/machines, db/registry, the broker table
+ * READS       its flags, environment, broker.conf, db/store, db/machines      WRITES  db/machines, db/registry, the broker table
  * SLEEPS IN   poll: listening socket, those that have not said HELLO, signals, handlers in their handshake
  * MUST NOT    touch a message; wait for a child but at its own end
- * SIGNALS     TERM, INT: end all children, remove all objects, exit 0
+ * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: broker.conf again   USR1: the log file anew
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    the children die with it (PDEATHSIG); the next start waits for the store's lock and reaps what the registry lists */
 #include "broker/broker.h"
+#include "broker/options.h"
 #include "common/about.h"
 #include "common/clock.h"
 #include "common/counters.h"
@@ -16,10 +17,8 @@
 #include "common/net.h"
 #include "common/rundir.h"
 #include "common/sig.h"
-#include "common/topic.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -33,29 +32,15 @@ enum { LISTEN_MS = 2000 };                  /* how long a port in use is tried *
 
 static struct {
 	struct broker b;
-	const char *ip, *port_text, *db;
+	struct broker_options o;
 	char run[PATH_MAX];
-	const char *topics;
-	uint64_t store_max, topic_max;
-	uint32_t workers, expiry, message_max;
-	int insecure, ready_fd, port, run_dir, run_lock, signals, said_ready;
+	int port, run_dir, run_lock, signals, said_ready;
 	int64_t next_tick;
 	struct pollfd *polls;
 	uint32_t *poll_conn;
-} m = { .db = "db", .workers = 1, .expiry = MACHINE_EXPIRY_S, .ready_fd = -1, .topics = "general,news,log" };
+} m;
 
 enum { POLL_SIGNALS, POLL_LISTENER, POLL_FIXED };
-
-static const char usage[] =
-    "usage: broker_server IP PORT [--db DIR] [--run DIR] [--workers N] [--topics A,B] [--store-max BYTES]\n"
-    "                     [--topic-max BYTES] [--machine-expiry TIME] [--max-message BYTES] [--insecure] [-v] [--ready-fd N]\n"
-    "  IP PORT      where machines connect; PORT 0 takes a free one. First line on stdout: ready IP PORT\n"
-    "  --db DIR     the store (db)                --run DIR       run folder (run-IP-PORT below the default run root)\n"
-    "  --workers N  shards of a new store (1)     --topics A,B    topics of a new store (general,news,log)\n"
-    "  --store-max  refuse publishes above this   --topic-max     the same for what waits in one topic\n"
-    "  --machine-expiry TIME  forget machines and durable clients that are away for longer: 7d; 36h, 90m, 20s, 0: never\n"
-    "  --max-message  largest payload (1048576; up to 67108864); a store remembers it, and daemons need as much\n"
-    "  --insecure   listen on an address that is not loopback; there is no authentication yet\n";
 
 static void
 wrong_use(const char *what, const char *which)
@@ -64,93 +49,17 @@ wrong_use(const char *what, const char *which)
 	exit(EXIT_USAGE);
 }
 
-static uint64_t
-number(const char *flag, const char *text, uint64_t least, uint64_t most)
-{
-	char *end, why[160];
-	errno = 0;
-	unsigned long long v = strtoull(text, &end, 10);
-	if (*text == '\0' || *text == '-' || *end != '\0' || errno || v < least || v > most) {
-		snprintf(why, sizeof why, "%s takes a number from %llu to %llu, not", flag, (unsigned long long)least, (unsigned long long)most);
-		wrong_use(why, text);
-	}
-	return v;
-}
-
-static uint32_t
-duration(const char *flag, const char *text)
-{
-	static const struct { char unit; uint32_t seconds; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
-	char *end, why[120];
-	unsigned long long v = strtoull(text, &end, 10);
-	if (v == 0 && strcmp(text, "0") == 0)
-		return 0;
-	for (size_t i = 0; *text >= '0' && *text <= '9' && i < 4; i++)
-		if (*end == units[i].unit && end[1] == '\0' && v > 0 && v <= UINT32_MAX / units[i].seconds)
-			return (uint32_t)v * units[i].seconds;
-	snprintf(why, sizeof why, "%s takes a time such as 7d, 36h, 90m, 20s, or 0, not", flag);
-	wrong_use(why, text);
-	return 0;
-}
-
-static void
-parse(int argc, char **argv)
-{
-	enum { DB = 256, RUN, WORKERS, TOPICS, STORE, TOPIC, EXPIRY, MESSAGE, INSECURE, READY };
-	static const struct option options[] = {
-		{ "db", 1, 0, DB }, { "run", 1, 0, RUN }, { "workers", 1, 0, WORKERS }, { "topics", 1, 0, TOPICS }, { "store-max", 1, 0, STORE },
-		{ "topic-max", 1, 0, TOPIC }, { "machine-expiry", 1, 0, EXPIRY }, { "max-message", 1, 0, MESSAGE }, { "insecure", 0, 0, INSECURE }, { "ready-fd", 1, 0, READY }, { "help", 0, 0, 'h' }, { 0 } };
-	opterr = 0;
-	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
-		switch (o) {
-		case DB: m.db = optarg; break;
-		case RUN: snprintf(m.run, sizeof m.run, "%s", optarg); break;
-		case WORKERS: m.workers = (uint32_t)number("--workers", optarg, 1, SHARDS_MAX); break;
-		case TOPICS: m.topics = optarg; break;
-		case STORE: m.store_max = number("--store-max", optarg, (uint64_t)STORE_SEGMENTS * SEGMENT_MIN, UINT64_MAX / 2); break;
-		case TOPIC: m.topic_max = number("--topic-max", optarg, 1, UINT64_MAX / 2); break;
-		case MESSAGE: m.message_max = (uint32_t)number("--max-message", optarg, 1, MESSAGE_LIMIT); break;
-		case EXPIRY: m.expiry = duration("--machine-expiry", optarg); break;
-		case INSECURE: m.insecure = 1; break;
-		case READY: m.ready_fd = (int)number("--ready-fd", optarg, 0, INT_MAX); break;
-		case 'v': m.b.verbose = 1; break;
-		case 'h': fputs(usage, stdout); exit(0);
-		default: wrong_use("unknown flag or a flag without its value", argv[optind - 1]);
-		}
-	}
-	if (argc - optind != 2)
-		wrong_use("IP and PORT are needed, and nothing else", NULL);
-	m.ip = argv[optind];
-	m.port_text = argv[optind + 1];
-	if (strlen(m.topics) >= sizeof m.b.table->topics)
-		wrong_use("--topics is too long", NULL);
-}
-
-static void
-check_topics(void)
-{
-	char names[sizeof m.b.table->topics], *rest = NULL;
-	snprintf(names, sizeof names, "%s", m.topics);
-	for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
-		if (topic_fault(name, strlen(name)))
-			wrong_use(name, topic_fault(name, strlen(name)));
-}
-
 static void
 start_listening(void)
 {
 	struct net_address a;
-	int r = net_parse(&a, m.ip, m.port_text);
-	if (r < 0)
-		wrong_use(r == -1 ? "not an IPv4 or IPv6 address" : "not a port (0 to 65535)", r == -1 ? m.ip : m.port_text);
-	if (!a.loopback && !m.insecure)
-		wrong_use("an address that is not loopback needs --insecure, since there is no authentication yet: whoever reaches the port can read and "
-		    "publish everything", m.ip);
+	if (net_parse(&a, m.o.ip, m.o.port) < 0)               /* options_read has seen that it is one */
+		wrong_use("not an address", m.o.ip);
 	/* a child of a predecessor that was killed just now may be between fork and exec, and holds its listening socket for that long */
 	for (int64_t until = clock_ms() + LISTEN_MS; (m.b.listener = net_listen(&a, &m.port)) < 0 && errno == EADDRINUSE && clock_ms() < until;)
 		usleep(5000);
 	if (m.b.listener < 0)
-		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", m.ip, m.port_text, strerror(errno),
+		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", m.o.ip, m.o.port, strerror(errno),
 		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free one)" : "see `ip addr`");
 }
 
@@ -159,10 +68,12 @@ open_run_folder(void)
 {
 	const char *why;
 	pid_t holder = 0;
-	if (m.run[0] == '\0') {
+	if (m.o.run)
+		snprintf(m.run, sizeof m.run, "%s", m.o.run);
+	else {
 		char root[PATH_MAX - 100];
 		rundir_default(root, sizeof root);
-		snprintf(m.run, sizeof m.run, "%s/run-%s-%d", root, m.ip, m.port);
+		snprintf(m.run, sizeof m.run, "%s/run-%s-%d", root, m.o.ip, m.port);
 	}
 	m.run_dir = rundir_open(m.run, &why);
 	if (m.run_dir < 0)
@@ -176,12 +87,12 @@ open_run_folder(void)
 static void
 make_counters(struct broker *b)
 {
-	uint32_t pages = COUNTERS_HANDLER(m.workers, b->table->capacity);
-	int id = registry_make(&b->registry, REGISTRY_SHM, counters_bytes(pages, m.workers), geteuid(), 0, "counters");
+	uint32_t pages = COUNTERS_HANDLER(m.o.workers, b->table->capacity);
+	int id = registry_make(&b->registry, REGISTRY_SHM, counters_bytes(pages, m.o.workers), geteuid(), 0, "counters");
 	if (id < 0)
 		log_warn("shmget(counters): %s: %s", strerror(errno), registry_hint(&b->registry));
 	atomic_store(&b->table->counters, id);
-	counters_make(id, pages, m.workers, ROLE_BROKER_SERVER);
+	counters_make(id, pages, m.o.workers, ROLE_BROKER_SERVER);
 }
 
 static void
@@ -192,7 +103,7 @@ make_table(void)
 	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX ? (uint32_t)info.shmmni : SLOTS_MAX;
 	size_t bytes = sizeof *b->table + capacity * sizeof(struct conn_word);
 	if (registry_open(&b->registry, b->store.dir, NULL, NULL) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/registry: %s", m.db, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", m.o.db, strerror(errno), fdio_hint(errno));
 	b->table_id = registry_make(&b->registry, REGISTRY_SHM, bytes, geteuid(), 0, "broker-table");
 	b->table = b->table_id < 0 ? NULL : ipcq_attach(b->table_id, 0);
 	b->conns = calloc(capacity, sizeof *b->conns);
@@ -200,16 +111,16 @@ make_table(void)
 	m.poll_conn = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.poll_conn);
 	if (b->table == NULL || b->conns == NULL || m.polls == NULL || m.poll_conn == NULL)
 		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), registry_hint(&b->registry));
-	b->table->shards = m.workers;
+	b->table->shards = m.o.workers;
 	b->table->capacity = capacity;
-	b->table->verbose = (uint32_t)b->verbose;
-	b->table->store_max = m.store_max;
-	b->table->topic_max = m.topic_max;
-	uint64_t share = m.store_max / m.workers / 8, segment = m.store_max && share < SEGMENT_BYTES ? share : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max);
+	atomic_store(&b->table->log, (uint32_t)b->verbose);
+	atomic_store(&b->table->store_max, m.o.store_max);
+	atomic_store(&b->table->topic_max, m.o.topic_max);
+	uint64_t share = m.o.store_max / m.o.workers / 8, segment = m.o.store_max && share < SEGMENT_BYTES ? share : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max);
 	b->table->message_max = b->store.message_max;
-	b->table->expiry = m.expiry;
+	atomic_store(&b->table->expiry, m.o.expiry);
 	b->table->segment_bytes = segment < least ? least : segment;
-	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.topics);
+	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.o.topics);
 	for (uint32_t i = 0; i < SHARDS_MAX; i++)
 		atomic_store(&b->table->shard[i].queue, -1);
 	make_counters(b);
@@ -223,7 +134,7 @@ say_about(void)
 	struct about a = { .is_broker = 1, .pid = getpid() };
 	about_folder(m.run_dir, a.run);
 	about_folder(m.b.store.dir, a.files);
-	snprintf(a.address, sizeof a.address, "%s %d", m.ip, m.port);
+	snprintf(a.address, sizeof a.address, "%s %d", m.o.ip, m.port);
 	if (about_write(m.run_dir, &a) < 0 || about_write(m.b.store.dir, &a) < 0)
 		log_warn("%s/about: %s: the tools will not find this broker until there is room for it", m.run, strerror(errno));
 }
@@ -232,20 +143,20 @@ static void
 say_ready(void)
 {
 	char line[128];
-	int n = snprintf(line, sizeof line, "ready %s %d\n", m.ip, m.port);
+	int n = snprintf(line, sizeof line, "ready %s %d\n", m.o.ip, m.port);
 	m.said_ready = 1;
 	say_about();
 	if (fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0)
-		log_warn("%s/ready: %s", m.run, strerror(errno));
+		log_warn("%s/ready: %s: %s", m.run, strerror(errno), fdio_hint(errno));
 	fdio_cloexec(STDOUT_FILENO, 0);
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
-	if (m.ready_fd >= 0) {
-		if (write(m.ready_fd, "\n", 1) < 0)
-			log_warn("--ready-fd %d: %s", m.ready_fd, strerror(errno));
-		close(m.ready_fd);
+	if (m.o.ready_fd >= 0) {
+		if (write(m.o.ready_fd, "\n", 1) < 0)
+			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
+		close(m.o.ready_fd);
 	}
-	log_info("serves %s port %d, store %s, %u worker%s", m.ip, m.port, m.db, m.workers, m.workers == 1 ? "" : "s");
+	log_info("serves %s port %d, store %s, %u worker%s", m.o.ip, m.port, m.o.db, m.o.workers, m.o.workers == 1 ? "" : "s");
 }
 
 static void
@@ -302,7 +213,7 @@ poll_once(int64_t now)
 	}
 	if (poll(m.polls, n, poll_timeout(now)) < 0) {
 		if (errno != EINTR)
-			log_fatal(EXIT_SYSTEM, "poll: %s", strerror(errno));
+			log_fatal(EXIT_SYSTEM, "poll: %s: %s", strerror(errno), child_hint(errno));
 		return;
 	}
 	sig_drain();
@@ -360,23 +271,23 @@ int
 main(int argc, char **argv)
 {
 	log_init("broker_server", 0);
-	parse(argc, argv);
-	log_init("broker_server", m.b.verbose);
-	check_topics();
+	options_read(&m.o, &m.b, argc, argv);
 	m.signals = sig_init();
 	if (m.signals < 0)
-		log_fatal(EXIT_SYSTEM, "pipe: %s", strerror(errno));
-	if (m.ready_fd >= 0)
-		fdio_cloexec(m.ready_fd, 1);
+		log_fatal(EXIT_SYSTEM, "pipe: %s: %s", strerror(errno), child_hint(errno));
+	if (m.o.ready_fd >= 0)
+		fdio_cloexec(m.o.ready_fd, 1);
 	start_listening();
-	store_open(&m.b.store, m.db, m.workers, m.message_max);
-	if (m.store_max && m.store_max < (uint64_t)STORE_SEGMENTS * SEGMENT_LEAST(m.b.store.message_max))
+	store_open(&m.b.store, m.o.db, m.o.workers, m.o.message_max);
+	if (m.o.store_max && m.o.store_max < (uint64_t)STORE_SEGMENTS * SEGMENT_LEAST(m.b.store.message_max))
 		wrong_use("--store-max is too small for this store's --max-message: four segments of two messages each are the least", NULL);
 	open_run_folder();
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.db, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.o.db, strerror(errno));
 	make_table();
 	spare_open(&m.b.spare);
+	config_open_log(&m.o.config);
+	options_say(&m.o);
 	m.next_tick = clock_ms() + TICK_MS;
 	while (!sig_got_stop) {
 		int64_t now = clock_ms();
@@ -384,6 +295,7 @@ main(int argc, char **argv)
 			sig_got_child = 0;
 			reap();
 		}
+		options_signals(&m.o, &m.b);
 		workers_start(&m.b, now);
 		tick(now);
 		if (!m.said_ready && workers_ready(&m.b))

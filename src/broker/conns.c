@@ -56,7 +56,7 @@ conn_begin(void *broker, int fd)
 	if (slot == -2)
 		return -1;
 	if (slot < 0) {
-		log_warn("all %u connections are in use (kernel.shmmni): a machine is turned away", b->table->capacity);
+		log_warn("all %u connections are in use (kernel.shmmni): a machine is turned away; raise kernel.shmmni and start the broker again", b->table->capacity);
 		close(fd);
 		return 0;
 	}
@@ -166,7 +166,7 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 	const char *fault = conn_fault(b, i, h, text, sizeof text);
 	uint64_t token = 0;
 	if (fault == NULL && (b->table->conn[i].serial = machines_admit(&b->machines, h->machine, h->token, &token)) == 0) {
-		log_warn("%s: machines: %s", c->peer, strerror(errno));
+		log_warn("%s: machines: %s: %s", c->peer, strerror(errno), fdio_hint(errno));
 		fault = conn_stranger(errno);
 	}
 	if (fault == NULL && conn_make_objects(b, i, h) < 0)
@@ -176,7 +176,7 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 		a.ok = 1;
 		a.unit = c->unit;
 		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = b->table->conn[i].serial, .shards = b->store.shards,
-			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max), .token = token, .expiry = b->table->expiry };
+			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max), .token = token, .expiry = atomic_load(&b->table->expiry) };
 		memcpy(a.welcome.store, b->store.id, sizeof b->store.id);
 	} else
 		snprintf(a.text, sizeof a.text, "%s", fault);

@@ -105,5 +105,5 @@ machines_confirm(struct machines *m, uint32_t serial, uint64_t token)
 		return;
 	k->before = k->token;
 	if (machines_save(m) < 0)
-		log_warn("machines: %s: the token before counts, too, until it can be written", strerror(errno));
+		log_warn("machines: %s: the token before counts, too, until it can be written; %s", strerror(errno), fdio_hint(errno));
 }

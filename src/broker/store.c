@@ -19,7 +19,7 @@ store_identity_save(struct store *s, const char *path)
 	hex_text(hex, s->id, sizeof s->id);
 	int len = snprintf(text, sizeof text, "mom store 1 id %s shards %u message %u\n", hex, s->shards, s->message_max);
 	if (fdio_replace(s->dir, "store", text, (size_t)len, 1) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/store: %s", path, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/store: %s: %s", path, strerror(errno), fdio_hint(errno));
 }
 
 static void
@@ -30,7 +30,7 @@ store_identity(struct store *s, const char *path, uint32_t shards, uint32_t mess
 	unsigned version, made_with, message = 0;
 	char *old = fdio_load(s->dir, "store", &n, 4096);
 	if (old == NULL && errno != ENOENT)
-		log_fatal(EXIT_SYSTEM, "%s/store: %s", path, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/store: %s: %s", path, strerror(errno), fdio_hint(errno));
 	if (old) {
 		int fields = sscanf(old, "mom store %u id %32s shards %u message %u", &version, hex, &made_with, &message);
 		free(old);
@@ -50,7 +50,7 @@ store_identity(struct store *s, const char *path, uint32_t shards, uint32_t mess
 	}
 	s->message_max = message_max ? message_max : MOM_MESSAGE_MAX;
 	if (fdio_random(s->id, sizeof s->id) < 0)
-		log_fatal(EXIT_SYSTEM, "getrandom: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "getrandom: %s: see dmesg", strerror(errno));
 	store_identity_save(s, path);
 	s->fresh = 1;
 }
@@ -61,14 +61,14 @@ store_shard(struct store *s, const char *path, uint32_t i)
 	char name[24];
 	snprintf(name, sizeof name, "shard-%u", i);
 	if (mkdirat(s->dir, name, 0700) < 0 && errno != EEXIST)
-		log_fatal(EXIT_SYSTEM, "%s/%s: %s", path, name, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/%s: %s: %s", path, name, strerror(errno), fdio_hint(errno));
 	int fd = fdio_open_at(s->dir, name, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0 || fdio_sync(s->dir) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/%s: %s", path, name, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/%s: %s: %s", path, name, strerror(errno), fdio_hint(errno));
 	pid_t holder = 0;
 	int lock = lock_take(fd, "lock", &holder);
 	if (lock < 0)
-		log_fatal(EXIT_SYSTEM, "%s/%s: its lock: %s", path, name, lock == -2 ? "held by an old worker" : strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/%s: its lock: %s", path, name, lock == -2 ? "held by an old worker: it ends within moments, start again" : strerror(errno));
 	s->shard_dirs[i] = fd;
 	fdio_cloexec(lock, 0);                         /* the workers keep it: a successor waits for them */
 }
@@ -86,7 +86,7 @@ store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_
 	if (s->lock == -2)
 		log_fatal(EXIT_SYSTEM, "%s: the store is in use by broker_server pid %d: stop that first, or name another folder with --db", path, (int)holder);
 	if (s->lock < 0)
-		log_fatal(EXIT_SYSTEM, "%s/lock: %s", path, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/lock: %s: %s", path, strerror(errno), fdio_hint(errno));
 	fdio_sweep(s->dir, "");
 	store_identity(s, path, shards, message_max);
 	for (uint32_t i = 0; i < shards; i++)

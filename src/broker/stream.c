@@ -15,7 +15,7 @@ stream_memory(void *old, size_t n)
 {
 	void *p = realloc(old, n);
 	if (p == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions");
+		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
 	return p;
 }
 
@@ -29,7 +29,7 @@ stream_topic(struct stream *s, const char *name, uint16_t len)
 	*t = (struct stream_topic){ stream_memory(NULL, (size_t)len + 1), len, 0 };
 	memcpy(t->name, name, len);
 	if (map_put(&s->topics, t->name, len, t) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions");
+		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
 	return t;
 }
 
@@ -42,7 +42,7 @@ stream_subscribe(struct stream *s, uint64_t id, const char *name, uint16_t len)
 		c = stream_memory(NULL, sizeof *c);
 		*c = (struct stream_client){ .id = id };
 		if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
-			log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions");
+			log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
 	}
 	for (size_t i = 0; i < c->count; i++)
 		if (c->topics[i] == t)
@@ -195,7 +195,7 @@ stream_seek(struct stream *s)
 	if (r < 0)
 		return -1;
 	if (r == 1 && s->topics.used) {
-		log_error("shard %u: the log begins at %llx, above the machine's place %llx: it is told of the gap", s->shard,
+		log_error("shard %u: the log begins at %llx, above the machine's place %llx: it is told of the gap; was the store replaced by an older copy?", s->shard,
 		    (unsigned long long)s->cursor.at, (unsigned long long)s->at);
 		stream_put(s, &(struct record){ .type = REC_GAP, .offset = s->at, .aux = s->cursor.at }, NULL);
 	}

@@ -18,14 +18,15 @@ static void
 child_reset_signals(void)
 {
 	struct sigaction usual = { .sa_handler = SIG_DFL }, ignore = { .sa_handler = SIG_IGN };
-	sigset_t none;
+	sigset_t waiting;
 	for (int i = 1; i < 32; i++)
 		sigaction(i, &usual, NULL);
 	sigaction(SIGINT, &ignore, NULL);      /* Ctrl-C goes to the whole group: the parent answers it */
 	sigaction(SIGHUP, &ignore, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigemptyset(&waiting);
+	sigaddset(&waiting, SIGUSR1);             /* until child_begin can answer it: it waits meanwhile, through exec, too */
+	sigprocmask(SIG_SETMASK, &waiting, NULL);
 }
 
 static void
@@ -57,9 +58,16 @@ child_start(const struct child_plan *plan)
 	path[n] = '\0';
 	char *slash = strrchr(path, '/');
 	strcpy(slash ? slash + 1 : path, plan->program);
+	sigset_t reopen, before;
+	sigemptyset(&reopen);
+	sigaddset(&reopen, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &reopen, &before);      /* the child must not answer it as its parent would */
 	pid_t parent = getpid(), pid = fault_hits("fork") ? -1 : fork();
 	if (pid == 0)
 		child_exec(plan, path, parent);
+	int keep = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = keep;
 	return pid;
 }
 
@@ -80,7 +88,8 @@ child_begin(struct child_place *place, const char *role, const char *parent)
 		n = (int)(end - text);
 	}
 	unsetenv("MOM_CHILD");
-	log_init(role, place->verbose);
+	log_init(role, (uint32_t)place->verbose);
+	log_reopen_by_signal();
 }
 
 int

@@ -12,7 +12,7 @@ struct child_plan {
 	const char *title;           /* argv[1]: what a person sees in ps */
 	int  table;                  /* id of the segment where the rest is found */
 	int  index;                  /* slot or shard */
-	int  verbose;
+	int  verbose;                /* how it logs, as log.h says */
 	int  fds[CHILD_FDS];         /* inherited under the same numbers; -1 ends the list */
 };
 

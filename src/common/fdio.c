@@ -245,3 +245,22 @@ fdio_sweep(int dir, const char *prefix)
 	if (d)
 		closedir(d);
 }
+
+const char *
+fdio_hint(int error)
+{
+	switch (error) {
+	case ENOSPC: return "make room on that disk";
+	case EDQUOT: return "raise this user's quota, or make room";
+	case EACCES:
+	case EPERM:  return "let this user read and write there";
+	case EROFS:  return "mount it for writing";
+	case ENOENT: return "it is missing: bring it back from a backup";
+	case EMFILE: return "raise `ulimit -n`";
+	case ENFILE: return "raise fs.file-max";
+	case ENOMEM: return "no memory; see `free`";
+	case EIO:    return "the disk fails: see dmesg, mend it, then start again";
+	case EBADMSG: return "damaged: see dmesg for the disk; bring it back from a backup";
+	default:     return "see dmesg and `df`";
+	}
+}

@@ -23,4 +23,5 @@ int     fdio_mkdir_path(const char *path, int mode);                            
 int     fdio_replace(int dir, const char *name, const void *bytes, size_t n, int durable);
 void   *fdio_load(int dir, const char *name, size_t *n, size_t most);           /* malloc'd whole file plus a NUL, or NULL */
 int     fdio_random(void *bytes, size_t n);
+const char *fdio_hint(int error);                                               /* why a file's call failed: the cure */
 #endif

@@ -168,3 +168,16 @@ ipcq_hint(int error)
 	default:     return "see ipcs -l";
 	}
 }
+
+const char *
+ipcq_attach_hint(int error)
+{
+	switch (error) {
+	case EINVAL:
+	case EIDRM:  return "it was removed by somebody: it is made anew";
+	case ENOMEM: return "no memory for it; see `free` and `ulimit -v`";
+	case EMFILE: return "too many segments for this process; it is tried again";
+	case EACCES: return "it belongs to another user: run all of this server as one";
+	default:     return "it is tried again";
+	}
+}

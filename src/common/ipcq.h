@@ -24,5 +24,6 @@ void *ipcq_attach_own(int shm, size_t *bytes);
 void  ipcq_detach(const void *memory);
 size_t ipcq_bytes(int shm);                    /* its size, by the kernel's word; 0: it is gone */
 int   ipcq_attached(int shm);                  /* processes attached, or -1 */
+const char *ipcq_attach_hint(int error);                     /* of ipcq_attach */
 const char *ipcq_hint(int error);              /* what to do about a failed get */
 #endif

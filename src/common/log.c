@@ -1,21 +1,36 @@
 /* log - see log.h. A line is one write(2), so that lines of several processes never mix. */
 #include "common/log.h"
+#include "common/clock.h"
+#include "common/fdio.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct {
 	const char *role;
-	int verbose;
-} l = { "mom", 0 };
+	uint32_t how;
+	const _Atomic uint32_t *follow;
+} l = { "mom", 0, NULL };
+
+static volatile sig_atomic_t reopen;
 
 void
-log_init(const char *role, int verbose)
+log_init(const char *role, uint32_t how)
 {
 	l.role = role;
-	l.verbose = verbose;
+	l.how = how;
+}
+
+void
+log_follow(const _Atomic uint32_t *how)
+{
+	l.follow = how;
 }
 
 const char *
@@ -24,23 +39,92 @@ log_role(void)
 	return l.role;
 }
 
+/* ---- descriptor 2 ---- */
+
+static int
+take_descriptor(int fd)
+{
+	if (fd < 0)
+		return -1;
+	int r = dup3(fd, STDERR_FILENO, 0), keep = errno;
+	close(fd);
+	errno = keep;
+	return r < 0 ? -1 : 0;
+}
+
+int
+log_to_file(const char *path)
+{
+	int fd;
+	while ((fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0640)) < 0 && errno == EINTR)
+		;
+	return take_descriptor(fd);
+}
+
+int
+log_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+static void
+on_signal(int number)
+{
+	(void)number;
+	reopen = 1;
+}
+
+void
+log_reopen_by_signal(void)
+{
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	sigset_t mine;
+	sigaction(SIGUSR1, &act, NULL);
+	sigemptyset(&mine);
+	sigaddset(&mine, SIGUSR1);
+	sigprocmask(SIG_UNBLOCK, &mine, NULL);
+}
+
+/* The parent has the new file as its descriptor 2 before it tells its children: whatever its name is, it is opened through that. */
+static void
+reopen_as_parent(void)
+{
+	char path[40];
+	struct stat st;
+	reopen = 0;
+	snprintf(path, sizeof path, "/proc/%d/fd/2", (int)getppid());
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || take_descriptor(open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC)) < 0)
+		log_warn("%s: %s: lines of this process go to the old log file; start its server again to mend it", path, strerror(errno));
+}
+
+/* ---- lines ---- */
+
 static void
 log_line(const char *severity, const char *format, va_list ap)
 {
-	char line[2048];
-	int keep = errno, n = snprintf(line, sizeof line, "%s[%d]: %s: ", l.role, (int)getpid(), severity);
-	int m = vsnprintf(line + n, sizeof line - (size_t)n - 1, format, ap);
-	size_t len = (size_t)n + (m < 0 ? 0 : (size_t)m);
-	if (len > sizeof line - 2)
-		len = sizeof line - 2;
-	for (size_t i = (size_t)n; i < len; i++)       /* what a peer said must not look like a line of ours, or command a terminal */
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?';
-	line[len++] = '\n';
-	if (write(STDERR_FILENO, line, len) < 0) {
+	char line[2400], text[2048];
+	int keep = errno;
+	if (reopen)
+		reopen_as_parent();
+	uint32_t how = l.follow ? *l.follow : l.how;
+	vsnprintf(text, sizeof text, format, ap);
+	size_t n = log_format(line, sizeof line, how, how & (LOG_TIME | LOG_JSON) ? clock_wall_us() : 0, l.role, (int)getpid(), severity, text);
+	if (write(STDERR_FILENO, line, n) < 0) {
 		/* nobody is left to tell */
 	}
 	errno = keep;
+}
+
+/* from: the highest floor at which it is still written, in order debug, info, warn, error */
+static int
+is_wanted(uint32_t from)
+{
+	static const char rank[] = { [LOG_FROM_DEBUG] = 0, [LOG_FROM_INFO] = 1, [LOG_FROM_WARN] = 2, [LOG_FROM_ERROR] = 3 };
+	uint32_t floor = (l.follow ? *l.follow : l.how) & LOG_FROM;
+	return floor >= sizeof rank || rank[from] >= rank[floor];
 }
 
 #define LOG_BODY(severity)                       \
@@ -54,20 +138,22 @@ log_line(const char *severity, const char *format, va_list ap)
 void
 log_debug(const char *format, ...)
 {
-	if (l.verbose)
+	if (is_wanted(LOG_FROM_DEBUG))
 		LOG_BODY("debug");
 }
 
 void
 log_info(const char *format, ...)
 {
-	LOG_BODY("info");
+	if (is_wanted(LOG_FROM_INFO))
+		LOG_BODY("info");
 }
 
 void
 log_warn(const char *format, ...)
 {
-	LOG_BODY("warn");
+	if (is_wanted(LOG_FROM_WARN))
+		LOG_BODY("warn");
 }
 
 void

@@ -101,3 +101,19 @@ net_peer_text(int fd, char *text, size_t n)
 	}
 	snprintf(text, n, "%s:%d", ip, port);
 }
+
+const char *
+net_hint(int error)
+{
+	switch (error) {
+	case EAGAIN:
+	case ETIMEDOUT:  return "nothing came for too long: the other side is stopped, or the network between is cut; it is connected again";
+	case EPIPE:
+	case ECONNRESET: return "the other side ended; it is connected again";
+	case EHOSTUNREACH:
+	case ENETUNREACH: return "see `ip route`; it is connected again";
+	case ENOMEM:
+	case ENOBUFS:    return "no memory; see `free`";
+	default:         return "it is connected again";
+	}
+}

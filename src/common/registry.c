@@ -91,7 +91,7 @@ registry_add(struct registry_object **objects, size_t *count, size_t *room, cons
 		size_t more = *room ? *room * 2 : 64;
 		struct registry_object *grown = realloc(*objects, more * sizeof *grown);
 		if (grown == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for the registry of %zu objects", more);
+			log_fatal(EXIT_SYSTEM, "no memory for the registry of %zu objects: see `free`", more);
 		*objects = grown;
 		*room = more;
 	}
@@ -288,7 +288,7 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 	}
 	snprintf(line, sizeof line, "have %s 0x%08x id %d ctime %lld role %s\n", kinds[kind], o.key, o.id, o.ctime, o.role);
 	if (registry_write(r, line) < 0)
-		log_warn("registry: %s: after a kill this object would have to be removed by hand", strerror(errno));
+		log_warn("registry: %s: after a kill this object would have to be removed by hand (`mom ipc`); %s", strerror(errno), fdio_hint(errno));
 	registry_add(&r->objects, &r->count, &r->room, &o);
 	return o.id;
 }

@@ -12,7 +12,7 @@
 void
 rundir_default(char *path, size_t n)
 {
-	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	const char *xdg = secure_getenv("XDG_RUNTIME_DIR");
 	if (geteuid() == 0)
 		snprintf(path, n, "/run/mom");
 	else if (xdg && xdg[0] == '/')
@@ -24,7 +24,7 @@ rundir_default(char *path, size_t n)
 void
 rundir_roots(char roots[RUNDIR_ROOTS][PATH_MAX])
 {
-	const char *xdg = getenv("XDG_RUNTIME_DIR");
+	const char *xdg = secure_getenv("XDG_RUNTIME_DIR");
 	roots[0][0] = '\0';
 	if (xdg && xdg[0] == '/')
 		snprintf(roots[0], PATH_MAX, "%s/mom", xdg);

@@ -183,7 +183,7 @@ seglog_finish(struct seglog *l, uint64_t next)
 	if (seglog_note(l, REC_END, next) < 0 || seglog_sync(l) < 0)
 		return -1;
 	if (ftruncate(l->fd, (off_t)(l->written - l->base + SEGLOG_HEADER)) < 0)      /* gives back what was taken beyond the end */
-		log_warn("ftruncate: %s: a little disk space is lost until the segment goes", strerror(errno));
+		log_warn("ftruncate: %s: a little disk space is lost until the segment goes, by itself", strerror(errno));
 	return 0;
 }
 
@@ -272,7 +272,7 @@ seglog_prune(struct seglog *l, uint64_t below)
 	while (n + 1 < l->count ? l->files[n + 1].base <= below : n < l->count && l->missing && l->base <= below) {
 		seglog_name(name, l->files[n].base);
 		if (seglog_spare_keep(l, &l->files[n], name) < 0 && fdio_unlink_at(l->dir, name) < 0 && errno != ENOENT) {
-			log_warn("unlink(%s): %s", name, strerror(errno));
+			log_warn("unlink(%s): %s: %s", name, strerror(errno), fdio_hint(errno));
 			break;
 		}
 		l->total -= l->files[n].bytes;

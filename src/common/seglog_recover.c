@@ -96,8 +96,8 @@ recovery_set_aside(struct recovery *r, size_t i)
 		return -1;
 	size_t n = i + 1;
 	for (; n < r->count && r->files[n].base < s.end; n++) {
-		log_error("%s/log-%016llx: log-%016llx leads past it to %016llx: it is no part of the log", r->log->place.label, (unsigned long long)r->files[n].base,
-		    (unsigned long long)r->files[i].base, (unsigned long long)s.end);
+		log_error("%s/log-%016llx: log-%016llx leads past it to %016llx: it is no part of the log, and is set aside in corrupt/",
+		    r->log->place.label, (unsigned long long)r->files[n].base, (unsigned long long)r->files[i].base, (unsigned long long)s.end);
 		if (seglog_set_aside(r->log, r->files[n].base) < 0)
 			return -1;
 	}

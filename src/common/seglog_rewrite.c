@@ -32,7 +32,7 @@ scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
 	s->at = base;
 	s->fd = fdio_open_at(dir, name, O_RDWR, 0);
 	if (s->fd < 0 || fstat(s->fd, &st) < 0) {
-		log_error("open(%s): %s", name, strerror(errno));
+		log_error("open(%s): %s: %s", name, strerror(errno), fdio_hint(errno));
 		return -1;
 	}
 	s->size = (uint64_t)st.st_size;
@@ -48,7 +48,7 @@ scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
 		return 0;
 	fdio_close(&s->fd);
 	if (r == -3) {                                 /* no damage that anybody has seen */
-		log_error("read(%s): %s", name, strerror(error));
+		log_error("read(%s): %s: %s", name, strerror(error), fdio_hint(error));
 		errno = error;
 		return -1;
 	}
@@ -367,7 +367,7 @@ seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn)
 	free(s.buffer);
 	errno = keep_errno;
 	if (bad)
-		log_error("%s/%s: damaged, and it cannot be written anew: %s", l->place.label, name, strerror(errno));
+		log_error("%s/%s: damaged, and it cannot be written anew: %s: %s", l->place.label, name, strerror(errno), fdio_hint(errno));
 	return bad ? -1 : 0;
 }
 

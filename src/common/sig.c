@@ -5,17 +5,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-volatile sig_atomic_t sig_got_stop, sig_got_child;
+volatile sig_atomic_t sig_got_stop, sig_got_child, sig_got_reload, sig_got_reopen;
 static int ends[2] = { -1, -1 };
 
 static void
 sig_handle(int number)
 {
 	int keep = errno;
-	if (number == SIGCHLD)
-		sig_got_child = 1;
-	else
-		sig_got_stop = 1;
+	*(number == SIGCHLD ? &sig_got_child : number == SIGHUP ? &sig_got_reload : number == SIGUSR1 ? &sig_got_reopen : &sig_got_stop) = 1;
 	if (write(ends[1], "", 1) < 0) {
 		/* the pipe is full: the loop wakes anyway */
 	}
@@ -35,7 +32,8 @@ sig_init(void)
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGCHLD, &act, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-	sigaction(SIGHUP, &ignore, NULL);
+	sigaction(SIGHUP, &act, NULL);
+	sigaction(SIGUSR1, &act, NULL);
 	return ends[0];
 }
 

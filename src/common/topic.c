@@ -6,9 +6,8 @@
 
 enum { LEVEL_MAX = 200 };                      /* bytes of a folder's name; the kernel's limit is 255 */
 
-/* length of the UTF-8 sequence at p (1..4), 0 where it is malformed, overlong or a surrogate */
-static int
-utf8_len(const unsigned char *p, size_t n)
+int
+topic_utf8_length(const unsigned char *p, size_t n)
 {
 	uint32_t c;
 	int len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
@@ -46,7 +45,7 @@ topic_fault(const char *topic, size_t len)
 			i++;
 			continue;
 		}
-		int n = utf8_len(p + i, len - i);
+		int n = topic_utf8_length(p + i, len - i);
 		if (n == 0)
 			return "is not UTF-8";
 		if (p[i] < 0x20 || p[i] == 0x7f || (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0))

@@ -35,7 +35,7 @@ struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };    /* a durable cl
 enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 
 struct daemon {
-	const char *ip, *port;
+	char ip[64], port[64];
 	struct net_address broker;
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
 	struct spare spare;
@@ -44,7 +44,6 @@ struct daemon {
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max;
-	uint64_t backlog_max;            /* bytes that may wait for one client; 0: any */
 	uint64_t token, token_fresh;     /* what HELLO shows; what the last WELCOME gave: shown (and on disk) once every shard of that broker has
 	                                  * taken us up. Until then it may be the wrong store, and the right one takes the old token, too */
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */

@@ -159,7 +159,8 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 	if (r->offset <= b->routed[r->shard])
 		return;
 	if (b->behind || v->state != SLOT_LIVE || (!box_put(v, record) && !box_wait(v, record))) {
-		int over = f.table->backlog_max && b->backlog + record_stride(r->len) > f.table->backlog_max;
+		uint64_t most = atomic_load(&f.table->backlog_max);
+		int over = most && b->backlog + record_stride(r->len) > most;
 		if (over || box_fall_behind(v) < 0) {
 			box_cut(v, over ? "more waits for it than --client-backlog-max" : "the spool's disk is full");
 			return;
@@ -401,7 +402,7 @@ box_on_slot(uint32_t i, const struct slot *old)
 	/* a living client's mail box that cannot be attached: its messages must not be passed over */
 	if (v->segment == NULL && v->state != SLOT_FREE && v->state != SLOT_DYING && atomic_load(&f.table->slot[i].owner) == v->owner &&
 	    atomic_load(&f.table->slot[i].state) == v->state)
-		log_fatal(EXIT_SYSTEM, "shmat(segment of client %016llx): %s: tried again", (unsigned long long)v->id, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(segment of client %016llx): %s: %s", (unsigned long long)v->id, strerror(errno), ipcq_attach_hint(errno));
 	if (v->state == SLOT_FREE || v->segment == NULL)
 		return;
 	if (v->own == NULL) {
@@ -409,7 +410,7 @@ box_on_slot(uint32_t i, const struct slot *old)
 		if (b)
 			b->id = v->id;
 		if (b == NULL || map_put(&f.by_id, &b->id, sizeof b->id, v) < 0)
-			log_fatal(EXIT_SYSTEM, "no memory for a client");
+			log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 		box_scan(v);
 		box_risk(v);
 		box_is_fed(v);                         /* a predecessor may have been killed before it woke the owner */

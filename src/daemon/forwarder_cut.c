@@ -30,7 +30,8 @@ box_cut(struct slot *v, const char *why)
 	}
 	if (atomic_load(&c->cuts) == atomic_load(&c->cuts_told)) {
 		struct slot_word *w = &f.table->slot[v - f.slots.slot];
-		log_warn("client %016llx is cut: %s: its subscriptions end; it gets the %llu bytes that wait for it, then MOM_EFULL", (unsigned long long)v->id,
+		log_warn("client %016llx is cut: %s: its subscriptions end; it gets the %llu bytes that wait for it, then MOM_EFULL; let it receive, or allow more",
+		    (unsigned long long)v->id,
 		    why, (unsigned long long)b->backlog);
 		counters_add(COUNT_CUTS, 1);
 		if (v->durable)

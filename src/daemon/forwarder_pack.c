@@ -1,5 +1,6 @@
 /* forwarder_pack - one sleeping client pins its own mail and no more: segments of the spool that are mostly dead are written anew with what
  * is still needed; a part of mom_forwarder */
+#include "common/fdio.h"
 #include "daemon/forwarder.h"
 #include "common/log.h"
 #include <errno.h>
@@ -70,5 +71,5 @@ spool_pack_one(void)
 	} else if (errno != EBADMSG)
 		log_debug("spool: packing segment %llx: %s", (unsigned long long)base, strerror(errno));
 	else if (seglog_repair(l, base) < 0)
-		log_warn("spool: segment %llx: %s", (unsigned long long)base, strerror(errno));
+		log_warn("spool: segment %llx: %s: %s", (unsigned long long)base, strerror(errno), fdio_hint(errno));
 }

@@ -84,7 +84,7 @@ held_push(struct box *b, uint64_t at, const char *record)
 			b->room = b->room * 2 + 64;
 			b->held = realloc(b->held, b->room * sizeof *b->held);
 			if (b->held == NULL)
-				log_fatal(EXIT_SYSTEM, "no memory for a mail box");
+				log_fatal(EXIT_SYSTEM, "no memory for a mail box: see `free`");
 		}
 	}
 	b->held[b->count++] = (struct held){ at, get_u64(record + 16), get_u16(record + 14) };

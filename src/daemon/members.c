@@ -296,7 +296,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	memcpy(m->nonce, nonce, sizeof m->nonce);
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0) {                     /* a daemon that takes over would find its old owner there, dead */
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 		*m = before;
 		return -1;
 	}
@@ -334,7 +334,7 @@ member_died(struct daemon *d, uint32_t i)
 		m->generation++;               /* of the DESTROY that follows its last request */
 	}
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	member_show(d, i);
 	daemon_touch(d);
 }
@@ -426,7 +426,7 @@ member_expire(struct daemon *d, uint32_t i)
 	m->state = SLOT_DYING;
 	m->generation++;
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	member_show(d, i);
 	daemon_touch(d);
 }
@@ -447,7 +447,7 @@ members_check(struct daemon *d)
 			member_expire(d, i);
 	}
 	if (hour && members_save(d) < 0)               /* how long they are away outlives a kill */
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 }
 
 void
@@ -464,7 +464,7 @@ members_finished(struct daemon *d)
 	if (n == 0)
 		return;
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	daemon_touch(d);
 }
 
@@ -551,7 +551,7 @@ members_load(struct daemon *d)
 		member_show(d, i);
 	}
 	if (members_save(d) < 0)
-		log_fatal(EXIT_SYSTEM, "spool/clients: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	daemon_touch(d);
 }
 
@@ -569,5 +569,5 @@ members_stop(struct daemon *d)
 		ipcq_detach(m->segment);
 	}
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s", strerror(errno));
+		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 }

@@ -29,7 +29,7 @@ load_text(struct daemon *d, const char *name)
 	unsigned crc;
 	char *text = fdio_load(d->spool_dir, name, &n, FILE_MOST), *last;
 	if (text == NULL && errno != ENOENT)           /* what cannot be read is not missing */
-		log_fatal(EXIT_SYSTEM, "spool/%s: %s", name, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "spool/%s: %s: %s", name, strerror(errno), fdio_hint(errno));
 	if (text == NULL)
 		return NULL;
 	last = n < 13 ? NULL : text + n - 13;
@@ -66,7 +66,7 @@ identity_proven(struct daemon *d)
 		d->token_fresh = 0;
 		atomic_store(&d->table->token, d->token);      /* told with the next PING: only that one counts from there on */
 	} else {
-		log_warn("spool/identity: %s: tried again", strerror(errno));
+		log_warn("spool/identity: %s: tried again; %s", strerror(errno), fdio_hint(errno));
 		d->token = shown;
 	}
 }
@@ -84,7 +84,7 @@ identity_load(struct daemon *d)
 	if (text == NULL) {
 		d->message_max = asked ? asked : MOM_MESSAGE_MAX;
 		if (fdio_random(d->machine, sizeof d->machine) < 0 || identity_save(d) < 0)
-			log_fatal(EXIT_SYSTEM, "spool/identity: %s", strerror(errno));
+			log_fatal(EXIT_SYSTEM, "spool/identity: %s: %s", strerror(errno), fdio_hint(errno));
 		return;
 	}
 	int fields = sscanf(text, "mom spool %u machine %32s store %32s serial %u shards %u token %llx message %u", &version, machine, store, &d->serial, &d->shards, &token,
@@ -116,7 +116,7 @@ starts_save(struct daemon *d)
 	if (save_text(d, "starts", text, n, 1) == 0)
 		d->saved_starts = digest;
 	else
-		log_warn("spool/starts: %s: tried again", strerror(errno));
+		log_warn("spool/starts: %s: tried again; %s", strerror(errno), fdio_hint(errno));
 }
 
 void
@@ -144,7 +144,7 @@ forgotten_save(struct daemon *d)
 	for (size_t i = 0; text && i < d->forgotten_count; i++)
 		n += (size_t)sprintf(text + n, "uid %u name %s\n", (unsigned)d->forgotten[i].uid, d->forgotten[i].name);
 	if (text == NULL || save_text(d, "forgotten", text, n, 1) < 0)
-		log_warn("spool/forgotten: %s", strerror(errno));
+		log_warn("spool/forgotten: %s: %s", strerror(errno), fdio_hint(errno));
 	free(text);
 }
 
@@ -153,7 +153,7 @@ forgotten_put(struct daemon *d, uid_t uid, const char *name)
 {
 	struct forgotten *grown = realloc(d->forgotten, (d->forgotten_count + 1) * sizeof *grown);
 	if (grown == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a list of clients");
+		log_fatal(EXIT_SYSTEM, "no memory for a list of clients: see `free`");
 	d->forgotten = grown;
 	struct forgotten *g = &grown[d->forgotten_count++];
 	g->uid = uid;
@@ -243,7 +243,7 @@ members_read(struct daemon *d)
 {
 	char boot[64] = "", *rest = NULL, *text = load_text(d, "clients");
 	if (boot_id() == NULL)
-		log_fatal(EXIT_SYSTEM, "/proc/sys/kernel/random/boot_id: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "/proc/sys/kernel/random/boot_id: %s: mount /proc", strerror(errno));
 	for (uint32_t i = 0; i < d->table->capacity; i++)
 		d->members[i].shm = d->members[i].sem = d->members[i].socket = d->members[i].pidfd = -1;
 	if (text == NULL && errno == ENOENT) {
@@ -367,7 +367,7 @@ members_save_ring(struct daemon *d, uint32_t slot)
 	if (n == 0)
 		unlinkat(d->spool_dir, name, 0);
 	else if (fdio_replace(d->spool_dir, name, bytes, n, 1) < 0)
-		log_error("spool/%s: %s: %zu bytes that a client had asked for are lost", name, strerror(errno), n);
+		log_error("spool/%s: %s: %zu bytes that a client had asked for are lost; %s", name, strerror(errno), n, fdio_hint(errno));
 	free(copy);
 	free(bytes);
 }
@@ -385,7 +385,7 @@ members_load_ring(struct daemon *d, uint32_t slot)
 	slot_file(name, sizeof name, "ring", slot);
 	char *bytes = fdio_load(d->spool_dir, name, &n, m->ring);
 	if (bytes == NULL && errno != ENOENT)
-		log_fatal(EXIT_SYSTEM, "spool/%s: %s", name, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "spool/%s: %s: %s", name, strerror(errno), fdio_hint(errno));
 	ring_writer_init(&w, client_requests(c), m->ring, 0);
 	while (bytes && q + RECORD_HEADER <= n && record_is_sound(bytes + q, n - q)) {
 		uint32_t stride = record_stride(get_u32(bytes + q)), shard = get_u16(bytes + q + 14);
@@ -401,7 +401,7 @@ members_load_ring(struct daemon *d, uint32_t slot)
 		q += stride;
 	}
 	if (bytes && q < n)
-		log_error("spool/%s: damaged at byte %zu: the client's requests behind it, %zu bytes, are lost", name, q, n - q);
+		log_error("spool/%s: damaged at byte %zu: the client's requests behind it, %zu bytes, are lost; look at the disk", name, q, n - q);
 	ring_publish(&w);
 	free(bytes);
 }

@@ -1,9 +1,9 @@
 /* mom_daemon - registers a machine's clients, connects to the broker, starts, reaps and restarts requester, responser and forwarder
  * STARTED BY  a person, make run_daemon, systemd
- * READS       its flags, the spool's identity and client list      WRITES  those, RUN/registry, the client table
+ * READS       its flags, environment, daemon.conf, the spool's identity and client list      WRITES  those, RUN/registry, the client table
  * SLEEPS IN   poll: registration socket, clients' sockets and pidfds, the broker's handshake, signals
  * MUST NOT    touch a message; wait for a child but at its own end
- * SIGNALS     TERM, INT: end all children, remove all objects, exit 0
+ * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: daemon.conf again   USR1: the log file anew
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    the children die with it (PDEATHSIG); a successor adopts the clients that live, and they go on */
 #include "common/about.h"
@@ -16,9 +16,9 @@
 #include "common/sig.h"
 #include "daemon/daemon.h"
 #include "daemon/members_file.h"
+#include "daemon/options.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -31,22 +31,14 @@
 
 static struct {
 	struct daemon d;
+	struct daemon_options o;
 	char run[PATH_MAX], spool[PATH_MAX];
-	int ready_fd, signals;
+	int signals;
 	int64_t next_tick;
 	struct pollfd *polls;
 	uint32_t *slots;                      /* of polls: which slot; waiting: index */
 	size_t polls_room;
-} m = { .ready_fd = -1 };
-
-static const char usage[] =
-    "usage: mom_daemon IP PORT [--run DIR] [--spool DIR] [--max-message BYTES] [--client-backlog-max BYTES]\n"
-    "                  [-v] [--ready-fd N]\n"
-    "  IP PORT      where the broker is, or will be. First line on stdout: ready RUNFOLDER\n"
-    "  --run DIR    run folder: where this machine's programs find the daemon (MOM_RUN)\n"
-    "  --spool DIR  what must outlive a restart (RUN/spool; as root /var/spool/mom)\n"
-    "  --max-message  largest payload (1048576; up to 67108864), at least what the broker takes; the spool remembers it\n"
-    "  --client-backlog-max  a client for whom more than this waits in the spool is cut: it gets what waits, then MOM_EFULL (any)\n";
+} m;
 
 static void
 wrong_use(const char *what, const char *which)
@@ -56,58 +48,20 @@ wrong_use(const char *what, const char *which)
 }
 
 static void
-parse(int argc, char **argv)
-{
-	static const struct option options[] = { { "run", 1, 0, 'r' }, { "spool", 1, 0, 's' }, { "ready-fd", 1, 0, 'f' }, { "max-message", 1, 0, 'm' }, { "client-backlog-max", 1, 0, 'b' }, { "help", 0, 0, 'h' }, { 0 } };
-	char *end;
-	unsigned long most;
-	opterr = 0;
-	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
-		switch (o) {
-		case 'r': snprintf(m.run, sizeof m.run, "%s", optarg); break;
-		case 's': snprintf(m.spool, sizeof m.spool, "%s", optarg); break;
-		case 'f':
-			m.ready_fd = (int)strtol(optarg, &end, 10);
-			if (*optarg == '\0' || *end != '\0' || m.ready_fd < 0)
-				wrong_use("--ready-fd takes the number of an open descriptor, not", optarg);
-			break;
-		case 'm':
-			most = strtoul(optarg, &end, 10);
-			if (*optarg < '0' || *optarg > '9' || *end != '\0' || most < 1 || most > MESSAGE_LIMIT)
-				wrong_use("--max-message takes a number of bytes from 1 to 67108864, not", optarg);
-			m.d.message_max = (uint32_t)most;
-			break;
-		case 'b':
-			most = strtoul(optarg, &end, 10);
-			if (*optarg < '0' || *optarg > '9' || *end != '\0' || most < BACKLOG_LEAST)
-				wrong_use("--client-backlog-max takes a number of bytes, 65536 or more, not", optarg);
-			m.d.backlog_max = most;
-			break;
-		case 'v': m.d.verbose = 1; break;
-		case 'h': fputs(usage, stdout); exit(0);
-		default: wrong_use("unknown flag or a flag without its value", argv[optind - 1]);
-		}
-	}
-	if (argc - optind != 2)
-		wrong_use("IP and PORT of the broker are needed, and nothing else", NULL);
-	m.d.ip = argv[optind];
-	m.d.port = argv[optind + 1];
-	int r = net_parse(&m.d.broker, m.d.ip, m.d.port);
-	if (r < 0 || strcmp(m.d.port, "0") == 0)
-		wrong_use(r == -1 ? "not an IPv4 or IPv6 address" : "not a port (1 to 65535)", r == -1 ? m.d.ip : m.d.port);
-}
-
-static void
 open_folders(void)
 {
 	const char *why;
 	struct daemon *d = &m.d;
 	pid_t holder = 0;
-	if (m.run[0] == '\0')
+	if (m.o.run)
+		snprintf(m.run, sizeof m.run, "%s", m.o.run);
+	else
 		rundir_default(m.run, sizeof m.run);
-	if (m.spool[0] == '\0' && geteuid() == 0)
+	if (m.o.spool)
+		snprintf(m.spool, sizeof m.spool, "%s", m.o.spool);
+	else if (geteuid() == 0)
 		snprintf(m.spool, sizeof m.spool, "/var/spool/mom");
-	else if (m.spool[0] == '\0' && snprintf(m.spool, sizeof m.spool, "%s/spool", m.run) >= (int)sizeof m.spool)
+	else if (snprintf(m.spool, sizeof m.spool, "%s/spool", m.run) >= (int)sizeof m.spool)
 		wrong_use("the run folder's name is too long", NULL);
 	if ((d->run_dir = rundir_open(m.run, &why)) < 0)
 		log_fatal(EXIT_SYSTEM, "run folder %s: %s", m.run, why);
@@ -146,20 +100,20 @@ make_table(void)
 	d->members = calloc(capacity, sizeof *d->members);
 	d->table = &measure;                           /* the list's slots are checked against it; the real one comes after the reaping */
 	if (d->members == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u clients", capacity);
+		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", capacity);
 	members_read(d);
 	if (registry_open(&d->registry, d->run_dir, members_keep, d) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/registry: %s", m.run, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", m.run, strerror(errno), fdio_hint(errno));
 	d->table_id = registry_make(&d->registry, REGISTRY_SHM, bytes, geteuid(), 0, "machine-table");
 	d->table = d->table_id < 0 ? NULL : ipcq_attach(d->table_id, 0);
 	if (d->table == NULL)
 		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), registry_hint(&d->registry));
 	d->table->capacity = capacity;
-	d->table->verbose = (uint32_t)d->verbose;
+	atomic_store(&d->table->log, (uint32_t)d->verbose);
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);
+	atomic_store(&d->table->backlog_max, m.o.backlog_max);
 	make_counters(d);
-	d->table->backlog_max = d->backlog_max;
 	atomic_store(&d->table->message_max, d->message_max);
 	atomic_store(&d->table->serial, d->serial);
 	atomic_store(&d->table->shards, d->shards);
@@ -190,10 +144,10 @@ say_ready(void)
 	say_about();
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
-	if (m.ready_fd >= 0) {
-		if (write(m.ready_fd, "\n", 1) < 0)
-			log_warn("--ready-fd %d: %s", m.ready_fd, strerror(errno));
-		close(m.ready_fd);
+	if (m.o.ready_fd >= 0) {
+		if (write(m.o.ready_fd, "\n", 1) < 0)
+			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
+		close(m.o.ready_fd);
 	}
 	log_info("serves run folder %s, spool %s, broker %s port %s", m.run, m.spool, m.d.ip, m.d.port);
 }
@@ -233,7 +187,7 @@ polls_grow(size_t n)
 	m.polls = realloc(m.polls, m.polls_room * sizeof *m.polls);
 	m.slots = realloc(m.slots, m.polls_room * sizeof *m.slots);
 	if (m.polls == NULL || m.slots == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %zu descriptors", n);
+		log_fatal(EXIT_SYSTEM, "no memory for %zu descriptors: see `free`", n);
 }
 
 static size_t
@@ -305,7 +259,7 @@ poll_once(int64_t until)
 	uint64_t count;
 	if (poll(m.polls, n, until > now ? (int)(until - now) : 0) < 0) {
 		if (errno != EINTR)
-			log_fatal(EXIT_SYSTEM, "poll: %s", strerror(errno));
+			log_fatal(EXIT_SYSTEM, "poll: %s: %s", strerror(errno), child_hint(errno));
 		return;
 	}
 	sig_drain();
@@ -352,27 +306,29 @@ main(int argc, char **argv)
 {
 	struct daemon *d = &m.d;
 	log_init("mom_daemon", 0);
-	parse(argc, argv);
-	log_init("mom_daemon", d->verbose);
+	options_read(&m.o, d, argc, argv);
 	m.signals = sig_init();
 	d->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m.signals < 0 || d->notify < 0)
-		log_fatal(EXIT_SYSTEM, "eventfd: %s", strerror(errno));
-	if (m.ready_fd >= 0)
-		fdio_cloexec(m.ready_fd, 1);
+		log_fatal(EXIT_SYSTEM, "eventfd: %s: %s", strerror(errno), child_hint(errno));
+	if (m.o.ready_fd >= 0)
+		fdio_cloexec(m.o.ready_fd, 1);
 	open_folders();
 	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
 	make_table();
 	spare_open(&d->spare);
 	if (door_open(d) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/socket: %s", m.run, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/socket: %s: %s", m.run, strerror(errno), fdio_hint(errno));
+	config_open_log(&m.o.config);
+	options_say(&m.o, m.spool);
 	say_ready();
 	m.next_tick = clock_ms();
 	while (!sig_got_stop) {
 		int64_t now = clock_ms(), until;
 		if (sig_got_child)
 			reap();
+		options_signals(&m.o, d);
 		unit_step(d, now);
 		tick(now);
 		until = link_step(d, now);

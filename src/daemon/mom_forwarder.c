@@ -25,7 +25,7 @@ spool_chosen(const char *record)
 	if (f.chosen_count == 0)
 		return;
 	if (f.recipients == NULL && (f.recipients = calloc(f.table->capacity, sizeof *f.recipients)) == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u recipients", f.table->capacity);
+		log_fatal(EXIT_SYSTEM, "no memory for %u recipients: see `free`", f.table->capacity);
 	for (size_t i = 0; i < f.chosen_count; i++)
 		f.recipients[i] = f.slots.slot[f.chosen[i]].id;
 	int there = spool_append(record, f.recipients, f.chosen_count) != 0;
@@ -136,7 +136,8 @@ client_forgotten(struct slot *v)
 {
 	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING || atomic_exchange(&v->segment->gone, 1))
 		return;
-	log_warn("client %016llx: this machine was away from its broker for too long: the client's subscriptions are forgotten", (unsigned long long)v->id);
+	log_warn("client %016llx: this machine was away from its broker for too long: the client's subscriptions are forgotten; raise the broker's --machine-expiry",
+	    (unsigned long long)v->id);
 	box_wake(v, ASLEEP_FOR_ANY);
 }
 
@@ -345,13 +346,14 @@ main(void)
 	f.notify = place.fds[1];
 	f.spool.fd = -1;
 	if (f.table == NULL || f.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
+	log_follow(&f.table->log);
 	f.buffer_bytes = BATCH + 2 * (size_t)RECORD_MOST(f.unit->message_max);
 	f.buffer = malloc(f.buffer_bytes);
 	f.chosen = calloc(f.table->capacity, sizeof *f.chosen);
 	f.fed = calloc(f.table->capacity, sizeof *f.fed);
 	if (f.chosen == NULL || f.fed == NULL || f.buffer == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u clients", f.table->capacity);
+		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", f.table->capacity);
 	f.ring = daemon_unit_ring(f.unit, f.unit->slots);
 	ring_reader_init(&f.in, f.ring, UNIT_RING(f.unit->message_max), atomic_load(&f.ring->tail));
 	f.ticks = atomic_load(&f.table->ticks);

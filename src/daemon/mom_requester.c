@@ -11,6 +11,7 @@
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
+#include "common/net.h"
 #include "common/topic.h"
 #include "daemon/slots.h"
 #include <errno.h>
@@ -26,7 +27,7 @@ struct feed {
 	uint64_t last[SHARDS_MAX];             /* number of the last frame seen, a shard */
 	uint64_t sent[SHARDS_MAX];             /* ... and of the last one sent on this connection */
 	uint32_t owner;
-	int destroy_sent, told;
+	int destroy_sent, died_sent, told;
 };
 
 static struct {
@@ -54,7 +55,7 @@ out_flush(void)
 	if (fdio_write_full(q.socket, q.out, q.have) < 0) {
 		if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
 			exit(0);
-		log_fatal(EXIT_SYSTEM, "write(socket): %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "write(socket): %s: %s", strerror(errno), net_hint(errno));
 	}
 	q.have = 0;
 }
@@ -109,15 +110,17 @@ static void
 poison(struct slot *v, uint32_t i, const char *what)
 {
 	if (atomic_exchange(&v->segment->poisoned, 1) == 0)
-		log_warn("client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is sent", (unsigned long long)v->id, i, what);
+		log_warn("client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is sent; it has to destroy its handle and to look for a stray pointer",
+		    (unsigned long long)v->id, i, what);
 	slots_wake(&q.slots, v, ASLEEP_FOR_ANY);
 }
 
 static const char *
 frame_fault(const struct slot *v, const struct feed *f, const void *p, const struct record *r)
 {
-	int with_topic = r->type == REC_MESSAGE || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
-	if (r->type < REC_MESSAGE || r->type > REC_DESTROY)
+	int payload = r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len);
+	int with_topic = payload || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
+	if (!record_is_request(r->type))
 		return "a type that is no request";
 	if (r->shard >= q.shards)
 		return "a shard that does not exist";
@@ -126,7 +129,7 @@ frame_fault(const struct slot *v, const struct feed *f, const void *p, const str
 		return "a bad topic";
 	if (!with_topic && r->len != RECORD_HEADER)
 		return "a request that is too long";
-	if (r->type == REC_MESSAGE ? record_data_len(r) > atomic_load(&q.table->message_max) : with_topic && record_data_len(r))
+	if (payload ? record_data_len(r) > atomic_load(&q.table->message_max) : with_topic && record_data_len(r))
 		return "a payload that is too long";
 	if (r->number == 0 || (f->last[r->shard] && r->number != f->last[r->shard] + 1 &&
 	    number_generation(r->number) <= number_generation(f->last[r->shard])))
@@ -215,7 +218,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	if (q.sent[r.shard] + stride - atomic_load(&q.unit->credit[r.shard]) > q.window)
 		return STEP_BLOCKED;
 	put_u32(p + 4, 0);
-	put_u16(p + 10, r.flags & (REC_F_DURABLE | REC_F_NO_ECHO));
+	put_u16(p + 10, r.flags & (REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED));
 	put_u64(p + 16, first);
 	put_u64(p + 24, i);
 	put_u64(p + 32, v->id);
@@ -257,6 +260,21 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 	}
 }
 
+/* A durable client without a process: its will is due. Said once a connection, and for each process that ends. */
+static void
+feed_died(const struct slot *v, struct feed *f)
+{
+	for (uint32_t k = 0; k < q.shards; k++)
+		if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > q.window)
+			return;
+	for (uint32_t k = 0; k < q.shards; k++) {
+		char *at = out_room(RECORD_HEADER);
+		q.have += record_make(at, &(struct record){ .type = REC_DIED, .shard = (uint16_t)k, .publisher = v->id }, NULL, NULL, 0);
+		q.sent[k] += RECORD_HEADER;
+	}
+	f->died_sent = 1;
+}
+
 static int
 feed_look(uint32_t i)
 {
@@ -283,6 +301,10 @@ feed_look(uint32_t i)
 			break;
 		}
 	}
+	if (v->state != SLOT_AWAY)
+		f->died_sent = 0;
+	else if (!f->died_sent && (f->at == head || atomic_load(&v->segment->poisoned)))
+		feed_died(v, f);
 	if (v->state == SLOT_DYING && (f->at == head || atomic_load(&v->segment->poisoned)))
 		feed_destroy(v, f, i);
 	return more;
@@ -303,7 +325,7 @@ on_slot(uint32_t i, const struct slot *old)
 	free(f);
 	v->own = f = calloc(1, sizeof *f);
 	if (f == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a client");
+		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 	f->at = atomic_load(&client_requests(v->segment)->tail);
 	f->again = q.began ? f->at : atomic_load(&client_requests(v->segment)->head);
 }
@@ -365,13 +387,14 @@ main(void)
 	q.socket = place.fds[0];
 	q.notify = place.fds[1];
 	if (q.table == NULL || q.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
+	log_follow(&q.table->log);
 	q.window = atomic_load(&q.table->window);
 	q.record_most = RECORD_MOST(q.unit->message_max);
 	q.room = BATCH + q.record_most;
 	q.out = malloc(q.room);
 	if (q.out == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", q.record_most);
+		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`", q.record_most);
 	q.shards = atomic_load(&q.table->shards);
 	q.ticks = atomic_load(&q.table->ticks);
 	counters_begin(atomic_load(&q.table->counters), COUNTERS_UNIT(UNIT_REQUESTER), ROLE_REQUESTER, 0);

@@ -11,6 +11,7 @@
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
+#include "common/net.h"
 #include "daemon/slots.h"
 #include <errno.h>
 #include <mom/wire.h>
@@ -34,7 +35,7 @@ static struct {
 static void
 bad_broker(const char *what)
 {
-	log_fatal(EXIT_USAGE, "the broker sent %s: the connection is made anew", what);
+	log_fatal(EXIT_USAGE, "the broker sent %s: the connection is made anew; is it a broker_server of this version?", what);
 }
 
 static void
@@ -177,11 +178,12 @@ main(void)
 	p.unit = ipcq_attach(place.index, 0);
 	p.socket = place.fds[0];
 	if (p.table == NULL || p.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat: %s", strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
+	log_follow(&p.table->log);
 	p.room = BATCH + RECORD_MOST(p.unit->message_max);
 	p.buffer = malloc(p.room);
 	if (p.buffer == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes", RECORD_MOST(p.unit->message_max));
+		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`", RECORD_MOST(p.unit->message_max));
 	p.shards = atomic_load(&p.table->shards);
 	ring_writer_init(&p.out, daemon_unit_ring(p.unit, p.unit->slots), UNIT_RING(p.unit->message_max), WINDOW_OF(p.unit->message_max));
 	counters_begin(atomic_load(&p.table->counters), COUNTERS_UNIT(UNIT_RESPONSER), ROLE_RESPONSER, 0);
@@ -196,7 +198,7 @@ main(void)
 		if (r < 0 && errno == EAGAIN)
 			bad_broker("nothing for 12 s");
 		if (r < 0)
-			log_fatal(EXIT_SYSTEM, "read(socket): %s", strerror(errno));
+			log_fatal(EXIT_SYSTEM, "read(socket): %s: %s", strerror(errno), net_hint(errno));
 		p.have += (size_t)r;
 		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		slots_look(&p.slots, NULL);

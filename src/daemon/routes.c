@@ -23,7 +23,7 @@ route_memory(void *old, size_t n)
 {
 	void *p = realloc(old, n);
 	if (p == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for subscriptions");
+		log_fatal(EXIT_SYSTEM, "no memory for subscriptions: see `free`");
 	return p;
 }
 
@@ -36,7 +36,7 @@ route_add(struct routes *r, const struct record *rec, const char *topic)
 		*t = (struct route){ route_memory(NULL, rec->topic_len + 1u), rec->topic_len, rec->shard, NULL, 0, 0 };
 		memcpy(t->topic, topic, rec->topic_len);
 		if (map_put(&r->topics, t->topic, t->len, t) < 0)
-			log_fatal(EXIT_SYSTEM, "no memory for subscriptions");
+			log_fatal(EXIT_SYSTEM, "no memory for subscriptions: see `free`");
 	}
 	struct route_sub sub = { rec->publisher, rec->offset, rec->flags, 0, 0 };
 	for (size_t i = 0; i < t->count; i++) {

@@ -11,7 +11,7 @@ slots_init(struct slots *s, struct machine_table *table, struct daemon_unit *uni
 	*s = (struct slots){ .table = table, .unit = unit, .role = role };
 	s->slot = calloc(table->capacity, sizeof *s->slot);
 	if (s->slot == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u clients", table->capacity);
+		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", table->capacity);
 	for (uint32_t i = 0; i < table->capacity; i++)
 		s->slot[i].segment_id = -1;
 }
@@ -32,7 +32,7 @@ slot_attach(struct slots *s, uint32_t i, int id)
 	size_t bytes = 0;
 	v->segment = ipcq_attach_own(id, &bytes);      /* what stands in it is the client's to write: nothing there is asked */
 	if (v->segment == NULL && errno != EINVAL && errno != EIDRM)       /* else it is gone: the table will say so */
-		log_fatal(EXIT_SYSTEM, "shmat(client %u): %s: tried again", i, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(client %u): %s: %s", i, strerror(errno), ipcq_attach_hint(errno));
 	v->ring = client_ring(bytes);
 	if (v->segment && v->ring == 0) {
 		ipcq_detach(v->segment);

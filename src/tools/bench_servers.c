@@ -42,6 +42,8 @@ start(const char *const argv[], char *line, size_t size)
 	if (pid == 0) {
 		int err = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		setenv("MOM_CONFIG", s.dir, 1);         /* what is measured is what was built, not this machine's configuration */
+		unsetenv("MOM_URL");
 		dup2(out[1], STDOUT_FILENO);
 		if (err >= 0)
 			dup2(err, STDERR_FILENO);

@@ -16,6 +16,7 @@ struct cmd {
 };
 
 extern const struct cmd
+	cmd_config,
 	cmd_help;
 
 extern const struct cmd *const cmds[];     /* ends with NULL */

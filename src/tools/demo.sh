@@ -4,6 +4,10 @@
 BIN=${BIN:-bin}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/mom-demo.XXXXXX") || exit 1
 broker= daemon= ear=
+# no configuration of this machine or its user
+MOM_CONFIG=$dir
+export MOM_CONFIG
+unset MOM_URL MOM_LOG
 cleanup() {
 	for pid in $ear $daemon $broker; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; done
 	rm -rf "$dir"

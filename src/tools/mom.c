@@ -12,6 +12,7 @@
 
 const struct cmd *const cmds[] = {
 	&cmd_help,
+	&cmd_config,
 	NULL
 };
 

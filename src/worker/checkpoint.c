@@ -14,7 +14,7 @@ static void
 out_add(struct out *o, struct record *r, const char *topic, const void *data, uint32_t n)
 {
 	if (o->room - o->n < RECORD_HEADER + MOM_TOPIC_MAX + 1 + n + 8) {
-		size_t room = o->room * 2 + 4096;
+		size_t room = o->room * 2 + 4096 + n;
 		char *grown = realloc(o->bytes, room);
 		if (grown == NULL) {
 			o->bad = 1;
@@ -37,6 +37,11 @@ out_client(struct out *o, const struct client *c)
 	put_u64(result + 8, (uint64_t)c->result_code);
 	put_u64(result + 16, c->result_value);
 	out_add(o, &(struct record){ .type = REC_CLIENT, .publisher = c->id, .number = c->last, .aux = (uint64_t)c->durable }, NULL, result, sizeof result);
+	if (c->will) {
+		struct record r;
+		record_get(&r, c->will);
+		out_add(o, &(struct record){ .type = REC_WILL, .publisher = c->id, .topic_len = r.topic_len }, record_topic(c->will), record_data(c->will, &r), record_data_len(&r));
+	}
 	for (struct subscription *sub = c->subscriptions; sub; sub = sub->next_of_client)
 		out_add(o, &(struct record){ .type = REC_LISTED, .publisher = c->id, .offset = sub->since, .flags = sub->flags,
 		    .topic_len = sub->topic->len }, sub->topic->name, NULL, 0);
@@ -123,8 +128,8 @@ checkpoint_take(void *with, const void *bytes)
 	struct record r;
 	record_get(&r, bytes);
 	struct machine *m;
-	struct client *c = r.type == REC_LISTED || r.type == REC_CLIENT ? shard_client(s, r.publisher) : NULL;
-	if ((r.type == REC_TOPIC || r.type == REC_LISTED) && topic_fault(record_topic(bytes), r.topic_len))
+	struct client *c = r.type == REC_LISTED || r.type == REC_CLIENT || r.type == REC_WILL ? shard_client(s, r.publisher) : NULL;
+	if ((r.type == REC_TOPIC || r.type == REC_LISTED || r.type == REC_WILL) && topic_fault(record_topic(bytes), r.topic_len))
 		return -1;
 	switch (r.type) {
 	case REC_MACHINE:
@@ -149,6 +154,11 @@ checkpoint_take(void *with, const void *bytes)
 		c->result_number = get_u64(record_data(bytes, &r));
 		c->result_code = (int64_t)get_u64((const char *)record_data(bytes, &r) + 8);
 		c->result_value = get_u64((const char *)record_data(bytes, &r) + 16);
+		return 0;
+	case REC_WILL:
+		if (c == NULL || c->will)
+			return -1;
+		client_will(c, bytes);
 		return 0;
 	case REC_LISTED:
 		if (c == NULL)

@@ -4,7 +4,7 @@
 #ifndef CHECKPOINT_H
 #define CHECKPOINT_H
 #include "worker/shard.h"
-enum { CHECKPOINT_HEADER = 64, CHECKPOINT_VERSION = 1 };
+enum { CHECKPOINT_HEADER = 64, CHECKPOINT_VERSION = 2 /* 2: wills */ };
 typedef int (*checkpoint_fn)(void *with, const void *bytes);
 int checkpoint_write(struct shard *s, uint64_t as_of);      /* the log must be synced to as_of; -1: errno */
 /* Shows every record; *as_of = C. 1: there is none. -1: damaged or unreadable (logged). */

@@ -62,7 +62,7 @@ shard_create(struct shard *s, uint64_t id, int durable)
 	c->machine = shard_machine(s, (uint32_t)(id >> 32));
 	c->machine->clients++;
 	if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory for a client");
+		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 	return c;
 }
 
@@ -77,7 +77,7 @@ shard_topic(struct shard *s, const char *name, uint16_t len, int make)
 	memcpy(t->name, name, len);
 	t->len = len;
 	if (map_put(&s->topics, t->name, len, t) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory for a topic");
+		log_fatal(EXIT_SYSTEM, "no memory for a topic: see `free`");
 	return t;
 }
 
@@ -119,7 +119,7 @@ topic_interest(struct topic *t, struct machine *m, int change)
 	if (i == t->machine_count) {
 		struct interest *grown = realloc(t->machines, (i + 1) * sizeof *grown);
 		if (grown == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for a subscription");
+			log_fatal(EXIT_SYSTEM, "no memory for a subscription: see `free`");
 		t->machines = grown;
 		t->machines[t->machine_count++] = (struct interest){ m, 0 };
 	}
@@ -191,8 +191,10 @@ shard_clean(struct shard *s)
 		struct client *c = s->dirty_clients;
 		s->dirty_clients = c->next_dirty;
 		c->dirty = 0;
-		if (c->gone)
+		if (c->gone) {
+			free(c->will);
 			free(c);
+		}
 	}
 }
 
@@ -226,11 +228,20 @@ machine_need(struct machine *m, uint64_t base, uint32_t bytes)
 			m->needs_room = m->needs_room * 2 + 8;
 			m->needs = realloc(m->needs, m->needs_room * sizeof *m->needs);
 			if (m->needs == NULL)
-				log_fatal(EXIT_SYSTEM, "no memory for a machine");
+				log_fatal(EXIT_SYSTEM, "no memory for a machine: see `free`");
 		}
 		m->needs[m->needs_count++] = (struct need){ base, 0 };
 	}
 	m->needs[m->needs_count - 1].bytes += bytes;
+}
+
+void
+client_will(struct client *c, const void *record)
+{
+	free(c->will);
+	c->will = NULL;
+	if (record)
+		memcpy(c->will = shard_memory(record_stride(get_u32(record))), record, record_stride(get_u32(record)));
 }
 
 int
@@ -238,6 +249,8 @@ shard_message(struct shard *s, struct client *c, const struct record *r, const c
 {
 	if (r->number > c->last)
 		c->last = r->number;
+	if (r->flags & REC_F_WILL)
+		client_will(c, NULL);
 	s->changed = 1;
 	struct topic *t = shard_topic(s, topic, r->topic_len, 0);
 	for (size_t i = 0; t && i < t->machine_count; i++) {
@@ -258,7 +271,7 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 	record_get(&r, bytes);
 	if (r.type == REC_START)
 		shard_start(s, r.offset, r.aux);
-	if (r.type > REC_DESTROY)
+	if (!record_is_request(r.type))
 		return;
 	struct client *c = shard_client(s, r.publisher);
 	if (r.type == REC_CREATE && c == NULL)
@@ -272,6 +285,10 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 	if (r.number > c->last)
 		c->last = r.number;
 	s->changed = 1;
+	if (r.type == REC_WILL) {
+		client_will(c, r.topic_len ? bytes : NULL);
+		return;
+	}
 	if (r.type != REC_UNSUBSCRIBE || r.topic_len) {
 		c->result_number = r.number;
 		c->result_value = r.offset;

@@ -40,6 +40,7 @@ struct client {
 	uint64_t id, last;            /* last: number of the last request that was taken */
 	uint64_t result_number, result_value;
 	int64_t  result_code;
+	void    *will;                /* the REC_WILL record; NULL: none */
 	uint64_t refused_first;       /* the first that was refused since the last that was taken: a gap from here on is no loss */
 	int durable;
 	struct machine *machine;
@@ -106,6 +107,7 @@ int             shard_knows_start(const struct shard *s, uint64_t offset, uint64
 int             machine_pins(const struct machine *m, uint64_t end);     /* it may need something below that offset */
 int             shard_record_is_needed(const struct shard *s, const void *bytes);   /* by a machine that has not taken it yet */
 
+void            client_will(struct client *c, const void *record);     /* it is that from here on; NULL: none */
 void            shard_clean(struct shard *s);                            /* views are written, answers given: free what is gone */
 
 /* May this request be taken? Plain numbers, no state: tests/unit/decide.c */

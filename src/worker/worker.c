@@ -31,12 +31,14 @@ drain(struct conn *c)
 		uint8_t type = ((const uint8_t *)p)[9];
 		if (type == REC_ALIVE)
 			worker_alive(c, p);
+		else if (type == REC_DIED)
+			worker_died(c, p);
 		else
 			worker_request(c, p);
 		c->taken += record_stride(get_u32(p));
 	}
 	if (broken) {
-		log_error("the ring of a handler holds garbage: its connection is ended");
+		log_error("the ring of a handler holds garbage: its connection is ended, and its machine connects again");
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->in.at = c->in.head = atomic_load(&c->ring->head);
 		c->answered = 1;
@@ -68,7 +70,7 @@ commit(void)
 	if ((w.durable ? seglog_sync(&s->log) : seglog_flush(&s->log)) < 0)
 		worker_disk_failed(w.durable ? "fdatasync of the log" : "writing the log");
 	if ((s->dirty_topics || s->dirty_clients) && views_update(s) < 0)
-		log_warn("writing the views of shard %u: %s: they are made anew at the next start", s->index, strerror(errno));
+		log_warn("writing the views of shard %u: %s: they are made anew at the next start; %s", s->index, strerror(errno), fdio_hint(errno));
 	if (w.durable) {
 		counters_add(COUNT_SYNCS, 1);
 		counters_observe(HISTOGRAM_SYNC_US, (uint64_t)(clock_us() - began));
@@ -139,12 +141,13 @@ write_checkpoint(void)
 	if (seglog_sync(&s->log) < 0)
 		worker_disk_failed("fdatasync of the log");
 	if (checkpoint_write(s, s->log.end) < 0) {
-		log_warn("shard %u: writing the check-point: %s: old segments stay until it works", s->index, strerror(errno));
+		log_warn("shard %u: writing the check-point: %s: old segments stay until it works; %s", s->index, strerror(errno), fdio_hint(errno));
 		seglog_drop_spares(&s->log);           /* where it is for want of room */
 		return;
 	}
 	seglog_prune(&s->log, shard_needed_from(s, s->checkpoint));
-	if (w.table->store_max && s->log.total + s->log.spares * s->log.segment_bytes > w.table->store_max / w.table->shards)
+	uint64_t most = atomic_load(&w.table->store_max);
+	if (most && s->log.total + s->log.spares * s->log.segment_bytes > most / w.table->shards)
 		seglog_drop_spares(&s->log);
 	w.since_checkpoint = 0;
 	w.checkpoint_ms = clock_ms();
@@ -252,7 +255,7 @@ begin_incarnation(void)
 	struct record r = { .type = REC_START, .shard = (uint16_t)w.shard.index, .time = clock_wall_us() };
 	char *at = seglog_reserve(&w.shard.log, RECORD_HEADER, 0);
 	if (at == NULL && (errno == ENOSPC || errno == EDQUOT))
-		log_fatal(EXIT_SYSTEM, "shard %u: no room on the disk for its log: it is tried again", w.shard.index);
+		log_fatal(EXIT_SYSTEM, "shard %u: no room on the disk for its log: it is tried again; make room", w.shard.index);
 	if (at == NULL || fdio_random(&r.aux, sizeof r.aux) < 0)
 		worker_disk_failed("writing the log");
 	record_make(at, &r, NULL, NULL, 0);
@@ -288,14 +291,14 @@ recover(void)
 	struct seglog_place place = { s->dir, "../corrupt", label, RECORD_MOST(w.table->message_max), (uint16_t)s->index };
 	snprintf(label, sizeof label, "shard-%u", s->index);
 	if (seglog_open(&s->log, &place, w.table->segment_bytes, s->checkpoint, replay, s) < 0) {
-		log_error("shard %u: its log cannot be taken up: %s", s->index, strerror(errno));
+		log_error("shard %u: its log cannot be taken up: %s: %s", s->index, strerror(errno), fdio_hint(errno));
 		exit(exit_for(errno));
 	}
 	begin_incarnation();
 	w.life_base = s->log.base;
 	shard_clean(s);
 	if (views_rebuild(s) < 0)
-		log_fatal(EXIT_SYSTEM, "shard %u: writing the views: %s", s->index, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shard %u: writing the views: %s: %s", s->index, strerror(errno), fdio_hint(errno));
 	write_checkpoint();
 	/* head moves with the first commit: the connections that went on must first know that they may want what was recovered */
 	atomic_store(&w.words->ready, 1);
@@ -309,14 +312,15 @@ main(void)
 	child_begin(&place, "worker", "broker_server");
 	w.table = ipcq_attach(place.table, 0);
 	if (w.table == NULL || w.table->magic != MAGIC_BROKER)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s", place.table, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
+	log_follow(&w.table->log);
 	w.words = &w.table->shard[place.index];
 	w.shard.index = (uint32_t)place.index;
 	w.shard.dir = place.fds[0];
 	counters_begin(atomic_load(&w.table->counters), COUNTERS_WORKER(w.shard.index), ROLE_WORKER, 0);
 	w.conns = calloc(w.table->capacity, sizeof *w.conns);
 	if (w.conns == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u connections", w.table->capacity);
+		log_fatal(EXIT_SYSTEM, "no memory for %u connections: see `free`", w.table->capacity);
 	recover();
 	w.ticks = atomic_load(&w.table->ticks);
 	if (idling_serve(&w.words->queue, &w.table->stopping, work_and_time, bells_clear) < 0)

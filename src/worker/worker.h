@@ -41,6 +41,7 @@ int  worker_store_is_full(void);
 void worker_request(struct conn *c, const void *bytes);       /* one frame of a handler's ring: taken, refused, or known already */
 void worker_alive(struct conn *c, const void *bytes);         /* a machine's list of living clients */
 void worker_count_run(void);                                  /* the messages of one topic that came in a row */
+void worker_died(const struct conn *c, const void *bytes);    /* a durable client's process: its will */
 void worker_answer(struct client *c);                  /* its last number and result, into the words of its connection */
 void worker_destroy(const struct machine *m, const struct map *but, uint16_t flags);   /* its clients, but for those in the map */
 void worker_machines_look(uint32_t seconds);                  /* so many have passed: who was away for too long is forgotten */

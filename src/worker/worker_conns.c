@@ -28,7 +28,7 @@ conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 {
 	c->unit = ipcq_attach(atomic_load(&word->unit), 0);
 	if (c->unit == NULL && errno != EINVAL && errno != EIDRM)
-		log_fatal(EXIT_SYSTEM, "shmat(unit of connection %d): %s: tried again", (int)(c - w.conns), strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(unit of connection %d): %s: %s", (int)(c - w.conns), strerror(errno), ipcq_attach_hint(errno));
 	c->seq = seq;
 	if (c->unit == NULL)
 		return;                                /* ended again already */
@@ -80,20 +80,21 @@ machine_expire(struct machine *m)
 	size_t before = w.shard.clients.used;
 	worker_destroy(m, NULL, REC_F_EXPIRED);
 	if (before != w.shard.clients.used)
-		log_warn("machine %u was away for %u s: %zu clients of it are forgotten in shard %u (--machine-expiry)", m->serial, m->away,
+		log_warn("machine %u was away for %u s: %zu clients of it are forgotten in shard %u (--machine-expiry says when)", m->serial, m->away,
 		    before - w.shard.clients.used, w.shard.index);
 }
 
 void
 worker_machines_look(uint32_t seconds)
 {
+	uint32_t expiry = atomic_load(&w.table->expiry);
 	for (struct machine *m = w.shard.machines; m; m = m->next) {
 		uint32_t hours = m->away / 3600;
 		if (m->live)
 			continue;
 		m->away += seconds;
 		w.shard.changed |= hours != m->away / 3600;
-		if (w.table->expiry && m->away >= w.table->expiry)
+		if (expiry && m->away >= expiry)
 			machine_expire(m);
 	}
 }

@@ -1,5 +1,6 @@
 /* worker_pack - one sleeping machine pins its own messages and no more: segments that are mostly dead are written anew with what is
  * still needed; a part of worker */
+#include "common/fdio.h"
 #include "worker/worker.h"
 #include "common/log.h"
 #include <errno.h>
@@ -91,7 +92,7 @@ worker_pack_one(void)
 		log_debug("shard %u: segment %llx packed from %llu to %llu bytes", w.shard.index, (unsigned long long)f->base, (unsigned long long)before,
 		    (unsigned long long)f->bytes);
 	} else if (errno == EBADMSG && seglog_repair(l, f->base) < 0) {
-		log_warn("shard %u: segment %llx: %s", w.shard.index, (unsigned long long)f->base, strerror(errno));
+		log_warn("shard %u: segment %llx: %s: %s", w.shard.index, (unsigned long long)f->base, strerror(errno), fdio_hint(errno));
 	} else if (errno != EBADMSG) {
 		log_debug("shard %u: packing segment %llx: %s", w.shard.index, (unsigned long long)f->base, strerror(errno));
 	}

@@ -78,8 +78,8 @@ int
 worker_store_is_full(void)
 {
 	struct shard *s = &w.shard;
-	uint64_t share = w.table->store_max / w.table->shards;
-	return w.table->store_max && s->log.total + s->log.used + RECORD_MOST(w.table->message_max) > share;
+	uint64_t most = atomic_load_explicit(&w.table->store_max, memory_order_relaxed), share = most / w.table->shards;
+	return most && s->log.total + s->log.used + RECORD_MOST(w.table->message_max) > share;
 }
 
 /* A place at the end of the log, or NULL: full (the reason why is logged at most once a second). */
@@ -91,7 +91,7 @@ log_place(uint32_t stride, int control)
 		worker_disk_failed("writing the log");
 	if (at == NULL && clock_ms() - w.full_ms > 1000) {
 		w.full_ms = clock_ms();
-		log_warn("shard %u: no room on the disk: publishes are refused until there is", w.shard.index);
+		log_warn("shard %u: no room on the disk: publishes are refused until there is; make room, or let subscribers receive", w.shard.index);
 	}
 	return at;
 }
@@ -136,6 +136,43 @@ log_and_apply(void *at, const void *bytes, struct record *r, struct client *clie
 		shard_apply(&w.shard, at, w.shard.log.end);
 }
 
+/* ---- wills ---- */
+
+/* Ahead of what ends its client in the log; a replay that finds the one without the other knows by its flag that it is done. */
+static void
+publish_will(struct client *c)
+{
+	struct record r;
+	if (c->will == NULL)
+		return;
+	record_get(&r, c->will);
+	void *at = log_place(record_stride(r.len), 1);
+	if (at == NULL) {
+		log_error("the will of client %016llx cannot be stored: no room for its %u bytes: make room on the store's disk", (unsigned long long)c->id, r.len);
+		client_will(c, NULL);
+		return;
+	}
+	char *bytes = c->will;
+	c->will = NULL;                                /* ours from here on: what is logged clears it */
+	r.type = REC_MESSAGE;
+	r.flags = REC_F_DURABLE | REC_F_WILL;
+	r.shard = (uint16_t)w.shard.index;
+	r.publisher = c->id;
+	r.number = c->last;                            /* a number that it has taken: nothing changes by it */
+	r.aux = 0;
+	record_put(bytes, &r);
+	log_and_apply(at, bytes, &r, c);
+	free(bytes);
+}
+
+void
+worker_died(const struct conn *c, const void *bytes)
+{
+	struct client *client = shard_client(&w.shard, get_u64((const char *)bytes + 32));
+	if (client && client->machine == c->machine)
+		publish_will(client);
+}
+
 static int64_t
 subscription_code(const struct client *c, const struct record *r, const char *name)
 {
@@ -165,11 +202,19 @@ refusal(const struct record *r, const char *name, void **at)
 {
 	if (r->type == REC_UNSUBSCRIBE || r->type == REC_DESTROY || r->type == REC_CREATE)
 		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
+	if (r->type == REC_WILL && r->topic_len == 0)
+		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
+	if (r->flags & REC_F_NEED && r->type == REC_MESSAGE) {
+		const struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
+		if (t == NULL || t->subscribers == 0)
+			return MOM_ENOSUBSCRIBER;
+	}
 	if (worker_store_is_full())
 		return MOM_EFULL;
-	if (w.table->topic_max && r->type == REC_MESSAGE) {
+	uint64_t most = atomic_load_explicit(&w.table->topic_max, memory_order_relaxed);
+	if (most && r->type == REC_MESSAGE) {
 		struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
-		if (t && topic_waiting(t) + r->len > w.table->topic_max)
+		if (t && topic_waiting(t) + r->len > most)
 			return MOM_EFULL;
 	}
 	return (*at = log_place(record_stride(r->len), 0)) ? 0 : MOM_EFULL;
@@ -179,6 +224,8 @@ static void
 take_request(struct conn *c, struct client *client, const void *bytes, struct record *r, uint32_t slot)
 {
 	void *at = NULL;
+	if (client && !(r->flags & REC_F_BAD) && (r->type == REC_DESTROY || r->type == REC_CREATE))
+		publish_will(client);                  /* a durable client that is created again has a new process */
 	int code = r->flags & REC_F_BAD ? (int)(int64_t)r->aux : refusal(r, record_topic(bytes), &at);
 	if (client == NULL && code == 0 && c->machine->clients >= c->slots)
 		code = MOM_ELIMIT;                     /* each has a slot: more than it has slots no daemon has */
@@ -232,7 +279,8 @@ worker_request(struct conn *c, const void *bytes)
 	if (atomic_load(&c->unit->by_shard[w.shard.index].broken)) {
 		return;                                /* nothing more is taken from it */
 	} else if (d.verdict == VERDICT_BROKEN) {
-		log_error("a request is missing: client %016llx number %llx after %llx, first %llx: the connection is ended",
+		log_error("a request is missing: client %016llx number %llx after %llx, first %llx: the connection is ended and made anew; "
+		    "where it comes again restart that machine's daemon",
 		    (unsigned long long)r.publisher, (unsigned long long)r.number, (unsigned long long)last, (unsigned long long)first);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->answered = 1;
@@ -255,11 +303,12 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 		if (client->machine != m || (but && map_get(but, &client->id, sizeof client->id)))
 			continue;
 		if (n == room && (dead = realloc(dead, (room = room * 2 + 16) * sizeof *dead)) == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for a list of %zu clients", room);
+			log_fatal(EXIT_SYSTEM, "no memory for a list of %zu clients: see `free`", room);
 		dead[n++] = client;
 	}
 	for (size_t i = 0; i < n; i++) {
 		char bytes[RECORD_HEADER];
+		publish_will(dead[i]);
 		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags, .publisher = dead[i]->id, .number = dead[i]->last, .shard = (uint16_t)w.shard.index };
 		record_make(bytes, &r, NULL, NULL, 0);
 		void *place = log_place(RECORD_HEADER, 1);
@@ -287,7 +336,7 @@ worker_alive(struct conn *c, const void *bytes)
 	record_get(&r, bytes);
 	const char *p = record_data(bytes, &r);
 	if (c->alive.used + record_data_len(&r) / 8 > c->slots) {
-		log_error("machine %u lists more clients than its %u slots: the connection is ended", c->machine->serial, c->slots);
+		log_error("machine %u lists more clients than its %u slots: the connection is ended; is its daemon of this version?", c->machine->serial, c->slots);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->answered = 1;
 		return;
@@ -295,16 +344,16 @@ worker_alive(struct conn *c, const void *bytes)
 	for (uint32_t n = record_data_len(&r) / 8; n > 0; n--, p += 8) {
 		uint64_t *id = malloc(sizeof *id);
 		if (id == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for a list of clients");
+			log_fatal(EXIT_SYSTEM, "no memory for a list of clients: see `free`");
 		*id = get_u64(p);
 		if (map_get(&c->alive, id, sizeof *id))
 			free(id);
 		else if (map_put(&c->alive, id, sizeof *id, id) < 0)
-			log_fatal(EXIT_SYSTEM, "no memory for a list of clients");
+			log_fatal(EXIT_SYSTEM, "no memory for a list of clients: see `free`");
 	}
 	if (r.aux == 1 && !shard_knows_start(&w.shard, r.publisher, r.number)) {
 		log_error("machine %u has received from incarnation %u of another history of shard %u: this store was replaced, or is an older copy: "
-		    "the machine is refused", c->machine->serial, offset_incarnation(r.publisher), w.shard.index);
+		    "the machine is refused; bring the newer store back, or give that machine's daemon a new spool", c->machine->serial, offset_incarnation(r.publisher), w.shard.index);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_OTHER_STORE);
 		c->answered = 1;
 	} else if (r.aux == 1) {

@@ -125,7 +125,11 @@ show(const char *format, va_list ap)
 }
 
 #define SHOW do { va_list ap; va_start(ap, format); show(format, ap); va_end(ap); } while (0)
-WEAK void log_init(const char *role, int verbose) { (void)role, (void)verbose; }
+WEAK void log_init(const char *role, uint32_t how) { (void)role, (void)how; }
+WEAK void log_follow(const _Atomic uint32_t *how) { (void)how; }
+WEAK int  log_to_file(const char *path) { (void)path; return 0; }
+WEAK int  log_is_journal(void) { return 0; }
+WEAK void log_reopen_by_signal(void) { }
 WEAK const char *log_role(void) { return "fuzz"; }
 WEAK void log_debug(const char *format, ...) { SHOW; }
 WEAK void log_info(const char *format, ...) { SHOW; }
@@ -200,6 +204,7 @@ ipcq_bytes(int shm)
 
 WEAK int  ipcq_attached(int shm) { (void)shm; return 1; }
 WEAK const char *ipcq_hint(int error) { (void)error; return ""; }
+WEAK const char *ipcq_attach_hint(int error) { (void)error; return ""; }
 
 /* ---- files ---- */
 

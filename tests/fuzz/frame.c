@@ -95,17 +95,21 @@ check_request(const void *p, uint32_t shard)
 		FUZZ_CHECK(r.topic_len == 0 && record_data_len(&r) % 8 == 0);
 		return;
 	}
-	FUZZ_CHECK(r.type >= REC_MESSAGE && r.type <= REC_DESTROY);
+	if (r.type == REC_DIED) {
+		FUZZ_CHECK(r.publisher >> 32 == SERIAL && r.len == RECORD_HEADER);
+		return;
+	}
+	FUZZ_CHECK(record_is_request(r.type));
 	FUZZ_CHECK(r.publisher >> 32 == SERIAL && (uint64_t)r.time < fz.slots && r.number != 0 && r.offset <= r.number);
-	FUZZ_CHECK((r.flags & ~(REC_F_DURABLE | REC_F_NO_ECHO | REC_F_BAD)) == 0);
+	FUZZ_CHECK((r.flags & ~(REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED | REC_F_BAD)) == 0);
 	if (r.flags & REC_F_BAD) {
 		FUZZ_CHECK((int64_t)r.aux < 0);
 		return;
 	}
 	if (r.topic_len)
 		FUZZ_CHECK(topic_fault(record_topic(p), r.topic_len) == NULL && strlen(record_topic(p)) == r.topic_len);
-	FUZZ_CHECK((r.topic_len != 0) == (r.type <= REC_UNSUBSCRIBE) && record_data_len(&r) <= MOM_MESSAGE_MAX);
-	FUZZ_CHECK(r.type == REC_MESSAGE || record_data_len(&r) == 0);
+	FUZZ_CHECK(r.type == REC_WILL || (r.topic_len != 0) == (r.type <= REC_UNSUBSCRIBE));
+	FUZZ_CHECK(record_data_len(&r) <= MOM_MESSAGE_MAX && (r.type == REC_MESSAGE || (r.type == REC_WILL && r.topic_len) || record_data_len(&r) == 0));
 }
 
 /* as the worker takes them */

@@ -69,6 +69,7 @@ edge_close(struct handle *h)
 #include "api/request.c"
 #include "api/mail.c"
 #include "api/publish.c"
+#include "api/will.c"
 #include "api/client.c"
 
 /* no event loop here */
@@ -79,7 +80,7 @@ void watch_close(struct handle *h) { (void)h; }
 static void
 check_code(int r)
 {
-	FUZZ_CHECK(r <= 0 && r >= MOM_ELOST && mom_strerror(r)[0] != '\0');
+	FUZZ_CHECK(r <= 0 && r >= MOM_ENOSUBSCRIBER && mom_strerror(r)[0] != '\0');
 	FUZZ_CHECK(strnlen(mom_error_text(fz.id), 400) < 320 && strnlen(mom_error_text(-1), 400) < 320);
 }
 

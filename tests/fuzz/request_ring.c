@@ -65,11 +65,11 @@ take_request(const char *p, const struct record *r)
 {
 	uint32_t slot = (uint32_t)r->time;
 	FUZZ_CHECK(r->shard < fz.shards && (uint64_t)r->time < SLOTS && r->publisher == (slot ? NEIGHBOUR : ID));
-	FUZZ_CHECK(r->number != 0 && r->offset <= r->number && (r->flags & ~(REC_F_DURABLE | REC_F_NO_ECHO)) == 0);
+	FUZZ_CHECK(r->number != 0 && r->offset <= r->number && (r->flags & ~(REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED)) == 0);
 	if (r->topic_len)
 		FUZZ_CHECK(topic_fault(record_topic(p), r->topic_len) == NULL && r->shard == topic_shard(record_topic(p), r->topic_len, fz.shards));
-	FUZZ_CHECK((r->topic_len != 0) == (r->type <= REC_UNSUBSCRIBE));
-	FUZZ_CHECK(r->type == REC_MESSAGE ? record_data_len(r) <= MOM_MESSAGE_MAX : record_data_len(r) == 0);
+	FUZZ_CHECK(r->type == REC_WILL || (r->topic_len != 0) == (r->type <= REC_UNSUBSCRIBE));
+	FUZZ_CHECK(r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len) ? record_data_len(r) <= MOM_MESSAGE_MAX : record_data_len(r) == 0);
 	struct decision d = decide_request(fz.last[slot][r->shard], 0, r->number, r->offset);
 	FUZZ_CHECK(d.verdict != VERDICT_BROKEN);
 	if (d.verdict == VERDICT_TAKE)
@@ -85,17 +85,17 @@ take_sent(const char *p, size_t n)
 		struct record r;
 		FUZZ_CHECK(n - at >= RECORD_HEADER && record_is_sound(p + at, n - at) && record_stride(get_u32(p + at)) <= n - at);
 		record_get(&r, p + at);
-		if (r.type <= REC_DESTROY)
+		if (record_is_request(r.type))
 			take_request(p + at, &r);
 		else
-			FUZZ_CHECK(r.type == REC_ALIVE || r.type == REC_CREDIT || r.type == REC_PLACE || r.type == REC_PING);
+			FUZZ_CHECK(r.type == REC_DIED || r.type == REC_ALIVE || r.type == REC_CREDIT || r.type == REC_PLACE || r.type == REC_PING);
 	}
 	FUZZ_CHECK(fz.sent <= (uint64_t)WINDOW * fz.shards);
 }
 
 /* ---- what the client does ---- */
 
-static const uint32_t request_types[] = { REC_MESSAGE, REC_SUBSCRIBE, REC_UNSUBSCRIBE, REC_CREATE, REC_DESTROY };
+static const uint32_t request_types[] = { REC_MESSAGE, REC_SUBSCRIBE, REC_UNSUBSCRIBE, REC_CREATE, REC_DESTROY, REC_WILL };
 
 /* a request as libmom makes it, with a number that the input chooses */
 static void
@@ -105,8 +105,8 @@ put_request(struct fuzz_input *in)
 	uint64_t at = ring->head % WINDOW;
 	static const char *const topics[] = { "a", "b", "c", "d/e" };
 	unsigned what = (unsigned)fuzz_number(in, 1);
-	struct record r = { .type = (uint8_t)request_types[(what & 7) % 5], .flags = (uint16_t)(what >> 7) };
-	const char *topic = r.type <= REC_UNSUBSCRIBE ? topics[what >> 3 & 3] : NULL;
+	struct record r = { .type = (uint8_t)request_types[(what & 7) % 6], .flags = (uint16_t)(what >> 7) };
+	const char *topic = r.type <= REC_UNSUBSCRIBE || (r.type == REC_WILL && what & 64) ? topics[what >> 3 & 3] : NULL;
 	r.topic_len = (uint16_t)(topic ? strlen(topic) : 0);
 	r.shard = (uint16_t)(topic ? topic_shard(topic, r.topic_len, fz.shards) : (what >> 3 & 3) % fz.shards);
 	r.number = number_make((uint32_t)fuzz_number(in, 1) & 3, fuzz_number(in, 1));

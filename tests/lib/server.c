@@ -77,13 +77,9 @@ server_exec(struct server *s, int ready)
 	if (s->fault)
 		setenv("MOM_FAULT", s->fault, 1);
 	argv[n++] = t_bin(s->is_broker ? "broker_server" : "mom_daemon");
-	argv[n++] = s->ip;
-	argv[n++] = port;
-	argv[n++] = s->is_broker ? "--db" : "--spool";
-	argv[n++] = s->store;
-	argv[n++] = "--run";
-	argv[n++] = s->run;
-	argv[n++] = "-v";
+	const char *usual[] = {s->ip, port, s->is_broker ? "--db" : "--spool", s->store, "--run", s->run, "-v"};
+	for (int i = 0; !s->bare && i < 7; i++)
+		argv[n++] = usual[i];
 	argv[n++] = "--ready-fd";
 	argv[n++] = fd;
 	for (int i = 0; s->extra[i]; i++)

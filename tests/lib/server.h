@@ -16,6 +16,7 @@ struct server {
 	int  is_broker, port;
 	pid_t pid;                       /* 0: not running */
 	char *run, *store, *log, *out;   /* folders (store: --db or --spool), stderr, stdout; log is appended to over restarts */
+	int  bare;                       /* no arguments but extra: its configuration says the rest */
 	const char *extra[16];               /* further arguments, kept over restarts; NULL ends */
 	const char *fault;               /* MOM_FAULT of the next start, or NULL */
 };

@@ -181,6 +181,9 @@ t_begin(const char *a_folder, const char *a_bin)
 {
 	folder = a_folder;
 	bin = a_bin;
+	setenv("MOM_CONFIG", folder, 1);       /* a folder without configuration: not this machine's, nor its user's */
+	unsetenv("MOM_URL");
+	unsetenv("MOM_LOG");
 	t_ip();
 }
 

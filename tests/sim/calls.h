@@ -24,6 +24,7 @@ void *sim_mmap(void *at, size_t n, int protection, int flags, int fd, off_t offs
 int sim_munmap(void *p, size_t n);
 int sim_madvise(void *p, size_t n, int advice);
 char *sim_getenv(const char *name);
+char *sim_secure_getenv(const char *name);
 int sim_setenv(const char *name, const char *value, int over);
 int sim_unsetenv(const char *name);
 pid_t sim_fork(void);
@@ -45,6 +46,7 @@ int sim_poll(struct pollfd *fds, nfds_t n, int timeout);
 ssize_t sim_read(int fd, void *bytes, size_t n);
 ssize_t sim_write(int fd, const void *bytes, size_t n);
 int sim_close(int fd);
+int sim_dup3(int fd, int to, int flags);
 int sim_fcntl(int fd, int command, ...);
 int sim_pipe2(int fds[2], int flags);
 int sim_eventfd(unsigned value, int flags);

@@ -214,6 +214,22 @@ sim_close(int fd)
 }
 
 int
+sim_dup3(int fd, int to, int flags)
+{
+	sim_enter("dup3");
+	struct file *f = file_of(fd), *old = file_of(to);
+	if (f == NULL || to >= FDS)
+		return (int)sim_fail(EBADF);
+	file_share(f);
+	S.cur->fd[to] = f;
+	S.cur->cloexec &= ~(UINT64_C(1) << to);
+	S.cur->cloexec |= (uint64_t)((flags & O_CLOEXEC) != 0) << to;
+	if (old)
+		file_drop(old);
+	return (int)sim_back(to);
+}
+
+int
 sim_fcntl(int fd, int command, ...)
 {
 	sim_enter("fcntl");

@@ -224,6 +224,8 @@ sim_getenv(const char *name)
 	return e ? e + strlen(name) + 1 : NULL;
 }
 
+char *sim_secure_getenv(const char *name) { return sim_getenv(name); }
+
 int
 sim_setenv(const char *name, const char *value, int over)
 {

@@ -628,7 +628,11 @@ log_add(const char *severity, const char *format, va_list ap)
 }
 
 #define LOG(severity) do { va_list ap; va_start(ap, format); log_add(severity, format, ap); va_end(ap); } while (0)
-void log_init(const char *role, int verbose) { (void)role, (void)verbose; }
+void log_init(const char *role, uint32_t how) { (void)role, (void)how; }
+void log_follow(const _Atomic uint32_t *how) { (void)how; }
+int  log_to_file(const char *path) { (void)path; return 0; }
+int  log_is_journal(void) { return 0; }
+void log_reopen_by_signal(void) { }
 const char *log_role(void) { return "storm"; }
 void log_debug(const char *format, ...) { (void)format; }
 void log_info(const char *format, ...) { LOG("info"); }

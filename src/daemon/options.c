@@ -1,0 +1,76 @@
+/* options - see options.h */
+#include "daemon/options.h"
+#include "common/config_keys.h"
+#include "common/log.h"
+#include "common/sig.h"
+#include <signal.h>
+#include <stdio.h>
+
+static void
+options_take(struct daemon_options *o)
+{
+	const struct config *c = &o->config;
+	o->run = config_text(c, DAEMON_RUN);
+	o->spool = config_text(c, DAEMON_SPOOL);
+	o->backlog_max = config_number(c, DAEMON_BACKLOG_MAX);
+	o->ready_fd = config_text(c, DAEMON_READY_FD) ? (int)config_number(c, DAEMON_READY_FD) : -1;
+}
+
+void
+options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv)
+{
+	config_start(&o->config, &config_daemon, argc, argv, NULL);
+	options_take(o);
+	config_address(&o->config, DAEMON_BROKER, d->ip, d->port);
+	net_parse(&d->broker, d->ip, d->port);             /* it has been looked at */
+	d->message_max = (uint32_t)config_number(&o->config, DAEMON_MESSAGE_MAX);
+	d->verbose = (int)config_log(&o->config);
+	log_init(log_role(), (uint32_t)d->verbose);
+}
+
+void
+options_say(const struct daemon_options *o, const char *spool)
+{
+	const struct config *c = &o->config;
+	char log[PATH_MAX + 100];
+	log_info("version %s; spool %s; limits: client-backlog-max %s, max-message %s; %s", CONFIG_VERSION, spool, config_text(c, DAEMON_BACKLOG_MAX),
+	    config_text(c, DAEMON_MESSAGE_MAX) ? config_text(c, DAEMON_MESSAGE_MAX) : "as the spool was made", config_log_text(c, log, sizeof log));
+}
+
+static void
+tell_children(const struct daemon *d, int number)
+{
+	const pid_t children[] = { d->requester, d->responser, d->forwarder };
+	for (size_t i = 0; i < sizeof children / sizeof *children; i++)
+		if (children[i] > 0)
+			kill(children[i], number);
+}
+
+static void
+reload(struct daemon_options *o, struct daemon *d)
+{
+	int r = config_reload(&o->config, &o->fresh, NULL, NULL, NULL);
+	if (r == 0)
+		return;
+	options_take(o);
+	d->verbose = (int)config_log(&o->config);
+	log_init(log_role(), (uint32_t)d->verbose);
+	atomic_store(&d->table->log, (uint32_t)d->verbose);
+	atomic_store(&d->table->backlog_max, o->backlog_max);
+	if (r == CONFIG_LOG_MOVED)
+		tell_children(d, SIGUSR1);
+}
+
+void
+options_signals(struct daemon_options *o, struct daemon *d)
+{
+	if (sig_got_reload) {
+		sig_got_reload = 0;
+		reload(o, d);
+	}
+	if (sig_got_reopen) {
+		sig_got_reopen = 0;
+		if (config_reopen_log(&o->config, "SIGUSR1"))
+			tell_children(d, SIGUSR1);
+	}
+}

@@ -1,0 +1,17 @@
+/* What mom_daemon is told: its configuration as its parts want it, and what SIGHUP and SIGUSR1 change. */
+#ifndef DAEMON_OPTIONS_H
+#define DAEMON_OPTIONS_H
+#include "common/config.h"
+#include "daemon/daemon.h"
+
+struct daemon_options {
+	struct config config, fresh;     /* fresh: while SIGHUP is answered */
+	const char *run, *spool;         /* NULL: the default */
+	uint64_t backlog_max;            /* bytes that may wait for one client; 0: any */
+	int ready_fd;
+};
+
+void options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv);     /* mistakes, --help and -t end the program */
+void options_say(const struct daemon_options *o, const char *spool);                     /* the line with which a daemon begins */
+void options_signals(struct daemon_options *o, struct daemon *d);  /* where SIGHUP or SIGUSR1 came */
+#endif

@@ -1,0 +1,204 @@
+/* will - mom_will and MOM_NEED_SUBSCRIBER */
+#include <lib/proc.h>
+#include <lib/server.h>
+#include <lib/t.h>
+#include <mom.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct server broker, one, two;
+static int ear;
+
+static void
+begin(const char *broker_flags)
+{
+	broker_start(&broker, "broker", 0, broker_flags);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	ear = mom_create();
+	REQUIRE(ear >= 0 && mom_subscribe(ear, "wills", 0) == 0 && mom_subscribe(ear, "wills/other", 0) == 0, "%s", mom_error_text(-1));
+}
+
+/* the next message is that */
+static void
+hear(const char *text)
+{
+	struct mom_message m;
+	int r = mom_receive(ear, &m, T_PATIENCE_MS);
+	REQUIRE(r == 0 && m.len == strlen(text) && memcmp(m.data, text, m.len) == 0, "%s awaited: %d %.*s", text, r, r ? 0 : (int)m.len, r ? "" : (const char *)m.data);
+}
+
+/* what was said so far, and no will, has come: a word of our own comes next */
+static void
+hear_nothing(void)
+{
+	REQUIRE(mom_publish(ear, "wills", "fence", 5, 0) == 0, "%s", mom_error_text(ear));
+	hear("fence");
+}
+
+struct heir { const char *name; int *ready; };
+
+/* a client with a will that waits for its death */
+static void
+live(void *with)
+{
+	struct heir *h = with;
+	int id = h->name ? mom_open(h->name) : mom_create();
+	REQUIRE(id >= 0, "%s", mom_error_text(-1));
+	REQUIRE(mom_will(id, "wills", "last", 4) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_publish(id, "wills", "alive", 5, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(id));
+	*h->ready = 1;
+	for (;;)
+		pause();
+}
+
+static pid_t
+heir(struct heir *h)
+{
+	h->ready = t_shared_memory(sizeof *h->ready);
+	pid_t pid = fork();
+	if (pid == 0)
+		live(h);
+	WAIT_FOR(*h->ready, "the heir");
+	return pid;
+}
+
+static void
+kill_heir(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+TEST(killed, "the will of a program that is killed comes once, after all that it published; of an anonymous and of a durable client")
+{
+	static struct heir anonymous, durable = { .name = "heir" };
+	begin(NULL);
+	for (int i = 0; i < 3; i++) {
+		pid_t pid = heir(&anonymous);
+		kill_heir(pid);
+		hear("alive");
+		hear("last");
+		pid = heir(&durable);
+		kill_heir(pid);
+		hear("alive");
+		hear("last");
+		hear_nothing();
+	}
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(orderly, "destroy publishes the will, withdrawing it does not, a second one replaces the first, closing a durable client withdraws it")
+{
+	begin("--workers 4");
+	int id = mom_create();
+	REQUIRE(mom_will(id, "wills", "first", 5) == 0 && mom_will(id, "wills", "second", 6) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	hear("second");
+	id = mom_create();
+	for (int i = 0; i < 20; i++)           /* topics of every shard */
+		REQUIRE(mom_will(id, t_text("wills/%d", i), "elsewhere", 9) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_will(id, "wills/other", "moved", 5) == 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	hear("moved");
+	id = mom_create();
+	REQUIRE(mom_will(id, "wills", "gone", 4) == 0 && mom_will(id, NULL, NULL, 0) == 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	id = mom_open("keeper");
+	REQUIRE(mom_will(id, "wills", "kept", 4) == 0 && mom_close(id) == 0, "%s", mom_error_text(-1));
+	hear_nothing();
+	id = mom_open("keeper");
+	REQUIRE(mom_will(id, "wills", NULL, 0) == 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	hear("");
+	REQUIRE(mom_will(ear, "bad topic", "x", 1) == MOM_ETOPIC, "%s", mom_error_text(ear));
+	REQUIRE(mom_will(ear, NULL, "x", 1) == MOM_EINVAL, "%s", mom_error_text(ear));
+	REQUIRE(mom_will(ear, "wills", t_shared_memory(MOM_MESSAGE_MAX + 1), MOM_MESSAGE_MAX + 1) == MOM_ETOOBIG, "%s", mom_error_text(ear));
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(restarts, "a will outlives broker and daemon: both are killed and restarted, then the program dies, and its will comes once")
+{
+	static struct heir anonymous, durable = { .name = "heir" };
+	begin(NULL);
+	for (int i = 0; i < 3; i++) {
+		pid_t a = heir(&anonymous);
+		hear("alive");
+		pid_t d = heir(&durable);
+		hear("alive");
+		server_kill_all(&broker);
+		server_start(&broker);
+		kill(server_child(&broker, "worker"), SIGKILL);
+		server_kill(&one);
+		if (i == 1)                    /* dead before anybody could see it */
+			kill_heir(a), kill_heir(d);
+		server_start(&one);
+		if (i != 1)
+			kill_heir(a), kill_heir(d);
+		hear("last");
+		hear("last");
+		hear_nothing();
+	}
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(while_away, "a program that dies and comes back while the broker is away: the will of its dead process comes, that of the new one does not")
+{
+	static struct heir durable = { .name = "heir" };
+	begin(NULL);
+	pid_t pid = heir(&durable);
+	hear("alive");
+	server_stop(&broker);
+	kill_heir(pid);
+	server_start(&broker);
+	durable.ready = NULL;
+	pid = heir(&durable);
+	hear("last");
+	hear("alive");
+	hear_nothing();
+	kill_heir(pid);
+	hear("last");
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(need_subscriber, "MOM_NEED_SUBSCRIBER refuses what nobody would receive, and only that; a durable subscriber that is away counts")
+{
+	struct mom_message m;
+	begin(NULL);
+	int id = mom_create();
+	for (unsigned fast = 0; fast <= MOM_FAST; fast += MOM_FAST) {
+		REQUIRE(mom_publish(id, "nobody", "x", 1, fast | MOM_NEED_SUBSCRIBER) == MOM_ENOSUBSCRIBER, "%s", mom_error_text(id));
+		REQUIRE(strstr(mom_error_text(id), "nobody subscribes"), "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "nobody", "x", 1, fast) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "wills", "yes", 3, fast | MOM_NEED_SUBSCRIBER) == 0, "%s", mom_error_text(id));
+		hear("yes");
+	}
+	REQUIRE(mom_publish(id, "wills", "x", 1, MOM_ASYNC | MOM_NEED_SUBSCRIBER) == MOM_EINVAL, "%s", mom_error_text(id));
+	REQUIRE(mom_flush(id, -1) == 0, "%s", mom_error_text(id));
+	int away = mom_open("away");
+	REQUIRE(mom_subscribe(away, "nobody", 0) == 0 && mom_close(away) == 0, "%s", mom_error_text(-1));
+	REQUIRE(mom_publish(id, "nobody", "kept", 4, MOM_NEED_SUBSCRIBER) == 0, "%s", mom_error_text(id));
+	away = mom_open("away");
+	REQUIRE(mom_receive(away, &m, T_PATIENCE_MS) == 0 && m.len == 4, "%s", mom_error_text(away));
+	REQUIRE(mom_destroy(away) == 0, "%s", mom_error_text(-1));
+	REQUIRE(mom_publish(id, "nobody", "x", 1, MOM_NEED_SUBSCRIBER) == MOM_ENOSUBSCRIBER, "%s", mom_error_text(id));
+	REQUIRE(mom_destroy(id) == 0 && mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(expired, "the will of a program whose machine is forgotten comes when that is forgotten")
+{
+	static struct heir h;
+	begin("--machine-expiry 2s");
+	daemon_start(&two, "two", broker.port);
+	use_daemon(&two);
+	pid_t pid = heir(&h);
+	use_daemon(&one);
+	hear("alive");
+	server_kill_all(&two);
+	kill_heir(pid);
+	hear("last");
+	hear_nothing();
+	server_start(&two);                    /* it reaps its objects */
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
