@@ -17,5 +17,5 @@ example-lottery: all examples  ## 100,000 bets of five agencies, stored once eac
 
 $(EXAMPLE_PROGRAMS): $(LIB)
 	@mkdir -p $(@D)
-	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB)
 examples: $(EXAMPLE_PROGRAMS)
