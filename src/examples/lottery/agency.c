@@ -53,6 +53,15 @@ fail(const char *what, const char *why)
 }
 
 static void
+stop_if_told(void)
+{
+	if (stopped) {
+		tell("agency %u: stopped; %ld of %ld bets were stored", a.number, a.sent, a.bets);
+		leave(0);
+	}
+}
+
+static void
 open_bets(struct csv *csv)
 {
 	if (csv_open(csv, config_path(&a.config, "agency-%u.csv", a.number)) < 0)
@@ -85,10 +94,7 @@ hear(struct say *s)
 	int r, step = 500;
 	for (;;) {
 		r = mom_receive(a.id, &m, step);
-		if (stopped) {
-			tell("agency %u: stopped; %ld of %ld bets were stored", a.number, a.sent, a.bets);
-			leave(0);
-		}
+		stop_if_told();
 		if (r == 0 && !(m.flags & MOM_GAP) && say_get(s, m.data, m.len) == 0)
 			return;
 		if (r == 0)
@@ -153,12 +159,28 @@ show_progress(int last)
 	fprintf(stderr, "\r\033[Kagency %u: %ld of %ld bets%s", a.number, a.sent, a.bets, last ? "\n" : "");
 }
 
+/* The first message waits for the centre: an agency may be started before it. */
+static void
+send_bytes(const void *bytes, size_t len)
+{
+	static int is_late;
+	int r, step = 200;
+	for (long waited = 0; (r = say_bets(a.id, a.config.topic, bytes, (unsigned)len, !is_late)) == MOM_ENOSUBSCRIBER; waited += step) {
+		stop_if_told();
+		if (waited >= a.config.patience_ms)
+			fail("publish", "there is no centre; start it (`patience` in lottery.conf says how long is waited)");
+		usleep((unsigned)step * 1000);
+	}
+	if (r < 0 && r != MOM_ETIMEDOUT)               /* the broker is away: it is on its way */
+		fail("publish", mom_error_text(a.id));
+	is_late = 1;
+}
+
 static void
 send_batch(const struct batch *b)
 {
 	static struct say s;
-	if (say_bets(a.id, a.config.topic, b->bytes, (unsigned)b->len) < 0)
-		fail("publish", mom_error_text(a.id));
+	send_bytes(b->bytes, b->len);
 	a.batches++;
 	do {
 		hear(&s);
@@ -242,12 +264,12 @@ main(int argc, char **argv)
 		tell_fatal(111, "%s", mom_error_text(-1));
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
+	mom_set_option(a.id, MOM_OPT_TIMEOUT_MS, 3000);
 	if (say_subscribe_own(a.id, a.config.topic) < 0)
 		fail("subscribe", mom_error_text(a.id));
 	send_bets();
 	end = (unsigned char)a.number;
-	if (say_bets(a.id, a.config.topic, &end, 1) < 0)
-		fail("publish", mom_error_text(a.id));
+	send_bytes(&end, 1);
 	hear_winners(&s);
 	leave(0);
 }

@@ -184,8 +184,8 @@ static void
 answer_port(void)
 {
 	char line[300];
-	snprintf(line, sizeof line, "lottery %s: %ld bets in %ld batches stored, %ld refused, %ld of %ld agencies have ended, %d workers\n",
-	    c.config.topic, c.bets, c.batches, c.refused, c.agencies_ended, c.config.agencies, c.pool.living);
+	snprintf(line, sizeof line, "lottery %s: %ld bets in %ld batches stored, %ld refused, %d in hand, %ld of %ld agencies have ended, %d workers\n",
+	    c.config.topic, c.bets, c.batches, c.refused, c.in_hand, c.agencies_ended, c.config.agencies, c.pool.living);
 	port_answer(c.port, line);
 }
 

@@ -1,6 +1,7 @@
 /* say - what the centre and the agencies say to each other, beside batches
  *
- * All of it is durable and MOM_ASYNC: a program waits for what it is told, not for the disk of the broker, and SIGTERM finds it awake. */
+ * All of it is durable, and but for an agency's first message MOM_ASYNC: a program waits for what it is told, not for the broker's disk,
+ * and SIGTERM finds it awake. */
 #include "say.h"
 #include <mom.h>
 #include <mom_coding.h>
@@ -21,10 +22,10 @@ bets_topic(char *text, const char *topic)
 }
 
 int
-say_bets(int id, const char *topic, const void *bytes, unsigned len)
+say_bets(int id, const char *topic, const void *bytes, unsigned len, int first)
 {
 	char to[SAY_TOPIC_MAX];
-	return mom_publish(id, bets_topic(to, topic), bytes, len, MOM_ASYNC);
+	return mom_publish(id, bets_topic(to, topic), bytes, len, first ? MOM_NEED_SUBSCRIBER : MOM_ASYNC);
 }
 
 int

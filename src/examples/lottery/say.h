@@ -20,7 +20,8 @@ struct say {
 	uint32_t document[SAY_DOCUMENTS_MAX];
 };
 
-int say_bets(int id, const char *topic, const void *bytes, unsigned len);        /* as mom_publish */
+/* As mom_publish; the first one is refused with MOM_ENOSUBSCRIBER where there is no centre (yet). */
+int say_bets(int id, const char *topic, const void *bytes, unsigned len, int first);
 int say_to(int id, const char *topic, uint64_t agency, const struct say *s);     /* as mom_publish */
 int say_subscribe_bets(int id, const char *topic);                               /* as mom_subscribe */
 int say_subscribe_own(int id, const char *topic);
