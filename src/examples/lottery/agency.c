@@ -176,6 +176,18 @@ send_bytes(const void *bytes, size_t len)
 	is_late = 1;
 }
 
+/* In steps, so that SIGTERM is seen while the broker is away. */
+static void
+listen_to_centre(void)
+{
+	int r, step = 2000;
+	mom_set_option(a.id, MOM_OPT_TIMEOUT_MS, step);
+	for (long waited = 0; (r = say_subscribe_own(a.id, a.config.topic)) == MOM_ETIMEDOUT && waited < a.config.patience_ms; waited += step)
+		stop_if_told();
+	if (r < 0 && r != MOM_EEXIST)
+		fail("subscribe", mom_error_text(a.id));
+}
+
 static void
 send_batch(const struct batch *b)
 {
@@ -264,9 +276,7 @@ main(int argc, char **argv)
 		tell_fatal(111, "%s", mom_error_text(-1));
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
-	mom_set_option(a.id, MOM_OPT_TIMEOUT_MS, 3000);
-	if (say_subscribe_own(a.id, a.config.topic) < 0)
-		fail("subscribe", mom_error_text(a.id));
+	listen_to_centre();
 	send_bets();
 	end = (unsigned char)a.number;
 	send_bytes(&end, 1);
