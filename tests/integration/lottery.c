@@ -128,6 +128,28 @@ TEST(two_daemons, "the same with the agencies on two daemons")
 	held(&l, "each one once");
 }
 
+TEST(many, "the same with sixteen agencies, sixteen workers and small batches: workers that store at the same moment do not mix their batches")
+{
+	up();
+	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets 20000 --agencies 16 --workers 16 --batch 10", t_path("l")));
+	held(&l, "bets: 20000 sent, 20000 stored: held");
+}
+
+TEST(progress, "on a terminal one line counts the stored bets; elsewhere it is left out")
+{
+	up();
+	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets 20000", t_path("l")));
+	held(&l, "each one once");
+	REQUIRE(!strstr(t_read_file(t_path("lottery.log")), "bets stored"), "%s", t_read_file(t_path("lottery.log")));
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	REQUIRE(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0, "no terminal: %s", strerror(errno));
+	struct ran r = run_command("%s --dir %s --bets 20000 2>%s", t_bin("examples/lottery/lottery"), t_path("l"), ptsname(terminal));
+	static char shown[65536];
+	ssize_t n = read(terminal, shown, sizeof shown - 1);
+	close(terminal);
+	REQUIRE(r.status == 0 && n > 0 && strstr(shown, "\r\033[K20000 bets stored, 5 of 5 agencies have ended\r\n"), "%d: %s", r.status, shown);
+}
+
 TEST(broker_killed, "the same with the broker killed in the middle and started again")
 {
 	up();
