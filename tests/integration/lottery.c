@@ -123,7 +123,7 @@ TEST(two_daemons, "the same with the agencies on two daemons")
 {
 	up();
 	daemon_start(&two, "two", broker.port);
-	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets %d --other-run %s", t_path("l"),
+	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets %d --other %s", t_path("l"),
 	    t_is_long() ? 100000 : 20000, two.run));
 	held(&l, "each one once");
 }

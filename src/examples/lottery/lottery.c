@@ -40,10 +40,10 @@ static struct lottery {
 } l = { .agencies = 5, .bets = 100000, .seed = 1, .winner = 7574 };
 
 static const char usage[] =
-    "usage: lottery [--agencies N] [--bets N] [--seed N] [--winner N] [--dir FOLDER] [--other-run RUN] [--KEY VALUE ...]\n"
+    "usage: lottery [--agencies N] [--bets N] [--seed N] [--winner N] [--dir FOLDER] [--other RUN] [--KEY VALUE ...]\n"
     "  --bets N          of all agencies (100000)     --seed N   the same ones for the same seed (1)\n"
     "  --dir FOLDER      its files, kept; else in a temporary folder that is removed where all held\n"
-    "  --other-run RUN   run folder of a second mom_daemon: agencies with even numbers use that one\n";
+    "  --other RUN   run folder of a second mom_daemon: agencies with even numbers use that one\n";
 
 /* ---- its processes ---- */
 
@@ -260,7 +260,7 @@ own_option(const char *option, const char *value)
 	}
 	if (value && strcmp(option, "--dir") == 0)
 		l.folder = value;
-	else if (value && strcmp(option, "--other-run") == 0)
+	else if (value && strcmp(option, "--other") == 0)
 		l.other_run = value;
 	else
 		return 0;
