@@ -106,7 +106,7 @@ start_centre(int resume)
 static void
 start_agencies(void)
 {
-	char number[12];
+	char number[24];
 	for (long i = 0; i < l.config.agencies; i++) {
 		snprintf(number, sizeof number, "%ld", i + 1);
 		if ((l.agency[i] = fork_child()) == 0) {
