@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct entry_kind entry_items = { "items", 2, { { "headline", 1, 200 }, { "text", 0, ENTRY_TEXT_MAX } } };
-const struct entry_kind entry_comments = { "comments", 4, { { "item", 16, 16 }, { "headline", 1, 200 }, { "name", 1, 60 }, { "text", 1, ENTRY_TEXT_MAX } } };
+const struct entry_kind entry_items = { "items", 2, { { "headline", 1, 400 }, { "text", 0, ENTRY_TEXT_MAX } } };
+const struct entry_kind entry_comments = { "comments", 4, { { "item", 16, 16 }, { "headline", 1, 400 }, { "name", 1, 120 }, { "text", 1, ENTRY_TEXT_MAX } } };
 
 static int
 is_blank(const char *text)

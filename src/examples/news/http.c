@@ -14,6 +14,7 @@
 enum {
 	HEAD_MS  = 10000,                      /* a request, and the taking of its answer, take no longer */
 	BEAT_MS  = 15000,                      /* a stream in which nothing happens gets an empty line, which tells a dead one */
+	SEND_BUF = 65536,                      /* in the kernel, of each connection */
 	OUT_MAX  = 1 << 20                     /* bytes that wait for one reader: more, and it is too slow */
 };
 
@@ -45,7 +46,7 @@ http_open(int port)
 	for (int i = 0; i < HTTP_CONNECTIONS; i++)
 		http.connections[i].fd = -1;
 	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 || bind(s, (struct sockaddr *)&at, sizeof at) < 0 ||
-	    listen(s, 64) < 0 || getsockname(s, (struct sockaddr *)&at, &len) < 0)
+	    listen(s, 512) < 0 || getsockname(s, (struct sockaddr *)&at, &len) < 0)
 		return -1;
 	http.listener = s;
 	http.port = ntohs(at.sin_port);
@@ -244,9 +245,10 @@ place(void)
 static void
 accept_all(void)
 {
-	int fd;
+	int fd, size = SEND_BUF;
 	while ((fd = accept4(http.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
 		struct http_connection *c = place();
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 		c->fd = fd;
 		c->stream = c->ends = 0;
 		c->since = now_ms();
