@@ -14,6 +14,9 @@ CFLAGS_ALL = -std=gnu11 -D_GNU_SOURCE $(OPT_$(VARIANT)) $(WARN) -Werror -fno-com
 OUT     = $(if $(filter release,$(VARIANT)),.,build/$(VARIANT))
 BIN     = $(OUT)/bin
 LIB     = $(OUT)/lib/libmom.a
+VERSION = $(shell sed -n 's/^.define MOM_VERSION  *"\(.*\)"/\1/p' include/mom.h)
+SONAME  = libmom.so.$(firstword $(subst ., ,$(VERSION)))
+SHARED  = $(if $(filter release debug,$(VARIANT)),$(OUT)/lib/libmom.so.$(VERSION))     # a sanitizer's library belongs to its program alone
 OBJ     = build/obj-$(VARIANT)
 
 COMMON  = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/common/*.c))
@@ -22,11 +25,12 @@ BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/b
 DAEMON_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/mom_daemon.c %/mom_requester.c %/mom_responser.c %/mom_forwarder.c,$(wildcard src/daemon/*.c)))
 WORKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/worker.c,$(wildcard src/worker/*.c)))
 SERVERS = broker_server broker_handler broker_sender worker mom_daemon mom_requester mom_responser mom_forwarder
-TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_%,$(wildcard src/tools/*.c)))
+TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_% src/tools/http_% src/tools/user_prompt.c,$(wildcard src/tools/*.c)))
 BENCH_PARTS = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/bench_*.c))     # of mom_bench
 CMDS    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/cmd_*.c))               # of mom
+HTTP    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/http_*.c))              # of mom_http
 
-all: $(addprefix $(BIN)/,$(SERVERS) $(TOOLS)) $(LIB)
+all: $(addprefix $(BIN)/,$(SERVERS) $(TOOLS)) $(LIB) $(SHARED)
 
 $(OBJ)/%.o: src/%.c
 	@mkdir -p $(@D)
@@ -42,7 +46,10 @@ $(BIN)/mom_daemon $(BIN)/mom_requester $(BIN)/mom_responser $(BIN)/mom_forwarder
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 $(BIN)/mom_bench: $(BENCH_PARTS)
-$(BIN)/mom: $(CMDS)
+$(BIN)/mom: $(CMDS) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
+$(BIN)/user_main: $(OBJ)/tools/user_prompt.o
+$(BIN)/mom_http: $(HTTP)
+$(OBJ)/tools/http_html.o: src/tools/http_page.html
 $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
@@ -50,15 +57,22 @@ $(OBJ)/libcommon.a: $(COMMON)
 	@rm -f $@
 	@ar rcs $@ $^
 # one object with only the mom_ calls visible, so that no name of ours meets one of the program's
-$(LIB): $(API) $(OBJ)/libcommon.a
+$(OBJ)/libmom.o: $(API) $(OBJ)/libcommon.a
+	@ld -r -o $@ $^
+	@objcopy -w --keep-global-symbol='mom_*' $@
+$(LIB): $(OBJ)/libmom.o
 	@mkdir -p $(@D)
 	@rm -f $@
-	@ld -r -o $(OBJ)/libmom.o $(API) $(OBJ)/libcommon.a
-	@objcopy -w --keep-global-symbol='mom_*' $(OBJ)/libmom.o
-	@ar rcs $@ $(OBJ)/libmom.o
+	@ar rcs $@ $^
+$(OUT)/lib/libmom.so.$(VERSION): $(OBJ)/libmom.o
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(CC) $(CFLAGS_ALL) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -Wl,-z,relro -Wl,-z,now $(LDFLAGS) -o $@ $^
+	@ln -sf $(@F) $(@D)/$(SONAME)
+	@ln -sf $(SONAME) $(@D)/libmom.so
 
 include tests/tests.mk
 include src/examples/examples.mk
+include src/tools/install.mk
 
 # ---- running it ----
 IP   = 127.0.0.1
@@ -115,16 +129,18 @@ lint:                        ## warnings of clang, header fields of the process 
 	@sh tests/lint.sh
 fmt:                         ## clang-format over all sources
 	@clang-format -i $$(find src include tests -name '*.[ch]')
+diagrams:                    ## the pictures diagrams/*.svg from their script; needs python3
+	@python3 diagrams/draw.py
 ipcs: all                    ## our System V objects
-	@$(BIN)/mom_ipc list
+	@$(BIN)/mom ipc
 ipcclean: all                ## remove those that a kill left behind; never anybody else's
-	@$(BIN)/mom_ipc clean || true
+	@$(BIN)/mom ipc clean || true
 clean:                       ## all that was made
 	rm -rf bin lib build
 help:                        ## this list
-	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' Makefile src/examples/examples.mk | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/examples/examples.mk)
+.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/tools/install.mk src/examples/examples.mk)
 .SECONDARY:
 .DEFAULT_GOAL = all

@@ -38,6 +38,12 @@
 extern "C" {
 #endif
 
+/* Of this header; mom_version() is that of the library. A program runs with every library of the same major number that is not older. */
+#define MOM_VERSION       "0.5.0"
+#define MOM_VERSION_MAJOR 0
+#define MOM_VERSION_MINOR 5
+#define MOM_VERSION_PATCH 0
+
 #define MOM_MESSAGE_MAX 1048576  /* bytes of payload, where broker_server and mom_daemon run without --max-message */
 #define MOM_TOPIC_MAX   255      /* bytes of a topic */
 #define MOM_NAME_MAX    64       /* bytes of a durable client's name */
@@ -186,6 +192,10 @@ const char *mom_strerror(int error);
 /* What exactly went wrong in this handle's last failed call, and the cure. id < 0: in this thread's last failed create, open,
  * close or destroy. Never NULL; valid until the handle's (or thread's) next failing call. */
 const char *mom_error_text(int id);
+
+/* The library's version, as MOM_VERSION. Never NULL.
+ *     if (strcmp(mom_version(), MOM_VERSION)) puts("built with another libmom"); */
+const char *mom_version(void);
 
 #ifdef __cplusplus
 }

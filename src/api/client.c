@@ -281,6 +281,12 @@ mom_error_text(int id)
 }
 
 const char *
+mom_version(void)
+{
+	return MOM_VERSION;
+}
+
+const char *
 mom_strerror(int error)
 {
 	static const char *const texts[] = {

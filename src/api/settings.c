@@ -47,7 +47,7 @@ settings_read(int *error)
 	}
 	config_begin(c, &config_client);
 	if (config_files(c) < 0)
-		*error = handle_fail(NULL, MOM_EINVAL, "%.300s", c->error);
+		*error = handle_fail(NULL, c->limited ? MOM_ELIMIT : MOM_EINVAL, "%.300s", c->error);
 	else
 		s = settings_take(c, error);
 	config_end(c);

@@ -6,6 +6,7 @@
 #include "broker/machines.h"
 #include "broker/store.h"
 #include "common/child.h"
+#include "common/http_child.h"
 #include "common/registry.h"
 #include "common/spare.h"
 #include <mom/ipc.h>
@@ -27,6 +28,7 @@ struct broker {
 	struct lobby lobby;
 	int table_id, verbose, listener, strangers;       /* verbose: how children log, see log.h */
 	struct spare spare;
+	struct http_child http;
 	struct broker_table *table;
 	struct worker_child workers[SHARDS_MAX];
 	struct conn *conns;

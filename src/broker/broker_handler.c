@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/net.h"
 #include "common/topic.h"
+#include "common/version.h"
 #include <errno.h>
 #include <mom/ipc.h>
 #include <poll.h>
@@ -262,9 +263,10 @@ take_frames(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct child_place place;
+	version_option(argc, argv, "broker_handler");
 	child_begin(&place, "broker_handler", "broker_server");
 	h.socket = place.fds[0];
 	h.control = place.fds[1];

@@ -15,8 +15,10 @@
 #include "common/lock.h"
 #include "common/log.h"
 #include "common/net.h"
+#include "common/notify.h"
 #include "common/rundir.h"
 #include "common/sig.h"
+#include "common/version.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -156,6 +158,7 @@ say_ready(void)
 			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
 		close(m.o.ready_fd);
 	}
+	notify_ready();
 	log_info("serves %s port %d, store %s, %u worker%s", m.o.ip, m.port, m.o.db, m.o.workers, m.o.workers == 1 ? "" : "s");
 }
 
@@ -164,14 +167,25 @@ reap(void)
 {
 	int status;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		if (!conn_reaped(&m.b, pid, status))
+		if (!http_child_reaped(&m.b.http, pid, status, clock_ms()) && !conn_reaped(&m.b, pid, status))
 			workers_reaped(&m.b, pid, status, clock_ms());
+}
+
+/* for `systemctl status` */
+static void
+tell_status(void)
+{
+	uint32_t machines = 0;
+	for (uint32_t i = 0; i < atomic_load(&m.b.table->conns); i++)
+		machines += atomic_load(&m.b.table->conn[i].state) == CONN_LIVE;
+	notify_status("serves %s port %d, %u machine%s connected", m.o.ip, m.port, machines, machines == 1 ? "" : "s");
 }
 
 static void
 tick(int64_t now)
 {
 	struct broker *b = &m.b;
+	notify_tick(now);
 	if (now < m.next_tick)
 		return;
 	m.next_tick = now + TICK_MS;
@@ -179,18 +193,22 @@ tick(int64_t now)
 	for (uint32_t i = 0; i < b->store.shards; i++)
 		bell_ring_always(&b->table->shard[i].time_bell, &b->table->shard[i].queue);
 	conn_bells(b);
+	tell_status();
 }
 
 static int
 poll_timeout(int64_t now)
 {
-	int64_t until = m.next_tick, due = workers_due(&m.b);
+	int64_t until = http_child_due(&m.b.http, m.next_tick), due = workers_due(&m.b);
 	if (due >= 0 && due < until)
 		until = due;
 	if (!spare_is_ready(&m.b.spare, now) && m.b.spare.until_ms < until)
 		until = m.b.spare.until_ms;
 	if (!m.said_ready && until > now + 2)
 		until = now + 2;
+	due = notify_due();
+	if (due >= 0 && due < until)
+		until = due;
 	due = m.b.strangers < STRANGERS_MAX ? lobby_due(&m.b.lobby) : -1;
 	if (due >= 0 && due < until)
 		until = due;
@@ -232,7 +250,9 @@ stop(void)
 	struct broker *b = &m.b;
 	int64_t began = clock_ms();
 	int killed = 0, left = 1;
+	notify_stopping();
 	atomic_store(&b->table->stopping, 1);
+	http_child_stop(&m.b.http);
 	fdio_close(&b->listener);
 	lobby_close(&b->lobby);
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++)
@@ -271,7 +291,9 @@ int
 main(int argc, char **argv)
 {
 	log_init("broker_server", 0);
+	version_option(argc, argv, "broker_server");
 	options_read(&m.o, &m.b, argc, argv);
+	notify_init();
 	m.signals = sig_init();
 	if (m.signals < 0)
 		log_fatal(EXIT_SYSTEM, "pipe: %s: %s", strerror(errno), child_hint(errno));
@@ -285,6 +307,8 @@ main(int argc, char **argv)
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.o.db, strerror(errno));
 	make_table();
+	if (http_child_open(&m.b.http, m.run_dir) < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", m.b.http.address, strerror(errno));
 	spare_open(&m.b.spare);
 	config_open_log(&m.o.config);
 	options_say(&m.o);
@@ -297,6 +321,7 @@ main(int argc, char **argv)
 		}
 		options_signals(&m.o, &m.b);
 		workers_start(&m.b, now);
+		http_child_step(&m.b.http, m.b.verbose, now);
 		tick(now);
 		if (!m.said_ready && workers_ready(&m.b))
 			say_ready();

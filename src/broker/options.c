@@ -1,6 +1,7 @@
 /* options - see options.h */
 #include "broker/options.h"
 #include "common/config_keys.h"
+#include "common/http_address.h"
 #include "common/log.h"
 #include "common/net.h"
 #include "common/sig.h"
@@ -13,6 +14,9 @@ check(const struct config *c)
 	char ip[64], port[64];
 	static char text[300];
 	struct net_address a;
+	const char *fault = http_address_exposed(config_text(c, BROKER_HTTP), (int)config_number(c, BROKER_INSECURE));
+	if (fault)
+		return fault;
 	if (config_address(c, BROKER_LISTEN, ip, port) < 0 || net_parse(&a, ip, port) < 0 || a.loopback || config_number(c, BROKER_INSECURE))
 		return NULL;
 	snprintf(text, sizeof text, "an address that is not loopback needs --insecure, since there is no authentication yet: whoever reaches the port can read "
@@ -44,6 +48,7 @@ options_read(struct broker_options *o, struct broker *b, int argc, char **argv)
 	options_take(o);
 	b->verbose = (int)config_log(&o->config);
 	log_init(log_role(), (uint32_t)b->verbose);
+	http_child_plan(&b->http, config_text(&o->config, BROKER_HTTP));
 }
 
 void
@@ -51,14 +56,15 @@ options_say(const struct broker_options *o)
 {
 	const struct config *c = &o->config;
 	char log[PATH_MAX + 100];
-	log_info("version %s; store %s; limits: store-max %s, topic-max %s, machine-expiry %s, max-message %s; %s", CONFIG_VERSION, o->db,
+	log_info("version %s; store %s; limits: store-max %s, topic-max %s, machine-expiry %s, max-message %s; %s", MOM_VERSION, o->db,
 	    config_text(c, BROKER_STORE_MAX), config_text(c, BROKER_TOPIC_MAX), config_text(c, BROKER_EXPIRY),
 	    o->message_max ? config_text(c, BROKER_MESSAGE_MAX) : "as the store was made", config_log_text(c, log, sizeof log));
 }
 
 static void
-tell_children(const struct broker *b, int number)
+tell_children(struct broker *b, int number)
 {
+	http_child_renew(&b->http);
 	for (uint32_t i = 0; i < b->store.shards; i++)
 		if (b->workers[i].pid > 0)
 			kill(b->workers[i].pid, number);
@@ -86,7 +92,7 @@ keep_store_max(struct config *fresh, const struct config *c, void *broker)
 static void
 reload(struct broker_options *o, struct broker *b)
 {
-	int r = config_reload(&o->config, &o->fresh, check, keep_store_max, b);
+	int logged = b->verbose, r = config_reload(&o->config, &o->fresh, check, keep_store_max, b);
 	if (r == 0)
 		return;
 	options_take(o);
@@ -98,6 +104,8 @@ reload(struct broker_options *o, struct broker *b)
 	atomic_store(&b->table->expiry, o->expiry);
 	if (r == CONFIG_LOG_MOVED)
 		tell_children(b, SIGUSR1);
+	else if (b->verbose != logged)
+		http_child_renew(&b->http);
 }
 
 void

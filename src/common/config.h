@@ -77,6 +77,7 @@ struct config {
 	unsigned file_count;
 	char *named;             /* --config */
 	int test;                /* -t */
+	int limited;             /* a file was not read for want of a descriptor: nothing is wrong with it */
 	char error[800];
 };
 
@@ -118,11 +119,5 @@ uint32_t config_log(const struct config *c);   /* log-level, log-format, log-tim
 void config_open_log(const struct config *c);  /* log-file, where there is one; before the first child */
 int  config_reopen_log(const struct config *c, const char *why);       /* 1: done: the children are to be told by SIGUSR1 */
 const char *config_log_text(const struct config *c, char *text, size_t n);
-
-#ifdef MOM_VERSION
-#define CONFIG_VERSION MOM_VERSION
-#else
-#define CONFIG_VERSION "0.5.0"
-#endif
 
 #endif

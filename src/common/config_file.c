@@ -146,8 +146,10 @@ config_read(struct config *c, const char *path, int must)
 		;
 	if (fd < 0 && !must && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
+	c->limited = fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
 	if (fd < 0)
-		return cannot_read(c, path, strerror(errno), errno == EACCES ? ": let this user read it" : ": name a file that is there");
+		return cannot_read(c, path, strerror(errno), errno == EACCES ? ": let this user read it" : c->limited ? ": raise `ulimit -n`, or close files" :
+		    ": name a file that is there");
 	const char *why = fstat(fd, &st) < 0 ? strerror(errno) : distrust(&st);
 	char *text = why ? NULL : malloc((size_t)st.st_size + 1);
 	ssize_t n = text ? fdio_pread_full(fd, text, (size_t)st.st_size, 0) : -1;

@@ -1,5 +1,6 @@
 /* config_keys - see config_keys.h. A new key: a line in the enum, a line here, one in src/tools/etc/ (a test asks for it). */
 #include "common/config_keys.h"
+#include "common/http_address.h"
 #include "common/topic.h"
 #include <mom/limits.h>
 #include <string.h>
@@ -22,6 +23,9 @@ topics_fault(const char *names)
 	}
 	return NULL;
 }
+
+#define HTTP_KEY { .name = "http", .kind = CONFIG_TEXT, .shape = "IP:PORT", .least = 1, .most = 100, .fault = http_address_fault, \
+	.help = "serve a status page, /metrics and /health there (mom_http --help); PORT 0 takes a free one: see RUN/http" }
 
 #define LOG_KEYS(PROGRAM) \
 	[PROGRAM ## _LOG_LEVEL] = { .name = "log-level", .kind = CONFIG_CHOICE, .how = CONFIG_RELOAD, .shape = "LEVEL", .preset = "info", \
@@ -51,7 +55,8 @@ static const struct config_key broker[BROKER_KEYS] = {
 	[BROKER_MESSAGE_MAX] = { .name = "max-message", .kind = CONFIG_BYTES, .shape = "BYTES", .least = 1, .most = MESSAGE_LIMIT,
 		.help = "largest payload (1048576; up to 67108864); a store remembers it, and daemons need as much" },
 	[BROKER_INSECURE] = { .name = "insecure", .kind = CONFIG_SWITCH, .preset = "no",
-		.help = "listen on an address that is not loopback; there is no authentication yet" },
+		.help = "listen (and http) on an address that is not loopback; there is no authentication yet" },
+	[BROKER_HTTP] = HTTP_KEY,
 	[BROKER_READY_FD] = { .name = "ready-fd", .kind = CONFIG_NUMBER, .how = CONFIG_FLAG_ONLY, .shape = "N", .least = 0, .most = INT_MAX,
 		.help = "an open descriptor that gets a byte once machines may connect" },
 	LOG_KEYS(BROKER),
@@ -69,6 +74,9 @@ static const struct config_key daemon_keys[DAEMON_KEYS] = {
 	[DAEMON_BACKLOG_MAX] = { .name = "client-backlog-max", .kind = CONFIG_BYTES, .how = CONFIG_RELOAD | CONFIG_ZERO, .shape = "BYTES", .preset = "0",
 		.least = BACKLOG_LEAST, .most = UINT64_MAX / 2,
 		.help = "a client for whom more than this waits in the spool is cut: it gets what waits, then MOM_EFULL; 0: any" },
+	[DAEMON_HTTP] = HTTP_KEY,
+	[DAEMON_INSECURE] = { .name = "insecure", .kind = CONFIG_SWITCH, .preset = "no",
+		.help = "http on an address that is not loopback: whoever reaches it sees topics, names and programs" },
 	[DAEMON_READY_FD] = { .name = "ready-fd", .kind = CONFIG_NUMBER, .how = CONFIG_FLAG_ONLY, .shape = "N", .least = 0, .most = INT_MAX,
 		.help = "an open descriptor that gets a byte once programs may connect" },
 	LOG_KEYS(DAEMON),

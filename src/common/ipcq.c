@@ -161,7 +161,7 @@ ipcq_hint(int error)
 {
 	switch (error) {
 	case ENOSPC: return "the kernel's limit on System V objects is reached (kernel.msgmni, kernel.shmmni, kernel.shmall, kernel.sem), not the disk; try "
-		    "`make ipcs`";
+		    "`mom ipc`";
 	case ENOMEM: return "no memory for it; see `free`";
 	case EINVAL: return "larger than kernel.shmmax allows";
 	case EACCES: return "it belongs to another user";

@@ -66,8 +66,11 @@ lock_take(int dir, const char *name, pid_t *holder)
 int
 lock_is_taken(int dir, const char *name)
 {
+	errno = 0;
 	int fd = fdio_open_at(dir, name, O_RDONLY, 0);
 	int taken = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;       /* shared: two who look do not see each other */
+	int keep = errno;
 	fdio_close(&fd);
+	errno = keep;
 	return taken;
 }

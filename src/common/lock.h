@@ -4,5 +4,5 @@
 #include <sys/types.h>
 /* The locked descriptor; -1: errno; -2: in use by *holder, which lives (or by its orphans, for longer than STOP_MS). */
 int lock_take(int dir, const char *name, pid_t *holder);
-int lock_is_taken(int dir, const char *name);      /* by somebody, now; looks only */
+int lock_is_taken(int dir, const char *name);      /* by somebody, now; looks only. 0 with EACCES: that cannot be seen */
 #endif

@@ -8,9 +8,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- one server ---- */
@@ -24,16 +26,30 @@ look_attach(struct look_server *s, const struct registry_object *o)
 	return p;
 }
 
+static void
+look_denied(struct look_server *s, const char *what)
+{
+	if (errno == EACCES && s->why[0] == '\0')
+		snprintf(s->why, sizeof s->why, "%s: %s: run this as the server's user, or as root", what, strerror(errno));
+}
+
 /* What cannot be right is not shown: a table of another build. */
 static void
 look_attach_all(struct look_server *s, int dir)
 {
-	struct registry_object *objects;
-	int n = registry_read(dir, &objects);
+	struct registry_object *objects = NULL;
+	struct stat st;
+	int n = fstat(dir, &st) < 0 ? -1 : registry_read(dir, &objects);
+	if (n < 0)
+		look_denied(s, "registry");
 	for (int i = 0; i < n; i++) {
 		const struct registry_object *o = &objects[i];
-		if (o->kind != REGISTRY_SHM || !registry_exists(o))
+		if (o->kind != REGISTRY_SHM)
 			continue;
+		if (!registry_exists_of(o, st.st_uid)) {       /* an object of somebody else's making is not believed to be the server's */
+			look_denied(s, o->role);
+			continue;
+		}
 		if (strcmp(o->role, "counters") == 0)
 			s->counters = look_attach(s, o);
 		else if (strcmp(o->role, "broker-table") == 0 && s->is_broker)
@@ -85,7 +101,7 @@ look_folder(struct look *l, const char *path)
 		memcpy(s->files, a.files, sizeof s->files);
 		memcpy(s->address, a.address, sizeof s->address);
 		files = open(a.is_broker ? a.files : a.run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		s->pid = files >= 0 && lock_is_taken(files, "lock") ? a.pid : 0;
+		s->pid = files >= 0 && (lock_is_taken(files, "lock") || (errno == EACCES && (kill(a.pid, 0) == 0 || errno == EPERM))) ? a.pid : 0;
 		if (files < 0)
 			snprintf(s->why, sizeof s->why, "%.150s: %s", a.files, strerror(errno));
 		else
@@ -147,6 +163,17 @@ look_free(struct look *l)
 
 /* ---- clients ---- */
 
+/* Its ring's tail is moved late; its answers say sooner that nothing is on its way. */
+static int
+look_all_answered(const struct client_segment *seg)
+{
+	uint32_t shards = atomic_load(&seg->shards);
+	for (uint32_t k = 0; k < shards && k < SHARDS_MAX; k++)
+		if (atomic_load(&seg->answer[k].acked) + 1 < atomic_load(&seg->next[k]))
+			return 0;
+	return shards > 0;
+}
+
 static void
 look_segment(int id, struct look_client *c)
 {
@@ -156,7 +183,7 @@ look_segment(int id, struct look_client *c)
 		const struct ring *requests = client_requests((struct client_segment *)(uintptr_t)seg), *mail = client_mail((struct client_segment *)(uintptr_t)seg, ring);
 		c->request_bytes = atomic_load(&requests->head) - atomic_load(&requests->tail);
 		c->mail_bytes = atomic_load(&mail->head) - atomic_load(&mail->tail);
-		c->request_bytes = c->request_bytes > ring ? 0 : c->request_bytes;
+		c->request_bytes = c->request_bytes > ring || look_all_answered(seg) ? 0 : c->request_bytes;
 		c->mail_bytes = c->mail_bytes > ring ? 0 : c->mail_bytes;
 		c->behind = atomic_load(&seg->behind) != 0;
 	}

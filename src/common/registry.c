@@ -55,19 +55,28 @@ registry_stat(enum registry_kind kind, int id, struct ipc_perm *perm, long long 
 
 /* An object whose making was cut off has a key but no id on file. A segment that was removed while attached has lost its key. */
 int
-registry_exists(const struct registry_object *o)
+registry_exists_of(const struct registry_object *o, uid_t creator)
 {
 	struct ipc_perm perm;
 	long long ctime;
 	int id = o->id;
 	if (id < 0)
 		id = o->kind == REGISTRY_MSG ? msgget((key_t)o->key, 0) : o->kind == REGISTRY_SHM ? shmget((key_t)o->key, 0, 0) : semget((key_t)o->key, 0, 0);
-	if (id < 0 || registry_stat(o->kind, id, &perm, &ctime) < 0 || perm.cuid != geteuid())
+	if (id < 0 || registry_stat(o->kind, id, &perm, &ctime) < 0)
+		return 0;
+	errno = ENOENT;
+	if (perm.cuid != creator)
 		return 0;
 	/* a semaphore's ctime moves with every post */
 	if (o->id >= 0 && o->kind != REGISTRY_SEM && ctime != o->ctime)
 		return 0;
 	return (uint32_t)perm.__key == o->key;
+}
+
+int
+registry_exists(const struct registry_object *o)
+{
+	return registry_exists_of(o, geteuid());
 }
 
 void

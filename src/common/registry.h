@@ -40,6 +40,8 @@ void registry_close(struct registry *r, int remove_all);   /* remove_all: object
 /* For tools: read a registry file; objects malloc'd, count returned or -1. */
 int  registry_read(int dir, struct registry_object **objects);
 int  registry_exists(const struct registry_object *o);
+/* The same of another user's server: creator is the owner of its folder. 0 with EACCES: that cannot be seen. */
+int  registry_exists_of(const struct registry_object *o, uid_t creator);
 void registry_destroy_object(const struct registry_object *o);
 const char *registry_kind_name(enum registry_kind kind);
 #endif

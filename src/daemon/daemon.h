@@ -2,6 +2,7 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 #include "common/child.h"
+#include "common/http_child.h"
 #include "common/net.h"
 #include "common/registry.h"
 #include "common/spare.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct net_address broker;
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
 	struct spare spare;
+	struct http_child http;
 	struct registry registry;
 	int table_id;
 	struct machine_table *table;

@@ -126,6 +126,7 @@ box_wait(struct slot *v, const char *record)
 	int64_t began = clock_us(), until = began + (b->patience_us < f.patience_us ? b->patience_us : f.patience_us);
 	uint32_t stride = record_stride(get_u32(record));
 	uint64_t enough = stride > v->ring / 2 ? v->ring - stride : v->ring / 2;
+	box_is_fed(v);                         /* a pad alone may lie there: its owner sleeps, and has to wake and pass it before there is room */
 	boxes_publish();
 	while (ring_used(&b->out) > enough && clock_us() < until)
 		usleep(PATIENCE_STEP_US);

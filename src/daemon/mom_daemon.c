@@ -12,8 +12,11 @@
 #include "common/fdio.h"
 #include "common/lock.h"
 #include "common/log.h"
+#include "common/logind.h"
+#include "common/notify.h"
 #include "common/rundir.h"
 #include "common/sig.h"
+#include "common/version.h"
 #include "daemon/daemon.h"
 #include "daemon/members_file.h"
 #include "daemon/options.h"
@@ -149,6 +152,7 @@ say_ready(void)
 			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
 		close(m.o.ready_fd);
 	}
+	notify_ready();
 	log_info("serves run folder %s, spool %s, broker %s port %s", m.run, m.spool, m.d.ip, m.d.port);
 }
 
@@ -158,12 +162,34 @@ reap(void)
 	int status;
 	sig_got_child = 0;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		unit_reaped(&m.d, pid, status, clock_ms());
+		if (!http_child_reaped(&m.d.http, pid, status, clock_ms()))
+			unit_reaped(&m.d, pid, status, clock_ms());
+}
+
+/* for `systemctl status` */
+static void
+tell_status(void)
+{
+	uint32_t clients = 0;
+	for (uint32_t i = 0; i < m.d.used; i++)
+		clients += m.d.members[i].state == SLOT_LIVE;
+	notify_status("%s broker %s port %s, %u program%s", m.d.link == LINK_UP ? "connected to" : "waits for", m.d.ip, m.d.port, clients, clients == 1 ? "" : "s");
+}
+
+/* A user's own daemon on a desktop: its queues and semaphores would vanish at log-out. They are made anew within a second or two; what waits in
+ * segments stays as long as somebody has them attached. */
+static void
+warn_of_logout(void)
+{
+	if (logind_removes_ipc("", geteuid()))
+		log_warn("when user %u logs out, systemd removes that user's System V objects: this daemon makes them anew, but all stands still for a moment; set "
+		    "RemoveIPC=no in /etc/systemd/logind.conf, or `loginctl enable-linger`, or run it as a system user (mom-daemon.service)", (unsigned)geteuid());
 }
 
 static void
 tick(int64_t now)
 {
+	notify_tick(now);
 	if (now < m.next_tick)
 		return;
 	m.next_tick = now + TICK_MS;
@@ -172,6 +198,7 @@ tick(int64_t now)
 	members_check(&m.d);
 	identity_proven(&m.d);
 	starts_save(&m.d);
+	tell_status();
 }
 
 /* ---- polling ---- */
@@ -281,7 +308,9 @@ static void
 stop(void)
 {
 	struct daemon *d = &m.d;
+	notify_stopping();
 	atomic_store(&d->table->stopping, 1);
+	http_child_stop(&m.d.http);
 	door_close(d);
 	unit_end(d);
 	while (!unit_is_gone(d)) {
@@ -306,7 +335,10 @@ main(int argc, char **argv)
 {
 	struct daemon *d = &m.d;
 	log_init("mom_daemon", 0);
+	version_option(argc, argv, "mom_daemon");
 	options_read(&m.o, d, argc, argv);
+	notify_init();
+	warn_of_logout();
 	m.signals = sig_init();
 	d->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m.signals < 0 || d->notify < 0)
@@ -317,6 +349,8 @@ main(int argc, char **argv)
 	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
 	make_table();
+	if (http_child_open(&d->http, d->run_dir) < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", d->http.address, strerror(errno));
 	spare_open(&d->spare);
 	if (door_open(d) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/socket: %s: %s", m.run, strerror(errno), fdio_hint(errno));
@@ -330,14 +364,18 @@ main(int argc, char **argv)
 			reap();
 		options_signals(&m.o, d);
 		unit_step(d, now);
+		http_child_step(&d->http, d->verbose, now);
 		tick(now);
 		until = link_step(d, now);
 		if (until < 0 || until > m.next_tick)
 			until = m.next_tick;
+		until = http_child_due(&m.d.http, until);
 		if (unit_is_gone(d) && d->unit_due < until)
 			until = d->unit_due;
 		if (!spare_is_ready(&d->spare, now) && d->spare.until_ms < until)
 			until = d->spare.until_ms;
+		if (notify_due() >= 0 && notify_due() < until)
+			until = notify_due();
 		poll_once(until);
 	}
 	stop();

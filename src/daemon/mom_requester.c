@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/net.h"
 #include "common/topic.h"
+#include "common/version.h"
 #include "daemon/slots.h"
 #include <errno.h>
 #include <stdio.h>
@@ -378,9 +379,10 @@ round_of_work(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct child_place place;
+	version_option(argc, argv, "mom_requester");
 	child_begin(&place, "mom_requester", "mom_daemon");
 	q.table = ipcq_attach(place.table, 0);
 	q.unit = ipcq_attach(place.index, 0);

@@ -1,10 +1,17 @@
 /* options - see options.h */
 #include "daemon/options.h"
 #include "common/config_keys.h"
+#include "common/http_address.h"
 #include "common/log.h"
 #include "common/sig.h"
 #include <signal.h>
 #include <stdio.h>
+
+static const char *
+check(const struct config *c)
+{
+	return http_address_exposed(config_text(c, DAEMON_HTTP), (int)config_number(c, DAEMON_INSECURE));
+}
 
 static void
 options_take(struct daemon_options *o)
@@ -19,13 +26,14 @@ options_take(struct daemon_options *o)
 void
 options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv)
 {
-	config_start(&o->config, &config_daemon, argc, argv, NULL);
+	config_start(&o->config, &config_daemon, argc, argv, check);
 	options_take(o);
 	config_address(&o->config, DAEMON_BROKER, d->ip, d->port);
 	net_parse(&d->broker, d->ip, d->port);             /* it has been looked at */
 	d->message_max = (uint32_t)config_number(&o->config, DAEMON_MESSAGE_MAX);
 	d->verbose = (int)config_log(&o->config);
 	log_init(log_role(), (uint32_t)d->verbose);
+	http_child_plan(&d->http, config_text(&o->config, DAEMON_HTTP));
 }
 
 void
@@ -33,13 +41,14 @@ options_say(const struct daemon_options *o, const char *spool)
 {
 	const struct config *c = &o->config;
 	char log[PATH_MAX + 100];
-	log_info("version %s; spool %s; limits: client-backlog-max %s, max-message %s; %s", CONFIG_VERSION, spool, config_text(c, DAEMON_BACKLOG_MAX),
+	log_info("version %s; spool %s; limits: client-backlog-max %s, max-message %s; %s", MOM_VERSION, spool, config_text(c, DAEMON_BACKLOG_MAX),
 	    config_text(c, DAEMON_MESSAGE_MAX) ? config_text(c, DAEMON_MESSAGE_MAX) : "as the spool was made", config_log_text(c, log, sizeof log));
 }
 
 static void
-tell_children(const struct daemon *d, int number)
+tell_children(struct daemon *d, int number)
 {
+	http_child_renew(&d->http);
 	const pid_t children[] = { d->requester, d->responser, d->forwarder };
 	for (size_t i = 0; i < sizeof children / sizeof *children; i++)
 		if (children[i] > 0)
@@ -49,7 +58,7 @@ tell_children(const struct daemon *d, int number)
 static void
 reload(struct daemon_options *o, struct daemon *d)
 {
-	int r = config_reload(&o->config, &o->fresh, NULL, NULL, NULL);
+	int logged = d->verbose, r = config_reload(&o->config, &o->fresh, check, NULL, NULL);
 	if (r == 0)
 		return;
 	options_take(o);
@@ -59,6 +68,8 @@ reload(struct daemon_options *o, struct daemon *d)
 	atomic_store(&d->table->backlog_max, o->backlog_max);
 	if (r == CONFIG_LOG_MOVED)
 		tell_children(d, SIGUSR1);
+	else if (d->verbose != logged)
+		http_child_renew(&d->http);
 }
 
 void

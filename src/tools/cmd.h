@@ -16,6 +16,8 @@ struct cmd {
 };
 
 extern const struct cmd
+	cmd_backup, cmd_bench, cmd_check, cmd_peek, cmd_pub, cmd_shell, cmd_sub,
+	cmd_topics, cmd_clients, cmd_machines, cmd_stats, cmd_top, cmd_ipc, cmd_limits, cmd_doctor,
 	cmd_config,
 	cmd_help;
 
@@ -30,5 +32,6 @@ unsigned long long cmd_number(const struct cmd *c, const char *option, const cha
 double cmd_seconds(const struct cmd *c, const char *option, const char *text);
 /* On stdout, quoted and escaped; bytes that are no UTF-8 become U+FFFD. */
 void cmd_json_string(const void *text, size_t n);
+int  cmd_is_utf8(const void *text, size_t n);
 
 #endif

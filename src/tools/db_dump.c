@@ -6,6 +6,7 @@
 #include "common/fdio.h"
 #include "common/seglog.h"
 #include "common/topic.h"
+#include "common/version.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -275,6 +276,7 @@ int
 main(int argc, char **argv)
 {
 	struct stat st;
+	version_option(argc, argv, "db_dump");
 	if (argc == 3 && strcmp(argv[1], "--check") == 0) {
 		only_check = 1;
 		argv++;

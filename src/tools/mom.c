@@ -2,6 +2,7 @@
  * USAGE    mom COMMAND [ARGUMENT ...]; mom help lists the commands, mom COMMAND --help tells of one
  * OUTPUT   what was asked for on stdout; complaints and progress on stderr
  * EXIT     0 ok   1 error   2 wrong use   27 nothing came in time */
+#include "common/version.h"
 #include "tools/cmd.h"
 #include <errno.h>
 #include <math.h>
@@ -11,8 +12,10 @@
 #include <string.h>
 
 const struct cmd *const cmds[] = {
-	&cmd_help,
+	&cmd_pub, &cmd_sub, &cmd_peek, &cmd_backup, &cmd_check, &cmd_bench, &cmd_shell,
+	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats, &cmd_top, &cmd_ipc, &cmd_limits, &cmd_doctor,
 	&cmd_config,
+	&cmd_help,
 	NULL
 };
 
@@ -98,6 +101,16 @@ utf8_length(const unsigned char *p, size_t n)
 	return len;
 }
 
+int
+cmd_is_utf8(const void *text, size_t n)
+{
+	const unsigned char *p = text;
+	size_t len = 1;
+	for (size_t i = 0; i < n && len; i += len)
+		len = utf8_length(p + i, n - i);
+	return len != 0;
+}
+
 void
 cmd_json_string(const void *text, size_t n)
 {
@@ -141,6 +154,7 @@ int
 main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
+	version_option(argc, argv, "mom");
 	if (name == NULL) {
 		fprintf(stderr, "usage: mom COMMAND [ARGUMENT ...]; mom help lists the commands\n");
 		return CMD_USAGE;

@@ -6,6 +6,7 @@
  * OUTPUT   a table, or with --json one object a figure: median, least and most of the runs, CPU time by role, context switches a message
  * SIGNALS  INT, TERM, HUP: ends its servers, removes their folder
  * EXIT     0   1 a message was lost, doubled, changed or out of order   100 wrong use   111 a server did not start or a call failed   130 a signal */
+#include "common/version.h"
 #include "tools/bench.h"
 #include <mom/limits.h>
 #include <errno.h>
@@ -237,6 +238,7 @@ main(int argc, char **argv)
 {
 	struct sigaction act = { .sa_handler = on_signal };
 	const char *fault = getenv("MOM_BENCH_FAULT");
+	version_option(argc, argv, "mom_bench");
 	parse(argc, argv);
 	check_use(argc - optind, argv + optind);
 	bench.lose = fault && strcmp(fault, "lose") == 0;

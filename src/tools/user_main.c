@@ -2,8 +2,12 @@
  * USAGE    user_main [--run DIR] [COMMAND ...]      each argument is one command line; without any, standard input is read
  * COMMANDS S|subscribe topic   U|unsubscribe topic   P|publish topic text   R|receive [seconds]   H|help   E|exit
  * OUTPUT   one line a command on stdout; on a terminal a prompt and friendlier lines
+ * EDITING  on a terminal that is not dumb: the keys of common/lineedit.h, Tab completes commands and topics, history in MOM_HISTORY (empty: none), else
+ *          in $XDG_STATE_HOME/mom/history or ~/.local/state/mom/history. A line that begins with a space is not remembered
  * SIGNALS  INT: brings a waiting R back to the prompt, elsewhere ends; TERM: ends. The client is destroyed at every end
  * EXIT     0 every command succeeded   1 one did not (a timeout is no success)   100 wrong use   111 no client could be made */
+#include "common/version.h"
+#include "tools/user_prompt.h"
 #include <mom.h>
 #include <ctype.h>
 #include <errno.h>
@@ -28,6 +32,10 @@ static const char help_text[] =
     "  P topic text    publish all after one space\n"
     "  R [seconds]     receive: waits for ever, or so long (Ctrl-C ends the waiting)\n"
     "  H               this help            E         exit\n";
+
+static const char editing_text[] =
+    "On a terminal: arrows and Ctrl-A E K U W Y edit, up and Ctrl-R bring back lines, Tab completes commands and topics (twice: shows them).\n"
+    "Lines are remembered in MOM_HISTORY (empty: nowhere), else ~/.local/state/mom/history; not those that begin with a space.\n";
 
 static void
 on_signal(int number)
@@ -101,20 +109,29 @@ static void
 do_subscribe(char *topic, char *rest)
 {
 	(void)rest;
-	report(mom_subscribe(u.id, topic, 0), "subscribe", topic, "Subscribed to");
+	int r = mom_subscribe(u.id, topic, 0);
+	report(r, "subscribe", topic, "Subscribed to");
+	if (r == 0 || r == MOM_EEXIST)
+		prompt_learn(topic, PROMPT_SUBSCRIBED);
 }
 
 static void
 do_unsubscribe(char *topic, char *rest)
 {
 	(void)rest;
-	report(mom_unsubscribe(u.id, topic), "unsubscribe", topic, "Unsubscribed from");
+	int r = mom_unsubscribe(u.id, topic);
+	report(r, "unsubscribe", topic, "Unsubscribed from");
+	if (r == 0)
+		prompt_learn(topic, PROMPT_UNSUBSCRIBED);
 }
 
 static void
 do_publish(char *topic, char *text)
 {
-	report(mom_publish(u.id, topic, text, strlen(text), 0), "publish", topic, "Published to");
+	int r = mom_publish(u.id, topic, text, strlen(text), 0);
+	report(r, "publish", topic, "Published to");
+	if (r == 0)
+		prompt_learn(topic, PROMPT_SEEN);
 }
 
 static int
@@ -172,6 +189,8 @@ do_help(char *topic, char *rest)
 	(void)topic;
 	(void)rest;
 	fputs(help_text, stderr);
+	if (u.terminal)
+		fputs(editing_text, stderr);
 }
 
 static void
@@ -237,6 +256,30 @@ run_line(char *line)
 	fflush(stdout);
 }
 
+/* ---- input ---- */
+
+static const char *
+command_word(int i)
+{
+	return (size_t)i < sizeof commands / sizeof *commands ? commands[i].word : NULL;
+}
+
+static int
+takes_topic(const char *word)
+{
+	const struct command *c = find_command(word);
+	return c == NULL || !c->needs_topic ? 0 : c->run == do_unsubscribe ? 2 : 1;
+}
+
+static void
+run_terminal(void)
+{
+	for (char *line; !u.done && !u.ended && (line = prompt_read(&u.ended)) != NULL; free(line))
+		for (char *rest = line, *one; !u.done && !u.ended && (one = strsep(&rest, "\n")) != NULL;)   /* a paste: more than one */
+			run_line(one);
+	prompt_close();
+}
+
 static void
 run_input(void)
 {
@@ -261,8 +304,6 @@ run_input(void)
 		u.failed = 1;
 	}
 	free(line);
-	if (u.terminal && !u.done)
-		putchar('\n');
 }
 
 static void
@@ -272,7 +313,7 @@ parse(int argc, char **argv)
 	opterr = 0;
 	for (int o; (o = getopt_long(argc, argv, "+h", options, NULL)) != -1;) {
 		if (o == 'h') {
-			printf("usage: user_main [--run DIR] [COMMAND ...]\n%s", help_text);
+			printf("usage: user_main [--run DIR] [COMMAND ...]\n%s%s", help_text, editing_text);
 			exit(0);
 		}
 		if (o != 'r') {
@@ -302,6 +343,7 @@ end(void)
 int
 main(int argc, char **argv)
 {
+	version_option(argc, argv, "user_main");
 	parse(argc, argv);
 	catch_signals();
 	u.terminal = optind == argc && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
@@ -312,8 +354,12 @@ main(int argc, char **argv)
 	}
 	if (u.terminal)
 		printf("Client %d (global id %016llx). H shows the commands.\n", u.id, (unsigned long long)mom_global_id(u.id));
-	if (optind == argc)
-		run_input();
+	if (optind == argc) {
+		static const struct prompt_commands known = { command_word, takes_topic };
+		u.terminal && prompt_open("mom> ", &known) == 0 ? run_terminal() : run_input();
+		if (u.terminal && !u.done)
+			putchar('\n');
+	}
 	for (int i = optind; i < argc && !u.done && !u.ended; i++)
 		run_line(argv[i]);
 	return end();

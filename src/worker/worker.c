@@ -13,6 +13,7 @@
 #include "common/idling.h"
 #include "common/log.h"
 #include "common/topic.h"
+#include "common/version.h"
 #include "worker/checkpoint.h"
 #include "worker/views.h"
 #include "worker/worker.h"
@@ -306,9 +307,10 @@ recover(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct child_place place;
+	version_option(argc, argv, "worker");
 	child_begin(&place, "worker", "broker_server");
 	w.table = ipcq_attach(place.table, 0);
 	if (w.table == NULL || w.table->magic != MAGIC_BROKER)

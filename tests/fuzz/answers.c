@@ -32,7 +32,7 @@ edge_read(int fd, void *bytes, size_t n)
 	return (ssize_t)n;
 }
 
-int role_main(void);
+int role_main(int argc, char **argv);
 #define main        role_main
 #define child_begin edge_begin
 #define fdio_read   edge_read
@@ -64,7 +64,7 @@ on_bell(const void *bell)
 static void
 body(void)
 {
-	role_main();
+	role_main(0, NULL);
 }
 
 static struct client_segment *

@@ -48,7 +48,7 @@ edge_begin(struct child_place *place, const char *role, const char *parent)
 }
 
 static int edge_wait(int queue);
-int role_main(void);
+int role_main(int argc, char **argv);
 #define main        role_main
 #define child_begin edge_begin
 #define ipcq_wait   edge_wait
@@ -212,7 +212,7 @@ edge_wait(int queue)
 static void
 body(void)
 {
-	role_main();
+	role_main(0, NULL);
 }
 
 /* ---- before it starts ---- */

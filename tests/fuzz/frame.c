@@ -73,7 +73,7 @@ edge_poll(struct pollfd *f, nfds_t n, int ms)
 	return (int)n;
 }
 
-int role_main(void);
+int role_main(int argc, char **argv);
 #define main          role_main
 #define child_begin   edge_begin
 #define fdio_read     edge_read
@@ -136,7 +136,7 @@ on_bell(const void *bell)
 static void
 body(void)
 {
-	role_main();
+	role_main(0, NULL);
 }
 
 int

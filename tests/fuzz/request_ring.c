@@ -49,7 +49,7 @@ edge_copy(void *to, const void *from, size_t n)
 	return to;
 }
 
-int role_main(void);
+int role_main(int argc, char **argv);
 #define main            role_main
 #define fdio_write_full edge_write
 #define write(fd, bytes, n) ((void)(fd), (void)(bytes), (ssize_t)(n))

@@ -68,6 +68,30 @@ TEST(sleepers, "who sleeps in receive is woken by the message, not by its own lo
 	t_join(other);
 }
 
+TEST(large_sleepers, "who sleeps in receive is woken by a large message, too, where the end of its mail box has no room for it: 30 there and back take far less than 30 s")
+{
+	static const size_t sizes[] = { 300000, MOM_MESSAGE_MAX, 0, 70001, MOM_MESSAGE_MAX };
+	enum { QUESTIONS = 30 };
+	struct mom_message m;
+	char *bytes = calloc(1, MOM_MESSAGE_MAX);
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	answering = t_shared_memory(sizeof *answering);
+	pid_t other = t_spawn(answer_all, (void *)(intptr_t)QUESTIONS);
+	int id = talk_create();
+	talk_subscribe(id, "answer");
+	WAIT_FOR(__atomic_load_n(answering, __ATOMIC_SEQ_CST), "nobody answers");
+	int64_t began = t_now_ms();
+	for (int i = 0; i < QUESTIONS; i++) {
+		REQUIRE(mom_publish(id, "ask", bytes, sizes[i % 5], 0) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_receive(id, &m, 20000) == 0 && m.len == sizes[i % 5], "%d: %s", i, mom_error_text(id));
+	}
+	REQUIRE(t_now_ms() - began < QUESTIONS * 200, "%d took %lld ms", QUESTIONS, (long long)(t_now_ms() - began));
+	bye(id);
+	t_join(other);
+}
+
 TEST(two_daemons, "two programs on two daemons exchange 50,000 messages of all sizes: all there, once, in order")
 {
 	broker_start(&broker, "broker", 0, NULL);

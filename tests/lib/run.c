@@ -8,32 +8,61 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct ran
-run_command(const char *format, ...)
+/* The shell with that command, its output into these files. */
+static void
+become_shell(const char *command, const char *out, const char *err)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	int in = open("/dev/null", O_RDONLY), to = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), log = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	dup2(in, 0);
+	dup2(to, 1);
+	dup2(log, 2);
+	for (int fd = 3; fd < 256; fd++)
+		close(fd);
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	_exit(127);
+}
+
+static struct running
+start(const char *format, va_list list)
 {
 	static int number;
 	char command[8192];
+	vsnprintf(command, sizeof command, format, list);
+	struct running r = { 0, t_path("run-%d.out", ++number), t_path("run-%d.err", number) };
+	r.pid = fork();
+	if (r.pid == 0)
+		become_shell(command, r.out, r.err);
+	REQUIRE(r.pid > 0, "fork");
+	return r;
+}
+
+struct ran
+run_command(const char *format, ...)
+{
 	va_list list;
 	va_start(list, format);
-	vsnprintf(command, sizeof command, format, list);
+	struct running r = start(format, list);
 	va_end(list);
-	char *out = t_path("run-%d.out", ++number), *err = t_path("run-%d.err", number);
-	pid_t pid = fork();
-	if (pid == 0) {
-		sigset_t none;
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		signal(SIGPIPE, SIG_DFL);
-		int in = open("/dev/null", O_RDONLY), to = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), log = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		dup2(in, 0);
-		dup2(to, 1);
-		dup2(log, 2);
-		for (int fd = 3; fd < 256; fd++)
-			close(fd);
-		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-		_exit(127);
-	}
-	REQUIRE(pid > 0, "fork");
-	int status = t_join(pid);
-	return (struct ran){WIFEXITED(status) ? WEXITSTATUS(status) : -1, t_read_file(out), t_read_file(err)};
+	return run_finish(&r);
+}
+
+struct running
+run_start(const char *format, ...)
+{
+	va_list list;
+	va_start(list, format);
+	struct running r = start(format, list);
+	va_end(list);
+	return r;
+}
+
+struct ran
+run_finish(struct running *r)
+{
+	int status = t_join(r->pid);
+	return (struct ran){WIFEXITED(status) ? WEXITSTATUS(status) : -1, t_read_file(r->out), t_read_file(r->err)};
 }

@@ -1,0 +1,402 @@
+/* mom_look - what the command line tool shows of servers that run: topics, clients, machines, counters, limits */
+#include <lib/json.h>
+#include <lib/load.h>
+#include <lib/run.h>
+#include <lib/server.h>
+#include <lib/t.h>
+#include <lib/talk.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct server broker, one;
+
+static void
+up(const char *extra)
+{
+	broker_start(&broker, "broker", 0, extra);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+}
+
+static struct ran
+mom(const char *arguments, const char *folder)
+{
+	return run_command("'%s' %s '%s'", t_bin("mom"), arguments, folder);
+}
+
+/* its output, which must be JSON */
+static const char *
+json(const char *arguments, const char *folder)
+{
+	struct ran r = mom(arguments, folder);
+	REQUIRE(r.status == 0, "mom %s: status %d: %s", arguments, r.status, r.err);
+	REQUIRE(json_fault(r.out) == NULL, "mom %s: %s:\n%s", arguments, json_fault(r.out), r.out);
+	return r.out;
+}
+
+static const char *
+value(const char *text, int element, const char *member)
+{
+	char path[100], out[2000];
+	snprintf(path, sizeof path, "%d.%s", element, member);
+	REQUIRE(element >= 0 && json_at(text, path, out, sizeof out), "no %s in\n%s", path, text);
+	return t_text("%s", out);
+}
+
+static long long
+number(const char *text, int element, const char *member)
+{
+	return atoll(value(text, element, member));
+}
+
+/* A member of the element of which `key` is `name`, looked up anew; "" where there is none. What was seen is kept for the message. */
+static const char *seen = "";
+static const char *
+look_up(const char *arguments, const char *folder, const char *key, const char *name, const char *member)
+{
+	seen = json(arguments, folder);
+	int i = json_find(seen, key, name, 0);
+	return i < 0 ? "" : value(seen, i, member);
+}
+
+static const char *
+id_text(int id)
+{
+	return t_text("%016llx", (unsigned long long)mom_global_id(id));
+}
+
+/* the first word of each line, parted by blanks */
+static const char *
+first_words(const char *text)
+{
+	char words[4000] = "";
+	for (char *line = strtok(strdup(text), "\n"); line; line = strtok(NULL, "\n"))
+		snprintf(words + strlen(words), sizeof words - strlen(words), "%.*s ", (int)strcspn(line, " "), line);
+	return t_text("%s", words);
+}
+
+/* ---- topics ---- */
+
+TEST(topics, "topics are listed by name, one a line: those with subscribers, those of the store, those that are only published to; with what went through")
+{
+	up("--workers 3");
+	int a = talk_create(), b = talk_create();
+	talk_subscribe(a, "plant/boiler");
+	talk_subscribe(b, "plant/boiler");
+	talk_subscribe(a, ".dot//%41/subscribers/\xc3\xa4");
+	say(a, "plant/boiler", "one");
+	say(a, "plant/boiler", "two");
+	say(a, "nobody/hears", "three");
+	struct ran r = mom("topics", broker.run);
+	REQUIRE(r.status == 0 && strcmp(first_words(r.out), ".dot//%41/subscribers/\xc3\xa4 general log news nobody/hears plant/boiler ") == 0, "%s%s", r.out, r.err);
+	const char *text = json("topics --json -v", broker.run);
+	int i = json_find(text, "topic", "plant/boiler", 0);
+	REQUIRE(number(text, i, "subscribers") == 2 && number(text, i, "messages") == 2, "%s", text);
+	const char *first = value(text, i, "clients.0.client"), *second = value(text, i, "clients.1.client");
+	REQUIRE((strcmp(first, id_text(a)) == 0 && strcmp(second, id_text(b)) == 0) || (strcmp(first, id_text(b)) == 0 && strcmp(second, id_text(a)) == 0), "%s", text);
+	i = json_find(text, "topic", "nobody/hears", 0);
+	REQUIRE(number(text, i, "subscribers") == 0 && number(text, i, "messages") == 1, "%s", text);
+	i = json_find(text, "topic", "general", 0);
+	REQUIRE(strcmp(value(text, i, "messages"), "null") == 0, "%s", text);
+	bye(a);
+	bye(b);
+}
+
+TEST(topics_of_a_store, "--db shows the topics of a store, whether its broker runs or not, and a folder that is none is an error that says so")
+{
+	up(NULL);
+	int id = talk_open("keeper");
+	talk_subscribe(id, "kept");
+	mom_close(id);
+	server_stop(&one);
+	server_stop(&broker);
+	struct ran r = mom("topics --db", broker.store);
+	REQUIRE(r.status == 0 && strcmp(first_words(r.out), "general kept log news ") == 0, "%s%s", r.out, r.err);
+	r = mom("topics --db", t_dir());
+	REQUIRE(r.status == 1 && r.out[0] == '\0' && strstr(r.err, "--db"), "%d %s%s", r.status, r.out, r.err);
+	r = mom("topics --db x", broker.store);
+	REQUIRE(r.status == 2, "%d %s", r.status, r.err);
+}
+
+/* ---- clients ---- */
+
+TEST(clients, "each client is told by id, name, process and user, with its topics; mail that waits and requests on their way are counted")
+{
+	up(NULL);
+	int plain = talk_create(), named = talk_open("billing");
+	talk_subscribe(named, "invoices");
+	talk_subscribe(named, "credits");
+	const char *text = json(t_text("clients --json '%s'", broker.run), one.run);
+	int i = json_find(text, "id", id_text(named), 0);
+	REQUIRE(strcmp(value(text, i, "name"), "billing") == 0 && strcmp(value(text, i, "state"), "live") == 0 && strcmp(value(text, i, "durable"), "true") == 0,
+	    "%s", text);
+	REQUIRE(number(text, i, "pid") == getpid() && number(text, i, "mail_bytes") == 0 && number(text, i, "request_bytes") == 0, "%s", text);
+	REQUIRE(strcmp(value(text, i, "topics"), "[\"credits\", \"invoices\"]") == 0 || strcmp(value(text, i, "topics"), "[\"invoices\", \"credits\"]") == 0, "%s", text);
+	i = json_find(text, "id", id_text(plain), 0);
+	REQUIRE(strcmp(value(text, i, "name"), "null") == 0 && strcmp(value(text, i, "topics"), "[]") == 0, "%s", text);
+	say(plain, "invoices", "waits in the mail box");
+	WAIT_FOR(atoi(look_up("clients --json", one.run, "id", id_text(named), "mail_bytes")) > 20, "%s", seen);
+	struct ran r = mom("clients", one.run);
+	REQUIRE(r.status == 0 && strstr(r.out, "billing") && strstr(r.out, id_text(plain)), "%s%s", r.out, r.err);
+	hear(named, "invoices", "waits in the mail box");
+	mom_close(named);
+	WAIT_FOR(strcmp(look_up("clients --json", one.run, "name", "billing", "state"), "away") == 0, "%s", seen);
+	bye(plain);
+}
+
+TEST(clients_behind, "a client that does not read is shown as behind, and requests that wait for an absent broker as bytes without an answer")
+{
+	up(NULL);
+	char payload[4096];
+	memset(payload, 'x', sizeof payload);
+	int slow = talk_create(), pub = talk_create();
+	talk_subscribe(slow, "much");
+	for (int i = 0; i < 600; i++)
+		REQUIRE(mom_publish(pub, "much", payload, sizeof payload, MOM_ASYNC) == 0, "%s", mom_error_text(pub));
+	REQUIRE(mom_flush(pub, -1) == 0, "%s", mom_error_text(pub));
+	WAIT_FOR(strcmp(look_up("clients --json", one.run, "id", id_text(slow), "behind"), "true") == 0, "%s", seen);
+	server_stop(&broker);
+	REQUIRE(mom_publish(pub, "much", payload, sizeof payload, MOM_ASYNC) == 0, "%s", mom_error_text(pub));
+	REQUIRE(atoi(look_up("clients --json", one.run, "id", id_text(pub), "request_bytes")) >= (int)sizeof payload, "%s", seen);
+	server_start(&broker);
+	REQUIRE(mom_flush(pub, -1) == 0, "%s", mom_error_text(pub));
+	bye(pub);
+	bye(slow);
+}
+
+/* user_main under a name that would colour the screen and set its title */
+static pid_t
+hostile_client(int *to)
+{
+	int fds[2];
+	REQUIRE(pipe(fds) == 0, "pipe: %s", strerror(errno));
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(fds[0], 0);
+		int null = open("/dev/null", O_WRONLY);
+		dup2(null, 1);
+		dup2(null, 2);
+		for (int fd = 3; fd < 256; fd++)
+			close(fd);
+		execl(t_bin("user_main"), "\033[31m\033]0;evil\007\xe2\x80\xae\n", "--run", one.run, (char *)NULL);
+		_exit(127);
+	}
+	REQUIRE(pid > 0 && write(fds[1], "S news\n", 7) == 7, "%s", strerror(errno));
+	close(fds[0]);
+	*to = fds[1];
+	return pid;
+}
+
+TEST(hostile, "what a client calls itself never reaches the terminal as it is: control characters are escaped, JSON stays JSON")
+{
+	int to;
+	up(NULL);
+	pid_t pid = hostile_client(&to);
+	const char *text, *out;
+	WAIT_FOR(json_length(text = json("clients --json", one.run)) == 1, "%s", text);
+	WAIT_FOR(strstr(text = json("clients --json", one.run), "evil") != NULL, "%s", text);
+	REQUIRE(number(text, 0, "pid") == pid, "%s", text);
+	out = mom("clients", one.run).out;
+	for (const unsigned char *p = (const unsigned char *)out; *p; p++)
+		REQUIRE(*p >= 0x20 || *p == '\n', "byte %02x in %s", *p, out);
+	REQUIRE(strchr(out, '\n') == strrchr(out, '\n') && strstr(out, "\\x1B[31m") && strstr(out, "\xe2\x80\xae") == NULL, "%s", out);
+	close(to);
+	waitpid(pid, NULL, 0);
+}
+
+/* ---- machines ---- */
+
+TEST(machines, "a machine is shown connected with its address and how far behind it is, then away")
+{
+	struct server two;
+	up("--workers 2");
+	int id = talk_create();
+	talk_subscribe(id, "t");
+	daemon_start(&two, "two", broker.port);
+	use_daemon(&two);
+	int other = talk_create();
+	say(other, "t", "x");
+	hear(id, "t", "x");
+	const char *text = json("machines --json", broker.run);
+	REQUIRE(json_length(text) == 2 && number(text, 0, "machine") == 1 && strcmp(value(text, 0, "state"), "connected") == 0, "%s", text);
+	REQUIRE(strncmp(value(text, 0, "address"), "127.", 4) == 0 && number(text, 0, "window_bytes") > 0 && number(text, 0, "seconds") >= 0, "%s", text);
+	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "lag_bytes"), "0") == 0, "%s", seen);      /* it tells its place with the next ping */
+	server_freeze(&one);
+	for (int i = 0; i < 100; i++)
+		say(other, "t", "while one is frozen");
+	REQUIRE(atoi(look_up("machines --json", broker.run, "machine", "1", "lag_bytes")) > 100 * 56, "%s", seen);
+	server_thaw(&one);
+	for (int i = 0; i < 100; i++)
+		hear(id, "t", "while one is frozen");
+	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "lag_bytes"), "0") == 0, "%s", seen);
+	bye(id);
+	bye(other);
+	server_stop(&one);
+	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "state"), "away") == 0, "%s", seen);
+	struct ran r = mom("machines", broker.run);
+	REQUIRE(r.status == 0 && strstr(r.out, "away") && strstr(r.out, "connected"), "%s%s", r.out, r.err);
+}
+
+/* ---- counters ---- */
+
+TEST(stats, "a thousand messages are a thousand in the worker's, the handler's and the requester's counters, and as copies in the forwarder's")
+{
+	up(NULL);
+	int sub = talk_create(), pub = talk_create();
+	struct mom_message m;
+	talk_subscribe(sub, "count");
+	for (int i = 0; i < 1000; i++)
+		REQUIRE(mom_publish(pub, "count", "x", 1, MOM_ASYNC) == 0, "%s", mom_error_text(pub));
+	REQUIRE(mom_flush(pub, -1) == 0, "%s", mom_error_text(pub));
+	for (int i = 0; i < 1000; i++)
+		REQUIRE(mom_receive(sub, &m, 20000) == 0, "%s", mom_error_text(sub));
+	static const struct { const char *role, *counter; } wanted[] = {
+		{ "worker", "counters.messages_in_total" }, { "broker_handler", "counters.messages_in_total" }, { "broker_sender", "counters.messages_out_total" },
+		{ "mom_requester", "counters.messages_out_total" }, { "mom_forwarder", "counters.copies_total" },
+	};
+	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+		WAIT_FOR(atoi(look_up(t_text("stats --json '%s'", broker.run), one.run, "role", wanted[i].role, wanted[i].counter)) == 1000,
+		    "%s %s:\n%s", wanted[i].role, wanted[i].counter, seen);
+	struct ran r = mom("stats", broker.run);
+	REQUIRE(r.status == 0 && strstr(r.out, "worker shard 0") && strstr(r.out, "messages_in_total                        1000"), "%s%s", r.out, r.err);
+	bye(pub);
+	bye(sub);
+}
+
+/* A sample's metric must be declared just before, under a HELP and a TYPE of its own; no line twice. */
+static void
+judge_page(const char *text)
+{
+	char declared[200] = "", name[200];
+	int lines = 0;
+	for (char *line = strtok(strdup(text), "\n"); line; line = strtok(NULL, "\n"), lines++) {
+		if (sscanf(line, "# TYPE %199s", declared) == 1 || strncmp(line, "# HELP ", 7) == 0)
+			continue;
+		size_t n = strcspn(line, "{ ");
+		snprintf(name, sizeof name, "%.*s", (int)n, line);
+		REQUIRE(strncmp(name, declared, strlen(declared)) == 0, "%s stands under %s", line, declared);
+		char *end = strrchr(line, ' ');
+		REQUIRE(end && end[1] && end[1 + strspn(end + 1, "0123456789")] == '\0', "no number: %s", line);
+		if (line[n] == '{')
+			REQUIRE(end[-1] == '}', "labels without their end: %s", line);
+		*end = '\0';
+		const char *again = strstr(text, t_text("\n%s ", line));
+		REQUIRE(again == NULL || strstr(again + 1, t_text("\n%s ", line)) == NULL, "twice: %s", line);
+	}
+	REQUIRE(lines > 50, "%d lines", lines);
+}
+
+TEST(prometheus, "the page for Prometheus has every sample under its HELP and TYPE, no series twice, also after a machine came twice and a worker died")
+{
+	up("--workers 2");
+	server_stop(&one);
+	server_start(&one);
+	int id = talk_create();
+	talk_subscribe(id, "t");
+	say(id, "t", "x");
+	pid_t worker = server_child(&broker, "worker");
+	kill(worker, SIGKILL);
+	server_replaced(&broker, "worker", worker);
+	say(id, "t", "y");
+	struct ran r = mom(t_text("stats --prometheus '%s'", one.run), broker.run);
+	REQUIRE(r.status == 0, "%s", r.err);
+	judge_page(r.out);
+	REQUIRE(strstr(r.out, "\nmom_starts_total{role=\"worker\"") && strstr(r.out, "# TYPE mom_sync_microseconds histogram\n"), "%s", r.out);
+	r = mom("stats --prometheus --json", broker.run);
+	REQUIRE(r.status == 2, "%d", r.status);
+	bye(id);
+}
+
+/* ---- limits ---- */
+
+TEST(limits, "each limit has its value, what is in use of it, and what changes it; a client more is a client, a segment and a semaphore more")
+{
+	up("--store-max 100000000");
+	int first = talk_create();             /* connected, from here on */
+	const char *before = json(t_text("limits --json '%s'", broker.run), one.run);
+	int id = talk_create();
+	const char *after = json(t_text("limits --json '%s'", broker.run), one.run);
+	static const char *const more[] = { "clients", "kernel.shmmni", "kernel.sem semmni", "kernel.sem semmns" };
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++)
+		REQUIRE(number(after, json_find(after, "limit", more[i], 0), "ours") == number(before, json_find(before, "limit", more[i], 0), "ours") + 1,
+		    "%s:\n%s%s", more[i], before, after);
+	REQUIRE(number(after, json_find(after, "limit", "store bytes", 0), "value") == 100000000, "%s", after);
+	REQUIRE(number(after, json_find(after, "limit", "payload bytes", 0), "value") == MOM_MESSAGE_MAX, "%s", after);
+	REQUIRE(number(after, json_find(after, "limit", "ulimit -n", 0), "ours") > 5, "%s", after);
+	struct ran r = mom("limits", one.run);
+	REQUIRE(r.status == 0 && strstr(r.out, "kernel.msgmni") && strstr(r.out, "topic name bytes"), "%s%s", r.out, r.err);
+	bye(first);
+	bye(id);
+}
+
+/* ---- all of them ---- */
+
+static const char *const commands[] = { "topics", "clients", "machines", "stats", "top", "ipc", "limits", "doctor" };
+
+TEST(usage, "each command has a page with an example; an unknown option is wrong use (2), a folder without a server an error (1) that says what to name")
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		struct ran r = run_command("'%s' %s --help", t_bin("mom"), commands[i]);
+		REQUIRE(r.status == 0 && strstr(r.out, t_text("usage: mom %s", commands[i])) && strstr(r.out, "Example: ") && strstr(r.out, "Exit status: "), "%s", r.out);
+		r = run_command("'%s' help | grep -q '^  %s '", t_bin("mom"), commands[i]);
+		REQUIRE(r.status == 0, "%s is not in the list", commands[i]);
+		r = run_command("'%s' %s --nonsense", t_bin("mom"), commands[i]);
+		REQUIRE(r.status == 2 && strstr(r.err, "--help"), "%s: %d %s", commands[i], r.status, r.err);
+		r = run_command("'%s' %s %s '%s'", t_bin("mom"), commands[i], strcmp(commands[i], "top") == 0 ? "-n 1 -d 0.1" : "", t_dir());
+		REQUIRE(r.status == 1, "%s: %d %s", commands[i], r.status, r.err);
+		REQUIRE(strstr(r.err, "folder") || strstr(r.err, "registry") || strstr(r.err, "doctor") || strstr(r.out, "name a run folder"), "%s: %s", commands[i], r.err);
+	}
+}
+
+/* mom as a user that owns nothing here */
+static struct ran
+mom_as_nobody(const char *command, const char *folder)
+{
+	char *out = t_path("nobody.out"), *err = t_path("nobody.err");
+	pid_t pid = fork();
+	if (pid == 0) {
+		int to = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), log = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		dup2(to, 1);
+		dup2(log, 2);
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(126);
+		execl(t_bin("mom"), "mom", command, folder, (char *)NULL);
+		_exit(127);
+	}
+	int status = t_join(pid);
+	return (struct ran){ WIFEXITED(status) ? WEXITSTATUS(status) : -1, t_read_file(out), t_read_file(err) };
+}
+
+TEST(permission, "another user is told to run it as the server's user or as root, by whichever of folder and segment stops it")
+{
+	if (geteuid() != 0) {
+		t_remark("left out: needs root");
+		return;
+	}
+	up(NULL);
+	chmod(t_dir(), 0755);
+	chmod(t_path("broker"), 0755);
+	struct ran r = mom_as_nobody("stats", broker.run);
+	if (r.status == 127) {
+		t_remark("left out: the user nobody cannot reach the programs");
+		return;
+	}
+	REQUIRE(r.status == 1 && strstr(r.err, "as root"), "%d %s%s", r.status, r.out, r.err);
+	chmod(broker.run, 0755);
+	r = mom_as_nobody("stats", broker.run);
+	REQUIRE(r.status == 1 && r.out[0] == '\0' && r.err[0], "%d %s%s", r.status, r.out, r.err);
+	chmod(broker.store, 0755);
+	chmod(t_text("%s/registry", broker.store), 0644);
+	chmod(t_text("%s/about", broker.run), 0644);
+	r = mom_as_nobody("stats", broker.run);
+	REQUIRE(r.status == 1 && strstr(r.err, "as root"), "%d %s%s", r.status, r.out, r.err);
+	chmod(broker.run, 0700);
+	chmod(broker.store, 0700);
+}
