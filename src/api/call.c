@@ -196,7 +196,7 @@ binding_drop(struct caller *c, struct binding *drop)
 		}
 }
 
-static void
+void
 call_begin(struct caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline)
 {
 	*k = (struct call){ .head = { .kind = (uint8_t)kind, .mode = (uint8_t)mode, .caller = mom_global_id(c->id), .number = ++c->number }, .deadline = deadline };

@@ -66,7 +66,7 @@ int  kept_load(struct kept *k, struct mom_reader *r, int64_t now_ms);      /* 0,
 /* ---- call.c ---- */
 
 struct binding { struct binding *next; char topic[MOM_TOPIC_MAX + 1], service[]; };
-struct hold { struct hold *next; int64_t held_ms; char ref[]; };
+struct hold { struct hold *next; char ref[]; };
 
 /* Rides on a handle, with a client of its own for answers. */
 struct caller {
@@ -91,6 +91,7 @@ struct call {
 	int sent;                      /* so many copies of it may have arrived */
 	struct rpc_answer answer;
 };
+void call_begin(struct caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline);     /* all of k; its request: none */
 /* Send it to that topic until an answer comes. 0: there is one; MOM_ENOSUBSCRIBER, MOM_ETIMEDOUT ... */
 int call_exchange(struct caller *c, struct call *k, const char *topic);
 int call_result(struct caller *c, struct call *k, struct mom_reader *reply);     /* of the answer that came */
@@ -105,12 +106,17 @@ struct mom_server {
 	int id;
 	uint64_t global_id;
 	char place[RPC_ID_TOPIC];              /* its own topic */
-	struct map services, objects;
+	struct map services;
 	struct kept kept;
+	struct map objects, types, alive;      /* by topic; by name; struct holder by id */
+	uint64_t exported, moves;
+	int64_t heard_ms;                      /* time in which we could have heard holders: it goes on with our own ALIVE messages that come back */
+	int64_t echo_ms, beat_ms;              /* when the last came back, was sent; 0: never */
+	int lease_ms;
 	unsigned char *out;                    /* an answer: head, then what the procedure writes */
 	size_t room;
 };
-struct mom_call_state { struct mom_server *server; struct mom_later later; struct kept *kept; int code, is_deferred; char text[MOM_RAISED_MAX + 1]; };
+struct mom_call_state { struct mom_server *server; struct mom_later later; struct kept *kept; void *with; int code, is_deferred; char text[MOM_RAISED_MAX + 1]; };
 
 /* Execute what was not executed before, by `procedure`; answer, or answer once more. */
 void serve_request(struct mom_server *s, struct kept *kept, const struct rpc_head *head, const struct mom_reader *args, mom_procedure procedure, void *with);

@@ -1,5 +1,5 @@
 /* serve - the server's side of remote calls: which procedure, executed before or not, and the answer */
-#include "api/rpc.h"
+#include "api/object.h"
 #include "common/clock.h"
 #include <limits.h>
 #include <stdio.h>
@@ -49,6 +49,7 @@ mom_server_create(void)
 		return NULL;
 	}
 	s->id = -1;
+	s->lease_ms = MOM_OBJECT_LEASE_MS;
 	if (server_begin(s) == 0)
 		return s;
 	if (s->id >= 0) {
@@ -72,6 +73,7 @@ mom_server_destroy(struct mom_server *s)
 {
 	if (s == NULL)
 		return 0;
+	objects_free(s);
 	int e = mom_destroy(s->id);
 	server_free(s);
 	return e;
@@ -219,6 +221,7 @@ request_execute(struct mom_server *s, struct mom_call_state *st, const char *nam
 {
 	struct mom_request q = { .service = name, .caller = st->later.caller, .args = *args, .server = s, .state = st };
 	struct mom_writer whole;
+	st->with = with;
 	mom_writer_init(&q.reply, s->out + RPC_ANSWER_HEAD, s->room - RPC_ANSWER_HEAD);
 	int r = procedure(&q, with);
 	if (r == DEFERRED && st->is_deferred)
@@ -283,7 +286,9 @@ server_dispatch(struct mom_server *s, const struct mom_message *m)
 	struct service *v = map_get(&s->services, head.name, strlen(head.name));
 	struct mom_reader args;
 	mom_reader_init(&args, r.bytes + r.at, mom_reader_left(&r));
-	if (head.kind == RPC_WHO && v)
+	if (head.kind > RPC_REQUEST)
+		objects_message(s, m->topic, &head, &args);
+	else if (head.kind == RPC_WHO && v)
 		tell_here(s, &head);
 	else if (head.kind == RPC_REQUEST && v)
 		serve_request(s, &s->kept, &head, &args, v->procedure, v->with);
@@ -301,7 +306,27 @@ server_subscribe_again(struct mom_server *s)
 	int e = mom_subscribe(s->id, s->place, 0);
 	for (size_t at = 0; (e == 0 || e == MOM_EEXIST) && (v = map_each(&s->services, &at)) != NULL;)
 		e = service_subscribe(s, v->name);
+	if (e == 0 || e == MOM_EEXIST)
+		e = objects_subscribe_again(s);
 	return e && e != MOM_EEXIST ? e : handle_fail(handle_peek(s->id), MOM_EFULL, "%s (the server did)", text);
+}
+
+/* Objects have times of their own: a sleep ends when one is due. */
+static int
+server_receive(struct mom_server *s, struct mom_message *m, int timeout_ms)
+{
+	if (timeout_ms < -1)
+		return mom_receive(s->id, m, timeout_ms);
+	for (int64_t deadline = timeout_ms > 0 ? clock_ms() + timeout_ms : timeout_ms;;) {
+		objects_tick(s);
+		int due = objects_due_ms(s);
+		int64_t left = timeout_ms > 0 ? deadline - clock_ms() : timeout_ms;
+		left = timeout_ms > 0 && left < 0 ? 0 : left;
+		int is_due = due >= 0 && (left < 0 || due < left);
+		int e = mom_receive(s->id, m, is_due ? due : (int)left);
+		if (e != MOM_ETIMEDOUT || !is_due)
+			return e;
+	}
 }
 
 int
@@ -309,15 +334,16 @@ mom_serve_one(struct mom_server *s, int timeout_ms)
 {
 	struct mom_message m;
 	kept_sweep(&s->kept, clock_ms());
-	int e = mom_receive(s->id, &m, timeout_ms);
-	if (e == 0)
+	int e = server_receive(s, &m, timeout_ms);
+	if (e == 0) {
 		server_dispatch(s, &m);
+		objects_tick(s);
+	}
 	return e == MOM_EFULL ? server_subscribe_again(s) : e;
 }
 
 int
 mom_server_wait_ms(struct mom_server *s)
 {
-	(void)s;
-	return -1;
+	return objects_due_ms(s);
 }

@@ -1,6 +1,6 @@
 # The examples that are more than one file: src/examples/NAME/*.c become bin/example_NAME; they use include/mom*.h and libmom alone.
 # `make example-NAME ARGS="..."` runs one with a broker and two daemons of its own. Included by the Makefile.
-EXAMPLE_NAMES = rpc
+EXAMPLE_NAMES = rpc objects
 EXAMPLES = $(EXAMPLE_NAMES:%=$(BIN)/example_%)
 
 .SECONDEXPANSION:
