@@ -80,14 +80,16 @@ parse_head(struct request *r, char *bytes, char *end, size_t *length)
 	return *r->host ? status : 400;
 }
 
-/* How long the body is that a head tells of; the head is not changed. Big where that is no number: the parse will say. */
+/* How long the body is that a head tells of; the head is not changed. 0 where that is no number: the parse will say. */
 static size_t
 length_in(const char *head, const char *end)
 {
 	for (const char *at = head; (at = strstr(at, "\r\n")) != NULL && at < end;) {
 		at += 2;
-		if (strncasecmp(at, "Content-Length:", 15) == 0)
-			return strtoul(at + 15, NULL, 10);
+		if (strncasecmp(at, "Content-Length:", 15) == 0) {
+			at += 15 + strspn(at + 15, " \t");
+			return *at >= '0' && *at <= '9' ? strtoul(at, NULL, 10) : 0;
+		}
 	}
 	return 0;
 }
