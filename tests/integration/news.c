@@ -20,11 +20,17 @@ static pid_t pusher, consumer;
 static int pusher_port, consumer_port;
 
 static void
-up(void)
+up_with(const char *extra)
 {
-	broker_start(&broker, "broker", 0, NULL);
+	broker_start(&broker, "broker", 0, extra);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
+}
+
+static void
+up(void)
+{
+	up_with(NULL);
 }
 
 /* in the background: its stdout in NAME.out, its stderr in NAME.log */
@@ -179,9 +185,9 @@ TEST(one_daemon, "items written on one page appear on the other, and comments th
 	whole("--items 60");
 }
 
-TEST(two_daemons, "the same over two daemons")
+TEST(two_daemons, "the same over two daemons and a broker with four workers")
 {
-	up();
+	up_with("--workers 4");
 	daemon_start(&two, "two", broker.port);
 	whole(t_text("--items %d --other %s", t_is_long() ? 2000 : 60, two.run));
 }

@@ -79,12 +79,15 @@ count_in(const struct store_entry *e)
 		p->number = e->number;
 	if (e->agency)
 		p->agency = e->agency;
-	if (e->kind == STORE_BATCH)
-		c.batches++, c.bets += e->count;
-	if (e->kind == STORE_REFUSED)
+	if (e->kind == STORE_BATCH) {
+		c.batches++;
+		c.bets += e->count;
+	} else if (e->kind == STORE_REFUSED) {
 		c.refused++;
-	if (e->kind == STORE_END && !c.ended[e->agency])
-		c.ended[e->agency] = 1, c.agencies_ended++;
+	} else if (e->kind == STORE_END && !c.ended[e->agency]) {
+		c.ended[e->agency] = 1;
+		c.agencies_ended++;
+	}
 }
 
 static void
