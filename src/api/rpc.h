@@ -15,6 +15,7 @@ enum {
 	RPC_ID_TOPIC     = 40,             /* rpc/reply/ and 16 digits fit */
 	RPC_HEAD_MOST    = 2 + 16 + 2 * 256,
 	RPC_ANSWER_HEAD  = 1 + 8 + 4 + 2,  /* before the result, where there is no text */
+	RPC_CODE_LEAST   = -255,           /* enum mom_error may grow: servers may be newer than their callers */
 	RPC_RETRY_MS     = 500,            /* a lost message is rare: MOM loses none */
 	RPC_RETRY_FOLD   = 8,
 	KEPT_ANSWER_MS   = 60000,          /* an answer that nobody has asked for again by then will not be asked for: retries come each 4 s at most */

@@ -39,7 +39,7 @@ static struct example
 example(const char *name, const char *brief, const char *full, int daemons)
 {
 	char *other = daemons == 2 ? t_text("--other '%s'", two.run) : t_text(" ");
-	return (struct example){ t_text("MOM_RUN='%s' '%s' %s %s", one.run, t_bin(t_text("example_%s", name)), other, t_is_long() ? full : brief), t_path("example.out") };
+	return (struct example){ t_text("MOM_RUN='%s' '%s/example_%s' %s %s", one.run, EXAMPLES, name, other, t_is_long() ? full : brief), t_path("example.out") };
 }
 
 static void
@@ -83,7 +83,7 @@ TEST(rpc_broker_killed, "rpc while the broker is killed and comes back")
 	broker_killed("rpc", RPC_BRIEF, RPC_FULL, "at least once of");
 }
 
-#define OBJECTS_BRIEF "--workers 3 --calls 150"
+#define OBJECTS_BRIEF "--workers 3 --calls 150 --pause 2"
 #define OBJECTS_FULL  "--workers 6 --calls 3000 --pause 5"
 
 TEST(objects, "objects over one daemon: a counter and a list move to and fro under load, no call is lost, none done twice; what nobody holds is freed")

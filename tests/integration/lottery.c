@@ -40,7 +40,7 @@ static struct program
 begin(const char *name, const char *program, const char *arguments)
 {
 	struct program p = { .name = name };
-	char *command = t_text("exec %s %s >%s 2>>%s </dev/null", t_bin(program), arguments, t_path("%s.out", name), t_path("%s.log", name));
+	char *command = t_text("exec %s %s >%s 2>>%s </dev/null", program, arguments, t_path("%s.out", name), t_path("%s.log", name));
 	p.pid = fork();
 	if (p.pid == 0) {
 		sigset_t none;
@@ -120,7 +120,7 @@ counts(struct program *p, const char *words)
 TEST(one_daemon, "100,000 bets of five agencies on one daemon are stored, each one once, and each agency is told its own winners and no other")
 {
 	up();
-	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s", t_path("l")));
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s", t_path("l")));
 	held(&l, "bets: 100000 sent, 100000 stored: held");
 	REQUIRE(strstr(out_of(&l), "winners: 231 have the number 7574, 231 were told: held"), "%s", out_of(&l));
 }
@@ -129,7 +129,7 @@ TEST(two_daemons, "the same with the agencies on two daemons, and a broker with 
 {
 	up_with("--workers 4");
 	daemon_start(&two, "two", broker.port);
-	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets %d --other %s", t_path("l"),
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s --bets %d --other %s", t_path("l"),
 	    t_is_long() ? 100000 : 20000, two.run));
 	held(&l, "each one once");
 }
@@ -137,19 +137,19 @@ TEST(two_daemons, "the same with the agencies on two daemons, and a broker with 
 TEST(many, "the same with sixteen agencies, sixteen workers and small batches: workers that store at the same moment do not mix their batches")
 {
 	up();
-	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets 20000 --agencies 16 --workers 16 --batch 10", t_path("l")));
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s --bets 20000 --agencies 16 --workers 16 --batch 10", t_path("l")));
 	held(&l, "bets: 20000 sent, 20000 stored: held");
 }
 
 TEST(progress, "on a terminal one line counts the stored bets; elsewhere it is left out")
 {
 	up();
-	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets 20000", t_path("l")));
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s --bets 20000", t_path("l")));
 	held(&l, "each one once");
 	REQUIRE(!strstr(t_read_file(t_path("lottery.log")), "bets stored"), "%s", t_read_file(t_path("lottery.log")));
 	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	REQUIRE(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0, "no terminal: %s", strerror(errno));
-	struct ran r = run_command("%s --dir %s --bets 20000 2>%s", t_bin("examples/lottery/lottery"), t_path("l"), ptsname(terminal));
+	struct ran r = run_command("%s --dir %s --bets 20000 2>%s", EXAMPLES "/lottery/lottery", t_path("l"), ptsname(terminal));
 	static char shown[65536];
 	ssize_t n = read(terminal, shown, sizeof shown - 1);
 	close(terminal);
@@ -159,7 +159,7 @@ TEST(progress, "on a terminal one line counts the stored bets; elsewhere it is l
 TEST(broker_killed, "the same with the broker killed in the middle and started again")
 {
 	up();
-	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets 30000", t_path("l")));
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s --bets 30000", t_path("l")));
 	for (int i = 1; i <= (t_is_long() ? 5 : 1); i++) {
 		WAIT_FOR(STORED(&l) > 4000 * i, "%s", ask(port_of(&l)));
 		server_kill_all(&broker);
@@ -173,7 +173,7 @@ TEST(broker_killed, "the same with the broker killed in the middle and started a
 TEST(centre_killed, "the same with the centre killed in the middle, and a worker: the centre comes back and no batch is lost or stored twice")
 {
 	up();
-	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets 60000 --batch 20", t_path("l")));
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s --bets 60000 --batch 20", t_path("l")));
 	for (int i = 1; i <= (t_is_long() ? 15 : 3); i++) {
 		WAIT_FOR(STORED(&l) > 3000 * i, "%s", ask(port_of(&l)));
 		pid_t centre = proc_find(l.pid, "centre", 0);
@@ -192,7 +192,7 @@ static void
 stopped_at(int moment, int all)
 {
 	const char *name = t_text("stop-%d-%d", moment, all);
-	struct program l = begin(name, "examples/lottery/lottery", t_text("--dir %s --bets 200000", t_path("%s", name)));
+	struct program l = begin(name, EXAMPLES "/lottery/lottery", t_text("--dir %s --bets 200000", t_path("%s", name)));
 	if (moment >= 1)
 		WAIT_FOR(proc_find(l.pid, "centre", 0), "no centre");
 	if (moment >= 2)
@@ -221,7 +221,7 @@ TEST(stopped, "SIGTERM at any moment, to the lottery or to all of its processes 
 TEST(stopped_alone, "SIGTERM ends each program cleanly while the broker is away, too")
 {
 	up();
-	struct program l = begin("lottery", "examples/lottery/lottery", t_text("--dir %s --bets 200000", t_path("l")));
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s --bets 200000", t_path("l")));
 	WAIT_FOR(STORED(&l) > 500, "%s", ask(port_of(&l)));
 	server_kill_all(&broker);
 	kill(l.pid, SIGTERM);
@@ -239,14 +239,14 @@ static void
 files(const char *folder, const char *arguments)
 {
 	mkdir(t_path("%s", folder), 0700);
-	struct ran r = run_command("%s %s %s", t_bin("examples/lottery/make-agencies"), arguments, t_path("%s", folder));
+	struct ran r = run_command("%s %s %s", EXAMPLES "/lottery/make-agencies", arguments, t_path("%s", folder));
 	REQUIRE(r.status == 0, "%s", r.err);
 }
 
 static struct program
 centre(const char *name, const char *options)
 {
-	struct program p = begin(name, "examples/lottery/centre", t_text("%s %s", t_path("l/lottery.conf"), options));
+	struct program p = begin(name, EXAMPLES "/lottery/centre", t_text("%s %s", t_path("l/lottery.conf"), options));
 	WAIT_FOR(port_of(&p), "not ready: %s", t_read_file(t_path("%s.log", name)));
 	return p;
 }
@@ -454,11 +454,11 @@ TEST(quiet, "the centre draws when nothing came for a while, and tells the winne
 	REQUIRE(strstr(out_of(&c), "drawn: 100 bets of 0 agencies, 100 have"), "%s", out_of(&c));
 	bye(id);
 
-	struct program l = begin("all", "examples/lottery/lottery", t_text("--dir %s --agencies 1 --bets 5000 --winner 1", t_path("all")));
+	struct program l = begin("all", EXAMPLES "/lottery/lottery", t_text("--dir %s --agencies 1 --bets 5000 --winner 1", t_path("all")));
 	held(&l, "bets: 5000 sent");
 	run_command("sed -i 's/[0-9]*$/7574/' %s", t_path("all/agency-1.csv"));
-	struct program again = begin("again", "examples/lottery/centre", t_path("all/lottery.conf --winner 7574"));
-	struct ran r = run_command("%s %s 1", t_bin("examples/lottery/agency"), t_path("all/lottery.conf"));
+	struct program again = begin("again", EXAMPLES "/lottery/centre", t_path("all/lottery.conf --winner 7574"));
+	struct ran r = run_command("%s %s 1", EXAMPLES "/lottery/agency", t_path("all/lottery.conf"));
 	REQUIRE(r.status == 0 && strstr(r.out, "5000 bets in ") && strstr(r.out, " 5000 winners\n"), "%s%s", r.out, r.err);
 	ends(&again, 0);
 }
@@ -470,12 +470,12 @@ TEST(configuration, "a changed lottery.conf needs no rebuild: another number win
 	char *conf = t_path("l/lottery.conf"), *csv = t_path("l/agency-1.csv");
 	struct ran r = run_command("cd %s; sed -n '7s/.*,//p' agency-1.csv >number; sed -i \"s/^winner .*/winner $(cat number)/\" lottery.conf; "
 	    "%s lottery.conf & %s lottery.conf 1; wait; grep -c \",$(cat number)$\" agency-1.csv; wc -l <winners-1.csv; sed -n 7p agency-1.csv | "
-	    "grep -q \",$(sed -n 1p winners-1.csv),\" && echo same", t_path("l"), t_bin("examples/lottery/centre"), t_bin("examples/lottery/agency"));
+	    "grep -q \",$(sed -n 1p winners-1.csv),\" && echo same", t_path("l"), EXAMPLES "/lottery/centre", EXAMPLES "/lottery/agency");
 	REQUIRE(strstr(r.out, "\n1\n1\nsame\n"), "%s%s%s", r.out, r.err, csv);
 	run_command("echo 'colour blue' >>%s", conf);
-	r = run_command("%s %s", t_bin("examples/lottery/centre"), conf);
+	r = run_command("%s %s", EXAMPLES "/lottery/centre", conf);
 	REQUIRE(r.status == 100 && strstr(r.err, "lottery.conf:10: \"colour\" is no key"), "%d %s", r.status, r.err);
-	r = run_command("sed -i '$d' %s; sed -i 's/^workers.*/workers 65/' %s; %s %s 1", conf, conf, t_bin("examples/lottery/agency"), conf);
+	r = run_command("sed -i '$d' %s; sed -i 's/^workers.*/workers 65/' %s; %s %s 1", conf, conf, EXAMPLES "/lottery/agency", conf);
 	REQUIRE(r.status == 100 && strstr(r.err, "lottery.conf:4: workers \"65\": a number from 1 to 64 is wanted"), "%d %s", r.status, r.err);
 }
 
@@ -503,7 +503,7 @@ TEST(hostile_files, "an agency whose file has something wrong in it sends nothin
 		{ "Jo,\001,5,1990-01-01,7", "control character (0x01) in column 4" },
 	};
 	files("l", "1 3 1");
-	char *path = t_path("l/agency-1.csv"), *good = t_read_file(path), *agency = t_text("%s %s 1 --check", t_bin("examples/lottery/agency"), t_path("l/lottery.conf"));
+	char *path = t_path("l/agency-1.csv"), *good = t_read_file(path), *agency = t_text("%s %s 1 --check", EXAMPLES "/lottery/agency", t_path("l/lottery.conf"));
 	for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++) {
 		REQUIRE(unlink(path) == 0 && close(open(path, O_CREAT | O_WRONLY, 0600)) == 0, "%s", path);
 		append(path, t_text("%s%s\n", good, lines[i].line));

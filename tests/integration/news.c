@@ -37,7 +37,7 @@ up(void)
 static pid_t
 begin(const char *name, const char *program, const char *arguments)
 {
-	char *command = t_text("exec %s %s >%s 2>>%s </dev/null", t_bin(program), arguments, t_path("%s.out", name), t_path("%s.log", name));
+	char *command = t_text("exec %s %s >%s 2>>%s </dev/null", program, arguments, t_path("%s.out", name), t_path("%s.log", name));
 	pid_t pid = fork();
 	if (pid == 0) {
 		sigset_t none;
@@ -62,7 +62,7 @@ static pid_t
 start_page(const char *name, int *port)
 {
 	unlink(t_path("%s.out", name));
-	pid_t pid = begin(name, t_text("examples/news/%s", name), t_path("news.conf"));
+	pid_t pid = begin(name, t_text(EXAMPLES "/news/%s", name), t_path("news.conf"));
 	char *out;
 	WAIT_FOR(strchr(out = t_read_file(t_path("%s.out", name)), '\n'), "%s is not ready: %s", name, t_read_file(t_path("%s.log", name)));
 	REQUIRE(sscanf(out, "ready http://127.0.0.1:%d/", port) == 1, "%s", out);
@@ -173,7 +173,7 @@ next_with(FILE *f, const char *words)
 static void
 whole(const char *arguments)
 {
-	pid_t news = begin("news", "examples/news/news", arguments);
+	pid_t news = begin("news", EXAMPLES "/news/news", arguments);
 	ends(news, 0, "news");
 	char *out = t_read_file(t_path("news.out"));
 	REQUIRE(strstr(out, "\nall held\n") && strstr(out, "held, each once and in order, at its item"), "%s", out);
@@ -195,7 +195,7 @@ TEST(two_daemons, "the same over two daemons and a broker with four workers")
 TEST(broker_killed, "the same with the broker killed in the middle and started again")
 {
 	up();
-	pid_t news = begin("news", "examples/news/news", t_text("--items %d --pause 2", t_is_long() ? 3000 : 200));
+	pid_t news = begin("news", EXAMPLES "/news/news", t_text("--items %d --pause 2", t_is_long() ? 3000 : 200));
 	WAIT_FOR(strstr(t_read_file(t_path("news.out")), "items have appeared"), "nothing appears");
 	server_kill_all(&broker);
 	REQUIRE(!strstr(t_read_file(t_path("news.out")), "held"), "it was over before the broker was killed");
@@ -344,12 +344,12 @@ TEST(configuration, "ports and topic are those of news.conf; what is wrong in it
 	};
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
 		write_conf(bad[i].conf);
-		struct ran r = run_command("%s %s", t_bin("examples/news/pusher"), t_path("news.conf"));
+		struct ran r = run_command("%s %s", EXAMPLES "/news/pusher", t_path("news.conf"));
 		REQUIRE(r.status == 100 && strstr(r.err, bad[i].says), "%s: %d %s", bad[i].conf, r.status, r.err);
 	}
 	both();
 	write_conf(t_text("consumer %d\n", pusher_port));
-	struct ran r = run_command("%s %s", t_bin("examples/news/consumer"), t_path("news.conf"));
+	struct ran r = run_command("%s %s", EXAMPLES "/news/consumer", t_path("news.conf"));
 	REQUIRE(r.status == 111 && strstr(r.err, "`consumer` in news.conf"), "%d %s", r.status, r.err);
 	both_end();
 }
