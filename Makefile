@@ -71,6 +71,7 @@ $(OUT)/lib/libmom.so.$(VERSION): $(OBJ)/libmom.o
 	@ln -sf $(SONAME) $(@D)/libmom.so
 
 include tests/tests.mk
+include src/examples/examples.mk
 include src/tools/install.mk
 
 # ---- running it ----
@@ -86,6 +87,9 @@ user: all                    ## the interactive tester
 	@$(BIN)/user_main
 demo: all                    ## broker, daemon and two user_main talk over two topics; all stops
 	@BIN=$(BIN) sh src/tools/demo.sh
+
+example-rpc example-objects: example-%: all $(EXAMPLE_BIN)/example_%  ## an example of src/examples with servers of its own; ARGS="--calls 1000": its flags
+	@BIN=$(BIN) sh src/examples/run.sh $(EXAMPLE_BIN)/example_$* $(ARGS)
 
 # ---- tests ----
 test: all $(TEST_PROGRAMS)   ## all tests (T=substring: some); the last line counts them
@@ -138,6 +142,6 @@ help:                        ## this list
 	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/tools/install.mk)
+.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/tools/install.mk src/examples/examples.mk)
 .SECONDARY:
 .DEFAULT_GOAL = all

@@ -163,6 +163,8 @@ mom_open(const char *name)
 static int
 client_end(struct handle *h, int e, uint32_t goodbye)
 {
+	if (h->rider)
+		h->rider_end(h->rider);
 	if (e)
 		handle_fail(NULL, e, "%s", h->text);
 	if (!h->manual_ack)
