@@ -141,6 +141,6 @@ help:                        ## this list
 	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/tools/install.mk)
+.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/tools/install.mk src/examples/examples.mk)
 .SECONDARY:
 .DEFAULT_GOAL = all

@@ -38,6 +38,8 @@ FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_WITH_mail = $(OBJ)/api/settings.o
 FUZZ_WITH_lineedit = $(TESTS_OUT)/lib/screen.o
 FUZZ_WITH_command_line = $(OBJ)/tools/user_prompt.o
+FUZZ_TARGETS += bets news_request                     # of src/examples
+FUZZ_WITH_bets = $(OBJ)/api/coding.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
 TEST_PROGRAMS += $(FUZZ_REPLAYS)
 
