@@ -162,6 +162,30 @@ TEST(while_away, "a program that dies and comes back while the broker is away: t
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
+TEST(unanswered, "a will that got no answer in time is withdrawn by closing, and replaced by the next one, as any other")
+{
+	begin("--workers 4");
+	int id = mom_open("keeper"), other = mom_create();
+	REQUIRE(mom_will(other, "wills/other", "old", 3) == 0, "%s", mom_error_text(other));
+	server_freeze(&broker);
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 50) == 0 && mom_set_option(other, MOM_OPT_TIMEOUT_MS, 50) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_will(id, "wills", "kept", 4) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
+	REQUIRE(mom_close(id) == MOM_ETIMEDOUT, "%s", mom_error_text(-1));
+	for (int i = 0; i < 20; i++)           /* topics of every shard */
+		REQUIRE(mom_will(other, t_text("wills/%d", i), "elsewhere", 9) == MOM_ETIMEDOUT, "%s", mom_error_text(other));
+	REQUIRE(mom_will(other, "wills", "new", 3) == MOM_ETIMEDOUT, "%s", mom_error_text(other));
+	server_thaw(&broker);
+	REQUIRE(mom_set_option(other, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS) == 0 && mom_flush(other, T_PATIENCE_MS) == 0, "%s", mom_error_text(other));
+	for (int i = 0; i < 20; i++)
+		REQUIRE(mom_subscribe(ear, t_text("wills/%d", i), 0) == 0, "%s", mom_error_text(ear));
+	REQUIRE(mom_destroy(other) == 0, "%s", mom_error_text(-1));
+	hear("new");
+	id = mom_open("keeper");               /* all that its last process asked for is done */
+	REQUIRE(id >= 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	hear_nothing();
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
 TEST(need_subscriber, "MOM_NEED_SUBSCRIBER refuses what nobody would receive, and only that; a durable subscriber that is away counts")
 {
 	struct mom_message m;
