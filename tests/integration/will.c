@@ -308,3 +308,28 @@ TEST(storm, "wills of 60 programs (600 in the long form), anonymous and durable,
 	t_remark("%d of %d had set their will when they were killed", set, many);
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
+
+TEST(too_many, "wills are kept in memory and in each check-point: above 256 MiB of a shard another one is refused with MOM_EFULL, and the store is taken up again")
+{
+	enum { BYTES = 60 << 20, CLIENTS = 18 };
+	char *data = t_shared_memory(BYTES);
+	int id[CLIENTS], taken = 0, r = 0;
+	broker_start(&broker, "broker", 0, "--max-message 67108864");
+	daemon_plan(&one, "one", broker.port);
+	one.extra[0] = "--max-message";
+	one.extra[1] = "67108864";
+	server_start(&one);
+	use_daemon(&one);
+	ear = mom_create();
+	for (; r == 0 && taken < CLIENTS; taken += r == 0) {
+		id[taken] = mom_create();
+		REQUIRE(id[taken] >= 0, "%s", mom_error_text(-1));
+		r = mom_will(id[taken], "wills", data, BYTES);
+		REQUIRE(r == 0 || r == MOM_EFULL, "%s", mom_error_text(id[taken]));
+	}
+	t_remark("%d wills were taken", taken);
+	server_stop(&broker);
+	server_start(&broker);
+	CHECK(mom_publish(ear, "wills", "x", 1, 0) == 0, "%s", mom_error_text(ear));
+	CHECK(taken == 4 && r == MOM_EFULL, "%d wills were taken", taken);
+}
