@@ -173,3 +173,26 @@ TEST(gone, "while no daemon runs the descriptor does not spin: it wakes its loop
 	await(1);
 	finish();
 }
+
+static void
+keep_descriptors(void *go)
+{
+	WAIT_FOR(*(volatile int *)go, "the end");
+}
+
+TEST(forked, "a child that was forked and keeps the parent's descriptors does not let the parent's event loop spin once the daemon was restarted")
+{
+	int *go = t_shared_memory(sizeof *go), quiet = 0;
+	begin();
+	pid_t child = t_spawn(keep_descriptors, go);
+	server_kill(&one);
+	server_start(&one);
+	for (int64_t end = t_now_ms() + 5000; !quiet && t_now_ms() < end; quiet = !ready(300))
+		take_all();
+	CHECK(quiet, "readable with nothing there, for 5 s");
+	send_one();
+	await(1);
+	*go = 1;
+	t_join(child);
+	finish();
+}

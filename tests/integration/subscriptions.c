@@ -2,7 +2,9 @@
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -198,4 +200,47 @@ TEST(many_end, "a client with 5,000 topics is destroyed: others are answered mea
 	t_join(giant);
 	bye(near);
 	bye(far);
+}
+
+/* says one thing, leaves a will, and dies */
+static void
+say_and_die(void *with)
+{
+	(void)with;
+	int id = talk_create();
+	REQUIRE(mom_will(id, "ear", "last", 4) == 0, "%s", mom_error_text(id));
+	say(id, "ear", "once");
+	kill(getpid(), SIGKILL);
+}
+
+TEST(many_end_killed, "the worker is killed while it removes the views of a client with 5,000 topics: what others said meanwhile is not stored twice, and the client's end is acknowledged")
+{
+	struct giant *g = t_shared_memory(sizeof *g);
+	int died = 0;
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&daemon_, "one", broker.port);
+	use_daemon(&daemon_);
+	pid_t giant = t_spawn(be_giant, g);
+	int ear = talk_create();
+	talk_subscribe(ear, "ear");
+	WAIT_FOR(__atomic_load_n(&g->ready, __ATOMIC_SEQ_CST), "the giant");
+	__atomic_store_n(&g->go, 1, __ATOMIC_SEQ_CST);
+	WAIT_FOR(access(t_text("%s/shard-0/topics/many/0", broker.store), F_OK) < 0, "the giant's end");
+	for (; died < 3; died++) {
+		pid_t pid = fork();
+		if (pid == 0)
+			say_and_die(NULL);
+		waitpid(pid, NULL, 0);
+		hear(ear, "ear", "once");
+		hear(ear, "ear", "last");
+	}
+	int early = !__atomic_load_n(&g->done, __ATOMIC_SEQ_CST);
+	kill(server_child(&broker, "worker"), SIGKILL);
+	if (!early)
+		t_remark("the giant had ended already");
+	say(ear, "ear", "fence");
+	hear(ear, "ear", "fence");
+	t_join(giant);
+	CHECK(rmdir(t_text("%s/shard-0/topics/many", broker.store)) < 0, "a topic is still shown");
+	bye(ear);
 }

@@ -162,6 +162,30 @@ TEST(while_away, "a program that dies and comes back while the broker is away: t
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
+TEST(unanswered, "a will that got no answer in time is withdrawn by closing, and replaced by the next one, as any other")
+{
+	begin("--workers 4");
+	int id = mom_open("keeper"), other = mom_create();
+	REQUIRE(mom_will(other, "wills/other", "old", 3) == 0, "%s", mom_error_text(other));
+	server_freeze(&broker);
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 50) == 0 && mom_set_option(other, MOM_OPT_TIMEOUT_MS, 50) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_will(id, "wills", "kept", 4) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
+	REQUIRE(mom_close(id) == MOM_ETIMEDOUT, "%s", mom_error_text(-1));
+	for (int i = 0; i < 20; i++)           /* topics of every shard */
+		REQUIRE(mom_will(other, t_text("wills/%d", i), "elsewhere", 9) == MOM_ETIMEDOUT, "%s", mom_error_text(other));
+	REQUIRE(mom_will(other, "wills", "new", 3) == MOM_ETIMEDOUT, "%s", mom_error_text(other));
+	server_thaw(&broker);
+	REQUIRE(mom_set_option(other, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS) == 0 && mom_flush(other, T_PATIENCE_MS) == 0, "%s", mom_error_text(other));
+	for (int i = 0; i < 20; i++)
+		REQUIRE(mom_subscribe(ear, t_text("wills/%d", i), 0) == 0, "%s", mom_error_text(ear));
+	REQUIRE(mom_destroy(other) == 0, "%s", mom_error_text(-1));
+	hear("new");
+	id = mom_open("keeper");               /* all that its last process asked for is done */
+	REQUIRE(id >= 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	hear_nothing();
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
 TEST(need_subscriber, "MOM_NEED_SUBSCRIBER refuses what nobody would receive, and only that; a durable subscriber that is away counts")
 {
 	struct mom_message m;
@@ -283,4 +307,29 @@ TEST(storm, "wills of 60 programs (600 in the long form), anonymous and durable,
 	REQUIRE(missing == 0, "%d wills are missing", missing);
 	t_remark("%d of %d had set their will when they were killed", set, many);
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(too_many, "wills are kept in memory and in each check-point: above 256 MiB of a shard another one is refused with MOM_EFULL, and the store is taken up again")
+{
+	enum { BYTES = 60 << 20, CLIENTS = 18 };
+	char *data = t_shared_memory(BYTES);
+	int id[CLIENTS], taken = 0, r = 0;
+	broker_start(&broker, "broker", 0, "--max-message 67108864");
+	daemon_plan(&one, "one", broker.port);
+	one.extra[0] = "--max-message";
+	one.extra[1] = "67108864";
+	server_start(&one);
+	use_daemon(&one);
+	ear = mom_create();
+	for (; r == 0 && taken < CLIENTS; taken += r == 0) {
+		id[taken] = mom_create();
+		REQUIRE(id[taken] >= 0, "%s", mom_error_text(-1));
+		r = mom_will(id[taken], "wills", data, BYTES);
+		REQUIRE(r == 0 || r == MOM_EFULL, "%s", mom_error_text(id[taken]));
+	}
+	t_remark("%d wills were taken", taken);
+	server_stop(&broker);
+	server_start(&broker);
+	CHECK(mom_publish(ear, "wills", "x", 1, 0) == 0, "%s", mom_error_text(ear));
+	CHECK(taken == 4 && r == MOM_EFULL, "%d wills were taken", taken);
 }
