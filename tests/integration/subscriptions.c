@@ -215,18 +215,6 @@ TEST(many_end, "a client with 5,000 topics is destroyed: others are answered mea
 	bye(far);
 }
 
-TEST(many_end_alone, "a client with 5,000 topics is destroyed while nobody else asks for anything: it is not kept waiting")
-{
-	struct giant *g = begin_giant(5000);
-	up();
-	pid_t giant = t_spawn(be_giant, g);
-	WAIT_FOR(__atomic_load_n(&g->ready, __ATOMIC_SEQ_CST), "the giant");
-	__atomic_store_n(&g->go, 1, __ATOMIC_SEQ_CST);
-	WAIT_FOR(__atomic_load_n(&g->done, __ATOMIC_SEQ_CST), "it is not answered");
-	shown_no_more();
-	t_join(giant);
-}
-
 static char *
 shown_at(int topic)
 {
@@ -247,8 +235,8 @@ TEST(many_end_killed, "the worker is killed while it removes the views of a clie
 	WAIT_FOR(__atomic_load_n(&g->ready, __ATOMIC_SEQ_CST), "the giant");
 	__atomic_store_n(&g->go, 1, __ATOMIC_SEQ_CST);
 	int64_t end = t_now_ms() + T_PATIENCE_MS;
-	char *first = shown_at(0), *last = shown_at(g->topics - 1);
-	while (is_there(first) && is_there(last))      /* without a pause: it may go fast */
+	char *first = shown_at(0), *middle = shown_at(g->topics / 2), *last = shown_at(g->topics - 1);
+	while (is_there(middle))                       /* without a pause: it may go fast. By then the worker has done other things in between */
 		REQUIRE(t_now_ms() < end, "it does not begin");
 	kill(worker, SIGSTOP);
 	REQUIRE(is_there(first) || is_there(last), "all of them were gone before it could be killed");
