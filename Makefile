@@ -25,9 +25,10 @@ BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/b
 DAEMON_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/mom_daemon.c %/mom_requester.c %/mom_responser.c %/mom_forwarder.c,$(wildcard src/daemon/*.c)))
 WORKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/worker.c,$(wildcard src/worker/*.c)))
 SERVERS = broker_server broker_handler broker_sender worker mom_daemon mom_requester mom_responser mom_forwarder
-TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_% src/tools/http_% src/tools/user_prompt.c,$(wildcard src/tools/*.c)))
+TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_% src/tools/http_% src/tools/coordinator_% src/tools/user_prompt.c,$(wildcard src/tools/*.c)))
 BENCH_PARTS = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/bench_*.c))     # of mom_bench
 CMDS    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/cmd_*.c))               # of mom
+COORDINATOR = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/coordinator_*.c)) $(OBJ)/api/resource_wire.o     # of mom_coordinator
 HTTP    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/http_*.c))              # of mom_http
 
 all: $(addprefix $(BIN)/,$(SERVERS) $(TOOLS)) $(LIB) $(SHARED)
@@ -49,6 +50,7 @@ $(BIN)/mom_bench: $(BENCH_PARTS)
 $(BIN)/mom: $(CMDS) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
 $(BIN)/user_main: $(OBJ)/tools/user_prompt.o
 $(BIN)/mom_http: $(HTTP)
+$(BIN)/mom_coordinator: $(COORDINATOR)
 $(OBJ)/tools/http_html.o: src/tools/http_page.html
 $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
@@ -72,6 +74,7 @@ $(OUT)/lib/libmom.so.$(VERSION): $(OBJ)/libmom.o
 
 include tests/tests.mk
 include src/tools/install.mk
+include src/examples/examples.mk
 
 # ---- running it ----
 IP   = 127.0.0.1
@@ -86,10 +89,13 @@ user: all                    ## the interactive tester
 demo: all                    ## broker, daemon and two user_main talk over two topics; all stops
 	@BIN=$(BIN) sh src/tools/demo.sh
 
+example-rpc example-objects: example-%: all $(BIN)/example_%  ## an example of src/examples with servers of its own; ARGS="--calls 1000": its flags
+	@BIN=$(BIN) sh src/examples/run.sh $(BIN)/example_$* $(ARGS)
+
 # ---- tests ----
-test: all $(TEST_PROGRAMS)   ## all tests (T=substring: some); the last line counts them
+test: all $(TEST_PROGRAMS) $(EXAMPLES)   ## all tests (T=substring: some); the last line counts them
 	@BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
-test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
+test-long: all $(TEST_PROGRAMS) $(EXAMPLES)  ## the same with the long cases
 	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
 storm: all $(STORM_PROGRAMS) ## all storms in their long form: SEED=n repeats, KILLS=n sets the kill storm's count, T=substring, VARIANT=asan
 	@LONG=1 LIMIT=$(or $(LIMIT),5400) JOBS=1 BIN=$(BIN) sh tests/run.sh $(STORM_PROGRAMS)

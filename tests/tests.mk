@@ -33,7 +33,7 @@ $(TESTS_OUT)/integration/slow_disk: | $(TESTS_OUT)/shim/slow_sync.so
 $(TESTS_OUT)/integration/mom_store: | $(TESTS_OUT)/shim/hold_log.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
-FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config lineedit http_request
+FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config lineedit http_request coding
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_WITH_mail = $(OBJ)/api/settings.o
 FUZZ_WITH_lineedit = $(TESTS_OUT)/lib/screen.o

@@ -1,0 +1,111 @@
+/* examples - the examples of src/examples hold what their summaries say: over one daemon, over two, and over the broker's death in the middle */
+#include <lib/run.h>
+#include <lib/server.h>
+#include <lib/t.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct server broker, one, two;
+
+struct example { const char *command, *out; };
+
+static void
+run(void *argument)
+{
+	const struct example *e = argument;
+	struct ran r = run_command("%s >'%s'", e->command, e->out);
+	REQUIRE(r.status == 0, "exit %d of %s\n%s\n%s", r.status, e->command, t_read_file(e->out), r.err);
+}
+
+static void
+up(int daemons)
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	if (daemons == 2)
+		daemon_start(&two, "two", broker.port);
+}
+
+static void
+is_held(const struct example *e, const char *summary)
+{
+	const char *out = t_read_file(e->out);
+	REQUIRE(strstr(out, summary), "no summary \"%s\" in\n%s", summary, out);
+}
+
+/* arguments: what makes it short here, and long with LONG=1 */
+static struct example
+example(const char *name, const char *brief, const char *full, int daemons)
+{
+	char *other = daemons == 2 ? t_text("--other '%s'", two.run) : t_text(" ");
+	return (struct example){ t_text("MOM_RUN='%s' '%s' %s %s", one.run, t_bin(t_text("example_%s", name)), other, t_is_long() ? full : brief), t_path("example.out") };
+}
+
+static void
+quietly(const char *name, const char *brief, const char *full, int daemons)
+{
+	up(daemons);
+	struct example e = example(name, brief, full, daemons);
+	run(&e);
+	is_held(&e, t_text("example %s: all held", name));
+}
+
+/* The broker is killed, with all its children, when the example has said `when`. */
+static void
+broker_killed(const char *name, const char *brief, const char *full, const char *when)
+{
+	up(2);
+	struct example e = example(name, brief, full, 2);
+	pid_t pid = t_spawn(run, &e);
+	WAIT_FOR(strstr(t_read_file(e.out), when), "it does not get so far");
+	server_kill_all(&broker);
+	server_start(&broker);
+	t_join(pid);
+	is_held(&e, t_text("example %s: all held", name));
+}
+
+#define RPC_BRIEF "--calls 60 --jobs 3"
+#define RPC_FULL  "--calls 5000 --drop 20 --twice 20"
+
+TEST(rpc, "rpc over one daemon: executions are as promised though messages are dropped and doubled; errors, long polling, push")
+{
+	quietly("rpc", RPC_BRIEF, RPC_FULL, 1);
+}
+
+TEST(rpc_two_daemons, "rpc over two daemons")
+{
+	quietly("rpc", RPC_BRIEF, RPC_FULL, 2);
+}
+
+TEST(rpc_broker_killed, "rpc while the broker is killed and comes back")
+{
+	broker_killed("rpc", RPC_BRIEF, RPC_FULL, "at least once of");
+}
+
+#define OBJECTS_BRIEF "--workers 3 --calls 150"
+#define OBJECTS_FULL  "--workers 6 --calls 3000 --pause 5"
+
+TEST(objects, "objects over one daemon: a counter and a list move to and fro under load, no call is lost, none done twice; what nobody holds is freed")
+{
+	quietly("objects", OBJECTS_BRIEF, OBJECTS_FULL, 1);
+}
+
+TEST(objects_two_daemons, "objects between hosts on two daemons")
+{
+	quietly("objects", OBJECTS_BRIEF, OBJECTS_FULL, 2);
+}
+
+TEST(objects_broker_killed, "objects while the broker is killed, and comes back, three times")
+{
+	up(2);
+	struct example e = example("objects", "--workers 3 --calls 400 --pause 5", OBJECTS_FULL, 2);
+	pid_t pid = t_spawn(run, &e);
+	for (int i = 0; i < 3; i++) {
+		t_sleep_ms(150);                       /* in the middle of what it does: where is not known */
+		server_kill_all(&broker);
+		server_start(&broker);
+	}
+	t_join(pid);
+	is_held(&e, "example objects: all held");
+}
