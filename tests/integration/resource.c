@@ -258,7 +258,7 @@ TEST(take_over, "kill -9 of one coordinator after the other under load, each bro
 	up(3);
 	int id = talk_create();
 	load_begins(id);
-	for (int i = 0; i < (t_is_long() ? 60 : 9); i++) {
+	for (int i = 0; i < (t_is_long() ? 60 : 6); i++) {
 		load_goes_on();
 		coordinator_kill(i % 3);
 		load_goes_on();
@@ -290,7 +290,7 @@ TEST(silent, "a stopped coordinator is taken for dead by its silence, others go 
 	up(3);
 	int id = talk_create();
 	load_begins(id);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < (t_is_long() ? 3 : 1); i++) {
 		load_goes_on();
 		kill(coordinator_pid(i), SIGSTOP);
 		coordinators_settled(2);
@@ -307,7 +307,7 @@ TEST(broker_killed, "the broker, then a daemon, killed and brought back under lo
 	up(2);
 	int id = talk_create();
 	load_begins(id);
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < (t_is_long() ? 5 : 1); i++) {
 		load_goes_on();
 		server_kill_all(&broker);
 		server_start(&broker);
@@ -340,7 +340,7 @@ TEST(together, "coordinators that start at the same moment agree on one state: w
 	int value;
 	up(0);
 	int id = talk_create();
-	for (int round = 0; round < (t_is_long() ? 20 : 3); round++) {
+	for (int round = 0; round < (t_is_long() ? 20 : 2); round++) {
 		for (int i = 0; i < 3; i++)
 			coordinator_begin(i, i % 2 ? &two : &one);
 		for (int i = 0; i < 40; i++)
