@@ -301,6 +301,35 @@ TEST(silent, "a stopped coordinator is taken for dead by its silence, others go 
 	load_holds(id);
 }
 
+static void
+signal_once(int i)
+{
+	int id = mom_create();
+	shared->result[i] = id < 0 ? id : mom_dsem_signal(id, "s");
+	mom_destroy(id);
+}
+
+TEST(asked_again, "a client whose coordinators stop asks again and again; when they go on it was done once")
+{
+	shared = t_shared_memory(sizeof *shared);
+	up(2);
+	int id = talk_create(), units = 0;
+	OK(mom_dsem_init(id, "s", 0, 0));
+	kill(coordinator_pid(0), SIGSTOP);
+	kill(coordinator_pid(1), SIGSTOP);
+	shared->result[0] = 1;
+	pid_t pid = child(signal_once, 0, &two);
+	t_sleep_ms(1200);                              /* two or three times */
+	kill(coordinator_pid(0), SIGCONT);
+	kill(coordinator_pid(1), SIGCONT);
+	t_join(pid);
+	REQUIRE(shared->result[0] == 0, "%d", shared->result[0]);
+	while (mom_dsem_trywait(id, "s") == 0)
+		units++;
+	REQUIRE(units == 1, "%d units", units);
+	bye(id);
+}
+
 TEST(broker_killed, "the broker, then a daemon, killed and brought back under load: all goes on, nothing lost, nothing doubled")
 {
 	shared = t_shared_memory(sizeof *shared);
