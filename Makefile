@@ -73,8 +73,8 @@ $(OUT)/lib/libmom.so.$(VERSION): $(OBJ)/libmom.o
 	@ln -sf $(SONAME) $(@D)/libmom.so
 
 include tests/tests.mk
-include src/tools/install.mk
 include src/examples/examples.mk
+include src/tools/install.mk
 
 # ---- running it ----
 IP   = 127.0.0.1
@@ -89,13 +89,13 @@ user: all                    ## the interactive tester
 demo: all                    ## broker, daemon and two user_main talk over two topics; all stops
 	@BIN=$(BIN) sh src/tools/demo.sh
 
-example-rpc example-objects: example-%: all $(BIN)/example_%  ## an example of src/examples with servers of its own; ARGS="--calls 1000": its flags
-	@BIN=$(BIN) sh src/examples/run.sh $(BIN)/example_$* $(ARGS)
+example-rpc example-objects: example-%: all $(EXAMPLE_BIN)/example_%  ## an example of src/examples with servers of its own; ARGS="--calls 1000": its flags
+	@BIN=$(BIN) sh src/examples/run.sh $(EXAMPLE_BIN)/example_$* $(ARGS)
 
 # ---- tests ----
-test: all $(TEST_PROGRAMS) $(EXAMPLES)   ## all tests (T=substring: some); the last line counts them
+test: all $(TEST_PROGRAMS)   ## all tests (T=substring: some); the last line counts them
 	@BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
-test-long: all $(TEST_PROGRAMS) $(EXAMPLES)  ## the same with the long cases
+test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
 	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
 storm: all $(STORM_PROGRAMS) ## all storms in their long form: SEED=n repeats, KILLS=n sets the kill storm's count, T=substring, VARIANT=asan
 	@LONG=1 LIMIT=$(or $(LIMIT),5400) JOBS=1 BIN=$(BIN) sh tests/run.sh $(STORM_PROGRAMS)
@@ -143,6 +143,6 @@ help:                        ## this list
 	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/tools/install.mk)
+.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/tools/install.mk src/examples/examples.mk)
 .SECONDARY:
 .DEFAULT_GOAL = all

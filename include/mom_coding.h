@@ -56,7 +56,8 @@ struct mom_reader {
  *     mom_writer_init(&w, bytes, sizeof bytes); */
 void mom_writer_init(struct mom_writer *w, void *bytes, size_t size);
 
-/* 1: something did not fit (the buffer, or the prefix: 256 bytes after a u8), what is in the buffer is not whole. 0: all is there, w->len bytes. */
+/* 1: something did not fit (the buffer, or the prefix: 256 bytes after a u8), what is in the buffer is not whole. 0: all is there, w->len bytes.
+ *     if (mom_writer_failed(&w)) puts("too much"); */
 int  mom_writer_failed(const struct mom_writer *w);
 
 /* Each appends one value.
@@ -68,7 +69,8 @@ void mom_put_u64(struct mom_writer *w, uint64_t value);
 void mom_put_i64(struct mom_writer *w, int64_t value);
 void mom_put_f64(struct mom_writer *w, double value);
 
-/* Append bytes as they are, without a length: where both ends know how many. data may be NULL where len is 0. */
+/* Append bytes as they are, without a length: where both ends know how many. data may be NULL where len is 0.
+ *     mom_put_raw(&w, digest, 32); */
 void mom_put_raw(struct mom_writer *w, const void *data, size_t len);
 
 /* Append a length and the bytes: up to 255, 65535, 4294967295 of them; more fails.
@@ -89,14 +91,16 @@ void mom_put_string32(struct mom_writer *w, const char *text);
  *     mom_reader_init(&r, m.data, m.len); */
 void mom_reader_init(struct mom_reader *r, const void *bytes, size_t len);
 
-/* 1: something was not there, or not as it should be; do not use what was read. Asked once, at the end. */
+/* 1: something was not there, or not as it should be; do not use what was read. Asked once, at the end.
+ *     if (mom_reader_failed(&r)) puts("not one of ours"); */
 int  mom_reader_failed(const struct mom_reader *r);
 
 /* How many bytes are left; 0 after a failure. 0 without one: all was read. For lists without a count:
  *     while (mom_reader_left(&r)) add(mom_get_u32(&r)); */
 size_t mom_reader_left(const struct mom_reader *r);
 
-/* Each takes one value; 0 where it is not there whole. */
+/* Each takes one value; 0 where it is not there whole.
+ *     int64_t a = mom_get_i64(&r), b = mom_get_i64(&r); */
 uint8_t  mom_get_u8(struct mom_reader *r);
 uint16_t mom_get_u16(struct mom_reader *r);
 uint32_t mom_get_u32(struct mom_reader *r);
@@ -104,7 +108,8 @@ uint64_t mom_get_u64(struct mom_reader *r);
 int64_t  mom_get_i64(struct mom_reader *r);
 double   mom_get_f64(struct mom_reader *r);
 
-/* Take len bytes without a length before them: where they lie in the reader's buffer (not aligned), or NULL and failed. */
+/* Take len bytes without a length before them: where they lie in the reader's buffer (not aligned), or NULL and failed.
+ *     const void *digest = mom_get_raw(&r, 32); */
 const void *mom_get_raw(struct mom_reader *r, size_t len);
 
 /* Take a length and its bytes: where they lie in the reader's buffer and how many in *len; never NULL, *len is 0 after a failure.

@@ -73,23 +73,28 @@ int mom_object_serve(struct mom_server *s, const struct mom_object_type *type);
  *     struct mom_object *o = mom_object_export(server, &counter_type, counter); */
 struct mom_object *mom_object_export(struct mom_server *s, const struct mom_object_type *type, void *self);
 
-/* Its reference: 1 to MOM_REF_MAX bytes, the same for ever; valid as long as o. */
+/* Its reference: 1 to MOM_REF_MAX bytes, the same for ever; valid as long as o.
+ *     mom_put_string8(&q->reply, mom_object_ref(o)); */
 const char *mom_object_ref(const struct mom_object *o);
 
-/* In a method: the object itself. */
+/* The object whose method this request calls; in a mom_procedure there is none: do not ask there.
+ *     mom_object_move(mom_object_of(q), place, 5000); */
 struct mom_object *mom_object_of(const struct mom_request *q);
 
-/* The object itself, as export and load made it. */
+/* What export was given or load has made, never NULL.
+ *     struct counter *c = mom_object_self(o); */
 void *mom_object_self(const struct mom_object *o);
 
 /* keep 1: it lives on though nobody holds it, also where it moves to. 0 (at the start): it is freed when nobody does.
  *     mom_object_keep(o, 1); */
 void mom_object_keep(struct mom_object *o, int keep);
 
-/* How many hold it. */
+/* How many handles hold it, as far as is known here.
+ *     if (mom_object_holders(o) == 0) puts("nobody yet"); */
 size_t mom_object_holders(const struct mom_object *o);
 
-/* Where a server takes objects: a text that can travel, for mom_object_move. Valid as long as the server. */
+/* Where a server takes objects: a text that can travel, for mom_object_move. Valid as long as the server.
+ *     mom_put_string8(&q->reply, mom_object_place(q->server)); */
 const char *mom_object_place(const struct mom_server *s);
 
 /* Begin to move it to another server; the move goes on inside mom_serve_one. From its return on calls wait, and go on at the new place, or here if it
@@ -99,7 +104,8 @@ const char *mom_object_place(const struct mom_server *s);
  *     mom_object_move(o, place, 5000); */
 int mom_object_move(struct mom_object *o, const char *place, int timeout_ms);
 
-/* The lease of this server's objects: 300 ms or more, MOM_OBJECT_LEASE_MS at the start; before the first holder comes. Returns 0 or MOM_EINVAL. */
+/* The lease of this server's objects: 300 ms or more, MOM_OBJECT_LEASE_MS at the start; before the first holder comes. Returns 0 or MOM_EINVAL.
+ *     mom_object_lease(server, 5000); */
 int mom_object_lease(struct mom_server *s, int lease_ms);
 
 /* ---- who holds it ---- */
@@ -113,7 +119,7 @@ int mom_object_hold(int id, const char *ref, int timeout_ms);
  *     mom_object_call(id, ref, "add", &w, &r, 5000); */
 int mom_object_call(int id, const char *ref, const char *method, const struct mom_writer *request, struct mom_reader *reply, int timeout_ms);
 
-/* Hold it no longer. Returns 0, also where the object is gone; MOM_ENOTSUB: this handle does not hold it; or as mom_call.
+/* Hold it no longer. Returns 0, also where the object is gone; MOM_ENOTSUB: this handle does not hold it; or as mom_call, and holds it still.
  *     mom_object_release(id, ref, 5000); */
 int mom_object_release(int id, const char *ref, int timeout_ms);
 

@@ -53,7 +53,7 @@ extern "C" {
 enum mom_call_mode {
 	MOM_MAYBE         = 0,   /* 0 times or once: one request, no second try. For what is of no use later, such as a reading */
 	MOM_AT_LEAST_ONCE = 1,   /* once or more: asked again, of another server too, until an answer comes. For what may be done twice: reads, sums */
-	MOM_AT_MOST_ONCE  = 2    /* once where the call returns 0 or a procedure's error: asked again, the server filters what it has seen and sends the kept answer once more */
+	MOM_AT_MOST_ONCE  = 2    /* once where the call returns 0 or a procedure's error: asked again; the server filters, and sends the kept answer once more */
 };
 
 /* ---- the caller ---- */
@@ -120,7 +120,8 @@ int mom_serve(struct mom_server *s, const char *service, mom_procedure procedure
  *     } */
 int mom_serve_one(struct mom_server *s, int timeout_ms);
 
-/* How long an event loop may wait before it calls mom_serve_one though nothing came: milliseconds, -1: for ever (a server without objects). */
+/* How long an event loop may wait before it calls mom_serve_one though nothing came: milliseconds, -1: for ever (a server without objects).
+ *     poll(p, 2, mom_server_wait_ms(s)); */
 int mom_server_wait_ms(struct mom_server *s);
 
 /* The server's own handle: for mom_fd, mom_wake, mom_error_text, and to publish with. Do not receive from it, subscribe, or call with it.
@@ -131,22 +132,24 @@ int mom_server_id(const struct mom_server *s);
  *     mom_server_destroy(s); */
 int mom_server_destroy(struct mom_server *s);
 
-/* Raise an error: `return mom_raise(q, 7, "%d is too much", n);`. code: 1 or more, the procedure's own; the text is cut at MOM_RAISED_MAX bytes.
- * What is in q->reply is not sent. Returns code (a code below 1 is taken as 1). */
+/* Raise an error, for the procedure to return. code: 1 or more, the procedure's own; the text is cut at MOM_RAISED_MAX bytes.
+ * What is in q->reply is not sent. Returns code (a code below 1 is taken as 1).
+ *     return mom_raise(q, 7, "%lld is too much for me", (long long)a); */
 int mom_raise(struct mom_request *q, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- answers that come later ---- */
 
 /* A call that is answered later: keep it by value until then. Do not look inside. */
 struct mom_later {
-	uint64_t caller, number, object;
+	uint64_t caller, number;
 	unsigned mode;
 	char topic[MOM_TOPIC_MAX + 1];
 };
 
-/* Put the answer off: `return mom_defer(q, &later);`. The procedure returns, the server goes on with others, the caller waits: long polling.
+/* Put the answer off. The procedure returns what this returns, the server goes on with others, the caller waits: long polling.
  * With MOM_AT_MOST_ONCE what the caller sends again meanwhile is not executed.
- * The arguments are gone when the procedure has returned: copy what is needed. Not for methods of objects. */
+ * The arguments are gone when the procedure has returned: copy what is needed. Not for methods of objects: there it is an error.
+ *     return mom_defer(q, &later); */
 int mom_defer(struct mom_request *q, struct mom_later *later);
 
 /* Answer it now, once: code 0 and the result (NULL: empty), or an error's code above 0 and text (NULL: none). The caller may have given up by then,

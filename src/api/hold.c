@@ -157,8 +157,12 @@ mom_object_release(int id, const char *ref, int timeout_ms)
 	if (*hold_find(c, ref) == NULL)
 		return handle_fail(c->owner, MOM_ENOTSUB, "this handle does not hold %s", ref);
 	e = object_exchange(c, &k, ref, RPC_RELEASE, "release", NULL, handle_deadline(timeout_ms));
+	if (*hold_find(c, ref) == NULL)
+		return 0;                              /* it was gone */
+	if (e || (e = call_result(c, &k, NULL)) != 0)
+		return e;
 	hold_drop(c, ref);
-	return e == MOM_ENOSUBSCRIBER ? 0 : e;
+	return 0;
 }
 
 int

@@ -114,7 +114,9 @@ do_method(struct mom_request *q, void *with)
 	struct mom_object *o = with;
 	if (object_hold(o, q->caller) < 0)
 		return MOM_ELIMIT;
-	return o->type->call(q, o->self);
+	int r = o->type->call(q, o->self);
+	q->state->is_deferred = 0;                     /* not for methods: an answer to come would not move along */
+	return r;
 }
 
 static int
@@ -283,7 +285,7 @@ objects_subscribe_again(struct mom_server *s)
 	if (s->types.used && (e == 0 || e == MOM_EEXIST))
 		e = mom_subscribe(s->id, OBJECT_GONE, 0);
 	for (size_t at = 0; (e == 0 || e == MOM_EEXIST) && (o = map_each(&s->objects, &at)) != NULL;)
-		e = mom_subscribe(s->id, o->topic, 0);
+		e = move_subscribe_again(o);
 	return e;
 }
 

@@ -46,6 +46,7 @@ void objects_free(struct mom_server *s);
 
 /* ---- object_move.c ---- */
 void move_wait(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args);       /* a call that comes meanwhile */
+int  move_subscribe_again(struct mom_object *o);                                /* after a cut, which may have taken the marker */
 void move_tick(struct mom_object *o, int64_t now_ms);
 void move_adopt(struct mom_server *s, const struct rpc_head *head, const struct mom_reader *args);
 void move_adopted(struct mom_server *s, const struct rpc_head *head, const struct mom_reader *args);

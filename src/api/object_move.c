@@ -188,6 +188,15 @@ move_adopted(struct mom_server *s, const struct rpc_head *head, const struct mom
 		marker_publish(s, RPC_CANCEL, head->name, s->global_id, head->number);         /* too late: it subscribed behind our CANCEL */
 }
 
+int
+move_subscribe_again(struct mom_object *o)
+{
+	int e = mom_subscribe(o->server->id, o->topic, 0);
+	if ((e == 0 || e == MOM_EEXIST) && o->state == OBJECT_COMMITTED)
+		e = marker_publish(o->server, RPC_COMMIT, o->topic, o->server->global_id, o->move);
+	return e;
+}
+
 /* COMMIT came back: who has waited asks again, and the new place answers. */
 static void
 move_done(struct mom_object *o)

@@ -7,7 +7,8 @@
 
 enum rpc_kind {
 	/* to a server */
-	RPC_WHO = 1, RPC_REQUEST = 2, RPC_METHOD = 3, RPC_HOLD = 4, RPC_RELEASE = 5, RPC_ADOPT = 6, RPC_ADOPTED = 7, RPC_COMMIT = 8, RPC_CANCEL = 9, RPC_ALIVE = 10, RPC_GONE = 11,
+	RPC_WHO = 1, RPC_REQUEST = 2, RPC_METHOD = 3, RPC_HOLD = 4, RPC_RELEASE = 5, RPC_ADOPT = 6, RPC_ADOPTED = 7,
+	RPC_COMMIT = 8, RPC_CANCEL = 9, RPC_ALIVE = 10, RPC_GONE = 11,
 	/* to a caller */
 	RPC_ANSWER = 32, RPC_HERE = 33, RPC_MOVED = 34
 };
@@ -15,6 +16,7 @@ enum {
 	RPC_ID_TOPIC     = 40,             /* rpc/reply/ and 16 digits fit */
 	RPC_HEAD_MOST    = 2 + 16 + 2 * 256,
 	RPC_ANSWER_HEAD  = 1 + 8 + 4 + 2,  /* before the result, where there is no text */
+	RPC_CODE_LEAST   = -255,           /* enum mom_error may grow: servers may be newer than their callers */
 	RPC_RETRY_MS     = 500,            /* a lost message is rare: MOM loses none */
 	RPC_RETRY_FOLD   = 8,
 	KEPT_ANSWER_MS   = 60000,          /* an answer that nobody has asked for again by then will not be asked for: retries come each 4 s at most */

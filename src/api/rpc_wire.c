@@ -48,7 +48,7 @@ rpc_answer_get(struct rpc_answer *a, const struct mom_message *m)
 		a->code = (int)mom_get_u32(&r);
 		mom_get_string16(&r, a->text, sizeof a->text);
 	}
-	if (mom_reader_failed(&r) || m->flags & MOM_GAP || a->kind < RPC_ANSWER || a->kind > RPC_MOVED || a->code < MOM_ENOSUBSCRIBER)
+	if (mom_reader_failed(&r) || m->flags & MOM_GAP || a->kind < RPC_ANSWER || a->kind > RPC_MOVED || a->code < RPC_CODE_LEAST)
 		return -1;
 	mom_reader_init(&a->result, r.bytes + r.at, mom_reader_left(&r));
 	return 0;

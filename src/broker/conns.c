@@ -260,7 +260,7 @@ conn_reaped(struct broker *b, pid_t pid, int status)
 		if (atomic_load(&b->table->conn[i].state) == CONN_FREE || (c->handler != pid && c->sender != pid))
 			continue;
 		if (atomic_load(&b->table->conn[i].state) == CONN_LIVE) {
-			counters_add(COUNT_DEATHS, 1);
+			counters_add(COUNT_DEATHS, !child_ended_well(status));
 			log_info("%s: %s ended (%s): the connection ends", c->peer, c->handler == pid ? "handler" : "sender", child_status_text(status));
 		}
 		if (c->handler == pid)

@@ -57,7 +57,7 @@ workers_reaped(struct broker *b, pid_t pid, int status, int64_t now)
 		w->pid = 0;
 		if (atomic_load(&b->table->stopping))
 			return 1;
-		counters_add(COUNT_DEATHS, 1);
+		counters_add(COUNT_DEATHS, !child_ended_well(status));
 		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DISK) {
 			w->failed = 1;
 			log_error("shard %u is off: its disk failed or it is damaged (see the worker's line); start the broker again once that is mended", i);

@@ -104,6 +104,12 @@ backoff_after(struct backoff *b, int by_kill, int64_t alive_ms)
 }
 
 int
+child_ended_well(int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int
 child_was_killed(int status)
 {
 	return WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGTERM);

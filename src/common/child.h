@@ -25,6 +25,7 @@ void  child_begin(struct child_place *place, const char *role, const char *paren
 /* When to start again what ended. Plain state, no calls: see tests/unit/backoff.c */
 struct backoff { int delay_ms; };
 int   backoff_after(struct backoff *b, int by_kill, int64_t alive_ms);   /* milliseconds to wait */
+int   child_ended_well(int status);                          /* exit 0: its work was done */
 int   child_was_killed(int status);                          /* ended by SIGKILL or SIGTERM, not by its own fault */
 const char *child_status_text(int status);
 const char *child_hint(int error);                           /* why fork(2) or what it needs failed: the cure */

@@ -75,7 +75,7 @@ config_usage(const struct config_program *p, FILE *to)
 	static const char usual[] =
 	    "  -v                           --log-level debug\n"
 	    "  -c FILE, --config FILE       read this file, or those of this folder, instead of /etc/mom/ and ~/.config/mom/ (MOM_CONFIG)\n"
-	    "  -t, --test                   read all that, say which files it was, and end: 0 where all is right, 100 where not\n";
+	    "  -t, --test                   read all that, say which files it was, and end: 0 where all is right, 100 where not; IP PORT may be left out\n";
 	int column = fprintf(to, "usage: %s", p->name), indent = column;
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct config_key *k = &p->keys[i];

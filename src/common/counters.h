@@ -71,7 +71,7 @@ struct counters_segment {
 	_Alignas(COUNTERS_PAGE) char page[];
 };
 
-enum { MAGIC_COUNTERS = 0x4d4f4d4e, COUNTERS_LAYOUT = 1 };
+enum { MAGIC_COUNTERS = 0x4d4f4d4e, COUNTERS_LAYOUT = 2 };     /* it stands for the tables of broker and daemon, too: raise it whenever one of them changes */
 
 #define COUNTERS_SUPERVISOR      0u
 #define COUNTERS_WORKER(shard)   (1u + (shard))

@@ -16,7 +16,8 @@ static struct {
 	const char *role;
 	uint32_t how;
 	const _Atomic uint32_t *follow;
-} l = { "mom", 0, NULL };
+	int begun;                       /* a server has said how; else MOM_LOG is asked at the first line */
+} l = { "mom", 0, NULL, 0 };
 
 static volatile sig_atomic_t reopen;
 
@@ -25,6 +26,7 @@ log_init(const char *role, uint32_t how)
 {
 	l.role = role;
 	l.how = how;
+	l.begun = 1;
 }
 
 void
@@ -102,6 +104,29 @@ reopen_as_parent(void)
 
 /* ---- lines ---- */
 
+/* LEVEL[,json][,time|notime]; a tool does not fail for a word that it does not know */
+static uint32_t
+how_by_environment(void)
+{
+	static const struct { const char *word; uint32_t how; } words[] = { { "debug", LOG_FROM_DEBUG }, { "warn", LOG_FROM_WARN }, { "error", LOG_FROM_ERROR },
+		{ "json", LOG_JSON }, { "time", LOG_TIME } };
+	const char *p = secure_getenv("MOM_LOG");
+	uint32_t how = 0;
+	for (; p && *p; p += strcspn(p, ","), p += *p == ',')
+		for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+			if (strcspn(p, ",") == strlen(words[i].word) && strncmp(p, words[i].word, strlen(words[i].word)) == 0)
+				how |= words[i].how;
+	return how;
+}
+
+static uint32_t
+how_now(void)
+{
+	if (!l.begun)
+		log_init(l.role, how_by_environment());
+	return l.follow ? *l.follow : l.how;
+}
+
 static void
 log_line(const char *severity, const char *format, va_list ap)
 {
@@ -109,7 +134,7 @@ log_line(const char *severity, const char *format, va_list ap)
 	int keep = errno;
 	if (reopen)
 		reopen_as_parent();
-	uint32_t how = l.follow ? *l.follow : l.how;
+	uint32_t how = how_now();
 	vsnprintf(text, sizeof text, format, ap);
 	size_t n = log_format(line, sizeof line, how, how & (LOG_TIME | LOG_JSON) ? clock_wall_us() : 0, l.role, (int)getpid(), severity, text);
 	if (write(STDERR_FILENO, line, n) < 0) {
@@ -123,7 +148,7 @@ static int
 is_wanted(uint32_t from)
 {
 	static const char rank[] = { [LOG_FROM_DEBUG] = 0, [LOG_FROM_INFO] = 1, [LOG_FROM_WARN] = 2, [LOG_FROM_ERROR] = 3 };
-	uint32_t floor = (l.follow ? *l.follow : l.how) & LOG_FROM;
+	uint32_t floor = how_now() & LOG_FROM;
 	return floor >= sizeof rank || rank[from] >= rank[floor];
 }
 

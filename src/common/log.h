@@ -4,7 +4,7 @@
  * How it is written is one word, so that a supervisor can tell its children in their table: what the lowest severity is, and
  *     text  [<4>][2026-01-31T12:00:00.123Z ]role[pid]: warn: text          <4>: a priority, for the journal
  *     json  [<4>]{"time":"2026-01-31T12:00:00.123Z","level":"warn","role":"worker","pid":7,"text":"..."}
- * 0 is what a tool wants: info and above, without a time. */
+ * 0 is what a tool wants: info and above, without a time; MOM_LOG=LEVEL[,json][,time] changes that for programs that do not call log_init. */
 #ifndef LOG_H
 #define LOG_H
 #include <stddef.h>

@@ -101,7 +101,12 @@ logind_removes_ipc(const char *root, uid_t uid)
 		return 0;
 	struct drop_in *found = calloc(DROP_INS, sizeof *found);
 	size_t count = found ? drop_ins(root, found) : 0;
-	int removes = setting(load(root, "/etc/systemd", "logind.conf"), 1);
+	char *text = NULL;
+	for (int place = PLACES - 1; place >= 0 && text == NULL; place--) {
+		snprintf(path, sizeof path, "%s/systemd", places[place]);
+		text = load(root, path, "logind.conf");
+	}
+	int removes = setting(text, 1);
 	for (size_t i = 0; i < count; i++) {
 		if (i + 1 < count && strcmp(found[i].name, found[i + 1].name) == 0)
 			continue;

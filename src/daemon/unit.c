@@ -123,9 +123,9 @@ unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now)
 		return 0;
 	*which = 0;
 	if (!d->unit_ending) {
-		counters_add(COUNT_DEATHS, 1);
+		counters_add(COUNT_DEATHS, !child_ended_well(status));
 		/* a connection that ended is no fault of the unit: the link has a back-off of its own */
-		int fault = !child_was_killed(status) && !(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+		int fault = !child_was_killed(status) && !child_ended_well(status);
 		d->unit_due = now + backoff_after(&d->unit_backoff, !fault, now - d->unit_started);
 		if (!atomic_load(&d->table->stopping))
 			log_warn("%s ended (%s): requester, responser and forwarder are started anew", name, child_status_text(status));

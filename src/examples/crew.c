@@ -17,24 +17,22 @@ static struct { pid_t pid; const char *other; } crew[CREW_MOST];
 static int crew_count, broken;
 static uint64_t dice = 1;
 
+/* Where our programs are: $BIN, as make sets it; the project's bin/; PATH. */
 static void
 become_coordinator(int i, int out)
 {
 	char path[PATH_MAX], name[16];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
-	path[n < 0 ? 0 : n] = '\0';
-	char *slash = strrchr(path, '/');
-	if (slash == NULL)
-		_exit(111);
-	strcpy(slash + 1, "mom_coordinator");
+	const char *bin = getenv("BIN");
 	snprintf(name, sizeof name, "crew-%d", i);
 	if (crew[i].other && setenv("MOM_RUN", crew[i].other, 1) < 0)
 		_exit(111);
 	dup2(out, 1);
 	close(out);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(path, sizeof path, "%s/mom_coordinator", bin ? bin : "bin");
 	execl(path, "mom_coordinator", "--name", name, "--alive", "100", "--missed", "20", (char *)NULL);
-	fprintf(stderr, "%s: %s\n", path, strerror(errno));
+	execlp("mom_coordinator", "mom_coordinator", "--name", name, "--alive", "100", "--missed", "20", (char *)NULL);
+	fprintf(stderr, "mom_coordinator is neither in %s/ nor in PATH: %s. Set BIN to its folder\n", bin ? bin : "bin", strerror(errno));
 	_exit(111);
 }
 

@@ -6,7 +6,7 @@
 
 enum { CREW_MOST = 9 };
 
-/* Starts that many mom_coordinator from the folder of this program, in turn on the daemons of MOM_RUN and of other (NULL: all on the first), and waits until
+/* Starts that many mom_coordinator (of $BIN, bin/ or PATH), in turn on the daemons of MOM_RUN and of other (NULL: all on the first), and waits until
  * they have their shares. -1: told on stderr. They end with this process. */
 int  crew_start(int count, const char *other);
 int  crew_restart(int i);                      /* kill -9, and another by its name; waits until that one has its share. 0, or -1 */

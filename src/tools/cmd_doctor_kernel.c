@@ -1,12 +1,9 @@
 /* cmd_doctor_kernel - what the kernel and systemd give: System V objects, and a clock; a part of mom doctor */
 #include "tools/cmd_doctor.h"
 #include "common/clock.h"
-#include "common/fdio.h"
 #include "common/ipcq.h"
-#include <ctype.h>
-#include <dirent.h>
+#include "common/logind.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,57 +81,6 @@ doctor_ipc(const struct servers *s)
 
 /* ---- systemd's logind removes what a login user made when its last session ends ---- */
 
-/* The value of RemoveIPC= in a file, into *on where it has one. */
-static void
-logind_file(const char *path, int *on)
-{
-	size_t n;
-	char *text = fdio_load(AT_FDCWD, path, &n, 1 << 20), *rest = NULL;
-	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
-		while (isspace((unsigned char)*line))
-			line++;
-		if (strncmp(line, "RemoveIPC", 9) != 0)
-			continue;
-		line += 9 + strspn(line + 9, " \t");
-		if (*line++ != '=')
-			continue;
-		line += strspn(line, " \t");
-		*on = !(strncasecmp(line, "no", 2) == 0 || strncasecmp(line, "false", 5) == 0 || strncasecmp(line, "off", 3) == 0 || *line == '0');
-	}
-	free(text);
-}
-
-static int
-is_conf(const struct dirent *e)
-{
-	size_t n = strlen(e->d_name);
-	return n > 5 && strcmp(e->d_name + n - 5, ".conf") == 0;
-}
-
-/* What logind does: its default is yes; the file, then the pieces, by name, count from first to last. */
-static int
-logind_removes(void)
-{
-	static const char *const files[] = { "/usr/lib/systemd/logind.conf", "/run/systemd/logind.conf", "/etc/systemd/logind.conf" };
-	int on = 1;
-	for (size_t i = 0; i < 3; i++)
-		logind_file(files[i], &on);
-	for (size_t i = 0; i < 3; i++) {
-		struct dirent **list;
-		char folder[64], path[400];
-		snprintf(folder, sizeof folder, "%s.d", files[i]);
-		int n = scandir(folder, &list, is_conf, alphasort);
-		for (int k = 0; k < n; k++) {
-			snprintf(path, sizeof path, "%s/%s", folder, list[k]->d_name);
-			logind_file(path, &on);
-			free(list[k]);
-		}
-		if (n >= 0)
-			free(list);
-	}
-	return on;
-}
-
 enum { FIRST_LOGIN_USER = 1000, NOBODY = 65534 };
 
 void
@@ -152,10 +98,10 @@ doctor_remove_ipc(const struct servers *s)
 		login = geteuid();
 	if (access("/run/systemd/system", F_OK) < 0)
 		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "systemd does not run here: nobody removes the objects of a user who logs out");
-	else if (!logind_removes())
-		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "it is off: objects of a user who logs out stay");
 	else if (login == 0)
-		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "it is on, but no server runs as a login user");
+		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "no server runs as a login user: their objects stay whoever logs out");
+	else if (!logind_removes_ipc("", login))
+		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "it is off, or %s lingers: objects of a user who logs out stay", user_name(login));
 	else
 		doctor_say(DOCTOR_WARN, "RemoveIPC", "run the servers as a system user (systemd units, user mom), or set RemoveIPC=no in /etc/systemd/logind.conf and restart "
 		    "systemd-logind; loginctl enable-linger delays it", "the servers run as login user %s: their System V objects are removed when it logs out", user_name(login));

@@ -5,7 +5,6 @@
 #include "tools/cmd.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <mom.h>
 #include <mom/limits.h>
 #include <poll.h>
@@ -48,8 +47,8 @@ settle(void)
 static void
 pause_between(void)
 {
-	double whole = floor(p.interval);
-	struct timespec left = { (time_t)whole, (long)((p.interval - whole) * 1e9) };
+	time_t whole = (time_t)p.interval;
+	struct timespec left = { whole, (long)((p.interval - (double)whole) * 1e9) };
 	while (nanosleep(&left, &left) < 0 && errno == EINTR)
 		;
 }

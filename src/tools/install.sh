@@ -5,7 +5,7 @@
 #
 # LIBEXECDIR/mom   all servers together, since they start each other from their own folder; links in SBINDIR and BINDIR
 # BINDIR           mom, user_main and the other programs of a person
-# LIBDIR           libmom.a, libmom.so, pkgconfig/mom.pc            INCLUDEDIR  mom.h
+# LIBDIR           libmom.a, libmom.so, pkgconfig/mom.pc            INCLUDEDIR  mom.h, mom_*.h
 # SYSCONFDIR/mom   broker.conf, daemon.conf, client.conf, where there are none yet
 # UNITDIR          mom-broker.service, mom-daemon.service           SYSUSERSDIR the user and group mom
 # LIBEXECDIR/mom/manifest lists every file and link (without DESTDIR): uninstall reads it, and a later install removes by it what is no more.
@@ -99,7 +99,9 @@ install_programs() {
 
 install_library() {
 	major=${VERSION%%.*}
-	put 644 include/mom.h "$INCLUDEDIR/mom.h"
+	for f in include/mom*.h; do
+		put 644 "$f" "$INCLUDEDIR/${f##*/}"
+	done
 	put 644 "$LIB/libmom.a" "$LIBDIR/libmom.a"
 	put 755 "$LIB/libmom.so.$VERSION" "$LIBDIR/libmom.so.$VERSION"
 	link "$LIBDIR/libmom.so.$VERSION" "$LIBDIR/libmom.so.$major"

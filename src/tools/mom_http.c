@@ -12,6 +12,7 @@
 #include "common/child.h"
 #include "common/http_address.h"
 #include "common/log.h"
+#include "common/version.h"
 #include "common/sig.h"
 #include "tools/http.h"
 #include <errno.h>
@@ -181,6 +182,7 @@ loop_once(void)
 int
 main(int argc, char **argv)
 {
+	version_option(argc, argv, "mom_http");
 	log_init("mom_http", 0);
 	if (getenv("MOM_CHILD"))
 		start_as_child();

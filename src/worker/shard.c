@@ -82,19 +82,48 @@ shard_topic(struct shard *s, const char *name, uint16_t len, int make)
 }
 
 static void
+mark_client(struct shard *s, struct client *c, enum dirty list)
+{
+	if (c->dirty & 1u << list)
+		return;
+	c->dirty |= 1u << list;
+	c->next_dirty[list] = s->dirty_clients[list];
+	s->dirty_clients[list] = c;
+}
+
+static void
 shard_mark(struct shard *s, struct client *c, struct topic *t)
 {
+	enum dirty list = c->gone ? DIRTY_LATER : DIRTY_NOW;
 	s->changed = 1;
-	if (!c->dirty) {
-		c->dirty = 1;
-		c->next_dirty = s->dirty_clients;
-		s->dirty_clients = c;
+	mark_client(s, c, list);
+	if (t->dirty & 1u << list)
+		return;
+	t->dirty |= 1u << list;
+	t->next_dirty[list] = s->dirty_topics[list];
+	s->dirty_topics[list] = t;
+}
+
+struct topic *
+shard_next_topic(struct shard *s, enum dirty list)
+{
+	struct topic *t = s->dirty_topics[list];
+	if (t) {
+		s->dirty_topics[list] = t->next_dirty[list];
+		t->dirty &= ~(1u << list);
 	}
-	if (!t->dirty) {
-		t->dirty = 1;
-		t->next_dirty = s->dirty_topics;
-		s->dirty_topics = t;
+	return t;
+}
+
+struct client *
+shard_next_client(struct shard *s, enum dirty list)
+{
+	struct client *c = s->dirty_clients[list];
+	if (c) {
+		s->dirty_clients[list] = c->next_dirty[list];
+		c->dirty &= ~(1u << list);
 	}
+	return c;
 }
 
 struct subscription *
@@ -161,41 +190,55 @@ shard_unsubscribe(struct shard *s, struct subscription *sub)
 	free(sub);
 }
 
-/* The client is only freed by shard_clean, once its view is removed and it is answered. */
+/* The client is only freed once its view is removed and it is answered. */
 void
 shard_destroy(struct shard *s, struct client *c)
 {
+	c->gone = 1;
 	while (c->subscriptions)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
 	c->machine->clients--;
 	s->changed = 1;
-	c->gone = 1;
-	if (!c->dirty) {
-		c->dirty = 1;
-		c->next_dirty = s->dirty_clients;
-		s->dirty_clients = c;
+	mark_client(s, c, DIRTY_LATER);
+}
+
+void
+shard_topic_is_clean(struct shard *s, struct topic *t)
+{
+	if (!t->dirty)
+		shard_forget_topic(s, t);
+}
+
+void
+shard_client_is_clean(struct shard *s, struct client *c)
+{
+	if (!c->gone || c->dirty)
+		return;
+	c->next_gone = s->gone;
+	s->gone = c;
+}
+
+void
+shard_free_gone(struct shard *s)
+{
+	for (struct client *c; (c = s->gone) != NULL;) {
+		s->gone = c->next_gone;
+		free(c->will);
+		free(c);
 	}
 }
 
 void
 shard_clean(struct shard *s)
 {
-	while (s->dirty_topics) {
-		struct topic *t = s->dirty_topics;
-		s->dirty_topics = t->next_dirty;
-		t->dirty = 0;
-		shard_forget_topic(s, t);
+	for (enum dirty list = DIRTY_NOW; list < DIRTY_KINDS; list++) {
+		for (struct topic *t; (t = shard_next_topic(s, list)) != NULL;)
+			shard_topic_is_clean(s, t);
+		for (struct client *c; (c = shard_next_client(s, list)) != NULL;)
+			shard_client_is_clean(s, c);
 	}
-	while (s->dirty_clients) {
-		struct client *c = s->dirty_clients;
-		s->dirty_clients = c->next_dirty;
-		c->dirty = 0;
-		if (c->gone) {
-			free(c->will);
-			free(c);
-		}
-	}
+	shard_free_gone(s);
 }
 
 void

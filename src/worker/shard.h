@@ -36,6 +36,10 @@ struct subscription {
 /* The file that shows a client's topics or a topic's subscribers. New ones are appended: written whole each time, many would take for ever. */
 struct view { size_t listed; uint64_t bytes; };      /* so many of them are in it; 0: it is written anew */
 
+/* Whose view is to be written: at once, before who asked is answered; or in turns, what a client leaves that is no more: that may be very much, and
+ * only its own answer waits for it. */
+enum dirty { DIRTY_NOW, DIRTY_LATER, DIRTY_KINDS };
+
 struct client {
 	uint64_t id, last;            /* last: number of the last request that was taken */
 	uint64_t result_number, result_value;
@@ -48,8 +52,9 @@ struct client {
 	size_t subscribed;
 	struct view view;
 	int gone;                     /* destroyed: freed once it is answered and its view removed */
-	int dirty;                    /* its view is to be written */
-	struct client *next_dirty;
+	unsigned dirty;               /* bits 1 << DIRTY_*: on those lists */
+	struct client *next_dirty[DIRTY_KINDS];
+	struct client *next_gone;
 	/* where it is answered, while its machine is connected */
 	int conn;
 	uint32_t slot;
@@ -69,8 +74,8 @@ struct topic {
 	struct interest *machines;
 	size_t machine_count;
 	uint64_t waiting, newest;     /* bytes of messages that may still wait for a subscriber; offset behind the newest */
-	int dirty;
-	struct topic *next_dirty;
+	unsigned dirty;               /* as a client's */
+	struct topic *next_dirty[DIRTY_KINDS];
 };
 
 struct start { uint64_t offset, bits; };      /* of an incarnation: one a start of the worker */
@@ -84,8 +89,9 @@ struct shard {
 	size_t starts_count;
 	struct seglog log;
 	uint64_t checkpoint;          /* offset that the last check-point is as of */
-	struct client *dirty_clients;
-	struct topic *dirty_topics;
+	struct client *dirty_clients[DIRTY_KINDS];
+	struct topic *dirty_topics[DIRTY_KINDS];
+	struct client *gone;          /* destroyed, and their views are: free them once they are answered */
 	int changed;                  /* since the last check-point */
 };
 
@@ -108,7 +114,12 @@ int             machine_pins(const struct machine *m, uint64_t end);     /* it m
 int             shard_record_is_needed(const struct shard *s, const void *bytes);   /* by a machine that has not taken it yet */
 
 void            client_will(struct client *c, const void *record);     /* it is that from here on; NULL: none */
-void            shard_clean(struct shard *s);                            /* views are written, answers given: free what is gone */
+struct topic   *shard_next_topic(struct shard *s, enum dirty list);      /* off that list; NULL: there is none */
+struct client  *shard_next_client(struct shard *s, enum dirty list);
+void            shard_topic_is_clean(struct shard *s, struct topic *t);  /* its view is written: it goes where nobody needs it */
+void            shard_client_is_clean(struct shard *s, struct client *c);
+void            shard_free_gone(struct shard *s);
+void            shard_clean(struct shard *s);                            /* all views are made otherwise, all answers given */
 
 /* May this request be taken? Plain numbers, no state: tests/unit/decide.c */
 enum verdict { VERDICT_TAKE, VERDICT_AGAIN, VERDICT_IGNORE, VERDICT_BROKEN };

@@ -1,5 +1,6 @@
 /* views - see views.h */
 #include "worker/views.h"
+#include "common/clock.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/topic.h"
@@ -101,16 +102,25 @@ views_client(struct shard *s, struct client *c)
 	return bad;
 }
 
+/* Topics before clients: a client is clean only when all of its topics are. */
 int
-views_update(struct shard *s)
+views_update(struct shard *s, int64_t within_us)
 {
-	for (struct topic *t = s->dirty_topics; t; t = t->next_dirty)
-		if (views_topic(s, t) < 0)
-			return -1;
-	for (struct client *c = s->dirty_clients; c; c = c->next_dirty)
-		if (views_client(s, c) < 0)
-			return -1;
-	return 0;
+	int bad = 0, error = 0;
+	for (enum dirty list = DIRTY_NOW; list < DIRTY_KINDS; list++) {
+		int64_t until = list == DIRTY_NOW || s->dirty_clients[list] == NULL ? INT64_MAX : clock_us() + within_us;
+		int now = 1;
+		for (struct topic *t; now && (t = shard_next_topic(s, list)) != NULL; now = until == INT64_MAX || clock_us() < until) {
+			bad |= views_topic(s, t) < 0 && (error = errno);
+			shard_topic_is_clean(s, t);
+		}
+		for (struct client *c; now && (c = shard_next_client(s, list)) != NULL;) {
+			bad |= views_client(s, c) < 0 && (error = errno);
+			shard_client_is_clean(s, c);
+		}
+	}
+	errno = error;
+	return bad ? -1 : s->dirty_clients[DIRTY_LATER] != NULL;
 }
 
 static int

@@ -4,5 +4,6 @@
 #define VIEWS_H
 #include "worker/shard.h"
 int views_rebuild(struct shard *s);     /* all of them anew */
-int views_update(struct shard *s);      /* of dirty topics and clients; -1: errno */
+/* Of topics and clients that are dirty: all that must be now, of the rest what can be within the time. 0; 1: some are left; -1: errno, of the last that failed */
+int views_update(struct shard *s, int64_t within_us);
 #endif

@@ -63,6 +63,27 @@ tell_wanted(void)
 	}
 }
 
+/* But for those whose views are not removed yet. */
+static void
+answer_all(void)
+{
+	struct client *waiting = NULL;
+	for (struct client *c; (c = w.touched) != NULL;) {
+		w.touched = c->next_touched;
+		if (c->dirty) {
+			c->next_touched = waiting;
+			waiting = c;
+			if (c->conn >= 0)
+				w.conns[c->conn].late = 1;
+			continue;
+		}
+		c->touched = 0;
+		if (c->conn >= 0)
+			worker_answer(c);
+	}
+	w.touched = waiting;
+}
+
 static void
 commit(void)
 {
@@ -70,22 +91,16 @@ commit(void)
 	int64_t began = w.durable ? clock_us() : 0;
 	if ((w.durable ? seglog_sync(&s->log) : seglog_flush(&s->log)) < 0)
 		worker_disk_failed(w.durable ? "fdatasync of the log" : "writing the log");
-	if ((s->dirty_topics || s->dirty_clients) && views_update(s) < 0)
-		log_warn("writing the views of shard %u: %s: they are made anew at the next start; %s", s->index, strerror(errno), fdio_hint(errno));
 	if (w.durable) {
 		counters_add(COUNT_SYNCS, 1);
 		counters_observe(HISTOGRAM_SYNC_US, (uint64_t)(clock_us() - began));
 	}
+	if (views_update(s, VIEWS_US) < 0)
+		log_warn("writing the views of shard %u: %s: they are made anew at the next start; %s", s->index, strerror(errno), fdio_hint(errno));
 	tell_wanted();
 	atomic_store(&w.words->head, s->log.end);
-	while (w.touched) {
-		struct client *c = w.touched;
-		w.touched = c->next_touched;
-		c->touched = 0;
-		if (c->conn >= 0)
-			worker_answer(c);
-	}
-	shard_clean(s);
+	answer_all();
+	shard_free_gone(s);
 	worker_count_run();
 	counters_add(COUNT_BYTES_IN, w.batch);
 	w.since_checkpoint += w.batch;
@@ -97,14 +112,15 @@ commit(void)
 static void
 tell(struct conn *c, uint32_t index)
 {
-	atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
-	if (c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
+	if (!c->late)
+		atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
+	if (!c->late && c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
 		atomic_store(&c->unit->by_shard[w.shard.index].taken, c->taken);
 		c->answered = 1;
 	}
 	if (c->answered)
 		bell_ring(&c->unit->by_shard[w.shard.index].bell, &w.table->conn[index].queue);
-	c->answered = 0;
+	c->answered = c->late = 0;
 }
 
 static void
@@ -229,7 +245,7 @@ work_and_time(void)
 {
 	int n = round_of_work();
 	on_tick();
-	return n > 0 || w.to_pack;
+	return n > 0 || w.to_pack || w.shard.dirty_clients[DIRTY_LATER];
 }
 
 static void
@@ -327,7 +343,9 @@ main(int argc, char **argv)
 	w.ticks = atomic_load(&w.table->ticks);
 	if (idling_serve(&w.words->queue, &w.table->stopping, work_and_time, bells_clear) < 0)
 		log_fatal(EXIT_SYSTEM, "msgrcv(queue of shard %d): %s: it is made anew", place.index, strerror(errno));
-	round_of_work();
+	do
+		round_of_work();
+	while (w.shard.dirty_clients[DIRTY_LATER]);
 	write_checkpoint();
 	seglog_drop_spares(&w.shard.log);
 	return 0;

@@ -21,6 +21,9 @@ conn_leave(struct conn *c)
 	for (struct client *client; (client = map_each(&w.shard.clients, &at)) != NULL;)
 		if (client->conn == (int)(c - w.conns))
 			client->conn = -1;
+	for (struct client *client = w.touched; client; client = client->next_touched)        /* some of them are in no map any more */
+		if (client->conn == (int)(c - w.conns))
+			client->conn = -1;
 }
 
 static void

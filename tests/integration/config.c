@@ -130,6 +130,11 @@ TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, fil
 	REQUIRE(r.status == 100 && strstr(r.err, "MOM_BROKER_WORKERS in the environment takes a number"), "%d %s", r.status, r.err);
 	r = run_command("MOM_LOG=loud '%s' 127.0.0.1 0", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, "MOM_LOG"), "%d %s", r.status, r.err);
+	r = run_command("'%s' -t", t_bin("mom_daemon"));
+	REQUIRE(r.status == 100, "%d %s", r.status, r.err);
+	unlink(t_path("daemon.conf"));
+	r = run_command("'%s' -t", t_bin("mom_daemon"));
+	REQUIRE(r.status == 0, "%d %s", r.status, r.err);
 	r = run_command("'%s'", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, "IP and PORT are needed, and nothing else"), "%d %s", r.status, r.err);
 	r = run_command("MOM_URL=mom://10.1.2.3:80 '%s' -t", t_bin("broker_server"));
@@ -344,4 +349,25 @@ TEST(journal, "where stderr is the journal lines have its priorities and no time
 	setenv("MOM_LOG", "info,notime", 1);
 	daemon_start(&two, "two", broker.port);
 	REQUIRE(strncmp(t_read_file(two.log), "mom_daemon[", 11) == 0, "%s", t_read_file(two.log));
+}
+
+TEST(setuid, "a program with more rights than who started it takes neither MOM_RUN nor MOM_CONFIG from the environment (root only)")
+{
+	char *copy = t_path("user_main"), *evil = t_path("evil.conf");
+	if (geteuid() != 0) {
+		t_remark("left out: it needs root");
+		return;
+	}
+	write_file(evil, "nonsense\n");
+	struct ran r = run_command("cp '%s' '%s' && chown 54321 '%s' && chmod 4755 '%s' && chmod 755 '%s'", t_bin("user_main"), copy, copy, copy, t_dir());
+	REQUIRE(r.status == 0, "%s", r.err);
+	r = run_command("MOM_CONFIG='%s' '%s' H", evil, t_bin("user_main"));
+	REQUIRE(r.status != 0 && strstr(t_text("%s%s", r.out, r.err), "evil.conf:1"), "the file is not read at all: %s%s", r.out, r.err);
+	r = run_command("MOM_CONFIG='%s' MOM_RUN='%s/wherever' XDG_RUNTIME_DIR='%s' '%s' 'P news x'", evil, t_dir(), t_dir(), copy);
+	char *said = t_text("%s%s", r.out, r.err);
+	if (strstr(said, "evil.conf") && strstr(t_read_file("/proc/self/mounts"), "nosuid")) {
+		t_remark("left out: setuid programs do not count on this file system");
+		return;
+	}
+	REQUIRE(strstr(said, "no mom_daemon runs here") && !strstr(said, "evil.conf") && !strstr(said, t_dir()), "%d: %s", r.status, said);
 }

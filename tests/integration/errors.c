@@ -513,6 +513,7 @@ by_fault(const char *call, const char *error, int wanted, const char *word)
 	const char *faults = getenv("FAULTS");
 	if (!faults || !*faults)
 		return;                         /* a build without fault points */
+	setenv("MOM_TIMEOUT", "3s", 1);            /* with some of the faults the daemon never gets to its broker */
 	broker_start(&broker, "broker", 0, NULL);
 	for (int n = 1; n < 60; n++) {
 		char ready;

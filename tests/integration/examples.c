@@ -21,7 +21,7 @@ run(void *argument)
 static void
 up(int daemons)
 {
-	broker_start(&broker, "broker", 0, NULL);
+	broker_start(&broker, "broker", 0, daemons == 2 ? "--workers 4" : NULL);
 	daemon_start(&one, "one", broker.port);
 	if (daemons == 2)
 		daemon_start(&two, "two", broker.port);
@@ -39,7 +39,7 @@ static struct example
 example(const char *name, const char *brief, const char *full, int daemons)
 {
 	char *other = daemons == 2 ? t_text("--other '%s'", two.run) : t_text(" ");
-	return (struct example){ t_text("MOM_RUN='%s' '%s' %s %s", one.run, t_bin(t_text("example_%s", name)), other, t_is_long() ? full : brief), t_path("example.out") };
+	return (struct example){ t_text("MOM_RUN='%s' BIN='%s' '%s/example_%s' %s %s", one.run, t_bin("."), EXAMPLES, name, other, t_is_long() ? full : brief), t_path("example.out") };
 }
 
 static void
@@ -73,7 +73,7 @@ TEST(rpc, "rpc over one daemon: executions are as promised though messages are d
 	quietly("rpc", RPC_BRIEF, RPC_FULL, 1);
 }
 
-TEST(rpc_two_daemons, "rpc over two daemons")
+TEST(rpc_two_daemons, "rpc over two daemons and a broker with four workers")
 {
 	quietly("rpc", RPC_BRIEF, RPC_FULL, 2);
 }
@@ -83,7 +83,7 @@ TEST(rpc_broker_killed, "rpc while the broker is killed and comes back")
 	broker_killed("rpc", RPC_BRIEF, RPC_FULL, "at least once of");
 }
 
-#define OBJECTS_BRIEF "--workers 3 --calls 150"
+#define OBJECTS_BRIEF "--workers 3 --calls 150 --pause 2"
 #define OBJECTS_FULL  "--workers 6 --calls 3000 --pause 5"
 
 TEST(objects, "objects over one daemon: a counter and a list move to and fro under load, no call is lost, none done twice; what nobody holds is freed")
@@ -91,7 +91,7 @@ TEST(objects, "objects over one daemon: a counter and a list move to and fro und
 	quietly("objects", OBJECTS_BRIEF, OBJECTS_FULL, 1);
 }
 
-TEST(objects_two_daemons, "objects between hosts on two daemons")
+TEST(objects_two_daemons, "objects between hosts on two daemons, by a broker with four workers")
 {
 	quietly("objects", OBJECTS_BRIEF, OBJECTS_FULL, 2);
 }

@@ -4,6 +4,7 @@
 #include <lib/talk.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static struct server broker, daemon_, other;
 
@@ -149,4 +150,52 @@ TEST(payloads, "payloads of 0, 1 and 1 MiB, and a topic of 255 bytes, come throu
 		REQUIRE(m.len == sizes[i] && memcmp(m.data, big, m.len) == 0 && strcmp(m.topic, topic) == 0, "%zu bytes for %zu", m.len, sizes[i]);
 	}
 	bye(a);
+}
+
+/* ---- a client with very many topics ends ---- */
+
+struct giant { int ready, go, done; };
+
+static void
+be_giant(void *with)
+{
+	enum { TOPICS = 5000 };
+	struct giant *g = with;
+	int id = talk_create();
+	for (int i = 0; i < TOPICS; i++)
+		talk_subscribe(id, t_text("many/%d", i));
+	__atomic_store_n(&g->ready, 1, __ATOMIC_SEQ_CST);
+	WAIT_FOR(__atomic_load_n(&g->go, __ATOMIC_SEQ_CST), "the start");
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, -1) == 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	__atomic_store_n(&g->done, 1, __ATOMIC_SEQ_CST);
+}
+
+TEST(many_end, "a client with 5,000 topics is destroyed: others are answered meanwhile, on its machine and on another, and no view of it is left when it returns")
+{
+	struct giant *g = t_shared_memory(sizeof *g);
+	long answered = 0, subscribed = 0;
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&daemon_, "one", broker.port);
+	daemon_start(&other, "two", broker.port);
+	use_daemon(&daemon_);
+	pid_t giant = t_spawn(be_giant, g);
+	int near = talk_create();
+	use_daemon(&other);
+	int far = talk_create();
+	WAIT_FOR(__atomic_load_n(&g->ready, __ATOMIC_SEQ_CST), "the giant");
+	__atomic_store_n(&g->go, 1, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&g->done, __ATOMIC_SEQ_CST)) {
+		REQUIRE(mom_publish(near, "many/0", "x", 1, MOM_FAST) == 0 && mom_publish(far, "many/1", "x", 1, MOM_FAST) == 0, "%s", mom_error_text(far));
+		if (answered++ % 8)
+			continue;
+		REQUIRE(mom_subscribe(far, "many/7", 0) == 0 && mom_unsubscribe(far, "many/7") == 0, "%s", mom_error_text(far));
+		subscribed++;
+	}
+	CHECK(access(t_text("%s/shard-0/topics/many", broker.store), F_OK) < 0, "its topics are still shown");
+	CHECK(rmdir(t_text("%s/shard-0/sub", broker.store)) == 0, "it is still shown");        /* nobody else has a topic */
+	t_remark("%ld publishes of each of two, %ld subscriptions were answered while it went", answered, subscribed);
+	REQUIRE(answered >= 10, "%ld were answered", answered);
+	t_join(giant);
+	bye(near);
+	bye(far);
 }

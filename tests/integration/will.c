@@ -202,3 +202,85 @@ TEST(expired, "the will of a program whose machine is forgotten comes when that 
 	server_start(&two);                    /* it reaps its objects */
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
+
+/* ---- many wills while everything dies ---- */
+
+struct crowd { int set[600], called[600]; };     /* set: its mom_will returned 0 */
+
+static void
+live_numbered(struct crowd *c, int number)
+{
+	char name[16], text[16];
+	snprintf(name, sizeof name, "heir%d", number);
+	int id = number & 1 ? mom_open(name) : mom_create();
+	if (id < 0 || mom_set_option(id, MOM_OPT_TIMEOUT_MS, -1) < 0)
+		_exit(1);
+	snprintf(text, sizeof text, "%d", number);
+	if (mom_will(id, number & 2 ? "wills" : "wills/other", text, strlen(text)) == 0)
+		c->set[number] = 1;
+	__atomic_store_n(&c->called[number], 1, __ATOMIC_SEQ_CST);
+	for (;;)
+		pause();
+}
+
+/* one in four is killed whether its will is set, on its way, or not even asked for */
+static void
+end_heir(struct crowd *c, const pid_t *pids, int i)
+{
+	if (i % 4)
+		WAIT_FOR(__atomic_load_n(&c->called[i], __ATOMIC_SEQ_CST), "heir %d", i);
+	kill_heir(pids[i]);
+}
+
+TEST(storm, "wills of 60 programs (600 in the long form), anonymous and durable, killed while broker, daemon and their children are killed: each comes exactly once")
+{
+	static const char *const children[] = { "worker", "broker_handler", "mom_requester", "mom_forwarder", "mom_responser", "broker_sender" };
+	int many = t_is_long() ? 600 : 60, got[600] = { 0 }, missing, set = 0;
+	pid_t pids[600];
+	struct crowd *c = t_shared_memory(sizeof *c);
+	struct t_rng rng;
+	struct mom_message m;
+	t_rng_init(&rng, 1);
+	begin("--workers 2");
+	for (int i = 0; i < many; i++) {
+		if ((pids[i] = fork()) == 0)
+			live_numbered(c, i);
+		if (i % 5 == 0) {
+			const char *child = children[t_rng_below(&rng, 6)];
+			kill(server_child(child[0] == 'm' ? &one : &broker, child), SIGKILL);
+		}
+		if (i % 20 == 19) {
+			struct server *s = t_rng_below(&rng, 2) ? &one : &broker;
+			server_kill_all(s);
+			server_start(s);
+		}
+		if (i >= 10)
+			end_heir(c, pids, i - 10);
+	}
+	for (int i = many - 10; i < many; i++)
+		end_heir(c, pids, i);
+	for (int i = 1; i < many; i += 2) {     /* the durable ones */
+		int id = mom_open(t_text("heir%d", i));
+		REQUIRE(id >= 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	}
+	/* those that were on their way may come, too; a while of silence shows that nothing comes twice */
+	int64_t end = t_now_ms() + T_PATIENCE_MS;
+	int silent;
+	do {
+		int r = mom_receive(ear, &m, 300);
+		REQUIRE(r == 0 || r == MOM_ETIMEDOUT, "%s", mom_error_text(ear));
+		silent = r == MOM_ETIMEDOUT;
+		if (r == 0) {
+			int number = atoi(m.data);
+			REQUIRE(number >= 0 && number < many && ++got[number] == 1, "the will of %d comes again", number);
+		}
+		missing = set = 0;
+		for (int i = 0; i < many; i++) {
+			missing += c->set[i] && !got[i];
+			set += c->set[i];
+		}
+	} while ((missing || !silent) && t_now_ms() < end);
+	REQUIRE(missing == 0, "%d wills are missing", missing);
+	t_remark("%d of %d had set their will when they were killed", set, many);
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}

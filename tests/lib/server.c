@@ -201,7 +201,7 @@ server_stop_by(struct server *s, int signal)
 	enum { OBJECTS = 4096 };
 	pid_t family[PROC_MAX];
 	struct sysv_object *objects = malloc(OBJECTS * sizeof *objects);
-	int left = proc_descendants(s->pid, family, PROC_MAX);
+	int left = proc_children(s->pid, family, PROC_MAX);           /* a sanitizer's own child, below them, ends a moment later */
 	int n = sysv_registry(server_registry(s), objects, OBJECTS);     /* before the stop: the file may go with the objects */
 	kill(s->pid, signal);
 	int status = server_wait(s);

@@ -156,7 +156,7 @@ shard_close(struct shard *s)
 		free(t->name);
 		free(t);
 	}
-	s->dirty_topics = NULL;
+	memset(s->dirty_topics, 0, sizeof s->dirty_topics);
 	shard_clean(s);
 	for (struct machine *m; (m = s->machines) != NULL;) {
 		s->machines = m->next;

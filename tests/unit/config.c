@@ -225,3 +225,16 @@ TEST(log_lines, "a log line with and without time, for the journal, in JSON; hos
 		REQUIRE(fill != 2 || strncmp(end - 6, "\\u0001", 6) == 0, "half an escape: %s", end - 6);
 	}
 }
+
+TEST(log_variable, "MOM_LOG says how a program logs that has no configuration: level, JSON, time")
+{
+	const char *path = t_path("out");
+	int keep = dup(2);
+	setenv("MOM_LOG", "error,json", 1);
+	REQUIRE(keep >= 0 && log_to_file(path) == 0, "a file for stderr");
+	log_warn("not this");
+	log_error("but this");
+	dup2(keep, 2);
+	const char *text = t_read_file(path);
+	REQUIRE(strncmp(text, "{\"time\":", 8) == 0 && strstr(text, "\"level\":\"error\"") && strstr(text, "but this") && !strstr(text, "not this"), "%s", text);
+}

@@ -33,8 +33,10 @@ TEST(who, "regular users under systemd are at risk; system users, machines witho
 TEST(settings, "RemoveIPC=no counts wherever logind reads it: the later name wins, and /etc hides the same name elsewhere")
 {
 	put("/run/systemd/system/x", "");
+	put("/usr/lib/systemd/logind.conf", "[Login]\nRemoveIPC=no\n");
+	CHECK(!removes(1000), "there is none in /etc");
 	put("/etc/systemd/logind.conf", "[Login]\n#RemoveIPC=no\n");
-	CHECK(removes(1000), "a comment");
+	CHECK(removes(1000), "a comment; the one in /usr/lib counts no more");
 	put("/etc/systemd/logind.conf", "[Login]\nKillUserProcesses=no\n  RemoveIPC = No\n");
 	CHECK(!removes(1000), "logind.conf says no");
 	put("/usr/lib/systemd/logind.conf.d/50-x.conf", "[Login]\nRemoveIPC=yes\n");

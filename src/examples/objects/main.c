@@ -23,6 +23,7 @@ static struct { long workers, calls, pause, timeout; const char *other; } opt = 
 static volatile struct shared {                     /* what the processes tell each other outside MOM: only how it goes */
 	int stop, workers_done, host_ready[HOSTS];
 	long moves, stayed, alive, added[WORKERS], appended[WORKERS];
+	long long results[WORKERS];                 /* sums of what the counter answered */
 	char place[HOSTS][64], counter[64], list[64];
 } *shared;
 static int bad;
@@ -104,6 +105,7 @@ worker(int number)
 	for (long i = 0; i < opt.calls; i++) {
 		int e = counter_add(id, counter, 1, &value, (int)opt.timeout);
 		shared->added[number] += e == 0;
+		shared->results[number] += value;
 		if (e == 0 && (e = list_append(id, list, (uint32_t)number, (uint32_t)i, (int)opt.timeout)) == 0)
 			shared->appended[number]++;
 		if (e)
@@ -142,10 +144,15 @@ check_counter(int id)
 {
 	int64_t value = -1;
 	long added = 0;
-	for (int i = 0; i < opt.workers; i++)
+	long long results = 0;
+	for (int i = 0; i < opt.workers; i++) {
 		added += shared->added[i];
+		results += shared->results[i];
+	}
 	int e = counter_add(id, (char *)(uintptr_t)shared->counter, 0, &value, (int)opt.timeout);
-	held(e == 0 && value == added && added == opt.workers * opt.calls, "the counter: %ld calls of %ld returned, its value is %lld", added, opt.workers * opt.calls, (long long)value);
+	long calls = opt.workers * opt.calls;
+	held(e == 0 && value == added && added == calls, "the counter: %ld calls of %ld returned, its value is %lld", added, calls, (long long)value);
+	held(results == (long long)added * (added + 1) / 2, "its answers were 1 to %ld, each once (their sum is %lld)", added, results);
 }
 
 static void
@@ -158,8 +165,8 @@ check_list(int id)
 		wrong += all[2 * i] >= (uint32_t)opt.workers || all[2 * i + 1] != (uint32_t)next[all[2 * i]]++;
 	for (int i = 0; i < opt.workers; i++)
 		total += shared->appended[i];
-	held(all && wrong == 0 && n == (size_t)total && total == opt.workers * opt.calls, "the list: %ld appends of %ld returned, it has %zu entries, %ld lost, doubled or out of order",
-	    total, opt.workers * opt.calls, n, wrong);
+	held(all && wrong == 0 && n == (size_t)total && total == opt.workers * opt.calls,
+	    "the list: %ld appends of %ld returned, it has %zu entries, %ld lost, doubled or out of order", total, opt.workers * opt.calls, n, wrong);
 	free(all);
 }
 
@@ -188,7 +195,8 @@ static int
 work(int id)
 {
 	pid_t workers[WORKERS], moves = child(mover, 0);
-	if (mom_object_hold(id, (char *)(uintptr_t)shared->counter, (int)opt.timeout) < 0 || mom_object_hold(id, (char *)(uintptr_t)shared->list, (int)opt.timeout) < 0)
+	if (mom_object_hold(id, (char *)(uintptr_t)shared->counter, (int)opt.timeout) < 0 ||
+	    mom_object_hold(id, (char *)(uintptr_t)shared->list, (int)opt.timeout) < 0)
 		return fprintf(stderr, "%s\n", mom_error_text(id)), 1;
 	for (int i = 0; i < opt.workers; i++)
 		workers[i] = child(worker, i);
@@ -197,8 +205,8 @@ work(int id)
 		failed += reap(workers[i]);
 	shared->workers_done = 1;
 	failed += reap(moves);
-	held(failed == 0 && (shared->moves > 1 || opt.calls < 20), "%ld workers under load, %ld moves begun meanwhile, %ld refused as one was on its way or there already; %d processes failed", opt.workers,
-	    shared->moves, shared->stayed, failed);
+	held(failed == 0 && (shared->moves > 1 || opt.calls < 20), "%ld workers, %ld moves begun meanwhile, %ld refused (on its way, or there already); %d processes failed",
+	    opt.workers, shared->moves, shared->stayed, failed);
 	check_counter(id);
 	check_list(id);
 	check_rest(id);
@@ -218,7 +226,8 @@ options(int argc, char **argv)
 		else
 			*value = strtol(optarg, NULL, 10);
 	}
-	return optind == argc && opt.workers > 0 && opt.workers <= WORKERS && opt.calls > 0 && opt.workers * opt.calls <= 100000 && opt.pause >= 0 && opt.timeout > 0 ? 0 : -1;
+	return optind == argc && opt.workers > 0 && opt.workers <= WORKERS && opt.calls > 0 && opt.calls <= 100000 / opt.workers && opt.pause >= 0 &&
+	    opt.timeout > 0 ? 0 : -1;
 }
 
 int
@@ -226,7 +235,8 @@ main(int argc, char **argv)
 {
 	pid_t hosts[HOSTS] = { 0 };
 	if (options(argc, argv) < 0)
-		return fprintf(stderr, "usage: example_objects [--workers 1..64] [--calls N] [--pause MS] [--timeout MS] [--other RUN]   (workers x calls up to 100000)\n"), 100;
+		return fprintf(stderr,
+		    "usage: example_objects [--workers 1..64] [--calls N] [--pause MS] [--timeout MS] [--other RUN]   (workers x calls up to 100000)\n"), 100;
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return perror("mmap"), 111;

@@ -118,11 +118,11 @@ modes(int id)
 	for (unsigned mode = MOM_MAYBE; mode <= MOM_AT_MOST_ONCE; mode++) {
 		calls_in_mode(id, mode, &t);
 		int kept = mode == MOM_MAYBE ? t.more == 0 : mode == MOM_AT_LEAST_ONCE ? t.never == 0 && t.timed_out == 0 : t.never + t.more + t.timed_out == 0;
-		held(kept && t.wrong == 0, "%-13s of %ld calls %ld returned, %ld timed out; of the returned %ld were executed never, %ld once, %ld more often (%s promised); %ld wrong",
-		    names[mode], opt.calls, t.returned, t.timed_out, t.never, t.once, t.more, promises[mode], t.wrong);
+		held(kept && t.wrong == 0,
+		    "%-13s of %ld calls %ld returned, %ld timed out; of the returned %ld were executed never, %ld once, %ld more often (%s promised); %ld wrong", names[mode], opt.calls, t.returned, t.timed_out, t.never, t.once, t.more, promises[mode], t.wrong);
 	}
-	held(opt.calls < 30 || ((opt.drop == 0 || shared->line.dropped) && (opt.twice == 0 || shared->line.doubled)), "the line dropped %d messages and doubled %d, %d passed", shared->line.dropped, shared->line.doubled,
-	    shared->line.passed);
+	held(opt.calls < 30 || ((opt.drop == 0 || shared->line.dropped) && (opt.twice == 0 || shared->line.doubled)),
+	    "the line dropped %d messages and doubled %d, %d passed", shared->line.dropped, shared->line.doubled, shared->line.passed);
 }
 
 /* ---- errors, long polling, push ---- */
@@ -186,7 +186,8 @@ options(int argc, char **argv)
 	static const struct option names[] = { { "calls", 1, 0, 'c' }, { "jobs", 1, 0, 'j' }, { "drop", 1, 0, 'd' }, { "twice", 1, 0, 't' }, { "retry", 1, 0, 'r' },
 		{ "timeout", 1, 0, 'm' }, { "seed", 1, 0, 's' }, { "other", 1, 0, 'o' }, { 0 } };
 	for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-		long *value = o == 'c' ? &opt.calls : o == 'j' ? &opt.jobs : o == 'd' ? &opt.drop : o == 't' ? &opt.twice : o == 'r' ? &opt.retry : o == 'm' ? &opt.timeout : &opt.seed;
+		long *value = o == 'c' ? &opt.calls : o == 'j' ? &opt.jobs : o == 'd' ? &opt.drop : o == 't' ? &opt.twice : o == 'r' ? &opt.retry :
+		    o == 'm' ? &opt.timeout : &opt.seed;
 		if (o == '?')
 			return -1;
 		if (o == 'o')
@@ -194,7 +195,8 @@ options(int argc, char **argv)
 		else
 			*value = strtol(optarg, NULL, 10);
 	}
-	return optind == argc && opt.calls > 0 && opt.calls <= 500000 && opt.retry > 0 && opt.timeout > 0 && opt.drop >= 0 && opt.twice >= 0 && opt.drop + opt.twice < 90 ? 0 : -1;
+	return optind == argc && opt.calls > 0 && opt.calls <= 500000 && opt.jobs >= 0 && opt.retry > 0 && opt.timeout > 0 &&
+	    opt.drop >= 0 && opt.twice >= 0 && opt.drop + opt.twice < 90 ? 0 : -1;
 }
 
 static int
@@ -214,7 +216,8 @@ int
 main(int argc, char **argv)
 {
 	if (options(argc, argv) < 0)
-		return fprintf(stderr, "usage: example_rpc [--calls 1..500000] [--jobs N] [--drop PERCENT] [--twice PERCENT] [--retry MS] [--timeout MS] [--seed N] [--other RUN]\n"), 100;
+		return fprintf(stderr,
+		    "usage: example_rpc [--calls 1..500000] [--jobs N] [--drop PERCENT] [--twice PERCENT] [--retry MS] [--timeout MS] [--seed N] [--other RUN]\n"), 100;
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return perror("mmap"), 111;
