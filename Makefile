@@ -25,9 +25,10 @@ BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/b
 DAEMON_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/mom_daemon.c %/mom_requester.c %/mom_responser.c %/mom_forwarder.c,$(wildcard src/daemon/*.c)))
 WORKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/worker.c,$(wildcard src/worker/*.c)))
 SERVERS = broker_server broker_handler broker_sender worker mom_daemon mom_requester mom_responser mom_forwarder
-TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_% src/tools/http_% src/tools/user_prompt.c,$(wildcard src/tools/*.c)))
+TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_% src/tools/http_% src/tools/coordinator_% src/tools/user_prompt.c,$(wildcard src/tools/*.c)))
 BENCH_PARTS = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/bench_*.c))     # of mom_bench
 CMDS    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/cmd_*.c))               # of mom
+COORDINATOR = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/coordinator_*.c)) $(OBJ)/api/resource_wire.o     # of mom_coordinator
 HTTP    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/http_*.c))              # of mom_http
 
 all: $(addprefix $(BIN)/,$(SERVERS) $(TOOLS)) $(LIB) $(SHARED)
@@ -49,6 +50,7 @@ $(BIN)/mom_bench: $(BENCH_PARTS)
 $(BIN)/mom: $(CMDS) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
 $(BIN)/user_main: $(OBJ)/tools/user_prompt.o
 $(BIN)/mom_http: $(HTTP)
+$(BIN)/mom_coordinator: $(COORDINATOR)
 $(OBJ)/tools/http_html.o: src/tools/http_page.html
 $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)

@@ -105,3 +105,7 @@ $(SHIM): tests/storm/shim/shim.c tests/storm/shim/shim.h
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $<
 $(TESTS_OUT)/storm/calls $(TESTS_OUT)/storm/clock: | $(SHIM)
+
+# the plain state of mom_coordinator
+$(TESTS_OUT)/unit/coordinator_state: $(OBJ)/tools/coordinator_state.o $(OBJ)/tools/coordinator_snapshot.o $(OBJ)/api/resource_wire.o
+$(TESTS_OUT)/integration/resource: $(OBJ)/api/resource_wire.o

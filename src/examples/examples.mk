@@ -1,6 +1,7 @@
 # The examples that are more than one file: src/examples/NAME/*.c become build/examples-VARIANT/example_NAME; they use include/mom*.h and libmom alone.
 # `make example-NAME ARGS="..."` runs one with a broker and two daemons of its own. Included by the Makefile.
 EXAMPLE_NAMES = rpc objects
+EXAMPLE_NAMES += philosophers museum
 EXAMPLE_BIN   = build/examples-$(VARIANT)
 EXAMPLES      = $(EXAMPLE_NAMES:%=$(EXAMPLE_BIN)/example_%)
 
@@ -42,3 +43,9 @@ $(LOTTERY_PROGRAMS) $(NEWS_PROGRAMS): $(LIB)
 examples: all $(EXAMPLES)    ## build all of them
 $(addprefix $(TESTS_OUT)/integration/,lottery.o news.o): override CFLAGS += -DEXAMPLES='"$(CURDIR)/$(EXAMPLE_BIN)"'
 $(addprefix $(TESTS_OUT)/integration/,lottery news): | $(LOTTERY_PROGRAMS) $(NEWS_PROGRAMS)
+
+# ---- semaphores: programs that start coordinators ----
+EXAMPLES_CREW = $(addprefix $(EXAMPLE_BIN)/example_,philosophers museum)
+$(EXAMPLES_CREW): $(OBJ)/examples/crew.o | $(BIN)/mom_coordinator
+example-philosophers example-museum: example-%: all $(EXAMPLE_BIN)/example_%  ## semaphores kept by coordinators that die meanwhile; ARGS="--kills 9": its flags
+	@BIN=$(BIN) sh src/examples/run.sh $(EXAMPLE_BIN)/example_$* $(ARGS)

@@ -51,7 +51,7 @@ static struct example
 example(const char *name, const char *brief, const char *full, int daemons)
 {
 	char *other = daemons == 2 ? t_text("--other '%s'", two.run) : t_text(" ");
-	return (struct example){ t_text("MOM_RUN='%s' '%s/example_%s' %s %s", one.run, EXAMPLES, name, other, t_is_long() ? full : brief), t_path("example.out") };
+	return (struct example){ t_text("MOM_RUN='%s' BIN='%s' '%s/example_%s' %s %s", one.run, t_bin("."), EXAMPLES, name, other, t_is_long() ? full : brief), t_path("example.out") };
 }
 
 static void
@@ -123,4 +123,40 @@ TEST(objects_broker_killed, "objects while the broker is killed, and comes back,
 	}
 	finishes(pid);
 	is_held(&e, "example objects: all held");
+}
+
+#define PHILOSOPHERS_BRIEF "--think 20 --kills 5"
+#define PHILOSOPHERS_FULL  "--think 50 --items 30 --kills 20"
+
+TEST(philosophers, "philosophers over one daemon, while a coordinator is killed and brought back five times: it ends, all is consumed once")
+{
+	quietly("philosophers", PHILOSOPHERS_BRIEF, PHILOSOPHERS_FULL, 1);
+}
+
+TEST(philosophers_two_daemons, "philosophers on two daemons, their coordinators too, and a broker with four workers")
+{
+	quietly("philosophers", PHILOSOPHERS_BRIEF, PHILOSOPHERS_FULL, 2);
+}
+
+TEST(philosophers_broker_killed, "philosophers while coordinators and the broker are killed and come back")
+{
+	broker_killed("philosophers", PHILOSOPHERS_BRIEF, PHILOSOPHERS_FULL, "half of the items");
+}
+
+#define MUSEUM_BRIEF "--arrive 30 --walk 120 --tour 120 --timer 200"
+#define MUSEUM_FULL  "--persons 100 --arrive 50 --walk 300 --tour 400 --timer 700 --coordinators 3"
+
+TEST(museum, "museum over one daemon: never more than six inside, no tour of more than three, all go home, six places free")
+{
+	quietly("museum", MUSEUM_BRIEF, MUSEUM_FULL, 1);
+}
+
+TEST(museum_two_daemons, "museum with doors, people and coordinators on two daemons")
+{
+	quietly("museum", MUSEUM_BRIEF, MUSEUM_FULL, 2);
+}
+
+TEST(museum_broker_killed, "museum while the broker is killed and comes back")
+{
+	broker_killed("museum", MUSEUM_BRIEF, MUSEUM_FULL, "half of the persons");
 }
