@@ -228,3 +228,20 @@ TEST(refused, "a daemon that turns an event loop's client away, as one of anothe
 	await(1);
 	finish();
 }
+
+TEST(slot_again, "a client that has the slot of an earlier one is woken, wherever that one's count of looks stood")
+{
+	begin();
+	for (int i = 0; i < 4; i++) {
+		send_one();
+		await(1);
+		REQUIRE(mom_destroy(subscriber) == 0, "%s", mom_error_text(-1));
+		subscriber = mom_create();
+		REQUIRE(subscriber >= 0 && mom_subscribe(subscriber, "loop", 0) == 0, "%s", mom_error_text(-1));
+		REQUIRE(mom_destroy(mom_create()) == 0, "%s", mom_error_text(-1));        /* the daemon looks at all its clients meanwhile */
+		fd = mom_fd(subscriber);
+		take_all();
+		CHECK(!ready(100), "readable with nothing there");
+	}
+	finish();
+}
