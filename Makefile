@@ -25,9 +25,10 @@ BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/b
 DAEMON_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/mom_daemon.c %/mom_requester.c %/mom_responser.c %/mom_forwarder.c,$(wildcard src/daemon/*.c)))
 WORKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/worker.c,$(wildcard src/worker/*.c)))
 SERVERS = broker_server broker_handler broker_sender worker mom_daemon mom_requester mom_responser mom_forwarder
-TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_% src/tools/http_% src/tools/user_prompt.c,$(wildcard src/tools/*.c)))
+TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_% src/tools/http_% src/tools/coordinator_% src/tools/user_prompt.c,$(wildcard src/tools/*.c)))
 BENCH_PARTS = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/bench_*.c))     # of mom_bench
 CMDS    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/cmd_*.c))               # of mom
+COORDINATOR = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/coordinator_*.c)) $(OBJ)/api/resource_wire.o     # of mom_coordinator
 HTTP    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/http_*.c))              # of mom_http
 
 all: $(addprefix $(BIN)/,$(SERVERS) $(TOOLS)) $(LIB) $(SHARED)
@@ -49,6 +50,7 @@ $(BIN)/mom_bench: $(BENCH_PARTS)
 $(BIN)/mom: $(CMDS) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
 $(BIN)/user_main: $(OBJ)/tools/user_prompt.o
 $(BIN)/mom_http: $(HTTP)
+$(BIN)/mom_coordinator: $(COORDINATOR)
 $(OBJ)/tools/http_html.o: src/tools/http_page.html
 $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
@@ -71,6 +73,7 @@ $(OUT)/lib/libmom.so.$(VERSION): $(OBJ)/libmom.o
 	@ln -sf $(SONAME) $(@D)/libmom.so
 
 include tests/tests.mk
+include src/examples/examples.mk
 include src/tools/install.mk
 
 # ---- running it ----
@@ -78,6 +81,7 @@ IP   = 127.0.0.1
 PORT = 8080
 
 run_broker run_boker: all    ## a broker on IP PORT (127.0.0.1 8080), store db/; Ctrl-C stops it
+	@chmod go-rwx db             # as a checkout leaves it others may look into it
 	@$(BIN)/broker_server $(IP) $(PORT)
 run_daemon: all              ## a daemon that connects to it; Ctrl-C stops it
 	@$(BIN)/mom_daemon $(IP) $(PORT)
@@ -85,6 +89,9 @@ user: all                    ## the interactive tester
 	@$(BIN)/user_main
 demo: all                    ## broker, daemon and two user_main talk over two topics; all stops
 	@BIN=$(BIN) sh src/tools/demo.sh
+
+example-rpc example-objects: example-%: all $(EXAMPLE_BIN)/example_%  ## an example of src/examples with servers of its own; ARGS="--calls 1000": its flags
+	@BIN=$(BIN) sh src/examples/run.sh $(EXAMPLE_BIN)/example_$* $(ARGS)
 
 # ---- tests ----
 test: all $(TEST_PROGRAMS)   ## all tests (T=substring: some); the last line counts them
@@ -137,6 +144,6 @@ help:                        ## this list
 	@sed -n 's/^\([a-z_ -]*\):.*## \(.*\)/\1|\2/p' $(filter-out %.d,$(MAKEFILE_LIST)) | while IFS='|' read -r name text; do printf '  make %-22s %s\n' "$$name" "$$text"; done
 
 -include $(shell find build/obj-$(VARIANT) -name '*.d' 2>/dev/null)
-.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/tools/install.mk)
+.PHONY: $(shell sed -n 's/^\([a-z][a-z_ -]*\):.*/\1/p' Makefile src/tools/install.mk src/examples/examples.mk)
 .SECONDARY:
 .DEFAULT_GOAL = all

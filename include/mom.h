@@ -66,7 +66,8 @@ enum mom_error {
 	MOM_EPROTO    = -14,  /* this client's ring holds garbage: destroy the handle and make a new one */
 	MOM_EINTR     = -15,  /* mom_wake or a signal (receive and flush only) */
 	MOM_ELOST     = -16,  /* told once after the broker's power failed: fast messages that are gone; the text says which */
-	MOM_ENOSUBSCRIBER = -17   /* MOM_NEED_SUBSCRIBER: nobody subscribes to the topic: not stored */
+	MOM_ENOSUBSCRIBER = -17,  /* MOM_NEED_SUBSCRIBER: nobody subscribes to the topic: not stored */
+	MOM_ENORESOURCE = -18     /* mom_resource.h alone: no semaphore or variable of this name, or it was destroyed meanwhile */
 };
 
 /* Flags of mom_publish. Without a flag: durable, returns when the message is on the broker's disk. */

@@ -33,11 +33,13 @@ $(TESTS_OUT)/integration/slow_disk: | $(TESTS_OUT)/shim/slow_sync.so
 $(TESTS_OUT)/integration/mom_store: | $(TESTS_OUT)/shim/hold_log.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
-FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config lineedit http_request
+FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config lineedit http_request coding rpc
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_WITH_mail = $(OBJ)/api/settings.o
 FUZZ_WITH_lineedit = $(TESTS_OUT)/lib/screen.o
 FUZZ_WITH_command_line = $(OBJ)/tools/user_prompt.o
+FUZZ_TARGETS += bets news_request                     # of src/examples
+FUZZ_WITH_bets = $(OBJ)/api/coding.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
 TEST_PROGRAMS += $(FUZZ_REPLAYS)
 
@@ -55,7 +57,7 @@ build/fuzz/%: $(TESTS_OUT)/fuzz/%.o $(TESTS_OUT)/fuzz/edge.o $$(FUZZ_WITH_$$*) $
 fuzz-programs: $(FUZZ_TARGETS:%=build/fuzz/%)
 
 # cases that look at files of this source tree
-$(TESTS_OUT)/integration/python.o $(TESTS_OUT)/integration/install.o $(TESTS_OUT)/integration/systemd.o $(TESTS_OUT)/integration/eventloop.o: override CFLAGS += -DSOURCE='"$(CURDIR)"'
+$(TESTS_OUT)/integration/python.o $(TESTS_OUT)/integration/install.o $(TESTS_OUT)/integration/systemd.o $(TESTS_OUT)/integration/eventloop.o $(TESTS_OUT)/integration/man.o: override CFLAGS += -DSOURCE='"$(CURDIR)"'
 
 # ---- the simulator: each program as a shared object in which the system calls of tests/sim/calls.h have other names; VARIANT=sim only ----
 SIM_PROGRAMS = $(SERVERS:%=build/sim/%.so) build/sim/client.so
@@ -103,3 +105,7 @@ $(SHIM): tests/storm/shim/shim.c tests/storm/shim/shim.h
 	@mkdir -p $(@D)
 	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $<
 $(TESTS_OUT)/storm/calls $(TESTS_OUT)/storm/clock: | $(SHIM)
+
+# the plain state of mom_coordinator
+$(TESTS_OUT)/unit/coordinator_state: $(OBJ)/tools/coordinator_state.o $(OBJ)/tools/coordinator_snapshot.o $(OBJ)/api/resource_wire.o
+$(TESTS_OUT)/integration/resource: $(OBJ)/api/resource_wire.o

@@ -162,6 +162,10 @@ mom_open(const char *name)
 static int
 client_end(struct handle *h, int e, uint32_t goodbye)
 {
+	if (h->rider)
+		h->rider_end(h->rider);
+	if (h->resources)
+		h->resources_end(h->resources);
 	if (e)
 		handle_fail(NULL, e, "%s", h->text);
 	if (!h->manual_ack)
@@ -305,6 +309,7 @@ mom_strerror(int error)
 		[-MOM_EINTR] = "interrupted",
 		[-MOM_ELOST] = "fast messages were lost in a power cut",
 		[-MOM_ENOSUBSCRIBER] = "nobody subscribes to the topic",
+		[-MOM_ENORESOURCE] = "no semaphore or variable of this name",
 	};
-	return error <= 0 && error >= MOM_ENOSUBSCRIBER ? texts[-error] : "unknown error";
+	return error <= 0 && error >= MOM_ENORESOURCE ? texts[-error] : "unknown error";
 }

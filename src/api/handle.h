@@ -39,6 +39,10 @@ struct handle {
 	uint64_t lost;                /* fast messages that a power cut took, not told yet */
 	char lost_text[160];
 	struct pending pending[SHARDS_MAX];
+	void *rider;                  /* what a library on top keeps with the handle, and how it is ended before the handle is; NULL: none */
+	void (*rider_end)(void *rider);
+	void *resources;              /* the same of mom_resource.h */
+	void (*resources_end)(void *resources);
 	char text[320];
 	char gap[200];                /* what a MOM_GAP message says */
 };

@@ -5,7 +5,7 @@
 #
 # LIBEXECDIR/mom   all servers together, since they start each other from their own folder; links in SBINDIR and BINDIR
 # BINDIR           mom, user_main and the other programs of a person
-# LIBDIR           libmom.a, libmom.so, pkgconfig/mom.pc            INCLUDEDIR  mom.h
+# LIBDIR           libmom.a, libmom.so, pkgconfig/mom.pc            INCLUDEDIR  mom.h, mom_*.h
 # SYSCONFDIR/mom   broker.conf, daemon.conf, client.conf, where there are none yet
 # UNITDIR          mom-broker.service, mom-daemon.service           SYSUSERSDIR the user and group mom
 # LIBEXECDIR/mom/manifest lists every file and link (without DESTDIR): uninstall reads it, and a later install removes by it what is no more.
@@ -99,7 +99,9 @@ install_programs() {
 
 install_library() {
 	major=${VERSION%%.*}
-	put 644 include/mom.h "$INCLUDEDIR/mom.h"
+	for f in include/mom*.h; do
+		put 644 "$f" "$INCLUDEDIR/${f##*/}"
+	done
 	put 644 "$LIB/libmom.a" "$LIBDIR/libmom.a"
 	put 755 "$LIB/libmom.so.$VERSION" "$LIBDIR/libmom.so.$VERSION"
 	link "$LIBDIR/libmom.so.$VERSION" "$LIBDIR/libmom.so.$major"
@@ -131,6 +133,11 @@ remove() {        # lines of paths on standard input, and the folders that are o
 	while read -r path; do
 		rm -f "$DESTDIR$path"
 		dir=${path%/*}
+		case $path in
+		*/mom.py)                     # what Python compiled from it
+			rm -f "$DESTDIR$dir"/__pycache__/mom.*.pyc
+			rmdir "$DESTDIR$dir/__pycache__" 2>/dev/null || true ;;
+		esac
 		while case $dir/ in */mom/*) true ;; *) false ;; esac; do
 			rmdir "$DESTDIR$dir" 2>/dev/null || break
 			dir=${dir%/*}

@@ -34,10 +34,10 @@ is(int id, int got, int wanted, const char *word)
 
 TEST(texts, "each code has a fixed text of its own, lower case, without a full stop; unknown codes have one too")
 {
-	for (int code = MOM_ENOSUBSCRIBER; code <= 0; code++) {
+	for (int code = MOM_ENORESOURCE; code <= 0; code++) {
 		const char *text = mom_strerror(code);
 		REQUIRE(text && *text && text[strlen(text) - 1] != '.', "%d: %s", code, text);
-		for (int other = MOM_ENOSUBSCRIBER; other < code; other++)
+		for (int other = MOM_ENORESOURCE; other < code; other++)
 			REQUIRE(strcmp(text, mom_strerror(other)) != 0, "%d and %d: %s", code, other, text);
 	}
 	REQUIRE(mom_strerror(1) && mom_strerror(-1000) && mom_error_text(-1) && mom_error_text(12345), "NULL");

@@ -5,13 +5,17 @@
 #include <mom.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+enum { BETWEEN = 5000 };
 
 static struct server broker, one;
 static int publisher, subscriber, fd;
@@ -127,6 +131,40 @@ TEST(stream, "20,000 messages through an event loop: none is left lying")
 		}
 		REQUIRE(m.len == 4 || ready(T_PATIENCE_MS), "messages are left lying: %d", r);
 	}
+	finish();
+}
+
+/* a message for each that was taken */
+static void
+answer_each(void *with)
+{
+	atomic_int *taken = with;
+	int id = mom_create();
+	REQUIRE(id >= 0, "%s", mom_error_text(-1));
+	for (int i = 0; i < BETWEEN; i++) {
+		for (int64_t end = t_now_ms() + T_PATIENCE_MS; *taken < i;)      /* without a pause: so many are to be tried */
+			REQUIRE(sched_yield() == 0 && t_now_ms() < end, "number %d was not taken", i);
+		REQUIRE(mom_publish(id, "loop", "x", 1, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(id));
+	}
+	REQUIRE(mom_destroy(id) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(between, "a message that comes between the last look and the wait is not left lying, whenever it comes")
+{
+	struct mom_message m;
+	atomic_int *taken = t_shared_memory(sizeof *taken);
+	begin();
+	pid_t pid = t_spawn(answer_each, taken);
+	for (int i = 0; i < BETWEEN; i++) {
+		int r = mom_receive(subscriber, &m, 0);
+		for (int k = i * 37 % 307; k && r == MOM_ETIMEDOUT; k--)         /* it comes about now: the last look is just before that, or behind it */
+			r = mom_receive(subscriber, &m, 0);
+		for (; r == MOM_ETIMEDOUT; r = mom_receive(subscriber, &m, 0))
+			REQUIRE(ready(T_PATIENCE_MS), "number %d is left lying", i);
+		REQUIRE(r == 0, "%s", mom_error_text(subscriber));
+		*taken = i + 1;
+	}
+	t_join(pid);
 	finish();
 }
 

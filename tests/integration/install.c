@@ -130,6 +130,21 @@ TEST(install, "make install puts all where it works: servers find each other, a 
 	REQUIRE(run_command("cd '%s' && make uninstall %s", SOURCE, where).status != 0, "nothing is installed, and uninstall says it went well");
 }
 
+TEST(own_prefix, "with a PREFIX of one's own all lies below it, configuration and manual pages too; what Python compiled goes away with the rest")
+{
+	if (!may_install())
+		return;
+	char *prefix = t_path("own"), *where = t_text("DESTDIR= PREFIX='%s'", prefix);
+	make(t_text("install %s", where));
+	must("test", run_command("cd '%s' && test -f etc/mom/broker.conf && test -f share/man/man3/mom_publish.3 && test -x sbin/broker_server", prefix));
+	char *out = must("broker_server -t", run_command("cd / && MOM_CONFIG='%s/etc/mom' '%s/sbin/broker_server' -t", prefix, prefix));
+	REQUIRE(strstr(out, t_text("%s/etc/mom/broker.conf", prefix)), "%s", out);
+	must("mkdir", run_command("cd '%s/share/mom/python' && mkdir __pycache__ && touch __pycache__/mom.cpython-311.pyc", prefix));
+	make(t_text("uninstall %s", where));
+	out = must("find", run_command("find '%s' ! -type d -o -name mom", prefix));
+	REQUIRE(out[0] == '\0', "left behind:\n%s", out);
+}
+
 TEST(again, "a second install takes away what the older version had besides; configuration that was changed stays, with install and with uninstall")
 {
 	if (!may_install())
@@ -177,7 +192,7 @@ TEST(deb, "make deb makes a package with all that belongs into it, owned by root
 	exchange_python(root, "/usr/lib/python3/dist-packages");
 }
 
-TEST(version, "every program answers --version with the version of mom.h; libmom.so shows the calls of mom.h and nothing else")
+TEST(version, "every program answers --version with the version of mom.h; libmom.so shows the calls of mom.h and mom_*.h and nothing else")
 {
 	DIR *dir = opendir(t_bin(""));
 	REQUIRE(dir, "%s", t_bin(""));
@@ -193,9 +208,9 @@ TEST(version, "every program answers --version with the version of mom.h; libmom
 	CHECK(strcmp(MOM_VERSION, t_text("%d.%d.%d", MOM_VERSION_MAJOR, MOM_VERSION_MINOR, MOM_VERSION_PATCH)) == 0, "%s", MOM_VERSION);
 	if (!may_install())
 		return;
-	char *declared = must("mom.h", run_command("sed -n 's/^[a-z].*[ *]\\(mom_[a-z_]*\\)(.*/\\1/p' '%s/include/mom.h' | sort", SOURCE));
+	char *declared = must("mom.h", run_command("sed -n 's/^[a-z].*[ *]\\(mom_[a-z0-9_]*\\)(.*/\\1/p' '%s'/include/mom*.h | sort", SOURCE));
 	char *shown = must("nm", run_command("nm -D --defined-only '%s/lib/libmom.so' | sed 's/.* //' | sort", SOURCE));
-	CHECK(strcmp(declared, shown) == 0, "mom.h has\n%slibmom.so shows\n%s", declared, shown);
+	CHECK(strcmp(declared, shown) == 0, "the headers have\n%slibmom.so shows\n%s", declared, shown);
 }
 
 TEST(cplusplus, "a C++ program includes mom.h without a warning, links libmom.a, and talks")
