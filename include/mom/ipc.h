@@ -24,7 +24,7 @@ struct answer_words {
 	word64 refused; _Atomic int64_t refused_code;
 	struct result_word result[2]; /* by parity of the number */
 	struct result_word lost;      /* number..value are gone; code grows: in the broker by one a telling, in a client's segment by what is lost */
-	uint64_t spare[1];
+	word64 owed;                  /* number of a DESTROY that is in the log and not answered yet (broker only): a successor of the worker answers it */
 };
 
 /* ---- broker ---- */

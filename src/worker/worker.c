@@ -74,7 +74,7 @@ answer_all(void)
 			c->next_touched = waiting;
 			waiting = c;
 			if (c->conn >= 0)
-				w.conns[c->conn].late = 1;
+				worker_owe(c);
 			continue;
 		}
 		c->touched = 0;
@@ -108,19 +108,18 @@ commit(void)
 	w.durable = 0;
 }
 
-/* words first, then tails: what was read is answered, or it is read again by a successor */
+/* words first, then tails: what was read is answered or owed, or it is read again by a successor */
 static void
 tell(struct conn *c, uint32_t index)
 {
-	if (!c->late)
-		atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
-	if (!c->late && c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
+	atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
+	if (c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
 		atomic_store(&c->unit->by_shard[w.shard.index].taken, c->taken);
 		c->answered = 1;
 	}
 	if (c->answered)
 		bell_ring(&c->unit->by_shard[w.shard.index].bell, &w.table->conn[index].queue);
-	c->answered = c->late = 0;
+	c->answered = 0;
 }
 
 static void

@@ -52,6 +52,7 @@ conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 	c->damage_done = 0;
 	c->live = c->machine->live = 1;
 	c->machine->away = 0;
+	worker_pay(c);
 }
 
 void
