@@ -347,6 +347,39 @@ TEST(broker_killed, "the broker, then a daemon, killed and brought back under lo
 	load_holds(id);
 }
 
+TEST_LONG(chaos, "coordinators killed and stopped, the broker and a daemon killed, in any order under load: nothing lost, nothing done twice")
+{
+	struct t_rng rng;
+	t_rng_init(&rng, 77);
+	shared = t_shared_memory(sizeof *shared);
+	up(3);
+	int id = talk_create();
+	load_begins(id);
+	for (int i = 0; i < 60; i++) {
+		int k = (int)t_rng_below(&rng, 3), what = (int)t_rng_below(&rng, 6);
+		if (what < 3)
+			coordinator_kill(k);
+		else
+			kill(coordinator_pid(k), SIGSTOP);
+		if (what % 3 == 1) {
+			server_kill_all(&broker);
+			server_start(&broker);
+		} else if (what % 3 == 2) {
+			server_kill_all(&two);
+			server_start(&two);
+		}
+		if (t_rng_below(&rng, 2))
+			load_goes_on();
+		if (what < 3)
+			coordinator_start(k, NULL);
+		else
+			kill(coordinator_pid(k), SIGCONT);
+		coordinators_settled(3);
+		load_goes_on();
+	}
+	load_holds(id);
+}
+
 TEST(all_die, "where all coordinators die at once what they kept is lost and told: waiters wake with an error, names are free")
 {
 	shared = t_shared_memory(sizeof *shared);
