@@ -1,5 +1,6 @@
 /* resource - mom_resource.h over real coordinators: first come first served, deaths of clients, take-overs that lose and double nothing */
 #include <lib/coordinators.h>
+#include <lib/run.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <api/resource.h>
@@ -170,6 +171,25 @@ TEST(nobody, "without a coordinator a call says so in the handle's time; one tha
 	OK(mom_dsem_init(id, "s", 1, 0));
 	OK(mom_dsem_wait(id, "s", -1));
 	bye(id);
+}
+
+TEST(command_line, "mom_coordinator tells wrong use with exit 100, --help, and --list what there is")
+{
+	struct ran r;
+	up(0);
+	r = run_command("'%s' --no-such", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 100 && strstr(r.err, "--help"), "%d %s", r.status, r.err);
+	r = run_command("'%s' --alive 3", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 100 && strstr(r.err, "from 10"), "%d %s", r.status, r.err);
+	r = run_command("'%s' --help", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 0 && strstr(r.out, "--missed"), "%d %s", r.status, r.out);
+	r = run_command("'%s' --list", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 1 && strstr(r.out, "0 coordinators"), "%d %s", r.status, r.out);
+	coordinator_start(0, &two);
+	r = run_command("'%s' --list", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 0 && strstr(r.out, "c0 ") && strstr(r.out, "32 by one"), "%d %s", r.status, r.out);
+	r = run_command("MOM_RUN='%s' '%s'", t_path("nowhere"), t_bin("mom_coordinator"));
+	REQUIRE(r.status == 111 && strstr(r.err, "mom_daemon"), "%d %s", r.status, r.err);
 }
 
 /* ---- load, while coordinators die ---- */
