@@ -81,6 +81,7 @@ IP   = 127.0.0.1
 PORT = 8080
 
 run_broker run_boker: all    ## a broker on IP PORT (127.0.0.1 8080), store db/; Ctrl-C stops it
+	@chmod go-rwx db             # as a checkout leaves it others may look into it
 	@$(BIN)/broker_server $(IP) $(PORT)
 run_daemon: all              ## a daemon that connects to it; Ctrl-C stops it
 	@$(BIN)/mom_daemon $(IP) $(PORT)

@@ -59,7 +59,7 @@ build/fuzz/%: $(TESTS_OUT)/fuzz/%.o $(TESTS_OUT)/fuzz/edge.o $$(FUZZ_WITH_$$*) $
 fuzz-programs: $(FUZZ_TARGETS:%=build/fuzz/%)
 
 # cases that look at files of this source tree
-$(TESTS_OUT)/integration/python.o $(TESTS_OUT)/integration/install.o $(TESTS_OUT)/integration/systemd.o $(TESTS_OUT)/integration/eventloop.o: override CFLAGS += -DSOURCE='"$(CURDIR)"'
+$(TESTS_OUT)/integration/python.o $(TESTS_OUT)/integration/install.o $(TESTS_OUT)/integration/systemd.o $(TESTS_OUT)/integration/eventloop.o $(TESTS_OUT)/integration/man.o: override CFLAGS += -DSOURCE='"$(CURDIR)"'
 
 # ---- the simulator: each program as a shared object in which the system calls of tests/sim/calls.h have other names; VARIANT=sim only ----
 SIM_PROGRAMS = $(SERVERS:%=build/sim/%.so) build/sim/client.so

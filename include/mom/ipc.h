@@ -59,7 +59,7 @@ struct broker_table {
 	struct conn_word conn[];
 };
 
-enum { BROKEN_NONSENSE = 1, BROKEN_OTHER_STORE = 2 };
+enum { BROKEN_NONSENSE = 1, BROKEN_OTHER_STORE = 2, BROKEN_OWED = 3 };
 
 struct broker_unit {
 	uint32_t magic, shards, slots, serial, window, message_max;
@@ -76,6 +76,7 @@ struct broker_unit {
 		word32 slots_used;                /* worker: client slots below are in use */
 		word32 started;                   /* worker: it has taken the machine's list: the stream may begin */
 		word32 broken;                    /* worker: end it, see BROKEN_* */
+		word32 owed;                      /* worker: answers wait for views. Its successor cannot give them: it ends the connection, and is asked again */
 		word64 damaged;                   /* sender: 1 + the offset at which it cannot read on */
 	} by_shard[SHARDS_MAX];
 };

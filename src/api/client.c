@@ -73,7 +73,6 @@ handle_new(const struct settings *s)
 	struct handle *h = calloc(1, sizeof *h);
 	if (h == NULL)
 		return NULL;
-	h->will_shard = -1;
 	h->socket = h->watch = h->watch_timer = -1;
 	h->timeout_ms = s->timeout_ms;
 	h->window = s->window;
@@ -211,9 +210,9 @@ mom_close(int id)
 		return e;
 	if (!h->segment->durable)
 		return client_destroy(h);
-	if (will_withdraw(h) == MOM_ETIMEDOUT)         /* on its way: before anything of its next process */
-		h->will_shard = -1;
-	return client_end(h, requests_flush(h, handle_deadline(h->timeout_ms), 0), 1);
+	int e2 = will_withdraw(h);                     /* not in time: on its way, before anything of its next process */
+	e = requests_flush(h, handle_deadline(h->timeout_ms), 0);
+	return client_end(h, e || e2 == MOM_ETIMEDOUT ? e : e2, 1);
 }
 
 int

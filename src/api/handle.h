@@ -27,7 +27,7 @@ struct handle {
 	uint64_t mail_tail;           /* below: freed */
 	uint64_t handed;              /* bit a shard: handed out and not acknowledged */
 	uint32_t shards;
-	int will_shard;               /* where this process's will lies; -1: it has none */
+	uint64_t wills;               /* bits of the shards where a will of this process may lie */
 	struct topic_memo topic;
 	struct idling idling;
 	long timeout_ms, window;

@@ -48,6 +48,16 @@ watch_drain(const struct handle *h)
 	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+/* Closing alone would leave it in the epoll set, and readable for ever, while a forked child has it, too. */
+static void
+watch_leave_door(struct handle *h)
+{
+	if (epoll_ctl(h->watch, EPOLL_CTL_DEL, h->socket, NULL) < 0) {
+		/* the program has closed it: then it is not there any more */
+	}
+	door_close(h);
+}
+
 void
 watch_arm(struct handle *h)
 {
@@ -55,7 +65,7 @@ watch_arm(struct handle *h)
 	if (timerfd_settime(h->watch_timer, 0, &off, NULL) < 0)
 		return;
 	if (h->socket >= 0 && !watch_drain(h))
-		door_close(h);                         /* which takes it out of the epoll set, too */
+		watch_leave_door(h);
 	if (h->socket < 0 && door_again(h) == 0 && watch_add(h, h->socket) < 0)
 		door_close(h);
 	if (h->socket < 0) {

@@ -1,24 +1,39 @@
 /* will - a message that is published when its client is no more */
 #include "api/handle.h"
 
-/* topic NULL: withdraws it */
 static int
-will_ask(struct handle *h, uint32_t shard, const char *topic, size_t topic_len, const void *data, size_t len)
+will_ask(struct handle *h, struct ask *ask, int64_t deadline)
 {
-	int64_t deadline = handle_deadline(h->timeout_ms);
 	uint64_t number;
-	struct ask ask = { .type = REC_WILL, .flags = REC_F_DURABLE, .shard = shard, .topic = topic, .topic_len = (uint16_t)topic_len, .data = data, .len = (uint32_t)len };
-	int e = request_append(h, &ask, deadline, &number);
-	return e ? e : request_outcome(h, shard, number, deadline);
+	ask->type = REC_WILL;
+	ask->flags = REC_F_DURABLE;
+	int e = request_append(h, ask, deadline, &number);
+	if (e)
+		return e;
+	h->wills |= UINT64_C(1) << ask->shard;         /* whatever becomes of it: an answer that does not come in time may still be yes */
+	return request_outcome(h, ask->shard, number, deadline);
+}
+
+/* All but the one in that shard; -1: all. What is not answered in time is withdrawn once more by the next call: that does no harm. */
+static int
+will_withdraw_but(struct handle *h, int kept, int64_t deadline)
+{
+	int bad = 0;
+	for (uint32_t k = 0; k < h->shards; k++) {
+		if ((int)k == kept || !(h->wills >> k & 1))
+			continue;
+		int e = will_ask(h, &(struct ask){ .shard = k }, deadline);
+		if (e == 0)
+			h->wills &= ~(UINT64_C(1) << k);
+		bad = bad ? bad : e;
+	}
+	return bad;
 }
 
 int
 will_withdraw(struct handle *h)
 {
-	int e = h->will_shard < 0 ? 0 : will_ask(h, (uint32_t)h->will_shard, NULL, 0, NULL, 0);
-	if (e == 0)
-		h->will_shard = -1;
-	return e;
+	return will_withdraw_but(h, -1, handle_deadline(h->timeout_ms));
 }
 
 int
@@ -33,10 +48,13 @@ mom_will(int id, const char *topic, const void *data, size_t len)
 	if (topic == NULL)
 		return data || len ? handle_fail(h, MOM_EINVAL, "mom_will: there is data but no topic") : will_withdraw(h);
 	e = publish_check(h, topic, &topic_len, &shard, data, len, 0);
-	if (e || (e = will_ask(h, shard, topic, topic_len, data, len)) != 0)
+	if (e)
 		return e;
-	if (h->will_shard >= 0 && (uint32_t)h->will_shard != shard && (e = will_withdraw(h)) != 0)
+	int64_t deadline = handle_deadline(h->timeout_ms);
+	struct ask ask = { .shard = shard, .topic = topic, .topic_len = (uint16_t)topic_len, .data = data, .len = (uint32_t)len };
+	e = will_ask(h, &ask, deadline);
+	if (e && e != MOM_ETIMEDOUT)
 		return e;
-	h->will_shard = (int)shard;
-	return 0;
+	int e2 = h->wills >> shard & 1 ? will_withdraw_but(h, (int)shard, deadline) : 0;
+	return e ? e : e2;
 }

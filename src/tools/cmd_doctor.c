@@ -70,6 +70,7 @@ run(int argc, char **argv)
 		doctor_folders(&s.server[i]);
 		doctor_disk(&s.server[i]);
 		doctor_link(&s.server[i]);
+		doctor_clients(&s.server[i]);
 	}
 	doctor_clock_end(&s);
 	if (d.json)

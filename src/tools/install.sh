@@ -133,6 +133,11 @@ remove() {        # lines of paths on standard input, and the folders that are o
 	while read -r path; do
 		rm -f "$DESTDIR$path"
 		dir=${path%/*}
+		case $path in
+		*/mom.py)                     # what Python compiled from it
+			rm -f "$DESTDIR$dir"/__pycache__/mom.*.pyc
+			rmdir "$DESTDIR$dir/__pycache__" 2>/dev/null || true ;;
+		esac
 		while case $dir/ in */mom/*) true ;; *) false ;; esac; do
 			rmdir "$DESTDIR$dir" 2>/dev/null || break
 			dir=${dir%/*}

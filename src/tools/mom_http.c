@@ -12,8 +12,8 @@
 #include "common/child.h"
 #include "common/http_address.h"
 #include "common/log.h"
-#include "common/version.h"
 #include "common/sig.h"
+#include "common/version.h"
 #include "tools/http.h"
 #include <errno.h>
 #include <getopt.h>

@@ -158,7 +158,7 @@ checkpoint_take(void *with, const void *bytes)
 	case REC_WILL:
 		if (c == NULL || c->will)
 			return -1;
-		client_will(c, bytes);
+		shard_will(s, c, bytes);
 		return 0;
 	case REC_LISTED:
 		if (c == NULL)

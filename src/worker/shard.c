@@ -224,7 +224,7 @@ shard_free_gone(struct shard *s)
 {
 	for (struct client *c; (c = s->gone) != NULL;) {
 		s->gone = c->next_gone;
-		free(c->will);
+		shard_will(s, c, NULL);
 		free(c);
 	}
 }
@@ -278,13 +278,23 @@ machine_need(struct machine *m, uint64_t base, uint32_t bytes)
 	m->needs[m->needs_count - 1].bytes += bytes;
 }
 
-void
-client_will(struct client *c, const void *record)
+char *
+shard_will_take(struct shard *s, struct client *c)
 {
-	free(c->will);
+	char *will = c->will;
 	c->will = NULL;
-	if (record)
-		memcpy(c->will = shard_memory(record_stride(get_u32(record))), record, record_stride(get_u32(record)));
+	s->wills_bytes -= will ? record_stride(get_u32(will)) : 0;
+	return will;
+}
+
+void
+shard_will(struct shard *s, struct client *c, const void *record)
+{
+	free(shard_will_take(s, c));
+	if (record == NULL)
+		return;
+	memcpy(c->will = shard_memory(record_stride(get_u32(record))), record, record_stride(get_u32(record)));
+	s->wills_bytes += record_stride(get_u32(record));
 }
 
 int
@@ -293,7 +303,7 @@ shard_message(struct shard *s, struct client *c, const struct record *r, const c
 	if (r->number > c->last)
 		c->last = r->number;
 	if (r->flags & REC_F_WILL)
-		client_will(c, NULL);
+		shard_will(s, c, NULL);
 	s->changed = 1;
 	struct topic *t = shard_topic(s, topic, r->topic_len, 0);
 	for (size_t i = 0; t && i < t->machine_count; i++) {
@@ -329,7 +339,7 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 		c->last = r.number;
 	s->changed = 1;
 	if (r.type == REC_WILL) {
-		client_will(c, r.topic_len ? bytes : NULL);
+		shard_will(s, c, r.topic_len ? bytes : NULL);
 		return;
 	}
 	if (r.type != REC_UNSUBSCRIBE || r.topic_len) {

@@ -92,6 +92,7 @@ struct shard {
 	struct client *dirty_clients[DIRTY_KINDS];
 	struct topic *dirty_topics[DIRTY_KINDS];
 	struct client *gone;          /* destroyed, and their views are: free them once they are answered */
+	uint64_t wills_bytes;         /* of all clients' wills */
 	int changed;                  /* since the last check-point */
 };
 
@@ -113,7 +114,8 @@ int             shard_knows_start(const struct shard *s, uint64_t offset, uint64
 int             machine_pins(const struct machine *m, uint64_t end);     /* it may need something below that offset */
 int             shard_record_is_needed(const struct shard *s, const void *bytes);   /* by a machine that has not taken it yet */
 
-void            client_will(struct client *c, const void *record);     /* it is that from here on; NULL: none */
+void            shard_will(struct shard *s, struct client *c, const void *record);     /* it is that from here on; NULL: none */
+char           *shard_will_take(struct shard *s, struct client *c);     /* the caller's from here on; NULL: it has none */
 struct topic   *shard_next_topic(struct shard *s, enum dirty list);      /* off that list; NULL: there is none */
 struct client  *shard_next_client(struct shard *s, enum dirty list);
 void            shard_topic_is_clean(struct shard *s, struct topic *t);  /* its view is written: it goes where nobody needs it */

@@ -89,6 +89,8 @@ views_client(struct shard *s, struct client *c)
 	char name[40], *text = NULL;
 	size_t n = 0, left = c->subscribed - c->view.listed;
 	snprintf(name, sizeof name, "sub/%016llx", (unsigned long long)c->id);
+	if (c->gone && shard_client(s, c->id))         /* created again meanwhile: the file is the other one's */
+		return 0;
 	if (c->gone || c->subscriptions == NULL)
 		return unlinkat(s->dir, name, 0) < 0 && errno != ENOENT ? -1 : 0;
 	FILE *f = open_memstream(&text, &n);
@@ -114,7 +116,7 @@ views_update(struct shard *s, int64_t within_us)
 			bad |= views_topic(s, t) < 0 && (error = errno);
 			shard_topic_is_clean(s, t);
 		}
-		for (struct client *c; now && (c = shard_next_client(s, list)) != NULL;) {
+		for (struct client *c; now && (c = shard_next_client(s, list)) != NULL; now = until == INT64_MAX || clock_us() < until) {
 			bad |= views_client(s, c) < 0 && (error = errno);
 			shard_client_is_clean(s, c);
 		}

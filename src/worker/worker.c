@@ -108,13 +108,16 @@ commit(void)
 	w.durable = 0;
 }
 
-/* words first, then tails: what was read is answered, or it is read again by a successor */
+/* Words first, then tails: what was read is answered, or it is read again by a successor. No tail waits for late answers: what is read again
+ * must not hold more than one batch, or a client's create, publish and destroy in it would be taken for new ones. */
 static void
 tell(struct conn *c, uint32_t index)
 {
-	if (!c->late)
-		atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
-	if (!c->late && c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
+	word32 *owed = &c->unit->by_shard[w.shard.index].owed;
+	if ((uint32_t)c->late != atomic_load(owed))
+		atomic_store(owed, (uint32_t)c->late); /* before the tail: what is behind that a successor never reads */
+	atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
+	if (c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
 		atomic_store(&c->unit->by_shard[w.shard.index].taken, c->taken);
 		c->answered = 1;
 	}

@@ -16,7 +16,7 @@ struct conn {                             /* one connected machine, as this work
 	struct machine *machine;
 	uint64_t taken, wanted_told, damage_done;
 	int answered;                     /* has new words: ring its sender */
-	int late;                         /* somebody's answer waits for views: what it asked is not given back to the ring yet */
+	int late;                         /* somebody's answer waits for views */
 	struct map alive;                 /* ids of an ALIVE list that is not complete yet */
 };
 

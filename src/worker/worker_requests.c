@@ -138,22 +138,24 @@ log_and_apply(void *at, const void *bytes, struct record *r, struct client *clie
 
 /* ---- wills ---- */
 
-/* Ahead of what ends its client in the log; a replay that finds the one without the other knows by its flag that it is done. */
-static void
-publish_will(struct client *c)
+/* Ahead of what ends its client in the log; a replay that finds the one without the other knows by its flag that it is done. -1: no room, and
+ * it stays where it is not now or never. */
+static int
+publish_will(struct client *c, int or_never)
 {
 	struct record r;
 	if (c->will == NULL)
-		return;
+		return 0;
 	record_get(&r, c->will);
 	void *at = log_place(record_stride(r.len), 1);
+	if (at == NULL && !or_never)
+		return -1;
 	if (at == NULL) {
 		log_error("the will of client %016llx cannot be stored: no room for its %u bytes: make room on the store's disk", (unsigned long long)c->id, r.len);
-		client_will(c, NULL);
-		return;
+		shard_will(&w.shard, c, NULL);
+		return -1;
 	}
-	char *bytes = c->will;
-	c->will = NULL;                                /* ours from here on: what is logged clears it */
+	char *bytes = shard_will_take(&w.shard, c);    /* ours from here on: what is logged clears it */
 	r.type = REC_MESSAGE;
 	r.flags = REC_F_DURABLE | REC_F_WILL;
 	r.shard = (uint16_t)w.shard.index;
@@ -163,6 +165,7 @@ publish_will(struct client *c)
 	record_put(bytes, &r);
 	log_and_apply(at, bytes, &r, c);
 	free(bytes);
+	return 0;
 }
 
 void
@@ -170,7 +173,7 @@ worker_died(const struct conn *c, const void *bytes)
 {
 	struct client *client = shard_client(&w.shard, get_u64((const char *)bytes + 32));
 	if (client && client->machine == c->machine)
-		publish_will(client);
+		publish_will(client, 0);               /* where there is no room: when it is created again, destroyed, or said once more */
 }
 
 static int64_t
@@ -220,13 +223,28 @@ refusal(const struct record *r, const char *name, void **at)
 	return (*at = log_place(record_stride(r->len), 0)) ? 0 : MOM_EFULL;
 }
 
+static int
+wills_are_full(const struct client *c, const struct record *r)
+{
+	uint64_t old = c->will ? record_stride(get_u32(c->will)) : 0;
+	if (w.shard.wills_bytes - old + record_stride(r->len) <= WILLS_BYTES)
+		return 0;
+	if (clock_ms() - w.full_ms > 1000) {
+		w.full_ms = clock_ms();
+		log_warn("shard %u: the wills of its clients are %llu bytes: more are refused; let programs leave smaller ones", w.shard.index,
+		    (unsigned long long)w.shard.wills_bytes);
+	}
+	return 1;
+}
+
 static void
 take_request(struct conn *c, struct client *client, const void *bytes, struct record *r, uint32_t slot)
 {
 	void *at = NULL;
-	if (client && !(r->flags & REC_F_BAD) && (r->type == REC_DESTROY || r->type == REC_CREATE))
-		publish_will(client);                  /* a durable client that is created again has a new process */
-	int code = r->flags & REC_F_BAD ? (int)(int64_t)r->aux : refusal(r, record_topic(bytes), &at);
+	int will = client && !(r->flags & REC_F_BAD) && (r->type == REC_DESTROY || r->type == REC_CREATE) ? publish_will(client, r->type == REC_DESTROY) : 0;
+	/* a durable client that is created again has a new process, which must not inherit the will of the old one */
+	int code = will < 0 && r->type == REC_CREATE ? MOM_EFULL : r->flags & REC_F_BAD ? (int)(int64_t)r->aux : r->type == REC_WILL && r->topic_len && wills_are_full(client, r) ? MOM_EFULL :
+	    refusal(r, record_topic(bytes), &at);
 	if (client == NULL && code == 0 && c->machine->clients >= c->slots)
 		code = MOM_ELIMIT;                     /* each has a slot: more than it has slots no daemon has */
 	if (code) {
@@ -308,7 +326,7 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 	}
 	for (size_t i = 0; i < n; i++) {
 		char bytes[RECORD_HEADER];
-		publish_will(dead[i]);
+		publish_will(dead[i], 1);
 		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags, .publisher = dead[i]->id, .number = dead[i]->last, .shard = (uint16_t)w.shard.index };
 		record_make(bytes, &r, NULL, NULL, 0);
 		void *place = log_place(RECORD_HEADER, 1);

@@ -165,6 +165,26 @@ TEST(client_file, "a wrong client.conf is MOM_EINVAL with file and line; mended,
 	bye(id);
 }
 
+TEST(client_order, "MOM_TIMEOUT wins over client.conf")
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	write_file(t_path("client.conf"), "timeout 15s\n");
+	setenv("MOM_TIMEOUT", "200ms", 1);
+	int id = mom_create();
+	for (int tries = 0; id == MOM_ETIMEDOUT && tries < 100; tries++)
+		id = mom_create();
+	REQUIRE(id >= 0, "%s", mom_error_text(-1));
+	server_freeze(&broker);
+	int64_t began = t_now_ms();
+	REQUIRE(mom_publish(id, "t", "x", 1, 0) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
+	REQUIRE(t_now_ms() - began < 14000, "client.conf counts");
+	server_thaw(&broker);
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 20000) == 0, "%s", mom_error_text(id));
+	bye(id);
+}
+
 /* until publishes are refused; how many were taken */
 static int
 fill(int id, int most)

@@ -5,11 +5,15 @@
 #include <mom.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum { BETWEEN = 5000 };
 
 static struct server broker, one;
 static int publisher, subscriber, fd;
@@ -128,6 +132,40 @@ TEST(stream, "20,000 messages through an event loop: none is left lying")
 	finish();
 }
 
+/* a message for each that was taken */
+static void
+answer_each(void *with)
+{
+	atomic_int *taken = with;
+	int id = mom_create();
+	REQUIRE(id >= 0, "%s", mom_error_text(-1));
+	for (int i = 0; i < BETWEEN; i++) {
+		for (int64_t end = t_now_ms() + T_PATIENCE_MS; *taken < i;)      /* without a pause: so many are to be tried */
+			REQUIRE(sched_yield() == 0 && t_now_ms() < end, "number %d was not taken", i);
+		REQUIRE(mom_publish(id, "loop", "x", 1, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(id));
+	}
+	REQUIRE(mom_destroy(id) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(between, "a message that comes between the last look and the wait is not left lying, whenever it comes")
+{
+	struct mom_message m;
+	atomic_int *taken = t_shared_memory(sizeof *taken);
+	begin();
+	pid_t pid = t_spawn(answer_each, taken);
+	for (int i = 0; i < BETWEEN; i++) {
+		int r = mom_receive(subscriber, &m, 0);
+		for (int k = i * 37 % 307; k && r == MOM_ETIMEDOUT; k--)         /* it comes about now: the last look is just before that, or behind it */
+			r = mom_receive(subscriber, &m, 0);
+		for (; r == MOM_ETIMEDOUT; r = mom_receive(subscriber, &m, 0))
+			REQUIRE(ready(T_PATIENCE_MS), "number %d is left lying", i);
+		REQUIRE(r == 0, "%s", mom_error_text(subscriber));
+		*taken = i + 1;
+	}
+	t_join(pid);
+	finish();
+}
+
 TEST(wake, "mom_wake ends a poll of mom_fd, and the receive behind it says MOM_EINTR")
 {
 	struct mom_message m;
@@ -171,5 +209,28 @@ TEST(gone, "while no daemon runs the descriptor does not spin: it wakes its loop
 	server_start(&one);
 	send_one();
 	await(1);
+	finish();
+}
+
+static void
+keep_descriptors(void *go)
+{
+	WAIT_FOR(*(volatile int *)go, "the end");
+}
+
+TEST(forked, "a child that was forked and keeps the parent's descriptors does not let the parent's event loop spin once the daemon was restarted")
+{
+	int *go = t_shared_memory(sizeof *go), quiet = 0;
+	begin();
+	pid_t child = t_spawn(keep_descriptors, go);
+	server_kill(&one);
+	server_start(&one);
+	for (int64_t end = t_now_ms() + 5000; !quiet && t_now_ms() < end; quiet = !ready(300))
+		take_all();
+	CHECK(quiet, "readable with nothing there, for 5 s");
+	send_one();
+	await(1);
+	*go = 1;
+	t_join(child);
 	finish();
 }

@@ -130,6 +130,21 @@ TEST(install, "make install puts all where it works: servers find each other, a 
 	REQUIRE(run_command("cd '%s' && make uninstall %s", SOURCE, where).status != 0, "nothing is installed, and uninstall says it went well");
 }
 
+TEST(own_prefix, "with a PREFIX of one's own all lies below it, configuration and manual pages too; what Python compiled goes away with the rest")
+{
+	if (!may_install())
+		return;
+	char *prefix = t_path("own"), *where = t_text("DESTDIR= PREFIX='%s'", prefix);
+	make(t_text("install %s", where));
+	must("test", run_command("cd '%s' && test -f etc/mom/broker.conf && test -f share/man/man3/mom_publish.3 && test -x sbin/broker_server", prefix));
+	char *out = must("broker_server -t", run_command("cd / && MOM_CONFIG='%s/etc/mom' '%s/sbin/broker_server' -t", prefix, prefix));
+	REQUIRE(strstr(out, t_text("%s/etc/mom/broker.conf", prefix)), "%s", out);
+	must("mkdir", run_command("cd '%s/share/mom/python' && mkdir __pycache__ && touch __pycache__/mom.cpython-311.pyc", prefix));
+	make(t_text("uninstall %s", where));
+	out = must("find", run_command("find '%s' ! -type d -o -name mom", prefix));
+	REQUIRE(out[0] == '\0', "left behind:\n%s", out);
+}
+
 TEST(again, "a second install takes away what the older version had besides; configuration that was changed stays, with install and with uninstall")
 {
 	if (!may_install())

@@ -1,5 +1,6 @@
 /* mom_care - the command line tool's commands that watch and care: top, ipc, doctor */
 #include <lib/json.h>
+#include <lib/load.h>
 #include <lib/proc.h>
 #include <lib/run.h>
 #include <lib/server.h>
@@ -348,6 +349,23 @@ TEST(doctor_folders, "folders that others may write to are a FAIL, a spool that 
 	REQUIRE(has_cure(r.out, finding(r.out, "spool", "warn", "755")), "%s", r.out);
 	chmod(one.run, 0700);
 	chmod(one.store, 0700);
+}
+
+TEST(doctor_stopped, "a program that is stopped while mail waits for it is named, with what lets it go on")
+{
+	char words[80];
+	up();
+	struct load *sub = subscriber_start(&one, "a", PAYLOAD_MIX);
+	REQUIRE(finding(mom("doctor --json").out, "clients", "warn", "is stopped") < 0, "nothing is stopped");
+	REQUIRE(kill(sub->pid, SIGSTOP) == 0, "kill");
+	struct load *pub = publisher_start(&one, 1, "a", 20, PAYLOAD_MIX, 0);
+	load_finish(pub);
+	struct ran r;
+	snprintf(words, sizeof words, "(process %d, ", (int)sub->pid);
+	WAIT_FOR(finding((r = mom("doctor --json")).out, "clients", "warn", words) >= 0 && strstr(r.out, "kill -CONT"), "%s%s", r.out, r.err);
+	REQUIRE(kill(sub->pid, SIGCONT) == 0, "kill");
+	load_expect(sub, pub->sent);
+	load_finish(sub);
 }
 
 TEST(doctor_killed, "a server that was killed, and a worker that was, are told of")

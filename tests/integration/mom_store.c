@@ -385,6 +385,25 @@ TEST(backup_over_a_packing, "a segment that is packed while a backup has only an
 	bye(id);
 }
 
+TEST(backup_of_a_newcomer, "a machine that joins while a backup goes: where what it did is in the copy, the copy knows that machine, too")
+{
+	up(NULL);
+	int mouth = talk_create();
+	struct running backup = held_backup(t_path("copy"), t_path("hold"));
+	daemon_start(&far, "far", broker.port);
+	use_daemon(&far);
+	int late = talk_open("late");
+	talk_subscribe(late, "late");
+	close(open(t_path("hold.go"), O_WRONLY | O_CREAT, 0600));
+	has_words(run_finish(&backup), 0, "read back and sound");
+	start_on(t_path("copy"));
+	server_start(&broker);
+	say(mouth, "late", "to the copy");
+	hear(late, "late", "to the copy");
+	bye(mouth);
+	bye(late);
+}
+
 TEST(backup_stopped, "a store whose broker does not run is copied the same way; a machine goes on with a broker on the copy as if it was the store")
 {
 	up(NULL);

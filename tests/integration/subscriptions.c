@@ -2,7 +2,9 @@
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -154,15 +156,22 @@ TEST(payloads, "payloads of 0, 1 and 1 MiB, and a topic of 255 bytes, come throu
 
 /* ---- a client with very many topics ends ---- */
 
-struct giant { int ready, go, done; };
+struct giant { int topics, ready, go, done; };
+
+static struct giant *
+begin_giant(int topics)
+{
+	struct giant *g = t_shared_memory(sizeof *g);
+	g->topics = topics;
+	return g;
+}
 
 static void
 be_giant(void *with)
 {
-	enum { TOPICS = 5000 };
 	struct giant *g = with;
 	int id = talk_create();
-	for (int i = 0; i < TOPICS; i++)
+	for (int i = 0; i < g->topics; i++)
 		talk_subscribe(id, t_text("many/%d", i));
 	__atomic_store_n(&g->ready, 1, __ATOMIC_SEQ_CST);
 	WAIT_FOR(__atomic_load_n(&g->go, __ATOMIC_SEQ_CST), "the start");
@@ -170,9 +179,17 @@ be_giant(void *with)
 	__atomic_store_n(&g->done, 1, __ATOMIC_SEQ_CST);
 }
 
+/* of the giant, when nobody else has a topic */
+static void
+shown_no_more(void)
+{
+	CHECK(access(t_text("%s/shard-0/topics/many", broker.store), F_OK) < 0, "its topics are still shown");
+	CHECK(rmdir(t_text("%s/shard-0/sub", broker.store)) == 0, "it is still shown");
+}
+
 TEST(many_end, "a client with 5,000 topics is destroyed: others are answered meanwhile, on its machine and on another, and no view of it is left when it returns")
 {
-	struct giant *g = t_shared_memory(sizeof *g);
+	struct giant *g = begin_giant(5000);
 	long answered = 0, subscribed = 0;
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&daemon_, "one", broker.port);
@@ -191,11 +208,86 @@ TEST(many_end, "a client with 5,000 topics is destroyed: others are answered mea
 		REQUIRE(mom_subscribe(far, "many/7", 0) == 0 && mom_unsubscribe(far, "many/7") == 0, "%s", mom_error_text(far));
 		subscribed++;
 	}
-	CHECK(access(t_text("%s/shard-0/topics/many", broker.store), F_OK) < 0, "its topics are still shown");
-	CHECK(rmdir(t_text("%s/shard-0/sub", broker.store)) == 0, "it is still shown");        /* nobody else has a topic */
+	shown_no_more();
 	t_remark("%ld publishes of each of two, %ld subscriptions were answered while it went", answered, subscribed);
 	REQUIRE(answered >= 10, "%ld were answered", answered);
 	t_join(giant);
 	bye(near);
 	bye(far);
+}
+
+/* says one thing, leaves a will, and dies */
+static void
+say_and_die(void *with)
+{
+	(void)with;
+	int id = talk_create();
+	REQUIRE(mom_will(id, "ear", "last", 4) == 0, "%s", mom_error_text(id));
+	say(id, "ear", "once");
+	kill(getpid(), SIGKILL);
+}
+
+TEST(many_end_killed, "the worker is killed while it removes the views of a client with 5,000 topics: what others said meanwhile is not stored twice, and the client's end is acknowledged")
+{
+	struct giant *g = begin_giant(5000);
+	int died = 0;
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&daemon_, "one", broker.port);
+	use_daemon(&daemon_);
+	pid_t giant = t_spawn(be_giant, g);
+	int ear = talk_create();
+	talk_subscribe(ear, "ear");
+	WAIT_FOR(__atomic_load_n(&g->ready, __ATOMIC_SEQ_CST), "the giant");
+	__atomic_store_n(&g->go, 1, __ATOMIC_SEQ_CST);
+	WAIT_FOR(access(t_text("%s/shard-0/topics/many/0", broker.store), F_OK) < 0, "the giant's end");
+	for (; died < 3; died++) {
+		pid_t pid = fork();
+		if (pid == 0)
+			say_and_die(NULL);
+		waitpid(pid, NULL, 0);
+		hear(ear, "ear", "once");
+		hear(ear, "ear", "last");
+	}
+	int early = !__atomic_load_n(&g->done, __ATOMIC_SEQ_CST);
+	kill(server_child(&broker, "worker"), SIGKILL);
+	if (!early)
+		t_remark("the giant had ended already");
+	say(ear, "ear", "fence");
+	hear(ear, "ear", "fence");
+	t_join(giant);
+	CHECK(rmdir(t_text("%s/shard-0/topics/many", broker.store)) < 0, "a topic is still shown");
+	bye(ear);
+}
+
+static char *
+shown_at(int topic)
+{
+	return t_text("%s/shard-0/topics/many/%d", broker.store, topic);
+}
+
+static int
+is_there(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+TEST(many_end_answered, "the worker is killed while it removes the views of a client with 2,000 topics: that client is answered by its successor, and no view of it is left")
+{
+	struct giant *g = begin_giant(2000);
+	up();
+	pid_t giant = t_spawn(be_giant, g), worker = server_child(&broker, "worker");
+	WAIT_FOR(__atomic_load_n(&g->ready, __ATOMIC_SEQ_CST), "the giant");
+	__atomic_store_n(&g->go, 1, __ATOMIC_SEQ_CST);
+	int64_t end = t_now_ms() + T_PATIENCE_MS;
+	char *first = shown_at(0), *middle = shown_at(g->topics / 2), *last = shown_at(g->topics - 1);
+	while (is_there(middle))                       /* without a pause: it may go fast. By then the worker has done other things in between */
+		REQUIRE(t_now_ms() < end, "it does not begin");
+	kill(worker, SIGSTOP);
+	if (!is_there(first) && !is_there(last))
+		t_remark("all of them were gone before it could be killed");
+	kill(worker, SIGKILL);
+	server_replaced(&broker, "worker", worker);
+	WAIT_FOR(__atomic_load_n(&g->done, __ATOMIC_SEQ_CST), "it is not answered");
+	shown_no_more();
+	t_join(giant);
 }

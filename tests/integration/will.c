@@ -1,5 +1,6 @@
 /* will - mom_will and MOM_NEED_SUBSCRIBER */
 #include <lib/proc.h>
+#include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
 #include <mom.h>
@@ -95,15 +96,21 @@ TEST(killed, "the will of a program that is killed comes once, after all that it
 TEST(orderly, "destroy publishes the will, withdrawing it does not, a second one replaces the first, closing a durable client withdraws it")
 {
 	begin("--workers 4");
+	for (int i = 0; i < 20; i++)           /* topics of every shard */
+		REQUIRE(mom_subscribe(ear, t_text("wills/%d", i), 0) == 0, "%s", mom_error_text(ear));
 	int id = mom_create();
 	REQUIRE(mom_will(id, "wills", "first", 5) == 0 && mom_will(id, "wills", "second", 6) == 0, "%s", mom_error_text(id));
 	REQUIRE(mom_destroy(id) == 0, "%s", mom_error_text(-1));
 	hear("second");
 	id = mom_create();
-	for (int i = 0; i < 20; i++)           /* topics of every shard */
+	for (int i = 0; i < 20; i++)
 		REQUIRE(mom_will(id, t_text("wills/%d", i), "elsewhere", 9) == 0, "%s", mom_error_text(id));
 	REQUIRE(mom_will(id, "wills/other", "moved", 5) == 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
 	hear("moved");
+	for (int i = 0; i < 20; i++)
+		REQUIRE(mom_publish(ear, t_text("wills/%d", i), "fence", 5, 0) == 0, "%s", mom_error_text(ear));
+	for (int i = 0; i < 20; i++)           /* and nothing else of any of them */
+		hear("fence");
 	id = mom_create();
 	REQUIRE(mom_will(id, "wills", "gone", 4) == 0 && mom_will(id, NULL, NULL, 0) == 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
 	id = mom_open("keeper");
@@ -143,6 +150,98 @@ TEST(restarts, "a will outlives broker and daemon: both are killed and restarted
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
+TEST(replayed, "a will that was published is not published again after the worker has read its log, whoever says then that the program is dead")
+{
+	static struct heir durable = { .name = "heir" };
+	begin(NULL);
+	kill_heir(heir(&durable));
+	hear("alive");
+	hear("last");
+	pid_t worker = server_child(&broker, "worker");
+	kill(worker, SIGKILL);
+	server_replaced(&broker, "worker", worker);
+	server_kill(&one);                     /* a new connection, which tells of the dead anew */
+	server_start(&one);
+	int id = mom_open("heir");
+	REQUIRE(id >= 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	hear_nothing();
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(connection_ends, "while a program lives its will does not come, though the connection to the broker, the broker or the daemon end")
+{
+	static struct heir anonymous, durable = { .name = "heir" };
+	begin(NULL);
+	pid_t a = heir(&anonymous), d = heir(&durable), old = server_child(&broker, "broker_handler");
+	hear("alive");
+	hear("alive");
+	kill(old, SIGKILL);
+	server_replaced(&broker, "broker_handler", old);
+	hear_nothing();
+	server_stop(&broker);
+	server_start(&broker);
+	hear_nothing();
+	server_stop(&one);
+	server_start(&one);
+	hear_nothing();
+	kill_heir(a);
+	kill_heir(d);
+	hear("last");
+	hear("last");
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+/* ---- behind very much ---- */
+
+enum { REST = 40, REST_BYTES = 8000 };         /* more than the requester takes of one client at a time */
+
+static void
+leave_much(void *with)
+{
+	static char bytes[REST_BYTES];
+	struct heir *h = with;
+	int id = h->name ? mom_open(h->name) : mom_create();
+	REQUIRE(id >= 0 && mom_will(id, "wills", "last", 4) == 0, "%s", mom_error_text(id));
+	*h->ready = 1;
+	WAIT_FOR(*(volatile int *)h->ready == 2, "the broker's end");
+	for (int i = 0; i < REST; i++)
+		REQUIRE(mom_publish(id, "wills", bytes, sizeof bytes, MOM_ASYNC) == 0, "%s", mom_error_text(id));
+	*h->ready = 3;
+	for (;;)
+		pause();
+}
+
+TEST(after_the_rest, "a will comes after all that its program had published, however much of it was still on its way when the program died")
+{
+	static struct heir heirs[2] = { { 0 }, { .name = "heir" } };
+	struct mom_message m;
+	begin(NULL);
+	for (int k = 0; k < 2; k++) {
+		struct heir *h = &heirs[k];
+		h->ready = t_shared_memory(sizeof *h->ready);
+		pid_t pid = fork();
+		if (pid == 0)
+			leave_much(h);
+		WAIT_FOR(*(volatile int *)h->ready == 1, "the heir");
+		server_stop(&broker);
+		*h->ready = 2;
+		WAIT_FOR(*(volatile int *)h->ready == 3, "what it leaves");
+		kill_heir(pid);
+		server_start(&broker);
+		for (int i = 0; i < REST; i++)
+			REQUIRE(mom_receive(ear, &m, T_PATIENCE_MS) == 0 && m.len == REST_BYTES, "%d: %zu bytes came: %s", i, m.len, mom_error_text(ear));
+		hear("last");
+	}
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+/* a client has its segment once the daemon has taken it; a fork inherits none */
+static int
+has_segment(pid_t pid)
+{
+	return run_command("grep -q /SYSV /proc/%d/maps", (int)pid).status == 0;
+}
+
 TEST(while_away, "a program that dies and comes back while the broker is away: the will of its dead process comes, that of the new one does not")
 {
 	static struct heir durable = { .name = "heir" };
@@ -151,14 +250,41 @@ TEST(while_away, "a program that dies and comes back while the broker is away: t
 	hear("alive");
 	server_stop(&broker);
 	kill_heir(pid);
+	*durable.ready = 0;
+	pid = fork();
+	if (pid == 0)
+		live(&durable);
+	WAIT_FOR(has_segment(pid), "the daemon does not take the new process");
 	server_start(&broker);
-	durable.ready = NULL;
-	pid = heir(&durable);
 	hear("last");
 	hear("alive");
 	hear_nothing();
 	kill_heir(pid);
 	hear("last");
+	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(unanswered, "a will that got no answer in time is withdrawn by closing, and replaced by the next one, as any other")
+{
+	begin("--workers 4");
+	int id = mom_open("keeper"), other = mom_create();
+	REQUIRE(mom_will(other, "wills/other", "old", 3) == 0, "%s", mom_error_text(other));
+	server_freeze(&broker);
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 50) == 0 && mom_set_option(other, MOM_OPT_TIMEOUT_MS, 50) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_will(id, "wills", "kept", 4) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
+	REQUIRE(mom_close(id) == MOM_ETIMEDOUT, "%s", mom_error_text(-1));
+	for (int i = 0; i < 20; i++)           /* topics of every shard */
+		REQUIRE(mom_will(other, t_text("wills/%d", i), "elsewhere", 9) == MOM_ETIMEDOUT, "%s", mom_error_text(other));
+	REQUIRE(mom_will(other, "wills", "new", 3) == MOM_ETIMEDOUT, "%s", mom_error_text(other));
+	server_thaw(&broker);
+	REQUIRE(mom_set_option(other, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS) == 0 && mom_flush(other, T_PATIENCE_MS) == 0, "%s", mom_error_text(other));
+	for (int i = 0; i < 20; i++)
+		REQUIRE(mom_subscribe(ear, t_text("wills/%d", i), 0) == 0, "%s", mom_error_text(ear));
+	REQUIRE(mom_destroy(other) == 0, "%s", mom_error_text(-1));
+	hear("new");
+	id = mom_open("keeper");               /* all that its last process asked for is done */
+	REQUIRE(id >= 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	hear_nothing();
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
@@ -283,4 +409,29 @@ TEST(storm, "wills of 60 programs (600 in the long form), anonymous and durable,
 	REQUIRE(missing == 0, "%d wills are missing", missing);
 	t_remark("%d of %d had set their will when they were killed", set, many);
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(too_many, "wills are kept in memory and in each check-point: above 256 MiB of a shard another one is refused with MOM_EFULL, and the store is taken up again")
+{
+	enum { BYTES = 60 << 20, CLIENTS = 18 };
+	char *data = t_shared_memory(BYTES);
+	int id[CLIENTS], taken = 0, r = 0;
+	broker_start(&broker, "broker", 0, "--max-message 67108864");
+	daemon_plan(&one, "one", broker.port);
+	one.extra[0] = "--max-message";
+	one.extra[1] = "67108864";
+	server_start(&one);
+	use_daemon(&one);
+	ear = mom_create();
+	for (; r == 0 && taken < CLIENTS; taken += r == 0) {
+		id[taken] = mom_create();
+		REQUIRE(id[taken] >= 0, "%s", mom_error_text(-1));
+		r = mom_will(id[taken], "wills", data, BYTES);
+		REQUIRE(r == 0 || r == MOM_EFULL, "%s", mom_error_text(id[taken]));
+	}
+	t_remark("%d wills were taken", taken);
+	server_stop(&broker);
+	server_start(&broker);
+	CHECK(mom_publish(ear, "wills", "x", 1, 0) == 0, "%s", mom_error_text(ear));
+	CHECK(taken == 4 && r == MOM_EFULL, "%d wills were taken", taken);
 }
