@@ -137,7 +137,7 @@ struct unit_slot {
 	_Atomic uint8_t attached[UNIT_ROLES]; /* by each: it has the client's segment attached */
 	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
 	word32 destroyed;             /* requester: this owner's DESTROY is acknowledged everywhere */
-	word32 mail;                  /* forwarder: the client's `watch` that something came for: mom_daemon tells its socket */
+	word32 mail;                  /* forwarder: changes with each `watch` of each owner that something came for: mom_daemon tells its socket */
 };
 
 struct daemon_unit {

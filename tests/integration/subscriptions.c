@@ -187,9 +187,9 @@ shown_no_more(void)
 	CHECK(rmdir(t_text("%s/shard-0/sub", broker.store)) == 0, "it is still shown");
 }
 
-TEST(many_end, "a client with 5,000 topics is destroyed: others are answered meanwhile, on its machine and on another, and no view of it is left when it returns")
+TEST(many_end, "a client with 3,000 topics is destroyed: others are answered meanwhile, on its machine and on another, and no view of it is left when it returns")
 {
-	struct giant *g = begin_giant(5000);
+	struct giant *g = begin_giant(3000);
 	long answered = 0, subscribed = 0;
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&daemon_, "one", broker.port);
@@ -227,9 +227,9 @@ say_and_die(void *with)
 	kill(getpid(), SIGKILL);
 }
 
-TEST(many_end_killed, "the worker is killed while it removes the views of a client with 5,000 topics: what others said meanwhile is not stored twice, and the client's end is acknowledged")
+TEST(many_end_killed, "the worker is killed while it removes the views of a client with 2,000 topics: what others said meanwhile is not stored twice, and the client's end is acknowledged")
 {
-	struct giant *g = begin_giant(5000);
+	struct giant *g = begin_giant(2000);
 	int died = 0;
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&daemon_, "one", broker.port);
