@@ -2,7 +2,8 @@
 # deb.sh - make deb: build/mom_VERSION_ARCH.deb from what `make` built, by dpkg-deb alone
 #
 #   MAINTAINER="Name <address>"   who answers for the package        DEBDIR=DIR   where it is made (build)
-# After the installation the user mom is there and nothing runs: `systemctl enable --now mom-broker mom-daemon`.
+# After the installation the user mom is there and nothing runs: `systemctl enable --now mom-broker mom-daemon`. An upgrade leaves the coordinators that run
+# alone: all of them started anew at once would lose what they keep.
 set -eu
 command -v dpkg-deb >/dev/null || { echo "make deb needs dpkg-deb (the package dpkg)" >&2; exit 1; }
 arch=$(dpkg --print-architecture)
@@ -65,6 +66,8 @@ cat >"$root/DEBIAN/prerm" <<'END'
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+	systemctl stop 'mom-coordinator@*.service' || true
+	systemctl disable mom-coordinator@.service || true
 	systemctl disable --now mom-daemon.service mom-broker.service || true
 fi
 END

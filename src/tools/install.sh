@@ -7,7 +7,7 @@
 # BINDIR           mom, user_main and the other programs of a person
 # LIBDIR           libmom.a, libmom.so, pkgconfig/mom.pc            INCLUDEDIR  mom.h, mom_*.h
 # SYSCONFDIR/mom   broker.conf, daemon.conf, client.conf, where there are none yet
-# UNITDIR          mom-broker.service, mom-daemon.service           SYSUSERSDIR the user and group mom
+# UNITDIR          mom-broker.service, mom-daemon.service, mom-coordinator@.service                      SYSUSERSDIR the user and group mom
 # LIBEXECDIR/mom/manifest lists every file and link (without DESTDIR): uninstall reads it, and a later install removes by it what is no more.
 # A file is replaced by a rename: what runs goes on, what starts finds the old one or the new one.
 set -eu
@@ -42,7 +42,7 @@ put() {           # MODE SOURCE TARGET
 
 fill() {          # SOURCE TARGET: a text in which @NAME@ is filled in
 	note "$2"
-	sed -e "s|@PREFIX@|$PREFIX|g; s|@SBINDIR@|$SBINDIR|g; s|@LIBDIR@|$LIBDIR|g; s|@INCLUDEDIR@|$INCLUDEDIR|g; s|@VERSION@|$VERSION|g" \
+	sed -e "s|@PREFIX@|$PREFIX|g; s|@BINDIR@|$BINDIR|g; s|@SBINDIR@|$SBINDIR|g; s|@LIBDIR@|$LIBDIR|g; s|@INCLUDEDIR@|$INCLUDEDIR|g; s|@VERSION@|$VERSION|g" \
 	    -e "s|@LIBRARY@|$(way "${2%/*}" "$LIBDIR/libmom.so.${VERSION%%.*}")|g" "$1" >"$new"
 	chmod 644 "$new"
 	mv -f "$new" "$DESTDIR$2"
@@ -118,7 +118,7 @@ install_system() {
 	for f in src/tools/etc/*.conf; do
 		[ -f "$f" ] && configure "$f" "${f##*/}"
 	done
-	[ -f src/tools/mom.bash ] && put 644 src/tools/mom.bash "$COMPDIR/mom"
+	[ -f src/tools/mom.bash ] && put 644 src/tools/mom.bash "$COMPDIR/mom" && link "$COMPDIR/mom" "$COMPDIR/mom_coordinator"
 	for f in src/tools/man/*.[1-8]; do
 		[ -f "$f" ] && put 644 "$f" "$MANDIR/man${f##*.}/${f##*/}"
 	done

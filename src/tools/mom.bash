@@ -1,7 +1,7 @@
-# mom.bash - completion of mom's commands, options and topics for bash
+# mom.bash - completion of mom's commands, options and topics, and of mom_coordinator's options, for bash
 #
 #   source mom.bash                                  or keep it as mom in the folder of bash-completion, such as
-#   cp mom.bash /usr/share/bash-completion/completions/mom
+#   cp mom.bash /usr/share/bash-completion/completions/mom                       (mom_coordinator there: a link to it)
 #
 # All is asked of mom itself (mom help, mom COMMAND --help, mom topics), so that it is never out of date.
 
@@ -25,7 +25,7 @@ _mom_offer_topics()
 # The options that a help page names: words that begin with - at its lines' beginning.
 _mom_options()
 {
-	"$1" "$2" --help 2>/dev/null | grep '^ *-' | sed 's/  *[^-, ].*//' | grep -o -e '--*[[:alnum:]][[:alnum:]-]*'
+	"$@" --help 2>/dev/null | grep '^ *-' | sed 's/  *[^-, ].*//' | grep -o -e '--*[[:alnum:]][[:alnum:]-]*'
 	echo --help
 }
 
@@ -55,4 +55,13 @@ _mom()
 	COMPREPLY=($(compgen -W "$words" -- "$word"))
 }
 
+_mom_coordinator()
+{
+	local IFS=$'\n'
+	COMPREPLY=()
+	case $3 in --name | --alive | --missed) return ;; esac
+	COMPREPLY=($(compgen -W "$(_mom_options "$1")" -- "$2"))
+}
+
 complete -F _mom mom
+complete -F _mom_coordinator mom_coordinator

@@ -34,6 +34,7 @@
  *    second GONE finds nothing to do. */
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/notify.h"
 #include "common/version.h"
 #include "tools/coordinator.h"
 #include <getopt.h>
@@ -185,6 +186,8 @@ tell_ready(void)
 	if (!is_told)
 		printf("ready %s\n", co.name);
 	fflush(stdout);
+	if (!is_told)
+		notify_ready();
 	is_told = 1;
 }
 
@@ -207,11 +210,14 @@ serve(void)
 			if (!co.is_ready)
 				settle();
 			member_say(ALIVE_HERE);
+			notify_tick(clock_ms());
 			next = clock_ms() + co.alive_ms;
 		}
 		if (co.is_ready)
 			tell_ready();
 	}
+	if (coordinator_stop)
+		notify_stopping();
 }
 
 static int
@@ -330,5 +336,8 @@ main(int argc, char **argv)
 	catch_signals();
 	for (int g = 0; g < RESOURCE_GROUPS; g++)
 		state_init(&co.places[g].state, g);
-	return is_listing ? list() : run();
+	if (is_listing)
+		return list();
+	notify_init();
+	return run();
 }

@@ -122,7 +122,7 @@ TEST(install, "make install puts all where it works: servers find each other, a 
 	REQUIRE(strcmp(out, "news hello 0\n") == 0, "%s", out);
 	exchange_python(root, "/usr/lib/python3/dist-packages");
 	out = must("sh", run_command("cd '%s/usr/lib' && ! grep -rl '@[A-Z]*@' systemd pkgconfig python3 && grep -h ^ExecStart= systemd/system/*", root));
-	REQUIRE(strstr(out, "ExecStart=/usr/sbin/broker_server ") && strstr(out, "ExecStart=/usr/sbin/mom_daemon "), "%s", out);
+	REQUIRE(strstr(out, "ExecStart=/usr/sbin/broker_server ") && strstr(out, "ExecStart=/usr/sbin/mom_daemon ") && strstr(out, "ExecStart=/usr/bin/mom_coordinator "), "%s", out);
 	servers_stop();
 	make(t_text("uninstall %s", where));
 	out = must("find", run_command("find '%s' ! -type d -o -name mom", root));
@@ -175,9 +175,9 @@ TEST(deb, "make deb makes a package with all that belongs into it, owned by root
 	make(t_text("deb DEBDIR='%s'", t_dir()));
 	char *list = must("dpkg-deb -c", run_command("dpkg-deb -c '%s'/mom_*.deb", t_dir()));
 	static const char *const files[] = { "/usr/sbin/broker_server ->", "/usr/sbin/mom_daemon ->", "/usr/libexec/mom/worker", "/usr/libexec/mom/mom_http",
-		"/usr/bin/mom_http ->", "/usr/share/bash-completion/completions/mom", "/usr/bin/mom",
+		"/usr/bin/mom_http ->", "/usr/bin/mom_coordinator", "/usr/include/mom_resource.h", "/usr/share/bash-completion/completions/mom", "/completions/mom_coordinator ->", "/usr/bin/mom",
 		"/usr/bin/user_main", "/usr/include/mom.h", "/libmom.so.0 ->", "/libmom.a", "/pkgconfig/mom.pc", "/usr/lib/python3/dist-packages/mom.py",
-		"/mom-broker.service", "/mom-daemon.service", "/usr/lib/sysusers.d/mom.conf", "/etc/mom/broker.conf", "/usr/share/doc/mom/copyright" };
+		"/mom-broker.service", "/mom-daemon.service", "/mom-coordinator@.service", "/usr/lib/sysusers.d/mom.conf", "/etc/mom/broker.conf", "/usr/share/doc/mom/copyright" };
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
 		CHECK(strstr(list, files[i]), "%s is not in it:\n%s", files[i], list);
 	char *odd = must("awk", run_command("dpkg-deb -c '%s'/mom_*.deb | awk '$2 != \"root/root\" || $1 ~ /^-.......w/ || /manifest/'", t_dir()));

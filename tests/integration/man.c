@@ -9,8 +9,8 @@
 
 #define PAGES SOURCE "/src/tools/man/"
 static const struct { const char *program, *page; } programs[] = {
-	{ "broker_server", "broker_server.8" }, { "mom_daemon", "mom_daemon.8" }, { "mom_http", "mom_http.8" },
-	{ "mom_bench", "mom_bench.1" }, { "db_dump", "db_dump.1" }, { "user_main", "user_main.1" }, { "mom", "mom.1" }, { "mom_coordinator", "mom_coordinator.8" } };
+	{ "broker_server", "broker_server.8" }, { "mom_daemon", "mom_daemon.8" }, { "mom_http", "mom_http.8" }, { "mom_coordinator", "mom_coordinator.8" },
+	{ "mom_bench", "mom_bench.1" }, { "db_dump", "db_dump.1" }, { "user_main", "user_main.1" }, { "mom", "mom.1" } };
 
 /* Its source, and where it is a link (.so) that of what it leads to. */
 static char *
@@ -92,8 +92,8 @@ TEST(calls, "each call, error, flag and option of the headers is in the pages, a
 	header("mom.h", "libmom.3", 18, 30);
 	header("mom_coding.h", "mom_coding.3", 31, 0);
 	header("mom_rpc.h", "mom_rpc.3", 11, 5);
-	header("mom_resource.h", "mom_resource.3", 9, 3);
 	header("mom_object.h", "mom_object.3", 14, 2);
+	header("mom_resource.h", "mom_resource.3", 9, 3);
 }
 
 TEST(flags, "each flag that a program's --help names is in its page")

@@ -62,3 +62,13 @@ TEST(topics, "Tab offers topics where mom topics tells them, nothing where it do
 	offers("sub n", 0, "\n");
 	offers("peek --db src/to", 1, "src/tools\n");
 }
+
+TEST(coordinator, "Tab offers the options of mom_coordinator, and nothing where a name or a number is to be written")
+{
+	if (!has_bash())
+		return;
+	struct ran r = run_command("bash -c 'source src/tools/mom.bash; _mom_coordinator \"$1\" --m mom_coordinator; echo \"${COMPREPLY[@]}\"; "
+	    "_mom_coordinator \"$1\" - --list; printf \"%%s\\n\" \"${COMPREPLY[@]}\" | sort | tr \"\\n\" \" \"; "
+	    "_mom_coordinator \"$1\" \"\" --name; echo \"${#COMPREPLY[@]}\"' bash '%s'", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 0 && strcmp(r.out, "--missed\n--alive --help --list --missed --name -v 0\n") == 0, "%s%s", r.out, r.err);
+}

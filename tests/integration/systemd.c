@@ -1,4 +1,5 @@
 /* systemd - the service manager is told what it wants to know; the test plays its part: a socket that NOTIFY_SOCKET names */
+#include <lib/coordinators.h>
 #include <lib/proc.h>
 #include <lib/run.h>
 #include <lib/server.h>
@@ -116,6 +117,23 @@ TEST(daemon, "the daemon says READY, also while its broker is away, in the abstr
 	REQUIRE(has_heard("STOPPING=1\n"), "heard %s", heard);
 }
 
+TEST(coordinator, "a coordinator says READY when its share is held, so that a restart of one after the other loses nothing, and STOPPING when it ends")
+{
+	char *name = t_path("notify");
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	manager_listen(name);
+	setenv("NOTIFY_SOCKET", name, 1);
+	coordinator_begin(0, &one);
+	WAIT_FOR(has_heard("READY=1\n"), "heard %s", heard);
+	struct ran r = run_command("'%s' --list", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 0, "it was ready before it held each group: %s%s", r.out, r.err);
+	REQUIRE(!has_heard("STOPPING=1"), "heard %s", heard);
+	coordinator_stop(0);
+	REQUIRE(has_heard("STOPPING=1\n"), "heard %s", heard);
+}
+
 TEST(hangs, "a broker_server that does not go on pings no more: the manager would restart it")
 {
 	char *name = t_path("notify");
@@ -151,9 +169,9 @@ TEST(units, "the units are what systemd expects of units")
 		t_remark("left out: there is no systemd-analyze");
 		return;
 	}
-	static const char *const units[] = { "mom-broker", "mom-daemon" };
-	for (int i = 0; i < 2; i++) {
-		char *fill = t_text("sed 's|@SBINDIR@|/bin|; s|/bin/[a-z_]* |/bin/true |' '%s/src/tools/systemd/%s.service' >'%s/%s.service'", SOURCE, units[i], t_dir(), units[i]);
+	static const char *const units[] = { "mom-broker", "mom-daemon", "mom-coordinator@" };
+	for (int i = 0; i < 3; i++) {
+		char *fill = t_text("sed 's|@S*BINDIR@|/bin|; s|/bin/[a-z_]* |/bin/true |' '%s/src/tools/systemd/%s.service' >'%s/%s.service'", SOURCE, units[i], t_dir(), units[i]);
 		REQUIRE(run_command("%s", fill).status == 0, "sed");
 		/* manual pages may not be installed here */
 		struct ran r = run_command("systemd-analyze verify '%s/%s.service' 2>&1 | grep '^[^ ]*%s\\.service:' | grep -v \"Command 'man \"", t_dir(), units[i], units[i]);
