@@ -1,10 +1,10 @@
 #!/bin/sh
-# run.sh - runs test programs case by case, two at once, and counts
+# run.sh - runs test programs case by case, several at once, and counts
 #
 #   BIN=bin sh tests/run.sh build/tests-release/*/*
 #
 # T=substring     only the cases whose PROGRAM/CASE contains it
-# JOBS=n          cases at once (2)
+# JOBS=n          cases at once (two a core: most of them wait)
 # LIMIT=seconds   a case that takes longer is killed and failed (60; LONG=1: 3600)
 # LONG=1, KEEP=1, SEED=n, FAULTS=1: see tests/lib/t.h
 # The last line is `N passed, N failed`; exit 1 if one failed, or if there was none.
@@ -80,7 +80,8 @@ trap finish INT TERM
 
 touch "$work/passed" "$work/failed" "$work/broken"
 i=0
-while [ "$i" -lt "${JOBS:-2}" ]; do
+cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || cores=2
+while [ "$i" -lt "${JOBS:-$((cores * 2 < 16 ? cores * 2 : 16))}" ]; do
 	lane &
 	i=$((i + 1))
 done

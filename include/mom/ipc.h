@@ -24,7 +24,7 @@ struct answer_words {
 	word64 refused; _Atomic int64_t refused_code;
 	struct result_word result[2]; /* by parity of the number */
 	struct result_word lost;      /* number..value are gone; code grows: in the broker by one a telling, in a client's segment by what is lost */
-	uint64_t spare[1];
+	word64 owed;                  /* number of a DESTROY that is in the log and not answered yet (broker only): a successor of the worker answers it */
 };
 
 /* ---- broker ---- */
@@ -59,7 +59,7 @@ struct broker_table {
 	struct conn_word conn[];
 };
 
-enum { BROKEN_NONSENSE = 1, BROKEN_OTHER_STORE = 2, BROKEN_OWED = 3 };
+enum { BROKEN_NONSENSE = 1, BROKEN_OTHER_STORE = 2 };
 
 struct broker_unit {
 	uint32_t magic, shards, slots, serial, window, message_max;
@@ -76,7 +76,6 @@ struct broker_unit {
 		word32 slots_used;                /* worker: client slots below are in use */
 		word32 started;                   /* worker: it has taken the machine's list: the stream may begin */
 		word32 broken;                    /* worker: end it, see BROKEN_* */
-		word32 owed;                      /* worker: answers wait for views. Its successor cannot give them: it ends the connection, and is asked again */
 		word64 damaged;                   /* sender: 1 + the offset at which it cannot read on */
 	} by_shard[SHARDS_MAX];
 };
@@ -137,7 +136,7 @@ struct unit_slot {
 	_Atomic uint8_t attached[UNIT_ROLES]; /* by each: it has the client's segment attached */
 	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
 	word32 destroyed;             /* requester: this owner's DESTROY is acknowledged everywhere */
-	word32 mail;                  /* forwarder: the client's `watch` that something came for: mom_daemon tells its socket */
+	word32 mail;                  /* forwarder: changes with each `watch` of each owner that something came for: mom_daemon tells its socket */
 };
 
 struct daemon_unit {

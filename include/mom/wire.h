@@ -5,7 +5,7 @@
 
 #include <mom/record.h>
 
-enum { WIRE_VERSION = 1, WIRE_ID_BYTES = 16 };
+enum { WIRE_VERSION = 2 /* 2: WILL, DIED */, WIRE_ID_BYTES = 16 };
 
 /* HELLO payload, 64 bytes: u32 version, u32 feature bits, machine id, store id (zeros: none known), u32 largest payload,
  * u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token of the last WELCOME (0: none) */

@@ -3,7 +3,7 @@
  *     resource/log/G        all that changes group G, in the order of that topic: EVENT_*                    (durable)
  *     resource/reply/ID     answers to client ID: u64 number, i32 code, i32 value                            (fast)
  *     resource/gone         wills of clients: u64 id, u64 the groups that it used, a bit each                (durable)
- *     resource/alive        coordinators: u8 ALIVE_*, u64 id, string8 name, u64 groups held, u64 of those answered for
+ *     resource/alive        coordinators: u8 ALIVE_*, u64 id, string8 name, u64 groups held, u64 of those answered for, u32 ms between signs of life
  *     resource/state/ID     a snapshot for coordinator ID, in parts: u8 group, u64 offset in the log, u32 whole length, u32 place, the bytes
  *     resource/held/G       empty; that somebody subscribes to it says that somebody holds the group */
 #ifndef RESOURCE_H

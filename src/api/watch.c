@@ -64,15 +64,16 @@ watch_arm(struct handle *h)
 	struct itimerspec off = { 0 };
 	if (timerfd_settime(h->watch_timer, 0, &off, NULL) < 0)
 		return;
-	if (h->socket >= 0 && !watch_drain(h))
-		watch_leave_door(h);
-	if (h->socket < 0 && door_again(h) == 0 && watch_add(h, h->socket) < 0)
+	if (h->socket >= 0 && watch_drain(h))
+		h->watch_wait_ms = WATCH_AGAIN_MS;
+	else if (h->socket >= 0)
+		watch_leave_door(h);                   /* not asked again at once: it may be one that turns us away */
+	else if (door_again(h) == 0 && watch_add(h, h->socket) < 0)
 		door_close(h);
 	if (h->socket < 0) {
-		h->watch_wait_ms = h->watch_wait_ms * 2 < SLICE_MS ? h->watch_wait_ms * 2 : SLICE_MS;
 		watch_timer_in(h, h->watch_wait_ms);
-	} else
-		h->watch_wait_ms = WATCH_AGAIN_MS;
+		h->watch_wait_ms = h->watch_wait_ms * 2 < SLICE_MS ? h->watch_wait_ms * 2 : SLICE_MS;
+	}
 	atomic_store(&h->segment->watch, atomic_load(&h->segment->watch) + 1);
 	atomic_thread_fence(memory_order_seq_cst);
 }

@@ -30,7 +30,8 @@ box_wake(struct slot *v, uint32_t what)
 	if (b == NULL || watch == b->watched)
 		return;
 	b->watched = watch;
-	atomic_store(&f.unit->slot[v - f.slots.slot].mail, watch);
+	/* never what an earlier owner of the slot left there: mom_daemon looks for a change */
+	atomic_store(&f.unit->slot[v - f.slots.slot].mail, watch + v->owner * UINT32_C(0x9E3779B1));
 	notify_daemon();
 }
 

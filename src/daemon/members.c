@@ -339,7 +339,8 @@ member_died(struct daemon *d, uint32_t i)
 	daemon_touch(d);
 }
 
-/* A byte makes the socket readable. Where it cannot be sent, it is full of them or its owner is gone, or it comes back with another one. */
+/* A byte makes the socket readable. Where it cannot be sent, it is full of them or its owner is gone, or it comes back with another one; or the
+ * kernel has no memory now: then once more. */
 void
 members_wake(struct daemon *d)
 {
@@ -350,7 +351,7 @@ members_wake(struct daemon *d)
 			continue;
 		m->watch_told = mail;
 		if (m->socket >= 0 && mail && send(m->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-			log_debug("client %016llx: its socket: %s", (unsigned long long)m->id, strerror(errno));
+			m->watch_told = errno == ENOMEM || errno == ENOBUFS ? mail - 1 : mail;
 	}
 }
 

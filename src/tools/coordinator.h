@@ -11,6 +11,7 @@ struct member {                                /* another coordinator, as it say
 	uint64_t id, held, primary;
 	char name[NAME_BYTES];
 	long heard;                            /* our own signs of life that had come back by then */
+	long alive_ms;                         /* how often it gives one */
 	int is_known;                          /* 0: only named in a group's state, it has said nothing yet */
 };
 

@@ -28,6 +28,7 @@ sign(unsigned kind, unsigned char *bytes, size_t size)
 	mom_put_string8(&w, co.name);
 	mom_put_u64(&w, groups_held(0));
 	mom_put_u64(&w, groups_held(1));
+	mom_put_u32(&w, (uint32_t)co.alive_ms);
 	return w.len;
 }
 
@@ -120,7 +121,7 @@ members_look(void)
 		if (co.places[g].phase == PLACE_ACTIVE)
 			holders_known(&co.places[g].state);
 	for (size_t i = co.member_count; i-- > 0; )
-		if (co.echoes - co.members[i].heard >= co.missed)
+		if ((co.echoes - co.members[i].heard) * co.alive_ms >= co.missed * (co.members[i].alive_ms > co.alive_ms ? co.members[i].alive_ms : co.alive_ms))
 			member_dead(co.members[i].id, "is silent: taken for dead");
 }
 
@@ -132,7 +133,7 @@ places_look(void)
 }
 
 static void
-member_here(uint64_t id, const char *name, uint64_t held, uint64_t primary)
+member_here(uint64_t id, const char *name, uint64_t held, uint64_t primary, long alive_ms)
 {
 	struct member *m = member_find(id);
 	int is_new = m == NULL || !m->is_known;
@@ -141,6 +142,7 @@ member_here(uint64_t id, const char *name, uint64_t held, uint64_t primary)
 	m->heard = co.echoes;
 	m->held = held;
 	m->primary = primary;
+	m->alive_ms = alive_ms;
 	m->is_known = 1;
 	if (is_new)
 		log_info("coordinator %s (%016llx) is here", name, (unsigned long long)id);
@@ -158,6 +160,7 @@ member_heard(const struct mom_message *m)
 	uint64_t id = mom_get_u64(&r);
 	mom_get_string8(&r, name, sizeof name);
 	uint64_t held = mom_get_u64(&r), primary = mom_get_u64(&r);
+	long alive_ms = mom_get_u32(&r);
 	if (mom_reader_failed(&r) || kind < ALIVE_HELLO || kind > ALIVE_DEAD)
 		return;
 	if (id == co.global && kind == ALIVE_HERE) {
@@ -170,7 +173,7 @@ member_heard(const struct mom_message *m)
 			places_look();
 	} else if (id != co.global) {
 		if (id)                                /* 0: somebody who only asks who is here */
-			member_here(id, name, held, primary);
+			member_here(id, name, held, primary, alive_ms);
 		if (kind == ALIVE_HELLO)
 			member_say(ALIVE_HERE);
 	}

@@ -190,17 +190,21 @@ shard_unsubscribe(struct shard *s, struct subscription *sub)
 	free(sub);
 }
 
-/* The client is only freed once its view is removed and it is answered. */
+/* The client is only freed once its view is removed and it is answered. One without a view waits for nobody else's. */
 void
 shard_destroy(struct shard *s, struct client *c)
 {
+	int is_shown = c->subscriptions || c->dirty;
 	c->gone = 1;
 	while (c->subscriptions)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
 	c->machine->clients--;
 	s->changed = 1;
-	mark_client(s, c, DIRTY_LATER);
+	if (is_shown)
+		mark_client(s, c, DIRTY_LATER);
+	else
+		shard_client_is_clean(s, c);
 }
 
 void

@@ -74,7 +74,7 @@ answer_all(void)
 			c->next_touched = waiting;
 			waiting = c;
 			if (c->conn >= 0)
-				w.conns[c->conn].late = 1;
+				worker_owe(c);
 			continue;
 		}
 		c->touched = 0;
@@ -108,14 +108,10 @@ commit(void)
 	w.durable = 0;
 }
 
-/* Words first, then tails: what was read is answered, or it is read again by a successor. No tail waits for late answers: what is read again
- * must not hold more than one batch, or a client's create, publish and destroy in it would be taken for new ones. */
+/* words first, then tails: what was read is answered or owed, or it is read again by a successor */
 static void
 tell(struct conn *c, uint32_t index)
 {
-	word32 *owed = &c->unit->by_shard[w.shard.index].owed;
-	if ((uint32_t)c->late != atomic_load(owed))
-		atomic_store(owed, (uint32_t)c->late); /* before the tail: what is behind that a successor never reads */
 	atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
 	if (c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
 		atomic_store(&c->unit->by_shard[w.shard.index].taken, c->taken);
@@ -123,7 +119,7 @@ tell(struct conn *c, uint32_t index)
 	}
 	if (c->answered)
 		bell_ring(&c->unit->by_shard[w.shard.index].bell, &w.table->conn[index].queue);
-	c->answered = c->late = 0;
+	c->answered = 0;
 }
 
 static void

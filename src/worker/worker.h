@@ -16,7 +16,6 @@ struct conn {                             /* one connected machine, as this work
 	struct machine *machine;
 	uint64_t taken, wanted_told, damage_done;
 	int answered;                     /* has new words: ring its sender */
-	int late;                         /* somebody's answer waits for views */
 	struct map alive;                 /* ids of an ALIVE list that is not complete yet */
 };
 
@@ -43,6 +42,8 @@ void worker_request(struct conn *c, const void *bytes);       /* one frame of a 
 void worker_alive(struct conn *c, const void *bytes);         /* a machine's list of living clients */
 void worker_count_run(void);                                  /* the messages of one topic that came in a row */
 void worker_died(const struct conn *c, const void *bytes);    /* a durable client's process: its will */
+void worker_owe(const struct client *c);               /* its DESTROY is answered later: by a successor, should this worker die before */
+void worker_pay(struct conn *c);                       /* what a predecessor owed */
 void worker_answer(struct client *c);                  /* its last number and result, into the words of its connection */
 void worker_destroy(const struct machine *m, const struct map *but, uint16_t flags);   /* its clients, but for those in the map */
 void worker_machines_look(uint32_t seconds);                  /* so many have passed: who was away for too long is forgotten */

@@ -50,10 +50,9 @@ conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 		c->machine->wanted = w.shard.log.end;  /* not known for what lies before: the sender looks */
 	c->answered = 1;
 	c->damage_done = 0;
-	if (atomic_load(&c->unit->by_shard[w.shard.index].owed))       /* whom our predecessor owed an answer we do not know */
-		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_OWED);
 	c->live = c->machine->live = 1;
 	c->machine->away = 0;
+	worker_pay(c);
 }
 
 void

@@ -17,13 +17,19 @@ worker_disk_failed(const char *what)
 
 /* ---- answers ---- */
 
-static void
-answer_version(struct conn *c, uint32_t slot)
+static struct answer_words *
+answer_slot(struct conn *c, uint32_t slot)
 {
-	struct answer_words *a = &c->answers[slot];
 	word32 *used = &c->unit->by_shard[w.shard.index].slots_used;
 	if (atomic_load(used) <= slot)
 		atomic_store(used, slot + 1);
+	return &c->answers[slot];
+}
+
+static void
+answer_version(struct conn *c, uint32_t slot)
+{
+	struct answer_words *a = answer_slot(c, slot);
 	atomic_store(&a->version, atomic_load(&a->version) + 1);
 	c->answered = 1;
 }
@@ -69,7 +75,40 @@ worker_answer(struct client *c)
 		result_write(&a->result[c->result_number & 1], c->result_number, c->result_code, c->result_value);
 	if (c->last > atomic_load(&a->acked))
 		atomic_store(&a->acked, c->last);
+	atomic_store(&a->owed, 0);
 	answer_version(conn, c->slot);
+}
+
+/* The client is no more, and nobody has to know it for this. */
+static void
+answer_destroyed(struct conn *c, uint32_t slot, uint64_t number)
+{
+	struct answer_words *a = &c->answers[slot];
+	result_write(&a->result[number & 1], number, 0, 0);
+	if (number > atomic_load(&a->acked))
+		atomic_store(&a->acked, number);
+	atomic_store(&a->owed, 0);
+	answer_version(c, slot);
+}
+
+void
+worker_owe(const struct client *c)
+{
+	struct conn *conn = &w.conns[c->conn];
+	if (conn->live && c->slot < conn->slots)
+		atomic_store(&answer_slot(conn, c->slot)->owed, c->last);
+}
+
+/* All views were made anew at the start. */
+void
+worker_pay(struct conn *c)
+{
+	uint32_t used = atomic_load(&c->unit->by_shard[w.shard.index].slots_used);
+	for (uint32_t slot = 0; slot < used && slot < c->slots; slot++) {
+		uint64_t number = atomic_load(&c->answers[slot].owed);
+		if (number)
+			answer_destroyed(c, slot, number);
+	}
 }
 
 /* ---- requests ---- */
@@ -267,12 +306,9 @@ static void
 unknown_client(struct conn *c, const struct record *r, uint32_t slot, uint64_t first)
 {
 	struct answer_words *a = &c->answers[slot];
-	if (r->type == REC_DESTROY) {              /* already gone: that is what was asked for */
-		result_write(&a->result[r->number & 1], r->number, 0, 0);
-		if (r->number > atomic_load(&a->acked))
-			atomic_store(&a->acked, r->number);
-		answer_version(c, slot);
-	} else if (atomic_load(&a->refused) < first)
+	if (r->type == REC_DESTROY)                /* already gone: that is what was asked for */
+		answer_destroyed(c, slot, r->number);
+	else if (atomic_load(&a->refused) < first)
 		answer_refuse(c, slot, r->number, MOM_EBADID);
 }
 

@@ -5,10 +5,13 @@
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <ctype.h>
+#include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +114,28 @@ TEST(files, "the user's file wins over the system's; -c names one instead, or a 
 	REQUIRE(r.status == 0 && strstr(r.out, "xdg/mom/broker.conf is right"), "%s%s", r.out, r.err);
 	r = run_command("'%s' 127.0.0.1 0 -t -c '%s'", t_bin("broker_server"), t_path("none.conf"));
 	REQUIRE(r.status == 100 && strstr(r.err, "none.conf: No such file"), "%d %s%s", r.status, r.out, r.err);
+}
+
+TEST(system_file, "what the user's file does not say the system's says, in /etc/mom, for servers and programs; what both say the user's says (root only)")
+{
+	char *etc = t_path("etc"), *user = t_path("xdg/mom");
+	unsetenv("MOM_CONFIG");
+	setenv("XDG_CONFIG_HOME", t_path("xdg"), 1);
+	REQUIRE(mkdir(etc, 0755) == 0 && mkdir(t_path("etc/mom"), 0755) == 0 && mkdir(t_path("xdg"), 0755) == 0 && mkdir(user, 0755) == 0, "mkdir");
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount(etc, "/etc", NULL, MS_BIND, NULL) < 0) {
+		t_remark("left out: an /etc of its own needs root: %s", strerror(errno));
+		return;
+	}
+	write_file("/etc/mom/broker.conf", "workers 2\nstore-max 64m\n");
+	write_file("/etc/mom/client.conf", "timeout 3s\nwindow 5000\n");
+	write_file(t_path("xdg/mom/broker.conf"), "workers 5\n");
+	write_file(t_path("xdg/mom/client.conf"), "timeout 4s\n");
+	struct ran r = run_command("'%s' config show broker; '%s' config show client", t_bin("mom"), t_bin("mom"));
+	static const struct { const char *key, *value, *file; int is_user, line; } holds[] = { { "workers", "5", "broker.conf", 1, 1 },
+		{ "store-max", "64m", "broker.conf", 0, 2 }, { "timeout", "4s", "client.conf", 1, 1 }, { "window", "5000", "client.conf", 0, 2 } };
+	for (size_t i = 0; i < sizeof holds / sizeof *holds; i++)
+		CHECK(strstr(r.out, t_text("%-20s %-28s %s/%s:%d\n", holds[i].key, holds[i].value, holds[i].is_user ? user : "/etc/mom", holds[i].file, holds[i].line)),
+		    "%s: %s%s", holds[i].key, r.out, r.err);
 }
 
 TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, file and line, and a cure; -t and mom config test say the same")

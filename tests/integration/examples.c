@@ -126,21 +126,22 @@ TEST(objects_broker_killed, "objects while the broker is killed, and comes back,
 }
 
 #define PHILOSOPHERS_BRIEF "--think 20 --kills 5"
+#define PHILOSOPHERS_FEW   "--philosophers 10 --think 20 --kills 2"
 #define PHILOSOPHERS_FULL  "--think 50 --items 30 --kills 20"
 
-TEST(philosophers, "philosophers over one daemon, while a coordinator is killed and brought back five times: it ends, all is consumed once")
+TEST(philosophers, "philosophers over one daemon, ten of them, while coordinators are killed and brought back: it ends, all is consumed once")
 {
-	quietly("philosophers", PHILOSOPHERS_BRIEF, PHILOSOPHERS_FULL, 1);
+	quietly("philosophers", PHILOSOPHERS_FEW, PHILOSOPHERS_FULL, 1);
 }
 
-TEST(philosophers_two_daemons, "philosophers on two daemons, their coordinators too, and a broker with four workers")
+TEST(philosophers_two_daemons, "thirty philosophers on two daemons, their coordinators too, one of which is killed and brought back five times")
 {
 	quietly("philosophers", PHILOSOPHERS_BRIEF, PHILOSOPHERS_FULL, 2);
 }
 
 TEST(philosophers_broker_killed, "philosophers while coordinators and the broker are killed and come back")
 {
-	broker_killed("philosophers", PHILOSOPHERS_BRIEF, PHILOSOPHERS_FULL, "half of the items");
+	broker_killed("philosophers", PHILOSOPHERS_FEW, PHILOSOPHERS_FULL, "half of the items");
 }
 
 #define MUSEUM_BRIEF "--arrive 30 --walk 120 --tour 120 --timer 200"

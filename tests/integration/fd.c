@@ -8,9 +8,11 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { BETWEEN = 5000 };
@@ -232,5 +234,52 @@ TEST(forked, "a child that was forked and keeps the parent's descriptors does no
 	await(1);
 	*go = 1;
 	t_join(child);
+	finish();
+}
+
+TEST(refused, "a daemon that turns an event loop's client away, as one of another version does, is not asked again without end")
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char bytes[4096];
+	int knocks = 0;
+	begin();
+	server_stop(&one);
+	snprintf(a.sun_path, sizeof a.sun_path, "%s/socket", one.run);
+	int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	REQUIRE(door >= 0 && bind(door, (struct sockaddr *)&a, sizeof a) == 0 && listen(door, 8) == 0, "%s: %s", a.sun_path, strerror(errno));
+	for (int64_t end = t_now_ms() + 2000; t_now_ms() < end;) {
+		struct pollfd p[2] = { { door, POLLIN, 0 }, { fd, POLLIN, 0 } };
+		if (poll(p, 2, 100) > 0 && p[0].revents) {
+			int guest = accept(door, NULL, NULL);
+			CHECK(recv(guest, bytes, sizeof bytes, 0) >= 0, "%s", strerror(errno));
+			close(guest);
+			knocks++;
+		}
+		if (p[1].revents)
+			take_all();
+	}
+	close(door);
+	unlink(a.sun_path);
+	CHECK(knocks > 0 && knocks < 20, "%d knocks in 2 s", knocks);
+	server_start(&one);
+	send_one();
+	await(1);
+	finish();
+}
+
+TEST(slot_again, "a client that has the slot of an earlier one is woken, wherever that one's count of looks stood")
+{
+	begin();
+	for (int i = 0; i < 4; i++) {
+		send_one();
+		await(1);
+		REQUIRE(mom_destroy(subscriber) == 0, "%s", mom_error_text(-1));
+		subscriber = mom_create();
+		REQUIRE(subscriber >= 0 && mom_subscribe(subscriber, "loop", 0) == 0, "%s", mom_error_text(-1));
+		REQUIRE(mom_destroy(mom_create()) == 0, "%s", mom_error_text(-1));        /* the daemon looks at all its clients meanwhile */
+		fd = mom_fd(subscriber);
+		take_all();
+		CHECK(!ready(100), "readable with nothing there");
+	}
 	finish();
 }

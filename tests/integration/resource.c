@@ -1,5 +1,6 @@
 /* resource - mom_resource.h over real coordinators: first come first served, deaths of clients, take-overs that lose and double nothing */
 #include <lib/coordinators.h>
+#include <lib/run.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <api/resource.h>
@@ -170,6 +171,25 @@ TEST(nobody, "without a coordinator a call says so in the handle's time; one tha
 	OK(mom_dsem_init(id, "s", 1, 0));
 	OK(mom_dsem_wait(id, "s", -1));
 	bye(id);
+}
+
+TEST(command_line, "mom_coordinator tells wrong use with exit 100, --help, and --list what there is")
+{
+	struct ran r;
+	up(0);
+	r = run_command("'%s' --no-such", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 100 && strstr(r.err, "--help"), "%d %s", r.status, r.err);
+	r = run_command("'%s' --alive 3", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 100 && strstr(r.err, "from 10"), "%d %s", r.status, r.err);
+	r = run_command("'%s' --help", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 0 && strstr(r.out, "--missed"), "%d %s", r.status, r.out);
+	r = run_command("'%s' --list", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 1 && strstr(r.out, "0 coordinators"), "%d %s", r.status, r.out);
+	coordinator_start(0, &two);
+	r = run_command("'%s' --list", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 0 && strstr(r.out, "c0 ") && strstr(r.out, "32 by one"), "%d %s", r.status, r.out);
+	r = run_command("MOM_RUN='%s' '%s'", t_path("nowhere"), t_bin("mom_coordinator"));
+	REQUIRE(r.status == 111 && strstr(r.err, "mom_daemon"), "%d %s", r.status, r.err);
 }
 
 /* ---- load, while coordinators die ---- */
@@ -344,6 +364,39 @@ TEST(broker_killed, "the broker, then a daemon, killed and brought back under lo
 	load_goes_on();
 	server_kill_all(&two);
 	server_start(&two);
+	load_holds(id);
+}
+
+TEST_LONG(chaos, "coordinators killed and stopped, the broker and a daemon killed, in any order under load: nothing lost, nothing done twice")
+{
+	struct t_rng rng;
+	t_rng_init(&rng, 77);
+	shared = t_shared_memory(sizeof *shared);
+	up(3);
+	int id = talk_create();
+	load_begins(id);
+	for (int i = 0; i < 60; i++) {
+		int k = (int)t_rng_below(&rng, 3), what = (int)t_rng_below(&rng, 6);
+		if (what < 3)
+			coordinator_kill(k);
+		else
+			kill(coordinator_pid(k), SIGSTOP);
+		if (what % 3 == 1) {
+			server_kill_all(&broker);
+			server_start(&broker);
+		} else if (what % 3 == 2) {
+			server_kill_all(&two);
+			server_start(&two);
+		}
+		if (t_rng_below(&rng, 2))
+			load_goes_on();
+		if (what < 3)
+			coordinator_start(k, NULL);
+		else
+			kill(coordinator_pid(k), SIGCONT);
+		coordinators_settled(3);
+		load_goes_on();
+	}
 	load_holds(id);
 }
 

@@ -411,7 +411,7 @@ TEST(storm, "wills of 60 programs (600 in the long form), anonymous and durable,
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
-TEST(too_many, "wills are kept in memory and in each check-point: above 256 MiB of a shard another one is refused with MOM_EFULL, and the store is taken up again")
+TEST_LONG(too_many, "wills are kept in memory and in each check-point: above 256 MiB of a shard another one is refused with MOM_EFULL, and the store is taken up again")
 {
 	enum { BYTES = 60 << 20, CLIENTS = 18 };
 	char *data = t_shared_memory(BYTES);
