@@ -47,5 +47,5 @@ $(addprefix $(TESTS_OUT)/integration/,lottery news): | $(LOTTERY_PROGRAMS) $(NEW
 # ---- semaphores: programs that start coordinators ----
 EXAMPLES_CREW = $(addprefix $(EXAMPLE_BIN)/example_,philosophers museum)
 $(EXAMPLES_CREW): $(OBJ)/examples/crew.o | $(BIN)/mom_coordinator
-example-philosophers example-museum: example-%: all $(EXAMPLE_BIN)/example_%  ## semaphores kept by coordinators that die meanwhile; ARGS="--kills 9": its flags
+example-philosophers example-museum: example-%: all $(EXAMPLE_BIN)/example_%  ## semaphores and variables that two or more coordinators keep; ARGS="--seed 2": its flags
 	@BIN=$(BIN) sh src/examples/run.sh $(EXAMPLE_BIN)/example_$* $(ARGS)
