@@ -59,7 +59,7 @@ struct broker_table {
 	struct conn_word conn[];
 };
 
-enum { BROKEN_NONSENSE = 1, BROKEN_OTHER_STORE = 2 };
+enum { BROKEN_NONSENSE = 1, BROKEN_OTHER_STORE = 2, BROKEN_LIST = 3 };
 
 struct broker_unit {
 	uint32_t magic, shards, slots, serial, window, message_max;

@@ -226,6 +226,10 @@ end_machine(uint32_t why)
 	static const char text[] = "what this machine has received is not in this store: the store was replaced, or is an older copy of itself: bring back the newer "
 	    "one, or give this daemon a new spool folder";
 	uint32_t ticks = atomic_load(&s.table->ticks);
+	if (why == BROKEN_LIST) {
+		log_info("the worker was started again while it took the machine's list of clients: the machine connects anew");
+		exit(0);
+	}
 	if (why == BROKEN_NONSENSE)
 		log_fatal(EXIT_USAGE, "the machine sent nonsense (see the worker's line): its connection is ended");
 	send_frame(&(struct record){ .type = REC_REFUSE }, text, sizeof text - 1);

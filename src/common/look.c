@@ -67,6 +67,14 @@ look_attach_all(struct look_server *s, int dir)
 		s->machine = NULL;
 		s->counters = NULL;
 	}
+	if (s->counters == NULL && (s->broker || s->machine) && s->why[0] == '\0') {
+		/* they say which version the tables are of */
+		snprintf(s->why, sizeof s->why, "it has no counters: it is of an older version than this tool, or the kernel had no segment left for them (kernel.shmmni)");
+		ipcq_detach(s->broker);
+		ipcq_detach(s->machine);
+		s->broker = NULL;
+		s->machine = NULL;
+	}
 	if ((s->is_broker ? (const void *)s->broker : (const void *)s->machine) == NULL && s->why[0] == '\0')
 		snprintf(s->why, sizeof s->why, "it left nothing behind to look at");
 }

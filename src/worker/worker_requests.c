@@ -276,14 +276,25 @@ wills_are_full(const struct client *c, const struct record *r)
 	return 1;
 }
 
+/* What a request means for wills: a client that ends leaves its own. So does a durable one that is created again: its new process must not inherit
+ * that of the old one. */
+static int
+will_refusal(struct client *client, const struct record *r)
+{
+	if (client && r->type == REC_DESTROY)
+		publish_will(client, 1);
+	if (client && r->type == REC_CREATE && publish_will(client, 0) < 0)
+		return MOM_EFULL;
+	return r->type == REC_WILL && r->topic_len && wills_are_full(client, r) ? MOM_EFULL : 0;
+}
+
 static void
 take_request(struct conn *c, struct client *client, const void *bytes, struct record *r, uint32_t slot)
 {
 	void *at = NULL;
-	int will = client && !(r->flags & REC_F_BAD) && (r->type == REC_DESTROY || r->type == REC_CREATE) ? publish_will(client, r->type == REC_DESTROY) : 0;
-	/* a durable client that is created again has a new process, which must not inherit the will of the old one */
-	int code = will < 0 && r->type == REC_CREATE ? MOM_EFULL : r->flags & REC_F_BAD ? (int)(int64_t)r->aux : r->type == REC_WILL && r->topic_len && wills_are_full(client, r) ? MOM_EFULL :
-	    refusal(r, record_topic(bytes), &at);
+	int code = r->flags & REC_F_BAD ? (int)(int64_t)r->aux : will_refusal(client, r);
+	if (code == 0)
+		code = refusal(r, record_topic(bytes), &at);
 	if (client == NULL && code == 0 && c->machine->clients >= c->slots)
 		code = MOM_ELIMIT;                     /* each has a slot: more than it has slots no daemon has */
 	if (code) {
@@ -386,6 +397,8 @@ alive_complete(struct conn *c)
 void
 worker_alive(struct conn *c, const void *bytes)
 {
+	if (atomic_load(&c->unit->by_shard[w.shard.index].broken))
+		return;                                /* what it says is not whole: nobody is destroyed for it */
 	struct record r;
 	record_get(&r, bytes);
 	const char *p = record_data(bytes, &r);
