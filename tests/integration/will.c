@@ -71,6 +71,7 @@ heir(struct heir *h)
 static void
 kill_heir(pid_t pid)
 {
+	REQUIRE(pid > 0, "fork");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

@@ -155,6 +155,8 @@ void
 proc_signal_tree(pid_t pid, int signal)
 {
 	pid_t pids[PROC_MAX];
+	if (pid <= 0)                                  /* not running */
+		return;
 	kill(pid, signal);
 	int n = proc_descendants(pid, pids, PROC_MAX);
 	for (int i = 0; i < n; i++)

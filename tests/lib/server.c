@@ -243,6 +243,7 @@ void
 server_kill_all(struct server *s)
 {
 	pid_t family[PROC_MAX];
+	REQUIRE(s->pid > 0, "%s does not run", s->name);
 	int n = proc_descendants(s->pid, family, PROC_MAX);
 	kill(s->pid, SIGKILL);
 	for (int i = 0; i < n; i++)

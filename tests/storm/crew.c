@@ -334,6 +334,8 @@ crew_tend(void)
 void
 crew_kill(int i)
 {
+	if (crew[i].pid == 0)                          /* not started again since its last death; 0 would be all of us */
+		return;
 	kill(crew[i].pid, SIGKILL);
 	waitpid(crew[i].pid, NULL, 0);
 	crew[i].pid = 0;
