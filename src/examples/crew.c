@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +13,7 @@
 #include <unistd.h>
 
 static struct { pid_t pid; const char *other; } crew[CREW_MOST];
-static int crew_count, broken;
+static int crew_count;
 static uint64_t dice = 1;
 
 /* Where our programs are: $BIN, as make sets it; the project's bin/; PATH. */
@@ -108,25 +107,6 @@ crew_fork(int (*run)(int), int i, const char *other)
 	if (pid < 0)
 		perror("fork");
 	return pid;
-}
-
-void
-crew_held(int is, const char *format, ...)
-{
-	va_list ap;
-	va_start(ap, format);
-	printf("%s  ", is ? "held  " : "BROKEN");
-	vprintf(format, ap);
-	printf("\n");
-	fflush(stdout);
-	va_end(ap);
-	broken |= !is;
-}
-
-int
-crew_broken(void)
-{
-	return broken;
 }
 
 void

@@ -1,4 +1,4 @@
-/* crew - what the examples with semaphores share: coordinators as children, processes of one's own, lines of the summary */
+/* crew - what the examples with semaphores share: coordinators as children, processes of one's own */
 #ifndef CREW_H
 #define CREW_H
 
@@ -15,8 +15,6 @@ int  crew_stop(void);                          /* 0: all ended well */
 /* A child process that runs that, on the daemon of other where that is not NULL, and dies with this one. */
 pid_t crew_fork(int (*run)(int), int i, const char *other);
 
-void crew_held(int is, const char *format, ...) __attribute__((format(printf, 2, 3)));        /* a line of the summary */
-int  crew_broken(void);                        /* something did not hold */
 void crew_sleep(int ms);
 int  crew_random(int below);                   /* 0 to below - 1; each process has numbers of its own */
 void crew_seed(unsigned seed);

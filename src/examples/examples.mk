@@ -6,7 +6,7 @@ EXAMPLE_BIN   = build/examples-$(VARIANT)
 EXAMPLES      = $(EXAMPLE_NAMES:%=$(EXAMPLE_BIN)/example_%)
 
 .SECONDEXPANSION:
-$(EXAMPLES): $(EXAMPLE_BIN)/example_%: $$(addprefix $(OBJ)/,$$(addsuffix .o,$$(basename $$(subst src/,,$$(wildcard src/examples/$$*/*.c))))) $(LIB)
+$(EXAMPLES): $(EXAMPLE_BIN)/example_%: $(OBJ)/examples/held.o $$(addprefix $(OBJ)/,$$(addsuffix .o,$$(basename $$(subst src/,,$$(wildcard src/examples/$$*/*.c))))) $(LIB)
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB)
 

@@ -242,9 +242,7 @@ topic_waiting(struct topic *t)
 static int
 refusal(const struct record *r, const char *name, void **at)
 {
-	if (r->type == REC_UNSUBSCRIBE || r->type == REC_DESTROY || r->type == REC_CREATE)
-		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
-	if (r->type == REC_WILL && r->topic_len == 0)
+	if (r->type == REC_UNSUBSCRIBE || r->type == REC_DESTROY || r->type == REC_CREATE || (r->type == REC_WILL && r->topic_len == 0))
 		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
 	if (r->flags & REC_F_NEED && r->type == REC_MESSAGE) {
 		const struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);

@@ -6,6 +6,7 @@
  * Each --arrive with --chance a person comes; inside, --sign percent sign for a tour, the others walk for --walk to twice that. --coordinators 0: those that run already.
  * --other: the run folder of the daemon that every second process uses; else all use that of this program (MOM_RUN). Exit 0: all held. */
 #include "../crew.h"
+#include "../held.h"
 #include "museum.h"
 #include <getopt.h>
 #include <mom_resource.h>
@@ -130,10 +131,10 @@ summary(int id)
 		museum_failed(id, "read");
 	while (dsem_trywait(id, PLACES) == 0)
 		places++;
-	crew_held(wrong == 0 && rejected + left + toured == opt.persons, "%ld persons: %d rejected, %d walked about and left, %d went on a tour and left", opt.persons, rejected, left, toured);
-	crew_held(most >= 0 && most <= opt.capacity, "never more than %ld inside: at most %d", opt.capacity, most);
-	crew_held(largest >= 0 && largest <= opt.group && (toured == 0) == (tours == 0), "no tour of more than %ld: %d tours, the largest of %d", opt.group, tours, largest);
-	crew_held(inside == 0 && places == opt.capacity, "at the end %d inside, %d places free", inside, places);
+	held(wrong == 0 && rejected + left + toured == opt.persons, "%ld persons: %d rejected, %d walked about and left, %d went on a tour and left", opt.persons, rejected, left, toured);
+	held(most >= 0 && most <= opt.capacity, "never more than %ld inside: at most %d", opt.capacity, most);
+	held(largest >= 0 && largest <= opt.group && (toured == 0) == (tours == 0), "no tour of more than %ld: %d tours, the largest of %d", opt.group, tours, largest);
+	held(inside == 0 && places == opt.capacity, "at the end %d inside, %d places free", inside, places);
 }
 
 static int
@@ -171,8 +172,8 @@ main(int argc, char **argv)
 	day();
 	staff_ends(id);
 	summary(id);
-	crew_held(close_down(id) == 0, "all semaphores and variables are destroyed");
-	crew_held(mom_destroy(id) == 0 && crew_stop() == 0, "doors, guide, timer and coordinators ended well");
-	printf("%s\n", crew_broken() ? "example museum: BROKEN" : "example museum: all held");
-	return crew_broken();
+	held(close_down(id) == 0, "all semaphores and variables are destroyed");
+	held(mom_destroy(id) == 0 && crew_stop() == 0, "doors, guide, timer and coordinators ended well");
+	printf("%s\n", held_all() ? "example museum: all held" : "example museum: BROKEN");
+	return !held_all();
 }

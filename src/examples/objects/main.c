@@ -4,10 +4,10 @@
  *
  * --calls: of each worker to each object. --pause: between two moves. --other: the run folder of the daemon that the second host and every second worker use;
  * else that of this program (MOM_RUN). Exit 0: all held. */
+#include "../held.h"
 #include "things.h"
 #include <getopt.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,19 +27,6 @@ static volatile struct shared {                     /* what the processes tell e
 	char place[HOSTS][64], counter[64], list[64];
 } *shared;
 static int bad;
-
-static void
-held(int is, const char *format, ...)
-{
-	va_list ap;
-	va_start(ap, format);
-	printf("%s  ", is ? "held  " : "BROKEN");
-	vprintf(format, ap);
-	printf("\n");
-	fflush(stdout);
-	va_end(ap);
-	bad |= !is;
-}
 
 static pid_t
 child(int (*run)(int), int number)
@@ -252,6 +239,7 @@ main(int argc, char **argv)
 	shared->stop = 1;
 	for (int i = 0; i < HOSTS; i++)
 		bad |= reap(hosts[i]);
+	bad |= !held_all();
 	printf("%s\n", bad ? "example objects: BROKEN" : "example objects: all held");
 	return bad;
 }

@@ -5,6 +5,7 @@
  * --coordinators 0: those that run already. --kills: so many times one of ours is killed by kill -9, and another started under its name.
  * --other: the run folder of the daemon that every second process uses; else all use that of this program (MOM_RUN). Exit 0: all held. */
 #include "../crew.h"
+#include "../held.h"
 #include <getopt.h>
 #include <mom_resource.h>
 #include <signal.h>
@@ -129,8 +130,8 @@ clear(int id)
 		if (i % 2 == 0)
 			full += dshm_read(id, name, &items) < 0 || items != 0 || dshm_destroy(id, name) < 0;
 	}
-	crew_held(full == 0, "every one of the %ld buffers is empty", opt.philosophers / 2);
-	crew_held(missing == 0 && told->twice == 0, "every stick lies on the table, and was never in two hands");
+	held(full == 0, "every one of the %ld buffers is empty", opt.philosophers / 2);
+	held(missing == 0 && told->twice == 0, "every stick lies on the table, and was never in two hands");
 }
 
 static long
@@ -152,7 +153,7 @@ look_on(void)
 		is_told = printf("half of the items are eaten, %ld coordinators died\n", atomic_load(&told->kills)), fflush(stdout);
 	if (told->kills < opt.kills && done >= all * (told->kills + 1) / (opt.kills + 1)) {
 		if (opt.coordinators && crew_restart((int)(told->kills % opt.coordinators)) < 0)
-			crew_held(0, "a coordinator does not come back");
+			held(0, "a coordinator does not come back");
 		told->kills++;
 	}
 }
@@ -180,7 +181,7 @@ dine(void)
 		look_on();
 		crew_sleep(2);
 	}
-	crew_held(!bad, "all %ld philosophers got up; an odd one found its buffer empty %ld times", opt.philosophers, atomic_load(&told->empty));
+	held(!bad, "all %ld philosophers got up; an odd one found its buffer empty %ld times", opt.philosophers, atomic_load(&told->empty));
 }
 
 static int
@@ -217,10 +218,10 @@ main(int argc, char **argv)
 	if (id < 0 || lay(id))
 		return failed(id, "create", ""), 1;
 	dine();
-	crew_held(sum(0) == sum(1) && sum(0) == opt.items * opt.philosophers / 2, "%ld items produced, %ld consumed", sum(0), sum(1));
-	crew_held(told->kills == opt.kills, "a coordinator was killed and came back %ld times", atomic_load(&told->kills));
+	held(sum(0) == sum(1) && sum(0) == opt.items * opt.philosophers / 2, "%ld items produced, %ld consumed", sum(0), sum(1));
+	held(told->kills == opt.kills, "a coordinator was killed and came back %ld times", atomic_load(&told->kills));
 	clear(id);
-	crew_held(mom_destroy(id) == 0 && crew_stop() == 0, "all ended well");
-	printf("%s\n", crew_broken() ? "example philosophers: BROKEN" : "example philosophers: all held");
-	return crew_broken();
+	held(mom_destroy(id) == 0 && crew_stop() == 0, "all ended well");
+	printf("%s\n", held_all() ? "example philosophers: all held" : "example philosophers: BROKEN");
+	return !held_all();
 }

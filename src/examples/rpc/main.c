@@ -3,10 +3,10 @@
  *   example_rpc [--calls N] [--jobs N] [--drop PERCENT] [--twice PERCENT] [--retry MS] [--timeout MS] [--seed N] [--other RUN]
  *
  * --other: the run folder of the daemon that the server and the line use; else that of this program (MOM_RUN). Exit 0: all held. */
+#include "../held.h"
 #include "relay.h"
 #include "sum.h"
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,19 +24,6 @@ static struct {
 
 static volatile struct shared { int stop, ready; struct relay_told line; } *shared;
 static int bad;
-
-static void
-held(int is, const char *format, ...)
-{
-	va_list ap;
-	va_start(ap, format);
-	printf("%s  ", is ? "held  " : "BROKEN");
-	vprintf(format, ap);
-	printf("\n");
-	fflush(stdout);
-	va_end(ap);
-	bad |= !is;
-}
 
 /* ---- children ---- */
 
@@ -230,6 +217,7 @@ main(int argc, char **argv)
 		if (pid > 0 && waitpid(pid, &status, 0) == pid)
 			bad |= status != 0;
 	}
+	bad |= !held_all();
 	printf("%s\n", bad ? "example rpc: BROKEN" : "example rpc: all held");
 	return bad;
 }
