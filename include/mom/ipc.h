@@ -7,7 +7,7 @@
 #include <mom/limits.h>
 #include <stdatomic.h>
 
-enum { IPC_LAYOUT = 4, PAGE = 4096 };
+enum { IPC_LAYOUT = 5, PAGE = 4096 };
 typedef _Atomic uint64_t word64;
 typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;
@@ -21,7 +21,7 @@ struct result_word { word64 number, value; _Atomic int64_t code; };
 struct answer_words {
 	word64 version;               /* grows with every change (broker only) */
 	word64 acked;                 /* all up to this number are taken */
-	word64 refused; _Atomic int64_t refused_code;
+	word64 refused, refused_code; /* the code with the number that it belongs to: see refused_read */
 	struct result_word result[2]; /* by parity of the number */
 	struct result_word lost;      /* number..value are gone; code grows: in the broker by one a telling, in a client's segment by what is lost */
 	word64 owed;                  /* number of a DESTROY that is in the log and not answered yet (broker only): a successor of the worker answers it */
@@ -135,7 +135,7 @@ enum unit_role { UNIT_REQUESTER, UNIT_RESPONSER, UNIT_FORWARDER, UNIT_ROLES };
 struct unit_slot {
 	_Atomic uint8_t attached[UNIT_ROLES]; /* by each: it has the client's segment attached */
 	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
-	word32 destroyed;             /* requester: this owner's DESTROY is acknowledged everywhere */
+	word32 destroyed;             /* responser: this owner's DESTROY is acknowledged everywhere */
 	word32 mail;                  /* forwarder: changes with each `watch` of each owner that something came for: mom_daemon tells its socket */
 };
 
@@ -169,6 +169,8 @@ struct client_segment {
 	id_word  sem, request_queue, deliver_queue;       /* mom_daemon */
 	word32   shards, message_max, generation;         /* mom_daemon */
 	word32   notice;                                  /* mom_daemon: NOTICE_*, told with the first receive */
+	word32   owner;                                   /* mom_daemon: the number of the process that has this client, as its registration said it. Any
+	                                                   * other value: the client was ended, or has another process, and nothing more is sent of whoever asks */
 	word32   poisoned;                                /* requester: the ring holds garbage */
 	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
 	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
@@ -209,8 +211,10 @@ enum { MAGIC_BROKER = 0x4d4f4d42, MAGIC_UNIT = 0x4d4f4d55, MAGIC_MACHINE = 0x4d4
 
 /* ---- registration: one request and one answer over AF_UNIX SOCK_SEQPACKET ---- */
 
-struct registration { uint32_t magic, layout; uint8_t nonce[16]; char name[MOM_NAME_MAX + 4]; };   /* name: empty for anonymous */
-struct registered { int32_t code; int32_t segment; int32_t local_id; uint32_t spare; uint64_t id; char text[200]; };
+/* name: empty for anonymous. again: 1: it was registered with this nonce before; a daemon that does not know it says MOM_EBADID */
+struct registration { uint32_t magic, layout, again, spare; uint8_t nonce[16]; char name[MOM_NAME_MAX + 4]; };
+/* owner: see client_segment. ipc_namespace: the daemon's, as /proc names it, 0: not known */
+struct registered { int32_t code; int32_t segment; int32_t local_id; uint32_t owner; uint64_t id, ipc_namespace; char text[200]; };
 
 /* a record is read word by word so that number, code and value belong together; 0 where it changes just now */
 static inline int
@@ -221,6 +225,23 @@ result_read(struct result_word *w, uint64_t *number, int64_t *code, uint64_t *va
 	*value = atomic_load_explicit(&w->value, memory_order_acquire);
 	atomic_thread_fence(memory_order_seq_cst);
 	return *number != 0 && atomic_load(&w->number) == *number;
+}
+
+/* The last refusal: its number, and in *code why. 0: none, or it changes just now: look again. Number and code are two words, so the code's
+ * carries the number's low bits. */
+static inline uint64_t
+refused_read(struct answer_words *a, int64_t *code)
+{
+	uint64_t number = atomic_load(&a->refused), told = atomic_load(&a->refused_code);
+	*code = -(int64_t)(told & 0xff);
+	return told >> 8 == number << 8 >> 8 ? number : 0;
+}
+
+static inline void
+refused_write(struct answer_words *a, uint64_t number, int64_t code)
+{
+	atomic_store(&a->refused_code, number << 8 | (code < 0 && code > -256 ? (uint64_t)-code : 0));
+	atomic_store(&a->refused, number);
 }
 
 static inline void

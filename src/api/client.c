@@ -34,7 +34,9 @@ client_attach(struct handle *h, const struct registered *a)
 	struct client_segment *c = ipcq_attach(a->segment, 1);
 	if (c == NULL)
 		return -1;
+	errno = EIDRM;                                 /* if it is no segment of ours: ids come again, and mean another one in another namespace */
 	h->segment = c;
+	h->owner = a->owner;
 	h->ring = client_ring(ipcq_bytes(a->segment));
 	h->window = h->window ? h->window : (long)h->ring;
 	if (h->ring == 0 || c->magic != MAGIC_CLIENT || c->layout != IPC_LAYOUT || c->id != a->id)
@@ -73,7 +75,7 @@ handle_new(const struct settings *s)
 	struct handle *h = calloc(1, sizeof *h);
 	if (h == NULL)
 		return NULL;
-	h->socket = h->watch = h->watch_timer = -1;
+	h->socket = h->watch = h->watch_timer = h->watch_mark = -1;
 	h->timeout_ms = s->timeout_ms;
 	h->window = s->window;
 	h->era = handle_era();
@@ -88,7 +90,8 @@ static void
 handle_abandon(struct handle *h, uint32_t goodbye)
 {
 	if (h->segment) {
-		atomic_store(&h->segment->goodbye, goodbye);
+		if (!handle_is_ended(h))
+			atomic_store(&h->segment->goodbye, goodbye);
 		ipcq_detach(h->segment);
 	}
 	door_close(h);
@@ -107,11 +110,16 @@ client_register(struct handle *h, const char *name, int64_t deadline, struct reg
 		if (client_attach(h, a) == 0)
 			return 0;
 		int keep = errno;
+		uint64_t here = ipcq_namespace();
 		ipcq_detach(h->segment);
 		h->segment = NULL;
 		door_close(h);
+		if (here && a->ipc_namespace && here != a->ipc_namespace)
+			return handle_fail(NULL, MOM_ELIMIT, "this program is in another IPC namespace than its mom_daemon and cannot share memory with it: run "
+			    "both in one container or pod, start the container with --ipc=host, or run a mom_daemon in it");
 		if (tries == 3 || clock_ms() >= deadline)      /* else the daemon died in between: its successor serves */
-			return handle_fail(NULL, MOM_ELIMIT, "shmat(%d): %s: see `ulimit -v` and kernel.shmmni", a->segment, strerror(keep));
+			return handle_fail(NULL, MOM_ELIMIT, "shmat(%d): %s: see `ulimit -v` and kernel.shmmni, and whether this program and its mom_daemon are in one "
+			    "IPC namespace (containers: --ipc=host)", a->segment, strerror(keep));
 	}
 }
 
@@ -126,7 +134,7 @@ client_begin(const char *name)
 	struct handle *h = handle_new(s);
 	int64_t deadline = clock_ms() + (s->timeout_ms < 0 ? INT32_MAX : s->timeout_ms);
 	if (h == NULL)
-		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle: see `ulimit -v`");
+		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle (see `ulimit -v`), or a kernel older than 4.14");
 	e = client_register(h, name, deadline, &a);
 	if (e) {
 		handle_abandon(h, 0);
@@ -168,10 +176,11 @@ client_end(struct handle *h, int e, uint32_t goodbye)
 		h->resources_end(h->resources);
 	if (e)
 		handle_fail(NULL, e, "%s", h->text);
-	if (!h->manual_ack)
+	if (!h->manual_ack && !handle_is_ended(h))
 		for (uint32_t k = 0; k < h->shards; k++)
 			atomic_store(&h->segment->acked[k], atomic_load(&h->segment->handed[k]));
-	atomic_store(&h->segment->goodbye, goodbye);
+	if (!handle_is_ended(h))
+		atomic_store(&h->segment->goodbye, goodbye);
 	handle_drop(h);
 	return e;
 }
@@ -182,6 +191,8 @@ client_destroy(struct handle *h)
 	int64_t deadline = handle_deadline(h->timeout_ms);
 	uint64_t number[SHARDS_MAX];
 	int e = requests_flush(h, deadline, 0), e2 = e == MOM_ETIMEDOUT || e == MOM_EPROTO ? e : 0;
+	if (handle_is_ended(h))
+		return client_end(h, e, 0);            /* it is no more, as was asked for; what had no answer is told */
 	for (uint32_t k = 0; e2 == 0 && k < h->shards; k++) {
 		struct ask ask = { .type = REC_DESTROY, .flags = REC_F_DURABLE, .shard = k };
 		e2 = request_append(h, &ask, deadline, &number[k]);
@@ -258,12 +269,15 @@ mom_set_option(int id, int option, long value)
 void
 mom_wake(int id)
 {
-	struct handle *h = handle_peek(id);
-	if (h == NULL || h->era != handle_era())
-		return;
-	atomic_store(&h->woken, 1);
-	watch_now(h);
-	ipcq_post(atomic_load(&h->segment->sem));
+	int keep = errno;
+	struct handle *h = handle_borrow(id);
+	if (h && h->era == handle_era()) {
+		atomic_store(&h->woken, 1);
+		watch_now(h);
+		ipcq_post(atomic_load(&h->segment->sem));
+	}
+	handle_return(id);
+	errno = keep;
 }
 
 uint64_t

@@ -27,10 +27,36 @@ door_error(int error)
 	return error == ECONNREFUSED || error == EAGAIN || error == EINTR ? -2 : -1;
 }
 
+/* The folder's path may be longer than an address, and what is trusted is the folder that was opened: so the address goes through /proc. Of the
+ * thread, since /proc/self shows no descriptors once the first thread has ended. Where there is no /proc (a chroot) the path itself has to do,
+ * and whoever listens there has to be the folder's owner. */
+static int
+door_connect(int fd, int dir, const char *run)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct stat st;
+	struct ucred who;
+	socklen_t n = sizeof who;
+	snprintf(a.sun_path, sizeof a.sun_path, "/proc/thread-self/fd/%d/socket", dir);
+	if (connect(fd, (struct sockaddr *)&a, sizeof a) == 0)
+		return 0;
+	if (errno != ENOENT || fstatat(dir, "socket", &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	if (snprintf(a.sun_path, sizeof a.sun_path, "%s/socket", run) >= (int)sizeof a.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0)
+		return -1;
+	if (fstat(dir, &st) == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && who.uid == st.st_uid)
+		return 0;
+	errno = EPERM;
+	return -1;
+}
+
 static int
 door_knock(const char *run, int flags, char *why, size_t n)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
 		int e = errno;
@@ -42,14 +68,16 @@ door_knock(const char *run, int flags, char *why, size_t n)
 		close(dir);
 		return -1;
 	}
-	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/socket", dir);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
-	int ok = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0, error = errno;
+	int ok = fd >= 0 && door_connect(fd, dir, run) == 0, error = errno;
 	close(dir);
 	if (ok)
 		return fd;
 	fdio_close(&fd);
-	snprintf(why, n, "%s/socket: %s", run, strerror(error));
+	if (error == ENAMETOOLONG)
+		snprintf(why, n, "there is no /proc here, and without it a path is too long for a socket: mount /proc, or take a shorter run folder: %s", run);
+	else
+		snprintf(why, n, "%s/socket: %s", run, strerror(error));
 	return door_error(error);
 }
 
@@ -116,6 +144,7 @@ door_again(struct handle *h)
 	char why[PATH_MAX + 100];
 	int fd = door_find(SOCK_NONBLOCK, why, sizeof why);
 	door_say_who(h, &ask);
+	ask.again = 1;
 	if (fd >= 0 && send(fd, &ask, sizeof ask, MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof ask)
 		fdio_close(&fd);
 	if (fd < 0)
@@ -154,11 +183,43 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 	}
 }
 
+int
+door_is_ours(const struct handle *h)
+{
+	struct stat st;
+	return h->socket >= 0 && fstat(h->socket, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == h->socket_inode;
+}
+
+int
+door_lives(struct handle *h)
+{
+	struct registered answer;
+	if (!door_is_ours(h))
+		return 0;
+	ssize_t n = recv(h->socket, &answer, sizeof answer, MSG_PEEK | MSG_DONTWAIT);
+	if (n == sizeof answer && recv(h->socket, &answer, sizeof answer, MSG_DONTWAIT) == sizeof answer)
+		h->unknown |= answer.code == MOM_EBADID;
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+/* A program that has closed all its descriptors gets no new one while its daemon is there. */
+void
+door_check(struct handle *h, int is_gone)
+{
+	int64_t now = clock_ms();
+	int was_ours = door_is_ours(h);
+	if (door_lives(h) || (!was_ours && !is_gone) || now < h->asked_ms + SLICE_MS)
+		return;
+	h->asked_ms = now;
+	watch_leave_door(h);
+	if (door_again(h) == 0)
+		watch_take_door(h);
+}
+
 void
 door_close(struct handle *h)
 {
-	struct stat st;
-	if (h->socket >= 0 && fstat(h->socket, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == h->socket_inode)
+	if (door_is_ours(h))
 		close(h->socket);
 	h->socket = -1;
 }

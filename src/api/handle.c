@@ -11,8 +11,11 @@
 #include <unistd.h>
 
 static _Atomic(struct handle *) handles[SLOTS_MAX];
+static atomic_int borrowed[SLOTS_MAX];         /* mom_wake uses the handle of that id just now */
 static _Atomic(uint64_t *) era_page;
 static _Thread_local char thread_text[320];
+
+enum { BORROWED_MS = 5000 };
 
 /* A page that the kernel wipes in a forked child: asking costs a load, where getpid would cost a system call a message. */
 uint64_t
@@ -23,7 +26,10 @@ handle_era(void)
 		fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (fresh == MAP_FAILED)
 			return 0;
-		madvise(fresh, PAGE, MADV_WIPEONFORK);
+		if (madvise(fresh, PAGE, MADV_WIPEONFORK) < 0) {       /* a kernel before 4.14: a fork would not be noticed */
+			munmap(fresh, PAGE);
+			return 0;
+		}
 		if (!atomic_compare_exchange_strong(&era_page, &page, fresh))
 			munmap(fresh, PAGE);
 		page = atomic_load(&era_page);
@@ -86,10 +92,31 @@ handle_add(struct handle *h, int wish)
 	return -1;
 }
 
+struct handle *
+handle_borrow(int id)
+{
+	if (id < 0 || id >= SLOTS_MAX)
+		return NULL;
+	atomic_fetch_add(&borrowed[id], 1);
+	return atomic_load(&handles[id]);
+}
+
+void
+handle_return(int id)
+{
+	if (id >= 0 && id < SLOTS_MAX)
+		atomic_fetch_sub(&borrowed[id], 1);
+}
+
 void
 handle_drop(struct handle *h)
 {
 	atomic_store(&handles[h->id], NULL);
+	for (int i = 0; atomic_load(&borrowed[h->id]) > 0; i++) {      /* a mom_wake in another thread is about to be done with it */
+		if (i == BORROWED_MS)
+			return;                        /* a forked child has the count of a thread that it has not: the memory is not given back */
+		usleep(1000);
+	}
 	ipcq_detach(h->segment);
 	watch_close(h);
 	door_close(h);
@@ -122,10 +149,13 @@ handle_slice(struct handle *h, int64_t deadline, unsigned how)
 		return 0;
 	if (errno == EINTR)
 		return how & WAIT_INTERRUPTIBLE ? MOM_EINTR : 0;
-	if (errno == EAGAIN)
+	if (errno == EAGAIN) {
 		ring_all(h);
-	else if (atomic_load(&h->segment->sem) == sem)
+		door_check(h, 0);
+	} else if (atomic_load(&h->segment->sem) == sem) {
+		door_check(h, 1);
 		usleep(5000);                          /* the semaphore is gone: the daemon makes a new one within a second */
+	}
 	return 0;
 }
 
@@ -134,6 +164,21 @@ handle_poisoned(struct handle *h)
 {
 	return handle_fail(h, MOM_EPROTO, "this client's ring holds garbage, which only this program can have written there: destroy the handle, make a new "
 	    "one, and look for a stray pointer");
+}
+
+/* What the answers say is true all the same: they belong to this client alone. */
+int
+handle_ended(struct handle *h)
+{
+	unsigned long long waiting = 0;
+	for (uint32_t k = 0; k < h->shards; k++) {
+		uint64_t acked = atomic_load(&h->segment->answer[k].acked), first = atomic_load(&h->segment->first[k]);
+		uint64_t next = atomic_load(&h->segment->next[k]), from = acked + 1 > first ? acked + 1 : first;
+		waiting += from < next ? next - from : 0;
+	}
+	return handle_fail(h, MOM_EBADID, "mom_daemon has ended this client (%s): %llu of its requests had no answer, they may be stored or not; destroy or "
+	    "close the handle and make a new one", h->unknown ? "it was started without the list of its clients" :
+	    "its process was taken for dead, or another one has its name", waiting);
 }
 
 int
@@ -146,6 +191,8 @@ handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, 
 			deadline = handle_deadline(h->timeout_ms);
 		if (atomic_load(&h->segment->poisoned))
 			return handle_poisoned(h);
+		if (handle_is_ended(h))
+			return done(h, with) ? 0 : handle_ended(h);
 		if (how & WAIT_INTERRUPTIBLE && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
 		if (idling_on(&h->idling))

@@ -15,8 +15,14 @@ struct handle {
 	uint8_t nonce[16];            /* of its registration: who comes again with it is the same client */
 	char name[MOM_NAME_MAX + 4];
 	int watch, watch_timer;       /* mom_fd: an epoll descriptor, and what makes it readable on our own; -1: none */
+	int watch_mark;               /* ... and a socket in it by whose inode the two are known to be ours still */
+	ino_t watch_inode;
+	atomic_int watch_timed;       /* the timer is set, or has made it readable */
 	unsigned watch_wait_ms;       /* the daemon is away: looked for again so soon */
 	ino_t socket_inode;           /* a program that closes all descriptors may have its own under this number by now */
+	uint32_t owner;               /* the client is ours while the segment's word says so */
+	int unknown;                  /* its daemon does not know the client any more */
+	int64_t asked_ms;             /* when a successor of the daemon was looked for */
 	uint64_t era;                 /* of the process: a forked child's handles are not its own */
 	struct client_segment *segment;
 	uint64_t ring;                /* bytes of each of its two rings */
@@ -48,12 +54,22 @@ struct handle {
 };
 
 struct handle *handle_get(int id, int *error);        /* NULL: MOM_EBADID or MOM_EFORK in *error, its text is this thread's */
-struct handle *handle_peek(int id);                   /* without complaints, async-signal-safe */
+struct handle *handle_peek(int id);                   /* without complaints */
+struct handle *handle_borrow(int id);                 /* the same for a thread that does not own it: it stays until handle_return. Async-signal-safe */
+void handle_return(int id);
 int  handle_add(struct handle *h, int wish);          /* its local id */
 void handle_drop(struct handle *h);                   /* out of the table, detached, freed */
 uint64_t handle_era(void);                            /* of this process */
 int  handle_fail(struct handle *h, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));   /* h NULL: this thread's text */
 int  handle_poisoned(struct handle *h);              /* MOM_EPROTO with its text */
+int  handle_ended(struct handle *h);                 /* MOM_EBADID with its text */
+
+/* The daemon ended this client, or gave it to another process: what is asked for from now on is sent by nobody. */
+static inline int
+handle_is_ended(const struct handle *h)
+{
+	return atomic_load_explicit(&h->segment->owner, memory_order_relaxed) != h->owner || h->unknown;
+}
 const char *handle_thread_text(void);
 
 /* Sleep until done(h, with), which ASLEEP_FOR_* may change; the deadline (-1: never) or, where WAIT_INTERRUPTIBLE, a signal or mom_wake.
@@ -66,7 +82,9 @@ int  handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadl
 
 /* mom_fd */
 void watch_arm(struct handle *h);                     /* nothing was found: be woken by what comes. The caller looks once more */
-void watch_now(const struct handle *h);               /* readable, whatever comes. Async-signal-safe */
+void watch_now(struct handle *h);                     /* readable, whatever comes. Async-signal-safe */
+void watch_leave_door(struct handle *h);              /* the registration's socket is given up ... */
+void watch_take_door(struct handle *h);               /* ... or is another one now */
 void watch_close(struct handle *h);
 
 /* requests */

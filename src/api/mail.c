@@ -216,6 +216,8 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 	if (h->mail.at - h->mail_tail >= MAIL_FREE)
 		mail_free(h);
 	for (int64_t deadline = DEADLINE_DEFAULT;;) {
+		if (handle_is_ended(h))
+			return handle_ended(h);        /* its mail comes again, to whoever has the client now */
 		int r = mail_next(h, m);
 		if (r)
 			return r < 0 ? r : 0;
@@ -255,6 +257,8 @@ mom_ack(int id)
 		return e;
 	if (atomic_load(&h->segment->poisoned))
 		return handle_poisoned(h);
+	if (handle_is_ended(h))
+		return handle_ended(h);
 	mail_ack(h);
 	mail_free(h);
 	return 0;

@@ -59,7 +59,8 @@ has_result(struct handle *h, const void *with)
 {
 	struct result_wanted *w = (struct result_wanted *)(uintptr_t)with;
 	uint64_t number;
-	if (atomic_load(&h->segment->answer[w->shard].refused) >= atomic_load(&h->segment->first[w->shard]) ||
+	int64_t code;
+	if (refused_read(&h->segment->answer[w->shard], &code) >= atomic_load(&h->segment->first[w->shard]) ||
 	    atomic_load(&h->segment->first[w->shard]) > w->number)
 		return 1;
 	return result_read(&h->segment->answer[w->shard].result[w->number & 1], &number, &w->code, &w->value) && number == w->number;

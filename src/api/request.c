@@ -63,11 +63,12 @@ static void
 look_refused(struct handle *h, uint32_t shard)
 {
 	struct client_segment *c = h->segment;
-	uint64_t refused = atomic_load(&c->answer[shard].refused), first = atomic_load(&c->first[shard]), next = atomic_load(&c->next[shard]);
-	if (refused < first || refused >= next)
+	int64_t said;
+	uint64_t refused = refused_read(&c->answer[shard], &said), first = atomic_load(&c->first[shard]), next = atomic_load(&c->next[shard]);
+	if (refused == 0 || refused < first || refused >= next)
 		return;
 	uint64_t from = atomic_load(&c->refused_to[shard]) + 1 == refused ? atomic_load(&c->refused_from[shard]) : refused;
-	int code = answer_code(atomic_load(&c->answer[shard].refused_code), 0);
+	int code = answer_code(said, 0);
 	char text[200];
 	snprintf(text, sizeof text, "%s: requests %llu to %llu of this client were refused and are not stored", mom_strerror(code),
 	    (unsigned long long)(refused & NUMBER_COUNTER), (unsigned long long)((next - 1) & NUMBER_COUNTER));
@@ -194,6 +195,8 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 		.aux = ask->aux };
 	if (atomic_load_explicit(&c->poisoned, memory_order_relaxed))
 		return handle_poisoned(h);
+	if (handle_is_ended(h))
+		return handle_ended(h);
 	struct room room = { record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + ask->len), NULL };
 	int e = handle_wait(h, has_room, &room, deadline, ASLEEP_FOR_ROOM);
 	if (e == MOM_ETIMEDOUT)
@@ -228,7 +231,8 @@ is_answered(struct handle *h, const void *with)
 {
 	const struct wanted *w = with;
 	struct answer_words *a = &h->segment->answer[w->shard];
-	uint64_t refused = atomic_load(&a->refused);
+	int64_t code;
+	uint64_t refused = refused_read(a, &code);
 	return atomic_load(&a->acked) >= w->number || (refused <= w->number && refused >= atomic_load(&h->segment->first[w->shard])) ||
 	    atomic_load(&h->segment->first[w->shard]) > w->number;
 }
@@ -249,7 +253,8 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 	requests_trim(h);
 	if (atomic_load(&h->segment->answer[shard].acked) >= number)
 		return 0;
-	int code = answer_code(atomic_load(&h->segment->answer[shard].refused_code), 0);
+	int64_t said;
+	int code = refused_read(&h->segment->answer[shard], &said) ? answer_code(said, 0) : MOM_EPROTO;
 	if (h->failed > failed) {                      /* told here, not once more by flush */
 		h->failed--;
 		h->failed_code = failed ? first_code : h->failed_code;

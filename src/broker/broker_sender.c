@@ -104,7 +104,7 @@ answer(uint32_t slot, uint32_t shard, enum answer_kind kind, uint64_t number, in
 static int
 answer_slot(uint32_t shard, uint32_t slot, struct answer_words *a, struct answered *done)
 {
-	uint64_t number, value, acked = atomic_load(&a->acked), refused = atomic_load(&a->refused);
+	uint64_t number, value, refused, acked = atomic_load(&a->acked);
 	int64_t code;
 	int whole = 1;
 	for (int i = 0; i < 2; i++) {
@@ -121,8 +121,9 @@ answer_slot(uint32_t shard, uint32_t slot, struct answer_words *a, struct answer
 	}
 	if (acked != done->acked)
 		answer(slot, shard, ANSWER_ACKED, done->acked = acked, 0, 0);
-	if (refused != done->refused)
-		answer(slot, shard, ANSWER_REFUSED, done->refused = refused, atomic_load(&a->refused_code), 0);
+	refused = refused_read(a, &code);
+	if (refused && refused != done->refused)
+		answer(slot, shard, ANSWER_REFUSED, done->refused = refused, code, 0);
 	return whole;
 }
 

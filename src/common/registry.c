@@ -32,7 +32,7 @@ registry_head(char *line, size_t n)
 {
 	struct stat st = { 0 };
 	const char *boot = boot_id();
-	if (boot == NULL || (stat("/proc/self/ns/ipc", &st) < 0 && errno != ENOENT))
+	if (boot == NULL || (stat("/proc/thread-self/ns/ipc", &st) < 0 && errno != ENOENT))
 		return -1;
 	snprintf(line, n, "mom registry 1 boot %s ipc %llu\n", boot, (unsigned long long)st.st_ino);
 	return 0;

@@ -15,7 +15,7 @@ struct member {                          /* one slot of the client table */
 	uint32_t generation, owner;
 	uid_t uid;
 	pid_t pid;
-	unsigned long long started;      /* of the process, from /proc: a pid alone may be another's by now */
+	unsigned long long started;      /* of the process, from /proc: a pid alone may be another's by now; 0: not known */
 	int durable, fresh;
 	char name[MOM_NAME_MAX + 4];
 	uint8_t nonce[16];
@@ -24,7 +24,8 @@ struct member {                          /* one slot of the client table */
 	uint64_t ring;                   /* bytes of each of its two rings */
 	uint64_t saved_ack;              /* digest of what is saved of a durable client's words */
 	uint32_t away;                   /* seconds that a durable client has had no process */
-	int absent;                      /* ticks in a row in which nobody had the segment attached */
+	int absent;                      /* of a living one: ticks in a row in which nobody had the segment attached */
+	int stray;                       /* of one that is away: ticks in a row in which somebody had */
 	uint64_t admitted_at;            /* next request number at its registration */
 	uint32_t watch_told;             /* its `watch` that its socket was told of */
 };
@@ -83,17 +84,25 @@ int  members_keep(const struct registry_object *o, void *d);       /* for regist
 struct member *members_by_name(struct daemon *d, uid_t uid, const char *name);
 int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);  /* slot, or MOM_E* */
 int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0; 1: the forwarder is not done yet; -1: the list cannot be written */
-int  member_is_gone(const struct member *m);                                                  /* one that counts as living */
-void member_died(struct daemon *d, uint32_t slot);
+void member_died(struct daemon *d, uint32_t slot, const char *why);
 void members_wake(struct daemon *d);                   /* mail came for clients that wait in poll */
 void members_check(struct daemon *d);                  /* once a second: liveness, missing semaphores, words of durable clients */
 void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */
 void members_stop(struct daemon *d);                   /* clean stop: undrained rings and words to the spool */
 void members_limits(struct daemon *d);                 /* the broker's limits into all segments */
-int  process_lives(pid_t pid, unsigned long long started);
-unsigned long long process_started(pid_t pid);
-int  process_has_segment(pid_t pid, int shm);          /* 1, 0, -1: cannot be seen (another user's) */
 void daemon_touch(struct daemon *d);                   /* the client table changed */
+
+/* life */
+enum life { LIFE_GOES_ON, LIFE_OVER, LIFE_UNDECIDED /* known within three seconds */ };
+int  life_pidfd(int socket, pid_t pid);                /* of who is at the socket's other end; -1: there is none */
+const char *life_ended(struct daemon *d, uint32_t slot);       /* once a second: NULL, or why a client that counts as living does not live any more */
+enum life life_now(struct daemon *d, uint32_t slot, const char **why);         /* the same at once, for somebody who waits for its name */
+int  life_is_attached(const struct daemon *d, uint32_t slot);
+int  life_goes_on(struct member *m);                   /* at a start: the process lives on; takes its pidfd */
+
+/* process: what /proc shows; another user's may be hidden */
+unsigned long long process_started(pid_t pid);         /* 0: not known */
+int  process_has_segment(pid_t pid, int shm);          /* 1, 0, -1: cannot be seen */
 
 /* identity in the spool */
 void identity_load(struct daemon *d);

@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -130,7 +129,9 @@ door_answer(int fd, int code, const struct member *m, uint32_t slot, const char 
 		a.segment = m->shm;
 		a.local_id = (int)slot;
 		a.id = m->id;
+		a.owner = m->owner;
 	}
+	a.ipc_namespace = ipcq_namespace();
 	snprintf(a.text, sizeof a.text, "%s", text ? text : "");
 	return send(fd, &a, sizeof a, MSG_NOSIGNAL) == sizeof a ? 0 : -1;
 }
@@ -154,23 +155,6 @@ door_hear(struct daemon *d, size_t i)
 	w->until = clock_ms() + DOOR_WAIT_MS;
 }
 
-static int
-pidfd_of(int socket, pid_t pid)
-{
-	int fd = -1;
-#ifdef SO_PEERPIDFD
-	socklen_t n = sizeof fd;
-	if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &n) == 0)
-		return fd;
-#else
-	(void)socket;
-#endif
-	fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (fd >= 0)
-		fdio_cloexec(fd, 1);
-	return fd;
-}
-
 static void
 door_admit(struct daemon *d, struct waiting *w, uint32_t slot, int again)
 {
@@ -178,7 +162,8 @@ door_admit(struct daemon *d, struct waiting *w, uint32_t slot, int again)
 	fdio_close(&m->socket);
 	fdio_close(&m->pidfd);
 	m->socket = w->fd;
-	m->pidfd = pidfd_of(w->fd, w->pid);
+	m->pidfd = life_pidfd(w->fd, w->pid);
+	m->pid = w->pid;
 	m->absent = 0;
 	if (!again) {
 		counters_add(COUNT_CLIENTS, 1);
@@ -194,18 +179,25 @@ static int
 door_try(struct daemon *d, struct waiting *w)
 {
 	char why[200] = "";
+	const char *ended;
 	int code = 0, slot = -1, again;
+	enum life life = LIFE_GOES_ON;
 	const char *fault = w->ask.name[0] ? client_name_fault(w->ask.name) : NULL;
 	struct member *m = w->ask.name[0] ? members_by_name(d, w->uid, w->ask.name) : NULL;
 	for (uint32_t i = 0; i < d->used && slot < 0; i++)            /* the same nonce gets the same answer */
-		if (d->members[i].state == SLOT_LIVE && d->members[i].pid == w->pid && memcmp(d->members[i].nonce, w->ask.nonce, 16) == 0)
+		if (d->members[i].state == SLOT_LIVE && d->members[i].uid == w->uid && memcmp(d->members[i].nonce, w->ask.nonce, 16) == 0)
 			slot = (int)i;
 	again = slot >= 0;
-	if (slot < 0 && m && m->state == SLOT_LIVE && member_is_gone(m)) {
-		member_died(d, (uint32_t)(m - d->members));
+	if (!again && !w->ask.again && m && m->state == SLOT_LIVE && (life = life_now(d, (uint32_t)(m - d->members), &ended)) == LIFE_OVER) {
+		member_died(d, (uint32_t)(m - d->members), ended);
 		m = members_by_name(d, w->uid, w->ask.name);          /* none if it was destroyed */
 	}
-	if (slot < 0 && fault) {
+	if (life == LIFE_UNDECIDED)
+		return 0;
+	if (!again && w->ask.again) {
+		code = MOM_EBADID;
+		snprintf(why, sizeof why, "this daemon does not know the client any more");
+	} else if (slot < 0 && fault) {
 		code = MOM_EINVAL;
 		snprintf(why, sizeof why, "%s", fault);
 	} else if (slot < 0 && m) {
@@ -238,7 +230,7 @@ door_serve(struct daemon *d)
 	int64_t now = clock_ms();
 	for (size_t i = 0; i < d->waiting_count;) {
 		struct waiting *w = &d->waiting[i];
-		if (w->asked && d->serial && door_try(d, w))
+		if (w->asked && (d->serial || w->ask.again) && door_try(d, w))
 			door_forget(d, i, 0);
 		else if (w->asked && d->spool_failed) {
 			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool cannot be written: mend the disk or make room");

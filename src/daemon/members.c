@@ -5,51 +5,9 @@
 #include "common/fdio.h"
 #include "common/log.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/shm.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#define UNKNOWN_START (~0ull)
-
-/* 0: no such process. UNKNOWN_START: it cannot be read now (no descriptor, no memory). */
-unsigned long long
-process_started(pid_t pid)
-{
-	char path[40], text[1024];
-	unsigned long long started = 0;
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
-	int error = errno;
-	fdio_close(&fd);
-	if (n < 0)
-		return error == ENOENT || error == ESRCH ? 0 : UNKNOWN_START;
-	text[n] = '\0';
-	char *p = strrchr(text, ')');
-	if (p == NULL || p[2] == 'Z' || p[2] == 'X')
-		return 0;
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (p)
-		sscanf(p, " %llu", &started);
-	return started;
-}
-
-/* What cannot be read is no death: then it is enough that there is a process of that number. */
-int
-process_lives(pid_t pid, unsigned long long started)
-{
-	unsigned long long now = pid > 0 && started != 0 ? process_started(pid) : 0;
-	if (now == UNKNOWN_START)
-		return kill(pid, 0) == 0 || errno == EPERM;
-	return now != 0 && (now == started || started == UNKNOWN_START);
-}
 
 void
 daemon_touch(struct daemon *d)
@@ -136,8 +94,10 @@ member_segment(struct daemon *d, uint32_t i)
 static void
 member_drop_objects(struct daemon *d, struct member *m)
 {
-	if (m->segment)
+	if (m->segment) {
+		atomic_store(&m->segment->owner, 0);   /* somebody may still have it attached */
 		ipcq_detach(m->segment);
+	}
 	m->segment = NULL;
 	if (m->shm >= 0)
 		registry_remove(&d->registry, REGISTRY_SHM, m->shm);
@@ -202,6 +162,7 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	m->uid = uid;
 	m->pid = pid;
 	m->started = process_started(pid);
+	m->absent = 0;
 	m->durable = name[0] != '\0';
 	m->fresh = 0;
 	snprintf(m->name, sizeof m->name, "%s", name);
@@ -219,6 +180,7 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 		return file ? MOM_EIO : MOM_ELIMIT;
 	}
 	m->state = SLOT_LIVE;
+	atomic_store(&m->segment->owner, m->owner);
 	if (members_save(d) < 0) {
 		int limit = errno == EMFILE || errno == ENFILE;
 		snprintf(why, n, "the daemon's spool cannot be written: %s: %s", strerror(errno), limit ? "raise `ulimit -n` of the daemon" :
@@ -278,11 +240,15 @@ member_renew(struct daemon *d, uint32_t i, int gone)
 int
 member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 {
+	enum { STRAY_TICKS = 3 };                              /* whoever is seen there for a moment only looks (mom clients) */
 	struct member *m = &d->members[i];
 	if (d->unit == NULL || m->segment == NULL || atomic_load(&d->unit->slot[i].away_safe) != m->owner)
 		return 1;
-	int gone = atomic_load(&m->segment->gone) != 0;
-	if (gone || atomic_load(&m->segment->poisoned)) {      /* its ring is garbage: a new segment, and all look at it anew */
+	int gone = atomic_load(&m->segment->gone) != 0, stray = life_is_attached(d, i);
+	if (stray && m->stray < STRAY_TICKS)
+		return 1;
+	/* Its ring is garbage, or its old owner, which was taken for dead, may still write there: a new segment, and all look at it anew. */
+	if (gone || stray || atomic_load(&m->segment->poisoned)) {
 		if (member_renew(d, i, gone) < 0)
 			return 1;
 		unit_end(d);
@@ -293,6 +259,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	m->pid = pid;
 	m->started = process_started(pid);
 	m->away = 0;
+	m->absent = 0;
 	memcpy(m->nonce, nonce, sizeof m->nonce);
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0) {                     /* a daemon that takes over would find its old owner there, dead */
@@ -300,6 +267,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 		*m = before;
 		return -1;
 	}
+	atomic_store(&m->segment->owner, m->owner);
 	member_show(d, i);
 	daemon_touch(d);
 	return 0;
@@ -317,17 +285,24 @@ all_acknowledged(const struct daemon *d, const struct client_segment *c)
 }
 
 void
-member_died(struct daemon *d, uint32_t i)
+member_died(struct daemon *d, uint32_t i, const char *why)
 {
 	struct member *m = &d->members[i];
 	uint32_t goodbye = m->segment ? atomic_load(&m->segment->goodbye) : 0;
+	if (m->segment)
+		atomic_store(&m->segment->owner, 0);   /* first: whoever has it attached must not take what follows for its own */
 	fdio_close(&m->socket);
 	fdio_close(&m->pidfd);
-	log_debug("client %016llx in slot %u, process %d, ended%s", (unsigned long long)m->id, i, (int)m->pid, goodbye ? " by itself" : "");
+	if (goodbye)
+		log_debug("client %016llx in slot %u, process %d: it gave its handle back", (unsigned long long)m->id, i, (int)m->pid);
+	else
+		log_info("client %016llx%s%s in slot %u, process %d, has ended: %s", (unsigned long long)m->id, m->name[0] ? " " : "", m->name, i,
+		    (int)m->pid, why);
 	if (m->segment && goodbye == 2 && all_acknowledged(d, m->segment)) {      /* destroyed itself, all shards said yes */
 		member_free(d, i);
 	} else if (m->durable && goodbye != 2) {
 		m->state = SLOT_AWAY;
+		m->stray = 0;
 		members_save_words(d, i, WORDS_LIVE);
 	} else {
 		m->state = SLOT_DYING;
@@ -355,62 +330,15 @@ members_wake(struct daemon *d)
 	}
 }
 
-static int
-attached_by_us(const struct daemon *d, uint32_t i)
-{
-	int n = 1;
-	for (int role = 0; role < UNIT_ROLES; role++)
-		n += atomic_load(&d->unit->slot[i].attached[role]);
-	return n;
-}
-
-/* Nobody but us has the segment attached: the process executed another program, or gave the handle back while no daemon ran. */
-static int
-is_detached(struct daemon *d, uint32_t i)
-{
-	struct member *m = &d->members[i];
-	if (d->unit == NULL || d->unit_ending || d->forwarder == 0 || (d->link == LINK_UP && (d->requester == 0 || d->responser == 0))) {
-		m->absent = 0;
-		return 0;
-	}
-	int there = ipcq_attached(m->shm), ours = attached_by_us(d, i);
-	m->absent = there >= 0 && there <= ours ? m->absent + 1 : 0;
-	/* three times: a unit that was killed just now has not detached for us yet, or has */
-	return m->absent >= 3 && process_has_segment(m->pid, m->shm) != 1;
-}
-
-/* The process of this registration was attached: its CREATE took a number. Before that, nobody attached means nothing. */
-static int
-has_come(const struct member *m)
-{
-	return m->socket < 0 || (m->segment && atomic_load(&m->segment->next[0]) != m->admitted_at);
-}
-
-static int
-pidfd_says_dead(int pidfd)
-{
-	struct pollfd p = { pidfd, POLLIN, 0 };
-	return pidfd >= 0 && poll(&p, 1, 0) > 0;
-}
-
-/* Seen at once, without waiting for the kernel to tell: it gave the handle back, its process is no more, or executed another program. (A hang-up
- * may never come: a child that was forked before the exec keeps the socket.) */
-int
-member_is_gone(const struct member *m)
-{
-	return (m->segment && atomic_load(&m->segment->goodbye)) || pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started) ||
-	    (has_come(m) && process_has_segment(m->pid, m->shm) == 0);
-}
-
 static void
 member_check(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
 	if (m->segment && (m->sem < 0 || !registry_check(&d->registry, REGISTRY_SEM, m->sem)) && member_semaphore(d, i) < 0)
 		log_warn("semget(client %u): %s: %s", i, strerror(errno), registry_hint(&d->registry));
-	if (m->state == SLOT_LIVE && (pidfd_says_dead(m->pidfd) || !process_lives(m->pid, m->started) ||
-	    (m->socket < 0 && atomic_load(&m->segment->goodbye)) || (has_come(m) && is_detached(d, i))))
-		member_died(d, i);
+	const char *why = m->state == SLOT_LIVE ? life_ended(d, i) : NULL;
+	if (why)
+		member_died(d, i, why);
 	else if (m->durable && m->state != SLOT_FREE)
 		members_save_words(d, i, WORDS_LIVE);
 }
@@ -442,6 +370,7 @@ members_check(struct daemon *d)
 			member_check(d, i);
 		if (m->state != SLOT_AWAY)
 			continue;
+		m->stray = life_is_attached(d, i) ? m->stray + 1 : 0;
 		m->away++;
 		hour |= m->away % 3600 == 0;
 		if (d->expiry && m->away >= d->expiry)
@@ -508,8 +437,9 @@ member_take_up(struct daemon *d, uint32_t i)
 	struct member *m = &d->members[i];
 	int same = member_adopt(d, i) == 0;
 	uint32_t goodbye = same ? atomic_load(&m->segment->goodbye) : 0;
+	int lives = same && m->state == SLOT_LIVE && life_goes_on(m);
 	if (same && m->ring < WINDOW_OF(d->message_max)) {
-		if (m->state == SLOT_LIVE && !goodbye && process_lives(m->pid, m->started))
+		if (m->state == SLOT_LIVE && !goodbye && lives)
 			log_fatal(EXIT_USAGE, "process %d has rings that are too small for --max-message %u: end it, then start this daemon again", (int)m->pid,
 			    d->message_max);
 		members_save_ring(d, i);               /* nobody uses it: it gets larger ones */
@@ -517,13 +447,13 @@ member_take_up(struct daemon *d, uint32_t i)
 		member_drop_objects(d, m);
 		same = 0;
 	}
-	if (m->state == SLOT_LIVE && same && process_lives(m->pid, m->started)) {
-		m->pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0);
-		if (m->pidfd >= 0)
-			fdio_cloexec(m->pidfd, 1);
+	if (lives && same) {
 		member_words(d, m);
 		return;
 	}
+	fdio_close(&m->pidfd);
+	if (same)
+		atomic_store(&m->segment->owner, 0);
 	int away = m->durable && goodbye != 2 && m->state != SLOT_DYING;
 	m->owner++;
 	m->generation++;

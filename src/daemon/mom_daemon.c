@@ -250,11 +250,12 @@ member_event(uint32_t i, const struct pollfd *p)
 	if (v->state != SLOT_LIVE)
 		return;
 	if (p->fd == v->pidfd && (p->revents & POLLIN))
-		member_died(&m.d, i);
+		member_died(&m.d, i, "its process is gone (pidfd readable)");
 	else if (p->fd == v->socket && (p->revents & (POLLHUP | POLLERR))) {
 		fdio_close(&v->socket);
-		if (atomic_load(&v->segment->goodbye) || !process_lives(v->pid, v->started))
-			member_died(&m.d, i);
+		const char *why;
+		if (life_now(&m.d, i, &why) == LIFE_OVER)
+			member_died(&m.d, i, why);
 	}
 }
 

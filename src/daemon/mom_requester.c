@@ -28,7 +28,7 @@ struct feed {
 	uint64_t last[SHARDS_MAX];             /* number of the last frame seen, a shard */
 	uint64_t sent[SHARDS_MAX];             /* ... and of the last one sent on this connection */
 	uint32_t owner;
-	int destroy_sent, died_sent, told;
+	int destroy_sent, died_sent;
 };
 
 static struct {
@@ -40,7 +40,7 @@ static struct {
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
 	uint64_t place_told[SHARDS_MAX], taken_told, token_told;
 	struct topic_memo topic;
-	int socket, notify, began;
+	int socket, began;
 	char *out;
 	size_t have, room;
 	uint64_t moved;                       /* bytes to the socket */
@@ -232,33 +232,23 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	return STEP_SENT;
 }
 
-/* After the ring of a dead client: DESTROY to each shard, under a raised generation. */
+/* After the ring of a dead client: DESTROY to each shard, under a raised generation. The responser hears the answers. */
 static void
 feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 {
 	uint64_t number = number_make(v->generation, 1);
-	if (!f->destroy_sent) {
-		for (uint32_t k = 0; k < q.shards; k++)
-			if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > q.window)
-				return;
-		for (uint32_t k = 0; k < q.shards; k++) {
-			char *at = out_room(RECORD_HEADER);
-			q.have += record_make(at, &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
-			    .shard = (uint16_t)k, .publisher = v->id, .number = number, .offset = number, .time = i }, NULL, NULL, 0);
-			q.sent[k] += RECORD_HEADER;
-		}
-		f->destroy_sent = 1;
-	}
+	if (f->destroy_sent)
+		return;
 	for (uint32_t k = 0; k < q.shards; k++)
-		if (atomic_load(&v->segment->answer[k].acked) < number)
+		if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > q.window)
 			return;
-	if (!f->told) {
-		atomic_store(&q.unit->slot[i].destroyed, v->owner);
-		f->told = 1;
-		uint64_t one = 1;
-		if (write(q.notify, &one, sizeof one) < 0)
-			log_debug("notify: %s", strerror(errno));
+	for (uint32_t k = 0; k < q.shards; k++) {
+		char *at = out_room(RECORD_HEADER);
+		q.have += record_make(at, &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
+		    .shard = (uint16_t)k, .publisher = v->id, .number = number, .offset = number, .time = i }, NULL, NULL, 0);
+		q.sent[k] += RECORD_HEADER;
 	}
+	f->destroy_sent = 1;
 }
 
 /* A durable client without a process: its will is due. Said once a connection, and for each process that ends. */
@@ -387,7 +377,6 @@ main(int argc, char **argv)
 	q.table = ipcq_attach(place.table, 0);
 	q.unit = ipcq_attach(place.index, 0);
 	q.socket = place.fds[0];
-	q.notify = place.fds[1];
 	if (q.table == NULL || q.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&q.table->log);

@@ -18,6 +18,7 @@
 #include <mom/wire.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static struct {
 	struct machine_table *table;
@@ -26,7 +27,7 @@ static struct {
 	struct idling idling;
 	struct ring_writer out;
 	uint32_t shards;
-	int socket, fed, ring_requester;
+	int socket, notify, fed, ring_requester;
 	char listed[SHARDS_MAX];              /* shards whose stream has begun */
 	uint32_t listed_count;
 	char *buffer;
@@ -46,6 +47,32 @@ raise_word(word64 *word, uint64_t value)
 		atomic_store(word, value);
 }
 
+/* The DESTROY that mom_requester sent after a dead client's ring. Its answer is no word of the client's: whoever has the segment would take it
+ * for an answer to a request of its own. */
+static void
+on_destroyed(uint32_t i, uint32_t shard)
+{
+	struct slot *v = &p.slots.slot[i];
+	uint64_t *shards = v->own, all = p.shards == SHARDS_MAX ? UINT64_MAX : (UINT64_C(1) << p.shards) - 1, one = 1;
+	if (shards == NULL && (v->own = shards = calloc(1, sizeof *shards)) == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
+	*shards |= UINT64_C(1) << shard;
+	if (*shards != all || atomic_load(&p.unit->slot[i].destroyed) == v->owner)
+		return;
+	atomic_store(&p.unit->slot[i].destroyed, v->owner);
+	if (write(p.notify, &one, sizeof one) < 0)
+		log_debug("notify: %s", strerror(errno));
+}
+
+/* the slot has another owner, or its owner is dying now: nothing is destroyed of it yet */
+static void
+on_slot(uint32_t i, const struct slot *old)
+{
+	(void)old;
+	free(p.slots.slot[i].own);
+	p.slots.slot[i].own = NULL;
+}
+
 static void
 on_answer(const struct answer *a)
 {
@@ -54,6 +81,10 @@ on_answer(const struct answer *a)
 	struct slot *v = a->slot < p.slots.used ? &p.slots.slot[a->slot] : NULL;
 	if (v == NULL || v->segment == NULL)
 		return;                                /* gone meanwhile */
+	if (a->kind == ANSWER_ACKED && v->state == SLOT_DYING && number_generation(a->number) >= v->generation) {
+		on_destroyed(a->slot, a->shard);
+		return;
+	}
 	struct answer_words *w = &v->segment->answer[a->shard];
 	switch (a->kind) {
 	case ANSWER_ACKED:
@@ -64,8 +95,8 @@ on_answer(const struct answer *a)
 		break;
 	case ANSWER_REFUSED:
 		counters_add(COUNT_REFUSED, 1);
-		atomic_store(&w->refused_code, a->code);
-		raise_word(&w->refused, a->number);
+		if (a->number > atomic_load(&w->refused))
+			refused_write(w, a->number, a->code);
 		break;
 	case ANSWER_LOST:
 		if (a->value >= a->number && a->value - a->number < (uint64_t)(INT64_MAX - atomic_load(&w->lost.code)))
@@ -76,8 +107,6 @@ on_answer(const struct answer *a)
 	}
 	int room = a->kind != ANSWER_ACKED || (a->shard == atomic_load(&v->segment->enough_shard) && a->number >= atomic_load(&v->segment->enough));
 	slots_wake(&p.slots, v, ASLEEP_FOR_ANSWERS | (room ? ASLEEP_FOR_ROOM : 0));
-	if (v->state == SLOT_DYING)
-		p.ring_requester = 1;
 }
 
 static void
@@ -87,7 +116,7 @@ on_answers(const void *frame, const struct record *r)
 	uint32_t n = record_data_len(r);
 	if (n % ANSWER_BYTES)
 		bad_broker("answers that are cut");
-	slots_look(&p.slots, NULL);
+	slots_look(&p.slots, on_slot);
 	for (uint32_t at = 0; at < n; at += ANSWER_BYTES) {
 		struct answer a;
 		wire_answer_get(&a, payload + at);
@@ -179,6 +208,7 @@ main(int argc, char **argv)
 	p.table = ipcq_attach(place.table, 0);
 	p.unit = ipcq_attach(place.index, 0);
 	p.socket = place.fds[0];
+	p.notify = place.fds[1];
 	if (p.table == NULL || p.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&p.table->log);
@@ -203,7 +233,7 @@ main(int argc, char **argv)
 			log_fatal(EXIT_SYSTEM, "read(socket): %s: %s", strerror(errno), net_hint(errno));
 		p.have += (size_t)r;
 		counters_add(COUNT_BYTES_IN, (uint64_t)r);
-		slots_look(&p.slots, NULL);
+		slots_look(&p.slots, on_slot);
 		take_frames();
 	}
 }

@@ -1,4 +1,4 @@
-/* process - does a client's process still have its segment? An exec keeps pid and start time; a part of mom_daemon */
+/* process - what /proc shows of a process: when it started, whether it has a segment (an exec keeps pid and start time); a part of mom_daemon */
 #include "daemon/daemon.h"
 #include "common/fdio.h"
 #include <fcntl.h>
@@ -12,6 +12,22 @@ line_shows(const char *line, int shm)
 	unsigned long inode;
 	const char *name = strstr(line, "/SYSV");
 	return name && sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 && inode == (unsigned long)shm;
+}
+
+unsigned long long
+process_started(pid_t pid)
+{
+	char path[40], text[1024];
+	unsigned long long started = 0;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
+	fdio_close(&fd);
+	text[n > 0 ? n : 0] = '\0';
+	char *p = strrchr(text, ')');
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	return p && sscanf(p, " %llu", &started) == 1 ? started : 0;
 }
 
 int

@@ -39,8 +39,7 @@ answer_refuse(struct conn *c, uint32_t slot, uint64_t number, int code)
 {
 	struct answer_words *a = &c->answers[slot];
 	counters_add(COUNT_REFUSED, 1);
-	atomic_store(&a->refused_code, code);
-	atomic_store(&a->refused, number);
+	refused_write(a, number, code);
 	answer_version(c, slot);
 }
 

@@ -143,10 +143,15 @@ edge_load(int dir, const char *name, size_t *n, size_t most)
 #define fdio_replace            edge_replace
 #define fdio_load               edge_load
 #define clock_ms()              (fz.now)
-#define process_has_segment(pid, shm) ((void)(pid), (void)(shm), 1)
+#define process_has_segment(pid, shm) ((void)(pid), (void)(shm), 1 - (int)(fz.now / 3000 % 3))
+#define process_started(pid)    ((void)(pid), 0)
+#define ipcq_attached(shm)      ((void)(shm), (int)(fz.now / 1000 % 3))
+#define getsockopt(fd, level, option, value, n) ((void)(fd), (void)(value), (void)(n), -1)
+#define poll(p, n, timeout)     ((void)(p), 0)
 #define unit_end(d)             ((d)->unit_ending = 1)
 #define unit_bells(d)           (void)(d)
 #include "daemon/members_file.c"
+#include "daemon/life.c"
 #include "daemon/members.c"
 #include "daemon/door.c"
 
@@ -219,6 +224,7 @@ do_say(unsigned what)
 	unsigned more = (unsigned)fuzz_number(&fz.in, 1);
 	snprintf(ask.name, sizeof ask.name, "%s", names[(what >> 2) % 7]);
 	ask.nonce[0] = more & 7;
+	ask.again = more >> 3 & 1;
 	memcpy(fz.socket[k].said, &ask, sizeof ask);
 	fz.socket[k].n = sizeof ask;
 	if (more & 0x80)
@@ -249,7 +255,9 @@ do_end(unsigned what)
 	uint32_t i = what % SLOTS;
 	struct member *m = &fz.d.members[i];
 	if (m->state == SLOT_LIVE && what & 8)
-		member_died(&fz.d, i);
+		member_died(&fz.d, i, "the fuzzer says so");
+	else if (m->state == SLOT_LIVE)
+		members_check(&fz.d);
 	else if (m->state == SLOT_DYING) {
 		fz.d.unit->slot[i].destroyed = m->owner;
 		members_finished(&fz.d);

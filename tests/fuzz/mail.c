@@ -65,6 +65,7 @@ edge_close(struct handle *h)
 #define usleep(us)       (void)(fz.now += 1 + (us) / 1000)
 #define door_register    edge_register
 #define door_close       edge_close
+#define door_check(h, is_gone) (void)((h)->unknown = fz.now % 97 == 0, is_gone)
 #include "api/handle.c"
 #include "api/request.c"
 #include "api/mail.c"
@@ -74,7 +75,7 @@ edge_close(struct handle *h)
 
 /* no event loop here */
 void watch_arm(struct handle *h) { (void)h; }
-void watch_now(const struct handle *h) { (void)h; }
+void watch_now(struct handle *h) { (void)h; }
 void watch_close(struct handle *h) { (void)h; }
 
 static void

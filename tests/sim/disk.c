@@ -113,7 +113,7 @@ path_walk(int dir, const char *path, struct inode **folder, char last[NAME_MAX +
 {
 	int fd, n;
 	struct inode *at = S.machines[S.cur->machine].root;
-	if (sscanf(path, "/proc/self/fd/%d/%n", &fd, &n) == 1) {
+	if (sscanf(path, "/proc/self/fd/%d/%n", &fd, &n) == 1 || sscanf(path, "/proc/thread-self/fd/%d/%n", &fd, &n) == 1) {
 		path += n;
 		dir = fd;
 	} else if (path[0] == '/' || dir == AT_FDCWD)
@@ -541,7 +541,7 @@ sim_stat(const char *path, struct stat *st)
 	sim_enter("stat");
 	struct inode *i;
 	memset(st, 0, sizeof *st);
-	if (strcmp(path, "/proc/self/ns/ipc") == 0) {
+	if (strcmp(path, "/proc/self/ns/ipc") == 0 || strcmp(path, "/proc/thread-self/ns/ipc") == 0) {
 		st->st_ino = (ino_t)S.cur->machine + 1;
 		return 0;
 	}
