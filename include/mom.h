@@ -25,6 +25,9 @@
  * what to do. One handle is used by one thread at a time, different handles freely. The library never exits, prints,
  * forks, makes a thread, or touches the program's signals, children or descriptors.
  *
+ * A client may be ended while its program runs: its daemon was started without the list of its clients, another process was given its durable
+ * name, its machine was away for too long. Then its calls say MOM_EBADID. A request that the broker did not store is never called stored.
+ *
  * Topics: 1 to 255 bytes of UTF-8 without control characters or spaces; `*`, `#`, `+`, `>` and a leading `$` are
  * reserved; levels are parted by `/` or `.`. A topic comes into being with its first publish or subscribe.
  * Payload: any bytes, 0 to 1 MiB (up to 64 MiB where broker and daemons run with --max-message). Times are in milliseconds unless a name says otherwise. */
@@ -59,7 +62,7 @@ enum mom_error {
 	MOM_ENOTSUB   = -7,   /* not subscribed to this topic */
 	MOM_EFULL     = -8,   /* the broker's store, or this topic's share of it, is full: not stored. receive: too much waited for this client, see there */
 	MOM_EIO       = -9,   /* a disk failed; the text says which */
-	MOM_EBADID    = -10,  /* no such handle in this process, or the broker forgot this client */
+	MOM_EBADID    = -10,  /* no such handle in this process, or this client was ended (see above): destroy the handle and make a new one */
 	MOM_EFORK     = -11,  /* a handle of the parent process: make one of your own */
 	MOM_EBUSY     = -12,  /* the durable name is in use by a living process */
 	MOM_ELIMIT    = -13,  /* a limit of the kernel or the daemon, named in the text */
@@ -67,7 +70,8 @@ enum mom_error {
 	MOM_EINTR     = -15,  /* mom_wake or a signal (receive and flush only) */
 	MOM_ELOST     = -16,  /* told once after the broker's power failed: fast messages that are gone; the text says which */
 	MOM_ENOSUBSCRIBER = -17,  /* MOM_NEED_SUBSCRIBER: nobody subscribes to the topic: not stored */
-	MOM_ENORESOURCE = -18     /* mom_resource.h alone: no semaphore or variable of this name, or it was destroyed meanwhile */
+	MOM_ENORESOURCE = -18,    /* mom_resource.h alone: no semaphore or variable of this name, or it was destroyed meanwhile */
+	MOM_EAGAIN    = -19   /* not in time, and not sent: what waits for the broker leaves no room for it. Nothing of it is on its way: call again */
 };
 
 /* Flags of mom_publish. Without a flag: durable, returns when the message is on the broker's disk. */
@@ -112,7 +116,7 @@ int mom_open(const char *name);
 
 /* Publish. flags: 0, MOM_FAST, MOM_ASYNC or both, MOM_NEED_SUBSCRIBER. len: 0 to --max-message; data may be NULL where len is 0.
  * Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL (not stored), MOM_ETIMEDOUT (on its way, stored exactly once when the
- * broker is back: do not repeat it; but where what waits for the broker fills its ring the text says "was not sent"), MOM_EPROTO,
+ * broker is back: do not repeat it), MOM_EAGAIN (not sent: what waits for the broker fills the client's ring), MOM_EPROTO,
  * MOM_ENOSUBSCRIBER, MOM_ELOST, MOM_EBADID, MOM_EFORK. With MOM_ASYNC errors of this message only.
  *     mom_publish(id, "plant/boiler", "87.5", 4, 0); */
 int mom_publish(int id, const char *topic, const void *data, size_t len, unsigned flags);
@@ -121,7 +125,7 @@ int mom_publish(int id, const char *topic, const void *data, size_t len, unsigne
  * process has ended in whatever way, after all else that it published. A second call replaces it (where the two topics lie in different shards
  * the new one counts a moment before the old one does not any more); topic NULL withdraws it. mom_close of a durable client withdraws it.
  * While a whole machine is gone nothing is known of its processes: what it left is published when it comes back, or is forgotten for
- * --machine-expiry. Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL, MOM_ETIMEDOUT, MOM_EPROTO, MOM_ELOST, MOM_EBADID, MOM_EFORK.
+ * --machine-expiry. Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL, MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO, MOM_ELOST, MOM_EBADID, MOM_EFORK.
  *     mom_will(id, "plant/boiler/state", "gone", 4); */
 int mom_will(int id, const char *topic, const void *data, size_t len);
 
@@ -132,12 +136,13 @@ int mom_will(int id, const char *topic, const void *data, size_t len);
 int mom_flush(int id, int timeout_ms);
 
 /* Subscribe: from its return on, everything that is acknowledged to any publisher of the topic will be received.
- * flags: 0 or MOM_NO_ECHO. Returns 0, MOM_EEXIST, MOM_ETOPIC, MOM_EINVAL, MOM_ETIMEDOUT, MOM_EPROTO, MOM_EBADID, MOM_EFORK.
+ * flags: 0 or MOM_NO_ECHO. Returns 0, MOM_EEXIST, MOM_ETOPIC, MOM_EINVAL, MOM_ETIMEDOUT, MOM_EAGAIN (not sent: the ring is full, or an
+ * earlier subscribe or unsubscribe has no answer yet), MOM_EFULL (this client was cut, see mom_receive), MOM_EPROTO, MOM_EBADID, MOM_EFORK.
  *     mom_subscribe(id, "plant/boiler", 0); */
 int mom_subscribe(int id, const char *topic, unsigned flags);
 
 /* Unsubscribe: after its return nothing more of the topic is received; what still waits of it is dropped.
- * Returns 0, MOM_ENOTSUB, MOM_ETOPIC, MOM_ETIMEDOUT, MOM_EPROTO, MOM_EBADID, MOM_EFORK.
+ * Returns 0, MOM_ENOTSUB, MOM_ETOPIC, MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO, MOM_EBADID, MOM_EFORK.
  *     mom_unsubscribe(id, "plant/boiler"); */
 int mom_unsubscribe(int id, const char *topic);
 
@@ -155,7 +160,7 @@ int mom_ack(int id);
 
 /* Give the handle back. Flushes; acknowledges what was handed out unless MOM_OPT_MANUAL_ACK. A durable client keeps its
  * subscriptions and its place; an anonymous one is destroyed. The handle is gone whatever it returns: 0, or what mom_flush
- * said (text: mom_error_text(-1)), MOM_EBADID, MOM_EFORK.
+ * said (text: mom_error_text(-1)), MOM_EAGAIN (its will could not be withdrawn), MOM_EBADID, MOM_EFORK.
  *     mom_close(id); */
 int mom_close(int id);
 
@@ -164,7 +169,8 @@ int mom_close(int id);
  *     mom_destroy(id); */
 int mom_destroy(int id);
 
-/* Wake a receive or flush of this handle that sleeps (or the next one that would): it returns MOM_EINTR. Async-signal-safe.
+/* Wake a receive or flush of this handle that sleeps (or the next one that would): it returns MOM_EINTR. Async-signal-safe. Any thread may
+ * call it at any time, also while another thread closes the handle: then it does nothing, or wakes whoever has got the same id since.
  *     void on_sigint(int s) { (void)s; mom_wake(id); } */
 void mom_wake(int id);
 

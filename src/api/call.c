@@ -149,7 +149,7 @@ call_exchange(struct caller *c, struct call *k, const char *topic)
 		int e = call_send(c, k, topic);
 		if (e == MOM_ENOSUBSCRIBER && k->sent && call_await(c, k, clock_ms() + c->retry_ms) == 0)
 			return 0;                      /* it answered before it went: the answer may come behind the refusal */
-		if (e)
+		if (e && e != MOM_EAGAIN)              /* not sent: as if no answer came */
 			return e;
 		int64_t again = k->head.mode == MOM_MAYBE ? k->deadline : clock_ms() + wait;
 		e = call_await(c, k, k->deadline >= 0 && k->deadline < again ? k->deadline : again);

@@ -141,6 +141,9 @@ client_begin(const char *name)
 		return e;
 	}
 	e = client_announce(h, deadline);
+	if (e == MOM_ETIMEDOUT || e == MOM_EAGAIN)     /* whatever is on its way, there is no handle to ask what became of it */
+		e = handle_fail(h, MOM_ETIMEDOUT, "the broker gave no answer in time: there is no handle, and nothing was published; look whether the broker runs, "
+		    "then call again");
 	if (e == 0 && (h->id = handle_add(h, a.local_id)) < 0)
 		e = handle_fail(h, MOM_ELIMIT, "this process has %d handles: close some", SLOTS_MAX);
 	if (e) {
@@ -199,6 +202,8 @@ client_destroy(struct handle *h)
 	}
 	for (uint32_t k = 0; e2 == 0 && k < h->shards; k++)
 		e2 = request_outcome(h, k, number[k], deadline);
+	if (e2 == MOM_EAGAIN)
+		e2 = handle_fail(h, MOM_ETIMEDOUT, "no answer in time (is the broker up?): mom_daemon destroys the client once the broker is back");
 	if (e2 == MOM_EBADID)                          /* the broker has destroyed it before: that is what was asked for */
 		e2 = 0;
 	return client_end(h, e ? e : e2, 2);
@@ -324,6 +329,7 @@ mom_strerror(int error)
 		[-MOM_ELOST] = "fast messages were lost in a power cut",
 		[-MOM_ENOSUBSCRIBER] = "nobody subscribes to the topic",
 		[-MOM_ENORESOURCE] = "no semaphore or variable of this name",
+		[-MOM_EAGAIN] = "not sent",
 	};
-	return error <= 0 && error >= MOM_ENORESOURCE ? texts[-error] : "unknown error";
+	return error <= 0 && error >= MOM_EAGAIN ? texts[-error] : "unknown error";
 }

@@ -196,7 +196,7 @@ tell_end(struct handle *h, int64_t deadline)
 		    "destroy or close the handle and make a new one");
 	int e = requests_end_subscriptions(h, deadline);
 	if (e)
-		return e == MOM_ETIMEDOUT ? handle_fail(h, e, "no message came in time") : e;
+		return e == MOM_EAGAIN ? handle_fail(h, MOM_ETIMEDOUT, "no message came in time") : e;
 	atomic_store(&h->segment->cuts_told, cuts);
 	return handle_fail(h, MOM_EFULL, "messages are lost here: too many waited for this client (mom_daemon's --client-backlog-max, or its spool's disk is full): "
 	    "its subscriptions have ended; subscribe anew");

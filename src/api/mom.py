@@ -35,7 +35,7 @@ from typing import Iterator, NamedTuple, Optional, Union
 
 __all__ = ["Client", "Message", "version", "Error", "InvalidArgument", "BadTopic", "TooBig", "NoDaemon", "Timeout", "AlreadySubscribed",
            "NotSubscribed", "Full", "DiskFailed", "BadHandle", "Forked", "Busy", "LimitReached", "BadRing", "Interrupted", "Lost", "NoSubscriber",
-           "NoResource"]
+           "NoResource", "NotSent"]
 
 Payload = Union[bytes, bytearray, memoryview, str]
 
@@ -85,8 +85,7 @@ class NoDaemon(Error):
 
 
 class Timeout(Error, TimeoutError):
-    """Not in time. receive: no message. publish and subscribe: the request stays on its way (do not repeat it) unless the text says
-    that it was not sent; flush tells what became of it."""
+    """Not in time. receive: no message. publish and subscribe: the request stays on its way (do not repeat it); flush tells what became of it."""
     code = -5
 
 
@@ -156,9 +155,14 @@ class NoResource(Error):
     code = -18
 
 
+class NotSent(Error, TimeoutError):
+    """Not in time, and not sent: what waits for the broker leaves no room for it. Nothing of it is on its way: call again."""
+    code = -19
+
+
 _ERRORS = {e.code: e for e in (InvalidArgument, BadTopic, TooBig, NoDaemon, Timeout, AlreadySubscribed, NotSubscribed, Full, DiskFailed,
                                BadHandle, Forked, Busy, LimitReached, BadRing, Interrupted, Lost, NoSubscriber,
-                               NoResource)}
+                               NoResource, NotSent)}
 _FAST, _ASYNC, _NEED_SUBSCRIBER, _NO_ECHO, _REDELIVERED, _GAP = 1, 2, 4, 1, 1, 2
 _OPT_TIMEOUT_MS, _OPT_MANUAL_ACK, _OPT_WINDOW = 1, 2, 3
 
@@ -367,15 +371,16 @@ class Client:
         while True:
             try:
                 return self._call(function, *arguments)
-            except Timeout as e:
-                late = deadline is not None and time.monotonic() >= deadline
-                if late:
+            except NotSent:
+                if deadline is not None and time.monotonic() >= deadline:
                     raise
-                if "not sent" not in e.text:
-                    try:
-                        return self._flush(deadline)
-                    except Timeout:
-                        raise e from None
+            except Timeout as e:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise
+                try:
+                    return self._flush(deadline)
+                except Timeout:
+                    raise e from None
 
     def _flush(self, deadline: Optional[float]) -> None:
         while True:
@@ -418,7 +423,7 @@ class Client:
         wait=False  at once (it waits only while the window is full); flush tells what became of it
         need_subscriber=True  NoSubscriber where nobody subscribes to the topic now; not together with wait=False
 
-        Raises BadTopic, TooBig, Full, NoSubscriber, Lost, Timeout (it stays on its way, unless the text says that it was not sent).
+        Raises BadTopic, TooBig, Full, NoSubscriber, Lost, Timeout (it stays on its way), NotSent (nothing is on its way).
 
         >>> with mom.Client() as c:
         ...     for i in range(1000):

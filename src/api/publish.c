@@ -82,7 +82,7 @@ change_subscription(struct handle *h, int type, const char *topic, size_t len, u
 	int64_t deadline = handle_deadline(h->timeout_ms);
 	int e = handle_wait(h, is_settled, &ask.shard, deadline, ASLEEP_FOR_ANSWERS);
 	if (e == MOM_ETIMEDOUT)
-		return handle_fail(h, e, "an earlier subscribe or unsubscribe has no answer yet; this one was not sent");
+		return handle_fail(h, MOM_EAGAIN, "an earlier subscribe or unsubscribe has no answer yet; this one was not sent: call again");
 	if (e || (e = request_append(h, &ask, deadline, &w.number)) != 0)
 		return e;
 	e = handle_wait(h, has_result, &w, deadline, ASLEEP_FOR_ANSWERS);

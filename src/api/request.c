@@ -200,7 +200,8 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 	struct room room = { record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + ask->len), NULL };
 	int e = handle_wait(h, has_room, &room, deadline, ASLEEP_FOR_ROOM);
 	if (e == MOM_ETIMEDOUT)
-		return handle_fail(h, e, "no room for it in time: %ld bytes wait for the broker's answer; this request was not sent", (long)(h->out.head - h->tail));
+		return handle_fail(h, MOM_EAGAIN, "no room for it in time: %ld bytes wait for the broker's answer; this request was not sent: call again",
+		    (long)(h->out.head - h->tail));
 	if (e)
 		return e;
 	*number = r.number = atomic_load_explicit(&c->next[ask->shard], memory_order_relaxed);

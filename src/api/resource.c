@@ -114,7 +114,8 @@ talk_ask(struct caller *c, struct talk *t)
 	event_put(&w, &t->event);
 	int e = mom_publish(c->id, t->topic, bytes, w.len, MOM_NEED_SUBSCRIBER);
 	t->is_asked |= e == 0 || e == MOM_ETIMEDOUT;
-	return e == MOM_ETIMEDOUT || e == MOM_ELOST ? 0 : e;           /* on its way; or told of older ones, asked again soon */
+	/* on its way; or not sent, as it tells of older ones or there is no room: asked again soon */
+	return e == MOM_ETIMEDOUT || e == MOM_ELOST || e == MOM_EAGAIN ? 0 : e;
 }
 
 static int64_t

@@ -60,7 +60,10 @@ static int
 subscribe(void)
 {
 	for (int i = 0; i < s.topic_count && !s.ended; i++) {
-		int r = mom_subscribe(s.id, s.topics[i], 0);
+		int r;
+		do
+			r = mom_subscribe(s.id, s.topics[i], 0);
+		while (r == MOM_EAGAIN && !s.ended);   /* the one before is on its way still */
 		if (r == 0 || r == MOM_EEXIST)
 			continue;
 		cmd_fail(&cmd_sub, "%s: %s", s.topics[i], mom_error_text(s.id));

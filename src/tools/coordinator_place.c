@@ -37,7 +37,7 @@ coordinator_publish(const char *topic, const void *bytes, size_t len, unsigned f
 	int e = mom_publish(co.id, topic, bytes, len, flags | MOM_ASYNC);
 	if (e && e != MOM_ETIMEDOUT) {
 		log_warn("%s: %s", topic, mom_error_text(co.id));
-		co.must_begin_anew |= e == MOM_EBADID || e == MOM_EPROTO;
+		co.must_begin_anew |= e == MOM_EBADID || e == MOM_EPROTO || e == MOM_EAGAIN;
 	}
 	return e;
 }

@@ -176,8 +176,9 @@ take_the_name(void *unused)
 TEST(name_taken, "whoever lost its durable name to another process is told, whatever it calls, and takes nothing of the other's mail and changes none of its words")
 {
 	up();
-	int old = talk_open("billing"), other = talk_create();
+	int shm, old = talk_open("billing"), other = talk_create();
 	talk_subscribe(old, "bills");
+	shmdt(segment_of(old, &shm));
 	end_living(old);
 	say(other, "bills", "one");
 	pid_t pid = t_spawn(take_the_name, NULL);
@@ -190,6 +191,7 @@ TEST(name_taken, "whoever lost its durable name to another process is told, what
 	say(other, "bills", "two");
 	int status = t_join(pid);
 	REQUIRE(status == 0, "the new owner of the name: 0x%x", status);
+	REQUIRE(is_removed(shm), "it shares a segment with the old one, which could write there");
 	REQUIRE(mom_close(old) == 0, "%s", mom_error_text(-1));
 	bye(other);
 }

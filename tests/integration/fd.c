@@ -4,7 +4,9 @@
 #include <lib/t.h>
 #include <mom.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -282,4 +285,104 @@ TEST(slot_again, "a client that has the slot of an earlier one is woken, whereve
 		CHECK(!ready(100), "readable with nothing there");
 	}
 	finish();
+}
+
+/* A program closes all its descriptors, as daemons do, and opens others, which get the numbers of ours. `turn` says which comes first. */
+enum { OWN = 12 };
+struct own { int epoll, timer, pair[2], file; };
+
+static void
+own_open(struct own *o, int turn)
+{
+	struct itimerspec late = { .it_value.tv_sec = 10000 };
+	struct epoll_event e = { .events = EPOLLIN };
+	for (int i = 0; i < 4; i++) {
+		switch ((turn + i) % 4) {
+		case 0: o->epoll = epoll_create1(0); break;
+		case 1: o->timer = timerfd_create(CLOCK_MONOTONIC, 0); break;
+		case 2: REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, o->pair) == 0, "socketpair"); break;
+		default: o->file = open("/dev/null", O_RDWR); break;
+		}
+	}
+	REQUIRE(o->epoll >= 0 && o->timer >= 0 && o->file >= 0, "no descriptors");
+	REQUIRE(timerfd_settime(o->timer, 0, &late, NULL) == 0 && epoll_ctl(o->epoll, EPOLL_CTL_ADD, o->timer, &e) == 0, "the program's own timer");
+	REQUIRE(send(o->pair[0], "mine", 4, 0) == 4, "send");
+}
+
+static void
+own_is_whole(const struct own *o, int turn)
+{
+	struct itimerspec t;
+	struct epoll_event e;
+	char bytes[16];
+	REQUIRE(timerfd_gettime(o->timer, &t) == 0 && t.it_value.tv_sec > 5000, "turn %d: the program's timer was set or closed", turn);
+	REQUIRE(epoll_wait(o->epoll, &e, 1, 0) == 0, "turn %d: the program's epoll descriptor has something, or is closed", turn);
+	REQUIRE(recv(o->pair[1], bytes, sizeof bytes, MSG_DONTWAIT) == 4, "turn %d: what came for the program was taken", turn);
+	REQUIRE(recv(o->pair[1], bytes, sizeof bytes, MSG_DONTWAIT) < 0 && errno == EAGAIN, "turn %d: the program's socket is not as it was", turn);
+	REQUIRE(fcntl(o->file, F_GETFD) >= 0, "turn %d: the program's file was closed", turn);
+}
+
+static void
+lose_descriptors(void *turn)
+{
+	struct own own[OWN];
+	struct mom_message m;
+	int id = mom_create(), how = *(int *)turn;
+	REQUIRE(id >= 0 && mom_subscribe(id, "loop", 0) == 0 && mom_fd(id) >= 0, "%s", mom_error_text(id));
+	if (how & 1)
+		REQUIRE(mom_receive(id, &m, 0) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
+	for (int i = 3; i < 256; i++)
+		close(i);
+	for (int i = 0; i < OWN; i++)
+		own_open(&own[i], how + i);
+	mom_wake(id);
+	while (mom_receive(id, &m, 0) != MOM_ETIMEDOUT)
+		;
+	REQUIRE(mom_publish(id, "loop", "x", 1, 0) == 0 && mom_receive(id, &m, T_PATIENCE_MS) == 0, "%s", mom_error_text(id));
+	if (how & 2) {
+		struct pollfd p = { mom_fd(id), POLLIN, 0 };
+		REQUIRE(p.fd >= 0, "no new descriptor: %s", mom_error_text(id));
+		while (mom_receive(id, &m, 0) != MOM_ETIMEDOUT)
+			;
+		REQUIRE(mom_publish(id, "loop", "y", 1, 0) == 0 && poll(&p, 1, T_PATIENCE_MS) == 1, "the new descriptor does not tell of a message");
+	}
+	REQUIRE(mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	for (int i = 0; i < OWN; i++)
+		own_is_whole(&own[i], how);
+}
+
+TEST(foreign, "a program that closes all descriptors and opens its own under their numbers keeps all of them as they are, whatever it calls of the library")
+{
+	begin();
+	for (int turn = 0; turn < 8; turn++) {
+		int status = t_join(t_spawn(lose_descriptors, &turn));
+		REQUIRE(status == 0, "turn %d: 0x%x", turn, status);
+	}
+}
+
+static atomic_int waking, woken_so_far;
+
+static void *
+wake_all(void *unused)
+{
+	(void)unused;
+	while (!waking)
+		for (int id = 0; id < 16; id++, woken_so_far++)
+			mom_wake(id);
+	return NULL;
+}
+
+TEST(wake_and_close, "mom_wake of any handle at any time harms nothing while other threads make and close handles")
+{
+	pthread_t t;
+	begin();
+	REQUIRE(pthread_create(&t, NULL, wake_all, NULL) == 0, "pthread_create");
+	for (int i = 0; i < 60; i++) {
+		int id = mom_create();
+		REQUIRE(id >= 0 && mom_fd(id) >= 0, "%s", mom_error_text(-1));
+		REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
+	}
+	waking = 1;
+	pthread_join(t, NULL);
+	REQUIRE(woken_so_far > 1000, "%d", woken_so_far);
 }

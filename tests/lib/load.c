@@ -49,6 +49,8 @@ publish(void *argument)
 		int k = (int)(i % l->topic_count);
 		size_t len = payload_make(buffer, l->mix, l->index, l->topics[k], l->next[k]);
 		r = mom_publish(id, l->topics[k], buffer, len, l->flags);
+		while (r == MOM_EAGAIN)
+			r = mom_publish(id, l->topics[k], buffer, len, l->flags);
 		REQUIRE(r == 0 || r == MOM_ETIMEDOUT, "publish number %ld: %s: %s", i, mom_strerror(r), mom_error_text(id));
 		if (r)
 			l->timeouts++;

@@ -49,9 +49,8 @@ publish(void)
 		unsigned number = judge_begins(stream, topic, c->flags);
 		size_t n = judge_payload(bytes, stream, topic, number, c->largest);
 		r = mom_publish(id, topic_names[topic], bytes, n, c->flags);
-		int unsent = r == MOM_ETIMEDOUT && strstr(mom_error_text(id), "was not sent");        /* no room in its ring */
-		judge_ends(stream, topic, number, unsent ? MOM_EFULL : r);
-		if (r && r != MOM_ETIMEDOUT && r != MOM_EFULL && r != MOM_ELOST)
+		judge_ends(stream, topic, number, r == MOM_EAGAIN ? MOM_EFULL : r);
+		if (r && r != MOM_EAGAIN && r != MOM_ETIMEDOUT && r != MOM_EFULL && r != MOM_ELOST)
 			judge_wrong(me, "mom_publish", r, mom_error_text(id));
 		if (c->pause_us)
 			usleep((useconds_t)world_random((uint64_t)c->pause_us));
@@ -71,11 +70,11 @@ subscribe(int id)
 		int r;
 		if (!(c->topics >> k & 1))
 			continue;
-		while ((r = mom_subscribe(id, topic_names[k], 0)) == MOM_ETIMEDOUT && !world_is_over())
+		while (((r = mom_subscribe(id, topic_names[k], 0)) == MOM_ETIMEDOUT || r == MOM_EAGAIN) && !world_is_over())
 			;
 		if (r == MOM_EFULL)                            /* it was cut: what waits has to be received first */
 			return;
-		if (r && r != MOM_EEXIST && r != MOM_ETIMEDOUT)
+		if (r && r != MOM_EEXIST && r != MOM_ETIMEDOUT && r != MOM_EAGAIN)
 			judge_wrong(me, "mom_subscribe", r, mom_error_text(id));
 		judge_subscribed(me, k, r);
 	}
