@@ -185,7 +185,8 @@ int
 handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, unsigned how)
 {
 	int r = 0;
-	h->idling.looks = 0;
+	idling_found(&h->idling, (h->mail.at - h->waited_at) / FLOW_BYTES);
+	h->waited_at = h->mail.at;
 	while (!done(h, with)) {
 		if (deadline == DEADLINE_DEFAULT)
 			deadline = handle_deadline(h->timeout_ms);

@@ -36,6 +36,7 @@ struct handle {
 	uint64_t wills;               /* bits of the shards where a will of this process may lie */
 	struct topic_memo topic;
 	struct idling idling;
+	uint64_t waited_at;           /* where `mail` was at the last wait */
 	long timeout_ms, window;
 	int manual_ack;
 	_Atomic int woken;

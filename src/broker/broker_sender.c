@@ -249,7 +249,7 @@ bells_clear(void)
 	bell_clear(&s.unit->time_bell);
 }
 
-/* 1: there was something */
+/* how much there was, in messages or so */
 static int
 round_of_work(void)
 {
@@ -270,7 +270,7 @@ round_of_work(void)
 			send_frame(&(struct record){ .type = REC_PING }, NULL, 0);
 	}
 	out_flush();
-	return more || moved != s.moved;
+	return more + (int)((s.moved - moved + FLOW_BYTES - 1) / FLOW_BYTES);
 }
 
 int

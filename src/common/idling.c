@@ -8,6 +8,7 @@
 #include <mom/limits.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 static int
 has_cores(void)
@@ -21,9 +22,9 @@ has_cores(void)
 
 /* Back from a sleep: was it worth it? */
 static void
-idling_learn(struct idling *l)
+idling_learn(struct idling *l, int64_t now)
 {
-	int64_t away = clock_us() - l->slept_at;
+	int64_t away = now - l->slept_at;
 	l->slept_at = 0;
 	if (away < IDLING_US)
 		l->most = l->most * 2 < IDLING_MOST ? l->most * 2 : IDLING_MOST;
@@ -31,19 +32,45 @@ idling_learn(struct idling *l)
 		l->most = l->most / 2 > IDLING_LEAST ? l->most / 2 : IDLING_LEAST;
 }
 
+/* A look that began at looked_at has ended. */
+static void
+idling_crowd(struct idling *l, int64_t now)
+{
+	if (l->looked_at == 0)
+		return;
+	if (now - l->looked_at >= CROWDED_US) {
+		l->crowded_us = l->crowded_us == 0 ? CROWDED_LEAST_US : l->crowded_us * 2 < CROWDED_MOST_US ? l->crowded_us * 2 : CROWDED_MOST_US;
+		l->crowded_until = now + l->crowded_us;
+	} else if (l->crowded_us && now > l->crowded_until + l->crowded_us)
+		l->crowded_us = 0;             /* looked as long without one */
+	l->looked_at = 0;
+}
+
 int
 idling_on(struct idling *l)
 {
+	int64_t now = clock_us();
 	if (l->most == 0)
 		l->most = IDLING_LEAST;
 	if (l->slept_at)
-		idling_learn(l);
+		idling_learn(l, now);
+	idling_crowd(l, now);
+	if (now < l->crowded_until) {
+		int naps = l->flow >= FLOW_LEAST;
+		l->flow = 0;
+		if (naps)
+			usleep(NAP_US);
+		l->slept_at = naps ? 0 : now;
+		return naps;
+	}
 	if (l->looks++ < l->most && has_cores()) {
+		l->looked_at = now;
 		sched_yield();
 		return 1;
 	}
 	l->looks = 0;
-	l->slept_at = clock_us();
+	l->flow = 0;
+	l->slept_at = now;
 	return 0;
 }
 
@@ -51,15 +78,18 @@ int
 idling_serve(const _Atomic int32_t *queue, const _Atomic uint32_t *stopping, int (*round_of_work)(void), void (*bells_clear)(void))
 {
 	for (struct idling l = { 0 }; stopping == NULL || !atomic_load(stopping);) {
-		if (round_of_work()) {
-			l.looks = 0;
+		int n = round_of_work();
+		if (n) {
+			idling_found(&l, (size_t)n);
 			continue;
 		}
 		if (idling_on(&l))
 			continue;
 		bells_clear();
-		if (round_of_work() || (stopping && atomic_load(stopping)))
+		if ((n = round_of_work()) != 0 || (stopping && atomic_load(stopping))) {
+			idling_found(&l, (size_t)n);
 			continue;
+		}
 		counters_add(COUNT_SLEEPS, 1);
 		if (ipcq_wait(atomic_load(queue)) < 0 && errno != EINTR)
 			return -1;
@@ -70,12 +100,17 @@ idling_serve(const _Atomic int32_t *queue, const _Atomic uint32_t *stopping, int
 ssize_t
 idling_read(struct idling *l, int socket, void *bytes, size_t n)
 {
-	l->looks = 0;
-	do {
+	for (;;) {
 		ssize_t r = recv(socket, bytes, n, MSG_DONTWAIT);
-		if (r >= 0 || (errno != EAGAIN && errno != EINTR))
+		if (r >= 0 || (errno != EAGAIN && errno != EINTR)) {
+			idling_found(l, r > 0 ? (size_t)r / FLOW_BYTES : 0);
 			return r;
-	} while (idling_on(l));
+		}
+		if (!idling_on(l))
+			break;
+	}
 	counters_add(COUNT_SLEEPS, 1);
-	return fdio_read(socket, bytes, n);
+	ssize_t r = fdio_read(socket, bytes, n);
+	idling_found(l, r > 0 ? (size_t)r / FLOW_BYTES : 0);
+	return r;
 }

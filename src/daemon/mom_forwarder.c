@@ -333,7 +333,7 @@ round_of_work(void)
 	on_tick();
 	if (f.to_pack)
 		spool_pack_one();
-	return more || f.to_pack;
+	return more + (f.to_pack != 0);
 }
 
 int

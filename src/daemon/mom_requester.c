@@ -348,7 +348,7 @@ bells_clear(void)
 			bell_clear(&client_requests(q.slots.slot[i].segment)->bell);
 }
 
-/* 1: there was something */
+/* how much there was, in messages or so */
 static int
 round_of_work(void)
 {
@@ -365,7 +365,7 @@ round_of_work(void)
 			out_note(REC_PING, 0, q.token_told = token);
 	}
 	out_flush();
-	return more || moved != q.moved;
+	return more + (int)((q.moved - moved + FLOW_BYTES - 1) / FLOW_BYTES);
 }
 
 int

@@ -244,7 +244,7 @@ work_and_time(void)
 {
 	int n = round_of_work();
 	on_tick();
-	return n > 0 || w.to_pack || w.shard.dirty_clients[DIRTY_LATER];
+	return n + (w.to_pack || w.shard.dirty_clients[DIRTY_LATER]);
 }
 
 static void

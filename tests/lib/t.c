@@ -211,11 +211,17 @@ t_tick(void)
 }
 
 int64_t
-t_now_ms(void)
+t_now_us(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t
+t_now_ms(void)
+{
+	return t_now_us() / 1000;
 }
 
 int

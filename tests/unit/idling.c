@@ -5,9 +5,10 @@
 #include <sched.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* the library's calls come here */
-static struct { int64_t now_us; int yields, cores; } k = { .now_us = 1000000, .cores = 2 };
+static struct { int64_t now_us, look_us; int yields, naps, cores; } k = { .now_us = 1000000, .look_us = 1, .cores = 2 };
 
 int
 clock_gettime(clockid_t clock, struct timespec *t)
@@ -21,6 +22,15 @@ int
 sched_yield(void)
 {
 	k.yields++;
+	k.now_us += k.look_us;
+	return 0;
+}
+
+int
+usleep(useconds_t us)
+{
+	k.naps++;
+	k.now_us += us;
 	return 0;
 }
 
@@ -38,7 +48,7 @@ sched_getaffinity(pid_t pid, size_t n, cpu_set_t *cores)
 static int
 dry(struct idling *l, int64_t sleep_us)
 {
-	k.yields = 0;
+	k.yields = k.naps = 0;
 	while (idling_on(l))
 		;
 	k.now_us += sleep_us;
@@ -74,4 +84,35 @@ TEST(one_core, "on one core nobody looks again: others must run for anything to 
 	struct idling l = { 0 };
 	k.cores = 1;
 	REQUIRE(dry(&l, 10) == 0 && dry(&l, 10) == 0, "%d looks", k.yields);
+}
+
+TEST(crowded, "a look that took long was beside a busy program: then no core is given away for a while, which doubles each time, and is forgotten in quiet")
+{
+	struct idling l = { 0 };
+	REQUIRE(dry(&l, 10) > 0, "no looks on an idle machine");
+	k.look_us = 4000;
+	REQUIRE(dry(&l, 10) == 1, "%d looks beside a busy program", k.yields);
+	int64_t began = k.now_us, tried = 0;
+	while (k.now_us - began < 60 * INT64_C(1000000))
+		tried += dry(&l, 100);
+	REQUIRE(tried >= 28 && tried <= 45, "%d looks in vain in a minute: 2 s apart at most, and no closer than the doubling says", (int)tried);
+	k.look_us = 1;
+	while (k.now_us - began < 70 * INT64_C(1000000))
+		dry(&l, 100);
+	REQUIRE(l.crowded_us == 0 && dry(&l, 10) > 0, "the busy program is gone, and looking is not taken up again");
+}
+
+TEST(naps, "beside busy programs a process through which much flows naps before its next look; where little comes it sleeps at once, to be woken at once")
+{
+	struct idling l = { 0 };
+	idling_found(&l, 1000);
+	REQUIRE(dry(&l, 10) > 0 && k.naps == 0, "%d naps on an idle machine", k.naps);
+	k.look_us = 4000;
+	dry(&l, 10);
+	idling_found(&l, 1);
+	REQUIRE(dry(&l, 10) == 0 && k.naps == 0, "%d naps, %d looks after one message", k.naps, k.yields);
+	for (int i = 0; i < 3; i++)
+		idling_found(&l, FLOW_LEAST / 2);
+	REQUIRE(dry(&l, 10) == 0 && k.naps == 1, "%d naps, %d looks after many messages", k.naps, k.yields);
+	REQUIRE(dry(&l, 10) == 0 && k.naps == 0, "%d naps where nothing came meanwhile", k.naps);
 }
