@@ -28,6 +28,8 @@
  * A client may be ended while its program runs: its daemon was started without the list of its clients, another process was given its durable
  * name, its machine was away for too long. Then its calls say MOM_EBADID. A request that the broker did not store is never called stored.
  *
+ * A program that changes its user (setuid) makes its handles afterwards: one from before goes on, but what it waits for is noticed up to 50 ms late.
+ *
  * Topics: 1 to 255 bytes of UTF-8 without control characters or spaces; `*`, `#`, `+`, `>` and a leading `$` are
  * reserved; levels are parted by `/` or `.`. A topic comes into being with its first publish or subscribe.
  * Payload: any bytes, 0 to 1 MiB (up to 64 MiB where broker and daemons run with --max-message). Times are in milliseconds unless a name says otherwise. */

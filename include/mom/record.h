@@ -123,8 +123,9 @@ record_put(void *bytes, const struct record *r)
 
 /* what a client asks for, and its ring may hold */
 static inline int record_is_request(uint8_t type) { return type >= REC_MESSAGE && type <= REC_WILL; }
-/* bytes that a record of that length takes in a ring, a log or a stream */
-static inline uint32_t record_stride(uint32_t len) { return (len + 7) & ~7u; }
+/* Bytes that a record of that length takes in a ring, a log or a stream. 64 bits: for a length that is garbage 32 would come round to 0, and who
+ * adds it would stay where he is. */
+static inline uint64_t record_stride(uint32_t len) { return ((uint64_t)len + 7) & ~UINT64_C(7); }
 static inline uint32_t record_topic_size(uint16_t topic_len) { return topic_len ? topic_len + 1u : 0; }
 static inline const char *record_topic(const void *bytes) { return (const char *)bytes + RECORD_HEADER; }
 static inline const void *record_data(const void *bytes, const struct record *r)

@@ -132,7 +132,7 @@ client_begin(const char *name)
 	if (s == NULL)
 		return e;
 	struct handle *h = handle_new(s);
-	int64_t deadline = clock_ms() + (s->timeout_ms < 0 ? INT32_MAX : s->timeout_ms);
+	int64_t deadline = clock_ms() + (s->timeout_ms < 0 || s->timeout_ms > INT32_MAX ? INT32_MAX : s->timeout_ms);
 	if (h == NULL)
 		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle (see `ulimit -v`), or a kernel older than 4.14");
 	e = client_register(h, name, deadline, &a);

@@ -15,7 +15,7 @@ static atomic_int borrowed[SLOTS_MAX];         /* mom_wake uses the handle of th
 static _Atomic(uint64_t *) era_page;
 static _Thread_local char thread_text[320];
 
-enum { BORROWED_MS = 5000 };
+enum { BORROWED_MS = 5000, STEP_MOST_US = 50000 };
 
 /* A page that the kernel wipes in a forked child: asking costs a load, where getpid would cost a system call a message. */
 uint64_t
@@ -126,7 +126,8 @@ handle_drop(struct handle *h)
 int64_t
 handle_deadline(long timeout_ms)
 {
-	return timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
+	int64_t now = clock_ms();
+	return timeout_ms < 0 || timeout_ms > INT64_MAX - now ? -1 : now + timeout_ms;
 }
 
 /* A successor of the daemon or of one of its processes may not know of a ticket that its predecessor took. */
@@ -149,7 +150,9 @@ handle_slice(struct handle *h, int64_t deadline, unsigned how)
 		return 0;
 	if (errno == EINTR)
 		return how & WAIT_INTERRUPTIBLE ? MOM_EINTR : 0;
-	if (errno == EAGAIN) {
+	if (errno == EACCES || errno == EPERM) {       /* the process changed its user since: it may not use the semaphore that was made for it */
+		usleep(h->step_us = h->step_us < STEP_MOST_US / 2 ? h->step_us * 2 + 1000 : STEP_MOST_US);
+	} else if (errno == EAGAIN) {
 		ring_all(h);
 		door_check(h, 0);
 	} else if (atomic_load(&h->segment->sem) == sem) {
@@ -187,6 +190,7 @@ handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, 
 	int r = 0;
 	idling_found(&h->idling, (h->mail.at - h->waited_at) / FLOW_BYTES);
 	h->waited_at = h->mail.at;
+	h->step_us = 0;
 	while (!done(h, with)) {
 		if (deadline == DEADLINE_DEFAULT)
 			deadline = handle_deadline(h->timeout_ms);

@@ -37,6 +37,7 @@ struct handle {
 	struct topic_memo topic;
 	struct idling idling;
 	uint64_t waited_at;           /* where `mail` was at the last wait */
+	unsigned step_us;             /* how long it slept last where it may not use its semaphore */
 	long timeout_ms, window;
 	int manual_ack;
 	_Atomic int woken;

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import ctypes
 import datetime
+import math
 import os
 import threading
 import time
@@ -251,7 +252,7 @@ def _wait_ms(deadline: Optional[float]) -> int:
 
 
 def _deadline(timeout: Optional[float]) -> Optional[float]:
-    if timeout is None:
+    if timeout is None or timeout == math.inf:
         return None
     if not timeout >= 0:
         raise InvalidArgument("a timeout is seconds, 0 or more, or None: for ever")
@@ -327,7 +328,7 @@ class Client:
 
     @staticmethod
     def _begin(name: Optional[bytes]) -> int:
-        """In a thread of its own: the library may wait for 30 s, and Ctrl-C shall not."""
+        """In a thread of its own, where one can be had: the library may wait for 30 s, and Ctrl-C shall not."""
         result: list = []
         abandoned = threading.Event()
 
@@ -338,12 +339,16 @@ class Client:
                 _lib.mom_close(number)
 
         thread = threading.Thread(target=run, daemon=True, name="mom-begin")
-        thread.start()
         try:
-            thread.join()
-        except BaseException:
-            abandoned.set()
-            raise
+            thread.start()
+        except RuntimeError:            # none can be had: at the interpreter's exit, or at a limit
+            run()
+        else:
+            try:
+                thread.join()
+            except BaseException:
+                abandoned.set()
+                raise
         number, text = result[0]
         if number < 0:
             raise _fail(number, text)

@@ -39,6 +39,8 @@ requests_trim(struct handle *h)
 		h->tail += record_stride(len);
 	}
 	atomic_store_explicit(&ring->tail, h->tail, memory_order_release);
+	/* before what is written there next: mom_requester copies a frame first and looks at the tail then (see feed_frame) */
+	atomic_thread_fence(memory_order_release);
 }
 
 static void
@@ -142,7 +144,7 @@ say_enough(struct handle *h)
 			atomic_store_explicit(&c->enough_shard, shard, memory_order_relaxed);
 			atomic_store_explicit(&c->enough, get_u64(p + 40), memory_order_relaxed);
 		}
-		at += len ? record_stride(len) : h->ring - at % h->ring;
+		at += len ? record_stride(len) : h->ring - at % h->ring;       /* always on: no stride is 0, and the ring's end lies ahead */
 	}
 	atomic_thread_fence(memory_order_seq_cst);
 }

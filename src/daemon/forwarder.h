@@ -36,7 +36,6 @@ struct box {                              /* one client's mail */
 	uint64_t needs;                   /* where it needed the spool from, at the last tick */
 	struct held *held;                /* queue: first .. count */
 	size_t first, count, room;
-	int fed, chosen;
 };
 
 /* messages of one topic that stand one behind the other in the delivery ring */
@@ -61,7 +60,8 @@ struct forwarder {
 	int unsafe;                       /* not all that was routed is safe: places must wait */
 	uint64_t spool_looked;            /* the segment at which the room on the disk was looked at */
 	int to_pack;                      /* segments of the spool wait to be packed */
-	uint32_t *chosen, *fed;           /* slots */
+	uint32_t *chosen, *fed;           /* slots; each of those fed is marked, whatever box it has, so that it is there once */
+	char *is_fed;
 	size_t chosen_count, fed_count;
 	uint64_t *recipients;             /* of the record that is spooled: those of the chosen slots */
 	char *buffer;

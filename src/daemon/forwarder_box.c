@@ -39,11 +39,11 @@ box_wake(struct slot *v, uint32_t what)
 static void
 box_is_fed(struct slot *v)
 {
-	struct box *b = v->own;
-	if (b->fed)
+	uint32_t i = (uint32_t)(v - f.slots.slot);
+	if (f.is_fed[i])
 		return;
-	b->fed = 1;
-	f.fed[f.fed_count++] = (uint32_t)(v - f.slots.slot);
+	f.is_fed[i] = 1;
+	f.fed[f.fed_count++] = i;
 }
 
 /* whole records of a shard, so many, the last at that offset */
@@ -427,9 +427,9 @@ boxes_publish(void)
 	for (size_t i = 0; i < f.fed_count; i++) {
 		struct slot *v = &f.slots.slot[f.fed[i]];
 		struct box *b = v->own;
+		f.is_fed[f.fed[i]] = 0;
 		if (b == NULL)
 			continue;
-		b->fed = 0;
 		ring_publish(&b->out);
 		box_wake(v, ASLEEP_FOR_MAIL);
 	}

@@ -354,7 +354,8 @@ main(int argc, char **argv)
 	f.buffer = malloc(f.buffer_bytes);
 	f.chosen = calloc(f.table->capacity, sizeof *f.chosen);
 	f.fed = calloc(f.table->capacity, sizeof *f.fed);
-	if (f.chosen == NULL || f.fed == NULL || f.buffer == NULL)
+	f.is_fed = calloc(f.table->capacity, 1);
+	if (f.is_fed == NULL || f.chosen == NULL || f.fed == NULL || f.buffer == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", f.table->capacity);
 	f.ring = daemon_unit_ring(f.unit, f.unit->slots);
 	ring_reader_init(&f.in, f.ring, UNIT_RING(f.unit->message_max), atomic_load(&f.ring->tail));

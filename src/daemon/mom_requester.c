@@ -186,7 +186,8 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	struct record r;
 	if (there > v->ring || (f->at & 7) || there < 8)
 		return feed_fault(v, f, i, ring, "its counters");
-	uint32_t len = get_u32(ring->bytes + place), stride = record_stride(len);      /* read once: the client may change it */
+	uint32_t len = get_u32(ring->bytes + place);
+	uint64_t stride = record_stride(len);                    /* read once: the client may change it */
 	if (len == 0) {                                          /* a pad */
 		if (left > there)
 			return feed_fault(v, f, i, ring, "a pad beyond its head");
@@ -198,6 +199,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	char *p = out_room(stride);
 	memcpy(p, ring->bytes + place, stride);
 	put_u32(p, len);
+	atomic_thread_fence(memory_order_acquire);               /* the copy first, then the tail: libmom moves it before it writes there anew */
 	if (atomic_load(&ring->tail) > f->at) {                  /* acknowledged meanwhile: the copy may be anything */
 		feed_jump(f, atomic_load(&ring->tail));
 		return STEP_NONE;

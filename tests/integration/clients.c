@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -457,4 +458,34 @@ TEST(power, "a durable client whose machine lost its power gets what it had in h
 	hear(id, "t", "last");
 	bye(id);
 	bye(other);
+}
+
+static void
+change_user(void *unused)
+{
+	(void)unused;
+	struct mom_message m;
+	struct rusage before, after;
+	int id = talk_create();
+	talk_subscribe(id, "later");
+	REQUIRE(setgid(65534) == 0 && setuid(65534) == 0, "setuid");
+	getrusage(RUSAGE_SELF, &before);
+	REQUIRE(mom_receive(id, &m, 2000) == MOM_ETIMEDOUT, "something came");
+	getrusage(RUSAGE_SELF, &after);
+	REQUIRE(after.ru_nvcsw - before.ru_nvcsw < 150, "it looked %ld times in 2 s", after.ru_nvcsw - before.ru_nvcsw);
+	say(id, "later", "hello");
+	hear(id, "later", "hello");
+	shared->done = 1;
+	_exit(0);
+}
+
+TEST(changed_user, "a program that gives up its rights after it has made a handle goes on, and does not spin while it waits (root only)")
+{
+	if (geteuid() != 0) {
+		t_remark("left out: needs root");
+		return;
+	}
+	up();
+	int status = t_join(t_spawn(change_user, NULL));
+	REQUIRE(status == 0 && shared->done, "0x%x", status);
 }

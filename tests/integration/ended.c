@@ -158,6 +158,8 @@ TEST(on_its_way, "what an ended client had on its way is not called acknowledged
 	REQUIRE(mom_publish(id[0], "t", "after", 5, 0) == MOM_EBADID && mom_destroy(id[0]) <= 0, "%s", mom_error_text(id[0]));
 }
 
+static struct { atomic_int ready, stop; } *shared;
+
 static void
 take_the_name(void *unused)
 {
@@ -170,6 +172,9 @@ take_the_name(void *unused)
 		REQUIRE(m.len == 3 && memcmp(m.data, texts[i], 3) == 0, "wanted %s, got %.*s", texts[i], (int)m.len, (const char *)m.data);
 	}
 	hear_nothing(id);
+	shared->ready = 1;
+	while (!shared->stop)
+		t_tick();
 	bye(id);
 }
 
@@ -181,6 +186,7 @@ TEST(name_taken, "whoever lost its durable name to another process is told, what
 	shmdt(segment_of(old, &shm));
 	end_living(old);
 	say(other, "bills", "one");
+	shared = t_shared_memory(sizeof *shared);
 	pid_t pid = t_spawn(take_the_name, NULL);
 	struct mom_message m;
 	for (int i = 0; i < 100; i++) {
@@ -189,9 +195,11 @@ TEST(name_taken, "whoever lost its durable name to another process is told, what
 		is_ended(mom_ack(old), old, "mom_ack");
 	}
 	say(other, "bills", "two");
+	WAIT_FOR(shared->ready, "the new owner of the name does not get its mail");
+	REQUIRE(is_removed(shm), "it shares a segment with the old one, which could write there");
+	shared->stop = 1;
 	int status = t_join(pid);
 	REQUIRE(status == 0, "the new owner of the name: 0x%x", status);
-	REQUIRE(is_removed(shm), "it shares a segment with the old one, which could write there");
 	REQUIRE(mom_close(old) == 0, "%s", mom_error_text(-1));
 	bye(other);
 }
@@ -249,8 +257,6 @@ TEST(adopted, "a daemon that comes back with its list goes on with the clients i
 }
 
 /* ---- the living ---- */
-
-static struct { atomic_int ready, stop; } *shared;
 
 static void *
 second_thread(void *unused)

@@ -114,3 +114,36 @@ TEST(rings, "a client that fills its rings' counters and its mail with nonsense 
 	}
 	REQUIRE(!server_log_has(&one, "Segmentation"), "a process died");
 }
+
+/* what is written beside it must not reach the ring's other records */
+static void
+scribble_length(struct client_segment *c, uint32_t len)
+{
+	struct ring *ring = client_requests(c);
+	put_u32(ring->bytes + atomic_load(&ring->tail) % WINDOW, len);
+}
+
+TEST(endless_length, "a length in the client's own ring that is garbage, close to 2^32, makes no call run for ever: it ends with a code, and others go on")
+{
+	static char bytes[65536];
+	int r = 0;
+	up();
+	struct client_segment *c = own_segment(other);
+	mom_set_option(other, MOM_OPT_TIMEOUT_MS, 200);
+	for (uint32_t len = 0xfffffff8; len != 1; len++) {
+		server_freeze(&broker);
+		while ((r = mom_publish(other, "u", bytes, sizeof bytes, MOM_ASYNC)) == 0)
+			;
+		REQUIRE(r == MOM_EAGAIN, "a full ring: %d %s", r, mom_error_text(other));
+		scribble_length(c, len);
+		r = mom_publish(other, "u", bytes, sizeof bytes, MOM_ASYNC);
+		REQUIRE(r == MOM_EAGAIN || r == MOM_EPROTO, "%d %s", r, mom_error_text(other));
+		server_thaw(&broker);
+		mom_destroy(other);
+		other = talk_create();
+		talk_subscribe(other, "calm");
+		mom_set_option(other, MOM_OPT_TIMEOUT_MS, 200);
+		c = own_segment(other);
+		calm();
+	}
+}

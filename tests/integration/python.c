@@ -157,6 +157,12 @@ TEST(threads, "a client in each of several threads works; one client in two thre
 		python("threads");
 }
 
+TEST(exiting, "a client can be made where no thread can be had, as at the interpreter's exit; math.inf is for ever")
+{
+	if (up())
+		python("exiting");
+}
+
 TEST(outage, "a publish while the broker is away says Timeout; flush after its return says all is stored, once")
 {
 	if (!up())

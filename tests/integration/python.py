@@ -266,6 +266,25 @@ def event_loop():
     asyncio.run(main())
 
 
+def exiting():
+    """A client is made while the interpreter ends, where 3.12 and later give no thread; waiting for ever is math.inf, too."""
+    import atexit
+    import math
+
+    def none_left(self):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    def last_words():
+        threading.Thread.start = none_left
+        with mom.Client(timeout=math.inf) as c:
+            c.subscribe("last")
+            c.publish("last", "words")
+            assert c.receive(math.inf).text == "words"
+        print("done")
+    atexit.register(last_words)
+    sys.exit(0)
+
+
 def warned():
     """A client that is forgotten without close is told of."""
     import gc
