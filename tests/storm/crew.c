@@ -93,6 +93,7 @@ begin_session(void)
 		id = me->how & CREW_NAMED ? mom_open(me->name) : mom_create();
 	while (id == MOM_EBUSY && t_now_ms() < end && (usleep(10000), 1));
 	REQUIRE(id >= 0, "%s of %s: %s: %s", me->name, me->run, mom_strerror(id), mom_error_text(-1));
+	me->id = mom_global_id(id);
 	publisher = crew_publisher_number();
 	memset(next, 0, sizeof next);
 	snprintf(name, sizeof name, me->how & CREW_NAMED ? "%s" : "%s.%d.%d", me->name, me->started, sessions++);
@@ -236,6 +237,8 @@ receive_loop(void)
 	begin_session();
 	subscribe_all();
 	me->working = 1;
+	while (me->how & CREW_SLEEPER && !shared->last_word)
+		t_tick();
 	while (!done) {
 		int r = mom_receive(id, &m, LOOK_MS);
 		REQUIRE(r == 0 || r == MOM_ETIMEDOUT || r == MOM_EINTR, "%s: receive: %s: %s", me->name, mom_strerror(r), mom_error_text(id));

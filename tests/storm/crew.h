@@ -16,7 +16,8 @@
 
 enum { CREW_MAX = 64, CREW_GHOSTS = 64, CREW_TOPICS = 8 };
 enum crew_job { CREW_PUBLISHER, CREW_SUBSCRIBER };
-enum crew_how { CREW_ANONYMOUS = 0, CREW_NAMED = 1, CREW_MANUAL = 2 };       /* MANUAL: MOM_OPT_MANUAL_ACK */
+/* MANUAL: MOM_OPT_MANUAL_ACK. SLEEPER: a subscriber that takes nothing before the last word; nobody kills it */
+enum crew_how { CREW_ANONYMOUS = 0, CREW_NAMED = 1, CREW_MANUAL = 2, CREW_SLEEPER = 4 };
 enum crew_order {
 	ORDER_NONE,
 	ORDER_FORK,                  /* a forked child keeps the descriptors, the client itself dies */
@@ -37,6 +38,7 @@ struct crew_client {
 	/* shared */
 	atomic_int order, stop, working, done;
 	atomic_long count;           /* sent or got, over all processes */
+	atomic_ulong id;             /* global, of its session now */
 };
 
 extern struct crew_client *crew;             /* crew_size of them, in shared memory */

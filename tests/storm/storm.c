@@ -144,7 +144,7 @@ static int
 kill_client(void)
 {
 	int i = any_client(), how = (int)t_rng_below(&storm.rng, 10);
-	if (i < 0 || crew[i].pid == 0)
+	if (i < 0 || crew[i].pid == 0 || crew[i].how & CREW_SLEEPER)
 		return 0;
 	if (how >= 1 && how < ORDERS)
 		crew_order(i, (enum crew_order)how);
