@@ -289,7 +289,8 @@ on_their_way_are(const struct session *s, enum fate fate)
 	}
 }
 
-/* 0: all that is on its way is acknowledged. A failure: some of it is refused, nobody knows which. MOM_ETIMEDOUT, MOM_EINTR: nothing new. */
+/* 0: all that is on its way is acknowledged. A failure: some of it is refused, nobody knows which. MOM_ETIMEDOUT,
+ * MOM_EINTR: nothing new. */
 static void
 flushed(const struct session *s, int code)
 {

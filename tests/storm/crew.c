@@ -164,7 +164,8 @@ end_session(int drained)
 		history_acked(history);
 	}
 	r = (me->how & CREW_NAMED) && !me->stop ? mom_close(id) : mom_destroy(id);
-	REQUIRE(r == 0 || was_lost(r, -1) || (r == MOM_EBADID && me->ended), "%s: leaving: %s: %s", me->name, mom_strerror(r), mom_error_text(-1));
+	REQUIRE(r == 0 || was_lost(r, -1) || (r == MOM_EBADID && me->ended), "%s: leaving: %s: %s", me->name, mom_strerror(r),
+	    mom_error_text(-1));
 	history_end(history, drained);
 }
 

@@ -16,8 +16,14 @@
 
 enum { CREW_MAX = 64, CREW_GHOSTS = 64, CREW_TOPICS = 8 };
 enum crew_job { CREW_PUBLISHER, CREW_SUBSCRIBER };
-/* MANUAL: MOM_OPT_MANUAL_ACK. SPARED: nobody kills it. SLEEPER: a subscriber that takes nothing before the last word; spared */
-enum crew_how { CREW_ANONYMOUS = 0, CREW_NAMED = 1, CREW_MANUAL = 2, CREW_SPARED = 4, CREW_SLEEPER = 8 | CREW_SPARED };
+/* MANUAL: MOM_OPT_MANUAL_ACK. SPARED: nobody kills it. SLEEPER: a subscriber that takes nothing before the last word */
+enum crew_how {
+	CREW_ANONYMOUS = 0,
+	CREW_NAMED = 1,
+	CREW_MANUAL = 2,
+	CREW_SPARED = 4,
+	CREW_SLEEPER = 8 | CREW_SPARED
+};
 enum crew_order {
 	ORDER_NONE,
 	ORDER_FORK,                  /* a forked child keeps the descriptors, the client itself dies */
@@ -53,8 +59,8 @@ struct crew_client *crew_add(struct server *daemon, enum crew_job job, int how, 
 void crew_tend(void);
 void crew_kill(int i);                       /* kill -9, reaped */
 void crew_order(int i, enum crew_order order);
-/* Its client is ended from outside while it publishes: its daemon is told that it gave its handle back. It is told so (MOM_EBADID), and begins
- * anew. 0: the kernel does not let us, or it is just beginning. */
+/* Its client is ended from outside while it publishes: the daemon takes it for one that gave its handle back. It is told
+ * so (MOM_EBADID), and begins anew. 0: the kernel does not let us, or it is just beginning. */
 int  crew_end(int i);
 void crew_working(void);                     /* waits until every client is */
 void crew_drain(void);

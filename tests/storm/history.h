@@ -10,8 +10,8 @@
  *
  *     client T NAME durable|anonymous ID PUBLISHER MIX    ID: global id; PUBLISHER: of payload.h, each process its own
  *     try T TOPIC N FLAGS
- *     ok, sent, no, maybe T TOPIC N    sent: on its way (MOM_ASYNC, MOM_ETIMEDOUT); no: not stored; maybe: MOM_EBADID, it
- *                               may or may not be stored
+ *     ok, sent, no, maybe T TOPIC N    sent: on its way (MOM_ASYNC, MOM_ETIMEDOUT); no: not stored;
+ *                               maybe: MOM_EBADID, it may or may not be stored
  *     ended T                   somebody ended this client: what was on its way may or may not be stored
  *     flush T CODE              lost T COUNT              so many fast messages were told to be lost
  *     sub? T TOPIC              sub T TOPIC               before and after; also unsub? and unsub

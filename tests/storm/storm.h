@@ -19,7 +19,8 @@ enum { STORM_MACHINES = 8 };
 
 struct storm {
 	struct server broker, daemon[STORM_MACHINES];
-	int  machines, ends_clients;     /* ends_clients: some of the publishers that are to be killed are ended from outside instead (crew_end) */
+	int  machines;
+	int  ends_clients;           /* some of the publishers that are to be killed are ended from outside (crew_end) */
 	struct t_rng rng;
 	long kills[ROLES], in_recovery, pauses, drain_ms;      /* drain_ms: the longest */
 	struct verdict verdict;      /* of all turns so far */

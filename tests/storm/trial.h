@@ -16,7 +16,8 @@
  *   T5  a segment loses its name only when a stored check-point covers it
  *   T6  a file that was a segment is written to only when the disk cannot call it by its old name any more
  * and of each mom_forwarder and mom_requester
- *   T7  no `place` word and no PLACE frame passes a message of a sleeper (trial_sleeper) that the spool has not stored */
+ *   T7  no `place` word and no PLACE frame passes a message of a sleeper (trial_sleeper) that is not in the spool, stored
+ */
 #ifndef TRIAL_H
 #define TRIAL_H
 #include <stdint.h>

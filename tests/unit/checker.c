@@ -199,7 +199,8 @@ TEST(ended_unknown, "what an ended client was told of by MOM_EBADID, or was not 
 	receive(11, 12);
 	history_end(ear, 1);
 	holds(CHECKER_KILLS);
-	REQUIRE(v.ended == 1 && v.unknown == 3 && v.refused == 0, "%ld ended, %ld unknown, %ld refused", v.ended, v.unknown, v.refused);
+	REQUIRE(v.ended == 1 && v.unknown == 3 && v.refused == 0, "%ld ended, %ld unknown, %ld refused", v.ended, v.unknown,
+	    v.refused);
 }
 
 TEST(unanswered, "a message whose publisher was killed within the call may be there or not, but for all subscribers alike")

@@ -3,7 +3,7 @@
  *     LD_PRELOAD=witness.so MOM_WITNESS=FILE broker_server ...
  *
  * Every process appends deeds to one file, opened with O_APPEND. So the order of the file is the order of the deeds of
- * all processes. A deed stands there before the call that it tells of begins, or after that call has returned. A process
+ * all processes. A deed stands there before the call that it tells of begins, or after that call has returned. One
  * that is killed in between leaves the first and not the second, and that is the truth. Roles:
  *   worker, mom_forwarder   what they do to segments and check-points, and what their words in shared memory say then
  *   mom_requester           who uses which slot, and which places it tells: read from the frames that it sends
@@ -27,7 +27,7 @@ enum deed_kind {
 	DEED_ACKED,            /* the worker's word: a serial, b slot, c number, shard */
 	DEED_HEAD,             /* the worker's word: c offset, shard: what lies below may be shown */
 	DEED_ANSWER,           /* a frame leaves: a serial, b slot, c number, shard, type: answer kind */
-	DEED_ASKED,            /* a frame leaves: a publisher, b slot, c number, shard, type; an owner's first, or DESTROY */
+	DEED_ASKED,            /* a frame leaves: a publisher, b slot, c number, shard, type; the first, or DESTROY */
 	DEED_PLACE             /* the forwarder's word, or a frame leaves: a serial, c offset, shard */
 };
 enum deed_role {
