@@ -422,11 +422,11 @@ int
 crew_end(int i)
 {
 	struct crew_client *c = &crew[i];
-	struct client_segment *s = c->working && c->pid ? segment_of(c) : NULL;
+	struct client_segment *s = c->working && c->pid && !(c->how & CREW_NAMED) ? segment_of(c) : NULL;
 	if (s == NULL)
 		return 0;
 	c->ended = 1;
-	atomic_store(&s->goodbye, c->how & CREW_NAMED ? 1 : 2);
+	atomic_store(&s->goodbye, 2);
 	int done = hang_up(c->pid);
 	shmdt(s);
 	crew_deaths[CREW_ENDED] += done;

@@ -59,8 +59,9 @@ struct crew_client *crew_add(struct server *daemon, enum crew_job job, int how, 
 void crew_tend(void);
 void crew_kill(int i);                       /* kill -9, reaped */
 void crew_order(int i, enum crew_order order);
-/* Its client is ended from outside while it publishes: the daemon takes it for one that gave its handle back. It is told
- * so (MOM_EBADID), and begins anew. 0: the kernel does not let us, or it is just beginning. */
+/* An anonymous publisher's client is ended from outside while it publishes: its daemon takes it for one that destroyed its
+ * handle. The publisher is told so (MOM_EBADID), and begins anew. 0: it has a name, or is just beginning, or the kernel
+ * does not let us. */
 int  crew_end(int i);
 void crew_working(void);                     /* waits until every client is */
 void crew_drain(void);
