@@ -291,8 +291,8 @@ on_open(const struct deed *d)
 		*f = (struct file){ .id = f->id, .next = f->next };
 	}
 	f->folder = folder;
-	if (f->name == NAME_LOG_NEW &&
-	    name == NAME_LOG) { /* renamed by one that was killed before it could say so; its folder was synced since */
+	/* renamed by a process that was killed before it could say so; whoever opens it has synced the folder since */
+	if (f->name == NAME_LOG_NEW && name == NAME_LOG) {
 		f->sure = name;
 		f->sure_number = d->a;
 	}
@@ -315,10 +315,8 @@ on_write(const struct deed *d)
 {
 	struct file *f = written_now();
 	if (f->renamed_away)
-		too_early("T6",
-		    "%s is written to, though after a power cut it may be a segment again: the folder was not synced "
-		    "since it was renamed",
-		    name_text(f->name, f->number));
+		too_early("T6", "%s is written to, though after a power cut it may be a segment again: the folder was not "
+		    "synced since it was renamed", name_text(f->name, f->number));
 	process_now()->writes = d->b;
 	f->writes++;
 	file_forget(f, d->a, d->a + d->b);
