@@ -108,7 +108,7 @@ $(SHIM) $(WITNESS): $(TESTS_OUT)/storm/%.so: tests/storm/shim/%.c tests/storm/sh
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $<
 $(TESTS_OUT)/storm/calls $(TESTS_OUT)/storm/clock: | $(SHIM)
-$(TESTS_OUT)/storm/witness: | $(WITNESS)
+$(TESTS_OUT)/storm/witness $(TESTS_OUT)/storm/power: | $(WITNESS)
 
 # the plain state of mom_coordinator
 $(TESTS_OUT)/unit/coordinator_state: $(OBJ)/tools/coordinator_state.o $(OBJ)/tools/coordinator_snapshot.o $(OBJ)/api/resource_wire.o

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { READ_DEEDS = 16384, CANDIDATES = 8, SLEEPERS = 8, PUNCH_BYTES = 64 << 20 };
@@ -291,8 +292,8 @@ on_open(const struct deed *d)
 		*f = (struct file){ .id = f->id, .next = f->next };
 	}
 	f->folder = folder;
-	/* renamed by a process that was killed before it could say so; whoever opens it has synced the folder since */
-	if (f->name == NAME_LOG_NEW && name == NAME_LOG) {
+	/* found by its name: whoever opens it has synced the folder since, or the disk told it after a power cut */
+	if (name == NAME_LOG && !d->b) {
 		f->sure = name;
 		f->sure_number = d->a;
 	}
@@ -697,6 +698,27 @@ trial_hear(void)
 		if (t.at - t.punched > PUNCH_BYTES &&
 		    fallocate(t.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)t.at) == 0)
 			t.punched = t.at;
+	}
+}
+
+void
+trial_cut(const char *path)
+{
+	struct stat st;
+	size_t at = 0;
+	trial_hear();
+	REQUIRE(stat(path, &st) == 0, "%s: %s", path, strerror(errno));
+	for (struct folder *d; (d = map_each(&t.folders, &at)) != NULL;) {
+		if ((d->id ^ (uint64_t)st.st_dev << 48) >> 48)
+			continue;
+		for (struct rename *r; (r = d->renames) != NULL; free(r)) {
+			d->renames = r->next;
+			r->file->name = r->file->sure;
+			r->file->number = r->file->sure_number;
+		}
+		for (struct file *f = t.files; f; f = f->next)
+			if (f->folder == d)
+				f->count = f->renamed_away = 0;
 	}
 }
 

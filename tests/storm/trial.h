@@ -33,5 +33,8 @@ void trial_begin(void);
 void trial_sleeper(uint64_t id);
 void trial_wake(void);               /* all sleepers are going to take their mail: they are forgotten */
 void trial_hear(void);               /* judges all that was written down since */
+/* The disk below this folder lost its power, and all who write there are dead: what was not stored is there or not. Call it
+ * before anybody starts anew. */
+void trial_cut(const char *path);
 const char *trial_closing(void);
 #endif

@@ -2,7 +2,7 @@
  * acknowledged was stored by then (trial.h has the sentences). No power has to fail for that, and no moment has to be
  * hit.
  *
- * SEED=n repeats its choices, KILLS=n sets how often `storm` kills (60; the long form 2,000), SEGMENTS=n how many
+ * SEED=n repeats its choices, KILLS=n sets how often `storm` kills (40; the long form 2,000), SEGMENTS=n how many
  * `segments` uses again at least (4; 200). */
 #include <storm/storm.h>
 #include <storm/trial.h>
@@ -67,7 +67,7 @@ blow(long kills)
 TEST(storm, "under kill -9 of everything no acknowledgement, head, check-point or place leaves a process before an "
 	    "fdatasync that covers it has returned")
 {
-	long kills = wanted("KILLS", 60, 2000);
+	long kills = wanted("KILLS", 40, 2000);
 	storm_seed();
 	crew_mix = PAYLOAD_SMALL; /* much fits into a sleeper's mail box, which has to be in the spool all the same */
 	trial_begin();
