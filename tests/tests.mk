@@ -103,10 +103,12 @@ build/sim/simulate: $(SIM_KERNEL)
 
 # ---- tests/storm/shim: preloaded into the processes of a run; never linked ----
 SHIM = $(TESTS_OUT)/storm/shim.so
-$(SHIM): tests/storm/shim/shim.c tests/storm/shim/shim.h
+WITNESS = $(TESTS_OUT)/storm/witness.so
+$(SHIM) $(WITNESS): $(TESTS_OUT)/storm/%.so: tests/storm/shim/%.c tests/storm/shim/%.h $(wildcard include/mom/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $<
+	@echo "  CC $@"; $(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $<
 $(TESTS_OUT)/storm/calls $(TESTS_OUT)/storm/clock: | $(SHIM)
+$(TESTS_OUT)/storm/witness $(TESTS_OUT)/storm/power: | $(WITNESS)
 
 # the plain state of mom_coordinator
 $(TESTS_OUT)/unit/coordinator_state: $(OBJ)/tools/coordinator_state.o $(OBJ)/tools/coordinator_snapshot.o $(OBJ)/api/resource_wire.o

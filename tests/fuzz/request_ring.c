@@ -162,6 +162,7 @@ do_step(void)
 static void
 connect_anew(void)
 {
+	free(q.out);                                   /* large: used again at once */
 	memset(&q, 0, sizeof q);
 	q.table = ipcq_attach(TABLE, 0);
 	q.unit = ipcq_attach(UNIT, 0);
@@ -234,6 +235,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	memset(&fz, 0, sizeof fz);
+	memset(&q, 0, sizeof q);
 	fz.in = (struct fuzz_input){ data, size };
 	fz.shards = 1 + (uint32_t)fuzz_number(&fz.in, 1) % SHARDS;
 	for (uint32_t i = 0; i < SLOTS; i++)

@@ -278,18 +278,24 @@ fate_set(const struct session *s, const struct line *l, enum fate fate)
 	t->sent[n].fate = (uint8_t)fate;
 }
 
-/* 0: all that is on its way is acknowledged. A failure: some of it is refused, nobody knows which. MOM_ETIMEDOUT, MOM_EINTR: nothing new. */
 static void
-flushed(const struct session *s, int code)
+on_their_way_are(const struct session *s, enum fate fate)
 {
-	if (code == MOM_ETIMEDOUT || code == MOM_EINTR)
-		return;
 	for (int i = 0; i < j.topic_count; i++) {
 		int k = stream_find(s->publisher, i);
 		for (uint32_t n = k < 0 ? 0 : j.streams[k].count; n-- > 0;)
 			if (j.streams[k].sent[n].fate == FATE_SENT)
-				j.streams[k].sent[n].fate = (uint8_t)(code == 0 || code == MOM_ELOST ? FATE_ACKED : FATE_MAYBE);
+				j.streams[k].sent[n].fate = (uint8_t)fate;
 	}
+}
+
+/* 0: all that is on its way is acknowledged. A failure: some of it is refused, nobody knows which. MOM_ETIMEDOUT,
+ * MOM_EINTR: nothing new. */
+static void
+flushed(const struct session *s, int code)
+{
+	if (code != MOM_ETIMEDOUT && code != MOM_EINTR)
+		on_their_way_are(s, code == 0 || code == MOM_ELOST ? FATE_ACKED : FATE_MAYBE);
 }
 
 static void
@@ -305,6 +311,12 @@ publishes_read(struct session *s)
 			fate_set(s, &l, FATE_SENT);
 		else if (is(&l, "no", 4))
 			fate_set(s, &l, FATE_REFUSED);
+		else if (is(&l, "maybe", 4))
+			fate_set(s, &l, FATE_MAYBE);
+		else if (is(&l, "ended", 2)) {
+			on_their_way_are(s, FATE_MAYBE);
+			j.v->ended++;
+		}
 		else if (is(&l, "flush", 3))
 			flushed(s, atoi(l.word[2]));
 		else if (is(&l, "lost", 3))
@@ -325,6 +337,7 @@ fates_count(void)
 			j.v->acknowledged += f == FATE_ACKED;
 			j.v->sent += f == FATE_SENT;
 			j.v->refused += f == FATE_REFUSED;
+			j.v->unknown += f == FATE_MAYBE;
 		}
 }
 

@@ -9,6 +9,8 @@
  * (payload.h). It is owed to a subscriber if it is certain to be stored and was tried after the subscribe had returned, or lies between two of
  * the same publisher and topic that the subscriber got. A history that was not drained (its process was killed) is owed nothing behind
  * its last message. MOM_NO_ECHO is not known here.
+ * What mom_publish or mom_flush answered with 0 was told to be stored: it is owed whatever became of its publisher, also
+ * where somebody ended that client. MOM_EBADID is no such answer: stored or not, both are right.
  * A durable subscriber's history is that of all its processes; what comes again must be flagged, and not have been acknowledged. */
 #ifndef CHECKER_H
 #define CHECKER_H
@@ -27,7 +29,8 @@ struct verdict {
 	int  judged[SENTENCES];
 	long broken[SENTENCES];              /* how often */
 	char first[SENTENCES][400];          /* the first time, with names and numbers */
-	long clients, sessions, tried, acknowledged, sent, refused, delivered, accepted, redelivered, lost_told, gaps, drained;
+	long clients, sessions, ended, tried, acknowledged, sent, refused, unknown;
+	long delivered, accepted, redelivered, lost_told, gaps, drained;
 };
 
 void checker_judge(struct verdict *v, const char *folder, enum checker_rules rules);

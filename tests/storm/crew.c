@@ -4,10 +4,14 @@
 #include <lib/sysv.h>
 #include <lib/t.h>
 #include <errno.h>
+#include <mom/ipc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,7 +20,7 @@ enum { BUSY_MS = 10000, LOOK_MS = 50, LINGER_MS = 400 };
 
 struct crew_client *crew;
 int crew_size;
-long crew_deaths[ORDERS + 1];
+long crew_deaths[CREW_DEATHS];
 enum payload_mix crew_mix = PAYLOAD_STORM;
 static struct { atomic_uint next_publisher, last_word; } *shared;
 static char folder[300], topics[CREW_TOPICS][64];
@@ -93,6 +97,8 @@ begin_session(void)
 		id = me->how & CREW_NAMED ? mom_open(me->name) : mom_create();
 	while (id == MOM_EBUSY && t_now_ms() < end && (usleep(10000), 1));
 	REQUIRE(id >= 0, "%s of %s: %s: %s", me->name, me->run, mom_strerror(id), mom_error_text(-1));
+	me->ended = 0;
+	me->id = mom_global_id(id);
 	publisher = crew_publisher_number();
 	memset(next, 0, sizeof next);
 	snprintf(name, sizeof name, me->how & CREW_NAMED ? "%s" : "%s.%d.%d", me->name, me->started, sessions++);
@@ -129,6 +135,19 @@ was_lost(int r, int of)
 	return 1;
 }
 
+/* Somebody ended this client, and it was told so. */
+static int
+was_ended(int r)
+{
+	if (r != MOM_EBADID || !me->ended)
+		return 0;
+	history_ended(history);
+	r = mom_destroy(id);
+	REQUIRE(r == 0 || r == MOM_EBADID, "%s: leaving: %s: %s", me->name, mom_strerror(r), mom_error_text(-1));
+	history_end(history, 0);
+	return 1;
+}
+
 static void
 end_session(int drained)
 {
@@ -137,13 +156,16 @@ end_session(int drained)
 		r = mom_flush(id, -1);
 		history_flush(history, r);
 	} while (was_lost(r, id));
+	if (was_ended(r))
+		return;
 	REQUIRE(r == 0, "%s: flush: %s: %s", me->name, mom_strerror(r), mom_error_text(id));
 	if (me->how & CREW_MANUAL) {
 		REQUIRE(mom_ack(id) == 0, "%s", mom_error_text(id));
 		history_acked(history);
 	}
 	r = (me->how & CREW_NAMED) && !me->stop ? mom_close(id) : mom_destroy(id);
-	REQUIRE(r == 0 || was_lost(r, -1), "%s: leaving: %s: %s", me->name, mom_strerror(r), mom_error_text(-1));
+	REQUIRE(r == 0 || was_lost(r, -1) || (r == MOM_EBADID && me->ended), "%s: leaving: %s: %s", me->name, mom_strerror(r),
+	    mom_error_text(-1));
 	history_end(history, drained);
 }
 
@@ -206,6 +228,10 @@ publish_loop(void)
 		history_try(history, topics[k], n, me->flags);
 		r = mom_publish(id, topics[k], buffer, len, me->flags);
 		history_told(history, topics[k], n, me->flags, r);
+		if (was_ended(r)) {
+			begin_session();
+			continue;
+		}
 		REQUIRE(r == 0 || was_lost(r, id), "%s: publish: %s: %s", me->name, mom_strerror(r), mom_error_text(id));
 		me->count++;
 		if (me->tempo_ms)
@@ -236,6 +262,8 @@ receive_loop(void)
 	begin_session();
 	subscribe_all();
 	me->working = 1;
+	while ((me->how & CREW_SLEEPER) == CREW_SLEEPER && !shared->last_word)
+		t_tick();
 	while (!done) {
 		int r = mom_receive(id, &m, LOOK_MS);
 		REQUIRE(r == 0 || r == MOM_ETIMEDOUT || r == MOM_EINTR, "%s: receive: %s: %s", me->name, mom_strerror(r), mom_error_text(id));
@@ -350,6 +378,59 @@ crew_order(int i, enum crew_order order)
 		return;
 	crew[i].order = order;
 	crew_deaths[order]++;
+}
+
+/* The descriptor of its registration, which is the only packet socket that it has: shut down as if it was closed. */
+static int
+hang_up(pid_t pid)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), done = 0;
+	for (int fd = 3; pidfd >= 0 && fd < 64 && !done; fd++) {
+		int type = 0, copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+		socklen_t n = sizeof type;
+		if (copy < 0)
+			continue;
+		if (getsockopt(copy, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_SEQPACKET)
+			done = shutdown(copy, SHUT_RDWR) == 0;
+		close(copy);
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+	return done;
+}
+
+static struct client_segment *
+segment_of(const struct crew_client *c)
+{
+	enum { MOST = 4096 };
+	struct sysv_object *all = malloc(MOST * sizeof *all);
+	struct client_segment *found = NULL;
+	int n = sysv_registry(server_registry(c->daemon), all, MOST);
+	for (int i = 0; i < n && !found; i++) {
+		int is_one = strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0;
+		struct client_segment *s = is_one ? shmat(all[i].id, NULL, 0) : (void *)-1;
+		if (s != (void *)-1 && s->magic == MAGIC_CLIENT && s->id == c->id)
+			found = s;
+		else if (s != (void *)-1)
+			shmdt(s);
+	}
+	free(all);
+	return found;
+}
+
+int
+crew_end(int i)
+{
+	struct crew_client *c = &crew[i];
+	struct client_segment *s = c->working && c->pid && !(c->how & CREW_NAMED) ? segment_of(c) : NULL;
+	if (s == NULL)
+		return 0;
+	c->ended = 1;
+	atomic_store(&s->goodbye, 2);
+	int done = hang_up(c->pid);
+	shmdt(s);
+	crew_deaths[CREW_ENDED] += done;
+	return done;
 }
 
 void

@@ -16,14 +16,23 @@
 
 enum { CREW_MAX = 64, CREW_GHOSTS = 64, CREW_TOPICS = 8 };
 enum crew_job { CREW_PUBLISHER, CREW_SUBSCRIBER };
-enum crew_how { CREW_ANONYMOUS = 0, CREW_NAMED = 1, CREW_MANUAL = 2 };       /* MANUAL: MOM_OPT_MANUAL_ACK */
+/* MANUAL: MOM_OPT_MANUAL_ACK. SPARED: nobody kills it. SLEEPER: a subscriber that takes nothing before the last word */
+enum crew_how {
+	CREW_ANONYMOUS = 0,
+	CREW_NAMED = 1,
+	CREW_MANUAL = 2,
+	CREW_SPARED = 4,
+	CREW_SLEEPER = 8 | CREW_SPARED
+};
 enum crew_order {
 	ORDER_NONE,
 	ORDER_FORK,                  /* a forked child keeps the descriptors, the client itself dies */
 	ORDER_EXEC,                  /* becomes another program, with the same pid */
 	ORDER_CLOSE,                 /* closes its descriptors and goes on */
 	ORDER_LEAVE,                 /* close or destroy, and begins anew in the same process */
-	ORDERS
+	ORDERS,
+	CREW_ENDED = ORDERS,         /* for crew_deaths: see crew_end */
+	CREW_DEATHS
 };
 
 struct crew_client {
@@ -35,20 +44,25 @@ struct crew_client {
 	pid_t pid;                   /* 0: to be started */
 	int  started;                /* how many processes so far */
 	/* shared */
-	atomic_int order, stop, working, done;
+	atomic_int order, stop, working, done, ended;
 	atomic_long count;           /* sent or got, over all processes */
+	atomic_ulong id;             /* global, of its session now */
 };
 
 extern struct crew_client *crew;             /* crew_size of them, in shared memory */
 extern int crew_size;
 extern enum payload_mix crew_mix;            /* PAYLOAD_STORM */
-extern long crew_deaths[ORDERS + 1];         /* [ORDER_NONE]: plain kill -9 */
+extern long crew_deaths[CREW_DEATHS];         /* [ORDER_NONE]: plain kill -9 */
 
 void crew_begin(const char *folder, const char *topics);    /* again after a drain: a new crew */
 struct crew_client *crew_add(struct server *daemon, enum crew_job job, int how, unsigned flags);
 void crew_tend(void);
 void crew_kill(int i);                       /* kill -9, reaped */
 void crew_order(int i, enum crew_order order);
+/* An anonymous publisher's client is ended from outside while it publishes: its daemon takes it for one that destroyed its
+ * handle. The publisher is told so (MOM_EBADID), and begins anew. 0: it has a name, or is just beginning, or the kernel
+ * does not let us. */
+int  crew_end(int i);
 void crew_working(void);                     /* waits until every client is */
 void crew_drain(void);
 int  crew_subscribers(const struct server *daemon);

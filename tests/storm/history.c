@@ -57,7 +57,13 @@ void
 history_told(struct history *h, const char *topic, uint32_t n, unsigned flags, int result)
 {
 	int on_its_way = result == MOM_ETIMEDOUT || (result == 0 && (flags & MOM_ASYNC));
-	line(h, on_its_way ? "sent" : result == 0 ? "ok" : "no", " %s %u", topic, n);
+	line(h, on_its_way ? "sent" : result == 0 ? "ok" : result == MOM_EBADID ? "maybe" : "no", " %s %u", topic, n);
+}
+
+void
+history_ended(struct history *h)
+{
+	line(h, "ended", "%s", "");
 }
 
 void

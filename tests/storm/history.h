@@ -9,7 +9,10 @@
  * before the call, a result after it, each line by one write: kill -9 at any instruction leaves a true history. Lines, time second:
  *
  *     client T NAME durable|anonymous ID PUBLISHER MIX    ID: global id; PUBLISHER: of payload.h, each process its own
- *     try T TOPIC N FLAGS       ok, sent, no T TOPIC N    sent: on its way (MOM_ASYNC, MOM_ETIMEDOUT); no: refused
+ *     try T TOPIC N FLAGS
+ *     ok, sent, no, maybe T TOPIC N    sent: on its way (MOM_ASYNC, MOM_ETIMEDOUT); no: not stored;
+ *                               maybe: MOM_EBADID, it may or may not be stored
+ *     ended T                   somebody ended this client: what was on its way may or may not be stored
  *     flush T CODE              lost T COUNT              so many fast messages were told to be lost
  *     sub? T TOPIC              sub T TOPIC               before and after; also unsub? and unsub
  *     got T TOPIC OFFSET ID LENGTH HASH FLAGS P N         P N: what the payload says of itself, "- -" where it is too short
@@ -27,6 +30,7 @@ struct history;
 struct history *history_begin(const char *folder, const char *name, enum history_kind kind, uint64_t id, uint32_t publisher, enum payload_mix mix);
 void history_try(struct history *h, const char *topic, uint32_t n, unsigned flags);
 void history_told(struct history *h, const char *topic, uint32_t n, unsigned flags, int result);    /* of mom_publish */
+void history_ended(struct history *h);
 void history_flush(struct history *h, int result);                 /* of mom_flush, mom_close, mom_destroy */
 void history_lost(struct history *h, unsigned long count);         /* MOM_ELOST: the number in its text */
 void history_subscribe(struct history *h, const char *topic);      /* before the call */

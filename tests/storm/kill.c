@@ -20,6 +20,7 @@ everybody(void)
 		crew_add(d, CREW_SUBSCRIBER, m == 2 ? CREW_NAMED | CREW_MANUAL : CREW_NAMED, 0);
 	}
 	crew_add(&storm.daemon[0], CREW_PUBLISHER, CREW_NAMED, MOM_FAST | MOM_ASYNC);
+	crew_add(&storm.daemon[1], CREW_SUBSCRIBER, CREW_SPARED, 0);     /* hears all that is stored, from first to last */
 	crew_working();
 }
 

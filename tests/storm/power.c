@@ -5,6 +5,7 @@
  * SEED=n repeats its choices, CUTS=n sets how often (40; the long form 2,000). */
 #include <storm/ext4.h>
 #include <storm/storm.h>
+#include <storm/trial.h>
 #include <lib/proc.h>
 #include <lib/sysv.h>
 #include <signal.h>
@@ -24,6 +25,7 @@ wait_ms(int64_t ms)
 {
 	for (int64_t end = t_now_ms() + ms; t_now_ms() < end; t_sleep_ms(2))
 		storm_tend();
+	trial_hear();
 }
 
 static void
@@ -102,6 +104,10 @@ cut(int broker, int machine)
 	if (broker)
 		forget_broker();
 	if (broker)
+		trial_cut(storm.broker.store);
+	if (machine >= 0)
+		trial_cut(storm.daemon[machine].store);
+	if (broker)
 		ext4_again(&disk[0]);
 	if (machine >= 0)
 		ext4_again(&disk[1 + machine]);
@@ -139,6 +145,7 @@ storm_of(const char *options)
 	for (int i = 0; i <= MACHINES; i++)
 		ext4_make(&disk[i], i ? t_path("machine-%d/spool", i - 1) : t_path("broker/db"), 512L << 20, 0, options);
 	crew_mix = PAYLOAD_SMALL;                      /* all say who they are: a fast one may come again under another offset */
+	trial_begin();                                 /* what is lost in spite of it is the disk's fault */
 	storm_begin(MACHINES, 2);
 	everybody();
 	int64_t began = t_now_ms();
@@ -152,6 +159,8 @@ storm_of(const char *options)
 	t_remark("%ld power cuts in %lld ms (%s): %ld of the broker, %ld of a machine with programs, %ld of both; %ld with the journal flushed", done, (long long)ms,
 	    options, cuts[0], cuts[1], cuts[2], flushed);
 	storm_end(CHECKER_POWER);
+	trial_hear();
+	t_remark("%s", trial_closing());
 }
 
 TEST(ordered, "power cuts of the broker's, a program's or both machines: what was acknowledged is there, once, in order; lost fast messages are told")

@@ -144,8 +144,10 @@ static int
 kill_client(void)
 {
 	int i = any_client(), how = (int)t_rng_below(&storm.rng, 10);
-	if (i < 0 || crew[i].pid == 0)
+	if (i < 0 || crew[i].pid == 0 || crew[i].how & CREW_SPARED)
 		return 0;
+	if (how >= CREW_ENDED && how < CREW_ENDED + 3 && storm.ends_clients && crew[i].job == CREW_PUBLISHER)
+		return crew_end(i);
 	if (how >= 1 && how < ORDERS)
 		crew_order(i, (enum crew_order)how);
 	else
@@ -372,12 +374,13 @@ closing_line(const struct verdict *v, int64_t ms)
 	char roles[400] = "";
 	for (int r = 0, n = 0; r < ROLES; r++)
 		n += snprintf(roles + n, sizeof roles - (size_t)n, "%s%s %ld", r ? ", " : "", role_name[r], storm.kills[r]);
-	t_remark("SEED=%s, %lld s: %ld kills (%s; clients: %ld killed, %ld left a forked child, %ld exec, %ld closed descriptors, %ld left; %ld in a recovery), %ld pauses",
+	t_remark("SEED=%s, %lld s: %ld kills (%s; clients: %ld killed, %ld left a forked child, %ld exec, "
+	    "%ld closed descriptors, %ld left, %ld were ended; %ld in a recovery), %ld pauses",
 	    getenv("SEED"), (long long)ms / 1000, storm_total_kills(), roles, crew_deaths[ORDER_NONE], crew_deaths[ORDER_FORK], crew_deaths[ORDER_EXEC],
-	    crew_deaths[ORDER_CLOSE], crew_deaths[ORDER_LEAVE], storm.in_recovery, storm.pauses);
-	t_remark("%ld clients in %ld processes: %ld tried, %ld acknowledged, %ld on their way at a death, %ld refused, %ld delivered, %ld of these came again flagged; "
-	    "drained in %ld ms; back after a kill (ms): server %ld, worker %ld, handler %ld, sender %ld, daemon %ld, requester %ld, responser %ld, forwarder %ld",
-	    v->clients, v->sessions, v->tried, v->acknowledged, v->sent, v->refused, v->delivered, v->redelivered, storm.drain_ms, back_ms[ROLE_SERVER],
+	    crew_deaths[ORDER_CLOSE], crew_deaths[ORDER_LEAVE], crew_deaths[CREW_ENDED], storm.in_recovery, storm.pauses);
+	t_remark("%ld clients in %ld processes: %ld tried, %ld acknowledged, %ld on their way at a death, %ld refused, "
+	    "%ld unknown, %ld delivered, %ld of these came again flagged; drained in %ld ms; back after a kill (ms): server %ld, worker %ld, handler %ld, sender %ld, daemon %ld, requester %ld, responser %ld, forwarder %ld",
+	    v->clients, v->sessions, v->tried, v->acknowledged, v->sent, v->refused, v->unknown, v->delivered, v->redelivered, storm.drain_ms, back_ms[ROLE_SERVER],
 	    back_ms[ROLE_WORKER], back_ms[ROLE_HANDLER], back_ms[ROLE_SENDER], back_ms[ROLE_DAEMON], back_ms[ROLE_REQUESTER], back_ms[ROLE_RESPONSER],
 	    back_ms[ROLE_FORWARDER]);
 }

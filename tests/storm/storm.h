@@ -20,6 +20,7 @@ enum { STORM_MACHINES = 8 };
 struct storm {
 	struct server broker, daemon[STORM_MACHINES];
 	int  machines;
+	int  ends_clients;           /* some of the publishers that are to be killed are ended from outside (crew_end) */
 	struct t_rng rng;
 	long kills[ROLES], in_recovery, pauses, drain_ms;      /* drain_ms: the longest */
 	struct verdict verdict;      /* of all turns so far */

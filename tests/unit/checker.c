@@ -161,6 +161,48 @@ TEST(lost_async, "what a publisher had put on its way is owed although it was ki
 	holds(CHECKER_POWER);
 }
 
+TEST(ended_told, "what a publish was told to be stored is owed, also where somebody ended its client meanwhile")
+{
+	world();
+	publish(0, 10);
+	publish_told(10, 0, 0);
+	history_ended(mouth);
+	history_end(mouth, 0);
+	receive(0, 10);
+	history_end(ear, 1);
+	breaks(I1, "number 10");
+}
+
+TEST(ended_flushed, "the same where mom_flush told it")
+{
+	world();
+	publish(0, 10);
+	publish_told(10, MOM_ASYNC, 0);
+	history_flush(mouth, 0);
+	history_ended(mouth);
+	history_end(mouth, 0);
+	receive(0, 10);
+	history_end(ear, 1);
+	breaks(I1, "number 10");
+}
+
+TEST(ended_unknown, "what an ended client was told of by MOM_EBADID, or was not told of any more, may be stored or not")
+{
+	world();
+	publish(0, 10);
+	publish_told(10, MOM_ASYNC, 0);
+	publish_told(11, 0, MOM_EBADID);
+	publish_told(12, 0, MOM_EBADID);
+	history_ended(mouth);
+	history_end(mouth, 0);
+	receive(0, 10);
+	receive(11, 12);
+	history_end(ear, 1);
+	holds(CHECKER_KILLS);
+	REQUIRE(v.ended == 1 && v.unknown == 3 && v.refused == 0, "%ld ended, %ld unknown, %ld refused", v.ended, v.unknown,
+	    v.refused);
+}
+
 TEST(unanswered, "a message whose publisher was killed within the call may be there or not, but for all subscribers alike")
 {
 	world();
