@@ -11,7 +11,7 @@
 #include "common/counters.h"
 #include "common/idling.h"
 #include "common/log.h"
-#include "common/version.h"
+#include "common/program.h"
 #include "daemon/forwarder.h"
 #include <errno.h>
 #include <stdio.h>
@@ -340,7 +340,7 @@ int
 main(int argc, char **argv)
 {
 	struct child_place place;
-	version_option(argc, argv, "mom_forwarder");
+	program_begin(argc, argv, "mom_forwarder");
 	child_begin(&place, "mom_forwarder", "mom_daemon");
 	f.table = ipcq_attach(place.table, 0);
 	f.unit = ipcq_attach(place.index, 0);

@@ -2,6 +2,7 @@
  * without waiting for each answer; mom_flush tells what became of them before anybody waits for more input, and at the end. */
 #include "common/config_keys.h"
 #include "common/fdio.h"
+#include "common/program.h"
 #include "tools/cmd.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -220,6 +221,9 @@ static int
 pub_run(int argc, char **argv)
 {
 	parse(argc, argv);
+	const char *fault = p.lines || p.whole || (p.file && strcmp(p.file, "-") == 0) ? program_stream_fault(STDIN_FILENO) : NULL;
+	if (fault)
+		return cmd_fail(&cmd_pub, "%s: there is nothing to publish", fault);
 	p.timeout_ms = timeout_ms();
 	p.id = mom_create();
 	if (p.id < 0)

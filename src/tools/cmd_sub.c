@@ -1,6 +1,7 @@
 /* cmd_sub - mom sub: print what comes. Nothing is acknowledged before it was printed and flushed: one by one with --ack, else what came
  * together. So whoever kills it, or the program that it prints to, loses nothing of a durable client. */
 #include "common/fdio.h"
+#include "common/program.h"
 #include "tools/cmd_message.h"
 #include <errno.h>
 #include <math.h>
@@ -98,12 +99,12 @@ end(void)
 static void
 out(void)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout)) {
+	if (program_flush() == 0) {
 		mom_ack(s.id);
 		return;
 	}
-	if (!s.ended && errno != EPIPE)                /* who reads it knows that it went away */
-		fprintf(stderr, "mom sub: standard output: %s; what was not printed is not acknowledged\n", strerror(errno));
+	if (!s.ended)
+		fprintf(stderr, "mom sub: %s; what was not printed is not acknowledged\n", program_output_fault());
 	int stopped = s.ended;                         /* while it waited for room in a pipe */
 	end();
 	_exit(stopped ? CMD_OK : CMD_FAILED);
@@ -224,6 +225,9 @@ sub_run(int argc, char **argv)
 	parse(argc, argv);
 	if (s.forget)
 		return forget();
+	const char *fault = program_stream_fault(STDOUT_FILENO);
+	if (fault)
+		return cmd_fail(&cmd_sub, "%s: nothing of what comes could be printed, so nothing is asked for", fault);
 	catch_signals();
 	if (begin() != CMD_OK) {
 		end();

@@ -4,9 +4,9 @@
  * EXIT     0 all of it is sound   1 damaged (a line says where)   100 wrong use   111 it cannot be read */
 #include "common/crc32c.h"
 #include "common/fdio.h"
+#include "common/program.h"
 #include "common/seglog.h"
 #include "common/topic.h"
-#include "common/version.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -276,7 +276,7 @@ int
 main(int argc, char **argv)
 {
 	struct stat st;
-	version_option(argc, argv, "db_dump");
+	program_begin(argc, argv, "db_dump");
 	if (argc == 3 && strcmp(argv[1], "--check") == 0) {
 		only_check = 1;
 		argv++;
@@ -284,7 +284,7 @@ main(int argc, char **argv)
 	}
 	if (argc != 2 || argv[1][0] == '-') {
 		fprintf(argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr, "usage: db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them\n  --check  says only what is damaged, and at the end `sound` or `damaged`\nexit: 0 sound   1 damaged   100 wrong use   111 it cannot be read\n");
-		return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_WRONG_USE;
+		return program_end("db_dump", argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_WRONG_USE, EXIT_UNREADABLE);
 	}
 	if (stat(argv[1], &st) < 0) {
 		fprintf(stderr, "db_dump: %s: %s\n", argv[1], strerror(errno));
@@ -296,5 +296,5 @@ main(int argc, char **argv)
 		dump_file(AT_FDCWD, argv[1]);
 	if (only_check)
 		printf("%s\n", worst == 0 ? "sound" : worst == EXIT_DAMAGED ? "damaged" : "not readable");
-	return worst;
+	return program_end("db_dump", worst, EXIT_UNREADABLE);
 }

@@ -6,7 +6,7 @@
  * OUTPUT   a table, or with --json one object a figure: median, least and most of the runs, CPU time by role, context switches a message
  * SIGNALS  INT, TERM, HUP: ends its servers, removes their folder
  * EXIT     0   1 a message was lost, doubled, changed or out of order   100 wrong use   111 a server did not start or a call failed   130 a signal */
-#include "common/version.h"
+#include "common/program.h"
 #include "tools/bench.h"
 #include <mom/limits.h>
 #include <errno.h>
@@ -165,7 +165,7 @@ take_flag(int flag, const char *text)
 	case 'L': bench.least = real_number("least", 0.001, 1000000); break;
 	case 'b': bench.big = 1; break;
 	case 'y': bench.syscalls = 1; break;
-	case 'h': fputs(help_text, stdout); exit(0);
+	case 'h': fputs(help_text, stdout); exit(program_end("mom_bench", 0, BENCH_START));
 	default: wrong_use("unknown flag or a flag without its value: %s", text);
 	}
 }
@@ -238,14 +238,16 @@ main(int argc, char **argv)
 {
 	struct sigaction act = { .sa_handler = on_signal };
 	const char *fault = getenv("MOM_BENCH_FAULT");
-	version_option(argc, argv, "mom_bench");
+	program_begin(argc, argv, "mom_bench");
 	parse(argc, argv);
 	check_use(argc - optind, argv + optind);
+	if (program_stream_fault(STDOUT_FILENO))
+		bench_die(BENCH_START, "%s: its figures could not be printed", program_stream_fault(STDOUT_FILENO));
 	bench.lose = fault && strcmp(fault, "lose") == 0;
 	main_pid = getpid();
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
 	run(argc - optind, argv + optind);
-	return 0;
+	return program_end("mom_bench", 0, BENCH_START);
 }

@@ -35,7 +35,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/notify.h"
-#include "common/version.h"
+#include "common/program.h"
 #include "tools/coordinator.h"
 #include <getopt.h>
 #include <stdio.h>
@@ -317,7 +317,7 @@ parse(int argc, char **argv)
 		case 'm': co.missed = number("--missed", optarg, 2, 1000000); break;
 		case 'l': is_listing = 1; break;
 		case 'v': is_verbose = 1; break;
-		case 'h': fputs(usage, stdout); exit(0);
+		case 'h': fputs(usage, stdout); exit(program_end("mom_coordinator", 0, EXIT_SYSTEM));
 		default: log_fatal(EXIT_USAGE, "unknown flag or a flag without its value: %s; see mom_coordinator --help", argv[optind - 1]);
 		}
 	}
@@ -328,7 +328,7 @@ parse(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	version_option(argc, argv, "mom_coordinator");
+	program_begin(argc, argv, "mom_coordinator");
 	log_init("mom_coordinator", 0);
 	parse(argc, argv);
 	if (is_verbose)
@@ -337,7 +337,7 @@ main(int argc, char **argv)
 	for (int g = 0; g < RESOURCE_GROUPS; g++)
 		state_init(&co.places[g].state, g);
 	if (is_listing)
-		return list();
+		return program_end("mom_coordinator", list(), EXIT_SYSTEM);
 	notify_init();
 	return run();
 }

@@ -12,8 +12,8 @@
 #include "common/child.h"
 #include "common/http_address.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "common/sig.h"
-#include "common/version.h"
 #include "tools/http.h"
 #include <errno.h>
 #include <getopt.h>
@@ -69,7 +69,7 @@ parse(int argc, char **argv)
 			if (*optarg == '\0' || *end != '\0' || m.ready_fd < 0)
 				wrong_use("--ready-fd takes the number of an open descriptor, not", optarg);
 			break;
-		case 'h': fputs(usage, stdout); exit(0);
+		case 'h': fputs(usage, stdout); exit(program_end("mom_http", 0, EXIT_SYSTEM));
 		default: wrong_use("unknown flag or a flag without its value", argv[optind - 1]);
 		}
 	}
@@ -151,9 +151,8 @@ say_ready(void)
 		return;
 	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
-	if (m.ready_fd >= 0 && fdio_write_full(m.ready_fd, "\n", 1) < 0)
-		log_warn("--ready-fd %d: %s", m.ready_fd, strerror(errno));
-	fdio_close(&m.ready_fd);
+	if (program_ready_say(m.ready_fd) < 0)
+		log_warn("--ready-fd %d: %s: give it an open descriptor", m.ready_fd, strerror(errno));
 	log_info("serves %s port %d, shows %s", m.at.ip, m.port, m.folder[0] ? m.folder : "all servers of this machine");
 }
 
@@ -182,7 +181,7 @@ loop_once(void)
 int
 main(int argc, char **argv)
 {
-	version_option(argc, argv, "mom_http");
+	program_begin(argc, argv, "mom_http");
 	log_init("mom_http", 0);
 	if (getenv("MOM_CHILD"))
 		start_as_child();

@@ -12,8 +12,8 @@
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "common/topic.h"
-#include "common/version.h"
 #include "worker/checkpoint.h"
 #include "worker/views.h"
 #include "worker/worker.h"
@@ -325,7 +325,7 @@ int
 main(int argc, char **argv)
 {
 	struct child_place place;
-	version_option(argc, argv, "worker");
+	program_begin(argc, argv, "worker");
 	child_begin(&place, "worker", "broker_server");
 	w.table = ipcq_attach(place.table, 0);
 	if (w.table == NULL || w.table->magic != MAGIC_BROKER)
