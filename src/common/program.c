@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mom.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,9 @@ open_standard(const char *program)
 			continue;
 		if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == fd)
 			continue;
-		fprintf(stderr, "%s: descriptor %d is closed and /dev/null cannot be opened: %s: start it with 0, 1 and 2 open, or make /dev/null there\n",
+		fprintf(stderr,
+		    "%s: descriptor %d is closed and /dev/null cannot be opened: %s: start it with 0, 1 and 2 open, or "
+		    "make /dev/null there\n",
 		    program, fd, strerror(errno));
 		exit(EXIT_SYSTEM);
 	}
@@ -30,7 +33,9 @@ open_standard(const char *program)
 void
 program_begin(int argc, char **argv, const char *program)
 {
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	open_standard(program);
+	sigaction(SIGXFSZ, &ignore, NULL);
 	if (argc < 2 || argv == NULL || strcmp(argv[1], "--version") != 0)
 		return;
 	fprintf(stdout, "%s (MOM) %s\n", program, MOM_VERSION);
@@ -59,11 +64,16 @@ program_flush(void)
 const char *
 program_output_fault(void)
 {
-	static char text[100];
+	static char text[200];
 	const char *fault = program_stream_fault(STDOUT_FILENO);
-	snprintf(text, sizeof text, "standard output: %s", output_error == EPIPE ? "who read it has gone" : output_error ? strerror(output_error) :
-	    "not all of it could be written");
-	return fault ? fault : text;
+	if (fault)
+		return fault;
+	if (output_error == EPIPE)
+		return "who read its output has gone";
+	if (output_error == 0)
+		return "not all of its output could be written";
+	snprintf(text, sizeof text, "standard output: %s: %s", strerror(output_error), fdio_hint(output_error));
+	return text;
 }
 
 int

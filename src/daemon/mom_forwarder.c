@@ -9,6 +9,7 @@
  *             routed is known from the mail boxes and the spool */
 #include "common/child.h"
 #include "common/counters.h"
+#include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
 #include "common/program.h"
@@ -285,7 +286,8 @@ tick_prune(void)
 		b->needs = box_needs(v);
 		needed = b->needs < needed ? b->needs : needed;
 	}
-	if (needed == f.spool.end && f.spool.end - f.spool.base > SPOOL_TIDY && seglog_renew(&f.spool) < 0 && errno != ENOSPC && errno != EDQUOT)
+	if (needed == f.spool.end && f.spool.end - f.spool.base > SPOOL_TIDY && seglog_renew(&f.spool) < 0 &&
+	    !fdio_is_full(errno))
 		spool_failed("a new segment");
 	seglog_prune(&f.spool, needed);
 	spool_pack_look();

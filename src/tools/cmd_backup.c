@@ -41,7 +41,10 @@ on_signal(int number)
 static int
 fail(const char *what)
 {
-	cmd_fail(&cmd_backup, "%s: %s", what, b.stopped ? "stopped by a signal" : strerror(errno));
+	if (b.stopped)
+		cmd_fail(&cmd_backup, "%s: stopped by a signal", what);
+	else
+		cmd_fail(&cmd_backup, "%s: %s: %s", what, strerror(errno), fdio_hint(errno));
 	return FAILED;
 }
 

@@ -221,7 +221,8 @@ static int
 pub_run(int argc, char **argv)
 {
 	parse(argc, argv);
-	const char *fault = p.lines || p.whole || (p.file && strcmp(p.file, "-") == 0) ? program_stream_fault(STDIN_FILENO) : NULL;
+	const char *fault =
+	    p.lines || p.whole || (p.file && strcmp(p.file, "-") == 0) ? program_stream_fault(STDIN_FILENO) : NULL;
 	if (fault)
 		return cmd_fail(&cmd_pub, "%s: there is nothing to publish", fault);
 	p.timeout_ms = timeout_ms();

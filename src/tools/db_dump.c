@@ -284,7 +284,8 @@ main(int argc, char **argv)
 	}
 	if (argc != 2 || argv[1][0] == '-') {
 		fprintf(argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr, "usage: db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them\n  --check  says only what is damaged, and at the end `sound` or `damaged`\nexit: 0 sound   1 damaged   100 wrong use   111 it cannot be read\n");
-		return program_end("db_dump", argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_WRONG_USE, EXIT_UNREADABLE);
+		return program_end("db_dump", argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_WRONG_USE,
+		    EXIT_UNREADABLE);
 	}
 	if (stat(argv[1], &st) < 0) {
 		fprintf(stderr, "db_dump: %s: %s\n", argv[1], strerror(errno));

@@ -134,7 +134,8 @@ server_await_ready(struct server *s)
 	ready_fd[i] = -1;
 	int silent = s->closed >> 1 & 1;
 	char *path = silent && s->is_broker ? t_text("%s/ready", s->run) : s->out, *line;
-	WAIT_FOR(strchr(line = t_read_file(path), '\n') || (silent && !s->is_broker), "%s: no first line on stdout", s->name);
+	WAIT_FOR(strchr(line = t_read_file(path), '\n') || (silent && !s->is_broker), "%s: no first line on stdout",
+	    s->name);
 	if (silent && !s->is_broker)
 		return;
 	if (s->is_broker) {

@@ -567,6 +567,14 @@ pid_t sim_getppid(void) { sim_enter("getppid"); return S.cur->parent ? S.cur->pa
 uid_t sim_geteuid(void) { return 1000; }
 
 int
+sim_getrlimit(int what, struct rlimit *limit)
+{
+	(void)what;
+	*limit = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+	return 0;
+}
+
+int
 sim_prctl(int option, ...)
 {
 	if (option == PR_SET_PDEATHSIG)
