@@ -190,15 +190,15 @@ forget(void)
 static void
 take_option(int o)
 {
-	if (message_option(&cmd_sub, &s.style, o, optarg))
+	if (message_option(&cmd_sub, &s.style, o, cmd_line.value))
 		return;
 	switch (o) {
-	case 'C': s.count = cmd_number(&cmd_sub, "-C", optarg, 1, 1000000000000); break;
-	case 'W': s.seconds = cmd_seconds(&cmd_sub, "-W", optarg); break;
-	case OPT_NAME: s.name = optarg; break;
+	case 'C': s.count = cmd_number(&cmd_sub, "-C", cmd_line.value, 1, 1000000000000); break;
+	case 'W': s.seconds = cmd_seconds(&cmd_sub, "-W", cmd_line.value); break;
+	case OPT_NAME: s.name = cmd_line.value; break;
 	case OPT_ACK: s.ack = 1; break;
 	case OPT_FORGET: s.forget = 1; break;
-	case OPT_READY: s.ready_fd = (int)cmd_number(&cmd_sub, "--ready-fd", optarg, 0, 1048576); break;
+	case OPT_READY: s.ready_fd = (int)cmd_number(&cmd_sub, "--ready-fd", cmd_line.value, 0, 1048576); break;
 	}
 }
 
@@ -209,8 +209,8 @@ parse(int argc, char **argv)
 		{ "forget", 0, 0, OPT_FORGET }, { "ready-fd", 1, 0, OPT_READY }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:h", options)) != -1;)
 		take_option(o);
-	s.topics = argv + optind;
-	s.topic_count = argc - optind;
+	s.topics = cmd_line.word;
+	s.topic_count = cmd_line.count;
 	if (s.forget && (s.name == NULL || s.topic_count))
 		cmd_wrong_use(&cmd_sub, "--forget goes with --name NAME, and without topics");
 	if (s.topic_count == 0 && s.name == NULL)

@@ -28,6 +28,8 @@ find(const char *name)
 	return NULL;
 }
 
+struct arguments cmd_line;
+
 /* Its exit status, unless what it printed could not be written. */
 static int
 cmd_end(const struct cmd *c, int status)
@@ -40,14 +42,15 @@ cmd_end(const struct cmd *c, int status)
 int
 cmd_option(const struct cmd *c, int argc, char **argv, const char *shorts, const struct option *longs)
 {
-	opterr = 0;
-	int o = getopt_long(argc, argv, shorts, longs, NULL);
+	if (cmd_line.word == NULL)
+		arguments_begin(&cmd_line, argc, argv, shorts, longs);
+	int o = arguments_next(&cmd_line);
 	if (o == 'h') {
 		fputs(c->usage, stdout);
 		exit(cmd_end(c, CMD_OK));
 	}
-	if (o == '?' || o == ':')
-		cmd_wrong_use(c, "unknown option, or one without its value: %s", argv[optind - 1]);
+	if (o == '?')
+		cmd_wrong_use(c, "%s", cmd_line.fault);
 	return o;
 }
 

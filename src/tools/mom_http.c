@@ -7,6 +7,7 @@
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    its parent starts it again; browsers ask again */
 #include "common/about.h"
+#include "common/arguments.h"
 #include "common/clock.h"
 #include "common/fdio.h"
 #include "common/child.h"
@@ -16,7 +17,6 @@
 #include "common/sig.h"
 #include "tools/http.h"
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -59,24 +59,25 @@ parse(int argc, char **argv)
 {
 	static const struct option options[] = { { "insecure", 0, 0, 'i' }, { "ready-fd", 1, 0, 'f' }, { "help", 0, 0, 'h' }, { 0 } };
 	char *end;
-	opterr = 0;
-	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
+	struct arguments a;
+	arguments_begin(&a, argc, argv, "vh", options);
+	for (int o; (o = arguments_next(&a)) != -1;) {
 		switch (o) {
 		case 'i': m.insecure = 1; break;
 		case 'v': m.verbose = 1; break;
 		case 'f':
-			m.ready_fd = (int)strtol(optarg, &end, 10);
-			if (*optarg == '\0' || *end != '\0' || m.ready_fd < 0)
-				wrong_use("--ready-fd takes the number of an open descriptor, not", optarg);
+			m.ready_fd = (int)strtol(a.value, &end, 10);
+			if (*a.value == '\0' || *end != '\0' || m.ready_fd < 0)
+				wrong_use("--ready-fd takes the number of an open descriptor, not", a.value);
 			break;
 		case 'h': fputs(usage, stdout); exit(program_end("mom_http", 0, EXIT_SYSTEM));
-		default: wrong_use("unknown flag or a flag without its value", argv[optind - 1]);
+		default: wrong_use(a.fault, NULL);
 		}
 	}
-	if (argc - optind < 1 || argc - optind > 2)
+	if (a.count < 1 || a.count > 2)
 		wrong_use("IP:PORT is needed, and at most a folder", NULL);
-	m.address = argv[optind];
-	if (argc - optind == 2 && snprintf(m.folder, sizeof m.folder, "%s", argv[optind + 1]) >= (int)sizeof m.folder)
+	m.address = a.word[0];
+	if (a.count == 2 && snprintf(m.folder, sizeof m.folder, "%s", a.word[1]) >= (int)sizeof m.folder)
 		wrong_use("the folder's name is too long", NULL);
 }
 

@@ -4,7 +4,6 @@
 #include "sim.h"
 #include <dlfcn.h>
 #include <errno.h>
-#include <getopt.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,7 +294,6 @@ entry(void)
 	for (char *word = strtok_r(words, " ", &rest); word && argc < 31; word = strtok_r(NULL, " ", &rest))
 		argv[argc++] = word;
 	argv[argc] = NULL;
-	optind = 0;                               /* of libc, whose getopt all programs share: they are done with it before their first call */
 	S.blocks = NEVER_BLOCKS;
 	sim_exit(p->image->main(argc, argv));
 }
