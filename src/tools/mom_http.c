@@ -30,7 +30,7 @@
 enum { DESCRIPTORS = HTTP_CONNS + 64 };     /* connections, and what a look opens for a moment */
 
 static struct {
-	const char *address;
+	const char *address, *hosts;     /* hosts: http-hosts, or NULL */
 	char folder[PATH_MAX];
 	struct http_address at;
 	int insecure, verbose, ready_fd, is_child, listener, port, signals;
@@ -39,10 +39,12 @@ static struct {
 } m = { .ready_fd = -1, .signals = -1 };
 
 static const char usage[] =
-    "usage: mom_http IP:PORT [FOLDER] [--insecure] [-v] [--ready-fd N]\n"
+    "usage: mom_http IP:PORT [FOLDER] [--insecure] [--http-hosts A,B] [-v] [--ready-fd N]\n"
     "  IP:PORT      where browsers connect; PORT 0 takes a free one. First line on stdout: ready IP PORT\n"
     "  FOLDER       run folder or store of the server to be shown (all servers of this machine, MOM_RUN first)\n"
     "  --insecure   listen on an address that is not loopback: whoever reaches it sees topics, names and programs\n"
+    "  --http-hosts A,B   host names by which browsers may ask, beside addresses and localhost;\n"
+    "               * with --insecure: any. /metrics and /health answer under every name\n"
     "pages: / (for people)  /stats.json  /history.json  /metrics (Prometheus)  /health (200, or 503 with the reason)\n"
     "Example: mom_http 127.0.0.1:8081 & curl http://127.0.0.1:8081/health\n"
     "broker_server and mom_daemon start it themselves with --http IP:PORT.\n";
@@ -57,13 +59,15 @@ wrong_use(const char *what, const char *which)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "insecure", 0, 0, 'i' }, { "ready-fd", 1, 0, 'f' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { { "insecure", 0, 0, 'i' }, { "http-hosts", 1, 0, 'n' },
+		{ "ready-fd", 1, 0, 'f' }, { "help", 0, 0, 'h' }, { 0 } };
 	char *end;
 	struct arguments a;
 	arguments_begin(&a, argc, argv, "vh", options);
 	for (int o; (o = arguments_next(&a)) != -1;) {
 		switch (o) {
 		case 'i': m.insecure = 1; break;
+		case 'n': m.hosts = a.value; break;
 		case 'v': m.verbose = 1; break;
 		case 'f':
 			m.ready_fd = (int)strtol(a.value, &end, 10);
@@ -97,7 +101,9 @@ start_by_hand(int argc, char **argv)
 	log_init("mom_http", m.verbose ? LOG_FROM_DEBUG : LOG_FROM_INFO);
 	close_others(m.ready_fd, -1);
 	const char *why = http_address_fault(m.address);
-	if (why || (why = http_address_exposed(m.address, m.insecure)) != NULL)
+	if (why || (why = http_address_exposed(m.address, m.insecure)) != NULL ||
+	    (m.hosts && (why = http_hosts_fault(m.hosts)) != NULL) ||
+	    (why = http_hosts_exposed(m.hosts, m.insecure)) != NULL)
 		wrong_use(why, NULL);
 	http_address_parse(&m.at, m.address);
 	if ((m.signals = sig_init()) < 0)
@@ -109,12 +115,13 @@ start_by_hand(int argc, char **argv)
 
 /* The listening socket and the run folder come from the parent. */
 static void
-start_as_child(void)
+start_as_child(int argc, char **argv)
 {
 	struct child_place place;
 	m.is_child = 1;
 	child_begin(&place, "mom_http", "broker_server or mom_daemon");
 	m.listener = place.fds[0];
+	m.hosts = argc > 2 ? argv[2] : NULL;
 	if (m.listener < 0 || place.fds[1] < 0)
 		log_fatal(EXIT_USAGE, "its parent gave it no descriptors");
 	close_others(m.listener, place.fds[1]);
@@ -185,13 +192,13 @@ main(int argc, char **argv)
 	program_begin(argc, argv, "mom_http");
 	log_init("mom_http", 0);
 	if (getenv("MOM_CHILD"))
-		start_as_child();
+		start_as_child(argc, argv);
 	else
 		start_by_hand(argc, argv);
 	give_up_rights();
 	m.watch.folder = m.folder[0] ? m.folder : NULL;
 	watch_take(&m.watch, clock_ms());
-	m.conns = http_conns_new(m.listener, &m.watch);
+	m.conns = http_conns_new(m.listener, &m.watch, m.hosts);
 	if (m.conns == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory");
 	say_ready();

@@ -54,7 +54,9 @@ TEST(posixly_correct, "the same with POSIXLY_CORRECT in the environment, of serv
 
 TEST(unknown, "an unknown option names itself, the one that was meant, and `--`; none is abbreviated, in no program")
 {
-	static const struct { const char *line, *option; int status;
+	static const struct {
+		const char *line, *option;
+		int status;
 	} wrong[] = {
 		{ "mom pub t -x", "mom pub: unknown option -x;", 2 },
 		{ "mom pub t -lx", "mom pub: unknown option -x;", 2 },
