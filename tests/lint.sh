@@ -20,5 +20,10 @@ if grep -nE '[^_a-z](msgsnd|msgrcv|semop|semtimedop|fdatasync|pwrite|pread)\(' -
 	echo "bare system calls outside src/common/ipcq.c and fdio.c"
 	bad=1
 fi
+# getopt heeds POSIXLY_CORRECT and takes abbreviations; an example is a program of its own
+if grep -nE 'getopt(_long)?\(' -r src --include='*.c' | grep -v '^src/examples/'; then
+	echo "getopt outside src/examples: use src/common/arguments.h"
+	bad=1
+fi
 [ "$bad" = 0 ] && echo "lint: clean"
 exit $bad

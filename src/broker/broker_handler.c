@@ -14,7 +14,6 @@
 #include "common/log.h"
 #include "common/net.h"
 #include "common/topic.h"
-#include "common/version.h"
 #include <errno.h>
 #include <mom/ipc.h>
 #include <poll.h>
@@ -22,6 +21,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "common/clock.h"
+#include "common/program.h"
 
 static struct {
 	struct broker_table *table;
@@ -266,7 +266,7 @@ int
 main(int argc, char **argv)
 {
 	struct child_place place;
-	version_option(argc, argv, "broker_handler");
+	program_begin(argc, argv, "broker_handler");
 	child_begin(&place, "broker_handler", "broker_server");
 	h.socket = place.fds[0];
 	h.control = place.fds[1];

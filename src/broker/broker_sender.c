@@ -13,7 +13,7 @@
 #include "common/idling.h"
 #include "common/log.h"
 #include "common/net.h"
-#include "common/version.h"
+#include "common/program.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <mom/ipc.h>
@@ -277,7 +277,7 @@ int
 main(int argc, char **argv)
 {
 	struct child_place place;
-	version_option(argc, argv, "broker_sender");
+	program_begin(argc, argv, "broker_sender");
 	child_begin(&place, "broker_sender", "broker_server");
 	s.socket = place.fds[0];
 	s.db = place.fds[1];

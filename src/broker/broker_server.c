@@ -16,9 +16,9 @@
 #include "common/log.h"
 #include "common/net.h"
 #include "common/notify.h"
+#include "common/program.h"
 #include "common/rundir.h"
 #include "common/sig.h"
-#include "common/version.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -150,14 +150,10 @@ say_ready(void)
 	say_about();
 	if (fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0)
 		log_warn("%s/ready: %s: %s", m.run, strerror(errno), fdio_hint(errno));
-	fdio_cloexec(STDOUT_FILENO, 0);
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
-	if (m.o.ready_fd >= 0) {
-		if (write(m.o.ready_fd, "\n", 1) < 0)
-			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
-		close(m.o.ready_fd);
-	}
+	if (program_ready_say(m.o.ready_fd) < 0)
+		log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
 	notify_ready();
 	log_info("serves %s port %d, store %s, %u worker%s", m.o.ip, m.port, m.o.db, m.o.workers, m.o.workers == 1 ? "" : "s");
 }
@@ -290,15 +286,14 @@ stop(void)
 int
 main(int argc, char **argv)
 {
+	program_begin(argc, argv, "broker_server");
 	log_init("broker_server", 0);
-	version_option(argc, argv, "broker_server");
 	options_read(&m.o, &m.b, argc, argv);
 	notify_init();
 	m.signals = sig_init();
 	if (m.signals < 0)
 		log_fatal(EXIT_SYSTEM, "pipe: %s: %s", strerror(errno), child_hint(errno));
-	if (m.o.ready_fd >= 0)
-		fdio_cloexec(m.o.ready_fd, 1);
+	program_ready_begin(m.o.ready_fd);
 	start_listening();
 	store_open(&m.b.store, m.o.db, m.o.workers, m.o.message_max);
 	if (m.o.store_max && m.o.store_max < (uint64_t)STORE_SEGMENTS * SEGMENT_LEAST(m.b.store.message_max))

@@ -36,7 +36,8 @@ conn_start_handler(struct broker *b, uint32_t i)
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
-	struct child_plan plan = { "broker_handler", c->peer, b->table_id, (int)i, b->verbose, { c->socket, pair[1], -1 } };
+	struct child_plan plan = { "broker_handler", c->peer, b->table_id, (int)i, b->verbose,
+		{ c->socket, pair[1], -1 }, NULL };
 	c->handler = child_start(&plan);
 	close(pair[1]);
 	if (c->handler < 0) {
@@ -188,7 +189,8 @@ static void
 conn_go(struct broker *b, uint32_t i)
 {
 	struct conn *c = &b->conns[i];
-	struct child_plan plan = { "broker_sender", c->peer, b->table_id, (int)i, b->verbose, { c->socket, b->store.dir, -1 } };
+	struct child_plan plan = { "broker_sender", c->peer, b->table_id, (int)i, b->verbose,
+		{ c->socket, b->store.dir, -1 }, NULL };
 	fdio_close(&c->control);
 	b->strangers--;
 	c->sender = child_start(&plan);

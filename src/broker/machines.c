@@ -80,7 +80,7 @@ machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 		return i + 1;
 	}
 	if (i == MACHINES_MOST / LINE) {               /* a file that is larger would not be read again */
-		errno = EFBIG;
+		errno = EOVERFLOW;
 		return 0;
 	}
 	memcpy(fresh.id, id, WIRE_ID_BYTES);

@@ -14,10 +14,13 @@ check(const struct config *c)
 	char ip[64], port[64];
 	static char text[300];
 	struct net_address a;
-	const char *fault = http_address_exposed(config_text(c, BROKER_HTTP), (int)config_number(c, BROKER_INSECURE));
+	int insecure = (int)config_number(c, BROKER_INSECURE);
+	const char *fault = http_address_exposed(config_text(c, BROKER_HTTP), insecure);
+	if (fault == NULL)
+		fault = http_hosts_exposed(config_text(c, BROKER_HTTP_HOSTS), insecure);
 	if (fault)
 		return fault;
-	if (config_address(c, BROKER_LISTEN, ip, port) < 0 || net_parse(&a, ip, port) < 0 || a.loopback || config_number(c, BROKER_INSECURE))
+	if (config_address(c, BROKER_LISTEN, ip, port) < 0 || net_parse(&a, ip, port) < 0 || a.loopback || insecure)
 		return NULL;
 	snprintf(text, sizeof text, "an address that is not loopback needs --insecure, since there is no authentication yet: whoever reaches the port can read "
 	    "and publish everything: %s", ip);
@@ -48,7 +51,7 @@ options_read(struct broker_options *o, struct broker *b, int argc, char **argv)
 	options_take(o);
 	b->verbose = (int)config_log(&o->config);
 	log_init(log_role(), (uint32_t)b->verbose);
-	http_child_plan(&b->http, config_text(&o->config, BROKER_HTTP));
+	http_child_plan(&b->http, config_text(&o->config, BROKER_HTTP), config_text(&o->config, BROKER_HTTP_HOSTS));
 }
 
 void

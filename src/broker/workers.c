@@ -32,7 +32,8 @@ workers_start(struct broker *b, int64_t now)
 		char title[24];
 		if (w->pid || w->failed || now < w->due)
 			continue;
-		struct child_plan plan = { "worker", title, b->table_id, (int)i, b->verbose, { b->store.shard_dirs[i], b->store.lock, -1 } };
+		struct child_plan plan = { "worker", title, b->table_id, (int)i, b->verbose,
+			{ b->store.shard_dirs[i], b->store.lock, -1 }, NULL };
 		snprintf(title, sizeof title, "shard %u", i);
 		atomic_store(&b->table->shard[i].ready, 0);
 		int queue = worker_queue(b, i);

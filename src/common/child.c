@@ -43,7 +43,7 @@ child_exec(const struct child_plan *plan, const char *path, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(EXIT_SYSTEM);
-	execl(path, plan->program, plan->title, (char *)NULL);
+	execl(path, plan->program, plan->title, plan->more, (char *)NULL);
 	log_error("execl(%s): %s: is it beside its parent's program?", path, strerror(errno));
 	_exit(EXIT_SYSTEM);
 }

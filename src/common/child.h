@@ -14,6 +14,7 @@ struct child_plan {
 	int  index;                  /* slot or shard */
 	int  verbose;                /* how it logs, as log.h says */
 	int  fds[CHILD_FDS];         /* inherited under the same numbers; -1 ends the list */
+	const char *more;            /* argv[2], or NULL */
 };
 
 struct child_place { int table, index, verbose, fds[CHILD_FDS]; };

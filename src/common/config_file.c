@@ -1,5 +1,6 @@
 /* config_file - see config.h: which files and variables there are, and reading them */
 #include "common/config.h"
+#include "common/arguments.h"
 #include "common/fdio.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -10,32 +11,6 @@
 
 /* ---- a file's lines ---- */
 
-/* how many letters one has to change, add or leave out; at most one row of it is kept */
-static unsigned
-distance(const char *a, size_t an, const char *b)
-{
-	unsigned row[64];
-	size_t bn = strlen(b);
-	if (an >= 64 || bn >= 64)
-		return 64;
-	for (unsigned j = 0; j <= bn; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= an; i++) {
-		unsigned corner = row[0];
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= bn; j++) {
-			unsigned above = row[j], least = corner + (a[i - 1] != b[j - 1]);
-			if (above + 1 < least)
-				least = above + 1;
-			if (row[j - 1] + 1 < least)
-				least = row[j - 1] + 1;
-			corner = above;
-			row[j] = least;
-		}
-	}
-	return row[bn];
-}
-
 static int
 unknown_key(struct config *c, const char *name, size_t n, const char *path, unsigned line)
 {
@@ -43,7 +18,7 @@ unknown_key(struct config *c, const char *name, size_t n, const char *path, unsi
 	unsigned best = 3;
 	char shown[60];
 	for (unsigned i = 0; i < c->program->count; i++) {
-		unsigned d = distance(name, n, c->program->keys[i].name);
+		unsigned d = word_distance(name, n, c->program->keys[i].name);
 		if (d < best && !(c->program->keys[i].how & CONFIG_FLAG_ONLY)) {
 			best = d;
 			near = c->program->keys[i].name;

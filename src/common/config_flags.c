@@ -1,6 +1,6 @@
 /* config_flags - see config.h: a table's flags and its usage */
 #include "common/config.h"
-#include <getopt.h>
+#include "common/arguments.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,21 +50,23 @@ int
 config_flags(struct config *c, int argc, char **argv)
 {
 	struct option options[CONFIG_KEYS_MAX + 5];
+	struct arguments a;
 	int r = 0, level = config_find(c->program, "log-level", 9);
 	flag_options(c->program, options);
-	opterr = 0;
-	for (int o; r == 0 && (o = getopt_long(argc, argv, "vhtc:", options, NULL)) != -1;) {
+	arguments_begin(&a, argc, argv, "vhtc:", options);
+	for (int o; r == 0 && (o = arguments_next(&a)) != -1;) {
 		switch (o) {
 		case 'v': r = config_set(c, (unsigned)level, "debug", CONFIG_BY_FLAG, NULL, 0); break;
-		case 'c': free(c->named); c->named = strdup(optarg); break;
+		case 'c': free(c->named); c->named = strdup(a.value); break;
 		case 't': c->test = 1; break;
 		case 'h': return CONFIG_HELP;
+		case '?': return wrong_flag(c, a.fault, NULL);
 		default:
-			r = o < FLAG_OF_KEY ? wrong_flag(c, "unknown flag or a flag without its value", argv[optind - 1]) :
-			    config_set(c, (unsigned)(o - FLAG_OF_KEY), optarg ? optarg : "yes", CONFIG_BY_FLAG, NULL, 0);
+			r = config_set(
+			    c, (unsigned)(o - FLAG_OF_KEY), a.value ? a.value : "yes", CONFIG_BY_FLAG, NULL, 0);
 		}
 	}
-	return r < 0 ? r : flag_address(c, argc - optind, argv + optind);
+	return r < 0 ? r : flag_address(c, a.count, a.word);
 }
 
 /* ---- usage ---- */

@@ -27,6 +27,14 @@ topics_fault(const char *names)
 #define HTTP_KEY { .name = "http", .kind = CONFIG_TEXT, .shape = "IP:PORT", .least = 1, .most = 100, .fault = http_address_fault, \
 	.help = "serve a status page, /metrics and /health there (mom_http --help); PORT 0 takes a free one: see RUN/http" }
 
+#define HTTP_HOSTS_KEY \
+	{ \
+		.name = "http-hosts", .kind = CONFIG_TEXT, .shape = "A,B", .least = 1, .most = 1000, \
+		.fault = http_hosts_fault, \
+		.help = "host names by which browsers may ask for the status page, beside addresses and " \
+			"localhost; * with --insecure: any" \
+	}
+
 #define LOG_KEYS(PROGRAM) \
 	[PROGRAM ## _LOG_LEVEL] = { .name = "log-level", .kind = CONFIG_CHOICE, .how = CONFIG_RELOAD, .shape = "LEVEL", .preset = "info", \
 		.choices = "info|debug|warn|error", .help = "the least that is logged: debug, info, warn or error; -v: debug" }, \
@@ -57,6 +65,7 @@ static const struct config_key broker[BROKER_KEYS] = {
 	[BROKER_INSECURE] = { .name = "insecure", .kind = CONFIG_SWITCH, .preset = "no",
 		.help = "listen (and http) on an address that is not loopback; there is no authentication yet" },
 	[BROKER_HTTP] = HTTP_KEY,
+	[BROKER_HTTP_HOSTS] = HTTP_HOSTS_KEY,
 	[BROKER_READY_FD] = { .name = "ready-fd", .kind = CONFIG_NUMBER, .how = CONFIG_FLAG_ONLY, .shape = "N", .least = 0, .most = INT_MAX,
 		.help = "an open descriptor that gets a byte once machines may connect" },
 	LOG_KEYS(BROKER),
@@ -75,6 +84,7 @@ static const struct config_key daemon_keys[DAEMON_KEYS] = {
 		.least = BACKLOG_LEAST, .most = UINT64_MAX / 2,
 		.help = "a client for whom more than this waits in the spool is cut: it gets what waits, then MOM_EFULL; 0: any" },
 	[DAEMON_HTTP] = HTTP_KEY,
+	[DAEMON_HTTP_HOSTS] = HTTP_HOSTS_KEY,
 	[DAEMON_INSECURE] = { .name = "insecure", .kind = CONFIG_SWITCH, .preset = "no",
 		.help = "http on an address that is not loopback: whoever reaches it sees topics, names and programs" },
 	[DAEMON_READY_FD] = { .name = "ready-fd", .kind = CONFIG_NUMBER, .how = CONFIG_FLAG_ONLY, .shape = "N", .least = 0, .most = INT_MAX,

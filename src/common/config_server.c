@@ -1,6 +1,7 @@
 /* config_server - see config.h: the start of a server, its SIGHUP, its SIGUSR1, its log */
 #include "common/config.h"
 #include "common/log.h"
+#include "common/program.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +79,7 @@ config_start(struct config *c, const struct config_program *program, int argc, c
 	int r = config_flags(c, argc, argv);
 	if (r == CONFIG_HELP) {
 		config_usage(program, stdout);
-		exit(0);
+		exit(program_end(program->name, 0, EXIT_SYSTEM));
 	}
 	if (r < 0 || config_load(c) < 0)
 		wrong_use(c, c->error);
@@ -92,7 +93,7 @@ config_start(struct config *c, const struct config_program *program, int argc, c
 	if (fault)
 		wrong_use(c, fault);
 	if (c->test)
-		exit(0);
+		exit(program_end(program->name, 0, EXIT_SYSTEM));
 }
 
 /* Files and environment once more, with the flags of before. */

@@ -198,7 +198,7 @@ fdio_load(int dir, const char *name, size_t *n, size_t most)
 		return NULL;
 	if (fstat(fd, &st) == 0) {
 		if ((uint64_t)st.st_size > most)
-			errno = EFBIG;
+			errno = EBADMSG;
 		else if ((bytes = malloc((size_t)st.st_size + 1)) != NULL) {
 			ssize_t r = fdio_pread_full(fd, bytes, (size_t)st.st_size, 0);
 			if (r < 0) {
@@ -246,12 +246,19 @@ fdio_sweep(int dir, const char *prefix)
 		closedir(d);
 }
 
+int
+fdio_is_full(int error)
+{
+	return error == ENOSPC || error == EDQUOT || error == EFBIG;
+}
+
 const char *
 fdio_hint(int error)
 {
 	switch (error) {
 	case ENOSPC: return "make room on that disk";
 	case EDQUOT: return "raise this user's quota, or make room";
+	case EFBIG: return "raise `ulimit -f` (LimitFSIZE of its service), or take a file system that has larger files";
 	case EACCES:
 	case EPERM:  return "let this user read and write there";
 	case EROFS:  return "mount it for writing";

@@ -21,7 +21,9 @@ void    fdio_sweep(int dir, const char *prefix);            /* unlinks PREFIX*.n
 int     fdio_mkdir_path(const char *path, int mode);                            /* with its parents */
 /* Write a whole file so that a crash leaves the old or the new one: temp, (sync,) rename, (sync of the folder). */
 int     fdio_replace(int dir, const char *name, const void *bytes, size_t n, int durable);
+/* A file of more than `most` bytes: EBADMSG. */
 void   *fdio_load(int dir, const char *name, size_t *n, size_t most);           /* malloc'd whole file plus a NUL, or NULL */
 int     fdio_random(void *bytes, size_t n);
+int     fdio_is_full(int error);            /* no room for more, now: a disk, a quota, the largest file */
 const char *fdio_hint(int error);                                               /* why a file's call failed: the cure */
 #endif

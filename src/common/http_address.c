@@ -2,6 +2,7 @@
 #include "common/http_address.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static char said[400];
 
@@ -51,4 +52,43 @@ http_address_exposed(const char *text, int insecure)
 		return NULL;
 	snprintf(said, sizeof said, "http on an address that is not loopback needs --insecure: whoever reaches it sees topics, names and programs: %.100s", text);
 	return said;
+}
+
+enum { HOST_MAX = 253 };
+
+const char *
+http_hosts_fault(const char *names)
+{
+	static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+	for (const char *p = names;; p++) {
+		size_t n = strcspn(p, ","), good = n == 1 && *p == '*' ? 1 : strspn(p, known);
+		if (n == 0 || n > HOST_MAX || good < n) {
+			snprintf(said, sizeof said,
+			    "a host name without its port is needed, or *, with commas between: %.100s", p);
+			return said;
+		}
+		p += n;
+		if (*p == '\0')
+			return NULL;
+	}
+}
+
+const char *
+http_hosts_exposed(const char *names, int insecure)
+{
+	if (names == NULL || insecure || !http_hosts_have(names, "", 0))
+		return NULL;
+	return "http-hosts * needs --insecure: a page of somebody else that a browser here has open may then read the "
+	       "status page";
+}
+
+int
+http_hosts_have(const char *names, const char *host, size_t n)
+{
+	for (const char *p = names; p && *p; p += strcspn(p, ","), p += *p == ',') {
+		size_t len = strcspn(p, ",");
+		if ((len == 1 && *p == '*') || (len == n && strncasecmp(p, host, n) == 0))
+			return 1;
+	}
+	return 0;
 }

@@ -15,9 +15,10 @@
 enum { HTTP_LISTEN_MS = 2000 };             /* how long a port in use is tried: a killed predecessor's child may not be gone yet */
 
 void
-http_child_plan(struct http_child *h, const char *address)
+http_child_plan(struct http_child *h, const char *address, const char *hosts)
 {
 	h->address = address && http_address_parse(&h->at, address) == 0 ? strdup(address) : NULL;      /* what it was read from may change */
+	h->hosts = hosts ? strdup(hosts) : NULL;
 	h->listener = -1;
 }
 
@@ -47,7 +48,7 @@ http_child_step(struct http_child *h, int log, int64_t now)
 	if (h->address == NULL || h->pid || now < h->due)
 		return;
 	char title[80];
-	struct child_plan plan = { "mom_http", title, -1, 0, log, { h->listener, h->run_dir, -1 } };
+	struct child_plan plan = { "mom_http", title, -1, 0, log, { h->listener, h->run_dir, -1 }, h->hosts };
 	snprintf(title, sizeof title, "%s:%d", h->at.ip, h->port);
 	h->pid = child_start(&plan);
 	h->started = now;

@@ -8,6 +8,7 @@
 
 struct http_child {
 	const char *address;             /* as given; NULL: no --http */
+	const char *hosts;               /* http-hosts, or NULL */
 	struct http_address at;
 	int listener, port, run_dir;
 	pid_t pid;
@@ -16,7 +17,8 @@ struct http_child {
 	struct backoff backoff;
 };
 
-void http_child_plan(struct http_child *h, const char *address);           /* one that http_address_fault has seen, or NULL */
+/* What http_address_fault and http_hosts_fault have seen, or NULL. */
+void http_child_plan(struct http_child *h, const char *address, const char *hosts);
 int  http_child_open(struct http_child *h, int run_dir);                   /* listens, and says where in the run folder's file `http`; -1: errno */
 void http_child_step(struct http_child *h, int log, int64_t now);          /* starts it where that is due; log: how it logs, see log.h */
 int  http_child_reaped(struct http_child *h, pid_t pid, int status, int64_t now);

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -48,6 +49,17 @@ seglog_head_put(unsigned char bytes[SEGLOG_HEADER], const struct seglog_head *he
 	put_u32(bytes + 60, crc32c(0, bytes, 60));
 }
 
+/* A segment must fit whole: its last records could not be written otherwise. */
+static int
+seglog_may_grow(const struct seglog *l)
+{
+	struct rlimit most;
+	if (getrlimit(RLIMIT_FSIZE, &most) < 0 || most.rlim_cur >= l->segment_bytes)
+		return 1;
+	errno = EFBIG;
+	return 0;
+}
+
 /* The disk space is taken here, so that a full disk is met between records and never inside one. */
 int
 seglog_create(struct seglog *l, uint64_t base)
@@ -57,7 +69,7 @@ seglog_create(struct seglog *l, uint64_t base)
 	struct seglog_head h = { .base = base };
 	seglog_name(name, base);
 	snprintf(temp, sizeof temp, "%s.new", name);
-	if (fdio_random(&h.salt, sizeof h.salt) < 0)
+	if (!seglog_may_grow(l) || fdio_random(&h.salt, sizeof h.salt) < 0)
 		return -1;
 	int fd = seglog_spare_take(l, temp);
 	int spare = fd >= 0;
@@ -205,6 +217,8 @@ static int
 seglog_probe(struct seglog *l)
 {
 	struct statvfs st;
+	if (!seglog_may_grow(l))
+		return -1;
 	for (int more = 1; more; seglog_drop_spares(l)) {      /* several that hold too little each may hold enough together */
 		more = l->spares > 0;
 		if (fault_hits("statvfs") || fstatvfs(l->dir, &st) < 0)

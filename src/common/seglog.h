@@ -45,8 +45,9 @@ typedef int (*seglog_fn)(void *with, const void *bytes, uint64_t offset);   /* a
  * -1: an I/O error, or a file of a newer version (logged). */
 int   seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with);
 void  seglog_close(struct seglog *l);
-/* Room for a record at the end (in memory; a full segment is left for a new one here), or NULL with errno: ENOSPC (the log goes on
- * for records that still fit) or another, final. spare: bytes of the segment that are kept for records of more importance. */
+/* Room for a record at the end (in memory; a full segment is left for a new one here), or NULL with errno: fdio_is_full
+ * (the log goes on for records that still fit) or another, final. spare: bytes of the segment that are kept for records
+ * of more importance. */
 void *seglog_reserve(struct seglog *l, uint32_t stride, uint32_t spare);
 uint64_t seglog_take(struct seglog *l, void *at);     /* the record made there counts: sets offset and crc, returns its offset */
 int   seglog_flush(struct seglog *l);                 /* write what was taken; -1: the log must not be used any more */
@@ -54,11 +55,12 @@ int   seglog_sync(struct seglog *l);                  /* flush and fdatasync; -1
 void  seglog_prune(struct seglog *l, uint64_t below); /* segments that end at or below go, but for a few whose files are used again */
 void  seglog_drop_spares(struct seglog *l);           /* these, too: somebody needs the room */
 int   seglog_roll(struct seglog *l);                  /* begin a new segment now */
-int   seglog_renew(struct seglog *l);                 /* nothing in the log is needed: all files go, then a new one begins. -1 is final but for ENOSPC */
+/* Nothing in the log is needed: all files go, then a new one begins. -1 is final unless fdio_is_full. */
+int   seglog_renew(struct seglog *l);
 uint64_t seglog_room_left(const struct seglog *l, uint64_t *whole);   /* bytes on the disk, beside what a new segment takes; of how many */
 typedef int (*seglog_keep_fn)(void *with, const void *bytes);             /* 1: the record is still needed */
 /* Write the finished segment number i anew with what is still needed; readers who have the old one open go on with that.
- * -1: errno; EBADMSG: it is damaged, EFBIG: more than `most` bytes of it are needed (it stays as it is). */
+ * -1: errno; EBADMSG: it is damaged, E2BIG: more than `most` bytes of it are needed (it stays as it is). */
 int   seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep, void *with);
 /* The segment that holds that offset is damaged: see seglog_open. -1: errno */
 int   seglog_repair(struct seglog *l, uint64_t at);

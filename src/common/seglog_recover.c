@@ -247,9 +247,9 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 	/* a new start is a new incarnation, also behind an END that promised a file of the old one */
 	uint64_t last = r.count ? l->files[r.count - 1].base : 0;
 	if (seglog_begin(l, next) < 0)
-		return errno == ENOSPC || errno == EDQUOT ? 0 : -1;
+		return fdio_is_full(errno) ? 0 : -1;
 	if (offset_incarnation(next) > offset_incarnation(last) && offset_position(next) == 0)
 		return 0;
 	uint64_t fresh = next_incarnation(next);
-	return seglog_finish(l, fresh) == 0 && (seglog_begin(l, fresh) == 0 || errno == ENOSPC || errno == EDQUOT) ? 0 : -1;
+	return seglog_finish(l, fresh) == 0 && (seglog_begin(l, fresh) == 0 || fdio_is_full(errno)) ? 0 : -1;
 }

@@ -204,7 +204,7 @@ rewrite_drop(struct rewrite *w)
 	fdio_close(&w->fd);
 	free(w->buffer);
 	unlinkat(w->log->dir, name, 0);
-	if (keep == ENOSPC || keep == EDQUOT)
+	if (fdio_is_full(keep))
 		seglog_drop_spares(w->log);
 	errno = keep;
 }
@@ -241,7 +241,7 @@ rewrite_record(void *with, const void *bytes, uint64_t offset)
 		return 0;
 	w->at = p[9] == REC_GAP ? get_u64(p + 48) : offset + stride;
 	if (w->bytes + w->used + stride > w->most) {
-		errno = EFBIG;
+		errno = E2BIG;
 		return -1;
 	}
 	return rewrite_add(w, p, stride);

@@ -264,7 +264,7 @@ box_refill(struct slot *v)
 			seglog_leave(&b->cursor);
 			continue;
 		}
-		if (n < 0 && (errno == ENOSPC || errno == EDQUOT)) {   /* mending takes some */
+		if (n < 0 && fdio_is_full(errno)) {   /* mending takes some */
 			b->reading = 0;
 			seglog_leave(&b->cursor);
 			return;

@@ -65,7 +65,7 @@ spool_pack_one(void)
 	struct seglog_file *s = &l->files[i];
 	uint64_t base = s->base, before = s->bytes, key = segment_wanted_by(base, l->files[i + 1].base);
 	s->due = 0;
-	if (seglog_pack(l, i, before / 2, is_needed, NULL) == 0 || errno == EFBIG) {
+	if (seglog_pack(l, i, before / 2, is_needed, NULL) == 0 || errno == E2BIG) {
 		s->note = key;
 		log_debug("spool: segment %llx packed from %llu to %llu bytes", (unsigned long long)base, (unsigned long long)before, (unsigned long long)s->bytes);
 	} else if (errno != EBADMSG)

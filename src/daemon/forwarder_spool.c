@@ -11,7 +11,8 @@
 void
 spool_failed(const char *what)
 {
-	log_fatal(EXIT_SYSTEM, "spool: %s: %s: deliveries wait at the broker; make room in the spool folder", what, strerror(errno));
+	log_fatal(EXIT_SYSTEM, "spool: %s: %s: deliveries wait at the broker; %s", what, strerror(errno),
+	    fdio_hint(errno));
 }
 
 /* ---- the spool: ENTRY records, each with its recipients ---- */
@@ -22,7 +23,7 @@ spool_append(const void *record, const uint64_t *ids, size_t n)
 	uint32_t inner = get_u32(record), len = (uint32_t)(RECORD_HEADER + 8 * n + inner), stride = record_stride(len);
 	char *at = seglog_reserve(&f.spool, stride, 0);
 	struct record r = { .len = len, .header = RECORD_HEADER, .type = REC_ENTRY, .aux = n };
-	if (at == NULL && (errno == ENOSPC || errno == EDQUOT))
+	if (at == NULL && fdio_is_full(errno))
 		return 0;
 	if (at == NULL)
 		spool_failed("write");

@@ -14,9 +14,9 @@
 #include "common/log.h"
 #include "common/logind.h"
 #include "common/notify.h"
+#include "common/program.h"
 #include "common/rundir.h"
 #include "common/sig.h"
-#include "common/version.h"
 #include "daemon/daemon.h"
 #include "daemon/members_file.h"
 #include "daemon/options.h"
@@ -147,11 +147,8 @@ say_ready(void)
 	say_about();
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
-	if (m.o.ready_fd >= 0) {
-		if (write(m.o.ready_fd, "\n", 1) < 0)
-			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
-		close(m.o.ready_fd);
-	}
+	if (program_ready_say(m.o.ready_fd) < 0)
+		log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
 	notify_ready();
 	log_info("serves run folder %s, spool %s, broker %s port %s", m.run, m.spool, m.d.ip, m.d.port);
 }
@@ -335,8 +332,8 @@ int
 main(int argc, char **argv)
 {
 	struct daemon *d = &m.d;
+	program_begin(argc, argv, "mom_daemon");
 	log_init("mom_daemon", 0);
-	version_option(argc, argv, "mom_daemon");
 	options_read(&m.o, d, argc, argv);
 	notify_init();
 	warn_of_logout();
@@ -344,8 +341,7 @@ main(int argc, char **argv)
 	d->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (m.signals < 0 || d->notify < 0)
 		log_fatal(EXIT_SYSTEM, "eventfd: %s: %s", strerror(errno), child_hint(errno));
-	if (m.o.ready_fd >= 0)
-		fdio_cloexec(m.o.ready_fd, 1);
+	program_ready_begin(m.o.ready_fd);
 	open_folders();
 	fdio_sweep(d->spool_dir, "");
 	identity_load(d);

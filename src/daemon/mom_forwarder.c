@@ -9,9 +9,10 @@
  *             routed is known from the mail boxes and the spool */
 #include "common/child.h"
 #include "common/counters.h"
+#include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
-#include "common/version.h"
+#include "common/program.h"
 #include "daemon/forwarder.h"
 #include <errno.h>
 #include <stdio.h>
@@ -285,7 +286,8 @@ tick_prune(void)
 		b->needs = box_needs(v);
 		needed = b->needs < needed ? b->needs : needed;
 	}
-	if (needed == f.spool.end && f.spool.end - f.spool.base > SPOOL_TIDY && seglog_renew(&f.spool) < 0 && errno != ENOSPC && errno != EDQUOT)
+	if (needed == f.spool.end && f.spool.end - f.spool.base > SPOOL_TIDY && seglog_renew(&f.spool) < 0 &&
+	    !fdio_is_full(errno))
 		spool_failed("a new segment");
 	seglog_prune(&f.spool, needed);
 	spool_pack_look();
@@ -340,7 +342,7 @@ int
 main(int argc, char **argv)
 {
 	struct child_place place;
-	version_option(argc, argv, "mom_forwarder");
+	program_begin(argc, argv, "mom_forwarder");
 	child_begin(&place, "mom_forwarder", "mom_daemon");
 	f.table = ipcq_attach(place.table, 0);
 	f.unit = ipcq_attach(place.index, 0);

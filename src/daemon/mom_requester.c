@@ -12,8 +12,8 @@
 #include "common/idling.h"
 #include "common/log.h"
 #include "common/net.h"
+#include "common/program.h"
 #include "common/topic.h"
-#include "common/version.h"
 #include "daemon/slots.h"
 #include <errno.h>
 #include <stdio.h>
@@ -374,7 +374,7 @@ int
 main(int argc, char **argv)
 {
 	struct child_place place;
-	version_option(argc, argv, "mom_requester");
+	program_begin(argc, argv, "mom_requester");
 	child_begin(&place, "mom_requester", "mom_daemon");
 	q.table = ipcq_attach(place.table, 0);
 	q.unit = ipcq_attach(place.index, 0);

@@ -12,7 +12,7 @@
 #include "common/idling.h"
 #include "common/log.h"
 #include "common/net.h"
-#include "common/version.h"
+#include "common/program.h"
 #include "daemon/slots.h"
 #include <errno.h>
 #include <mom/wire.h>
@@ -203,7 +203,7 @@ int
 main(int argc, char **argv)
 {
 	struct child_place place;
-	version_option(argc, argv, "mom_responser");
+	program_begin(argc, argv, "mom_responser");
 	child_begin(&place, "mom_responser", "mom_daemon");
 	p.table = ipcq_attach(place.table, 0);
 	p.unit = ipcq_attach(place.index, 0);

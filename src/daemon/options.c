@@ -10,7 +10,9 @@
 static const char *
 check(const struct config *c)
 {
-	return http_address_exposed(config_text(c, DAEMON_HTTP), (int)config_number(c, DAEMON_INSECURE));
+	int insecure = (int)config_number(c, DAEMON_INSECURE);
+	const char *fault = http_address_exposed(config_text(c, DAEMON_HTTP), insecure);
+	return fault ? fault : http_hosts_exposed(config_text(c, DAEMON_HTTP_HOSTS), insecure);
 }
 
 static void
@@ -33,7 +35,7 @@ options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv)
 	d->message_max = (uint32_t)config_number(&o->config, DAEMON_MESSAGE_MAX);
 	d->verbose = (int)config_log(&o->config);
 	log_init(log_role(), (uint32_t)d->verbose);
-	http_child_plan(&d->http, config_text(&o->config, DAEMON_HTTP));
+	http_child_plan(&d->http, config_text(&o->config, DAEMON_HTTP), config_text(&o->config, DAEMON_HTTP_HOSTS));
 }
 
 void

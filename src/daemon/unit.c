@@ -51,7 +51,8 @@ unit_objects(struct daemon *d)
 static pid_t
 unit_child(struct daemon *d, const char *program, int fd)
 {
-	struct child_plan plan = { program, d->ip, d->table_id, d->unit_id, d->verbose, { fd, d->notify, d->spool_lock, -1 } };
+	struct child_plan plan = { program, d->ip, d->table_id, d->unit_id, d->verbose,
+		{ fd, d->notify, d->spool_lock, -1 }, NULL };
 	pid_t pid = child_start(&plan);
 	if (pid < 0)
 		log_warn("%s cannot be started: %s: %s: tried again", program, strerror(errno), child_hint(errno));

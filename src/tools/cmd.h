@@ -3,7 +3,7 @@
 #ifndef CMD_H
 #define CMD_H
 
-#include <getopt.h>
+#include "common/arguments.h"
 #include <stddef.h>
 
 enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_NOTHING = 27 };
@@ -12,7 +12,7 @@ struct cmd {
 	const char *name;
 	const char *does;                  /* one line for the list */
 	const char *usage;                 /* what `mom NAME --help` prints: synopsis, options, an example */
-	int (*run)(int argc, char **argv); /* argv[0]: the command's name; getopt starts anew */
+	int (*run)(int argc, char **argv); /* argv[0]: the command's name */
 };
 
 extern const struct cmd
@@ -23,7 +23,9 @@ extern const struct cmd
 
 extern const struct cmd *const cmds[];     /* ends with NULL */
 
-/* The next option of a command as getopt_long gives it; -h and --help print the usage and exit 0, an unknown one says so and exits 2. */
+/* The next option of a command as arguments_next gives it, its value and then the arguments in cmd_line; -h and --help
+ * print the usage and exit 0, an unknown one says so and exits 2. */
+extern struct arguments cmd_line;
 int  cmd_option(const struct cmd *c, int argc, char **argv, const char *shorts, const struct option *longs);
 void cmd_wrong_use(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 int  cmd_fail(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));       /* says so; CMD_FAILED */

@@ -41,7 +41,10 @@ on_signal(int number)
 static int
 fail(const char *what)
 {
-	cmd_fail(&cmd_backup, "%s: %s", what, b.stopped ? "stopped by a signal" : strerror(errno));
+	if (b.stopped)
+		cmd_fail(&cmd_backup, "%s: stopped by a signal", what);
+	else
+		cmd_fail(&cmd_backup, "%s: %s: %s", what, strerror(errno), fdio_hint(errno));
 	return FAILED;
 }
 
@@ -383,10 +386,11 @@ backup_run(int argc, char **argv)
 	const char *given = NULL;
 	struct store_log total;
 	for (int o; (o = cmd_option(&cmd_backup, argc, argv, "h", options)) != -1;)
-		given = optarg;
-	if (optind + 1 != argc)
-		cmd_wrong_use(&cmd_backup, optind == argc ? "where to? Name a folder that is not there yet" : "one folder at a time");
-	b.to = argv[optind];
+		given = cmd_line.value;
+	if (cmd_line.count != 1)
+		cmd_wrong_use(&cmd_backup,
+		    cmd_line.count == 0 ? "where to? Name a folder that is not there yet" : "one folder at a time");
+	b.to = cmd_line.word[0];
 	begin(given);
 	enum outcome r = b.target < 0 ? (enum outcome)fail(b.temp) : copy_store();
 	if (r == DONE)

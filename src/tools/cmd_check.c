@@ -264,11 +264,11 @@ check_run(int argc, char **argv)
 	const char *given = NULL;
 	int dir;
 	for (int o; (o = cmd_option(&cmd_check, argc, argv, "h", options)) != -1;)
-		given = optarg;
-	if (optind < argc && given == NULL)
-		given = argv[optind++];
-	if (optind < argc)
-		cmd_wrong_use(&cmd_check, "%s is one argument too many", argv[optind]);
+		given = cmd_line.value;
+	if (given == NULL)
+		given = arguments_take(&cmd_line);
+	if (cmd_line.count)
+		cmd_wrong_use(&cmd_check, "%s is one argument too many", cmd_line.word[0]);
 	const char *path = store_find(&cmd_check, given, &dir);
 	struct store_log total;
 	int r = store_check(&cmd_check, dir, path, stdout, 1, &total);

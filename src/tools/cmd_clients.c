@@ -134,7 +134,7 @@ run(int argc, char **argv)
 	int json = 0, bad;
 	for (int o; (o = cmd_option(&cmd_clients, argc, argv, "h", longs)) != -1;)
 		json |= o == 'j';
-	servers_look(&s, &cmd_clients, argv + optind, argc - optind, 0);
+	servers_look(&s, &cmd_clients, cmd_line.word, cmd_line.count, 0);
 	servers_look(&all, &cmd_clients, NULL, 0, 1);          /* the brokers: for their views */
 	bad = servers_none(&s, &cmd_clients, 0, 1) != CMD_OK || s.bad;
 	if (json)

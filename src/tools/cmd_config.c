@@ -152,12 +152,11 @@ config_run(int argc, char **argv)
 	static const struct option options[] = { { "json", 0, 0, 'j' }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_config, argc, argv, "jh", options)) != -1;)
 		json = 1;
-	argc -= optind;
-	argv += optind;
-	if (argc > 0 && strcmp(argv[0], "show") == 0)
-		return run_show(argc - 1, argv + 1);
-	if (argc > 0 && strcmp(argv[0], "test") == 0)
-		return run_test(argc - 1, argv + 1);
+	const char *what = arguments_take(&cmd_line);
+	if (what && strcmp(what, "show") == 0)
+		return run_show(cmd_line.count, cmd_line.word);
+	if (what && strcmp(what, "test") == 0)
+		return run_test(cmd_line.count, cmd_line.word);
 	cmd_wrong_use(&cmd_config, "show or test is needed");
 }
 

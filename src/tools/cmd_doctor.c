@@ -56,14 +56,15 @@ run(int argc, char **argv)
 		d.quiet |= o == 'q';
 	}
 	doctor_clock_begin();
-	servers_look(&s, &cmd_doctor, argv + optind, argc - optind, 1);
+	servers_look(&s, &cmd_doctor, cmd_line.word, cmd_line.count, 1);
 	if (d.json)
 		json_open(NULL, '[');
 	doctor_ipc(&s);
 	doctor_remove_ipc(&s);
-	for (int i = optind; i < argc && s.count == 0; i++)
-		doctor_say(DOCTOR_FAIL, "servers", "name a run folder or store", "%s: no broker or daemon runs with this folder", argv[i]);
-	if (s.count == 0 && optind == argc)
+	for (int i = 0; i < cmd_line.count && s.count == 0; i++)
+		doctor_say(DOCTOR_FAIL, "servers", "name a run folder or store",
+		    "%s: no broker or daemon runs with this folder", cmd_line.word[i]);
+	if (s.count == 0 && cmd_line.count == 0)
 		doctor_say(DOCTOR_WARN, "servers", "start one, or name its run folder", "no broker or daemon is found on this machine");
 	for (size_t i = 0; i < s.count; i++) {
 		doctor_server(&s.server[i]);

@@ -282,16 +282,16 @@ run(int argc, char **argv)
 	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_ipc, argc, argv, "h", longs)) != -1;)
 		p.json |= o == 'j';
-	if (optind < argc && (strcmp(argv[optind], "clean") == 0 || strcmp(argv[optind], "list") == 0))
-		p.clean = argv[optind++][0] == 'c';
+	if (cmd_line.count && (strcmp(cmd_line.word[0], "clean") == 0 || strcmp(cmd_line.word[0], "list") == 0))
+		p.clean = arguments_take(&cmd_line)[0] == 'c';
 	if (p.json && p.clean)
 		cmd_wrong_use(&cmd_ipc, "--json lists only");
 	if (p.json)
 		json_open(NULL, '[');
-	for (int i = optind; i < argc; i++)
-		visit(argv[i], 1);
-	if (optind == argc)
+	if (cmd_line.count == 0)
 		visit_all();
+	for (char *folder; (folder = arguments_take(&cmd_line)) != NULL;)
+		visit(folder, 1);
 	if (p.json)
 		json_close(']');
 	free(p.seen);

@@ -246,7 +246,7 @@ run(int argc, char **argv)
 	struct servers s;
 	for (int o; (o = cmd_option(&cmd_limits, argc, argv, "h", longs)) != -1;)
 		json |= o == 'j';
-	servers_look(&s, &cmd_limits, argv + optind, argc - optind, 0);
+	servers_look(&s, &cmd_limits, cmd_line.word, cmd_line.count, 0);
 	if (json)
 		json_open(NULL, '[');
 	else {

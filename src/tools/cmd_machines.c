@@ -158,7 +158,7 @@ run(int argc, char **argv)
 	int json = 0, bad;
 	for (int o; (o = cmd_option(&cmd_machines, argc, argv, "h", longs)) != -1;)
 		json |= o == 'j';
-	servers_look(&s, &cmd_machines, argv + optind, argc - optind, 0);
+	servers_look(&s, &cmd_machines, cmd_line.word, cmd_line.count, 0);
 	bad = servers_none(&s, &cmd_machines, 1, 0) != CMD_OK || s.bad;
 	if (json)
 		json_open(NULL, '[');

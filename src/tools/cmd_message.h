@@ -11,7 +11,8 @@ struct message_style {
 	const char *format;                /* as message_format says, or NULL */
 };
 
-/* The options that they share, for the tables of getopt_long: MESSAGE_SHORTS and MESSAGE_LONGS. 1: it was one of them, and is taken. */
+/* The options that they share, for the tables of cmd_option: MESSAGE_SHORTS and MESSAGE_LONGS. 1: it was one of them,
+ * and is taken. */
 #define MESSAGE_SHORTS "vNF:"
 #define MESSAGE_LONGS  { "verbose", 0, 0, 'v' }, { "json", 0, 0, 'j' }, { "raw", 0, 0, 'N' }, { "format", 1, 0, 'F' }
 #define MESSAGE_USAGE \

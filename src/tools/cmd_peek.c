@@ -122,13 +122,13 @@ peek_run(int argc, char **argv)
 	int dir;
 	for (int o; (o = cmd_option(&cmd_peek, argc, argv, MESSAGE_SHORTS "n:h", options)) != -1;) {
 		if (o == 'n')
-			k.last = cmd_number(&cmd_peek, "-n", optarg, 1, 100000000);
-		else if (!message_option(&cmd_peek, &k.style, o, optarg))
-			given = optarg;
+			k.last = cmd_number(&cmd_peek, "-n", cmd_line.value, 1, 100000000);
+		else if (!message_option(&cmd_peek, &k.style, o, cmd_line.value))
+			given = cmd_line.value;
 	}
-	if (optind + 1 != argc)
-		cmd_wrong_use(&cmd_peek, optind == argc ? "which topic?" : "one topic at a time");
-	k.topic = argv[optind];
+	if (cmd_line.count != 1)
+		cmd_wrong_use(&cmd_peek, cmd_line.count == 0 ? "which topic?" : "one topic at a time");
+	k.topic = cmd_line.word[0];
 	const char *fault = topic_fault(k.topic, strlen(k.topic));
 	if (fault)
 		cmd_wrong_use(&cmd_peek, "the topic %s", fault);

@@ -2,6 +2,7 @@
  * without waiting for each answer; mom_flush tells what became of them before anybody waits for more input, and at the end. */
 #include "common/config_keys.h"
 #include "common/fdio.h"
+#include "common/program.h"
 #include "tools/cmd.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -178,16 +179,16 @@ static void
 take_option(int o)
 {
 	switch (o) {
-	case 'f': p.file = optarg; break;
+	case 'f': p.file = cmd_line.value; break;
 	case 'l': p.lines = 1; break;
 	case 's': p.whole = 1; break;
 	case 'n': p.empty = 1; break;
 	case 'v': p.verbose = 1; break;
 	case OPT_FAST: p.flags |= MOM_FAST; break;
 	case OPT_ASYNC: p.many = 1; break;
-	case OPT_COUNT: p.count = cmd_number(&cmd_pub, "--count", optarg, 1, 1000000000000); break;
-	case OPT_INTERVAL: p.interval = cmd_seconds(&cmd_pub, "--interval", optarg); break;
-	case OPT_TIMEOUT: set_timeout(cmd_seconds(&cmd_pub, "--timeout", optarg)); break;
+	case OPT_COUNT: p.count = cmd_number(&cmd_pub, "--count", cmd_line.value, 1, 1000000000000); break;
+	case OPT_INTERVAL: p.interval = cmd_seconds(&cmd_pub, "--interval", cmd_line.value); break;
+	case OPT_TIMEOUT: set_timeout(cmd_seconds(&cmd_pub, "--timeout", cmd_line.value)); break;
 	case OPT_NEED: p.flags |= MOM_NEED_SUBSCRIBER; break;
 	}
 }
@@ -200,12 +201,11 @@ parse(int argc, char **argv)
 		{ "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvh", options)) != -1;)
 		take_option(o);
-	if (optind == argc)
+	if ((p.topic = arguments_take(&cmd_line)) == NULL)
 		cmd_wrong_use(&cmd_pub, "which topic?");
-	p.topic = argv[optind++];
-	p.text = optind < argc ? argv[optind++] : NULL;
-	if (optind < argc)
-		cmd_wrong_use(&cmd_pub, "%s is one argument too many: quote a text with spaces", argv[optind]);
+	p.text = arguments_take(&cmd_line);
+	if (cmd_line.count)
+		cmd_wrong_use(&cmd_pub, "%s is one argument too many: quote a text with spaces", cmd_line.word[0]);
 	int sources = (p.text != NULL) + (p.file != NULL) + p.lines + p.whole + p.empty;
 	if (sources != 1)
 		cmd_wrong_use(&cmd_pub, sources ? "only one of TEXT, -f, -l, -s and -n" : "what? A TEXT, or one of -f FILE, -l, -s and -n");
@@ -220,6 +220,10 @@ static int
 pub_run(int argc, char **argv)
 {
 	parse(argc, argv);
+	const char *fault =
+	    p.lines || p.whole || (p.file && strcmp(p.file, "-") == 0) ? program_stream_fault(STDIN_FILENO) : NULL;
+	if (fault)
+		return cmd_fail(&cmd_pub, "%s: there is nothing to publish", fault);
 	p.timeout_ms = timeout_ms();
 	p.id = mom_create();
 	if (p.id < 0)
@@ -239,18 +243,22 @@ pub_run(int argc, char **argv)
 
 const struct cmd cmd_pub = { "pub", "publish: a text, a file, standard input, a line at a time",
 	"usage: mom pub TOPIC TEXT | -f FILE | -l | -s | -n  [options]\n"
-	"Publishes and returns once it is on the broker's disk.\n"
+	"Publishes and returns once it is on the broker's disk. A TEXT that begins with - and is no number goes behind "
+	"--.\n"
 	"  -f, --file FILE    the file is the message (-: standard input)\n"
 	"  -l, --lines        each line of standard input is a message, without its newline\n"
 	"  -s, --stdin        all of standard input is one message\n"
 	"  -n, --empty        a message without payload\n"
 	"  --count N          the message so many times\n"
 	"  --interval SECONDS between messages, such as 0.5\n"
-	"  --fast             return once the broker has written it: survives the death of any process, not a power cut\n"
+	"  --fast             return once the broker has written it: survives the death of any process, not a power "
+	"cut\n"
 	"  --async            do not wait for each answer, as -l and --count do anyway; at the end all are waited for\n"
 	"  --need-subscriber  refuse a message to a topic that nobody subscribes to; each is waited for\n"
 	"  --timeout SECONDS  wait so long for a broker that is away (as client.conf says, else 30; 0: for ever)\n"
 	"  -v, --verbose      a line on stderr for each\n"
 	"Exit status: 0 all are stored   1 one is not, stderr says why   2 wrong use\n"
-	"Example: mom pub plant/boiler 87.5\n"
-	"         tail -f /var/log/messages | mom pub -l log\n", pub_run };
+	"Example: mom pub plant/boiler -87.5\n"
+	"         mom pub plant/boiler -- '-- off --'\n"
+	"         tail -f /var/log/messages | mom pub -l log\n",
+	pub_run };

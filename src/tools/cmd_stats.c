@@ -91,7 +91,7 @@ run(int argc, char **argv)
 	}
 	if (json && prometheus)
 		cmd_wrong_use(&cmd_stats, "--json or --prometheus, not both");
-	servers_look(&s, &cmd_stats, argv + optind, argc - optind, 0);
+	servers_look(&s, &cmd_stats, cmd_line.word, cmd_line.count, 0);
 	bad = servers_none(&s, &cmd_stats, 1, 1) != CMD_OK || s.bad;
 	if (prometheus)
 		metrics_print(stdout, s.server, s.count);

@@ -1,6 +1,7 @@
 /* cmd_sub - mom sub: print what comes. Nothing is acknowledged before it was printed and flushed: one by one with --ack, else what came
  * together. So whoever kills it, or the program that it prints to, loses nothing of a durable client. */
 #include "common/fdio.h"
+#include "common/program.h"
 #include "tools/cmd_message.h"
 #include <errno.h>
 #include <math.h>
@@ -101,12 +102,12 @@ end(void)
 static void
 out(void)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout)) {
+	if (program_flush() == 0) {
 		mom_ack(s.id);
 		return;
 	}
-	if (!s.ended && errno != EPIPE)                /* who reads it knows that it went away */
-		fprintf(stderr, "mom sub: standard output: %s; what was not printed is not acknowledged\n", strerror(errno));
+	if (!s.ended)
+		fprintf(stderr, "mom sub: %s; what was not printed is not acknowledged\n", program_output_fault());
 	int stopped = s.ended;                         /* while it waited for room in a pipe */
 	end();
 	_exit(stopped ? CMD_OK : CMD_FAILED);
@@ -192,15 +193,15 @@ forget(void)
 static void
 take_option(int o)
 {
-	if (message_option(&cmd_sub, &s.style, o, optarg))
+	if (message_option(&cmd_sub, &s.style, o, cmd_line.value))
 		return;
 	switch (o) {
-	case 'C': s.count = cmd_number(&cmd_sub, "-C", optarg, 1, 1000000000000); break;
-	case 'W': s.seconds = cmd_seconds(&cmd_sub, "-W", optarg); break;
-	case OPT_NAME: s.name = optarg; break;
+	case 'C': s.count = cmd_number(&cmd_sub, "-C", cmd_line.value, 1, 1000000000000); break;
+	case 'W': s.seconds = cmd_seconds(&cmd_sub, "-W", cmd_line.value); break;
+	case OPT_NAME: s.name = cmd_line.value; break;
 	case OPT_ACK: s.ack = 1; break;
 	case OPT_FORGET: s.forget = 1; break;
-	case OPT_READY: s.ready_fd = (int)cmd_number(&cmd_sub, "--ready-fd", optarg, 0, 1048576); break;
+	case OPT_READY: s.ready_fd = (int)cmd_number(&cmd_sub, "--ready-fd", cmd_line.value, 0, 1048576); break;
 	}
 }
 
@@ -211,8 +212,8 @@ parse(int argc, char **argv)
 		{ "forget", 0, 0, OPT_FORGET }, { "ready-fd", 1, 0, OPT_READY }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:h", options)) != -1;)
 		take_option(o);
-	s.topics = argv + optind;
-	s.topic_count = argc - optind;
+	s.topics = cmd_line.word;
+	s.topic_count = cmd_line.count;
 	if (s.forget && (s.name == NULL || s.topic_count))
 		cmd_wrong_use(&cmd_sub, "--forget goes with --name NAME, and without topics");
 	if (s.topic_count == 0 && s.name == NULL)
@@ -227,6 +228,9 @@ sub_run(int argc, char **argv)
 	parse(argc, argv);
 	if (s.forget)
 		return forget();
+	const char *fault = program_stream_fault(STDOUT_FILENO);
+	if (fault)
+		return cmd_fail(&cmd_sub, "%s: nothing of what comes could be printed, so nothing is asked for", fault);
 	catch_signals();
 	if (begin() != CMD_OK) {
 		end();

@@ -290,8 +290,8 @@ run(int argc, char **argv)
 	unsigned long long times = 0;
 	double seconds = 1;
 	for (int o; (o = cmd_option(&cmd_top, argc, argv, "hn:d:", longs)) != -1;) {
-		times = o == 'n' ? cmd_number(&cmd_top, "-n", optarg, 1, 1000000000) : times;
-		seconds = o == 'd' ? cmd_seconds(&cmd_top, "-d", optarg) : seconds;
+		times = o == 'n' ? cmd_number(&cmd_top, "-n", cmd_line.value, 1, 1000000000) : times;
+		seconds = o == 'd' ? cmd_seconds(&cmd_top, "-d", cmd_line.value) : seconds;
 	}
 	if (seconds < 0.1)
 		cmd_wrong_use(&cmd_top, "-d takes 0.1 seconds or more");
@@ -301,7 +301,7 @@ run(int argc, char **argv)
 	setvbuf(stdout, buffer, _IOFBF, sizeof buffer);        /* a screen at a time: it does not flicker */
 	terminal_size();
 	signals_begin();
-	return watch(times, seconds, argv + optind, argc - optind);
+	return watch(times, seconds, cmd_line.word, cmd_line.count);
 }
 
 const struct cmd cmd_top = { "top", "a live screen of rates, queues and who is behind", usage, run };

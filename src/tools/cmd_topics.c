@@ -215,11 +215,11 @@ run(int argc, char **argv)
 	for (int o; (o = cmd_option(&cmd_topics, argc, argv, "hv", longs)) != -1;) {
 		t.json |= o == 'j';
 		t.verbose |= o == 'v';
-		db = o == 'd' ? optarg : db;
+		db = o == 'd' ? cmd_line.value : db;
 	}
-	char **folders = db ? &db : argv + optind;
-	int n = db ? 1 : argc - optind;
-	if (db && optind < argc)
+	char **folders = db ? &db : cmd_line.word;
+	int n = db ? 1 : cmd_line.count;
+	if (db && cmd_line.count)
 		cmd_wrong_use(&cmd_topics, "--db or folders, not both");
 	servers_look(&s, &cmd_topics, folders, n, db != NULL);
 	for (size_t i = 0; i < s.count; i++)

@@ -2,11 +2,12 @@
  * USAGE    db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them; --check: only what is damaged
  * OUTPUT   OFFSET TYPE and what the record says; payloads cut at 64 bytes, unprintable bytes as \n, \t, \\, \xHH
  * EXIT     0 all of it is sound   1 damaged (a line says where)   100 wrong use   111 it cannot be read */
+#include "common/arguments.h"
 #include "common/crc32c.h"
 #include "common/fdio.h"
+#include "common/program.h"
 #include "common/seglog.h"
 #include "common/topic.h"
-#include "common/version.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -272,29 +273,51 @@ dump_folder(const char *path)
 	close(dir);
 }
 
+static const char usage[] =
+    "usage: db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them\n"
+    "  --check  says only what is damaged, and at the end `sound` or `damaged`\n"
+    "exit: 0 sound   1 damaged   100 wrong use   111 it cannot be read\n";
+
+/* What is to be printed. */
+static const char *
+parse(int argc, char **argv)
+{
+	static const struct option options[] = { { "check", 0, 0, 'c' }, { "help", 0, 0, 'h' }, { 0 } };
+	struct arguments a;
+	arguments_begin(&a, argc, argv, "h", options);
+	for (int o; (o = arguments_next(&a)) != -1;) {
+		if (o == 'h') {
+			fputs(usage, stdout);
+			exit(program_end("db_dump", 0, EXIT_UNREADABLE));
+		}
+		if (o == '?') {
+			fprintf(stderr, "db_dump: %s; see db_dump --help\n", a.fault);
+			exit(EXIT_WRONG_USE);
+		}
+		only_check = 1;
+	}
+	if (a.count == 1)
+		return a.word[0];
+	fprintf(stderr, "db_dump: %s; see db_dump --help\n",
+	    a.count ? "one folder or file at a time" : "a folder or file is needed");
+	exit(EXIT_WRONG_USE);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct stat st;
-	version_option(argc, argv, "db_dump");
-	if (argc == 3 && strcmp(argv[1], "--check") == 0) {
-		only_check = 1;
-		argv++;
-		argc--;
-	}
-	if (argc != 2 || argv[1][0] == '-') {
-		fprintf(argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr, "usage: db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them\n  --check  says only what is damaged, and at the end `sound` or `damaged`\nexit: 0 sound   1 damaged   100 wrong use   111 it cannot be read\n");
-		return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_WRONG_USE;
-	}
-	if (stat(argv[1], &st) < 0) {
-		fprintf(stderr, "db_dump: %s: %s\n", argv[1], strerror(errno));
+	program_begin(argc, argv, "db_dump");
+	const char *path = parse(argc, argv);
+	if (stat(path, &st) < 0) {
+		fprintf(stderr, "db_dump: %s: %s\n", path, strerror(errno));
 		return EXIT_UNREADABLE;
 	}
 	if (S_ISDIR(st.st_mode))
-		dump_folder(argv[1]);
+		dump_folder(path);
 	else
-		dump_file(AT_FDCWD, argv[1]);
+		dump_file(AT_FDCWD, path);
 	if (only_check)
 		printf("%s\n", worst == 0 ? "sound" : worst == EXIT_DAMAGED ? "damaged" : "not readable");
-	return worst;
+	return program_end("db_dump", worst, EXIT_UNREADABLE);
 }

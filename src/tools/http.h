@@ -87,7 +87,7 @@ extern const unsigned http_html_bytes;
 /* ---- connections ---- */
 
 struct http_conns;
-struct http_conns *http_conns_new(int listener, struct watch *w);
+struct http_conns *http_conns_new(int listener, struct watch *w, const char *hosts); /* hosts: http-hosts, or NULL */
 nfds_t  http_conns_polls(struct http_conns *c, struct pollfd *polls, int64_t now);         /* room for 1 + HTTP_CONNS */
 void    http_conns_look(struct http_conns *c, const struct pollfd *polls, nfds_t n, int64_t now);
 int64_t http_conns_due(const struct http_conns *c, int64_t now);   /* when look is to be called though nothing came; -1: never */

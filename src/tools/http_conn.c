@@ -31,6 +31,7 @@ struct http_conn {
 struct http_conns {
 	int listener;
 	struct watch *watch;
+	const char *hosts;               /* names under which it may be asked, or NULL */
 	struct spare spare;
 	uint32_t count;
 	struct http_conn *conn[HTTP_CONNS];      /* the oldest first */
@@ -54,13 +55,14 @@ http_body_drop(struct http_body *b)
 }
 
 struct http_conns *
-http_conns_new(int listener, struct watch *w)
+http_conns_new(int listener, struct watch *w, const char *hosts)
 {
 	struct http_conns *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		return NULL;
 	c->listener = listener;
 	c->watch = w;
+	c->hosts = hosts;
 	spare_open(&c->spare);
 	return c;
 }
@@ -185,7 +187,7 @@ conn_serve(struct http_conns *c, struct http_conn *v, int64_t now)
 {
 	struct http_request r;
 	while (v->have && (v->is == IS_HEAD || v->is == IS_IDLE)) {
-		size_t n = http_request_parse(v->in, v->have, &r);
+		size_t n = http_request_parse(v->in, v->have, c->hosts, &r);
 		if (n == 0) {
 			if (v->is == IS_IDLE)
 				conn_is_now(v, IS_HEAD, now);

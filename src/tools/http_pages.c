@@ -152,7 +152,8 @@ refusal(int status)
 	case 404: return "there is no such page: / /stats.json /history.json /metrics /health\n";
 	case 405: return "only GET and HEAD: nothing can be changed here\n";
 	case 413: return "nothing can be sent here\n";
-	case 421: return "the Host header has to be an IP address or localhost\n";
+	case 421: return "the Host header has to be an IP address, localhost or one of http-hosts (see mom_http(8)); "
+	                 "/metrics and /health are for any\n";
 	case 431: return "a request's head has to be shorter than 8 KiB\n";
 	case 505: return "HTTP/1.0 and HTTP/1.1 are spoken here\n";
 	default:  return "refused\n";

@@ -1,12 +1,14 @@
 /* http_request - see http_request.h */
 #include "tools/http_request.h"
+#include "common/http_address.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-struct head { int minor, host, length, keep_alive; };      /* what the header lines said */
+/* what the header lines said; hosts: names that are ours */
+struct head { const char *hosts; int minor, host, length, keep_alive; };
 
 static int
 is_token(unsigned char c)
@@ -44,21 +46,18 @@ is_digits(const char *p, size_t n)
 }
 
 int
-http_host_is_ours(const char *value, size_t n)
+http_host_is_ours(const char *value, size_t n, const char *hosts)
 {
-	char name[64];
+	char name[HTTP_HOST_MAX + 7];
 	unsigned char address[16];
-	size_t end = n;
-	if (n == 0 || n >= sizeof name)
+	if (n == 0 || n >= sizeof name || memchr(value, '\0', n))
 		return 0;
 	memcpy(name, value, n);
 	name[n] = '\0';
-	if (memchr(value, '\0', n))
-		return 0;
 	char *close = *name == '[' ? strchr(name, ']') : NULL, *colon = strchr(close ? close : name, ':');
 	if (colon) {
-		end = (size_t)(colon - name);
-		if (!is_digits(colon + 1, n - end - 1) || n - end - 1 > 5)
+		size_t digits = strlen(colon + 1);
+		if (!is_digits(colon + 1, digits) || digits > 5)
 			return 0;
 		*colon = '\0';
 	}
@@ -68,7 +67,15 @@ http_host_is_ours(const char *value, size_t n)
 		*close = '\0';
 		return inet_pton(AF_INET6, name + 1, address) == 1;
 	}
-	return inet_pton(AF_INET, name, address) == 1 || strcasecmp(name, "localhost") == 0;
+	return inet_pton(AF_INET, name, address) == 1 || strcasecmp(name, "localhost") == 0 ||
+	       http_hosts_have(hosts, name, strlen(name));
+}
+
+/* What may be read under any name: it changes nothing and names nothing secret, and whoever scrapes it uses names. */
+static int
+is_for_all(const char *path)
+{
+	return strcmp(path, "/metrics") == 0 || strcmp(path, "/health") == 0;
 }
 
 /* 0, or the status by which it is refused */
@@ -139,7 +146,7 @@ header_line(const char *p, size_t n, struct http_request *r, struct head *h)
 		end--;
 	size_t len = (size_t)(end - colon);
 	if (is_header(p, name, "host"))
-		return h->host++ ? 400 : http_host_is_ours(colon, len) ? 0 : 421;
+		return h->host++ ? 400 : is_for_all(r->path) || http_host_is_ours(colon, len, h->hosts) ? 0 : 421;
 	if (is_header(p, name, "transfer-encoding"))
 		return 413;                                     /* nobody has to send us anything */
 	if (is_header(p, name, "content-length")) {
@@ -155,10 +162,10 @@ header_line(const char *p, size_t n, struct http_request *r, struct head *h)
 }
 
 size_t
-http_request_parse(const char *bytes, size_t n, struct http_request *r)
+http_request_parse(const char *bytes, size_t n, const char *hosts, struct http_request *r)
 {
 	size_t at = 0, len = 0, next, lines = 0;
-	struct head h = { 0 };
+	struct head h = { .hosts = hosts };
 	memset(r, 0, sizeof *r);
 	while (r->status == 0) {
 		if (line_take(bytes + at, n - at, &len, &next) < 0)

@@ -4,7 +4,8 @@
 #define HTTP_REQUEST_H
 #include <stddef.h>
 
-enum { HTTP_HEAD_MAX = 8192, HTTP_PATH_MAX = 64 };       /* a browser's head is below 2 KiB; our longest path has 13 bytes */
+/* A browser's head is below 2 KiB, our longest path has 13 bytes. */
+enum { HTTP_HEAD_MAX = 8192, HTTP_PATH_MAX = 64, HTTP_HOST_MAX = 253 };
 
 struct http_request {
 	int  status;                     /* 0: to be answered; 400 ...: refused by this status, and the connection ends */
@@ -13,9 +14,11 @@ struct http_request {
 	char path[HTTP_PATH_MAX];        /* without its query; a longer one is cut, and none of ours */
 };
 
-/* How many bytes at the start are a whole head, or as many as were looked at where it is refused; 0: it needs more. n is at most HTTP_HEAD_MAX. */
-size_t http_request_parse(const char *bytes, size_t n, struct http_request *r);
-/* Is that Host header's value an IP address or localhost, with or without a port? Another name was made to point here by somebody else's page. */
-int http_host_is_ours(const char *value, size_t n);
+/* How many bytes at the start are a whole head, or as many as were looked at where it is refused; 0: it needs more. n
+ * is at most HTTP_HEAD_MAX. hosts: further names of ours, as in http_address.h, or NULL. */
+size_t http_request_parse(const char *bytes, size_t n, const char *hosts, struct http_request *r);
+/* Is that Host header's value an IP address, localhost or one of hosts, with or without a port? Another name was
+ * perhaps made to point here by somebody else's page, which may then read ours. /metrics and /health are for all. */
+int http_host_is_ours(const char *value, size_t n, const char *hosts);
 const char *http_status_text(int status);
 #endif

@@ -2,7 +2,7 @@
  * USAGE    mom COMMAND [ARGUMENT ...]; mom help lists the commands, mom COMMAND --help tells of one
  * OUTPUT   what was asked for on stdout; complaints and progress on stderr
  * EXIT     0 ok   1 error   2 wrong use   27 nothing came in time */
-#include "common/version.h"
+#include "common/program.h"
 #include "tools/cmd.h"
 #include <errno.h>
 #include <math.h>
@@ -28,17 +28,29 @@ find(const char *name)
 	return NULL;
 }
 
+struct arguments cmd_line;
+
+/* Its exit status, unless what it printed could not be written. */
+static int
+cmd_end(const struct cmd *c, int status)
+{
+	char who[40];
+	snprintf(who, sizeof who, "mom %s", c->name);
+	return program_end(who, status, CMD_FAILED);
+}
+
 int
 cmd_option(const struct cmd *c, int argc, char **argv, const char *shorts, const struct option *longs)
 {
-	opterr = 0;
-	int o = getopt_long(argc, argv, shorts, longs, NULL);
+	if (cmd_line.word == NULL)
+		arguments_begin(&cmd_line, argc, argv, shorts, longs);
+	int o = arguments_next(&cmd_line);
 	if (o == 'h') {
 		fputs(c->usage, stdout);
-		exit(CMD_OK);
+		exit(cmd_end(c, CMD_OK));
 	}
-	if (o == '?' || o == ':')
-		cmd_wrong_use(c, "unknown option, or one without its value: %s", argv[optind - 1]);
+	if (o == '?')
+		cmd_wrong_use(c, "%s", cmd_line.fault);
 	return o;
 }
 
@@ -154,7 +166,7 @@ int
 main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : NULL;
-	version_option(argc, argv, "mom");
+	program_begin(argc, argv, "mom");
 	if (name == NULL) {
 		fprintf(stderr, "usage: mom COMMAND [ARGUMENT ...]; mom help lists the commands\n");
 		return CMD_USAGE;
@@ -166,10 +178,5 @@ main(int argc, char **argv)
 		fprintf(stderr, "mom: there is no command %s; mom help lists them\n", name);
 		return CMD_USAGE;
 	}
-	int r = c->run(argc - 1, argv + 1);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fprintf(stderr, "mom %s: standard output: %s\n", c->name, strerror(errno));
-		return CMD_FAILED;
-	}
-	return r;
+	return cmd_end(c, c->run(argc - 1, argv + 1));
 }

@@ -6,11 +6,11 @@
  * OUTPUT   a table, or with --json one object a figure: median, least and most of the runs, CPU time by role, context switches a message
  * SIGNALS  INT, TERM, HUP: ends its servers, removes their folder
  * EXIT     0   1 a message was lost, doubled, changed or out of order   100 wrong use   111 a server did not start or a call failed   130 a signal */
-#include "common/version.h"
+#include "common/arguments.h"
+#include "common/program.h"
 #include "tools/bench.h"
 #include <mom/limits.h>
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 struct bench_options bench = { .many = 1000 };
+static struct arguments line;
 static pid_t main_pid;
 static volatile sig_atomic_t ended;
 
@@ -128,9 +129,9 @@ number(const char *flag, long least, long most)
 {
 	char *end;
 	errno = 0;
-	long v = strtol(optarg, &end, 10);
-	if (*optarg == '\0' || *end != '\0' || errno || v < least || v > most)
-		wrong_use("--%s %s is not a number from %ld to %ld", flag, optarg, least, most);
+	long v = strtol(line.value, &end, 10);
+	if (*line.value == '\0' || *end != '\0' || errno || v < least || v > most)
+		wrong_use("--%s %s is not a number from %ld to %ld", flag, line.value, least, most);
 	return v;
 }
 
@@ -138,17 +139,17 @@ static double
 real_number(const char *flag, double least, double most)
 {
 	char *end;
-	double v = strtod(optarg, &end);
-	if (*optarg == '\0' || *end != '\0' || !(v >= least && v <= most))
-		wrong_use("--%s %s is not a number from %g to %g", flag, optarg, least, most);
+	double v = strtod(line.value, &end);
+	if (*line.value == '\0' || *end != '\0' || !(v >= least && v <= most))
+		wrong_use("--%s %s is not a number from %g to %g", flag, line.value, least, most);
 	return v;
 }
 
 static void
-take_flag(int flag, const char *text)
+take_flag(int flag)
 {
 	switch (flag) {
-	case 'r': setenv("MOM_RUN", optarg, 1); break;
+	case 'r': setenv("MOM_RUN", line.value, 1); break;
 	case 's': bench.size = number("size", (long)sizeof(struct stamp), MESSAGE_LIMIT); break;
 	case 'c': bench.count = number("count", 1, LONG_MAX / 4); break;
 	case 'S': bench.subscribers = number("subscribers", 1, SUBSCRIBERS_MAX); break;
@@ -165,8 +166,8 @@ take_flag(int flag, const char *text)
 	case 'L': bench.least = real_number("least", 0.001, 1000000); break;
 	case 'b': bench.big = 1; break;
 	case 'y': bench.syscalls = 1; break;
-	case 'h': fputs(help_text, stdout); exit(0);
-	default: wrong_use("unknown flag or a flag without its value: %s", text);
+	case 'h': fputs(help_text, stdout); exit(program_end("mom_bench", 0, BENCH_START));
+	default: wrong_use("%s", line.fault);
 	}
 }
 
@@ -177,11 +178,11 @@ parse(int argc, char **argv)
 		{ "publishers", 1, 0, 'P' }, { "durable", 0, 0, 'd' }, { "latency", 0, 0, 'l' }, { "json", 0, 0, 'j' }, { "selfserve", 0, 0, 'f' },
 		{ "seconds", 1, 0, 't' }, { "repeat", 1, 0, 'n' }, { "many", 1, 0, 'm' }, { "topics", 1, 0, 'T' }, { "most", 1, 0, 'M' },
 		{ "least", 1, 0, 'L' }, { "big", 0, 0, 'b' }, { "syscalls", 0, 0, 'y' }, { "help", 0, 0, 'h' }, { 0 } };
-	opterr = 0;
 	int run_given = getenv("MOM_RUN") != NULL && *getenv("MOM_RUN");
-	for (int o; (o = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+	arguments_begin(&line, argc, argv, "h", options);
+	for (int o; (o = arguments_next(&line)) != -1;) {
 		run_given |= o == 'r';
-		take_flag(o, argv[optind - 1]);
+		take_flag(o);
 	}
 	bench.selfserve |= !run_given;
 }
@@ -238,14 +239,16 @@ main(int argc, char **argv)
 {
 	struct sigaction act = { .sa_handler = on_signal };
 	const char *fault = getenv("MOM_BENCH_FAULT");
-	version_option(argc, argv, "mom_bench");
+	program_begin(argc, argv, "mom_bench");
 	parse(argc, argv);
-	check_use(argc - optind, argv + optind);
+	check_use(line.count, line.word);
+	if (program_stream_fault(STDOUT_FILENO))
+		bench_die(BENCH_START, "%s: its figures could not be printed", program_stream_fault(STDOUT_FILENO));
 	bench.lose = fault && strcmp(fault, "lose") == 0;
 	main_pid = getpid();
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 	sigaction(SIGHUP, &act, NULL);
-	run(argc - optind, argv + optind);
-	return 0;
+	run(line.count, line.word);
+	return program_end("mom_bench", 0, BENCH_START);
 }

@@ -32,12 +32,12 @@
  *    has gone) the group is begun anew as well: then its resources are lost, and if it comes back it reads FOUND and drops what it has.
  *  - A client died: its will, which is later than all else of it, makes both holders write GONE; its units are free again, it waits no more. The
  *    second GONE finds nothing to do. */
+#include "common/arguments.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/notify.h"
-#include "common/version.h"
+#include "common/program.h"
 #include "tools/coordinator.h"
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,26 +309,27 @@ static void
 parse(int argc, char **argv)
 {
 	static const struct option options[] = { { "name", 1, 0, 'n' }, { "alive", 1, 0, 'a' }, { "missed", 1, 0, 'm' }, { "list", 0, 0, 'l' }, { "help", 0, 0, 'h' }, { 0 } };
-	opterr = 0;
-	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
+	struct arguments a;
+	arguments_begin(&a, argc, argv, "vh", options);
+	for (int o; (o = arguments_next(&a)) != -1;) {
 		switch (o) {
-		case 'n': name_is(optarg); break;
-		case 'a': co.alive_ms = number("--alive", optarg, 10, 3600000); break;
-		case 'm': co.missed = number("--missed", optarg, 2, 1000000); break;
+		case 'n': name_is(a.value); break;
+		case 'a': co.alive_ms = number("--alive", a.value, 10, 3600000); break;
+		case 'm': co.missed = number("--missed", a.value, 2, 1000000); break;
 		case 'l': is_listing = 1; break;
 		case 'v': is_verbose = 1; break;
-		case 'h': fputs(usage, stdout); exit(0);
-		default: log_fatal(EXIT_USAGE, "unknown flag or a flag without its value: %s; see mom_coordinator --help", argv[optind - 1]);
+		case 'h': fputs(usage, stdout); exit(program_end("mom_coordinator", 0, EXIT_SYSTEM));
+		default: log_fatal(EXIT_USAGE, "%s; see mom_coordinator --help", a.fault);
 		}
 	}
-	if (optind != argc)
-		log_fatal(EXIT_USAGE, "%s: takes flags only; see mom_coordinator --help", argv[optind]);
+	if (a.count)
+		log_fatal(EXIT_USAGE, "%s: takes flags only; see mom_coordinator --help", a.word[0]);
 }
 
 int
 main(int argc, char **argv)
 {
-	version_option(argc, argv, "mom_coordinator");
+	program_begin(argc, argv, "mom_coordinator");
 	log_init("mom_coordinator", 0);
 	parse(argc, argv);
 	if (is_verbose)
@@ -337,7 +338,7 @@ main(int argc, char **argv)
 	for (int g = 0; g < RESOURCE_GROUPS; g++)
 		state_init(&co.places[g].state, g);
 	if (is_listing)
-		return list();
+		return program_end("mom_coordinator", list(), EXIT_SYSTEM);
 	notify_init();
 	return run();
 }

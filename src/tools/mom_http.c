@@ -7,16 +7,16 @@
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    its parent starts it again; browsers ask again */
 #include "common/about.h"
+#include "common/arguments.h"
 #include "common/clock.h"
 #include "common/fdio.h"
 #include "common/child.h"
 #include "common/http_address.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "common/sig.h"
-#include "common/version.h"
 #include "tools/http.h"
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -30,7 +30,7 @@
 enum { DESCRIPTORS = HTTP_CONNS + 64 };     /* connections, and what a look opens for a moment */
 
 static struct {
-	const char *address;
+	const char *address, *hosts;     /* hosts: http-hosts, or NULL */
 	char folder[PATH_MAX];
 	struct http_address at;
 	int insecure, verbose, ready_fd, is_child, listener, port, signals;
@@ -39,10 +39,12 @@ static struct {
 } m = { .ready_fd = -1, .signals = -1 };
 
 static const char usage[] =
-    "usage: mom_http IP:PORT [FOLDER] [--insecure] [-v] [--ready-fd N]\n"
+    "usage: mom_http IP:PORT [FOLDER] [--insecure] [--http-hosts A,B] [-v] [--ready-fd N]\n"
     "  IP:PORT      where browsers connect; PORT 0 takes a free one. First line on stdout: ready IP PORT\n"
     "  FOLDER       run folder or store of the server to be shown (all servers of this machine, MOM_RUN first)\n"
     "  --insecure   listen on an address that is not loopback: whoever reaches it sees topics, names and programs\n"
+    "  --http-hosts A,B   host names by which browsers may ask, beside addresses and localhost;\n"
+    "               * with --insecure: any. /metrics and /health answer under every name\n"
     "pages: / (for people)  /stats.json  /history.json  /metrics (Prometheus)  /health (200, or 503 with the reason)\n"
     "Example: mom_http 127.0.0.1:8081 & curl http://127.0.0.1:8081/health\n"
     "broker_server and mom_daemon start it themselves with --http IP:PORT.\n";
@@ -57,26 +59,29 @@ wrong_use(const char *what, const char *which)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "insecure", 0, 0, 'i' }, { "ready-fd", 1, 0, 'f' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { { "insecure", 0, 0, 'i' }, { "http-hosts", 1, 0, 'n' },
+		{ "ready-fd", 1, 0, 'f' }, { "help", 0, 0, 'h' }, { 0 } };
 	char *end;
-	opterr = 0;
-	for (int o; (o = getopt_long(argc, argv, "vh", options, NULL)) != -1;) {
+	struct arguments a;
+	arguments_begin(&a, argc, argv, "vh", options);
+	for (int o; (o = arguments_next(&a)) != -1;) {
 		switch (o) {
 		case 'i': m.insecure = 1; break;
+		case 'n': m.hosts = a.value; break;
 		case 'v': m.verbose = 1; break;
 		case 'f':
-			m.ready_fd = (int)strtol(optarg, &end, 10);
-			if (*optarg == '\0' || *end != '\0' || m.ready_fd < 0)
-				wrong_use("--ready-fd takes the number of an open descriptor, not", optarg);
+			m.ready_fd = (int)strtol(a.value, &end, 10);
+			if (*a.value == '\0' || *end != '\0' || m.ready_fd < 0)
+				wrong_use("--ready-fd takes the number of an open descriptor, not", a.value);
 			break;
-		case 'h': fputs(usage, stdout); exit(0);
-		default: wrong_use("unknown flag or a flag without its value", argv[optind - 1]);
+		case 'h': fputs(usage, stdout); exit(program_end("mom_http", 0, EXIT_SYSTEM));
+		default: wrong_use(a.fault, NULL);
 		}
 	}
-	if (argc - optind < 1 || argc - optind > 2)
+	if (a.count < 1 || a.count > 2)
 		wrong_use("IP:PORT is needed, and at most a folder", NULL);
-	m.address = argv[optind];
-	if (argc - optind == 2 && snprintf(m.folder, sizeof m.folder, "%s", argv[optind + 1]) >= (int)sizeof m.folder)
+	m.address = a.word[0];
+	if (a.count == 2 && snprintf(m.folder, sizeof m.folder, "%s", a.word[1]) >= (int)sizeof m.folder)
 		wrong_use("the folder's name is too long", NULL);
 }
 
@@ -96,7 +101,9 @@ start_by_hand(int argc, char **argv)
 	log_init("mom_http", m.verbose ? LOG_FROM_DEBUG : LOG_FROM_INFO);
 	close_others(m.ready_fd, -1);
 	const char *why = http_address_fault(m.address);
-	if (why || (why = http_address_exposed(m.address, m.insecure)) != NULL)
+	if (why || (why = http_address_exposed(m.address, m.insecure)) != NULL ||
+	    (m.hosts && (why = http_hosts_fault(m.hosts)) != NULL) ||
+	    (why = http_hosts_exposed(m.hosts, m.insecure)) != NULL)
 		wrong_use(why, NULL);
 	http_address_parse(&m.at, m.address);
 	if ((m.signals = sig_init()) < 0)
@@ -108,12 +115,13 @@ start_by_hand(int argc, char **argv)
 
 /* The listening socket and the run folder come from the parent. */
 static void
-start_as_child(void)
+start_as_child(int argc, char **argv)
 {
 	struct child_place place;
 	m.is_child = 1;
 	child_begin(&place, "mom_http", "broker_server or mom_daemon");
 	m.listener = place.fds[0];
+	m.hosts = argc > 2 ? argv[2] : NULL;
 	if (m.listener < 0 || place.fds[1] < 0)
 		log_fatal(EXIT_USAGE, "its parent gave it no descriptors");
 	close_others(m.listener, place.fds[1]);
@@ -151,9 +159,8 @@ say_ready(void)
 		return;
 	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
-	if (m.ready_fd >= 0 && fdio_write_full(m.ready_fd, "\n", 1) < 0)
-		log_warn("--ready-fd %d: %s", m.ready_fd, strerror(errno));
-	fdio_close(&m.ready_fd);
+	if (program_ready_say(m.ready_fd) < 0)
+		log_warn("--ready-fd %d: %s: give it an open descriptor", m.ready_fd, strerror(errno));
 	log_info("serves %s port %d, shows %s", m.at.ip, m.port, m.folder[0] ? m.folder : "all servers of this machine");
 }
 
@@ -182,16 +189,16 @@ loop_once(void)
 int
 main(int argc, char **argv)
 {
-	version_option(argc, argv, "mom_http");
+	program_begin(argc, argv, "mom_http");
 	log_init("mom_http", 0);
 	if (getenv("MOM_CHILD"))
-		start_as_child();
+		start_as_child(argc, argv);
 	else
 		start_by_hand(argc, argv);
 	give_up_rights();
 	m.watch.folder = m.folder[0] ? m.folder : NULL;
 	watch_take(&m.watch, clock_ms());
-	m.conns = http_conns_new(m.listener, &m.watch);
+	m.conns = http_conns_new(m.listener, &m.watch, m.hosts);
 	if (m.conns == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory");
 	say_ready();

@@ -6,12 +6,12 @@
  *          in $XDG_STATE_HOME/mom/history or ~/.local/state/mom/history. A line that begins with a space is not remembered
  * SIGNALS  INT: brings a waiting R back to the prompt, elsewhere ends; TERM: ends. The client is destroyed at every end
  * EXIT     0 every command succeeded   1 one did not (a timeout is no success)   100 wrong use   111 no client could be made */
-#include "common/version.h"
+#include "common/arguments.h"
+#include "common/program.h"
 #include "tools/user_prompt.h"
 #include <mom.h>
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +26,7 @@ static struct {
 	int id, terminal, failed, done;
 	volatile sig_atomic_t receiving, interrupted, ended;
 } u = { .id = -1 };
+static struct arguments given;
 
 static const char help_text[] =
     "  S topic         subscribe            U topic   unsubscribe\n"
@@ -253,7 +254,7 @@ run_line(char *line)
 		u.failed = 1;
 	} else
 		c->run(topic, line);
-	fflush(stdout);
+	u.ended |= program_flush() < 0;      /* nobody would see what more is done: end() says why */
 }
 
 /* ---- input ---- */
@@ -291,8 +292,13 @@ run_input(void)
 			fflush(stdout);
 		}
 		ssize_t n = getline(&line, &room, stdin);
-		if (n < 0)
+		if (n < 0) {
+			if (ferror(stdin) && !u.ended) {
+				fprintf(stderr, "user_main: standard input: %s\n", strerror(errno));
+				u.failed = 1;
+			}
 			break;
+		}
 		size_t length = (size_t)n - (line[n - 1] == '\n');
 		line[length] = '\0';
 		if (strlen(line) == length) {
@@ -310,17 +316,17 @@ static void
 parse(int argc, char **argv)
 {
 	static const struct option options[] = { { "run", 1, 0, 'r' }, { "help", 0, 0, 'h' }, { 0 } };
-	opterr = 0;
-	for (int o; (o = getopt_long(argc, argv, "+h", options, NULL)) != -1;) {
+	arguments_begin(&given, argc, argv, "h", options);
+	for (int o; (o = arguments_next(&given)) != -1;) {
 		if (o == 'h') {
 			printf("usage: user_main [--run DIR] [COMMAND ...]\n%s%s", help_text, editing_text);
-			exit(0);
+			exit(program_end("user_main", 0, EXIT_FAILED));
 		}
 		if (o != 'r') {
-			fprintf(stderr, "user_main: unknown flag or a flag without its value: %s; see user_main --help\n", argv[optind - 1]);
+			fprintf(stderr, "user_main: %s; see user_main --help\n", given.fault);
 			exit(EXIT_WRONG_USE);
 		}
-		setenv("MOM_RUN", optarg, 1);
+		setenv("MOM_RUN", given.value, 1);
 	}
 }
 
@@ -333,20 +339,25 @@ end(void)
 		fprintf(stderr, "user_main: destroy: %s\n", mom_error_text(-1));
 		u.failed = 1;
 	}
-	if (u.done) {
+	if (u.done)
 		puts(u.terminal ? "Bye." : "ok exit");
-		fflush(stdout);
-	}
-	return u.failed ? EXIT_FAILED : 0;
+	return program_end("user_main", u.failed ? EXIT_FAILED : 0, EXIT_FAILED);
 }
 
 int
 main(int argc, char **argv)
 {
-	version_option(argc, argv, "user_main");
+	program_begin(argc, argv, "user_main");
 	parse(argc, argv);
+	const char *fault = program_stream_fault(STDOUT_FILENO);
+	if (fault == NULL && given.count == 0)
+		fault = program_stream_fault(STDIN_FILENO);
+	if (fault) {
+		fprintf(stderr, "user_main: %s\n", fault);
+		return EXIT_FAILED;
+	}
 	catch_signals();
-	u.terminal = optind == argc && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	u.terminal = given.count == 0 && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
 	u.id = mom_create();
 	if (u.id < 0) {
 		fprintf(stderr, "user_main: %s\n", mom_error_text(-1));
@@ -354,13 +365,13 @@ main(int argc, char **argv)
 	}
 	if (u.terminal)
 		printf("Client %d (global id %016llx). H shows the commands.\n", u.id, (unsigned long long)mom_global_id(u.id));
-	if (optind == argc) {
+	if (given.count == 0) {
 		static const struct prompt_commands known = { command_word, takes_topic };
 		u.terminal && prompt_open("mom> ", &known) == 0 ? run_terminal() : run_input();
 		if (u.terminal && !u.done)
 			putchar('\n');
 	}
-	for (int i = optind; i < argc && !u.done && !u.ended; i++)
-		run_line(argv[i]);
+	for (char *one; !u.done && !u.ended && (one = arguments_take(&given)) != NULL;)
+		run_line(one);
 	return end();
 }

@@ -12,8 +12,8 @@
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "common/topic.h"
-#include "common/version.h"
 #include "worker/checkpoint.h"
 #include "worker/views.h"
 #include "worker/worker.h"
@@ -195,7 +195,7 @@ damage_look(void)
 			continue;
 		if (seglog_repair(&w.shard.log, damage - 1) == 0)
 			c->damage_done = damage;
-		else if (errno != ENOSPC && errno != EDQUOT)
+		else if (!fdio_is_full(errno))
 			worker_disk_failed("a damaged segment cannot be written anew");
 	}
 }
@@ -270,8 +270,9 @@ begin_incarnation(void)
 {
 	struct record r = { .type = REC_START, .shard = (uint16_t)w.shard.index, .time = clock_wall_us() };
 	char *at = seglog_reserve(&w.shard.log, RECORD_HEADER, 0);
-	if (at == NULL && (errno == ENOSPC || errno == EDQUOT))
-		log_fatal(EXIT_SYSTEM, "shard %u: no room on the disk for its log: it is tried again; make room", w.shard.index);
+	if (at == NULL && fdio_is_full(errno))
+		log_fatal(EXIT_SYSTEM, "shard %u: no room for its log: %s: it is tried again; %s", w.shard.index,
+		    strerror(errno), fdio_hint(errno));
 	if (at == NULL || fdio_random(&r.aux, sizeof r.aux) < 0)
 		worker_disk_failed("writing the log");
 	record_make(at, &r, NULL, NULL, 0);
@@ -285,7 +286,7 @@ begin_incarnation(void)
 static int
 exit_for(int error)
 {
-	static const int passing[] = { ENOSPC, EDQUOT, ENOMEM, EMFILE, ENFILE, EAGAIN, EINTR };
+	static const int passing[] = { ENOSPC, EDQUOT, EFBIG, ENOMEM, EMFILE, ENFILE, EAGAIN, EINTR };
 	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
 		if (error == passing[i])
 			return EXIT_SYSTEM;
@@ -325,7 +326,7 @@ int
 main(int argc, char **argv)
 {
 	struct child_place place;
-	version_option(argc, argv, "worker");
+	program_begin(argc, argv, "worker");
 	child_begin(&place, "worker", "broker_server");
 	w.table = ipcq_attach(place.table, 0);
 	if (w.table == NULL || w.table->magic != MAGIC_BROKER)

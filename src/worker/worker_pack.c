@@ -87,7 +87,7 @@ worker_pack_one(void)
 	struct seglog_file *f = &l->files[i];
 	uint64_t before = f->bytes, key = segment_wanted_by(f->base, l->files[i + 1].base, &(uint64_t){ 0 });
 	f->due = 0;
-	if (seglog_pack(l, i, before / 2, is_needed, &w.shard) == 0 || errno == EFBIG) {
+	if (seglog_pack(l, i, before / 2, is_needed, &w.shard) == 0 || errno == E2BIG) {
 		f->note = key;
 		log_debug("shard %u: segment %llx packed from %llu to %llu bytes", w.shard.index, (unsigned long long)f->base, (unsigned long long)before,
 		    (unsigned long long)f->bytes);

@@ -2,6 +2,7 @@
 #include "worker/worker.h"
 #include "common/clock.h"
 #include "common/counters.h"
+#include "common/fdio.h"
 #include "common/log.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -125,11 +126,14 @@ static void *
 log_place(uint32_t stride, int control)
 {
 	void *at = seglog_reserve(&w.shard.log, stride, control ? 0 : CONTROL_SPARE);
-	if (at == NULL && errno != ENOSPC && errno != EDQUOT && errno != EFBIG)
+	int error = errno;
+	if (at == NULL && !fdio_is_full(errno))
 		worker_disk_failed("writing the log");
 	if (at == NULL && clock_ms() - w.full_ms > 1000) {
 		w.full_ms = clock_ms();
-		log_warn("shard %u: no room on the disk: publishes are refused until there is; make room, or let subscribers receive", w.shard.index);
+		log_warn("shard %u: no room for its log: %s: publishes are refused until there is; %s, or let "
+			 "subscribers receive",
+		    w.shard.index, strerror(error), fdio_hint(error));
 	}
 	return at;
 }

@@ -4,7 +4,6 @@
 #include <mom.h>
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <strings.h>

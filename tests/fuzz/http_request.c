@@ -5,13 +5,24 @@
 #include "fuzz.h"
 #include "tools/http_request.c"
 
+/* That name, with or without a port. */
+static int
+is_named(const char *value, size_t n, const char *name)
+{
+	size_t len = strlen(name);
+	return n >= len && strncasecmp(value, name, len) == 0 && (n == len || value[len] == ':');
+}
+
 /* What is taken for ours can be nothing that a name server is asked for. */
 static void
 host_is_no_name(const char *value, size_t n)
 {
 	size_t name = 0, colons = 0;
-	if (!http_host_is_ours(value, n))
+	if (!http_host_is_ours(value, n, NULL)) {
+		/* of names only those that were given, with or without a port */
+		FUZZ_CHECK(http_host_is_ours(value, n, "b,a.lan") <= (is_named(value, n, "b") || is_named(value, n, "a.lan")));
 		return;
+	}
 	FUZZ_CHECK(n > 0 && n < 64);
 	while (name < n && value[name] != ':')
 		name++;
@@ -49,7 +60,7 @@ parse(const uint8_t *data, size_t n, struct http_request *r)
 	char *copy = malloc(n ? n : 1);
 	if (n)
 		memcpy(copy, data, n);
-	size_t taken = http_request_parse(copy, n, r);
+	size_t taken = http_request_parse(copy, n, NULL, r);
 	FUZZ_CHECK(taken <= n && (taken == 0) <= (r->status == 0 || n == 0));
 	FUZZ_CHECK(http_status_text(r->status ? r->status : 200)[0] != 'E' && (!r->status || r->close));
 	if (taken && r->status == 0)
@@ -96,6 +107,8 @@ fuzz_seeds(fuzz_seed_fn seed)
 		{ "lone-lf", "GET / HTTP/1.1\nHost: 10.0.0.1\n\n" },
 		{ "two", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" },
 		{ "host", "[fe80::1]:65535" },
+		{ "named-host", "a.lan:8081" },
+		{ "for-all", "GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n" },
 		{ "half", "GET /metrics HTTP/1.1\r\nHost: 1.2.3.4\r\nX: " },
 	};
 	char long_head[HTTP_HEAD_MAX + 40];

@@ -123,10 +123,16 @@ http_port(struct server *s)
 }
 
 static void
+broker_up_with(const char *flags)
+{
+	broker_start(&broker, "broker", 0, t_text("--http %s:0 %s", t_ip(), flags));
+	port = http_port(&broker);
+}
+
+static void
 broker_up(void)
 {
-	broker_start(&broker, "broker", 0, t_text("--http %s:0", t_ip()));
-	port = http_port(&broker);
+	broker_up_with("");
 }
 
 static void
@@ -311,6 +317,55 @@ TEST(garbage, "what is no request gets a refusal and the connection ends; a Host
 	REQUIRE(take(fd, 0).status == 431, "a head of 20 KB");
 	close(fd);
 	REQUIRE(ask("GET", "/health").status == 200, "it serves no more");
+}
+
+/* The status of a page under a name. */
+static int
+under(const char *host, const char *path)
+{
+	int fd = dial();
+	give(fd, t_text("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, host));
+	int status = take(fd, 0).status;
+	close(fd);
+	return status;
+}
+
+TEST(host_names, "the page answers under the names of http-hosts, and under every name only with * and --insecure; "
+		 "/metrics and /health always")
+{
+	static const char *const ours[] = { "broker1.lan", "BROKER1.lan:8081", "mom-broker:80", "localhost:1",
+		"10.0.0.1", "[::1]:80" };
+	static const char *const others[] = { "broker1.lan.evil.example", "broker1", "mom-broker:x",
+		"evil.example:8081", "*", "," };
+	broker_up_with("--http-hosts broker1.lan,mom-broker");
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+		CHECK(under(ours[i], "/") == 200 && under(ours[i], "/stats.json") == 200, "%s: %d", ours[i],
+		    under(ours[i], "/"));
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		CHECK(under(others[i], "/") == 421 && under(others[i], "/stats.json") == 421, "%s: %d", others[i],
+		    under(others[i], "/"));
+		CHECK(under(others[i], "/metrics") == 200 && under(others[i], "/health") == 200, "%s: %d", others[i],
+		    under(others[i], "/health"));
+	}
+	server_stop(&broker);
+	broker_up_with("--http-hosts * --insecure");
+	for (size_t i = 0; i < 4; i++)
+		CHECK(under(others[i], "/") == (i == 2 ? 421 : 200), "%s: %d", others[i], under(others[i], "/"));
+	static const struct {
+		const char *line, *words;
+	} wrong[] = {
+		{ "broker_server 127.0.0.1 0 --http-hosts '*'", "http-hosts * needs --insecure: " },
+		{ "mom_daemon 127.0.0.1 1 --http-hosts a,'*'", "http-hosts * needs --insecure: " },
+		{ "mom_http 127.0.0.1:0 --http-hosts '*'", "http-hosts * needs --insecure: " },
+		{ "mom_http 127.0.0.1:0 --http-hosts a:80", "a host name without its port is needed" },
+		{ "broker_server 127.0.0.1 0 --http-hosts a,,b",
+		    "--http-hosts cannot be taken: a host name without its port is needed" },
+	};
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		struct ran r =
+		    run_command("PATH=$(realpath \"$(dirname '%s')\"):$PATH; %s", t_bin("mom"), wrong[i].line);
+		CHECK(r.status == 100 && strstr(r.err, wrong[i].words), "%s: %d: %s", wrong[i].line, r.status, r.err);
+	}
 }
 
 TEST(random_bytes, "random bytes harm nobody: the same process goes on serving")

@@ -19,6 +19,7 @@ struct server {
 	int  bare;                       /* no arguments but extra: its configuration says the rest */
 	const char *extra[16];               /* further arguments, kept over restarts; NULL ends */
 	const char *fault;               /* MOM_FAULT of the next start, or NULL */
+	int  closed;                     /* bit 0, 1, 2: starts with that descriptor closed */
 };
 
 /* extra: further arguments, parted by blanks, or NULL; port 0: a free one */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/msg.h>
+#include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
@@ -40,6 +41,7 @@ pid_t sim_getpid(void);
 pid_t sim_getppid(void);
 uid_t sim_geteuid(void);
 int sim_prctl(int option, ...);
+int sim_getrlimit(int what, struct rlimit *limit);
 
 /* descriptor.c */
 int sim_poll(struct pollfd *fds, nfds_t n, int timeout);

@@ -4,7 +4,6 @@
 #include "sim.h"
 #include <dlfcn.h>
 #include <errno.h>
-#include <getopt.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -295,7 +294,6 @@ entry(void)
 	for (char *word = strtok_r(words, " ", &rest); word && argc < 31; word = strtok_r(NULL, " ", &rest))
 		argv[argc++] = word;
 	argv[argc] = NULL;
-	optind = 0;                               /* of libc, whose getopt all programs share: they are done with it before their first call */
 	S.blocks = NEVER_BLOCKS;
 	sim_exit(p->image->main(argc, argv));
 }
@@ -565,6 +563,14 @@ sim_waitpid(pid_t pid, int *status, int options)
 pid_t sim_getpid(void) { return S.cur->pid; }
 pid_t sim_getppid(void) { sim_enter("getppid"); return S.cur->parent ? S.cur->parent->pid : 1; }
 uid_t sim_geteuid(void) { return 1000; }
+
+int
+sim_getrlimit(int what, struct rlimit *limit)
+{
+	(void)what;
+	*limit = (struct rlimit){ RLIM_INFINITY, RLIM_INFINITY };
+	return 0;
+}
 
 int
 sim_prctl(int option, ...)
