@@ -83,7 +83,7 @@ are_alike(long total, long (*count)(int i))
 static void
 broker_on_slow_disk(int ms)
 {
-	slow_begin("worker", ms);
+	slow_begin("worker", ms, 0);
 	broker_start(&broker, "broker", 0, NULL);
 	slow_end();
 	floods = t_shared_memory(sizeof *floods);
@@ -161,5 +161,47 @@ TEST(shards, "a machine that comes back for the backlog of four shards gets it f
 	t_remark("of the first half %ld to %ld were of one shard", least, most);
 	REQUIRE(2 * most <= 3 * least, "of the first half %ld were of one shard, of another %ld", most, least);
 	bye(ear);
+	bye(mouth);
+}
+
+static int
+away_with(const char *name, const char *topic)
+{
+	int id = talk_open(name);
+	talk_subscribe(id, topic);
+	return mom_close(id);
+}
+
+TEST(refill, "while the spool is read for one client, whose few messages lie far apart in it, others of the machine talk on")
+{
+	enum { BETWEEN = 3000, LEAST = 8 };           /* messages; there and back meanwhile: were it read in one go, there would be one */
+	static char payload[PAYLOAD];
+	struct mom_message m;
+	int rounds = 0, heard = 0;
+	broker_start(&broker, "broker", 0, NULL);
+	slow_begin("mom_forwarder", 0, 50);
+	daemon_start(&machine[0], "machine", broker.port);
+	slow_end();
+	use_daemon(&machine[0]);
+	REQUIRE(away_with("few", "few") == 0 && away_with("many", "many") == 0, "%s", mom_error_text(-1));
+	int mouth = talk_create(), other = talk_create();
+	talk_subscribe(other, "other");
+	say(mouth, "few", "first");
+	for (int i = 0; i < BETWEEN; i++)
+		REQUIRE(mom_publish(mouth, "many", payload, sizeof payload, MOM_ASYNC) == 0, "%s", mom_error_text(mouth));
+	say(mouth, "few", "last");
+	say(mouth, "other", "hello");                  /* behind all of it: when it comes the rest is in the spool */
+	hear(other, "other", "hello");
+	int few = talk_open("few");
+	while (heard < 2) {
+		heard += mom_receive(few, &m, 0) == 0;
+		REQUIRE(mom_publish(mouth, "other", "hello", 5, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(mouth));
+		hear(other, "other", "hello");
+		rounds++;
+	}
+	t_remark("%d there and back meanwhile", rounds);
+	REQUIRE(rounds >= LEAST, "only %d messages went there and back while the spool was read", rounds);
+	bye(few);
+	bye(other);
 	bye(mouth);
 }
