@@ -237,6 +237,23 @@ machine_hello(int fd, uint32_t slots, uint32_t number)
 	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
 }
 
+/* Has somebody at this address a connection to the broker? */
+static int
+is_connected(const char *ip)
+{
+	char want[40];
+	struct in_addr from;
+	inet_pton(AF_INET, ip, &from);
+	snprintf(want, sizeof want, " %08X:", from.s_addr);
+	for (char *rest = NULL, *line = strtok_r(t_read_file("/proc/net/tcp"), "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		unsigned port = 0, state = 0;
+		char *local = strstr(line, want);
+		if (local && sscanf(local, " %*x:%*x %*x:%x %x", &port, &state) == 2 && port == (unsigned)broker.port && state == 1)
+			return 1;
+	}
+	return 0;
+}
+
 TEST(silent_behind_hello, "an address that takes every handshake, and has a hundred more that wait for one, does not keep a daemon of another out")
 {
 	enum { WAIT = 100, TRIES = 25 };
@@ -249,6 +266,7 @@ TEST(silent_behind_hello, "an address that takes every handshake, and has a hund
 			WAIT_FOR(recv(fds[i], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1, "stranger %d gets no answer", i);
 	}
 	daemon_start(&one, "one", broker.port);
+	WAIT_FOR(is_connected("127.0.0.1"), "the daemon does not connect");
 	for (; !server_log_has(&one, "connected to broker"); t_tick()) {
 		REQUIRE(tried < TRIES, "%d places became free, and the daemon got none", tried);
 		close(fds[tried]);
