@@ -31,6 +31,7 @@ static struct {
 	struct broker_unit *unit;
 	uint32_t shards, slots, ticks;
 	uint64_t sent;                        /* bytes of deliveries */
+	uint32_t turn;                        /* 1 + the shard that found too little room: it is the next to send; 0: any */
 	uint64_t taken_told[SHARDS_MAX];
 	struct stream streams[SHARDS_MAX];
 	struct answered *answered[SHARDS_MAX];
@@ -159,10 +160,14 @@ credit_look(uint32_t shard, int on_tick)
 
 /* ---- deliveries ---- */
 
-/* Whole frames, as many as the machine has granted room for. 1: something went out. */
+/* Whole frames, as many as the machine has granted room for, and never past a shard that waits for room: else the first
+ * would always take it all. A shard that was served on its turn goes behind the others. 1: something went out. */
 static int
 stream_send(struct stream *st)
 {
+	uint32_t own = st->shard + 1, turn = s.turn;
+	if (turn && turn != own)
+		return 0;
 	uint64_t room = s.conn->window - (s.sent - atomic_load(&s.unit->delivery_credit));
 	size_t n = 0, messages = 0;
 	while (st->sent + n < st->have) {
@@ -173,6 +178,7 @@ stream_send(struct stream *st)
 		messages += record[9] == REC_MESSAGE;
 		n += stride;
 	}
+	s.turn = st->sent + n < st->have && (n == 0 || turn != own) ? own : 0;
 	if (n == 0)
 		return 0;
 	send_bytes(st->out + st->sent, n);

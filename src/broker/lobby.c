@@ -81,7 +81,7 @@ lobby_accept(struct lobby *l, struct spare *spare, int listener, int64_t now)
 		if (l->count == LOBBY_MAX)
 			lobby_send_away(l, lobby_victim(l));
 		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &whole, sizeof whole);       /* poll tells of a whole HELLO, not of each byte */
-		l->guests[l->count++] = (struct guest){ fd, address_number(&a), now + HANDSHAKE_MS };
+		l->guests[l->count++] = (struct guest){ fd, address_number(&a), now + HANDSHAKE_MS, 0 };
 	}
 }
 
@@ -104,22 +104,39 @@ lobby_say(struct lobby *l, int64_t now)
 	l->say_due = now + TICK_MS;
 }
 
+/* Its HELLO is there as a whole? Else it leaves where its time is over or it has hung up. */
+static void
+guest_look(struct lobby *l, uint32_t i, short revents, int64_t now)
+{
+	struct guest *g = &l->guests[i];
+	int there, one = 1;
+	g->ready = 0;
+	if (!revents && now < g->until)
+		return;
+	if (ioctl(g->fd, FIONREAD, &there) == 0 && there >= HELLO_WHOLE) {
+		g->ready = 1;
+		setsockopt(g->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+	} else if (now >= g->until || revents & (POLLRDHUP | POLLHUP | POLLERR))
+		lobby_send_away(l, i);
+}
+
 void
 lobby_look(struct lobby *l, const struct pollfd *polls, nfds_t n, int64_t now, int (*take)(void *with, int fd), void *with)
 {
-	int one = 1, there;
-	for (uint32_t k = 0, i = 0; k < n; k++) {
-		struct guest *g = &l->guests[i++];
-		if (!polls[k].revents && now < g->until)
-			continue;
-		if (ioctl(g->fd, FIONREAD, &there) < 0 || there < HELLO_WHOLE) {
-			if (now >= g->until || polls[k].revents & (POLLRDHUP | POLLHUP | POLLERR))
-				lobby_send_away(l, --i);
-			continue;
+	for (uint32_t i = (uint32_t)n; i-- > 0;)
+		guest_look(l, i, polls[i].revents, now);
+	/* the oldest first; but first those of another address than the last, else one address could take every place */
+	for (int any = 0, room = 1; room && any < 2; any++) {
+		for (uint32_t i = 0; room && i < l->count; i++) {
+			struct guest g = l->guests[i];
+			if (!g.ready || (!any && g.from == l->last_from))
+				continue;
+			room = take(with, g.fd) == 0;
+			if (!room)
+				continue;
+			l->last_from = g.from;
+			lobby_remove(l, i--);
 		}
-		setsockopt(g->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-		if (take(with, g->fd) == 0)
-			lobby_remove(l, --i);
 	}
 	lobby_say(l, now);
 }

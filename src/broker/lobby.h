@@ -1,7 +1,8 @@
 /* lobby - accepted connections that have not said HELLO yet: a descriptor each, no process; a part of broker_server
  *
  * A handler is started once a whole HELLO is there, so whoever says nothing, or says it slowly, costs next to nothing and keeps nobody out.
- * When it is full the oldest of the address that has most in it has to go: one address cannot take the places of another. */
+ * When it is full the oldest of the address that has most in it has to go: one address cannot take the places of another. Where handlers are
+ * short, addresses take turns. */
 #ifndef LOBBY_H
 #define LOBBY_H
 #include "common/spare.h"
@@ -10,10 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct guest { int fd; uint32_t from; int64_t until; };
+struct guest { int fd; uint32_t from; int64_t until; int ready; };
 struct lobby {
 	struct guest guests[LOBBY_MAX];          /* the oldest first */
-	uint32_t count;
+	uint32_t count, last_from;               /* last_from: the address of the last that got a handler */
 	uint64_t sent_away, said;                /* without a HELLO; of those, told in the log */
 	int64_t say_due;
 	char last[80];                           /* who it was */

@@ -6,8 +6,8 @@
 #include "daemon/slots.h"
 
 /* SPOOL_SPARE: where less room than so many segments (or an eighth of the disk) is left, the client with the largest backlog is cut, so
- * that the others still have a spool */
-enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_SPARE = 4 };
+ * that the others still have a spool. REFILL_BYTES: of the spool, read for one client before the others have their turn */
+enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_SPARE = 4, REFILL_BYTES = 1024 * 1024 };
 
 /* A full mail box whose owner reads on is waited for: the broker's log keeps the rest meanwhile, and the spool is spared. PATIENCE_US: at
  * most so long until half of it is read (some 30 MB/s); then the owner is behind and served from the spool, and nobody waits for it any
@@ -87,7 +87,7 @@ void box_deliver(struct slot *v, const char *record, const struct record *r);  /
 void box_wake(struct slot *v, uint32_t what);  /* whoever sleeps, or waits in poll */
 void notify_daemon(void);
 int  box_deliver_run(struct slot *v, const struct run *run, uint16_t shard, uint64_t first);  /* all of it into the box; 0: not so simple */
-void boxes_refill(void);                           /* from the spool, those with room */
+int  boxes_refill(void);                           /* from the spool, those with room; 1: there is more to read */
 void boxes_bells_clear(void);
 void boxes_publish(void);                          /* show what was put, wake the clients */
 int  box_away(struct slot *v, uint32_t i);         /* all that is not acknowledged is in the spool from here on; -1: no room */

@@ -250,14 +250,16 @@ box_refill_done(struct slot *v)
 	log_debug("client %016llx has caught up", (unsigned long long)v->id);
 }
 
-static void
+/* 1: there is more to read for it, after the others had their turn: what lies between its entries may be very much */
+static int
 box_refill(struct slot *v)
 {
 	struct box *b = v->own;
 	int room = 1, moved = 0;
+	size_t share = REFILL_BYTES;
 	if (f.spool.used && seglog_flush(&f.spool) < 0)
 		spool_failed("write");
-	while (room && b->next < f.spool.end) {
+	while (room && share && b->next < f.spool.end) {
 		ssize_t n = b->reading || seglog_seek(&b->cursor, f.dir, b->next) >= 0 ? seglog_read(&b->cursor, f.buffer, f.buffer_bytes, f.spool.end) : -1;
 		b->reading = n >= 0;
 		if (n < 0 && errno == EBADMSG && seglog_repair(&f.spool, b->cursor.at) == 0) {
@@ -267,7 +269,7 @@ box_refill(struct slot *v)
 		if (n < 0 && fdio_is_full(errno)) {   /* mending takes some */
 			b->reading = 0;
 			seglog_leave(&b->cursor);
-			return;
+			return 0;
 		}
 		if (n < 0)
 			spool_failed("read");
@@ -280,6 +282,7 @@ box_refill(struct slot *v)
 			q += record_stride(get_u32(f.buffer + q));
 		moved |= q > 0;
 		b->next = q < (size_t)n ? get_u64(f.buffer + q + 16) : b->cursor.at;
+		share -= (size_t)n < share ? (size_t)n : share;
 		if (q < (size_t)n) {                   /* full: read again from there later */
 			seglog_leave(&b->cursor);
 			b->reading = 0;
@@ -294,18 +297,21 @@ box_refill(struct slot *v)
 	}
 	if (b->next >= f.spool.end)
 		box_refill_done(v);
+	return room && b->behind;
 }
 
-void
+int
 boxes_refill(void)
 {
+	int more = 0;
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];
 		struct box *b = v->own;
 		if (b == NULL || v->state != SLOT_LIVE || !b->behind || ring_used(&b->out) > v->ring / 2)
 			continue;
-		box_refill(v);
+		more |= box_refill(v);
 	}
+	return more;
 }
 
 void

@@ -329,7 +329,7 @@ round_of_work(void)
 {
 	slots_look(&f.slots, box_on_slot);
 	int more = drain();
-	boxes_refill();
+	more += boxes_refill();
 	more += f.fed_count > 0;
 	boxes_publish();
 	on_tick();

@@ -27,6 +27,8 @@ struct feed {
 	uint64_t again;                        /* what lies below may have been sent on a former connection */
 	uint64_t last[SHARDS_MAX];             /* number of the last frame seen, a shard */
 	uint64_t sent[SHARDS_MAX];             /* ... and of the last one sent on this connection */
+	uint32_t served[SHARDS_MAX];           /* the look at which that was ... */
+	uint32_t had_turn[SHARDS_MAX];         /* ... and the last look at it while it had the turn */
 	uint32_t owner;
 	int destroy_sent, died_sent;
 };
@@ -38,6 +40,8 @@ static struct {
 	uint32_t shards, ticks, record_most;
 	uint64_t window;
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
+	uint32_t turn[SHARDS_MAX];            /* 1 + the slot that found too little credit: it is the next to send; 0: any */
+	uint32_t look;                        /* how many looks at a client there were */
 	uint64_t place_told[SHARDS_MAX], taken_told, token_told;
 	struct topic_memo topic;
 	int socket, began;
@@ -106,6 +110,33 @@ send_alive(uint32_t shard)
 }
 
 /* ---- one client's ring ---- */
+
+/* A client that found too little is the next that gets some: else those that are looked at first would always take it
+ * all. A client that was served on its turn goes behind the others. */
+static int
+has_credit(const struct feed *f, uint32_t i, uint32_t shard, uint32_t stride)
+{
+	if (q.turn[shard] && q.turn[shard] != i + 1)
+		return 0;
+	if (q.sent[shard] + stride - atomic_load(&q.unit->credit[shard]) <= q.window)
+		return 1;
+	if (f->served[shard] != q.look || f->had_turn[shard] != q.look)
+		q.turn[shard] = i + 1;
+	return 0;
+}
+
+static void
+look_begins(struct feed *f, uint32_t i)
+{
+	q.look++;
+	for (uint32_t k = 0; k < q.shards; k++) {
+		if (q.turn[k] != i + 1)
+			continue;
+		q.turn[k] = 0;
+		if (f)
+			f->had_turn[k] = q.look;
+	}
+}
 
 static void
 poison(struct slot *v, uint32_t i, const char *what)
@@ -218,7 +249,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	}
 	if (leaves_gap(f, &r, first))
 		return feed_fault(v, f, i, ring, "a gap in its request numbers");
-	if (q.sent[r.shard] + stride - atomic_load(&q.unit->credit[r.shard]) > q.window)
+	if (!has_credit(f, i, r.shard, stride))
 		return STEP_BLOCKED;
 	put_u32(p + 4, 0);
 	put_u16(p + 10, r.flags & (REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED));
@@ -230,6 +261,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	counters_add(COUNT_MESSAGES_OUT, r.type == REC_MESSAGE);
 	counters_add(COUNT_RESENT, f->at < f->again);
 	f->last[r.shard] = f->sent[r.shard] = r.number;
+	f->served[r.shard] = q.look;
 	f->at += stride;
 	return STEP_SENT;
 }
@@ -242,7 +274,7 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 	if (f->destroy_sent)
 		return;
 	for (uint32_t k = 0; k < q.shards; k++)
-		if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > q.window)
+		if (!has_credit(f, i, k, RECORD_HEADER))
 			return;
 	for (uint32_t k = 0; k < q.shards; k++) {
 		char *at = out_room(RECORD_HEADER);
@@ -258,7 +290,7 @@ static void
 feed_died(const struct slot *v, struct feed *f)
 {
 	for (uint32_t k = 0; k < q.shards; k++)
-		if (q.sent[k] + RECORD_HEADER - atomic_load(&q.unit->credit[k]) > q.window)
+		if (!has_credit(f, (uint32_t)(v - q.slots.slot), k, RECORD_HEADER))
 			return;
 	for (uint32_t k = 0; k < q.shards; k++) {
 		char *at = out_room(RECORD_HEADER);
@@ -274,6 +306,7 @@ feed_look(uint32_t i)
 	struct slot *v = &q.slots.slot[i];
 	struct feed *f = v->own;
 	int more = 0;
+	look_begins(f, i);
 	if (v->state == SLOT_FREE || v->segment == NULL || f == NULL)
 		return 0;
 	const struct ring *ring = client_requests(v->segment);

@@ -24,11 +24,13 @@
 
 /* ---- the loop ---- */
 
+/* What its ring holds, up to its share. *full: there may be more. */
 static int
-drain(struct conn *c)
+drain(struct conn *c, uint64_t share, int *full)
 {
 	int broken = 0, n = 0;
-	for (const void *p; w.batch < BATCH_MOST && (p = ring_next(&c->in, &broken)) != NULL; n++) {
+	uint64_t until = c->taken + share;
+	for (const void *p; !(*full = c->taken >= until) && (p = ring_next(&c->in, &broken)) != NULL; n++) {
 		uint8_t type = ((const uint8_t *)p)[9];
 		if (type == REC_ALIVE)
 			worker_alive(c, p);
@@ -46,6 +48,28 @@ drain(struct conn *c)
 	}
 	if (c->in.at != atomic_load(&c->ring->tail))
 		n++;                                   /* a pad alone is released too */
+	return n;
+}
+
+/* Each machine has an equal share of a round, and of what the others leave. The next round begins where this one ended. */
+static int
+drain_all(void)
+{
+	uint32_t live = 0;
+	int n = 0, more = 1, full;
+	for (uint32_t i = 0; i < w.conns_seen; i++)
+		live += w.conns[i].live != 0;
+	while (more) {
+		more = 0;
+		for (uint32_t i = 0; i < w.conns_seen && w.batch < BATCH_MOST; i++) {
+			struct conn *c = &w.conns[w.turn];
+			w.turn = (w.turn + 1) % w.conns_seen;
+			if (!c->live)
+				continue;
+			n += drain(c, BATCH_MOST / live, &full);
+			more |= full;
+		}
+	}
 	return n;
 }
 
@@ -135,12 +159,9 @@ bells_clear(void)
 static int
 round_of_work(void)
 {
-	int n = 0;
 	w.now_us = clock_wall_us();
 	worker_conns_look();
-	for (uint32_t i = 0; i < w.conns_seen; i++)
-		if (w.conns[i].live)
-			n += drain(&w.conns[i]);
+	int n = drain_all();
 	if (n)
 		counters_observe(HISTOGRAM_BATCH, (uint64_t)n);
 	commit();

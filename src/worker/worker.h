@@ -25,6 +25,7 @@ struct worker {
 	struct shard shard;
 	struct conn *conns;
 	uint32_t epoch, conns_seen, ticks;
+	uint32_t turn;                    /* the connection with which a round begins */
 	struct client *touched;
 	int64_t now_us;                   /* what a record's time says: when its round began */
 	uint64_t batch, since_checkpoint;

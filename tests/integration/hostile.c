@@ -41,13 +41,21 @@ calm(void)
 }
 
 static int
-dial(void)
+dial_from(const char *ip)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port)};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port)}, from = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	inet_pton(AF_INET, broker.ip, &to.sin_addr);
+	inet_pton(AF_INET, ip, &from.sin_addr);
+	REQUIRE(bind(fd, (struct sockaddr *)&from, sizeof from) == 0, "bind to %s: %s", ip, strerror(errno));
 	REQUIRE(connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "connect: %s", strerror(errno));
 	return fd;
+}
+
+static int
+dial(void)
+{
+	return dial_from("127.0.0.1");
 }
 
 /* sends what fits; the broker must close the connection and say why */
@@ -217,18 +225,67 @@ TEST(refusal_text, "what a broker says as it refuses stays one line of the daemo
 
 /* ---- a machine that is none ---- */
 
-static int
-machine_join(uint32_t slots)
+static void
+machine_hello(int fd, uint32_t slots, uint32_t number)
 {
 	char bytes[512], payload[HELLO_BYTES];
 	struct hello hello = {.version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = slots, .window = WINDOW};
-	int fd = dial();
 	for (int i = 0; i < WIRE_ID_BYTES; i++)
-		hello.machine[i] = (uint8_t)(i + slots);
+		hello.machine[i] = (uint8_t)(i + number);
 	wire_hello_put(payload, &hello);
 	uint32_t n = record_make(bytes, &(struct record){.type = REC_HELLO}, NULL, payload, sizeof payload);
 	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
-	n = record_stride(RECORD_HEADER + WELCOME_BYTES);
+}
+
+/* Has somebody at this address a connection to the broker? */
+static int
+is_connected(const char *ip)
+{
+	char want[40];
+	struct in_addr from;
+	inet_pton(AF_INET, ip, &from);
+	snprintf(want, sizeof want, " %08X:", from.s_addr);
+	for (char *rest = NULL, *line = strtok_r(t_read_file("/proc/net/tcp"), "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		unsigned port = 0, state = 0;
+		char *local = strstr(line, want);
+		if (local && sscanf(local, " %*x:%*x %*x:%x %x", &port, &state) == 2 && port == (unsigned)broker.port && state == 1)
+			return 1;
+	}
+	return 0;
+}
+
+TEST(silent_behind_hello, "an address that takes every handshake, and has a hundred more that wait for one, does not keep a daemon of another out")
+{
+	enum { WAIT = 100, TRIES = 25 };
+	int fds[STRANGERS_MAX + WAIT], tried = 0;
+	char byte;
+	broker_start(&broker, "broker", 0, NULL);
+	for (int i = 0; i < STRANGERS_MAX + WAIT; i++) {
+		machine_hello(fds[i] = dial_from("127.0.0.2"), 1, (uint32_t)i);
+		if (i < STRANGERS_MAX)                 /* welcomed, and says nothing more */
+			WAIT_FOR(recv(fds[i], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1, "stranger %d gets no answer", i);
+	}
+	daemon_start(&one, "one", broker.port);
+	WAIT_FOR(is_connected("127.0.0.1"), "the daemon does not connect");
+	for (; !server_log_has(&one, "connected to broker"); t_tick()) {
+		REQUIRE(tried < TRIES, "%d places became free, and the daemon got none", tried);
+		close(fds[tried]);
+		WAIT_FOR(server_log_has(&one, "connected to broker") || recv(fds[STRANGERS_MAX + tried], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1,
+		    "nobody got the place");
+		tried++;
+	}
+	t_remark("the daemon got the place number %d that became free", tried);
+	for (int i = tried; i < STRANGERS_MAX + WAIT; i++)
+		close(fds[i]);
+}
+
+static int
+machine_join(uint32_t slots)
+{
+	char bytes[512];
+	int fd = dial();
+	machine_hello(fd, slots, slots);
+	uint32_t n = record_stride(RECORD_HEADER + WELCOME_BYTES);
 	REQUIRE(recv(fd, bytes, n, MSG_WAITALL) == (ssize_t)n && bytes[9] == REC_WELCOME, "no WELCOME: %s", bytes + RECORD_HEADER);
 	return fd;
 }
