@@ -1,4 +1,5 @@
-/* Folders have one user: an flock on a file in them, inherited by the children, so that a successor waits until the last old writer is gone. */
+/* Folders have one user: an flock on a file in them, inherited by the children, so that a successor waits until the last
+ * old writer is gone. The folder is locked as well, where it can be: cleaners of old files then leave it alone. */
 #ifndef LOCK_H
 #define LOCK_H
 #include <sys/types.h>

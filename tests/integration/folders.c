@@ -3,9 +3,12 @@
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,7 +53,7 @@ plan_without_spool(struct server *s)
 	memcpy(s->extra, arguments, sizeof arguments);
 }
 
-TEST(state_folder, "a user's spool is in $XDG_STATE_HOME/mom, else ~/.local/state/mom; with neither it is told what to set")
+TEST(state_folder, "a user's spool is in $XDG_STATE_HOME/mom, else ~/.local/state/mom; with neither it says so")
 {
 	if (!become_somebody())
 		return;
@@ -72,11 +75,12 @@ TEST(state_folder, "a user's spool is in $XDG_STATE_HOME/mom, else ~/.local/stat
 		unlink(one.log);
 		int status = server_run_to_end(&one);
 		char *said = t_read_file(one.log);
-		REQUIRE(status == 111 && strstr(said, "XDG_STATE_HOME nor HOME") && strstr(said, "--spool"), "%d: %s", status, said);
+		REQUIRE(status == 111, "exit %d", status);
+		REQUIRE(strstr(said, "XDG_STATE_HOME nor HOME") && strstr(said, "--spool"), "%s", said);
 	}
 }
 
-TEST(old_spool, "a spool that an older release made in the run folder is used; a line says how to move it; moved so it goes on")
+TEST(old_spool, "an older release's spool in the run folder is used, and told how to move: moved so it goes on")
 {
 	if (!become_somebody())
 		return;
@@ -121,3 +125,112 @@ TEST(old_spool, "a spool that an older release made in the run folder is used; a
 	hear_nothing(id);
 	bye(id);
 }
+
+/* ---- cleaners of old files ---- */
+
+static int
+is_bound(const char *path)
+{
+	char *table = t_read_file("/proc/net/unix"), *found = strstr(table, t_text(" %s\n", path));
+	free(table);
+	return found != NULL;
+}
+
+/* What systemd-tmpfiles does to a folder in which everything is old. */
+static void
+stand_in(const char *folder)
+{
+	DIR *d = opendir(folder);
+	REQUIRE(d, "%s: %s", folder, strerror(errno));
+	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+		struct stat st;
+		char *path = t_text("%s/%s", folder, e->d_name);
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || lstat(path, &st) < 0)
+			continue;
+		if (S_ISSOCK(st.st_mode) && is_bound(path))
+			continue;
+		int fd = S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+		if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0) {
+			close(fd);
+			continue;
+		}
+		if (S_ISDIR(st.st_mode))
+			stand_in(path);
+		S_ISDIR(st.st_mode) ? rmdir(path) : unlink(path);
+		if (fd >= 0)
+			close(fd);
+	}
+	closedir(d);
+}
+
+/* The real one, where it is installed; 0: it is not */
+static int
+tmpfiles(const char *folder)
+{
+	char *rule = t_path("rule.conf");
+	FILE *f = fopen(rule, "w");
+	REQUIRE(f && fprintf(f, "d %s 0700 - - 0\n", folder) > 0 && fclose(f) == 0, "%s", rule);
+	struct ran r = run_command("exec systemd-tmpfiles --clean '%s'", rule);
+	if (r.status == 127)
+		return 0;
+	REQUIRE(r.status == 0, "systemd-tmpfiles: %d %s", r.status, r.err);
+	return 1;
+}
+
+/* Those that a server has for as long as it runs. */
+static char *
+files_below(const char *folder)
+{
+	return run_command("find '%s' | grep -v '/words-\\|/ring-\\|/log-\\|\\.new$\\|/clients/\\|/topics/'", folder).out;
+}
+
+/* Servers whose folders are below one that is cleaned, and a message that waits there. */
+static void
+servers_below(const char *folder)
+{
+	REQUIRE(mkdir(folder, 0700) == 0, "mkdir");
+	broker_plan(&broker, "broker", 0, NULL);
+	broker.run = t_text("%s/b", folder);
+	broker.store = t_text("%s/db", folder);
+	server_start(&broker);
+	daemon_plan(&one, "one", broker.port);
+	one.run = t_text("%s/mom-1000", folder);
+	one.store = t_text("%s/mom-1000/spool", folder);
+	server_start(&one);
+	use_daemon(&one);
+	int id = talk_open("billing"), mouth = talk_create();
+	talk_subscribe(id, "orders");
+	mom_close(id);
+	say(mouth, "orders", "invoice 1");
+	bye(mouth);
+}
+
+static void
+survive(int by_tmpfiles)
+{
+	char *folder = t_path("tmp"), *old = t_path("tmp/old"), *file = t_path("tmp/old/file");
+	servers_below(folder);
+	char *before = files_below(folder);
+	FILE *f = mkdir(old, 0700) == 0 ? fopen(file, "w") : NULL;
+	REQUIRE(f && fclose(f) == 0, "%s", file);
+	if (!by_tmpfiles)
+		stand_in(folder);
+	else if (!tmpfiles(folder)) {
+		t_remark("left out: systemd-tmpfiles is not installed");
+		return;
+	}
+	REQUIRE(!is_there(file) && !is_there(old), "nothing was cleaned: this case proves nothing");
+	for (char *path = strtok(before, "\n"); path; path = strtok(NULL, "\n"))
+		CHECK(is_there(path), "%s was taken", path);
+	server_kill_all(&one);
+	server_kill_all(&broker);
+	server_start(&broker);
+	server_start(&one);
+	int id = talk_open("billing");
+	hear(id, "orders", "invoice 1");
+	bye(id);
+}
+
+#define SPARES "a cleaner of old files takes nothing of a running broker and daemon whose folders it comes to"
+TEST(cleaner, SPARES) { survive(0); }
+TEST(tmpfiles, SPARES ": the real systemd-tmpfiles") { survive(1); }
