@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,6 +26,13 @@ door_error(int error)
 	if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS)
 		return -3;
 	return error == ECONNREFUSED || error == EAGAIN || error == EINTR ? -2 : -1;
+}
+
+/* There is no socket. Does a daemon make one? It has the folder locked, and its predecessor's has another name then. */
+static int
+door_is_made(int dir)
+{
+	return faccessat(dir, "socket.old", F_OK, 0) == 0 || (flock(dir, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK);
 }
 
 static int
@@ -45,12 +53,13 @@ door_knock(const char *run, int flags, char *why, size_t n)
 	snprintf(a.sun_path, sizeof a.sun_path, "/proc/self/fd/%d/socket", dir);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 	int ok = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0, error = errno;
+	int starts = !ok && error == ENOENT && door_is_made(dir);
 	close(dir);
 	if (ok)
 		return fd;
 	fdio_close(&fd);
 	snprintf(why, n, "%s/socket: %s", run, strerror(error));
-	return door_error(error);
+	return starts ? -2 : door_error(error);
 }
 
 /* flags: SOCK_NONBLOCK where nothing is waited for */

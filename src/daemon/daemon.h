@@ -38,6 +38,7 @@ enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 struct daemon {
 	char ip[64], port[64];
 	struct net_address broker;
+	const char *run, *spool;         /* the folders' paths */
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
 	struct spare spare;
 	struct http_child http;

@@ -86,6 +86,8 @@ open_folders(void)
 		snprintf(m.spool, sizeof m.spool, "%s", m.o.spool);
 	else
 		default_spool();
+	d->run = m.run;
+	d->spool = m.spool;
 	if ((d->run_dir = rundir_open(m.run, &why)) < 0)
 		log_fatal(EXIT_SYSTEM, "run folder %s: %s", m.run, why);
 	d->run_lock = lock_take(d->run_dir, "lock", &holder);

@@ -1,4 +1,5 @@
 /* folders - where what must be kept lies, what a cleaner of old files takes, what happens when a folder is gone */
+#include <lib/proc.h>
 #include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -6,9 +7,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -234,3 +240,95 @@ survive(int by_tmpfiles)
 #define SPARES "a cleaner of old files takes nothing of a running broker and daemon whose folders it comes to"
 TEST(cleaner, SPARES) { survive(0); }
 TEST(tmpfiles, SPARES ": the real systemd-tmpfiles") { survive(1); }
+
+/* ---- the socket ---- */
+
+static void
+up(void)
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+}
+
+TEST(socket_named, "the kernel's list of sockets has the registration socket's own path; a path too long for that works, too")
+{
+	up();
+	REQUIRE(is_bound(t_text("%s/socket", one.run)), "%s", t_read_file("/proc/net/unix"));
+	server_kill_all(&one);
+	server_start(&one);
+	REQUIRE(is_bound(t_text("%s/socket", one.run)), "not after a kill: %s", t_read_file("/proc/net/unix"));
+	server_stop(&one);
+	one.run = t_path("%0100d/run", 7);
+	server_start(&one);
+	use_daemon(&one);
+	bye(talk_create());
+}
+
+static int lock = -1;
+
+static void
+create_and_leave(void *unused)
+{
+	(void)unused;
+	close(lock);                            /* the case's own */
+	bye(talk_create());
+}
+
+/* what comes now waits for the daemon, which then starts */
+static void
+waited_for(void)
+{
+	pid_t pid = t_spawn(create_and_leave, NULL);
+	WAIT_FOR(proc_state(pid) == 'S', "the client does not wait");
+	close(lock);
+	server_start(&one);
+	REQUIRE(t_join(pid) == 0, "create failed");
+	REQUIRE(!is_there(t_text("%s/socket.old", one.run)), "socket.old stays");
+}
+
+TEST(socket_between, "who comes while a daemon makes its socket, or after it was killed as it did, waits for it")
+{
+	up();
+	server_kill_all(&one);
+	REQUIRE(rename(t_text("%s/socket", one.run), t_text("%s/socket.old", one.run)) == 0, "rename: %s", strerror(errno));
+	waited_for();
+	server_stop(&one);
+	REQUIRE(mom_create() == MOM_ENODAEMON, "it waits for a daemon that was stopped");
+	lock = open(one.run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);          /* as one that is starting has it */
+	REQUIRE(lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0, "flock: %s", strerror(errno));
+	waited_for();
+}
+
+static void
+member_of_mom(void *unused)
+{
+	enum { ANOTHER = SOMEBODY + 1 };
+	REQUIRE(setgroups(0, NULL) == 0 && setresgid(SOMEBODY, SOMEBODY, SOMEBODY) == 0, "setresgid: %s", strerror(errno));
+	REQUIRE(setresuid(ANOTHER, ANOTHER, ANOTHER) == 0, "setresuid: %s", strerror(errno));
+	create_and_leave(unused);
+}
+
+TEST(socket_group, "the socket is the group mom's from its first moment: programs of its members register (root only)")
+{
+	char *etc = t_path("etc");
+	struct stat st;
+	FILE *f = mkdir(etc, 0755) == 0 ? fopen(t_path("etc/group"), "w") : NULL;
+	REQUIRE(f && fprintf(f, "root:x:0:\nmom:x:%d:\n", SOMEBODY) > 0 && fclose(f) == 0, "%s", etc);
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(etc, "/etc", NULL, MS_BIND, NULL) < 0) {
+		t_remark("left out: an /etc of its own needs root: %s", strerror(errno));
+		return;
+	}
+	REQUIRE(chmod(t_dir(), 0755) == 0, "chmod");
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_plan(&one, "one", broker.port);
+	REQUIRE(chmod(t_path("one"), 0755) == 0, "chmod");
+	server_start(&one);
+	use_daemon(&one);
+	REQUIRE(stat(one.run, &st) == 0, "stat");
+	REQUIRE(st.st_gid == SOMEBODY && (st.st_mode & 07777) == 02750, "the folder: %d, %o", (int)st.st_gid, st.st_mode);
+	REQUIRE(stat(t_text("%s/socket", one.run), &st) == 0, "stat");
+	REQUIRE(st.st_gid == SOMEBODY && (st.st_mode & 0777) == 0660, "the socket: %d, %o", (int)st.st_gid, st.st_mode);
+	REQUIRE(t_join(t_spawn(member_of_mom, NULL)) == 0, "a member of the group does not register");
+}
