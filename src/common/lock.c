@@ -57,7 +57,7 @@ lock_folder(int dir, int patience_ms)
 
 /* The file under that name, locked; or as lock_take */
 static int
-lock_file(int dir, const char *name, pid_t *holder)
+lock_file(int dir, const char *name, pid_t *holder, int patience_ms)
 {
 	int fd = fdio_open_at(dir, name, O_RDWR | O_CREAT, 0600);
 	int64_t began = clock_ms();
@@ -69,7 +69,7 @@ lock_file(int dir, const char *name, pid_t *holder)
 			close(fd);
 			return -1;
 		}
-		if (is_alive(*holder) || clock_ms() - began > STOP_MS) {
+		if (is_alive(*holder) || clock_ms() - began >= patience_ms) {
 			close(fd);
 			return -2;
 		}
@@ -78,17 +78,42 @@ lock_file(int dir, const char *name, pid_t *holder)
 	return fd;
 }
 
-int
-lock_take(int dir, const char *name, pid_t *holder)
+static int
+lock_take_within(int dir, const char *name, pid_t *holder, int patience_ms)
 {
 	int fd;
-	while ((fd = lock_file(dir, name, holder)) >= 0 && !fdio_leads_to(dir, name, fd))
+	while ((fd = lock_file(dir, name, holder, patience_ms)) >= 0 && !fdio_leads_to(dir, name, fd))
 		close(fd);                     /* who had it removed it when it ended */
 	if (fd >= 0 && lock_sign(fd) < 0)
 		fdio_close(&fd);
 	if (fd >= 0)
-		lock_folder(dir, STOP_MS);
+		lock_folder(dir, patience_ms);
 	return fd;
+}
+
+int
+lock_take(int dir, const char *name, pid_t *holder)
+{
+	return lock_take_within(dir, name, holder, STOP_MS);
+}
+
+int
+lock_renew(int dir, const char *name, int fd)
+{
+	pid_t holder;
+	int flags = fcntl(fd, F_GETFD), fresh = lock_take_within(dir, name, &holder, 0);
+	int bad = flags < 0 || fresh < 0 || dup3(fresh, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0, keep = errno;
+	if (fresh >= 0)
+		close(fresh);
+	errno = fresh == -2 ? EBUSY : keep;
+	return bad ? -1 : 1;
+}
+
+int
+lock_look(int dir, const char *name, int fd)
+{
+	lock_folder(dir, 0);
+	return fdio_leads_to(dir, name, fd) ? 0 : lock_renew(dir, name, fd);
 }
 
 int

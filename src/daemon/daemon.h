@@ -40,6 +40,8 @@ struct daemon {
 	struct net_address broker;
 	const char *run, *spool;         /* the folders' paths */
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
+	dev_t door_dev;
+	ino_t door_ino;                  /* of the socket's name */
 	struct spare spare;
 	struct http_child http;
 	struct registry registry;
@@ -112,6 +114,12 @@ void door_accept(struct daemon *d);
 void door_hear(struct daemon *d, size_t i);            /* somebody waiting says what it wants */
 void door_serve(struct daemon *d);                     /* answer those who can be answered now */
 void door_close(struct daemon *d);
+
+int  door_look(struct daemon *d);                      /* 1: the socket was gone and is made anew; -1: it cannot be */
+
+/* names */
+int  names_about(struct daemon *d);                    /* the file `about`: 1, or -1 */
+void names_look(struct daemon *d);                     /* once a second: what is gone is made anew */
 
 /* link */
 int64_t link_step(struct daemon *d, int64_t now);      /* connect where it is due; when to look again */

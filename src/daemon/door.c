@@ -77,6 +77,7 @@ door_bind(struct daemon *d, int by_path)
 int
 door_open(struct daemon *d)
 {
+	struct stat st;
 	door_group(d);
 	if (fdio_rename_at(d->run_dir, "socket", "socket.old") < 0 && errno != ENOENT)
 		return -1;
@@ -85,14 +86,27 @@ door_open(struct daemon *d)
 		fd = door_bind(d, 0);
 	if (fd >= 0 && door_gid != (gid_t)-1 && fchownat(d->run_dir, "socket", (uid_t)-1, door_gid, 0) < 0)
 		log_warn("%s/socket: the group mom may not use it: %s", d->run, strerror(errno));
-	if (fd < 0 || listen(fd, 1024) < 0) {
+	if (fd < 0 || listen(fd, 1024) < 0 || fstatat(d->run_dir, "socket", &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		fdio_close(&fd);
 		return -1;
 	}
+	d->door_dev = st.st_dev;
+	d->door_ino = st.st_ino;
+	fdio_close(&d->door);                          /* who waits there comes again */
 	d->door = fd;
 	unlinkat(d->run_dir, "socket.old", 0);
 	unlinkat(d->run_dir, "socket.new", 0);         /* of an older release */
 	return 0;
+}
+
+int
+door_look(struct daemon *d)
+{
+	struct stat st;
+	int there = fstatat(d->run_dir, "socket", &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (there ? st.st_dev == d->door_dev && st.st_ino == d->door_ino : errno != ENOENT)
+		return 0;
+	return door_open(d) < 0 ? -1 : 1;
 }
 
 void

@@ -151,22 +151,12 @@ make_table(void)
 }
 
 static void
-say_about(void)
-{
-	struct about a = { .pid = getpid() };
-	about_folder(m.d.run_dir, a.run);
-	about_folder(m.d.spool_dir, a.files);
-	snprintf(a.address, sizeof a.address, "%s %s", m.d.ip, m.d.port);
-	if (about_write(m.d.run_dir, &a) < 0)
-		log_warn("%s/about: %s: the tools will not find this daemon until there is room for it", m.run, strerror(errno));
-}
-
-static void
 say_ready(void)
 {
 	char line[PATH_MAX + 16];
 	int n = snprintf(line, sizeof line, "ready %s\n", m.run);
-	say_about();
+	if (names_about(&m.d) < 0)
+		log_warn("%s/about: %s: the tools do not find this daemon until there is room for it", m.run, strerror(errno));
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
 	if (m.o.ready_fd >= 0) {
@@ -220,6 +210,7 @@ tick(int64_t now)
 	members_check(&m.d);
 	identity_proven(&m.d);
 	starts_save(&m.d);
+	names_look(&m.d);
 	tell_status();
 }
 

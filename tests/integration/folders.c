@@ -251,7 +251,7 @@ up(void)
 	use_daemon(&one);
 }
 
-TEST(socket_named, "the kernel's list of sockets has the registration socket's own path; a path too long for that works, too")
+TEST(socket_named, "the kernel lists the registration socket by its path; one too long for that works, too")
 {
 	up();
 	REQUIRE(is_bound(t_text("%s/socket", one.run)), "%s", t_read_file("/proc/net/unix"));
@@ -287,7 +287,7 @@ waited_for(void)
 	REQUIRE(!is_there(t_text("%s/socket.old", one.run)), "socket.old stays");
 }
 
-TEST(socket_between, "who comes while a daemon makes its socket, or after it was killed as it did, waits for it")
+TEST(socket_between, "who comes while a daemon makes its socket, or was killed as it did, waits for it")
 {
 	up();
 	server_kill_all(&one);
@@ -331,4 +331,70 @@ TEST(socket_group, "the socket is the group mom's from its first moment: program
 	REQUIRE(stat(t_text("%s/socket", one.run), &st) == 0, "stat");
 	REQUIRE(st.st_gid == SOMEBODY && (st.st_mode & 0777) == 0660, "the socket: %d, %o", (int)st.st_gid, st.st_mode);
 	REQUIRE(t_join(t_spawn(member_of_mom, NULL)) == 0, "a member of the group does not register");
+}
+
+/* ---- names that are gone ---- */
+
+static int
+has_line(struct server *s, const char *file)
+{
+	return server_log_has(s, t_text("%s was gone: made anew", file));
+}
+
+/* removed, made anew, told */
+static void
+taken(struct server *s, const char *folder, const char *const *names)
+{
+	for (int i = 0; names[i]; i++)
+		REQUIRE(unlink(t_text("%s/%s", folder, names[i])) == 0, "%s: %s", names[i], strerror(errno));
+	for (int i = 0; names[i]; i++) {
+		char *file = t_text("%s/%s", folder, names[i]);
+		WAIT_FOR(has_line(s, file) && is_there(file), "%s is not made anew: %s", file, t_read_file(s->log));
+	}
+}
+
+TEST(made_anew, "socket, registry, about, lock and what else is in a run folder are made anew, and do their work")
+{
+	static const char *const of_daemon[] = { "registry", "about", "lock", "http", NULL };
+	static const char *const of_broker[] = { "ready", "about", "lock", NULL };
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_plan(&one, "one", broker.port);
+	one.extra[0] = "--http";
+	one.extra[1] = t_text("%s:0", t_ip());
+	server_start(&one);
+	use_daemon(&one);
+	int id = talk_create();
+	talk_subscribe(id, "t");
+	REQUIRE(unlink(t_text("%s/socket", one.run)) == 0, "socket: %s", strerror(errno));
+	bye(talk_create());                            /* it waits */
+	WAIT_FOR(has_line(&one, "socket"), "%s", t_read_file(one.log));
+	taken(&one, one.run, of_daemon);
+	taken(&broker, broker.run, of_broker);
+	struct ran r = run_command("exec '%s' %s %d --run '%s' --spool '%s'", t_bin("mom_daemon"), one.ip, broker.port, one.run,
+	    t_path("x"));
+	REQUIRE(r.status == 111 && strstr(r.err, "in use"), "another daemon takes the folder: %d %s", r.status, r.err);
+	say(id, "t", "hello");
+	hear(id, "t", "hello");
+	server_kill_all(&one);                         /* what the new registry lists is removed at the end of the case */
+	server_start(&one);
+	bye(id);
+}
+
+TEST(run_folder_gone, "a run folder that is gone is made anew: programs find the servers, clients go on")
+{
+	up();
+	int id = talk_create();
+	talk_subscribe(id, "t");
+	int bad = rename(one.run, t_path("away")) < 0 || rename(broker.run, t_path("away2")) < 0;
+	REQUIRE(!bad, "rename: %s", strerror(errno));
+	WAIT_FOR(is_there(t_text("%s/socket", one.run)), "%s", t_read_file(one.log));
+	bye(talk_create());
+	say(id, "t", "hello");
+	hear(id, "t", "hello");
+	WAIT_FOR(is_there(t_text("%s/ready", broker.run)), "%s", t_read_file(broker.log));
+	struct ran r = run_command("'%s' stats '%s' && '%s' clients '%s'", t_bin("mom"), broker.run, t_bin("mom"), one.run);
+	REQUIRE(r.status == 0, "%s%s", r.out, r.err);
+	r = run_command("rm -r '%s' '%s'", t_path("away"), t_path("away2"));
+	REQUIRE(r.status == 0, "%s", r.err);
+	bye(id);
 }
