@@ -207,6 +207,31 @@ run_look(void)
 	names_tell(m.run, "ready", fdio_leads_to(m.run_dir, "ready", -1) ? 0 : say_line(line));
 }
 
+/* What would be written there nobody would find again: no worker runs until it is back. */
+static void
+files_look(void)
+{
+	struct broker *b = &m.b;
+	int there = store_is_there(&b->store, m.o.db);
+	if (!there && !b->store_lost) {
+		log_error("store %s, or a shard in it, is gone, or another folder has its name: nothing more is acknowledged. "
+		    "Bring it back under that name, and all goes on; or stop this broker, and start one with a backup", m.o.db);
+		b->store_lost = 1;
+		workers_end(b);
+	}
+	if (there && b->store_lost) {
+		log_warn("store %s is back: all goes on", m.o.db);
+		b->store_lost = 0;
+	}
+	if (b->store_lost)
+		return;
+	store_look(&b->store, m.o.db);
+	names_tell(m.o.db, "machines", machines_look(&b->machines));
+	names_tell(m.o.db, "registry", registry_look(&b->registry));
+	if (m.said_ready)
+		names_tell(m.o.db, "about", fdio_leads_to(b->store.dir, "about", -1) ? 0 : say_about(b->store.dir));
+}
+
 static void
 tick(int64_t now)
 {
@@ -215,6 +240,7 @@ tick(int64_t now)
 	if (now < m.next_tick)
 		return;
 	m.next_tick = now + TICK_MS;
+	files_look();                                  /* first: a worker ends where it misses files */
 	atomic_fetch_add(&b->table->ticks, 1);
 	for (uint32_t i = 0; i < b->store.shards; i++)
 		bell_ring_always(&b->table->shard[i].time_bell, &b->table->shard[i].queue);
@@ -297,9 +323,7 @@ stop(void)
 			left += atomic_load(&b->table->conn[i].state) != CONN_FREE;
 		if (left && !killed && clock_ms() - began > STOP_MS) {
 			killed = 1;
-			for (uint32_t i = 0; i < b->store.shards; i++)
-				if (b->workers[i].pid)
-					kill(b->workers[i].pid, SIGKILL);
+			workers_end(b);
 		}
 		if (left && poll(&f, 1, 50) > 0)
 			sig_drain();

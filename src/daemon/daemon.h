@@ -35,6 +35,9 @@ struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };    /* a durable cl
 
 enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 
+/* MOVED: its path leads elsewhere, perhaps for a while. BROKEN: part of its log is gone: until the next start */
+enum spool_state { SPOOL_GOOD, SPOOL_MOVED, SPOOL_BROKEN };
+
 struct daemon {
 	char ip[64], port[64];
 	struct net_address broker;
@@ -66,6 +69,7 @@ struct daemon {
 	enum link_state link;
 	char link_said[256];             /* the last reason that was logged: each is said once */
 	int socket, spool_failed;   /* spool_failed: the identity that the broker gave cannot be kept */
+	enum spool_state spool_state;
 	int64_t link_due, link_until;
 	struct backoff link_backoff;
 	char hello[512];

@@ -185,7 +185,9 @@ tell_status(void)
 	uint32_t clients = 0;
 	for (uint32_t i = 0; i < m.d.used; i++)
 		clients += m.d.members[i].state == SLOT_LIVE;
-	notify_status("%s broker %s port %s, %u program%s", m.d.link == LINK_UP ? "connected to" : "waits for", m.d.ip, m.d.port, clients, clients == 1 ? "" : "s");
+	const char *how = m.d.spool_state != SPOOL_GOOD ? "its spool is gone: without" :
+	    m.d.link == LINK_UP ? "connected to" : "waits for";
+	notify_status("%s broker %s port %s, %u program%s", how, m.d.ip, m.d.port, clients, clients == 1 ? "" : "s");
 }
 
 /* A user's own daemon on a desktop: its queues and semaphores would vanish at log-out. They are made anew within a second or two; what waits in
@@ -208,9 +210,11 @@ tick(int64_t now)
 	atomic_fetch_add(&m.d.table->ticks, 1);
 	unit_bells(&m.d);
 	members_check(&m.d);
-	identity_proven(&m.d);
-	starts_save(&m.d);
 	names_look(&m.d);
+	if (m.d.spool_state == SPOOL_GOOD) {
+		identity_proven(&m.d);
+		starts_save(&m.d);
+	}
 	tell_status();
 }
 

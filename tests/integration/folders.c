@@ -353,30 +353,42 @@ taken(struct server *s, const char *folder, const char *const *names)
 	}
 }
 
-TEST(made_anew, "socket, registry, about, lock and what else is in a run folder are made anew, and do their work")
+TEST(made_anew, "socket, registry, about, lock and the like are made anew in whichever folder, and do their work")
 {
 	static const char *const of_daemon[] = { "registry", "about", "lock", "http", NULL };
 	static const char *const of_broker[] = { "ready", "about", "lock", NULL };
+	static const char *const of_spool[] = { "identity", "clients", "lock", NULL };
+	static const char *const of_store[] = { "store", "machines", "registry", "about", "lock", "shard-0/lock", NULL };
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_plan(&one, "one", broker.port);
 	one.extra[0] = "--http";
 	one.extra[1] = t_text("%s:0", t_ip());
 	server_start(&one);
 	use_daemon(&one);
-	int id = talk_create();
+	int id = talk_open("billing");
 	talk_subscribe(id, "t");
 	REQUIRE(unlink(t_text("%s/socket", one.run)) == 0, "socket: %s", strerror(errno));
 	bye(talk_create());                            /* it waits */
 	WAIT_FOR(has_line(&one, "socket"), "%s", t_read_file(one.log));
 	taken(&one, one.run, of_daemon);
 	taken(&broker, broker.run, of_broker);
+	taken(&one, one.store, of_spool);
+	taken(&broker, broker.store, of_store);
+	REQUIRE(unlink(t_text("%s/shard-0/checkpoint", broker.store)) == 0, "check-point: %s", strerror(errno));
+	WAIT_FOR(has_line(&broker, "shard-0/checkpoint"), "the check-point is not made anew: %s", t_read_file(broker.log));
 	struct ran r = run_command("exec '%s' %s %d --run '%s' --spool '%s'", t_bin("mom_daemon"), one.ip, broker.port, one.run,
 	    t_path("x"));
 	REQUIRE(r.status == 111 && strstr(r.err, "in use"), "another daemon takes the folder: %d %s", r.status, r.err);
 	say(id, "t", "hello");
 	hear(id, "t", "hello");
-	server_kill_all(&one);                         /* what the new registry lists is removed at the end of the case */
+	mom_close(id);
+	server_kill_all(&one);                         /* the runner looks whether what the registries list is removed */
+	server_kill_all(&broker);
+	server_start(&broker);
 	server_start(&one);
+	id = talk_open("billing");
+	say(id, "t", "again");
+	hear(id, "t", "again");
 	bye(id);
 }
 
@@ -397,4 +409,120 @@ TEST(run_folder_gone, "a run folder that is gone is made anew: programs find the
 	r = run_command("rm -r '%s' '%s'", t_path("away"), t_path("away2"));
 	REQUIRE(r.status == 0, "%s", r.err);
 	bye(id);
+}
+
+/* ---- a store or spool that is gone ---- */
+
+enum gone { MOVED, REPLACED };
+
+static void
+put_away(const char *path, enum gone how)
+{
+	REQUIRE(rename(path, t_path("away")) == 0, "rename: %s", strerror(errno));
+	REQUIRE(how == MOVED || mkdir(path, 0700) == 0, "mkdir: %s", strerror(errno));
+}
+
+static void
+bring_back(const char *path, enum gone how)
+{
+	REQUIRE(how == MOVED || rmdir(path) == 0, "rmdir: %s", strerror(errno));
+	REQUIRE(rename(t_path("away"), path) == 0, "rename: %s", strerror(errno));
+}
+
+static void
+store_away(enum gone how)
+{
+	up();
+	int id = talk_create(), number = 0;
+	talk_subscribe(id, "t");
+	say(id, "t", t_text("%d", number++));
+	put_away(broker.store, how);
+	WAIT_FOR(server_log_has(&broker, "is gone, or another folder has its name"), "the broker does not notice");
+	WAIT_FOR(proc_find(broker.pid, "worker", 0) == 0, "its worker goes on");
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 1500) == 0, "%s", mom_error_text(id));
+	int r = mom_publish(id, "t", "1", 1, 0);
+	REQUIRE(r == MOM_ETIMEDOUT, "publish without a store: %s", r ? mom_error_text(id) : "acknowledged");
+	bring_back(broker.store, how);
+	REQUIRE(mom_flush(id, 20000) == 0, "%s", mom_error_text(id));
+	REQUIRE(server_log_has(&broker, "is back: all goes on"), "%s", t_read_file(broker.log));
+	hear(id, "t", "0");
+	hear(id, "t", "1");
+	hear_nothing(id);
+	bye(id);
+}
+
+#define NOTHING "nothing is acknowledged, the log says what to do, and all goes on when it is back"
+TEST(store_moved, "the store is moved away under a broker: " NOTHING) { store_away(MOVED); }
+TEST(store_replaced, "another folder has the store's name: " NOTHING) { store_away(REPLACED); }
+
+static void
+spool_away(enum gone how)
+{
+	struct server two;
+	up();
+	daemon_start(&two, "two", broker.port);
+	int ear = talk_create();
+	talk_subscribe(ear, "t");
+	use_daemon(&two);
+	int mouth = talk_create();
+	say(mouth, "t", "before");
+	hear(ear, "t", "before");
+	put_away(one.store, how);
+	WAIT_FOR(server_log_has(&one, "is gone, or another folder has its name"), "the daemon does not notice");
+	WAIT_FOR(proc_find(one.pid, "mom_forwarder", 0) == 0, "its forwarder goes on");
+	say(mouth, "t", "after");
+	use_daemon(&one);
+	int r = mom_create();
+	REQUIRE(r == MOM_EIO && strstr(mom_error_text(-1), "spool"), "create: %d %s", r, mom_error_text(-1));
+	REQUIRE(mom_set_option(ear, MOM_OPT_TIMEOUT_MS, 300) == 0, "%s", mom_error_text(ear));
+	r = mom_publish(ear, "t", "last", 4, 0);
+	REQUIRE(r == MOM_ETIMEDOUT, "publish without a spool: %s", r ? mom_error_text(ear) : "acknowledged");
+	hear_nothing(ear);
+	bring_back(one.store, how);
+	hear(ear, "t", "after");
+	hear(ear, "t", "last");
+	bye(talk_create());
+	bye(mouth);
+	bye(ear);
+}
+
+TEST(spool_moved, "the spool is moved away under a daemon: " NOTHING) { spool_away(MOVED); }
+TEST(spool_replaced, "another folder has the spool's name: " NOTHING) { spool_away(REPLACED); }
+
+TEST(store_deleted, "store and spool are deleted: nothing more is acknowledged, and both servers stop cleanly")
+{
+	up();
+	int id = talk_create();
+	say(id, "t", "hello");
+	struct ran r = run_command("rm -rf '%s' '%s'", broker.store, one.store);
+	REQUIRE(r.status == 0, "%s", r.err);
+	WAIT_FOR(server_log_has(&broker, "is gone") && server_log_has(&one, "is gone"), "they do not notice");
+	r = run_command("'%s' doctor -q '%s' '%s'", t_bin("mom"), broker.run, one.run);
+	REQUIRE(r.status == 1 && strstr(r.out, t_text("FAIL store: %s", broker.store)), "%s%s", r.out, r.err);
+	REQUIRE(strstr(r.out, t_text("FAIL spool: %s", one.store)), "%s%s", r.out, r.err);
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 300) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_publish(id, "t", "1", 1, 0) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
+	server_stop(&one);
+	server_stop(&broker);
+}
+
+TEST(segments_gone, "a segment is deleted: its shard acknowledges no more, its daemon takes no more")
+{
+	up();
+	int id = talk_create();
+	talk_subscribe(id, "t");
+	say(id, "t", "hello");
+	hear(id, "t", "hello");
+	struct ran r = run_command("rm '%s'/log-*", one.store);
+	REQUIRE(r.status == 0, "%s", r.err);
+	WAIT_FOR(server_log_has(&one, "the spool is off"), "the daemon does not notice: %s", t_read_file(one.log));
+	server_stop(&one);
+	server_start(&one);
+	say(id, "t", "on");
+	hear(id, "t", "on");
+	r = run_command("rm '%s'/shard-0/log-*", broker.store);
+	REQUIRE(r.status == 0, "%s", r.err);
+	WAIT_FOR(server_log_has(&broker, "shard 0 is off"), "the broker does not notice: %s", t_read_file(broker.log));
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 300) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_publish(id, "t", "1", 1, 0) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
 }
