@@ -31,6 +31,7 @@ struct broker {
 	struct http_child http;
 	struct broker_table *table;
 	struct worker_child workers[SHARDS_MAX];
+	int store_lost;                  /* its path leads elsewhere: no worker runs until it is back */
 	struct conn *conns;
 };
 
@@ -38,6 +39,7 @@ void broker_touch(struct broker *b);                       /* the conns changed:
 
 void workers_start(struct broker *b, int64_t now);         /* those that are due; makes missing queues */
 int  workers_reaped(struct broker *b, pid_t pid, int status, int64_t now);
+void workers_end(struct broker *b);                        /* at once */
 int64_t workers_due(const struct broker *b);               /* when the next one is to be started, -1: none */
 int  workers_ready(const struct broker *b);
 

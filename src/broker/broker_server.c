@@ -14,6 +14,7 @@
 #include "common/fdio.h"
 #include "common/lock.h"
 #include "common/log.h"
+#include "common/names.h"
 #include "common/net.h"
 #include "common/notify.h"
 #include "common/program.h"
@@ -26,6 +27,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -130,27 +132,39 @@ make_table(void)
 	b->table->magic = MAGIC_BROKER;
 }
 
-static void
-say_about(void)
+/* 1, or -1 */
+static int
+say_about(int dir)
 {
 	struct about a = { .is_broker = 1, .pid = getpid() };
 	about_folder(m.run_dir, a.run);
 	about_folder(m.b.store.dir, a.files);
 	snprintf(a.address, sizeof a.address, "%s %d", m.o.ip, m.port);
-	if (about_write(m.run_dir, &a) < 0 || about_write(m.b.store.dir, &a) < 0)
-		log_warn("%s/about: %s: the tools will not find this broker until there is room for it", m.run, strerror(errno));
+	return about_write(dir, &a) < 0 ? -1 : 1;
+}
+
+static int
+say_line(char line[128])
+{
+	int n = snprintf(line, 128, "ready %s %d\n", m.o.ip, m.port);
+	return fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0 ? -1 : 1;
 }
 
 static void
 say_ready(void)
 {
 	char line[128];
-	int n = snprintf(line, sizeof line, "ready %s %d\n", m.o.ip, m.port);
 	m.said_ready = 1;
-	say_about();
-	if (fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0)
+	if (say_about(m.run_dir) < 0 || say_about(m.b.store.dir) < 0)
+		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", m.run, strerror(errno));
+	if (say_line(line) < 0)
 		log_warn("%s/ready: %s: %s", m.run, strerror(errno), fdio_hint(errno));
+<<<<<<< HEAD
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+=======
+	fdio_cloexec(STDOUT_FILENO, 0);
+	if (write(STDOUT_FILENO, line, strlen(line)) < 0)
+>>>>>>> folders
 		log_debug("stdout is closed");
 	if (program_ready_say(m.o.ready_fd) < 0)
 		log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
@@ -178,6 +192,48 @@ tell_status(void)
 }
 
 static void
+run_look(void)
+{
+	char line[128];
+	int fresh = names_folder(m.run, m.run_dir, m.run_lock);
+	if (fresh < 0)
+		return;
+	if (fresh)
+		http_child_renew(&m.b.http);           /* it looks from there */
+	names_tell(m.run, "lock", lock_look(m.run_dir, "lock", m.run_lock));
+	names_tell(m.run, "http", http_child_look(&m.b.http));
+	if (!m.said_ready)
+		return;
+	names_tell(m.run, "about", fdio_leads_to(m.run_dir, "about", -1) ? 0 : say_about(m.run_dir));
+	names_tell(m.run, "ready", fdio_leads_to(m.run_dir, "ready", -1) ? 0 : say_line(line));
+}
+
+/* What would be written there nobody would find again: no worker runs until it is back. */
+static void
+files_look(void)
+{
+	struct broker *b = &m.b;
+	int there = store_is_there(&b->store, m.o.db);
+	if (!there && !b->store_lost) {
+		log_error("store %s, or a shard in it, is gone, or another folder has its name: nothing more is acknowledged. "
+		    "Bring it back under that name, and all goes on; or stop this broker, and start one with a backup", m.o.db);
+		b->store_lost = 1;
+		workers_end(b);
+	}
+	if (there && b->store_lost) {
+		log_warn("store %s is back: all goes on", m.o.db);
+		b->store_lost = 0;
+	}
+	if (b->store_lost)
+		return;
+	store_look(&b->store, m.o.db);
+	names_tell(m.o.db, "machines", machines_look(&b->machines));
+	names_tell(m.o.db, "registry", registry_look(&b->registry));
+	if (m.said_ready)
+		names_tell(m.o.db, "about", fdio_leads_to(b->store.dir, "about", -1) ? 0 : say_about(b->store.dir));
+}
+
+static void
 tick(int64_t now)
 {
 	struct broker *b = &m.b;
@@ -185,10 +241,12 @@ tick(int64_t now)
 	if (now < m.next_tick)
 		return;
 	m.next_tick = now + TICK_MS;
+	files_look();                                  /* first: a worker ends where it misses files */
 	atomic_fetch_add(&b->table->ticks, 1);
 	for (uint32_t i = 0; i < b->store.shards; i++)
 		bell_ring_always(&b->table->shard[i].time_bell, &b->table->shard[i].queue);
 	conn_bells(b);
+	run_look();
 	tell_status();
 }
 
@@ -266,9 +324,7 @@ stop(void)
 			left += atomic_load(&b->table->conn[i].state) != CONN_FREE;
 		if (left && !killed && clock_ms() - began > STOP_MS) {
 			killed = 1;
-			for (uint32_t i = 0; i < b->store.shards; i++)
-				if (b->workers[i].pid)
-					kill(b->workers[i].pid, SIGKILL);
+			workers_end(b);
 		}
 		if (left && poll(&f, 1, 50) > 0)
 			sig_drain();

@@ -107,3 +107,9 @@ machines_confirm(struct machines *m, uint32_t serial, uint64_t token)
 	if (machines_save(m) < 0)
 		log_warn("machines: %s: the token before counts, too, until it can be written; %s", strerror(errno), fdio_hint(errno));
 }
+
+int
+machines_look(struct machines *m)
+{
+	return m->count == 0 || fdio_leads_to(m->dir, "machines", -1) ? 0 : machines_save(m) < 0 ? -1 : 1;
+}

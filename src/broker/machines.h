@@ -13,4 +13,5 @@ int machines_load(struct machines *m, int dir);
 uint32_t machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t shown, uint64_t *token);
 /* This token is on its disk. Where it is the last one, only that counts from here on. */
 void machines_confirm(struct machines *m, uint32_t serial, uint64_t token);
+int machines_look(struct machines *m);       /* once a second. 1: the file was gone, and is made anew; -1: cannot be */
 #endif

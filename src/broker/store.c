@@ -4,6 +4,7 @@
 #include "common/hex.h"
 #include "common/lock.h"
 #include "common/log.h"
+#include "common/names.h"
 #include "common/rundir.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,13 +13,19 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-static void
-store_identity_save(struct store *s, const char *path)
+static int
+store_identity_write(struct store *s)
 {
 	char hex[2 * WIRE_ID_BYTES + 1], text[160];
 	hex_text(hex, s->id, sizeof s->id);
 	int len = snprintf(text, sizeof text, "mom store 1 id %s shards %u message %u\n", hex, s->shards, s->message_max);
-	if (fdio_replace(s->dir, "store", text, (size_t)len, 1) < 0)
+	return fdio_replace(s->dir, "store", text, (size_t)len, 1);
+}
+
+static void
+store_identity_save(struct store *s, const char *path)
+{
+	if (store_identity_write(s) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/store: %s: %s", path, strerror(errno), fdio_hint(errno));
 }
 
@@ -70,6 +77,7 @@ store_shard(struct store *s, const char *path, uint32_t i)
 	if (lock < 0)
 		log_fatal(EXIT_SYSTEM, "%s/%s: its lock: %s", path, name, lock == -2 ? "held by an old worker: it ends within moments, start again" : strerror(errno));
 	s->shard_dirs[i] = fd;
+	s->shard_locks[i] = lock;
 	fdio_cloexec(lock, 0);                         /* the workers keep it: a successor waits for them */
 }
 
@@ -91,4 +99,28 @@ store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_
 	store_identity(s, path, shards, message_max);
 	for (uint32_t i = 0; i < shards; i++)
 		store_shard(s, path, i);
+}
+
+int
+store_is_there(const struct store *s, const char *path)
+{
+	char name[24];
+	int there = fdio_leads_to(AT_FDCWD, path, s->dir);
+	for (uint32_t i = 0; i < s->shards && there; i++) {
+		snprintf(name, sizeof name, "shard-%u", i);
+		there = fdio_leads_to(s->dir, name, s->shard_dirs[i]);
+	}
+	return there;
+}
+
+void
+store_look(struct store *s, const char *path)
+{
+	char name[40];
+	names_tell(path, "lock", lock_look(s->dir, "lock", s->lock));
+	names_tell(path, "store", fdio_leads_to(s->dir, "store", -1) ? 0 : store_identity_write(s) < 0 ? -1 : 1);
+	for (uint32_t i = 0; i < s->shards; i++) {
+		snprintf(name, sizeof name, "shard-%u/lock", i);
+		names_tell(path, name, lock_look(s->shard_dirs[i], "lock", s->shard_locks[i]));
+	}
 }

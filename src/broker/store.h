@@ -2,7 +2,15 @@
 #ifndef STORE_H
 #define STORE_H
 #include <mom/wire.h>
-struct store { int dir, lock; uint32_t shards; uint8_t id[WIRE_ID_BYTES]; int shard_dirs[SHARDS_MAX]; int fresh; uint32_t message_max; };
+struct store {
+	int dir, lock, fresh, shard_dirs[SHARDS_MAX], shard_locks[SHARDS_MAX];
+	uint32_t shards, message_max;
+	uint8_t id[WIRE_ID_BYTES];
+};
 /* Open or make it for that many shards, and payloads up to message_max (0: as it was made, or 1 MiB). Ends the program with one clear line where it cannot. */
 void store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_max);
+/* Once a second. Do its name and its shards' lead to what is open? */
+int  store_is_there(const struct store *s, const char *path);
+/* ... and then: what is gone of the small files is made anew, and told. */
+void store_look(struct store *s, const char *path);
 #endif

@@ -4,6 +4,7 @@
 #include "common/counters.h"
 #include "common/log.h"
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
 
@@ -27,7 +28,7 @@ worker_queue(struct broker *b, uint32_t i)
 void
 workers_start(struct broker *b, int64_t now)
 {
-	for (uint32_t i = 0; i < b->store.shards; i++) {
+	for (uint32_t i = 0; i < b->store.shards && !b->store_lost; i++) {
 		struct worker_child *w = &b->workers[i];
 		char title[24];
 		if (w->pid || w->failed || now < w->due)
@@ -56,7 +57,7 @@ workers_reaped(struct broker *b, pid_t pid, int status, int64_t now)
 		if (w->pid != pid)
 			continue;
 		w->pid = 0;
-		if (atomic_load(&b->table->stopping))
+		if (atomic_load(&b->table->stopping) || b->store_lost)
 			return 1;
 		counters_add(COUNT_DEATHS, !child_ended_well(status));
 		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DISK) {
@@ -72,11 +73,21 @@ workers_reaped(struct broker *b, pid_t pid, int status, int64_t now)
 	return 0;
 }
 
+void
+workers_end(struct broker *b)
+{
+	for (uint32_t i = 0; i < b->store.shards; i++)
+		if (b->workers[i].pid) {
+			kill(b->workers[i].pid, SIGKILL);
+			atomic_store(&b->table->shard[i].ready, 0);
+		}
+}
+
 int64_t
 workers_due(const struct broker *b)
 {
 	int64_t due = -1;
-	for (uint32_t i = 0; i < b->store.shards; i++)
+	for (uint32_t i = 0; i < b->store.shards && !b->store_lost; i++)
 		if (!b->workers[i].pid && !b->workers[i].failed && (due < 0 || b->workers[i].due < due))
 			due = b->workers[i].due;
 	return due;

@@ -77,7 +77,8 @@ static const struct config_key daemon_keys[DAEMON_KEYS] = {
 	[DAEMON_RUN] = { .name = "run", .kind = CONFIG_TEXT, .shape = "DIR", .least = 1, .most = PATH_MAX - 1, .variable = "MOM_RUN",
 		.help = "run folder: where this machine's programs find the daemon (MOM_RUN)" },
 	[DAEMON_SPOOL] = { .name = "spool", .kind = CONFIG_TEXT, .shape = "DIR", .least = 1, .most = PATH_MAX - 1,
-		.help = "what must outlive a restart (RUN/spool; as root /var/spool/mom)" },
+		.help = "what must outlive a restart ($XDG_STATE_HOME/mom/spool, else ~/.local/state/mom/spool; "
+		    "as root /var/spool/mom)" },
 	[DAEMON_MESSAGE_MAX] = { .name = "max-message", .kind = CONFIG_BYTES, .shape = "BYTES", .least = 1, .most = MESSAGE_LIMIT,
 		.help = "largest payload (1048576; up to 67108864), at least what the broker takes; the spool remembers it" },
 	[DAEMON_BACKLOG_MAX] = { .name = "client-backlog-max", .kind = CONFIG_BYTES, .how = CONFIG_RELOAD | CONFIG_ZERO, .shape = "BYTES", .preset = "0",

@@ -140,6 +140,15 @@ fdio_cloexec(int fd, int on)
 }
 
 int
+fdio_leads_to(int dir, const char *name, int fd)
+{
+	struct stat named, ours;
+	if (fstatat(dir, name, &named, 0) < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return fd < 0 || fstat(fd, &ours) < 0 || (named.st_ino == ours.st_ino && named.st_dev == ours.st_dev);
+}
+
+int
 fdio_mkdir_path(const char *path, int mode)
 {
 	char part[PATH_MAX];

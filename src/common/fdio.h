@@ -17,6 +17,8 @@ int     fdio_unlink_at(int dir, const char *name);
 void    fdio_close(int *fd);                                                    /* sets it to -1 */
 int     fdio_nonblock(int fd, int on);
 int     fdio_cloexec(int fd, int on);
+/* Does that name lead to what is open (-1: to anything)? 0: it is gone, or another's. 1 where that cannot be seen */
+int     fdio_leads_to(int dir, const char *name, int fd);
 void    fdio_sweep(int dir, const char *prefix);            /* unlinks PREFIX*.new: left by a process that died while it made a file */
 int     fdio_mkdir_path(const char *path, int mode);                            /* with its parents */
 /* Write a whole file so that a crash leaves the old or the new one: temp, (sync,) rename, (sync of the folder). */

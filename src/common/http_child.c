@@ -22,10 +22,23 @@ http_child_plan(struct http_child *h, const char *address, const char *hosts)
 	h->listener = -1;
 }
 
+static int
+http_child_say(const struct http_child *h)
+{
+	char line[80];
+	int n = snprintf(line, sizeof line, "%s %d\n", h->at.ip, h->port);
+	return fdio_replace(h->run_dir, "http", line, (size_t)n, 0);
+}
+
+int
+http_child_look(const struct http_child *h)
+{
+	return h->address == NULL || fdio_leads_to(h->run_dir, "http", -1) ? 0 : http_child_say(h) < 0 ? -1 : 1;
+}
+
 int
 http_child_open(struct http_child *h, int run_dir)
 {
-	char line[80];
 	if (h->address == NULL) {
 		unlinkat(run_dir, "http", 0);       /* of a predecessor that was killed */
 		return 0;
@@ -35,8 +48,7 @@ http_child_open(struct http_child *h, int run_dir)
 	if (h->listener < 0)
 		return -1;
 	h->run_dir = run_dir;
-	int n = snprintf(line, sizeof line, "%s %d\n", h->at.ip, h->port);
-	if (fdio_replace(run_dir, "http", line, (size_t)n, 0) < 0)
+	if (http_child_say(h) < 0)
 		log_warn("the run folder's file http: %s", strerror(errno));
 	log_info("status page: http://%s%s%s:%d/", strchr(h->at.ip, ':') ? "[" : "", h->at.ip, strchr(h->at.ip, ':') ? "]" : "", h->port);
 	return 0;

@@ -20,6 +20,8 @@ struct http_child {
 /* What http_address_fault and http_hosts_fault have seen, or NULL. */
 void http_child_plan(struct http_child *h, const char *address, const char *hosts);
 int  http_child_open(struct http_child *h, int run_dir);                   /* listens, and says where in the run folder's file `http`; -1: errno */
+/* Once a second. 1: that file was gone and is written anew; -1: it cannot be */
+int  http_child_look(const struct http_child *h);
 void http_child_step(struct http_child *h, int log, int64_t now);          /* starts it where that is due; log: how it logs, see log.h */
 int  http_child_reaped(struct http_child *h, pid_t pid, int status, int64_t now);
 int64_t http_child_due(const struct http_child *h, int64_t until);         /* the earlier of both */

@@ -109,11 +109,12 @@ look_folder(struct look *l, const char *path)
 		memcpy(s->files, a.files, sizeof s->files);
 		memcpy(s->address, a.address, sizeof s->address);
 		files = open(a.is_broker ? a.files : a.run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		s->pid = files >= 0 && (lock_is_taken(files, "lock") || (errno == EACCES && (kill(a.pid, 0) == 0 || errno == EPERM))) ? a.pid : 0;
 		if (files < 0)
 			snprintf(s->why, sizeof s->why, "%.150s: %s", a.files, strerror(errno));
 		else
 			look_attach_all(s, files);
+		int taken = lock_is_taken(files < 0 ? dir : files, "lock");
+		s->pid = taken || (errno == EACCES && (kill(a.pid, 0) == 0 || errno == EPERM)) ? a.pid : 0;
 		fdio_close(&files);
 		if (s->pid || s->counters)
 			l->count++;

@@ -224,6 +224,12 @@ registry_open(struct registry *r, int dir, int (*keep)(const struct registry_obj
 	return registry_rewrite(r);
 }
 
+int
+registry_look(struct registry *r)
+{
+	return fdio_leads_to(r->dir, "registry", r->fd) ? 0 : registry_rewrite(r) < 0 ? -1 : 1;
+}
+
 static int
 registry_get(enum registry_kind kind, uint32_t key, size_t bytes)
 {

@@ -36,6 +36,7 @@ const char *registry_hint(const struct registry *r);      /* what to do about a 
 void registry_remove(struct registry *r, enum registry_kind kind, int id);
 /* 1: the object still is the one that we made. 0: it was removed by somebody (ipcrm); its line is struck. */
 int  registry_check(struct registry *r, enum registry_kind kind, int id);
+int  registry_look(struct registry *r);      /* once a second. 1: its file was gone, and is made anew; -1: cannot be */
 void registry_close(struct registry *r, int remove_all);   /* remove_all: objects and the file itself */
 /* For tools: read a registry file; objects malloc'd, count returned or -1. */
 int  registry_read(int dir, struct registry_object **objects);

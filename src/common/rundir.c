@@ -21,6 +21,20 @@ rundir_default(char *path, size_t n)
 		snprintf(path, n, "/tmp/mom-%u", (unsigned)geteuid());
 }
 
+int
+rundir_spool(char *path, size_t n)
+{
+	const char *state = secure_getenv("XDG_STATE_HOME"), *home = secure_getenv("HOME");
+	int len = -1;
+	if (geteuid() == 0)
+		len = snprintf(path, n, "/var/spool/mom");
+	else if (state && state[0] == '/')
+		len = snprintf(path, n, "%s/mom/spool", state);
+	else if (home && home[0] == '/')
+		len = snprintf(path, n, "%s/.local/state/mom/spool", home);
+	return len < 0 || (size_t)len >= n ? -1 : 0;
+}
+
 void
 rundir_roots(char roots[RUNDIR_ROOTS][PATH_MAX])
 {

@@ -5,6 +5,9 @@
 #include <stddef.h>
 /* root: /run/mom; else $XDG_RUNTIME_DIR/mom, else /tmp/mom-UID */
 void rundir_default(char *path, size_t n);
+/* Where a daemon keeps what must outlive it, never a folder that others clean. root: /var/spool/mom; else
+ * $XDG_STATE_HOME/mom/spool, else $HOME/.local/state/mom/spool. -1: neither of the two is an absolute path */
+int  rundir_spool(char *path, size_t n);
 /* Where a program looks for a daemon, in this order: $XDG_RUNTIME_DIR/mom ("" where it is not set), /tmp/mom-UID, /run/mom */
 enum { RUNDIR_ROOTS = 3 };
 void rundir_roots(char roots[RUNDIR_ROOTS][PATH_MAX]);

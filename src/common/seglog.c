@@ -299,6 +299,24 @@ seglog_prune(struct seglog *l, uint64_t below)
 		seglog_drop_spares(l);
 }
 
+enum { LOOKED_AT = 64 };
+
+uint64_t
+seglog_gone(struct seglog *l)
+{
+	char name[SEGLOG_NAME];
+	seglog_name(name, l->base);
+	if (l->fd >= 0 && !fdio_leads_to(l->dir, name, l->fd))
+		return l->base;
+	for (size_t n = 0; n < LOOKED_AT && n < l->count; n++) {
+		l->looked = (l->looked + 1) % l->count;
+		seglog_name(name, l->files[l->looked].base);
+		if (!fdio_leads_to(l->dir, name, -1))
+			return l->files[l->looked].base;
+	}
+	return 0;
+}
+
 void
 seglog_close(struct seglog *l)
 {

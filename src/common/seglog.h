@@ -30,6 +30,7 @@ struct seglog {
 	unsigned spares;                /* files spare-N.new that are the next segments */
 	uint64_t segment_bytes, total;  /* total: of all files */
 	uint32_t record_most;
+	size_t looked;                  /* the file that was looked at last: see seglog_gone */
 	int missing;                    /* the segment at `base` could not be made: tried again when there is something to write */
 	char  *buffer;
 	size_t used, room;
@@ -58,6 +59,9 @@ int   seglog_roll(struct seglog *l);                  /* begin a new segment now
 /* Nothing in the log is needed: all files go, then a new one begins. -1 is final unless fdio_is_full. */
 int   seglog_renew(struct seglog *l);
 uint64_t seglog_room_left(const struct seglog *l, uint64_t *whole);   /* bytes on the disk, beside what a new segment takes; of how many */
+/* Once a second: the base of a segment whose file is gone, or another's; 0: none. Of the finished ones some are looked
+ * at, in turns */
+uint64_t seglog_gone(struct seglog *l);
 typedef int (*seglog_keep_fn)(void *with, const void *bytes);             /* 1: the record is still needed */
 /* Write the finished segment number i anew with what is still needed; readers who have the old one open go on with that.
  * -1: errno; EBADMSG: it is damaged, E2BIG: more than `most` bytes of it are needed (it stays as it is). */

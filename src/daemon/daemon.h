@@ -36,10 +36,16 @@ struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };    /* a durable cl
 
 enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 
+/* MOVED: its path leads elsewhere, perhaps for a while. BROKEN: part of its log is gone: until the next start */
+enum spool_state { SPOOL_GOOD, SPOOL_MOVED, SPOOL_BROKEN };
+
 struct daemon {
 	char ip[64], port[64];
 	struct net_address broker;
+	const char *run, *spool;         /* the folders' paths */
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
+	dev_t door_dev;
+	ino_t door_ino;                  /* of the socket's name */
 	struct spare spare;
 	struct http_child http;
 	struct registry registry;
@@ -64,6 +70,7 @@ struct daemon {
 	enum link_state link;
 	char link_said[256];             /* the last reason that was logged: each is said once */
 	int socket, spool_failed;   /* spool_failed: the identity that the broker gave cannot be kept */
+	enum spool_state spool_state;
 	int64_t link_due, link_until;
 	struct backoff link_backoff;
 	char hello[512];
@@ -120,6 +127,12 @@ void door_accept(struct daemon *d);
 void door_hear(struct daemon *d, size_t i);            /* somebody waiting says what it wants */
 void door_serve(struct daemon *d);                     /* answer those who can be answered now */
 void door_close(struct daemon *d);
+
+int  door_look(struct daemon *d);                      /* 1: the socket was gone and is made anew; -1: it cannot be */
+
+/* names */
+int  names_about(struct daemon *d);                    /* the file `about`: 1, or -1 */
+void names_look(struct daemon *d);                     /* once a second: what is gone is made anew */
 
 /* link */
 int64_t link_step(struct daemon *d, int64_t now);      /* connect where it is due; when to look again */

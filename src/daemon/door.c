@@ -1,5 +1,6 @@
 /* door - registration of local clients over AF_UNIX: who asks, what it gets; a part of mom_daemon */
 #include "daemon/daemon.h"
+#include "common/about.h"
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/fdio.h"
@@ -17,46 +18,94 @@
 
 enum { DOOR_WAIT_MS = 60000 };
 
-/* The address goes through /proc/self/fd, since a folder's path may be longer than sun_path. */
-static void
-door_address(struct daemon *d, struct sockaddr_un *a, const char *name)
+static gid_t door_gid = (gid_t)-1;              /* of the group mom, where it may use this daemon */
+
+/* What is made in the folder from then on is the group's: a socket is never there that the group may not use. A service
+ * may not be allowed to set that bit. */
+static int
+door_give(struct daemon *d, gid_t gid)
 {
-	memset(a, 0, sizeof *a);
-	a->sun_family = AF_UNIX;
-	snprintf(a->sun_path, sizeof a->sun_path, "/proc/self/fd/%d/%s", d->run_dir, name);
+	if (fchown(d->run_dir, (uid_t)-1, gid) < 0 || (fchmod(d->run_dir, 02750) < 0 && fchmod(d->run_dir, 0750) < 0))
+		return -1;
+	door_gid = gid;
+	return 0;
 }
 
 static void
 door_group(struct daemon *d)
 {
-	struct stat st;
 	size_t n;
 	int etc = fdio_open_at(AT_FDCWD, "/etc", O_RDONLY | O_DIRECTORY, 0);
 	char *text = etc < 0 ? NULL : fdio_load(etc, "group", &n, 1 << 24), *rest = NULL;
 	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
 		unsigned gid;
-		if (sscanf(line, "mom:%*[^:]:%u:", &gid) == 1 && (fchownat(d->run_dir, "socket.new", (uid_t)-1, gid, 0) < 0 ||
-		    (fstat(d->run_dir, &st) == 0 && (fchown(d->run_dir, (uid_t)-1, gid) < 0 || fchmod(d->run_dir, 0750) < 0))))
+		if (sscanf(line, "mom:%*[^:]:%u:", &gid) == 1 && door_give(d, gid) < 0)
 			log_warn("the group mom cannot be given the registration socket: %s: only this user's programs can register", strerror(errno));
 	}
 	free(text);
 	fdio_close(&etc);
 }
 
+/* By the folder's path, for the kernel's list of sockets: a cleaner of old files looks there whether the socket is in
+ * use. It may be longer than sun_path, or lead elsewhere by now: then the way is through the descriptor. */
+static int
+door_bind(struct daemon *d, int by_path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char folder[PATH_MAX];
+	if (by_path)
+		about_folder(d->run_dir, folder);
+	else
+		snprintf(folder, sizeof folder, "/proc/self/fd/%d", d->run_dir);
+	if ((by_path && !fdio_leads_to(AT_FDCWD, folder, d->run_dir)) ||
+	    snprintf(a.sun_path, sizeof a.sun_path, "%s/socket", folder) >= (int)sizeof a.sun_path)
+		return -1;
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mode_t usual = umask(0117);
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) < 0) {
+		int keep = errno;
+		fdio_close(&fd);
+		errno = keep;
+	}
+	umask(usual);
+	return fd;
+}
+
+/* It is bound under its name, not renamed to it: so it stands in /proc/net/unix. Meanwhile, and after a kill in
+ * between, a predecessor's has another name, by which a client knows that it is to wait. */
 int
 door_open(struct daemon *d)
 {
-	struct sockaddr_un a;
-	door_address(d, &a, "socket.new");
-	unlinkat(d->run_dir, "socket.new", 0);
-	d->door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (d->door < 0 || bind(d->door, (struct sockaddr *)&a, sizeof a) < 0)
-		return -1;
-	if (fchmodat(d->run_dir, "socket.new", 0660, 0) < 0)
-		return -1;
+	struct stat st;
 	door_group(d);
-	/* listening before it has its name: a client finds either the old socket, which refuses, or one that serves */
-	return listen(d->door, 1024) < 0 || fdio_rename_at(d->run_dir, "socket.new", "socket") < 0 ? -1 : 0;
+	if (fdio_rename_at(d->run_dir, "socket", "socket.old") < 0 && errno != ENOENT)
+		return -1;
+	int fd = door_bind(d, 1);
+	if (fd < 0)
+		fd = door_bind(d, 0);
+	if (fd >= 0 && door_gid != (gid_t)-1 && fchownat(d->run_dir, "socket", (uid_t)-1, door_gid, 0) < 0)
+		log_warn("%s/socket: the group mom may not use it: %s", d->run, strerror(errno));
+	if (fd < 0 || listen(fd, 1024) < 0 || fstatat(d->run_dir, "socket", &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		fdio_close(&fd);
+		return -1;
+	}
+	d->door_dev = st.st_dev;
+	d->door_ino = st.st_ino;
+	fdio_close(&d->door);                          /* who waits there comes again */
+	d->door = fd;
+	unlinkat(d->run_dir, "socket.old", 0);
+	unlinkat(d->run_dir, "socket.new", 0);         /* of an older release */
+	return 0;
+}
+
+int
+door_look(struct daemon *d)
+{
+	struct stat st;
+	int there = fstatat(d->run_dir, "socket", &st, AT_SYMLINK_NOFOLLOW) == 0;
+	if (there ? st.st_dev == d->door_dev && st.st_ino == d->door_ino : errno != ENOENT)
+		return 0;
+	return door_open(d) < 0 ? -1 : 1;
 }
 
 void
@@ -230,7 +279,14 @@ door_serve(struct daemon *d)
 	int64_t now = clock_ms();
 	for (size_t i = 0; i < d->waiting_count;) {
 		struct waiting *w = &d->waiting[i];
+<<<<<<< HEAD
 		if (w->asked && (d->serial || w->ask.again) && door_try(d, w))
+=======
+		if (w->asked && d->spool_state != SPOOL_GOOD) {
+			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool is gone: its log says how to bring it back");
+			door_forget(d, i, 1);
+		} else if (w->asked && d->serial && door_try(d, w))
+>>>>>>> folders
 			door_forget(d, i, 0);
 		else if (w->asked && d->spool_failed) {
 			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool cannot be written: mend the disk or make room");

@@ -76,6 +76,7 @@ const char *entry_record(const char *entry, uint64_t *n);                     /*
 const char *entry_for(const char *entry, uint64_t id);                        /* the record inside, where the client is a recipient; else NULL */
 void held_push(struct box *b, uint64_t at, const char *record);
 uint64_t box_needs(struct slot *v);                                           /* where the spool is needed from for this box */
+void spool_files_look(void);                                                  /* ends the process where one is gone */
 void spool_pack_look(void);                                                   /* once a second: which segments are mostly dead? */
 void spool_pack_one(void);
 void spool_recover(void);                                                     /* at the start: boxes, then what the spool says of them */

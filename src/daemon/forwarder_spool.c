@@ -15,6 +15,16 @@ spool_failed(const char *what)
 	    fdio_hint(errno));
 }
 
+/* What is written to a file that has no name any more nobody finds again: the broker is told of none of it. */
+void
+spool_files_look(void)
+{
+	uint64_t base = seglog_gone(&f.spool);
+	if (base)
+		log_fatal(EXIT_DISK, "spool: log-%016llx is gone from its folder: nothing more is taken from the broker; bring "
+		    "it back, then start this daemon again", (unsigned long long)base);
+}
+
 /* ---- the spool: ENTRY records, each with its recipients ---- */
 
 uint64_t

@@ -27,6 +27,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
@@ -43,11 +44,32 @@ static struct {
 	size_t polls_room;
 } m;
 
-static void
-wrong_use(const char *what, const char *which)
+static int
+is_spool(const char *path)
 {
-	fprintf(stderr, "mom_daemon: %s%s%s; see mom_daemon --help\n", what, which ? ": " : "", which ? which : "");
-	exit(EXIT_USAGE);
+	char name[PATH_MAX + 16];
+	snprintf(name, sizeof name, "%s/identity", path);
+	return faccessat(AT_FDCWD, name, F_OK, 0) == 0;
+}
+
+/* A user's spool used to be in the run folder: one that is there still holds what was acknowledged. */
+static void
+default_spool(void)
+{
+	char old[PATH_MAX + 8];
+	int none = rundir_spool(m.spool, sizeof m.spool);
+	snprintf(old, sizeof old, "%s/spool", m.run);
+	if (geteuid() != 0 && (none || !is_spool(m.spool)) && is_spool(old) && strlen(old) < sizeof m.spool) {
+		if (none)
+			log_warn("the spool is in %s, which may be cleaned: set HOME or XDG_STATE_HOME, or name another with "
+			    "--spool", old);
+		else
+			log_warn("the spool is still in %s, which may be cleaned: stop this daemon, mkdir -pm 700 '%s', "
+			    "mv '%s'/* '%s', start it again", old, m.spool, old, m.spool);
+		strcpy(m.spool, old);
+	} else if (none)
+		log_fatal(EXIT_SYSTEM, "there is no folder for the spool: neither XDG_STATE_HOME nor HOME is an absolute path: "
+		    "set one of them, or name a folder with --spool");
 }
 
 static void
@@ -62,10 +84,10 @@ open_folders(void)
 		rundir_default(m.run, sizeof m.run);
 	if (m.o.spool)
 		snprintf(m.spool, sizeof m.spool, "%s", m.o.spool);
-	else if (geteuid() == 0)
-		snprintf(m.spool, sizeof m.spool, "/var/spool/mom");
-	else if (snprintf(m.spool, sizeof m.spool, "%s/spool", m.run) >= (int)sizeof m.spool)
-		wrong_use("the run folder's name is too long", NULL);
+	else
+		default_spool();
+	d->run = m.run;
+	d->spool = m.spool;
 	if ((d->run_dir = rundir_open(m.run, &why)) < 0)
 		log_fatal(EXIT_SYSTEM, "run folder %s: %s", m.run, why);
 	d->run_lock = lock_take(d->run_dir, "lock", &holder);
@@ -73,7 +95,7 @@ open_folders(void)
 		log_fatal(EXIT_SYSTEM, "run folder %s: %s (mom_daemon pid %d): stop that first, or name another folder with --run", m.run,
 		    d->run_lock == -2 ? "in use" : strerror(errno), (int)holder);
 	if ((d->spool_dir = rundir_open(m.spool, &why)) < 0)
-		log_fatal(EXIT_SYSTEM, "spool folder %s: %s", m.spool, why);
+		log_fatal(EXIT_SYSTEM, "spool folder %s: %s (--spool DIR takes another)", m.spool, why);
 	d->spool_lock = lock_take(d->spool_dir, "lock", &holder);
 	if (d->spool_lock < 0)
 		log_fatal(EXIT_SYSTEM, "spool folder %s: %s (mom_daemon pid %d): stop that first, or name another folder with --spool", m.spool,
@@ -129,22 +151,12 @@ make_table(void)
 }
 
 static void
-say_about(void)
-{
-	struct about a = { .pid = getpid() };
-	about_folder(m.d.run_dir, a.run);
-	about_folder(m.d.spool_dir, a.files);
-	snprintf(a.address, sizeof a.address, "%s %s", m.d.ip, m.d.port);
-	if (about_write(m.d.run_dir, &a) < 0)
-		log_warn("%s/about: %s: the tools will not find this daemon until there is room for it", m.run, strerror(errno));
-}
-
-static void
 say_ready(void)
 {
 	char line[PATH_MAX + 16];
 	int n = snprintf(line, sizeof line, "ready %s\n", m.run);
-	say_about();
+	if (names_about(&m.d) < 0)
+		log_warn("%s/about: %s: the tools do not find this daemon until there is room for it", m.run, strerror(errno));
 	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
 	if (program_ready_say(m.o.ready_fd) < 0)
@@ -170,7 +182,9 @@ tell_status(void)
 	uint32_t clients = 0;
 	for (uint32_t i = 0; i < m.d.used; i++)
 		clients += m.d.members[i].state == SLOT_LIVE;
-	notify_status("%s broker %s port %s, %u program%s", m.d.link == LINK_UP ? "connected to" : "waits for", m.d.ip, m.d.port, clients, clients == 1 ? "" : "s");
+	const char *how = m.d.spool_state != SPOOL_GOOD ? "its spool is gone: without" :
+	    m.d.link == LINK_UP ? "connected to" : "waits for";
+	notify_status("%s broker %s port %s, %u program%s", how, m.d.ip, m.d.port, clients, clients == 1 ? "" : "s");
 }
 
 /* A user's own daemon on a desktop: its queues and semaphores would vanish at log-out. They are made anew within a second or two; what waits in
@@ -193,8 +207,11 @@ tick(int64_t now)
 	atomic_fetch_add(&m.d.table->ticks, 1);
 	unit_bells(&m.d);
 	members_check(&m.d);
-	identity_proven(&m.d);
-	starts_save(&m.d);
+	names_look(&m.d);
+	if (m.d.spool_state == SPOOL_GOOD) {
+		identity_proven(&m.d);
+		starts_save(&m.d);
+	}
 	tell_status();
 }
 

@@ -5,6 +5,7 @@
  * MUST NOT    wait for a client; route by anything but the broker's list and its changes
  * SIGNALS     none: it may be killed at any time
  * EXIT        111 system call failed (a broken disk under the spool, too: deliveries wait at the broker; on a full one clients are cut)
+ *             112 a file of the spool's log is gone: not started again
  * ON CRASH    mom_daemon ends requester and responser and makes the unit anew; what was on its way comes again, what was
  *             routed is known from the mail boxes and the spool */
 #include "common/child.h"
@@ -300,6 +301,7 @@ on_tick(void)
 	if (ticks == f.ticks)
 		return;
 	f.ticks = ticks;
+	spool_files_look();
 	f.patience_us = PATIENCE_ALL_US;
 	f.unsafe = 0;
 	tick_boxes();

@@ -128,7 +128,11 @@ unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now)
 		/* a connection that ended is no fault of the unit: the link has a back-off of its own */
 		int fault = !child_was_killed(status) && !child_ended_well(status);
 		d->unit_due = now + backoff_after(&d->unit_backoff, !fault, now - d->unit_started);
-		if (!atomic_load(&d->table->stopping))
+		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DISK) {
+			d->spool_state = SPOOL_BROKEN;
+			d->unit_due = INT64_MAX;
+			log_error("the spool is off (see the forwarder's line): start this daemon again once it is mended");
+		} else if (!atomic_load(&d->table->stopping))
 			log_warn("%s ended (%s): requester, responser and forwarder are started anew", name, child_status_text(status));
 		unit_end(d);
 	}

@@ -147,6 +147,8 @@ void
 doctor_disk(const struct look_server *s)
 {
 	struct statfs f;
+	if (statfs(s->files, &f) < 0 && errno == ENOENT)       /* doctor_folders has said it */
+		return;
 	if (statfs(s->files, &f) < 0) {
 		doctor_say(DOCTOR_FAIL, "disk", "run this as the server's user, or as root", "%s: %s", s->files, strerror(errno));
 		return;

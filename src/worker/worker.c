@@ -4,7 +4,8 @@
  * SLEEPS IN   msgrcv: its queue
  * MUST NOT    wait for a reader; acknowledge what is not written (fast) or on disk (durable); touch a socket
  * SIGNALS     none; the table says when to stop
- * EXIT        0 stopped   111 system call failed   112 the disk failed or the store is damaged: not started again
+ * EXIT        0 stopped   111 system call failed   112 the disk failed, the store is damaged, a file of its log is gone: it is
+ *             not started again
  * ON CRASH    broker_server starts it again: it recovers from check-point and log, reads the rings from their tails */
 #include "common/child.h"
 #include "common/clock.h"
@@ -12,7 +13,11 @@
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
+<<<<<<< HEAD
 #include "common/program.h"
+=======
+#include "common/names.h"
+>>>>>>> folders
 #include "common/topic.h"
 #include "worker/checkpoint.h"
 #include "worker/views.h"
@@ -171,7 +176,7 @@ round_of_work(void)
 	return n;
 }
 
-static void
+static int
 write_checkpoint(void)
 {
 	struct shard *s = &w.shard;
@@ -180,7 +185,7 @@ write_checkpoint(void)
 	if (checkpoint_write(s, s->log.end) < 0) {
 		log_warn("shard %u: writing the check-point: %s: old segments stay until it works; %s", s->index, strerror(errno), fdio_hint(errno));
 		seglog_drop_spares(&s->log);           /* where it is for want of room */
-		return;
+		return -1;
 	}
 	seglog_prune(&s->log, shard_needed_from(s, s->checkpoint));
 	uint64_t most = atomic_load(&w.table->store_max);
@@ -188,6 +193,7 @@ write_checkpoint(void)
 		seglog_drop_spares(&s->log);
 	w.since_checkpoint = 0;
 	w.checkpoint_ms = clock_ms();
+	return 0;
 }
 
 static void
@@ -235,6 +241,22 @@ checkpoint_is_due(void)
 	return age > 10000 || worker_store_is_full() || (age > 2000 && (frees || s->log.base > s->checkpoint));
 }
 
+/* Does what the store consists of still have its names? What is written to a file without one nobody finds again. */
+static void
+files_look(void)
+{
+	const struct shard *s = &w.shard;
+	uint64_t gone = seglog_gone(&w.shard.log);
+	char folder[24];
+	if (gone)
+		log_fatal(EXIT_DISK, "shard %u: log-%016llx is gone from its folder: nothing more is acknowledged; bring it "
+		    "back, then start the broker again", s->index, (unsigned long long)gone);
+	if (fdio_leads_to(s->dir, "checkpoint", -1))
+		return;
+	snprintf(folder, sizeof folder, "shard-%u", s->index);
+	names_tell(folder, "checkpoint", write_checkpoint() < 0 ? -1 : 1);
+}
+
 static void
 on_tick(void)
 {
@@ -247,6 +269,7 @@ on_tick(void)
 	w.ticks = ticks;
 	places_look();
 	if (ticked) {
+		files_look();
 		damage_look();
 		worker_machines_look(ticked);
 	}

@@ -76,6 +76,7 @@ int sim_linkat(int from_dir, const char *from, int to_dir, const char *to, int f
 int sim_unlinkat(int dir, const char *path, int flags);
 int sim_rmdir(const char *path);
 int sim_faccessat(int dir, const char *path, int mode, int flags);
+mode_t sim_umask(mode_t mode);
 int sim_fchmod(int fd, mode_t mode);
 int sim_fchmodat(int dir, const char *path, mode_t mode, int flags);
 int sim_fchown(int fd, uid_t uid, gid_t gid);

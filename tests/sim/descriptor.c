@@ -242,6 +242,8 @@ sim_fcntl(int fd, int command, ...)
 		return (int)sim_fail(EBADF);
 	if (command == F_GETFL)
 		return f->flags;
+	if (command == F_GETFD)
+		return (int)(S.cur->cloexec >> fd & 1);
 	if (command == F_SETFL)
 		f->flags = value;
 	else if (command == F_SETFD) {

@@ -677,6 +677,7 @@ sim_faccessat(int dir, const char *path, int mode, int flags)
 	return error ? (int)sim_fail(error) : (int)sim_back(0);
 }
 
+mode_t sim_umask(mode_t mode) { (void)mode; return 022; }
 int sim_fchmod(int fd, mode_t mode) { (void)fd, (void)mode; return 0; }
 int sim_fchmodat(int dir, const char *path, mode_t mode, int flags) { (void)dir, (void)path, (void)mode, (void)flags; return 0; }
 int sim_fchown(int fd, uid_t uid, gid_t gid) { (void)fd, (void)uid, (void)gid; return 0; }

@@ -660,3 +660,31 @@ TEST(linked, "the file of a segment that somebody else has a link to is not used
 	REQUIRE(spares(dir) == 0, "it became a spare");
 	seglog_close(&l);
 }
+
+TEST(gone, "a segment whose file is gone, or another's, is named, whichever it is, and none while all are there")
+{
+	enum { SEGMENTS = 100 };
+	struct seglog l;
+	int dir = folder();
+	char name[32], other[32];
+	reopen(&l, dir);
+	for (int i = 1; i < SEGMENTS; i++) {
+		append(&l, (uint64_t)i, 10);
+		REQUIRE(seglog_roll(&l) == 0, "roll: %s", strerror(errno));
+	}
+	for (size_t i = 0; i < l.count; i++) {
+		uint64_t gone = 0;
+		sprintf(name, "log-%016llx", (unsigned long long)l.files[i].base);
+		sprintf(other, "other-%zu", i);
+		for (int k = 0; k < 2; k++)
+			REQUIRE(seglog_gone(&l) == 0, "one is gone before it is taken");
+		REQUIRE(renameat(dir, name, dir, other) == 0, "rename: %s", strerror(errno));
+		if (l.files[i].base == l.base)                /* another file under its name */
+			close(openat(dir, name, O_CREAT | O_WRONLY, 0600));
+		for (int k = 0; k < 2 && gone == 0; k++)
+			gone = seglog_gone(&l);
+		REQUIRE(gone == l.files[i].base, "%s is gone, %llx is named", name, (unsigned long long)gone);
+		REQUIRE(renameat(dir, other, dir, name) == 0, "rename: %s", strerror(errno));
+	}
+	seglog_close(&l);
+}
