@@ -28,7 +28,6 @@ door_error(int error)
 	return error == ECONNREFUSED || error == EAGAIN || error == EINTR ? -2 : -1;
 }
 
-<<<<<<< HEAD
 /* The folder's path may be longer than an address, and what is trusted is the folder that was opened: so the address goes through /proc. Of the
  * thread, since /proc/self shows no descriptors once the first thread has ended. Where there is no /proc (a chroot) the path itself has to do,
  * and whoever listens there has to be the folder's owner. */
@@ -54,13 +53,13 @@ door_connect(int fd, int dir, const char *run)
 		return 0;
 	errno = EPERM;
 	return -1;
-=======
+}
+
 /* There is no socket. Does a daemon make one? It has the folder locked, and its predecessor's has another name then. */
 static int
 door_is_made(int dir)
 {
 	return faccessat(dir, "socket.old", F_OK, 0) == 0 || (flock(dir, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK);
->>>>>>> folders
 }
 
 static int
@@ -78,26 +77,17 @@ door_knock(const char *run, int flags, char *why, size_t n)
 		return -1;
 	}
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
-<<<<<<< HEAD
 	int ok = fd >= 0 && door_connect(fd, dir, run) == 0, error = errno;
-=======
-	int ok = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0, error = errno;
 	int starts = !ok && error == ENOENT && door_is_made(dir);
->>>>>>> folders
 	close(dir);
 	if (ok)
 		return fd;
 	fdio_close(&fd);
-<<<<<<< HEAD
 	if (error == ENAMETOOLONG)
 		snprintf(why, n, "there is no /proc here, and without it a path is too long for a socket: mount /proc, or take a shorter run folder: %s", run);
 	else
 		snprintf(why, n, "%s/socket: %s", run, strerror(error));
-	return door_error(error);
-=======
-	snprintf(why, n, "%s/socket: %s", run, strerror(error));
 	return starts ? -2 : door_error(error);
->>>>>>> folders
 }
 
 /* flags: SOCK_NONBLOCK where nothing is waited for */

@@ -159,12 +159,7 @@ say_ready(void)
 		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", m.run, strerror(errno));
 	if (say_line(line) < 0)
 		log_warn("%s/ready: %s: %s", m.run, strerror(errno), fdio_hint(errno));
-<<<<<<< HEAD
-	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
-=======
-	fdio_cloexec(STDOUT_FILENO, 0);
 	if (write(STDOUT_FILENO, line, strlen(line)) < 0)
->>>>>>> folders
 		log_debug("stdout is closed");
 	if (program_ready_say(m.o.ready_fd) < 0)
 		log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));

@@ -279,14 +279,10 @@ door_serve(struct daemon *d)
 	int64_t now = clock_ms();
 	for (size_t i = 0; i < d->waiting_count;) {
 		struct waiting *w = &d->waiting[i];
-<<<<<<< HEAD
-		if (w->asked && (d->serial || w->ask.again) && door_try(d, w))
-=======
 		if (w->asked && d->spool_state != SPOOL_GOOD) {
 			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool is gone: its log says how to bring it back");
 			door_forget(d, i, 1);
-		} else if (w->asked && d->serial && door_try(d, w))
->>>>>>> folders
+		} else if (w->asked && (d->serial || w->ask.again) && door_try(d, w))
 			door_forget(d, i, 0);
 		else if (w->asked && d->spool_failed) {
 			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool cannot be written: mend the disk or make room");

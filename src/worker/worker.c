@@ -13,11 +13,8 @@
 #include "common/fdio.h"
 #include "common/idling.h"
 #include "common/log.h"
-<<<<<<< HEAD
-#include "common/program.h"
-=======
 #include "common/names.h"
->>>>>>> folders
+#include "common/program.h"
 #include "common/topic.h"
 #include "worker/checkpoint.h"
 #include "worker/views.h"
