@@ -60,6 +60,18 @@ answer_code(int64_t code, int may_succeed)
 	return (code < 0 && code >= MOM_ENOSUBSCRIBER) || (code == 0 && may_succeed) ? (int)code : MOM_EPROTO;
 }
 
+/* What had been acknowledged was lost in a power cut, came again from the ring, and was refused then; and meanwhile the acknowledgement was seen
+ * and its room given back. It is a loss like any other. */
+static void
+look_refused_late(struct handle *h, uint32_t shard, uint64_t refused, uint64_t first)
+{
+	atomic_store(&h->segment->refused_from[shard], refused);
+	atomic_store(&h->segment->refused_to[shard], first - 1);
+	h->lost += first - refused;
+	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (the last: numbers %llu to %llu of this client)",
+	    (unsigned long long)h->lost, (unsigned long long)(refused & NUMBER_COUNTER), (unsigned long long)((first - 1) & NUMBER_COUNTER));
+}
+
 /* A refusal covers all of that shard that was appended before we saw it. */
 static void
 look_refused(struct handle *h, uint32_t shard)
@@ -67,6 +79,8 @@ look_refused(struct handle *h, uint32_t shard)
 	struct client_segment *c = h->segment;
 	int64_t said;
 	uint64_t refused = refused_read(&c->answer[shard], &said), first = atomic_load(&c->first[shard]), next = atomic_load(&c->next[shard]);
+	if (refused && refused < first && refused > atomic_load(&c->refused_to[shard]))
+		look_refused_late(h, shard, refused, first);
 	if (refused == 0 || refused < first || refused >= next)
 		return;
 	uint64_t from = atomic_load(&c->refused_to[shard]) + 1 == refused ? atomic_load(&c->refused_from[shard]) : refused;

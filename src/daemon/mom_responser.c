@@ -99,6 +99,8 @@ on_answer(const struct answer *a)
 			refused_write(w, a->number, a->code);
 		break;
 	case ANSWER_LOST:
+		if (a->number == atomic_load(&w->lost.number) && a->value == atomic_load(&w->lost.value))
+			return;                        /* told on a former connection */
 		if (a->value >= a->number && a->value - a->number < (uint64_t)(INT64_MAX - atomic_load(&w->lost.code)))
 			result_write(&w->lost, a->number, atomic_load(&w->lost.code) + (int64_t)(a->value - a->number) + 1, a->value);
 		break;

@@ -21,7 +21,7 @@ enum { PUBLISHERS_MAX = 64, SUBSCRIBERS_MAX = 1000, MACHINES_MAX = 64, REPEAT_MA
 struct bench_options {
 	double seconds, most, least;
 	int repeat, json, selfserve, syscalls, big, durable, latency;
-	long size, count, subscribers, publishers, many, topics;       /* 0: not given */
+	long size, count, subscribers, publishers, many, topics, busy;       /* 0: not given */
 	int lose;                          /* the hidden fault that proves the judge: each publisher leaves one message out */
 };
 extern struct bench_options bench;
@@ -139,6 +139,11 @@ void crew_fork(crew_fn run, const struct load *l, struct board *b, int number, i
 void crew_await(atomic_int *counter, int wanted);                 /* polls; a client or server that fails meanwhile ends the bench */
 void crew_join(void);                                             /* until all ended well */
 void crew_kill(void);
+
+/* ---- busy: loops that want the cores, too ---- */
+enum { BUSY_MAX = 256 };
+void busy_begin(long loops);       /* so many run from here on */
+void busy_end(void);
 int  crew_pids(enum role role, pid_t *pids, int max);
 
 /* ---- the rest ---- */

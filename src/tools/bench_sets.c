@@ -1,7 +1,8 @@
-/* bench_sets - a part of mom_bench: the workloads W1 to W8, the same work as in the bench of other brokers that they are compared with */
+/* bench_sets - a part of mom_bench: the workloads W1 to W9, the same work as in the bench of other brokers that they are compared with */
 #include "tools/bench.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void
 size_name(char *name, size_t room, long size)
@@ -120,8 +121,26 @@ w8(const char *name)
 	load_figure(&l);
 }
 
+/* Beside one busy loop a core (or as many as --busy says) */
+static void
+w9(const char *name)
+{
+	struct load stream = plain_load(name, "64B-busy", "msg/s"), eight = plain_load(name, "8pub-busy", "msg/s");
+	struct load ping = plain_load(name, "", "us"), sync = plain_load(name, "sync-busy", "publishes/s");
+	busy_begin(bench.busy ? bench.busy : sysconf(_SC_NPROCESSORS_ONLN));
+	load_figure(&stream);
+	eight.publishers = 8;
+	load_figure(&eight);
+	ping_figures(&ping, "-busy");
+	sync.window = sync.acked = 1;
+	load_figure(&sync);
+	if (bench.busy == 0)
+		busy_end();
+}
+
 static const struct { const char *name; void (*run)(const char *name); } sets[] = {
 	{ "W1", w1 }, { "W2", w2 }, { "W3", w3 }, { "W4", w4 }, { "W5", w5 }, { "W6", idle_figures }, { "W7", w7 }, { "W8", w8 },
+	{ "W9", w9 },
 };
 enum { SETS = sizeof sets / sizeof *sets };
 

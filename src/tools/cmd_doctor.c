@@ -61,6 +61,7 @@ run(int argc, char **argv)
 		json_open(NULL, '[');
 	doctor_ipc(&s);
 	doctor_remove_ipc(&s);
+	doctor_proc();
 	for (int i = 0; i < cmd_line.count && s.count == 0; i++)
 		doctor_say(DOCTOR_FAIL, "servers", "name a run folder or store",
 		    "%s: no broker or daemon runs with this folder", cmd_line.word[i]);
@@ -72,6 +73,7 @@ run(int argc, char **argv)
 		doctor_disk(&s.server[i]);
 		doctor_link(&s.server[i]);
 		doctor_clients(&s.server[i]);
+		doctor_namespaces(&s.server[i]);
 	}
 	doctor_clock_end(&s);
 	if (d.json)

@@ -17,6 +17,8 @@ void doctor_folders(const struct look_server *s);      /* who may read and write
 void doctor_disk(const struct look_server *s);         /* what kind, room, whether a sync works and how long it takes */
 void doctor_server(const struct look_server *s);       /* runs, of this version, its children live, descriptors */
 void doctor_link(const struct look_server *s);         /* a daemon and its broker; programs and the daemon */
+void doctor_proc(void);                                /* what /proc shows here */
+void doctor_namespaces(const struct look_server *s);   /* a daemon and its programs see each other */
 void doctor_clients(const struct look_server *s);      /* of a daemon: programs that are stopped while mail waits for them */
 
 #endif

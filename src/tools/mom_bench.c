@@ -1,5 +1,5 @@
 /* mom_bench - how fast MOM is and what a message costs, every message checked
- * USAGE    mom_bench [FLAGS] [W1 ... W8]...            workloads by name; all without one
+ * USAGE    mom_bench [FLAGS] [W1 ... W9]...            workloads by name; all without one
  *          mom_bench [FLAGS] scale [DIMENSION]...      how cost grows: subscribers, machines, published, subscribed, backlog, workers
  *          mom_bench [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] [--latency]   one's own
  *          see --help
@@ -26,15 +26,17 @@ static pid_t main_pid;
 static volatile sig_atomic_t ended;
 
 static const char help_text[] =
-    "usage: mom_bench [FLAGS] [W1 ... W8]...\n"
+    "usage: mom_bench [FLAGS] [W1 ... W9]...\n"
     "       mom_bench [FLAGS] scale [subscribers | machines | published | subscribed | backlog | workers]...\n"
     "       mom_bench [FLAGS] [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] [--latency]\n\n"
     "  W1 one to one, 64 B to 16 KiB   W2 one to ten   W3 there and back   W4 durable   W5 each publish waits for its answer\n"
-    "  W6 start-up and memory   W7 1000 topics   W8 eight to one   without a name: all, in under 3 minutes\n\n"
+    "  W6 start-up and memory   W7 1000 topics   W8 eight to one   W9 W1, W8, W3 and W5 beside a busy loop a core\n"
+    "  without a name: all, in under 3 minutes\n\n"
     "  --seconds S       a run's length (1; scale: 3)          --repeat N    runs of which the median is shown (3; scale: 1)\n"
     "  --json            one object a figure                   --syscalls    count system calls too, by strace, in a further run\n"
     "  --run DIR         use the daemon of that run folder, not servers of its own (so does MOM_RUN; --selfserve: its own all the same)\n"
     "  --size BYTES      with W1, W2: this size alone          --many N      clients of W6, topics of W7 (1000)\n"
+    "  --busy N          beside N busy loops\n"
     "  --most N          scale: no point above N               --least N     nor below\n"
     "  --big             scale backlog: 10 GB too\n"
     "  --count N         messages of each publisher, instead of --seconds\n"
@@ -76,6 +78,7 @@ bench_die(int status, const char *format, ...)
 	if (getpid() != main_pid)
 		_exit(status);
 	crew_kill();
+	busy_end();
 	servers_stop();
 	exit(status);
 }
@@ -161,6 +164,7 @@ take_flag(int flag)
 	case 't': bench.seconds = real_number("seconds", 0.001, 3600); break;
 	case 'n': bench.repeat = (int)number("repeat", 1, REPEAT_MAX); break;
 	case 'm': bench.many = number("many", 1, 3000); break;
+	case 'B': bench.busy = number("busy", 1, BUSY_MAX); break;
 	case 'T': bench.topics = number("topics", 1, 1000000); break;
 	case 'M': bench.most = real_number("most", 0.001, 1000000); break;
 	case 'L': bench.least = real_number("least", 0.001, 1000000); break;
@@ -177,7 +181,7 @@ parse(int argc, char **argv)
 	static const struct option options[] = { { "run", 1, 0, 'r' }, { "size", 1, 0, 's' }, { "count", 1, 0, 'c' }, { "subscribers", 1, 0, 'S' },
 		{ "publishers", 1, 0, 'P' }, { "durable", 0, 0, 'd' }, { "latency", 0, 0, 'l' }, { "json", 0, 0, 'j' }, { "selfserve", 0, 0, 'f' },
 		{ "seconds", 1, 0, 't' }, { "repeat", 1, 0, 'n' }, { "many", 1, 0, 'm' }, { "topics", 1, 0, 'T' }, { "most", 1, 0, 'M' },
-		{ "least", 1, 0, 'L' }, { "big", 0, 0, 'b' }, { "syscalls", 0, 0, 'y' }, { "help", 0, 0, 'h' }, { 0 } };
+		{ "least", 1, 0, 'L' }, { "busy", 1, 0, 'B' }, { "big", 0, 0, 'b' }, { "syscalls", 0, 0, 'y' }, { "help", 0, 0, 'h' }, { 0 } };
 	int run_given = getenv("MOM_RUN") != NULL && *getenv("MOM_RUN");
 	arguments_begin(&line, argc, argv, "h", options);
 	for (int o; (o = arguments_next(&line)) != -1;) {
@@ -200,7 +204,7 @@ check_use(int names, char **name)
 	int scale = names > 0 && strcmp(name[0], "scale") == 0;
 	for (int i = scale; i < names; i++) {
 		if (!(scale ? scale_known(name[i]) : sets_known(name[i])))
-			wrong_use(scale ? "%s: no dimension of scale" : "%s: no workload: W1 to W8, or scale", name[i]);
+			wrong_use(scale ? "%s: no dimension of scale" : "%s: no workload: W1 to W9, or scale", name[i]);
 		if (bench.size && strcmp(name[i], "W1") != 0 && strcmp(name[i], "W2") != 0)
 			wrong_use("%s: --size is for W1, W2 or a workload of your own: leave it out", name[i]);
 		if (!bench.selfserve && strcmp(name[i], "W6") == 0)
@@ -224,6 +228,7 @@ run(int names, char **name)
 		bench.repeat = scale ? 1 : 3;
 	if (bench.seconds == 0 && !scale)
 		bench.seconds = 1;
+	busy_begin(bench.busy);
 	if (own) {
 		bench.subscribers = bench.subscribers ? bench.subscribers : 1;
 		bench.publishers = bench.publishers ? bench.publishers : 1;
@@ -232,6 +237,7 @@ run(int names, char **name)
 		scale ? scale_run(NULL) : sets_run(NULL);
 	for (int i = scale; i < names; i++)
 		scale ? scale_run(name[i]) : sets_run(name[i]);
+	busy_end();
 }
 
 int

@@ -46,6 +46,7 @@ struct client {
 	int64_t  result_code;
 	void    *will;                /* the REC_WILL record; NULL: none */
 	uint64_t refused_first;       /* the first that was refused since the last that was taken: a gap from here on is no loss */
+	uint64_t lost_from, lost_to;  /* its last loss: told again on its machine's next connection, since this one may break before it is heard */
 	int durable;
 	struct machine *machine;
 	struct subscription *subscriptions;   /* the newest first */

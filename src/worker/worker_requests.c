@@ -50,6 +50,16 @@ answer_lost(struct conn *c, uint32_t slot, uint64_t from, uint64_t to)
 	struct result_word *lost = &c->answers[slot].lost;
 	result_write(lost, from, atomic_load(&lost->code) + 1, to);
 	answer_version(c, slot);
+}
+
+static void
+note_lost(struct conn *c, struct client *client, uint32_t slot, uint64_t from, uint64_t to)
+{
+	answer_lost(c, slot, from, to);
+	if (client) {
+		client->lost_from = from;
+		client->lost_to = to;
+	}
 	counters_add(COUNT_LOST, to - from + 1);
 	log_warn("fast messages of a client are lost after a power cut: numbers %llx to %llx", (unsigned long long)from, (unsigned long long)to);
 }
@@ -341,7 +351,9 @@ worker_request(struct conn *c, const void *bytes)
 	if (d.lost_from && client && client->refused_first && client->refused_first <= d.lost_to)
 		d.lost_to = client->refused_first - 1;
 	if (d.lost_from && d.lost_from <= d.lost_to)
-		answer_lost(c, slot, d.lost_from, d.lost_to);
+		note_lost(c, client, slot, d.lost_from, d.lost_to);
+	else if (client && client->lost_from && client->conn != (int)(c - w.conns))
+		answer_lost(c, slot, client->lost_from, client->lost_to);
 	if (atomic_load(&c->unit->by_shard[w.shard.index].broken)) {
 		return;                                /* nothing more is taken from it */
 	} else if (d.verdict == VERDICT_BROKEN) {

@@ -66,6 +66,11 @@ figures(const char *arguments, const char *const variants[])
 }
 #define FIGURES(arguments, ...) figures(arguments, (const char *const[]){ __VA_ARGS__, NULL })
 
+TEST(busy, "W9 says what is left beside busy loops, of which none stays")
+{
+	FIGURES("W9", "64B-busy", "8pub-busy", "rtt-p50-busy", "rtt-p99-busy", "rtt-p99.9-busy", "sync-busy");
+}
+
 TEST(streams, "W1, W2, W7 and W8 say what was delivered")
 {
 	FIGURES("W1 W2 W7 W8", "64B", "256B", "1KiB", "16KiB", "64B", "1KiB", "20topics", "8pub");

@@ -418,6 +418,34 @@ TEST(elost, "MOM_ELOST: fast messages that a power cut took are told once, and h
 	bye(id);
 }
 
+TEST(elost_again, "MOM_ELOST is told though the connection breaks on which the broker said it")
+{
+	up();
+	int id = talk_create();
+	say(id, "t", "durable");
+	for (int i = 0; i < 3; i++)
+		REQUIRE(mom_publish(id, "t", t_text("fast message %d", i), 14, MOM_FAST) == 0, "%s", mom_error_text(id));
+	server_kill_all(&broker);
+	REQUIRE(lose("fast message 0", "t"), "the fast messages are in no file below %s", broker.store);
+	pid_t deaf = server_child(&one, "mom_responser");
+	server_start(&broker);
+	server_replaced(&one, "mom_responser", deaf);
+	deaf = server_child(&one, "mom_responser");
+	REQUIRE(kill(deaf, SIGSTOP) == 0, "kill");
+	REQUIRE(mom_publish(id, "t", "after", 5, MOM_ASYNC) == 0, "%s", mom_error_text(id));
+	WAIT_FOR(server_log_has(&broker, "are lost after a power cut"), "the broker has not noticed");
+	kill(server_child(&broker, "broker_sender"), SIGKILL);
+	server_replaced(&one, "mom_responser", deaf);
+	is(id, mom_flush(id, 20000), MOM_ELOST, " 3 fast messages");
+	for (int i = 0; i < 2; i++) {                  /* and not once more on a further connection */
+		pid_t old = server_child(&one, "mom_responser");
+		kill(server_child(&broker, "broker_sender"), SIGKILL);
+		server_replaced(&one, "mom_responser", old);
+		REQUIRE(mom_publish(id, "t", "again", 5, 0) == 0 && mom_flush(id, 20000) == 0, "%s", mom_error_text(id));
+	}
+	bye(id);
+}
+
 /* what the broker says that it lost, in how many tellings */
 static long
 lost_by_log(int *tellings)

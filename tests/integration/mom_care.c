@@ -321,6 +321,7 @@ TEST(doctor, "a sound machine has no FAIL and exit status 0; each line says ok, 
 	REQUIRE(finding(r.out, "connection", "ok", one.run) >= 0 && finding(r.out, "System V", "ok", "can be made") >= 0 && finding(r.out, "clock", "FAIL", "") < 0, "%s",
 	    r.out);
 	REQUIRE(finding(r.out, "programs", "ok", one.run) >= 0, "MOM_RUN names it:\n%s", r.out);
+	REQUIRE(finding(r.out, "/proc", "ok", "") >= 0 && finding(r.out, "namespaces", "warn", "") < 0, "%s", r.out);
 	r = mom("doctor");
 	REQUIRE(r.status == 0, "%s", r.out);
 	for (char *line = strtok(r.out, "\n"); line; line = strtok(NULL, "\n"))

@@ -147,3 +147,16 @@ TEST(endless_length, "a length in the client's own ring that is garbage, close t
 		calm();
 	}
 }
+
+TEST(refused_after_acknowledged, "what was acknowledged, then lost in a power cut, sent again and refused, is told as lost, also where its room was given back meanwhile")
+{
+	up();
+	for (int i = 0; i < 3; i++)
+		REQUIRE(mom_publish(other, "u", "fast", 4, MOM_FAST) == 0, "%s", mom_error_text(other));
+	REQUIRE(mom_flush(other, 20000) == 0, "%s", mom_error_text(other));
+	struct client_segment *c = own_segment(other);         /* as mom_responser writes it */
+	refused_write(&c->answer[0], atomic_load(&c->next[0]) - 2, MOM_EFULL);
+	REQUIRE(mom_flush(other, 20000) == MOM_ELOST && strstr(mom_error_text(other), " 2 fast messages"), "%s", mom_error_text(other));
+	REQUIRE(mom_flush(other, 20000) == 0, "told again: %s", mom_error_text(other));
+	REQUIRE(mom_publish(other, "u", "more", 4, 0) == 0, "%s", mom_error_text(other));
+}

@@ -1,5 +1,6 @@
 /* places - programs where not all can be seen: /proc hidden or missing, other namespaces. They are served, or told what to do; none is taken
  * for dead. Most of it needs root, and is left out by name without. */
+#include <lib/run.h>
 #include <lib/server.h>
 #include <lib/sysv.h>
 #include <lib/t.h>
@@ -61,6 +62,8 @@ TEST(pid_namespace, "a program whose process has no number where the daemon runs
 	say(id, "t", "hello");
 	hear(id, "t", "hello");
 	REQUIRE(mom_open("outside") == MOM_EBUSY, "the name of a living client was given away");
+	struct ran r = run_command("'%s' doctor '%s'", t_bin("mom"), one.run);
+	REQUIRE(strstr(r.out, "2 programs of"), "%s%s", r.out, r.err);
 	REQUIRE(!server_log_has(&one, "has ended"), "a living client was taken for dead");
 	bye(named);
 	bye(id);
@@ -120,6 +123,8 @@ in_other_ipc(void *unused)
 {
 	(void)unused;
 	REQUIRE(unshare(CLONE_NEWIPC) == 0, "unshare: %s", strerror(errno));
+	struct ran r = run_command("'%s' doctor '%s'", t_bin("mom"), one.run);
+	REQUIRE(strstr(r.out, "has another IPC namespace than this shell"), "%s%s", r.out, r.err);
 	REQUIRE(mom_create() == MOM_ELIMIT && strstr(mom_error_text(-1), "IPC namespace") && strstr(mom_error_text(-1), "--ipc=host"), "%s",
 	    mom_error_text(-1));
 }
@@ -216,6 +221,8 @@ TEST(hidepid, "where /proc hides the processes of others (hidepid=2) their clien
 		t_remark("left out: no /proc of its own: %s", strerror(errno));
 		return;
 	}
+	struct ran r = run_command("'%s' doctor", t_bin("mom"));
+	REQUIRE(strstr(r.out, "hidepid="), "%s%s", r.out, r.err);
 	daemon_of_mom();
 	if (one.pid == 0) {
 		t_remark("left out: another user cannot reach the programs");
