@@ -81,10 +81,13 @@ open_run_folder(void)
 	}
 	m.run_dir = rundir_open(m.run, &why);
 	if (m.run_dir < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: %s", m.run, why);
+		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", m.run, why);
 	m.run_lock = lock_take(m.run_dir, "lock", &holder);
+	if (m.run_lock == -2)
+		log_fatal(EXIT_SYSTEM, "run folder %s: in use (pid %d): name another with --run", m.run, (int)holder);
 	if (m.run_lock < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: %s (pid %d): name another with --run", m.run, m.run_lock == -2 ? "in use" : strerror(errno), (int)holder);
+		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another with --run", m.run,
+		    strerror(errno), fdio_hint(errno));
 }
 
 /* Nothing depends on them: without, the broker only cannot be looked into. */

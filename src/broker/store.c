@@ -70,6 +70,12 @@ store_shard(struct store *s, const char *path, uint32_t i)
 	if (mkdirat(s->dir, name, 0700) < 0 && errno != EEXIST)
 		log_fatal(EXIT_SYSTEM, "%s/%s: %s: %s", path, name, strerror(errno), fdio_hint(errno));
 	int fd = fdio_open_at(s->dir, name, O_RDONLY | O_DIRECTORY, 0);
+	struct stat st;
+	if (fd < 0 && fstatat(s->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode))
+		log_fatal(EXIT_SYSTEM,
+		    "%s/%s is a symbolic link, and none is followed in a store: move what it leads to there, or "
+		    "mount it there",
+		    path, name);
 	if (fd < 0 || fdio_sync(s->dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/%s: %s: %s", path, name, strerror(errno), fdio_hint(errno));
 	pid_t holder = 0;

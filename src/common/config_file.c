@@ -64,6 +64,13 @@ int
 config_parse(struct config *c, const char *text, size_t n, const char *path)
 {
 	unsigned seen[CONFIG_KEYS_MAX] = { 0 }, number = 1;
+	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		snprintf(c->error, sizeof c->error,
+		    "%.300s:1: it begins with a byte order mark (bytes EF BB BF), which is none of its "
+		    "text: save it as UTF-8 without one",
+		    path);
+		return -1;
+	}
 	char *copy = malloc(n + 1);
 	int r = 0;
 	if (copy == NULL) {
@@ -78,7 +85,8 @@ config_parse(struct config *c, const char *text, size_t n, const char *path)
 			stop = end;
 		*stop = '\0';
 		if (strlen(line) != (size_t)(stop - line)) {
-			snprintf(c->error, sizeof c->error, "%.300s:%u: a zero byte: is this a text file?", path, number);
+			snprintf(c->error, sizeof c->error, "%.300s:%u: a zero byte: is this a text file, in UTF-8?",
+			    path, number);
 			r = -1;
 		} else
 			r = take_line(c, line, number, path, seen);

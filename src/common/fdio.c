@@ -271,6 +271,8 @@ fdio_hint(int error)
 	case EACCES:
 	case EPERM:  return "let this user read and write there";
 	case EROFS:  return "mount it for writing";
+	case ELOOP:  return "it is a symbolic link, and none is followed here: put the file itself there";
+	case ENOTDIR: return "a folder has to be there: move away what has its name";
 	case ENOENT: return "it is missing: bring it back from a backup";
 	case EMFILE: return "raise `ulimit -n`";
 	case ENFILE: return "raise fs.file-max";

@@ -89,17 +89,27 @@ open_folders(void)
 	d->run = m.run;
 	d->spool = m.spool;
 	if ((d->run_dir = rundir_open(m.run, &why)) < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: %s", m.run, why);
+		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", m.run, why);
 	d->run_lock = lock_take(d->run_dir, "lock", &holder);
+	if (d->run_lock == -2)
+		log_fatal(EXIT_SYSTEM,
+		    "run folder %s: in use (mom_daemon pid %d): stop that first, or name another folder with "
+		    "--run",
+		    m.run, (int)holder);
 	if (d->run_lock < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: %s (mom_daemon pid %d): stop that first, or name another folder with --run", m.run,
-		    d->run_lock == -2 ? "in use" : strerror(errno), (int)holder);
+		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another folder with --run", m.run,
+		    strerror(errno), fdio_hint(errno));
 	if ((d->spool_dir = rundir_open(m.spool, &why)) < 0)
 		log_fatal(EXIT_SYSTEM, "spool folder %s: %s (--spool DIR takes another)", m.spool, why);
 	d->spool_lock = lock_take(d->spool_dir, "lock", &holder);
+	if (d->spool_lock == -2)
+		log_fatal(EXIT_SYSTEM,
+		    "spool folder %s: in use (mom_daemon pid %d): stop that first, or name another folder with "
+		    "--spool",
+		    m.spool, (int)holder);
 	if (d->spool_lock < 0)
-		log_fatal(EXIT_SYSTEM, "spool folder %s: %s (mom_daemon pid %d): stop that first, or name another folder with --spool", m.spool,
-		    d->spool_lock == -2 ? "in use" : strerror(errno), (int)holder);
+		log_fatal(EXIT_SYSTEM, "spool folder %s: its lock: %s: %s, or name another folder with --spool",
+		    m.spool, strerror(errno), fdio_hint(errno));
 }
 
 /* Nothing depends on them: without, the daemon only cannot be looked into. */

@@ -1,5 +1,6 @@
 /* mom config - what holds and where it comes from; is a file right? */
 #include "common/config_keys.h"
+#include "tools/cmd_json.h"
 #include "tools/cmd.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,22 +38,19 @@ static void
 show_json(const char *program, const struct config *c)
 {
 	char origin[PATH_MAX + 40];
-	printf("{\"program\":\"%s\"", program);
+	json_open(NULL, '{');
+	json_text("program", program);
 	for (unsigned i = 0; i < c->program->count; i++) {
 		const struct config_key *k = &c->program->keys[i];
 		if (k->how & CONFIG_FLAG_ONLY)
 			continue;
-		config_origin(c, i, origin, sizeof origin);
-		printf(",\"%s\":{\"value\":", k->name);
-		if (config_text(c, i))
-			cmd_json_string(config_text(c, i), strlen(config_text(c, i)));
-		else
-			printf("null");
-		printf(",\"from\":");
-		cmd_json_string(origin, strlen(origin));
-		printf(",\"reload\":%s}", k->how & CONFIG_RELOAD ? "true" : "false");
+		json_open(k->name, '{');
+		json_text("value", config_text(c, i));
+		json_text("from", config_origin(c, i, origin, sizeof origin));
+		json_bool("reload", (k->how & CONFIG_RELOAD) != 0);
+		json_close('}');
 	}
-	printf("}\n");
+	json_close('}');
 }
 
 static int
@@ -140,9 +138,13 @@ run_show(int argc, char **argv)
 	int which = argc > 0 ? program_of(argv[0]) : -1, r = CMD_OK;
 	if (argc > 1)
 		cmd_wrong_use(&cmd_config, "show takes one program");
+	if (json)
+		json_open(NULL, '[');
 	for (int i = 0; i < PROGRAMS; i++)
 		if ((which < 0 || which == i) && show(i) != CMD_OK)
 			r = CMD_FAILED;
+	if (json)
+		json_close(']');
 	return r;
 }
 

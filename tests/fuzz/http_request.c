@@ -20,7 +20,8 @@ host_is_no_name(const char *value, size_t n)
 	size_t name = 0, colons = 0;
 	if (!http_host_is_ours(value, n, NULL)) {
 		/* of names only those that were given, with or without a port */
-		FUZZ_CHECK(http_host_is_ours(value, n, "b,a.lan") <= (is_named(value, n, "b") || is_named(value, n, "a.lan")));
+		FUZZ_CHECK(
+		    http_host_is_ours(value, n, "b,a.lan") <= (is_named(value, n, "b") || is_named(value, n, "a.lan")));
 		return;
 	}
 	FUZZ_CHECK(n > 0 && n < 64);
