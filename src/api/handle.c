@@ -12,7 +12,7 @@
 
 static _Atomic(struct handle *) handles[SLOTS_MAX];
 static _Atomic(uint64_t *) era_page;
-static _Thread_local char thread_text[320];
+static _Thread_local char thread_text[1000];           /* names each place where a daemon was sought */
 
 /* A page that the kernel wipes in a forked child: asking costs a load, where getpid would cost a system call a message. */
 uint64_t
@@ -50,7 +50,7 @@ handle_fail(struct handle *h, int code, const char *format, ...)
 	va_list ap;
 	char *text = h ? h->text : thread_text;
 	va_start(ap, format);
-	vsnprintf(text, sizeof thread_text, format, ap);
+	vsnprintf(text, h ? sizeof h->text : sizeof thread_text, format, ap);
 	va_end(ap);
 	return code;
 }
