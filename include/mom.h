@@ -3,7 +3,8 @@
  *     cc prog.c -Iinclude lib/libmom.a
  *
  * A program talks to the mom_daemon of its machine. It finds the daemon by the environment variable MOM_RUN (a run
- * folder), else by `run DIR` in client.conf, else in the default run roots: $XDG_RUNTIME_DIR/mom, /tmp/mom-UID, /run/mom. Only
+ * folder), else by `run DIR` in client.conf, else in the default run roots: $XDG_RUNTIME_DIR/mom, /run/user/UID/mom,
+ * /tmp/mom-UID, /run/mom, in this order; where it finds none, the text names each and says what was wrong there. Only
  * folders that belong to the program's own user, to root or to the user `mom` are trusted. client.conf is /etc/mom/client.conf and
  * ~/.config/mom/client.conf, or what MOM_CONFIG names; it may also hold `timeout TIME` and `window BYTES` (MOM_TIMEOUT, MOM_WINDOW):
  * what mom_set_option would say to every new handle. It is read at a process's first mom_create or mom_open.

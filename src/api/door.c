@@ -11,13 +11,14 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { DOOR_RETRY_MS = 20 };
+enum { DOOR_RETRY_MS = 20, DOOR_WHY = 1000 };
 
 /* A connected socket; -1: no daemon is or was there; -2: it was killed, or is starting; -3: this process is at a limit */
 static int
@@ -90,11 +91,11 @@ door_knock(const char *run, int flags, char *why, size_t n)
 	return starts ? -2 : door_error(error);
 }
 
-/* flags: SOCK_NONBLOCK where nothing is waited for */
+/* flags: SOCK_NONBLOCK where nothing is waited for. why: each place that was tried, and what was wrong there */
 static int
 door_find(int flags, char *why, size_t n)
 {
-	char roots[RUNDIR_ROOTS][PATH_MAX];
+	char root[PATH_MAX];
 	const char *run = secure_getenv("MOM_RUN");
 	int e;
 	const struct settings *s = settings_get(&e);       /* read long since */
@@ -102,12 +103,18 @@ door_find(int flags, char *why, size_t n)
 		return door_knock(run, flags, why, n);
 	if (s && s->run)
 		return door_knock(s->run, flags, why, n);
-	rundir_roots(roots);
 	int best = -1;
+	size_t used = 0;
 	for (int i = 0; i < RUNDIR_ROOTS; i++) {
-		int fd = roots[i][0] ? door_knock(roots[i], flags, why, n) : -1;
+		rundir_root(i, root);
+		if (root[0] == '\0')
+			continue;
+		snprintf(why + used, n - used, "%s", used ? "; " : "");
+		used += strlen(why + used);
+		int fd = door_knock(root, flags, why + used, n - used);
 		if (fd >= 0)
 			return fd;
+		used += strlen(why + used);
 		best = fd < best ? fd : best;
 	}
 	return best;
@@ -150,7 +157,7 @@ int
 door_again(struct handle *h)
 {
 	struct registration ask;
-	char why[PATH_MAX + 100];
+	char why[DOOR_WHY];
 	int fd = door_find(SOCK_NONBLOCK, why, sizeof why);
 	door_say_who(h, &ask);
 	ask.again = 1;
@@ -166,7 +173,7 @@ int
 door_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h)
 {
 	struct registration ask;
-	char why[PATH_MAX + 100] = "";
+	char why[DOOR_WHY] = "";
 	if (fdio_random(h->nonce, sizeof h->nonce) < 0)
 		return handle_fail(NULL, MOM_ELIMIT, "getrandom: %s", strerror(errno));
 	snprintf(h->name, sizeof h->name, "%s", name ? name : "");
@@ -174,9 +181,9 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 	for (;;) {
 		int fd = door_find(0, why, sizeof why), r = -1;
 		if (fd == -1)
-			return handle_fail(NULL, MOM_ENODAEMON, "no mom_daemon runs here (%.200s): start one, or set MOM_RUN to its run folder", why);
+			return handle_fail(NULL, MOM_ENODAEMON, "no mom_daemon runs here (%.700s): start one, or set MOM_RUN to its run folder", why);
 		if (fd == -3)
-			return handle_fail(NULL, MOM_ELIMIT, "%.200s: close files of this program, or raise `ulimit -n`", why);
+			return handle_fail(NULL, MOM_ELIMIT, "%.700s: close files of this program, or raise `ulimit -n`", why);
 		if (fd >= 0 && (r = door_ask(fd, &ask, answer, deadline)) == 0) {
 			door_keep(h, fd);
 			answer->text[sizeof answer->text - 1] = '\0';
@@ -187,7 +194,7 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 		if (r == -2)
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon gave no answer in time: it has not reached its broker yet; start that, or look at the daemon's log");
 		if (clock_ms() >= deadline)
-			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed or is starting (%.200s): it did not come in time", why);
+			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed or is starting (%.700s): it did not come in time", why);
 		usleep(DOOR_RETRY_MS * 1000);
 	}
 }

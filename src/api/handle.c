@@ -13,7 +13,7 @@
 static _Atomic(struct handle *) handles[SLOTS_MAX];
 static atomic_int borrowed[SLOTS_MAX];         /* mom_wake uses the handle of that id just now */
 static _Atomic(uint64_t *) era_page;
-static _Thread_local char thread_text[320];
+static _Thread_local char thread_text[1000];           /* names each place where a daemon was sought */
 
 enum { BORROWED_MS = 5000, STEP_MOST_US = 50000 };
 
@@ -56,7 +56,7 @@ handle_fail(struct handle *h, int code, const char *format, ...)
 	va_list ap;
 	char *text = h ? h->text : thread_text;
 	va_start(ap, format);
-	vsnprintf(text, sizeof thread_text, format, ap);
+	vsnprintf(text, h ? sizeof h->text : sizeof thread_text, format, ap);
 	va_end(ap);
 	return code;
 }

@@ -88,13 +88,29 @@ look_has(const struct look *l, const struct about *a)
 	return 0;
 }
 
-/* The folder's server, where it has one. -1: no memory */
+/* 1: the folder has a server, or had one. 0: why not */
 static int
-look_folder(struct look *l, const char *path)
+look_about(int dir, struct about *a, const char **why)
+{
+	*why = dir < 0 ? strerror(errno) : !rundir_is_trusted(dir) ? "it belongs to another user and is not trusted" :
+	    about_read(dir, a) < 0 ? "no server runs there" : NULL;
+	return *why == NULL;
+}
+
+static void
+look_tried(struct look *l, const char *path, const char *why)
+{
+	size_t used = strlen(l->tried);
+	snprintf(l->tried + used, sizeof l->tried - used, "%s%s: %s", used ? "; " : "", path, why);
+}
+
+/* The folder's server, where it has one; else *why. -1: no memory */
+static int
+look_folder(struct look *l, const char *path, const char **why)
 {
 	struct about a;
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), files, r = 0;
-	if (dir < 0 || !rundir_is_trusted(dir) || about_read(dir, &a) < 0 || look_has(l, &a)) {
+	if (!look_about(dir, &a, why) || look_has(l, &a)) {
 		fdio_close(&dir);
 		return 0;
 	}
@@ -118,6 +134,8 @@ look_folder(struct look *l, const char *path)
 		fdio_close(&files);
 		if (s->pid || s->counters)
 			l->count++;
+		else
+			*why = "no server runs there";
 	}
 	fdio_close(&dir);
 	return r;
@@ -129,13 +147,17 @@ static int
 look_root(struct look *l, const char *root)
 {
 	char path[PATH_MAX];
+	const char *why, *below;
+	size_t before = l->count;
+	int r = look_folder(l, root, &why);
 	DIR *d = opendir(root);
-	int r = d ? look_folder(l, root) : 0;
 	for (struct dirent *e; d && r == 0 && (e = readdir(d)) != NULL;)
 		if (strncmp(e->d_name, "run-", 4) == 0 && snprintf(path, sizeof path, "%s/%s", root, e->d_name) < (int)sizeof path)
-			r = look_folder(l, path);
+			r = look_folder(l, path, &below);
 	if (d)
 		closedir(d);
+	if (why && l->count == before)
+		look_tried(l, root, why);
 	return r;
 }
 
@@ -143,14 +165,17 @@ struct look *
 look_all(const char *folder)
 {
 	struct look *l = calloc(1, sizeof *l);
-	char roots[RUNDIR_ROOTS][PATH_MAX];
-	const char *run = getenv("MOM_RUN");
+	char root[PATH_MAX];
+	const char *run = getenv("MOM_RUN"), *why = NULL;
 	if (l == NULL)
 		return NULL;
-	int r = folder ? look_folder(l, folder) : run && run[0] ? look_folder(l, run) : 0;
-	rundir_roots(roots);
-	for (size_t i = 0; folder == NULL && i < RUNDIR_ROOTS && r == 0; i++)
-		r = roots[i][0] ? look_root(l, roots[i]) : 0;
+	int r = folder ? look_folder(l, folder, &why) : run && run[0] ? look_folder(l, run, &why) : 0;
+	if (folder == NULL && why)
+		look_tried(l, run, why);
+	for (int i = 0; folder == NULL && i < RUNDIR_ROOTS && r == 0; i++) {
+		rundir_root(i, root);
+		r = root[0] ? look_root(l, root) : 0;
+	}
 	if (r == 0)
 		return l;
 	look_free(l);

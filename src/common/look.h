@@ -24,7 +24,11 @@ struct look_server {
 	char why[200];                               /* why not, and the cure; "" where it can */
 };
 
-struct look { struct look_server *server; size_t count; };
+struct look {
+	struct look_server *server;
+	size_t count;
+	char tried[1000];                            /* the places where no server was found, and why not */
+};
 
 /* All servers whose run folders lie in the default roots (MOM_RUN first), or the one of that folder: a run folder or a store. NULL: no memory.
  * One that does not run and left nothing behind is not shown. */

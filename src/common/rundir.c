@@ -36,14 +36,20 @@ rundir_spool(char *path, size_t n)
 }
 
 void
-rundir_roots(char roots[RUNDIR_ROOTS][PATH_MAX])
+rundir_root(int i, char path[PATH_MAX])
 {
 	const char *xdg = secure_getenv("XDG_RUNTIME_DIR");
-	roots[0][0] = '\0';
-	if (xdg && xdg[0] == '/')
-		snprintf(roots[0], PATH_MAX, "%s/mom", xdg);
-	snprintf(roots[1], PATH_MAX, "/tmp/mom-%u", (unsigned)geteuid());
-	snprintf(roots[2], PATH_MAX, "/run/mom");
+	char login[40];
+	snprintf(login, sizeof login, "/run/user/%u", (unsigned)geteuid());
+	path[0] = '\0';
+	if (i == 0 && xdg && xdg[0] == '/')
+		snprintf(path, PATH_MAX, "%s/mom", xdg);
+	else if (i == 1 && !(xdg && strcmp(xdg, login) == 0))
+		snprintf(path, PATH_MAX, "%s/mom", login);
+	else if (i == 2)
+		snprintf(path, PATH_MAX, "/tmp/mom-%u", (unsigned)geteuid());
+	else if (i == 3)
+		snprintf(path, PATH_MAX, "/run/mom");
 }
 
 int

@@ -72,6 +72,21 @@ default_spool(void)
 		    "set one of them, or name a folder with --spool");
 }
 
+/* For a user whose home cannot be written to the run folder of a login session has to do: nobody cleans it while that
+ * lasts. One below /tmp does not. */
+static int
+spool_in_session(const char *why)
+{
+	char path[PATH_MAX + 8];
+	snprintf(path, sizeof path, "%s/spool", m.run);
+	if (geteuid() == 0 || strncmp(m.run, "/run/user/", 10) != 0 || strlen(path) >= sizeof m.spool)
+		return 0;
+	log_warn("spool folder %s: %s: it is in %s instead, and gone after the log-out: name one that stays with --spool, or "
+	    "set XDG_STATE_HOME", m.spool, why, path);
+	strcpy(m.spool, path);
+	return 1;
+}
+
 static void
 open_folders(void)
 {
@@ -99,8 +114,11 @@ open_folders(void)
 	if (d->run_lock < 0)
 		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another folder with --run", m.run,
 		    strerror(errno), fdio_hint(errno));
-	if ((d->spool_dir = rundir_open(m.spool, &why)) < 0)
-		log_fatal(EXIT_SYSTEM, "spool folder %s: %s (--spool DIR takes another)", m.spool, why);
+	d->spool_dir = rundir_open(m.spool, &why);
+	if (d->spool_dir < 0 && m.o.spool == NULL && spool_in_session(why))
+		d->spool_dir = rundir_open(m.spool, &why);
+	if (d->spool_dir < 0)
+		log_fatal(EXIT_SYSTEM, "spool folder %s: %s: name another with --spool, or set XDG_STATE_HOME", m.spool, why);
 	d->spool_lock = lock_take(d->spool_dir, "lock", &holder);
 	if (d->spool_lock == -2)
 		log_fatal(EXIT_SYSTEM,

@@ -66,7 +66,8 @@ run(int argc, char **argv)
 		doctor_say(DOCTOR_FAIL, "servers", "name a run folder or store",
 		    "%s: no broker or daemon runs with this folder", cmd_line.word[i]);
 	if (s.count == 0 && cmd_line.count == 0)
-		doctor_say(DOCTOR_WARN, "servers", "start one, or name its run folder", "no broker or daemon is found on this machine");
+		doctor_say(DOCTOR_WARN, "servers", "start one, or name its run folder",
+		    "no broker or daemon is found on this machine%s", servers_tried(&s));
 	for (size_t i = 0; i < s.count; i++) {
 		doctor_server(&s.server[i]);
 		doctor_folders(&s.server[i]);

@@ -115,12 +115,13 @@ try_connect(const char *address)
 static void
 programs(const struct look_server *s)
 {
-	char roots[RUNDIR_ROOTS][PATH_MAX], real[PATH_MAX];
+	char root[PATH_MAX], real[PATH_MAX];
 	const char *run = getenv("MOM_RUN");
 	int found = run && realpath(run, real) && strcmp(real, s->run) == 0;
-	rundir_roots(roots);
-	for (size_t i = 0; i < RUNDIR_ROOTS; i++)
-		found |= roots[i][0] && realpath(roots[i], real) && strcmp(real, s->run) == 0;
+	for (int i = 0; i < RUNDIR_ROOTS; i++) {
+		rundir_root(i, root);
+		found |= root[0] && realpath(root, real) && strcmp(real, s->run) == 0;
+	}
 	if (found)
 		doctor_say(DOCTOR_OK, "programs", NULL, "find the daemon in %s", s->run);
 	else

@@ -248,15 +248,16 @@ visit_root(const char *root)
 static void
 visit_all(void)
 {
-	char roots[RUNDIR_ROOTS][PATH_MAX];
+	char root[PATH_MAX];
 	const char *run = getenv("MOM_RUN");
 	visit("db", 0);
 	if (run && run[0])
 		visit(run, 0);
-	rundir_roots(roots);
-	for (size_t i = 0; i < RUNDIR_ROOTS; i++)
-		if (roots[i][0])
-			visit_root(roots[i]);
+	for (int i = 0; i < RUNDIR_ROOTS; i++) {
+		rundir_root(i, root);
+		if (root[0])
+			visit_root(root);
+	}
 }
 
 void

@@ -76,6 +76,15 @@ servers_free(struct servers *s)
 	*s = (struct servers){ .count = 0 };
 }
 
+const char *
+servers_tried(const struct servers *s)
+{
+	static char text[1100];
+	const char *tried = s->looks ? s->look[0]->tried : "";
+	snprintf(text, sizeof text, *tried ? " (%s)" : "%s", tried);
+	return text;
+}
+
 int
 servers_none(const struct servers *s, const struct cmd *c, int brokers, int daemons)
 {
@@ -84,8 +93,8 @@ servers_none(const struct servers *s, const struct cmd *c, int brokers, int daem
 			return CMD_OK;
 	if (s->bad)                                    /* it is said already why */
 		return CMD_FAILED;
-	return cmd_fail(c, "no %s is found on this machine: start one, or name its run folder", brokers && daemons ? "broker or daemon" : brokers ? "broker" :
-	    "daemon");
+	const char *what = brokers && daemons ? "broker or daemon" : brokers ? "broker" : "daemon";
+	return cmd_fail(c, "no %s is found on this machine%s: start one, or name its run folder", what, servers_tried(s));
 }
 
 int

@@ -13,6 +13,7 @@ struct servers { struct look_server *server; size_t count; struct look **look; s
 void servers_look(struct servers *s, const struct cmd *c, char **folders, int n, int quiet);
 void servers_free(struct servers *s);
 /* Where there is none: says so. CMD_FAILED, or CMD_OK. */
+const char *servers_tried(const struct servers *s);    /* " (PLACE: WHY; ...)": where one was sought in vain */
 int  servers_none(const struct servers *s, const struct cmd *c, int brokers, int daemons);
 
 /* Adds up the living System V objects of that folder's registry: a daemon's run folder, a broker's store. */

@@ -526,3 +526,82 @@ TEST(segments_gone, "a segment is deleted: its shard acknowledges no more, its d
 	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 300) == 0, "%s", mom_error_text(id));
 	REQUIRE(mom_publish(id, "t", "1", 1, 0) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
 }
+
+/* ---- where a daemon is sought ---- */
+
+/* a /run with the folder of a login session, and with a /run/mom of somebody else's; 0: this needs root */
+static int
+own_run(const char *session)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", "/run", "tmpfs", 0, NULL) < 0) {
+		t_remark("left out: a /run of its own needs root: %s", strerror(errno));
+		return 0;
+	}
+	umask(022);
+	int bad = mkdir("/run/user", 0755) < 0 || mkdir(session, 0700) < 0 || chown(session, SOMEBODY, SOMEBODY) < 0;
+	REQUIRE(!bad && mkdir("/run/mom", 0755) == 0 && chown("/run/mom", 1, 1) == 0, "/run: %s", strerror(errno));
+	return become_somebody();
+}
+
+/* each place, with what is wrong there */
+static void
+names_places(const char *text, const char *session, const char *why)
+{
+	REQUIRE(strstr(text, t_text("%s/mom%s", session, why)), "%s: %s", session, text);
+	REQUIRE(strstr(text, t_text("/tmp/mom-%d: No such file or directory", SOMEBODY)), "/tmp: %s", text);
+	const char *run = strstr(text, "/run/mom");
+	REQUIRE(run && strstr(run, "belongs to another user and is not trusted"), "/run/mom: %s", text);
+}
+
+TEST(cron, "a login session's daemon is found without XDG_RUNTIME_DIR; who finds none is told each place and why (root only)")
+{
+	char *session = t_text("/run/user/%d", SOMEBODY);
+	if (!own_run(session))
+		return;
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_plan(&one, "one", broker.port);
+	const char *arguments[] = { one.ip, t_text("%d", broker.port), "--spool", one.store };
+	memcpy(one.extra, arguments, sizeof arguments);
+	one.bare = 1;
+	one.run = t_text("%s/mom", session);
+	setenv("XDG_RUNTIME_DIR", session, 1);
+	server_start(&one);
+	unsetenv("XDG_RUNTIME_DIR");
+	bye(talk_create());
+	struct ran r = run_command("'%s' doctor; '%s' clients", t_bin("mom"), t_bin("mom"));
+	REQUIRE(r.status == 0 && strstr(r.out, t_text("find the daemon in %s/mom", session)), "%s%s", r.out, r.err);
+	setenv("XDG_RUNTIME_DIR", t_path("of another"), 1);            /* as su leaves it */
+	bye(talk_create());
+	unsetenv("XDG_RUNTIME_DIR");
+	server_stop(&one);
+	int id = mom_create();
+	REQUIRE(id == MOM_ENODAEMON, "%d", id);
+	names_places(mom_error_text(-1), session, "/socket: No such file or directory");
+	r = run_command("'%s' clients", t_bin("mom"));
+	REQUIRE(r.status == 1, "%d", r.status);
+	names_places(r.err, session, ": no server runs there");
+	r = run_command("'%s' doctor -q", t_bin("mom"));
+	names_places(r.out, session, ": no server runs there");
+}
+
+TEST(session_spool, "a user without a home, in a login session: its daemon starts, and tells where the spool is (root only)")
+{
+	char *session = t_text("/run/user/%d", SOMEBODY);
+	if (!own_run(session))
+		return;
+	broker_start(&broker, "broker", 0, NULL);
+	plan_without_spool(&one);
+	one.run = t_text("%s/mom", session);
+	one.extra[3] = one.run;
+	setenv("HOME", "/", 1);
+	unsetenv("XDG_STATE_HOME");
+	server_start(&one);
+	REQUIRE(server_log_has(&one, "set XDG_STATE_HOME"), "%s", t_read_file(one.log));
+	REQUIRE(is_there(t_text("%s/spool/identity", one.run)), "%s", t_read_file(one.log));
+	server_stop(&one);
+	one.extra[3] = t_path("run");                   /* below /tmp it is refused */
+	unlink(one.log);
+	int status = server_run_to_end(&one);
+	REQUIRE(status == 111 && server_log_has(&one, "name another with --spool"), "%d: %s", status, t_read_file(one.log));
+}
