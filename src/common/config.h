@@ -78,6 +78,7 @@ struct config {
 	char *named;             /* --config */
 	int test;                /* -t */
 	int limited;             /* a file was not read for want of a descriptor: nothing is wrong with it */
+	int trouble;             /* ... for that, or since the disk fails */
 	char error[800];
 };
 

@@ -130,13 +130,16 @@ config_read(struct config *c, const char *path, int must)
 	if (fd < 0 && !must && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	c->limited = fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
+	c->trouble = c->limited || (fd < 0 && errno == EIO);
 	if (fd < 0)
 		return cannot_read(c, path, strerror(errno), errno == EACCES ? ": let this user read it" : c->limited ? ": raise `ulimit -n`, or close files" :
-		    ": name a file that is there");
-	const char *why = fstat(fd, &st) < 0 ? strerror(errno) : distrust(&st);
+		    c->trouble ? ": see dmesg, or name another" : ": name a file that is there");
+	c->trouble = fstat(fd, &st) < 0;
+	const char *why = c->trouble ? strerror(errno) : distrust(&st);
 	char *text = why ? NULL : malloc((size_t)st.st_size + 1);
 	ssize_t n = text ? fdio_pread_full(fd, text, (size_t)st.st_size, 0) : -1;
 	int r = why ? cannot_read(c, path, why, "") : n < 0 ? cannot_read(c, path, strerror(errno), ": see dmesg, or name another") : 0;
+	c->trouble |= why == NULL && n < 0;
 	close(fd);
 	if (r == 0 && c->file_count < CONFIG_FILES_MAX) {
 		char *kept = c->files[c->file_count++];

@@ -81,8 +81,11 @@ config_start(struct config *c, const struct config_program *program, int argc, c
 		config_usage(program, stdout);
 		exit(program_end(program->name, 0, EXIT_SYSTEM));
 	}
-	if (r < 0 || config_load(c) < 0)
+	if (r < 0 || config_load(c) < 0) {
+		if (c->trouble)                        /* started again it may be read */
+			log_fatal(EXIT_SYSTEM, "%s", c->error);
 		wrong_use(c, c->error);
+	}
 	if (c->test) {
 		for (unsigned i = 0; i < c->file_count; i++)
 			fprintf(stdout, "%s: %s is right\n", program->name, c->files[i]);

@@ -297,6 +297,9 @@ on_open(const struct deed *d)
 		f->sure = name;
 		f->sure_number = d->a;
 	}
+	struct file *old = file_by_name(folder, name, d->a);
+	if (old && old != f) /* it was made by somebody who died, and a power cut took it */
+		old->name = NAME_NONE;
 	f->name = name;
 	f->number = d->a;
 	file_look(f);
@@ -711,14 +714,15 @@ trial_cut(const char *path)
 	for (struct folder *d; (d = map_each(&t.folders, &at)) != NULL;) {
 		if ((d->id ^ (uint64_t)st.st_dev << 48) >> 48)
 			continue;
-		for (struct rename *r; (r = d->renames) != NULL; free(r)) {
+		for (struct rename *r; (r = d->renames) != NULL; free(r))
 			d->renames = r->next;
-			r->file->name = r->file->sure;
-			r->file->number = r->file->sure_number;
+		for (struct file *f = t.files; f; f = f->next) {
+			if (f->folder != d)
+				continue;
+			f->name = f->sure;
+			f->number = f->sure_number;
+			f->count = f->renamed_away = 0;
 		}
-		for (struct file *f = t.files; f; f = f->next)
-			if (f->folder == d)
-				f->count = f->renamed_away = 0;
 	}
 }
 
