@@ -63,6 +63,7 @@ rundir_open(const char *path, const char **why)
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		*why = strerror(errno);
+		fdio_close(&fd);
 		return -1;
 	}
 	if (st.st_uid != geteuid() || (st.st_mode & 022)) {

@@ -116,7 +116,7 @@ TEST(the_check_fails, "a message that is left out ends the bench with 1 and the 
 
 TEST(wrong_use, "wrong use exits 100 before anything starts, with the cure")
 {
-	const char *const wrong[] = { "W9", "scale W1", "--nope", "--seconds", "--seconds 0", "--repeat 100", "--size 23 W1", "W4 --size 64", "W1 --count 3",
+	const char *const wrong[] = { "W99", "scale W1", "--nope", "--seconds", "--seconds 0", "--repeat 100", "--size 23 W1", "W4 --size 64", "W1 --count 3",
 		"W6 --run /nowhere", "scale --run /nowhere", "--most 3 W1" };
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		struct ran r = bench(wrong[i]);

@@ -425,9 +425,9 @@ TEST(elost_again, "MOM_ELOST is told though the connection breaks on which the b
 	say(id, "t", "durable");
 	for (int i = 0; i < 3; i++)
 		REQUIRE(mom_publish(id, "t", t_text("fast message %d", i), 14, MOM_FAST) == 0, "%s", mom_error_text(id));
+	pid_t deaf = server_child(&one, "mom_responser");
 	server_kill_all(&broker);
 	REQUIRE(lose("fast message 0", "t"), "the fast messages are in no file below %s", broker.store);
-	pid_t deaf = server_child(&one, "mom_responser");
 	server_start(&broker);
 	server_replaced(&one, "mom_responser", deaf);
 	deaf = server_child(&one, "mom_responser");
