@@ -1,11 +1,14 @@
 # MOM: everything is made by `make`; `make help` lists the rest.
-# VARIANT picks a build: release (bin/, lib/), debug, asan, tsan (each below build/VARIANT/); fuzz and sim are for `make fuzz` and `make sim` alone.
+# VARIANT picks a build: release (bin/, lib/), debug, asan, tsan (each below build/VARIANT/); fuzz and sim are for `make fuzz` and `make sim` alone, aarch64 and i686 for `make cross`.
 CC      ?= cc
+OBJCOPY ?= objcopy
 VARIANT ?= release
 OPT_release = -O2 -g
 OPT_debug   = -O0 -g -DMOM_FAULTS
 OPT_asan    = -O1 -g -DMOM_FAULTS -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPT_tsan    = -O1 -g -fsanitize=thread -Wno-tsan
+OPT_aarch64 = -O2 -g -static
+OPT_i686    = -O2 -g -static -D_FILE_OFFSET_BITS=64
 OPT_sim     = -O1 -g -fsanitize-coverage=trace-pc
 OPT_fuzz    = -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 WARN    = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wundef
@@ -57,15 +60,15 @@ $(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommo
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
 $(OBJ)/libcommon.a: $(COMMON)
 	@rm -f $@
-	@ar rcs $@ $^
+	@$(AR) rcs $@ $^
 # one object with only the mom_ calls visible, so that no name of ours meets one of the program's
 $(OBJ)/libmom.o: $(API) $(OBJ)/libcommon.a
-	@ld -r -o $@ $^
-	@objcopy -w --keep-global-symbol='mom_*' $@
+	@$(LD) -r -o $@ $^
+	@$(OBJCOPY) -w --keep-global-symbol='mom_*' --keep-global-symbol='__x86.*' $@     # the second: a 32-bit compiler's own, shared by all objects
 $(LIB): $(OBJ)/libmom.o
 	@mkdir -p $(@D)
 	@rm -f $@
-	@ar rcs $@ $^
+	@$(AR) rcs $@ $^
 $(OUT)/lib/libmom.so.$(VERSION): $(OBJ)/libmom.o
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(CC) $(CFLAGS_ALL) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -Wl,-z,relro -Wl,-z,now $(LDFLAGS) -o $@ $^
@@ -128,6 +131,8 @@ bench-recovery: all $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper
 	@LONG=1 JOBS=1 BIN=$(BIN) sh tests/run.sh $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper
 
 # ---- care ----
+cross:                       ## the unit tests for aarch64 and 32 bits, where cross compilers and qemu-user are installed
+	@sh tests/cross.sh
 lint:                        ## warnings of clang, header fields of the process sources, bare system calls
 	@sh tests/lint.sh
 fmt:                         ## clang-format over all sources

@@ -47,8 +47,8 @@ TEST_PROGRAMS += $(FUZZ_REPLAYS)
 
 .SECONDEXPANSION:
 $(TESTS_OUT)/fuzz/%.whole.o: $(TESTS_OUT)/fuzz/%.o $(TESTS_OUT)/fuzz/edge.o $$(FUZZ_WITH_$$*) $(OBJ)/libcommon.a
-	@ld -r -o $@ $(filter %.o,$^) $(OBJ)/libcommon.a
-	@objcopy --keep-global-symbol=LLVMFuzzerTestOneInput --keep-global-symbol=fuzz_seeds $@
+	@$(LD) -r -o $@ $(filter %.o,$^) $(OBJ)/libcommon.a
+	@$(OBJCOPY) --keep-global-symbol=LLVMFuzzerTestOneInput --keep-global-symbol=fuzz_seeds $@
 $(FUZZ_REPLAYS): $(TESTS_OUT)/fuzz/%: $(TESTS_OUT)/fuzz/%.whole.o $(TESTS_OUT)/fuzz/replay.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
@@ -90,8 +90,8 @@ build/sim/calls: tests/sim/calls.h
 	@sed -n 's/^.*[ *]sim_\([a-z0-9_]*\)(.*/\1 sim_\1/p' $< >$@
 	@echo 'main program_main' >>$@
 build/sim/%.so: $$(SIM_WITH_$$*) $(OBJ)/libcommon.a build/sim/calls tests/sim/pure
-	@echo "  LD $@"; ld -r -o $(OBJ)/$*.whole.o $(filter %.o,$^) $(OBJ)/libcommon.a
-	@objcopy --redefine-syms=build/sim/calls $(OBJ)/$*.whole.o
+	@echo "  LD $@"; $(LD) -r -o $(OBJ)/$*.whole.o $(filter %.o,$^) $(OBJ)/libcommon.a
+	@$(OBJCOPY) --redefine-syms=build/sim/calls $(OBJ)/$*.whole.o
 	@! nm -u $(OBJ)/$*.whole.o | sed 's/^ *U //' | grep -vxf tests/sim/pure || { echo "$*: the simulator knows no such call: add it to tests/sim/calls.h, or to tests/sim/pure"; exit 1; }
 	@$(CC) -shared -Wl,-Bsymbolic -Wl,-z,norelro -Wl,-z,now -o $@ $(OBJ)/$*.whole.o
 build/sim/simulate: $(SIM_KERNEL)
