@@ -2,11 +2,11 @@
 #include "daemon/daemon.h"
 #include "common/clock.h"
 #include "common/counters.h"
+#include "common/etc.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/topic.h"
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -31,17 +31,13 @@ static void
 door_group(struct daemon *d)
 {
 	struct stat st;
-	size_t n;
-	int etc = fdio_open_at(AT_FDCWD, "/etc", O_RDONLY | O_DIRECTORY, 0);
-	char *text = etc < 0 ? NULL : fdio_load(etc, "group", &n, 1 << 24), *rest = NULL;
-	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
-		unsigned gid;
-		if (sscanf(line, "mom:%*[^:]:%u:", &gid) == 1 && (fchownat(d->run_dir, "socket.new", (uid_t)-1, gid, 0) < 0 ||
-		    (fstat(d->run_dir, &st) == 0 && (fchown(d->run_dir, (uid_t)-1, gid) < 0 || fchmod(d->run_dir, 0750) < 0))))
-			log_warn("the group mom cannot be given the registration socket: %s: only this user's programs can register", strerror(errno));
-	}
-	free(text);
-	fdio_close(&etc);
+	int64_t gid = etc_group_id("mom");
+	if (gid >= 0 && (fchownat(d->run_dir, "socket.new", (uid_t)-1, (gid_t)gid, 0) < 0 ||
+			    (fstat(d->run_dir, &st) == 0 &&
+				(fchown(d->run_dir, (uid_t)-1, (gid_t)gid) < 0 || fchmod(d->run_dir, 0750) < 0))))
+		log_warn(
+		    "the group mom cannot be given the registration socket: %s: only this user's programs can register",
+		    strerror(errno));
 }
 
 int
