@@ -1,5 +1,6 @@
 /* logind - see logind.h */
 #include "common/logind.h"
+#include "common/etc.h"
 #include "common/fdio.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,27 +11,16 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { SYSTEM_UID_MAX = 999, TEXT_MAX = 1 << 20, DROP_INS = 64, PLACES = 4 };
+enum { SYSTEM_UID_MAX = 999, DROP_INS = 64, PLACES = 4 };
 static const char *const places[PLACES] = { "/usr/lib", "/usr/local/lib", "/run", "/etc" };     /* a later one hides the same name in an earlier one */
 
 struct drop_in { char name[NAME_MAX + 1]; int place; };
 
-/* A whole text, its first MiB at most; symbolic links are followed, as some systems have nothing else there. */
 static char *
 load(const char *root, const char *folder, const char *name)
 {
-	char path[PATH_MAX], *text = NULL;
-	size_t n = 0;
-	if (snprintf(path, sizeof path, "%s%s/%s", root, folder, name) >= (int)sizeof path)
-		return NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && (text = malloc(TEXT_MAX + 1)) != NULL)
-		for (ssize_t r; n < TEXT_MAX && (r = fdio_read(fd, text + n, TEXT_MAX - n)) > 0;)
-			n += (size_t)r;
-	if (text)
-		text[n] = '\0';
-	fdio_close(&fd);
-	return text;
+	char path[PATH_MAX];
+	return snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path ? etc_load(root, path) : NULL;
 }
 
 /* 1 yes, 0 no, as before where the text says nothing; frees it */
@@ -82,12 +72,12 @@ drop_ins(const char *root, struct drop_in *found)
 static int
 lingers(const char *root, uid_t uid)
 {
-	char *text = load(root, "/etc", "passwd"), *rest = NULL, name[64], path[PATH_MAX] = "";
-	unsigned number;
+	char *text = etc_load(root, "/etc/passwd"), path[PATH_MAX] = "";
+	struct etc_entry e;
 	struct stat st;
-	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
-		if (sscanf(line, "%63[^:]:%*[^:]:%u:", name, &number) == 2 && number == uid)
-			snprintf(path, sizeof path, "%s/var/lib/systemd/linger/%s", root, name);
+	for (const char *p = text; p && (p = etc_next(p, &e)) != NULL;)
+		if (e.id == uid)
+			snprintf(path, sizeof path, "%s/var/lib/systemd/linger/%s", root, e.name);
 	free(text);
 	return path[0] && stat(path, &st) == 0;
 }

@@ -1,5 +1,6 @@
 /* rundir - see rundir.h */
 #include "common/rundir.h"
+#include "common/etc.h"
 #include "common/fdio.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -75,28 +76,11 @@ rundir_open(const char *path, const char **why)
 	return fd;
 }
 
-/* The user's number of `mom` from /etc/passwd: getpwnam would load modules into a static program. */
-static int
-is_user_mom(uid_t uid)
-{
-	size_t n;
-	int dir = open("/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = 0;
-	char *text = dir < 0 ? NULL : fdio_load(dir, "passwd", &n, 1 << 24), *rest = NULL;
-	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
-		unsigned number;
-		if (sscanf(line, "mom:%*[^:]:%u:", &number) == 1 && number == uid)
-			found = 1;
-	}
-	free(text);
-	fdio_close(&dir);
-	return found;
-}
-
 int
 rundir_is_trusted(int fd)
 {
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return 0;
-	return st.st_uid == geteuid() || st.st_uid == 0 || is_user_mom(st.st_uid);
+	return st.st_uid == geteuid() || st.st_uid == 0 || etc_user_id("mom") == (int64_t)st.st_uid;
 }

@@ -3,11 +3,11 @@
 #include "common/about.h"
 #include "common/clock.h"
 #include "common/counters.h"
+#include "common/etc.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/topic.h"
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -34,16 +34,10 @@ door_give(struct daemon *d, gid_t gid)
 static void
 door_group(struct daemon *d)
 {
-	size_t n;
-	int etc = fdio_open_at(AT_FDCWD, "/etc", O_RDONLY | O_DIRECTORY, 0);
-	char *text = etc < 0 ? NULL : fdio_load(etc, "group", &n, 1 << 24), *rest = NULL;
-	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest)) {
-		unsigned gid;
-		if (sscanf(line, "mom:%*[^:]:%u:", &gid) == 1 && door_give(d, gid) < 0)
-			log_warn("the group mom cannot be given the registration socket: %s: only this user's programs can register", strerror(errno));
-	}
-	free(text);
-	fdio_close(&etc);
+	int64_t gid = etc_group_id("mom");
+	if (gid >= 0 && door_give(d, (gid_t)gid) < 0)
+		log_warn("the group mom cannot be given the registration socket: %s: only this user's programs can register",
+		    strerror(errno));
 }
 
 /* By the folder's path, for the kernel's list of sockets: a cleaner of old files looks there whether the socket is in

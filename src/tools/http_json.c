@@ -1,4 +1,5 @@
 /* http_json - /stats.json and /history.json out of a sample; a part of mom_http */
+#include "common/etc.h"
 #include "common/fdio.h"
 #include "tools/http.h"
 #include <fcntl.h>
@@ -214,14 +215,12 @@ struct users { char *text; };            /* /etc/passwd, read once a page: a dir
 static void
 user_name(const struct users *u, uid_t uid, char *name, size_t n)
 {
-	for (const char *line = u->text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
-		unsigned number;
-		char found[64];
-		if (sscanf(line, "%63[^:\n]:%*[^:\n]:%u:", found, &number) == 2 && number == uid) {
-			snprintf(name, n, "%s", found);
+	struct etc_entry e;
+	for (const char *p = u->text; p && (p = etc_next(p, &e)) != NULL;)
+		if (e.id == uid) {
+			snprintf(name, n, "%s", e.name);
 			return;
 		}
-	}
 	snprintf(name, n, "%u", (unsigned)uid);
 }
 
@@ -229,7 +228,7 @@ static void
 client(FILE *f, const struct look_client *c, const struct users *u)
 {
 	static const char *const states[] = { "free", "connected", "away", "ending" };
-	char user[64], path[40], program[32] = "";
+	char user[ETC_NAME], path[40], program[32] = "";
 	user_name(u, c->uid, user, sizeof user);
 	snprintf(path, sizeof path, "/proc/%d/comm", (int)c->pid);
 	int fd = c->pid > 0 ? fdio_open_at(AT_FDCWD, path, O_RDONLY, 0) : -1;
@@ -261,18 +260,12 @@ clients(FILE *f, const struct look_server *s)
 	uint32_t slots = s->machine ? atomic_load(&s->machine->slots) : 0;
 	size_t n = 0;
 	struct look_client *list = calloc((slots < SLOTS_MAX ? slots : SLOTS_MAX) + 1, sizeof *list);
-	struct users u = { NULL };
-	int etc = fdio_open_at(AT_FDCWD, "/etc", O_RDONLY | O_DIRECTORY, 0);
+	struct users u = { etc_load("", "/etc/passwd") };
 	for (uint32_t i = 0; list && i < slots && i < SLOTS_MAX; i++)
 		if (look_client(s, i, &list[n]) > 0)
 			n++;
 	if (n)
 		qsort(list, n, sizeof *list, by_waiting);
-	if (etc >= 0) {
-		size_t bytes;
-		u.text = fdio_load(etc, "passwd", &bytes, 1 << 24);
-	}
-	fdio_close(&etc);
 	fprintf(f, ",\"clients_total\":%zu,\"clients\":[", n);
 	for (size_t i = 0; i < n && i < HTTP_SHOWN; i++) {
 		fputs(i ? ",\n" : "", f);

@@ -25,9 +25,12 @@ TEST(who, "regular users under systemd are at risk; system users, machines witho
 	put("/run/systemd/system/x", "");
 	CHECK(removes(1000) && removes(65534), "the default is yes");
 	CHECK(!removes(0) && !removes(999), "system users");
-	put("/etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1000:1000:Ann:/home/ann:/bin/sh\nbob:x:1001:100::/:\n");
+	put("/etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1000:1000:Ann:/home/ann:/bin/sh\nbob:x:1001:100::/"
+			   ":\neve::1002:100::/:\n");
 	put("/var/lib/systemd/linger/ann", "");
+	put("/var/lib/systemd/linger/eve", "");
 	CHECK(!removes(1000) && removes(1001), "ann lingers, bob does not");
+	CHECK(!removes(1002), "eve, who has no password field, lingers");
 }
 
 TEST(settings, "RemoveIPC=no counts wherever logind reads it: the later name wins, and /etc hides the same name elsewhere")

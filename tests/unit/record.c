@@ -36,7 +36,7 @@ TEST(message, "a MESSAGE record")
 
 TEST(handshake, "HELLO and WELCOME")
 {
-	char b[256], p[64];
+	char b[256], p[64], again[64];
 	struct hello h = { .version = 1, .features = 2, .message_max = MOM_MESSAGE_MAX, .slots = 4096, .window = WINDOW, .token = 0x1122334455667788 }, h2;
 	struct welcome w = { .version = 1, .features = 2, .serial = 7, .shards = 3, .message_max = MOM_MESSAGE_MAX, .window = WINDOW,
 		.token = 0x1122334455667788, .expiry = 604800 }, w2;
@@ -45,11 +45,13 @@ TEST(handshake, "HELLO and WELCOME")
 	memcpy(w.store, h.store, sizeof w.store);
 	wire_hello_put(p, &h);
 	wire_hello_get(&h2, p);
-	REQUIRE(memcmp(&h, &h2, sizeof h) == 0, "HELLO read back");
+	wire_hello_put(again, &h2);                    /* not the structs themselves, which have holes */
+	REQUIRE(memcmp(again, p, HELLO_BYTES) == 0 && h2.token == h.token && h2.slots == h.slots, "HELLO read back");
 	golden("hello", b, record_make(b, &(struct record){ .type = REC_HELLO }, NULL, p, HELLO_BYTES));
 	wire_welcome_put(p, &w);
 	wire_welcome_get(&w2, p);
-	REQUIRE(memcmp(&w, &w2, sizeof w) == 0, "WELCOME read back");
+	wire_welcome_put(again, &w2);
+	REQUIRE(memcmp(again, p, WELCOME_BYTES) == 0 && w2.token == w.token && w2.expiry == w.expiry, "WELCOME read back");
 	golden("welcome", b, record_make(b, &(struct record){ .type = REC_WELCOME }, NULL, p, WELCOME_BYTES));
 }
 
