@@ -31,6 +31,7 @@ struct handle {
 	uint64_t trimmed_at;          /* its head, when the tail was last moved */
 	struct ring_reader mail;      /* at: the next message to look at */
 	uint64_t mail_tail;           /* below: freed */
+	int was_behind;               /* when the mail box was freed last */
 	uint64_t handed;              /* bit a shard: handed out and not acknowledged */
 	uint32_t shards;
 	uint64_t wills;               /* bits of the shards where a will of this process may lie */

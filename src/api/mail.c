@@ -181,10 +181,18 @@ has_ended(struct handle *h)
 	return ended && !atomic_load(&h->segment->behind) && !has_mail(h, NULL);
 }
 
+/* A reader that acknowledges by itself has read the whole box, which is full for the next message then. That one waits in the spool, all in the
+ * box is in there, too, and may be freed: nobody but us can do that. */
+static int
+has_to_free(const struct handle *h)
+{
+	return !h->was_behind && atomic_load(&h->segment->behind);
+}
+
 static int
 has_mail_or_ended(struct handle *h, const void *with)
 {
-	return has_mail(h, with) || has_ended(h);
+	return has_mail(h, with) || has_ended(h) || has_to_free(h);
 }
 
 static int
@@ -225,6 +233,7 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 			deadline = timeout_ms > 0 ? handle_deadline(timeout_ms) : timeout_ms;
 		if (!h->manual_ack)
 			mail_ack(h);                   /* what was dropped */
+		h->was_behind = atomic_load(&h->segment->behind) != 0;        /* before what it lets us free is looked at */
 		mail_free(h);
 		tombstones_sweep(h);
 		for (uint32_t k = 0; k < h->shards; k++)
@@ -236,7 +245,7 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 			return tell_end(h, deadline);
 		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
-		r = timeout_ms == 0 ? has_mail(h, NULL) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_ended, NULL, deadline, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE);
+		r = timeout_ms == 0 ? has_mail(h, NULL) || has_to_free(h) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_ended, NULL, deadline, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE);
 		if (r == MOM_ETIMEDOUT && h->watch >= 0) {
 			watch_arm(h);
 			r = has_mail_or_ended(h, NULL) || atomic_load(&h->woken) ? 0 : r;

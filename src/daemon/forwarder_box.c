@@ -150,6 +150,7 @@ box_fall_behind(struct slot *v)
 	b->behind = 1;
 	b->next = f.spool.end;
 	atomic_store(&v->segment->behind, 1);
+	box_wake(v, ASLEEP_FOR_MAIL);          /* it may have read all and sleep: only it can free what is safe now */
 	log_debug("client %016llx is behind: spool from %llx", (unsigned long long)v->id, (unsigned long long)b->next);
 	return 0;
 }

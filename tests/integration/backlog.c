@@ -2,6 +2,7 @@
 #include <lib/load.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include <poll.h>
 #include <stdlib.h>
 
 enum { WAITING = 10000 };
@@ -119,4 +120,30 @@ TEST(halfway, "a durable client that closed after half of its backlog gets the o
 	}
 	hear_nothing(id);
 	bye(id);
+}
+
+TEST(batches, "a reader that acknowledges by itself, in batches larger than its mail box, is woken for each message: poll, receive with a time-out, for ever")
+{
+	enum { MESSAGES = 2600 };
+	static char data[1024];
+	struct mom_message m;
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&daemon_, "daemon", broker.port);
+	use_daemon(&daemon_);
+	for (int how = 0; how < 3; how++) {
+		int from = talk_create(), to = talk_create(), r;
+		struct pollfd p = { how == 0 ? mom_fd(to) : -1, POLLIN, 0 };
+		mom_set_option(to, MOM_OPT_MANUAL_ACK, 1);
+		talk_subscribe(to, "batch");
+		for (int i = 0; i < MESSAGES; i++) {
+			REQUIRE(mom_publish(from, "batch", data, sizeof data, MOM_FAST) == 0, "%s", mom_error_text(from));
+			while ((r = mom_receive(to, &m, how == 0 ? 0 : how == 1 ? T_PATIENCE_MS : -1)) == MOM_ETIMEDOUT && how == 0)
+				REQUIRE(poll(&p, 1, T_PATIENCE_MS) == 1, "message %d is left lying", i);
+			REQUIRE(r == 0, "message %d: %s", i, mom_error_text(to));
+		}
+		REQUIRE(mom_ack(to) == 0, "%s", mom_error_text(to));
+		hear_nothing(to);
+		bye(to);
+		bye(from);
+	}
 }
