@@ -362,6 +362,7 @@ stop(void)
 			sig_drain();
 		reap();
 	}
+	fdio_sweep(d->spool_dir, "spare-");            /* the forwarder's: it has no stop of its own */
 	members_stop(d);
 	starts_save(d);
 	if (d->unit)

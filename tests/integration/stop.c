@@ -5,6 +5,7 @@
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -79,6 +80,21 @@ TEST(stop_with_clients, "a stop while clients live and the broker is down does n
 	say(id, "stop", "on");
 	hear(id, "stop", "on");
 	bye(id);
+}
+
+TEST(spares, "a stop of mom_daemon leaves no file in its spool that was kept to be used again")
+{
+	up();
+	int id = talk_create();
+	talk_subscribe(id, "stop");
+	say(id, "stop", "on");
+	hear(id, "stop", "on");
+	bye(id);
+	char *spare = t_text("%s/spare-2.new", one.store);
+	int fd = open(spare, O_WRONLY | O_CREAT | O_EXCL, 0600);       /* as the forwarder does */
+	REQUIRE(fd >= 0 && close(fd) == 0, "%s cannot be made", spare);
+	server_stop(&one);
+	REQUIRE(access(spare, F_OK) < 0, "%s is left", spare);
 }
 
 TEST(side_by_side, "two brokers with their daemons run side by side; the stop and the kill of one pair do not touch the other")

@@ -381,22 +381,21 @@ crew_order(int i, enum crew_order order)
 }
 
 /* The descriptor of its registration, which is the only packet socket that it has: shut down as if it was closed. */
-static int
+static void
 hang_up(pid_t pid)
 {
-	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0), done = 0;
-	for (int fd = 3; pidfd >= 0 && fd < 64 && !done; fd++) {
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	for (int fd = 3; pidfd >= 0 && fd < 64; fd++) {
 		int type = 0, copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 		socklen_t n = sizeof type;
 		if (copy < 0)
 			continue;
 		if (getsockopt(copy, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_SEQPACKET)
-			done = shutdown(copy, SHUT_RDWR) == 0;
+			shutdown(copy, SHUT_RDWR);
 		close(copy);
 	}
 	if (pidfd >= 0)
 		close(pidfd);
-	return done;
 }
 
 static struct client_segment *
@@ -422,15 +421,16 @@ int
 crew_end(int i)
 {
 	struct crew_client *c = &crew[i];
-	struct client_segment *s = c->working && c->pid && !(c->how & CREW_NAMED) ? segment_of(c) : NULL;
+	int may = c->job == CREW_PUBLISHER && !(c->how & CREW_NAMED) && c->working && c->pid;
+	struct client_segment *s = may ? segment_of(c) : NULL;
 	if (s == NULL)
 		return 0;
 	c->ended = 1;
 	atomic_store(&s->goodbye, 2);
-	int done = hang_up(c->pid);
+	hang_up(c->pid);                               /* it may have none just now: then the daemon looks at the word alone */
 	shmdt(s);
-	crew_deaths[CREW_ENDED] += done;
-	return done;
+	crew_deaths[CREW_ENDED]++;
+	return 1;
 }
 
 void

@@ -60,8 +60,7 @@ void crew_tend(void);
 void crew_kill(int i);                       /* kill -9, reaped */
 void crew_order(int i, enum crew_order order);
 /* An anonymous publisher's client is ended from outside while it publishes: its daemon takes it for one that destroyed its
- * handle. The publisher is told so (MOM_EBADID), and begins anew. 0: it has a name, or is just beginning, or the kernel
- * does not let us. */
+ * handle. The publisher is told so (MOM_EBADID), and begins anew. 0: it is none, or is just beginning. */
 int  crew_end(int i);
 void crew_working(void);                     /* waits until every client is */
 void crew_drain(void);

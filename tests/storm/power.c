@@ -2,7 +2,8 @@
  *
  * The broker's store and the daemons' spools lie on file systems of their own (ext4.h). A cut: their power goes (what is not synced is lost), all
  * processes of that machine are killed, its memory (System V objects) is gone, the disk is mounted again (its journal is replayed), all starts.
- * SEED=n repeats its choices, CUTS=n sets how often (40; the long form 2,000). */
+ * SEED=n repeats its choices, CUTS=n sets how often (40; the long form 2,000), TEMPO=ms the longest pause of a publisher
+ * between two messages (20; 0 is full load). */
 #include <storm/ext4.h>
 #include <storm/storm.h>
 #include <storm/trial.h>
@@ -129,6 +130,8 @@ everybody(void)
 		crew_add(d, CREW_SUBSCRIBER, CREW_ANONYMOUS, 0);
 		crew_add(d, CREW_SUBSCRIBER, m == 0 ? CREW_NAMED : CREW_NAMED | CREW_MANUAL, 0);
 	}
+	for (int i = 0; i < crew_size && getenv("TEMPO"); i++)
+		crew[i].tempo_ms = atoi(getenv("TEMPO"));
 	crew_working();
 }
 

@@ -146,8 +146,8 @@ kill_client(void)
 	int i = any_client(), how = (int)t_rng_below(&storm.rng, 10);
 	if (i < 0 || crew[i].pid == 0 || crew[i].how & CREW_SPARED)
 		return 0;
-	if (how >= CREW_ENDED && how < CREW_ENDED + 3 && storm.ends_clients && crew[i].job == CREW_PUBLISHER)
-		return crew_end(i);
+	if (how >= CREW_ENDED && storm.ends_clients && crew_end(i))
+		return 1;
 	if (how >= 1 && how < ORDERS)
 		crew_order(i, (enum crew_order)how);
 	else

@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FDS = 1024, BATCH_DEEDS = 64, UNITS = 16, SLOTS = 4096, TRACE_FD = 800 };
+enum { FDS = 1024, BATCH_DEEDS = 64, UNITS = 16, SLOTS = 4096, TRACE_FD = 800, CARRY_MOST = 4 << 20 };
 enum of_fd { OF_NOT_KNOWN, OF_NOTHING, OF_LOG, OF_CHECKPOINT, OF_SOCKET };
 
 static struct {
@@ -276,11 +276,76 @@ note_record(uint64_t file, uint64_t at, const char *p)
 }
 
 static void
-note_records(uint64_t file, const char *p, size_t n, uint64_t at)
+note_unknown(uint64_t file, uint64_t at, uint64_t n)
+{
+	struct deed *d = deed(DEED_UNKNOWN);
+	d->file = file;
+	d->a = at;
+	d->b = n;
+}
+
+/* What a write cut off: the next one goes on with it. (A start writes what may not be on disk in large pieces.) */
+static struct {
+	uint64_t file, at;
+	size_t n;
+	char bytes[CARRY_MOST];
+} carry;
+
+static void
+carry_is_over(uint64_t file)
+{
+	if (carry.n && carry.file == file)
+		note_unknown(file, carry.at, carry.n);
+	if (carry.file == file)
+		carry.n = 0;
+}
+
+/* 1: it may be a record's beginning, and is kept */
+static int
+carry_keep(uint64_t file, const char *p, size_t n, uint64_t at)
+{
+	if (n > CARRY_MOST ||
+	    (n >= RECORD_HEADER && (!record_header_is_sound(p, CARRY_MOST) || record_stride(get_u32(p)) <= n)))
+		return 0;
+	carry.file = file;
+	carry.at = at;
+	carry.n = n;
+	memcpy(carry.bytes, p, n);
+	return 1;
+}
+
+static size_t
+carry_wants(void)
+{
+	if (carry.n < RECORD_HEADER)
+		return RECORD_HEADER;
+	return record_header_is_sound(carry.bytes, CARRY_MOST) ? record_stride(get_u32(carry.bytes)) : 0;
+}
+
+/* so many bytes of this write belong to the record that the last one cut off */
+static size_t
+carry_on(uint64_t file, const char *p, size_t n, uint64_t at)
 {
 	size_t q = 0;
+	if (carry.n == 0 || carry.file != file || carry.at + carry.n != at) {
+		carry_is_over(file);
+		return 0;
+	}
+	while (q < n && carry.n < carry_wants())
+		carry.bytes[carry.n++] = p[q++];
+	if (carry.n == carry_wants() && record_is_sound(carry.bytes, carry.n)) {
+		note_record(file, carry.at, carry.bytes);
+		carry.n = 0;
+	}
+	return q;
+}
+
+static void
+note_records(uint64_t file, const char *p, size_t n, uint64_t at)
+{
 	if (is_zeros(p, n)) /* written ahead of records */
 		return;
+	size_t q = carry_on(file, p, n, at);
 	if (n >= 64 && at == 0 && memcmp(p, "MOMLOG1\n", 8) == 0) {
 		struct deed *d = deed(DEED_HEADER);
 		d->file = file;
@@ -291,12 +356,8 @@ note_records(uint64_t file, const char *p, size_t n, uint64_t at)
 		note_record(file, at + q, p + q);
 		q += record_stride(get_u32(p + q));
 	}
-	if (q < n) {
-		struct deed *d = deed(DEED_UNKNOWN);
-		d->file = file;
-		d->a = at + q;
-		d->b = n - q;
-	}
+	if (q < n && !carry_keep(file, p + q, n - q, at + q))
+		note_unknown(file, at + q, n - q);
 }
 
 static void
@@ -406,6 +467,7 @@ synced(int fd, long call)
 	uint64_t id = keeps_files() ? id_of(fd) : 0;
 	if (id == 0)
 		return (int)syscall(call, fd);
+	carry_is_over(id);
 	deed(DEED_SYNC)->file = id;
 	flush();
 	int r = (int)syscall(call, fd), keep = errno;
