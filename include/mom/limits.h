@@ -15,7 +15,7 @@ enum {
 	IDLING_LEAST      = 10,                 /* looks before a process sleeps, some 5 us; see common/idling.h ... */
 	IDLING_MOST       = 300,                /* ... up to 150 us: a round over the network or to the disk and back ... */
 	IDLING_US         = 200,                /* ... while the sleeps between were shorter than this */
-	CROWDED_US        = 1300,               /* a look that took longer was beside a busy program: our own do not work that long at a time */
+	CROWDED_US        = 1000,               /* a look that took longer was beside a busy program: our own do not work that long at a time */
 	CROWDED_LEAST_US  = 20000,              /* then no core is given away for so long, doubling ... */
 	CROWDED_MOST_US   = 2000000,            /* ... to this: one look in vain, some 4 ms, in 2 s */
 	NAP_US            = 300,                /* between two looks where much flows beside busy programs ... */
