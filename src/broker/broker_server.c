@@ -120,6 +120,7 @@ make_table(void)
 	atomic_store(&b->table->topic_max, m.o.topic_max);
 	uint64_t share = m.o.store_max / m.o.workers / 8, segment = m.o.store_max && share < SEGMENT_BYTES ? share : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max);
 	b->table->message_max = b->store.message_max;
+	b->table->views = (uint32_t)m.o.views;
 	atomic_store(&b->table->expiry, m.o.expiry);
 	b->table->segment_bytes = segment < least ? least : segment;
 	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.o.topics);

@@ -83,7 +83,7 @@ are_alike(long total, long (*count)(int i))
 static void
 broker_on_slow_disk(int ms)
 {
-	slow_begin("worker", ms, 0);
+	slow_begin("worker", "sync", ms);
 	broker_start(&broker, "broker", 0, NULL);
 	slow_end();
 	floods = t_shared_memory(sizeof *floods);
@@ -179,7 +179,7 @@ TEST(refill, "while the spool is read for one client, whose few messages lie far
 	struct mom_message m;
 	int rounds = 0, heard = 0;
 	broker_start(&broker, "broker", 0, NULL);
-	slow_begin("mom_forwarder", 0, 50);
+	slow_begin("mom_forwarder", "read", 50);
 	daemon_start(&machine[0], "machine", broker.port);
 	slow_end();
 	use_daemon(&machine[0]);

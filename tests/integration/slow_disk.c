@@ -11,7 +11,7 @@ TEST(handshake, "a broker whose disk takes 3 s for a sync admits a daemon at its
 	/* the store is made on a quick disk */
 	broker_start(&broker, "broker", 0, NULL);
 	server_stop(&broker);
-	slow_begin("broker_server", 3000, 0);
+	slow_begin("broker_server", "sync", 3000);
 	server_start(&broker);
 	slow_end();
 	daemon_start(&one, "one", broker.port);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 void
-slow_begin(const char *program, int sync_ms, int read_ms)
+slow_begin(const char *program, const char *call, int ms)
 {
 	char path[PATH_MAX] = "";
 	REQUIRE(readlink("/proc/self/exe", path, sizeof path - 1) > 0, "readlink");
@@ -16,8 +16,8 @@ slow_begin(const char *program, int sync_ms, int read_ms)
 	setenv("LD_PRELOAD", t_text("%s/shim/slow_disk.so", path), 1);
 	setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
 	setenv("SLOW_IN", program, 1);
-	setenv("SLOW_SYNC_MS", t_text("%d", sync_ms), 1);
-	setenv("SLOW_READ_MS", t_text("%d", read_ms), 1);
+	setenv("SLOW_CALL", call, 1);
+	setenv("SLOW_MS", t_text("%d", ms), 1);
 }
 
 void
