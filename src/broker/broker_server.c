@@ -152,10 +152,10 @@ say_ready(void)
 	if (fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0)
 		log_warn("%s/ready: %s: %s", m.run, strerror(errno), fdio_hint(errno));
 	fdio_cloexec(STDOUT_FILENO, 0);
-	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
 	if (m.o.ready_fd >= 0) {
-		if (write(m.o.ready_fd, "\n", 1) < 0)
+		if (fdio_write_full(m.o.ready_fd, "\n", 1) < 0)
 			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
 		close(m.o.ready_fd);
 	}

@@ -56,7 +56,7 @@ lock_take(int dir, const char *name, pid_t *holder)
 	}
 	char text[24];
 	int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || fdio_pwrite_full(fd, text, (size_t)n, 0) < 0) {
+	if (fdio_truncate(fd, 0) < 0 || fdio_pwrite_full(fd, text, (size_t)n, 0) < 0) {
 		close(fd);
 		return -1;
 	}

@@ -145,10 +145,10 @@ say_ready(void)
 	char line[PATH_MAX + 16];
 	int n = snprintf(line, sizeof line, "ready %s\n", m.run);
 	say_about();
-	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
 	if (m.o.ready_fd >= 0) {
-		if (write(m.o.ready_fd, "\n", 1) < 0)
+		if (fdio_write_full(m.o.ready_fd, "\n", 1) < 0)
 			log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
 		close(m.o.ready_fd);
 	}
@@ -290,7 +290,7 @@ poll_once(int64_t until)
 		return;
 	}
 	sig_drain();
-	if (m.polls[POLL_NOTIFY].revents && read(d->notify, &count, sizeof count) < 0)
+	if (m.polls[POLL_NOTIFY].revents && fdio_read(d->notify, &count, sizeof count) < 0)
 		log_debug("notify: %s", strerror(errno));
 	members_wake(d);
 	for (size_t k = first_member; k < n; k++)

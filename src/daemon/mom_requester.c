@@ -288,7 +288,7 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 		atomic_store(&q.unit->slot[i].destroyed, v->owner);
 		f->told = 1;
 		uint64_t one = 1;
-		if (write(q.notify, &one, sizeof one) < 0)
+		if (fdio_write_full(q.notify, &one, sizeof one) < 0)
 			log_debug("notify: %s", strerror(errno));
 	}
 }

@@ -1,6 +1,6 @@
 /* subscriptions - item 2: only what one subscribed to arrives, and it carries topic, publisher, offset and time */
 #include <lib/server.h>
-#include <lib/slow.h>
+#include <lib/shim.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <sched.h>
@@ -250,9 +250,9 @@ TEST(many_end_killed, "the worker is killed while it removes the views of a clie
 {
 	struct giant *g = begin_giant(500);
 	int died = 0;
-	slow_begin("worker", "unlink", 5);
+	shim_slow("worker", "unlink", 5);
 	broker_start(&broker, "broker", 0, NULL);
-	slow_end();
+	shim_end();
 	daemon_start(&daemon_, "one", broker.port);
 	use_daemon(&daemon_);
 	pid_t giant = t_spawn(be_giant, g);

@@ -1,7 +1,7 @@
 /* views - the readable files of a store follow it behind the answers; nobody waits for them but whoever is destroyed */
 #include <lib/proc.h>
 #include <lib/run.h>
-#include <lib/slow.h>
+#include <lib/shim.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <lib/views.h>
@@ -53,9 +53,9 @@ is_there(const char *what)
 static void
 start_slowly(void)
 {
-	slow_begin("worker", "mkdir", SLOW);
+	shim_slow("worker", "mkdir", SLOW);
 	server_start(&broker);
-	slow_end();
+	shim_end();
 }
 
 static void
@@ -158,9 +158,9 @@ TEST(unsubscribed_before, "a client that left its topic, and is destroyed while 
 {
 	up();
 	server_stop(&broker);
-	slow_begin("worker", "unlink", SLOW / 3);
+	shim_slow("worker", "unlink", SLOW / 3);
 	server_start(&broker);
-	slow_end();
+	shim_end();
 	int id = talk_create();
 	uint64_t global = mom_global_id(id);
 	talk_subscribe(id, "near");
