@@ -29,7 +29,8 @@ $(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/d
 $(TESTS_OUT)/shim/%.so: tests/shim/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $< -ldl
-$(TESTS_OUT)/integration/slow_disk $(TESTS_OUT)/integration/fair: | $(TESTS_OUT)/shim/slow_disk.so
+$(addprefix $(TESTS_OUT)/integration/,slow_disk fair views subscriptions): | $(TESTS_OUT)/shim/slow_disk.so
+$(TESTS_OUT)/integration/interrupted: | $(TESTS_OUT)/shim/interrupted.so
 $(TESTS_OUT)/integration/mom_store: | $(TESTS_OUT)/shim/hold_log.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----

@@ -47,7 +47,7 @@ struct conn_word {                    /* broker_server */
 struct broker_table {
 	uint32_t magic, shards, capacity;
 	word32   log, expiry;         /* broker_server, SIGHUP changes them: how to log (log.h); of machines, in s; 0: never */
-	uint32_t message_max;
+	uint32_t message_max, views;  /* views: 1: workers keep the readable files, 0: they do not */
 	uint64_t segment_bytes;
 	word64   store_max, topic_max;   /* broker_server, SIGHUP changes them */
 	char     topics[4096];        /* of a new store, comma separated */

@@ -43,7 +43,8 @@ enum {
 	CHECKPOINT_BYTES  = 64 * 1024 * 1024,   /* log between check-points: what a starting worker reads again (about 50 ms) */
 	WRITE_BACK_BYTES  = 4 * 1024 * 1024,    /* log that waits in memory before the kernel is asked to write it: the sync at a segment's end then takes 1 ms, not 20 */
 	WILLS_BYTES       = 256 * 1024 * 1024,  /* of all wills in a shard: they stand in memory, and in each check-point, which must stay below CHECKPOINT_MOST */
-	VIEWS_US          = 5000,               /* at a time, for the views of clients that are no more: the others wait no longer than that */
+	VIEWS_US          = 5000,               /* at a time, for views: requests wait no longer than that */
+	VIEWS_RETRY_MS    = 10000,              /* after a view could not be written */
 	PLACE_BYTES       = 16 * 1024 * 1024,   /* a machine tells its place at least that often: what lies below is given back */
 	MACHINE_EXPIRY_S  = 7 * 24 * 3600,      /* a machine or durable client that is away for longer is forgotten: it would pin the store for ever */
 	BACKLOG_LEAST     = 65536,              /* --client-backlog-max: below, a mail box would hold more than the spool may */

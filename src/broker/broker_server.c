@@ -125,6 +125,7 @@ make_table(void)
 	atomic_store(&b->table->topic_max, m.o.topic_max);
 	uint64_t share = m.o.store_max / m.o.workers / 8, segment = m.o.store_max && share < SEGMENT_BYTES ? share : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max);
 	b->table->message_max = b->store.message_max;
+	b->table->views = (uint32_t)m.o.views;
 	atomic_store(&b->table->expiry, m.o.expiry);
 	b->table->segment_bytes = segment < least ? least : segment;
 	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.o.topics);
@@ -162,7 +163,7 @@ say_ready(void)
 		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", m.run, strerror(errno));
 	if (say_line(line) < 0)
 		log_warn("%s/ready: %s: %s", m.run, strerror(errno), fdio_hint(errno));
-	if (write(STDOUT_FILENO, line, strlen(line)) < 0)
+	if (fdio_write_full(STDOUT_FILENO, line, strlen(line)) < 0)
 		log_debug("stdout is closed");
 	if (program_ready_say(m.o.ready_fd) < 0)
 		log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));

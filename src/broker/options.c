@@ -40,6 +40,7 @@ options_take(struct broker_options *o)
 	o->workers = (uint32_t)config_number(c, BROKER_WORKERS);
 	o->expiry = (uint32_t)(config_number(c, BROKER_EXPIRY) / 1000);
 	o->message_max = (uint32_t)config_number(c, BROKER_MESSAGE_MAX);
+	o->views = config_number(c, BROKER_VIEWS) == 0;
 	o->insecure = (int)config_number(c, BROKER_INSECURE);
 	o->ready_fd = config_text(c, BROKER_READY_FD) ? (int)config_number(c, BROKER_READY_FD) : -1;
 }

@@ -10,7 +10,7 @@ struct broker_options {
 	const char *db, *run, *topics;   /* run: NULL: by address */
 	uint64_t store_max, topic_max;
 	uint32_t workers, expiry, message_max;
-	int insecure, ready_fd;
+	int insecure, views, ready_fd;
 };
 
 void options_read(struct broker_options *o, struct broker *b, int argc, char **argv);     /* mistakes, --help and -t end the program */

@@ -7,8 +7,14 @@
 #include <mom.h>
 #include <stdlib.h>
 
-struct stream_topic { char *name; uint16_t len; size_t count; };
-struct stream_client { uint64_t id; struct stream_topic **topics; size_t count, room; };
+struct stream_topic { char *name; uint16_t len; size_t count; uint64_t number; };
+struct stream_client { uint64_t id; struct stream_sub *subs; };
+struct stream_key { uint64_t client, topic; };       /* id, number */
+struct stream_sub {
+	struct stream_key key;
+	struct stream_topic *topic;
+	struct stream_sub *next, **link;             /* of its client's; link: what leads to it */
+};
 
 static void *
 stream_memory(void *old, size_t n)
@@ -19,6 +25,13 @@ stream_memory(void *old, size_t n)
 	return p;
 }
 
+static void
+stream_map(struct map *m, const void *key, size_t len, void *value)
+{
+	if (map_put(m, key, len, value) < 0)
+		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
+}
+
 static struct stream_topic *
 stream_topic(struct stream *s, const char *name, uint16_t len)
 {
@@ -26,10 +39,9 @@ stream_topic(struct stream *s, const char *name, uint16_t len)
 	if (t)
 		return t;
 	t = stream_memory(NULL, sizeof *t);
-	*t = (struct stream_topic){ stream_memory(NULL, (size_t)len + 1), len, 0 };
+	*t = (struct stream_topic){ stream_memory(NULL, (size_t)len + 1), len, 0, s->numbers++ };
 	memcpy(t->name, name, len);
-	if (map_put(&s->topics, t->name, len, t) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
+	stream_map(&s->topics, t->name, len, t);
 	return t;
 }
 
@@ -37,25 +49,33 @@ static void
 stream_subscribe(struct stream *s, uint64_t id, const char *name, uint16_t len)
 {
 	struct stream_client *c = map_get(&s->clients, &id, sizeof id);
-	struct stream_topic *t = stream_topic(s, name, len);
 	if (c == NULL) {
 		c = stream_memory(NULL, sizeof *c);
 		*c = (struct stream_client){ .id = id };
-		if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
-			log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
+		stream_map(&s->clients, &c->id, sizeof c->id, c);
 	}
-	for (size_t i = 0; i < c->count; i++)
-		if (c->topics[i] == t)
-			return;
-	if (c->count == c->room)
-		c->topics = stream_memory(c->topics, (c->room = c->room * 2 + 4) * sizeof *c->topics);
-	c->topics[c->count++] = t;
+	struct stream_topic *t = stream_topic(s, name, len);
+	struct stream_key key = { id, t->number };
+	if (map_get(&s->subs, &key, sizeof key))
+		return;
+	struct stream_sub *sub = stream_memory(NULL, sizeof *sub);
+	*sub = (struct stream_sub){ key, t, c->subs, &c->subs };
+	if (c->subs)
+		c->subs->link = &sub->next;
+	c->subs = sub;
 	t->count++;
+	stream_map(&s->subs, &sub->key, sizeof sub->key, sub);
 }
 
 static void
-stream_drop(struct stream *s, struct stream_topic *t)
+stream_drop(struct stream *s, struct stream_sub *sub)
 {
+	struct stream_topic *t = sub->topic;
+	map_del(&s->subs, &sub->key, sizeof sub->key);
+	*sub->link = sub->next;
+	if (sub->next)
+		sub->next->link = sub->link;
+	free(sub);
 	if (--t->count > 0)
 		return;
 	map_del(&s->topics, t->name, t->len);
@@ -66,26 +86,19 @@ stream_drop(struct stream *s, struct stream_topic *t)
 static void
 stream_unsubscribe(struct stream *s, uint64_t id, const char *name, uint16_t len)
 {
-	struct stream_client *c = map_get(&s->clients, &id, sizeof id);
 	struct stream_topic *t = map_get(&s->topics, name, len);
-	for (size_t i = 0; c && t && i < c->count; i++) {
-		if (c->topics[i] != t)
-			continue;
-		c->topics[i] = c->topics[--c->count];
-		stream_drop(s, t);
-		return;
-	}
+	struct stream_key key = { id, t ? t->number : 0 };
+	struct stream_sub *sub = t ? map_get(&s->subs, &key, sizeof key) : NULL;
+	if (sub)
+		stream_drop(s, sub);
 }
 
 static void
 stream_destroy(struct stream *s, uint64_t id)
 {
 	struct stream_client *c = map_del(&s->clients, &id, sizeof id);
-	if (c == NULL)
-		return;
-	for (size_t i = 0; i < c->count; i++)
-		stream_drop(s, c->topics[i]);
-	free(c->topics);
+	while (c && c->subs)
+		stream_drop(s, c->subs);
 	free(c);
 }
 

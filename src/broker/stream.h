@@ -15,7 +15,8 @@ struct stream {
 	uint64_t told;                /* the machine knows that nothing below is to come */
 	struct seglog_cursor cursor;
 	int reading;                  /* the cursor is open, at `at` */
-	struct map topics, clients;
+	struct map topics, clients, subs;     /* subs: of both */
+	uint64_t numbers;             /* of topics */
 	char  *out;                   /* frames to send: out[sent .. have] */
 	size_t sent, have, room;
 	uint32_t record_most;

@@ -62,6 +62,8 @@ static const struct config_key broker[BROKER_KEYS] = {
 		.most = UINT32_MAX * UINT64_C(1000), .help = "forget machines and durable clients that are away for longer: 36h, 90m, 20s; 0: never" },
 	[BROKER_MESSAGE_MAX] = { .name = "max-message", .kind = CONFIG_BYTES, .shape = "BYTES", .least = 1, .most = MESSAGE_LIMIT,
 		.help = "largest payload (1048576; up to 67108864); a store remembers it, and daemons need as much" },
+	[BROKER_VIEWS] = { .name = "views", .kind = CONFIG_CHOICE, .shape = "on|off", .preset = "on", .choices = "on|off",
+		.help = "keep readable files of topics and subscribers in the store: a folder and a file a topic; off: for very many topics" },
 	[BROKER_INSECURE] = { .name = "insecure", .kind = CONFIG_SWITCH, .preset = "no",
 		.help = "listen (and http) on an address that is not loopback; there is no authentication yet" },
 	[BROKER_HTTP] = HTTP_KEY,

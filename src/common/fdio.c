@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 int
@@ -94,16 +95,50 @@ fdio_write_back(int fd, uint64_t at, uint64_t n)
 	(void)sync_file_range(fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WRITE);
 }
 
+/* An interrupted sync has not failed: what failed is never tried again. */
 int
 fdio_datasync(int fd)
 {
-	return fault_hits("fdatasync") ? -1 : fdatasync(fd);
+	int r;
+	while ((r = fault_hits("fdatasync") ? -1 : fdatasync(fd)) < 0 && errno == EINTR)
+		;
+	return r;
 }
 
 int
 fdio_sync(int fd)
 {
-	return fault_hits("fsync") ? -1 : fsync(fd);
+	int r;
+	while ((r = fault_hits("fsync") ? -1 : fsync(fd)) < 0 && errno == EINTR)
+		;
+	return r;
+}
+
+int
+fdio_allocate(int fd, uint64_t n)
+{
+	int r;
+	while ((r = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)n)) < 0 && errno == EINTR)
+		;
+	return r < 0 && errno == EOPNOTSUPP ? 0 : r;
+}
+
+int
+fdio_truncate(int fd, uint64_t n)
+{
+	int r;
+	while ((r = ftruncate(fd, (off_t)n)) < 0 && errno == EINTR)
+		;
+	return r;
+}
+
+int
+fdio_statvfs(int fd, struct statvfs *st)
+{
+	int r;
+	while ((r = fault_hits("statvfs") ? -1 : fstatvfs(fd, st)) < 0 && errno == EINTR)
+		;
+	return r;
 }
 
 int

@@ -1,14 +1,19 @@
-/* Whole reads and whole writes on descriptors, with the fault points of files. 0 or -1 with errno unless said otherwise. */
+/* Whole reads and whole writes on descriptors, with the fault points of files. A signal interrupts none of them. 0 or -1 with errno unless said
+ * otherwise. */
 #ifndef FDIO_H
 #define FDIO_H
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+struct statvfs;
 int     fdio_open_at(int dir, const char *name, int flags, int mode);          /* O_CLOEXEC and O_NOFOLLOW are added */
 ssize_t fdio_read(int fd, void *bytes, size_t n);                               /* what is there; 0 at the end */
 int     fdio_write_full(int fd, const void *bytes, size_t n);
 ssize_t fdio_pread_full(int fd, void *bytes, size_t n, uint64_t at);            /* fewer than n only at the end of the file */
 int     fdio_pwrite_full(int fd, const void *bytes, size_t n, uint64_t at);
+int     fdio_allocate(int fd, uint64_t n);                                      /* takes the disk space of n bytes, where the file system can; the size stays */
+int     fdio_truncate(int fd, uint64_t n);
+int     fdio_statvfs(int fd, struct statvfs *st);
 int     fdio_datasync(int fd);
 void    fdio_write_back(int fd, uint64_t at, uint64_t n);                       /* begin to write pages to the disk, without waiting; only a wish */
 int     fdio_sync(int fd);

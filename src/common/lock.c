@@ -40,7 +40,7 @@ lock_sign(int fd)
 {
 	char text[24];
 	int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
-	return ftruncate(fd, 0) < 0 ? -1 : fdio_pwrite_full(fd, text, (size_t)n, 0);
+	return fdio_truncate(fd, 0) < 0 ? -1 : fdio_pwrite_full(fd, text, (size_t)n, 0);
 }
 
 /* Who cleans old files passes over a folder that is locked, and over all below. Nothing else depends on it: a folder

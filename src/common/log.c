@@ -137,9 +137,8 @@ log_line(const char *severity, const char *format, va_list ap)
 	uint32_t how = how_now();
 	vsnprintf(text, sizeof text, format, ap);
 	size_t n = log_format(line, sizeof line, how, how & (LOG_TIME | LOG_JSON) ? clock_wall_us() : 0, l.role, (int)getpid(), severity, text);
-	if (write(STDERR_FILENO, line, n) < 0) {
-		/* nobody is left to tell */
-	}
+	while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
+		;                                      /* else nobody is left to tell */
 	errno = keep;
 }
 

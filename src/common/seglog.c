@@ -2,7 +2,6 @@
  * anew (packed, mended) in seglog_rewrite.c, readers in seglog_cursor.c */
 #include "common/seglog.h"
 #include "common/crc32c.h"
-#include "common/fault.h"
 #include "common/fdio.h"
 #include "common/log.h"
 #include "common/seglog_inner.h"
@@ -77,9 +76,8 @@ seglog_create(struct seglog *l, uint64_t base)
 	if (fd < 0 && (fd = fdio_open_at(l->dir, temp, O_RDWR | O_CREAT | O_TRUNC, 0600)) < 0)
 		return -1;
 	seglog_head_put(head, &h);
-	if ((fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)l->segment_bytes) < 0 && errno != EOPNOTSUPP) ||
-	    fdio_pwrite_full(fd, head, sizeof head, 0) < 0 || fdio_sync(fd) < 0 || fdio_rename_at(l->dir, temp, name) < 0 ||
-	    fdio_sync(l->dir) < 0 || seglog_note_file(l, base) < 0) {
+	if (fdio_allocate(fd, l->segment_bytes) < 0 || fdio_pwrite_full(fd, head, sizeof head, 0) < 0 || fdio_sync(fd) < 0 ||
+	    fdio_rename_at(l->dir, temp, name) < 0 || fdio_sync(l->dir) < 0 || seglog_note_file(l, base) < 0) {
 		int keep = errno;
 		close(fd);
 		unlinkat(l->dir, temp, 0);
@@ -194,7 +192,7 @@ seglog_finish(struct seglog *l, uint64_t next)
 	l->prepared = UINT64_MAX;               /* nothing follows */
 	if (seglog_note(l, REC_END, next) < 0 || seglog_sync(l) < 0)
 		return -1;
-	if (ftruncate(l->fd, (off_t)(l->written - l->base + SEGLOG_HEADER)) < 0)      /* gives back what was taken beyond the end */
+	if (fdio_truncate(l->fd, l->written - l->base + SEGLOG_HEADER) < 0)      /* gives back what was taken beyond the end */
 		log_warn("ftruncate: %s: a little disk space is lost until the segment goes, by itself", strerror(errno));
 	return 0;
 }
@@ -205,7 +203,7 @@ seglog_room_left(const struct seglog *l, uint64_t *whole)
 	struct statvfs st;
 	uint64_t takes = l->segment_bytes + SEGMENT_MIN;
 	*whole = 0;
-	if (fstatvfs(l->dir, &st) < 0)
+	if (fdio_statvfs(l->dir, &st) < 0)
 		return 0;
 	*whole = (uint64_t)st.f_blocks * st.f_frsize;
 	uint64_t left = (uint64_t)st.f_bavail * st.f_frsize + l->spares * l->segment_bytes;
@@ -221,7 +219,7 @@ seglog_probe(struct seglog *l)
 		return -1;
 	for (int more = 1; more; seglog_drop_spares(l)) {      /* several that hold too little each may hold enough together */
 		more = l->spares > 0;
-		if (fault_hits("statvfs") || fstatvfs(l->dir, &st) < 0)
+		if (fdio_statvfs(l->dir, &st) < 0)
 			return -1;
 		if ((uint64_t)st.f_bavail * st.f_frsize + seglog_spare_room(l) >= l->segment_bytes + SEGMENT_MIN)
 			return 0;

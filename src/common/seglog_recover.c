@@ -40,7 +40,7 @@ scan_cut(struct seglog_scan *s)
 	if (!scan_is_leftover(s))
 		log_warn("log-%016llx: torn tail cut at offset %llx, %llu bytes, never acknowledged as durable", (unsigned long long)s->base,
 		    (unsigned long long)s->at, (unsigned long long)(s->size - s->pos));
-	return ftruncate(s->fd, (off_t)s->pos);
+	return fdio_truncate(s->fd, s->pos);
 }
 
 /* ---- the files, one after the other ---- */

@@ -17,7 +17,7 @@ void
 notify_daemon(void)
 {
 	uint64_t one = 1;
-	if (write(f.notify, &one, sizeof one) < 0)
+	if (fdio_write_full(f.notify, &one, sizeof one) < 0)
 		log_debug("notify: %s", strerror(errno));
 }
 

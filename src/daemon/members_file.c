@@ -242,11 +242,12 @@ void
 members_read(struct daemon *d)
 {
 	char boot[64] = "", *rest = NULL, *text = load_text(d, "clients");
+	int is_first = text == NULL && errno == ENOENT;
 	if (boot_id() == NULL)
 		log_fatal(EXIT_SYSTEM, "/proc/sys/kernel/random/boot_id: %s: mount /proc", strerror(errno));
 	for (uint32_t i = 0; i < d->table->capacity; i++)
 		d->members[i].shm = d->members[i].sem = d->members[i].socket = d->members[i].pidfd = -1;
-	if (text == NULL && errno == ENOENT) {
+	if (is_first) {
 		d->next_id = d->reserved_id = 1;
 		return;
 	}

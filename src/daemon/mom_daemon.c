@@ -185,7 +185,7 @@ say_ready(void)
 	int n = snprintf(line, sizeof line, "ready %s\n", m.run);
 	if (names_about(&m.d) < 0)
 		log_warn("%s/about: %s: the tools do not find this daemon until there is room for it", m.run, strerror(errno));
-	if (write(STDOUT_FILENO, line, (size_t)n) < 0)
+	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
 	if (program_ready_say(m.o.ready_fd) < 0)
 		log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
@@ -333,7 +333,7 @@ poll_once(int64_t until)
 		return;
 	}
 	sig_drain();
-	if (m.polls[POLL_NOTIFY].revents && read(d->notify, &count, sizeof count) < 0)
+	if (m.polls[POLL_NOTIFY].revents && fdio_read(d->notify, &count, sizeof count) < 0)
 		log_debug("notify: %s", strerror(errno));
 	members_wake(d);
 	for (size_t k = first_member; k < n; k++)

@@ -28,6 +28,29 @@ route_memory(void *old, size_t n)
 }
 
 static void
+route_map(struct map *m, const void *key, size_t len, void *value)
+{
+	if (map_put(m, key, len, value) < 0)
+		log_fatal(EXIT_SYSTEM, "no memory for subscriptions: see `free`");
+}
+
+static void
+route_count(struct routes *r, uint64_t client, int change)
+{
+	struct route_client *c = map_get(&r->clients, &client, sizeof client);
+	if (c == NULL) {
+		c = route_memory(NULL, sizeof *c);
+		*c = (struct route_client){ client, 0 };
+		route_map(&r->clients, &c->id, sizeof c->id, c);
+	}
+	c->count += (size_t)change;
+	if (c->count > 0)
+		return;
+	map_del(&r->clients, &c->id, sizeof c->id);
+	free(c);
+}
+
+static void
 route_add(struct routes *r, const struct record *rec, const char *topic)
 {
 	struct route *t = routes_find(r, topic, rec->topic_len);
@@ -35,8 +58,7 @@ route_add(struct routes *r, const struct record *rec, const char *topic)
 		t = route_memory(NULL, sizeof *t);
 		*t = (struct route){ route_memory(NULL, rec->topic_len + 1u), rec->topic_len, rec->shard, NULL, 0, 0 };
 		memcpy(t->topic, topic, rec->topic_len);
-		if (map_put(&r->topics, t->topic, t->len, t) < 0)
-			log_fatal(EXIT_SYSTEM, "no memory for subscriptions: see `free`");
+		route_map(&r->topics, t->topic, t->len, t);
 	}
 	struct route_sub sub = { rec->publisher, rec->offset, rec->flags, 0, 0 };
 	for (size_t i = 0; i < t->count; i++) {
@@ -48,12 +70,15 @@ route_add(struct routes *r, const struct record *rec, const char *topic)
 	if (t->count == t->room)
 		t->subs = route_memory(t->subs, (t->room = t->room * 2 + 4) * sizeof *t->subs);
 	t->subs[t->count++] = sub;
+	route_count(r, sub.client, 1);
 }
 
 static void
 route_drop(struct routes *r, struct route *t)
 {
 	map_del(&r->topics, t->topic, t->len);
+	for (size_t i = 0; i < t->count; i++)
+		route_count(r, t->subs[i].client, -1);
 	free(t->topic);
 	free(t->subs);
 	free(t);
@@ -66,6 +91,7 @@ route_remove(struct routes *r, struct route *t, uint64_t client)
 		if (t->subs[i].client != client)
 			continue;
 		t->subs[i] = t->subs[--t->count];
+		route_count(r, client, -1);
 		if (t->count == 0)
 			route_drop(r, t);
 		return;
@@ -77,7 +103,7 @@ static void
 routes_clear(struct routes *r, uint32_t shard, uint64_t client)
 {
 	size_t at = 0;
-	for (struct route *t; (t = map_each(&r->topics, &at)) != NULL;) {
+	for (struct route *t; (!client || map_get(&r->clients, &client, sizeof client)) && (t = map_each(&r->topics, &at)) != NULL;) {
 		if (t->shard != shard)
 			continue;
 		if (client)

@@ -5,8 +5,6 @@
 #include "common/fdio.h"
 #include "common/hex.h"
 #include "common/seglog.h"
-#include "common/topic.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,10 +15,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VIEW_MOST = 256 * 1024 * 1024, PIECE = 64 * 1024, CHECKPOINT_HEAD = 64 };
+enum { MACHINES_MOST = 64 * 1024 * 1024, PIECE = 64 * 1024, CHECKPOINT_HEAD = 64 };
 
-static char *
-load(const char *folder, const char *name, size_t most)
+char *
+store_load(const char *folder, const char *name, size_t most)
 {
 	size_t n;
 	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -36,7 +34,7 @@ store_names(const char *folder, struct store_names *s)
 {
 	unsigned version = 0;
 	*s = (struct store_names){ .message = MOM_MESSAGE_MAX };
-	char *text = load(folder, "store", 4096);
+	char *text = store_load(folder, "store", 4096);
 	if (text == NULL)
 		return -1;
 	int fields = sscanf(text, "mom store %u id %32s shards %u message %u", &version, s->id, &s->shards, &s->message);
@@ -51,89 +49,12 @@ store_names(const char *folder, struct store_names *s)
 int
 spool_store(const char *folder, char store[40])
 {
-	char *text = load(folder, "identity", 4096);
+	char *text = store_load(folder, "identity", 4096);
 	int found = text && sscanf(text, "mom spool %*u machine %*32s store %32s", store) == 1 && strspn(store, "0") != strlen(store);
 	int error = text ? ENOENT : errno;
 	free(text);
 	errno = error;
 	return found ? 0 : -1;
-}
-
-/* ---- views ---- */
-
-struct walk { uint32_t shard; store_topic_fn fn; void *with; int bad; };
-
-/* fd is closed. path: of this folder below topics/, n bytes of it so far */
-static void
-walk_folder(struct walk *w, int fd, char path[TOPIC_PATH_MAX + 16], size_t n)
-{
-	char topic[MOM_TOPIC_MAX + 1], *text;
-	size_t bytes;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (d == NULL) {
-		w->bad = errno;
-		fdio_close(&fd);
-		return;
-	}
-	if (n && (text = fdio_load(fd, "subscribers", &bytes, VIEW_MOST)) != NULL) {
-		if (topic_from_path(path, topic) == 0 && topic_fault(topic, strlen(topic)) == NULL)
-			w->fn(w->with, w->shard, topic, text);
-		free(text);
-	}
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
-		size_t len = strlen(e->d_name);
-		if (e->d_name[0] == '.' || n + len + 2 > TOPIC_PATH_MAX || strcmp(e->d_name, "subscribers") == 0)
-			continue;
-		int below = fdio_open_at(fd, e->d_name, O_RDONLY | O_DIRECTORY, 0);
-		if (below < 0)                         /* a file, or it was removed meanwhile */
-			continue;
-		sprintf(path + n, "%s%s", n ? "/" : "", e->d_name);
-		walk_folder(w, below, path, n + (n > 0) + len);
-		path[n] = '\0';
-	}
-	closedir(d);
-}
-
-int
-store_topics(const char *folder, uint32_t shards, store_topic_fn fn, void *with)
-{
-	char path[TOPIC_PATH_MAX + 16], shard[PATH_MAX];
-	struct walk w = { .fn = fn, .with = with };
-	for (w.shard = 0; w.shard < shards; w.shard++) {
-		path[0] = '\0';
-		if (snprintf(shard, sizeof shard, "%s/shard-%u/topics", folder, w.shard) >= (int)sizeof shard)
-			return errno = ENAMETOOLONG, -1;
-		int fd = open(shard, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT)         /* not made yet */
-			continue;
-		walk_folder(&w, fd, path, 0);
-	}
-	errno = w.bad;
-	return w.bad ? -1 : 0;
-}
-
-char *
-store_topics_of(const char *folder, uint32_t shards, uint64_t client)
-{
-	char name[64], *all = NULL;
-	size_t n = 0;
-	for (uint32_t k = 0; k < shards; k++) {
-		snprintf(name, sizeof name, "shard-%u/sub/%016llx", k, (unsigned long long)client);
-		char *text = load(folder, name, VIEW_MOST), *grown = text ? realloc(all, n + strlen(text) + 1) : NULL;
-		if (grown) {
-			all = grown;
-			strcpy(all + n, text);
-			n += strlen(text);
-		} else if (text == NULL && errno != ENOENT) {
-			int keep = errno;
-			free(all);
-			errno = keep;
-			return NULL;
-		}
-		free(text);
-	}
-	errno = 0;
-	return all;
 }
 
 /* ---- machines ---- */
@@ -204,7 +125,7 @@ store_machines(const char *folder, uint32_t shards, struct store_machine **list)
 	char path[PATH_MAX];
 	struct stat st;
 	*list = NULL;
-	char *text = load(folder, "machines", VIEW_MOST);
+	char *text = store_load(folder, "machines", MACHINES_MOST);
 	if (text == NULL)
 		return errno == ENOENT ? 0 : -1;       /* none has come yet */
 	int count = machines_lines(text, list), error = errno;

@@ -1,5 +1,5 @@
 /* mom topics - the topics of the brokers on this machine: who subscribes, how much goes through
- * READS    the views in the stores, and the counters of the busiest topics; nothing is disturbed */
+ * READS    the views in the stores, or check-points where there are none, and the counters of the busiest topics; nothing is disturbed */
 #include "tools/cmd_json.h"
 #include "tools/cmd_look.h"
 #include "tools/cmd_store.h"
@@ -21,7 +21,7 @@ static const char usage[] =
     "Example: mom topics --db db -v\n";
 
 struct row {
-	char *topic, *list;                    /* list: the view's text, with -v */
+	char *topic, *list;                    /* list: the subscribers, a line each, with -v */
 	const char *store;
 	uint32_t shard;
 	uint64_t subscribers, messages, bytes;

@@ -56,6 +56,7 @@ struct client *
 shard_create(struct shard *s, uint64_t id, int durable)
 {
 	struct client *c = shard_memory(sizeof *c);
+	c->view.is_client = 1;
 	c->id = id;
 	c->durable = durable;
 	c->conn = -1;
@@ -81,49 +82,27 @@ shard_topic(struct shard *s, const char *name, uint16_t len, int make)
 	return t;
 }
 
-static void
-mark_client(struct shard *s, struct client *c, enum dirty list)
+void
+shard_mark(struct shard *s, struct view *v, enum dirty queue)
 {
-	if (c->dirty & 1u << list)
+	struct view_queue *q = &s->dirty[queue];
+	if (v->dirty & 1u << queue)
 		return;
-	c->dirty |= 1u << list;
-	c->next_dirty[list] = s->dirty_clients[list];
-	s->dirty_clients[list] = c;
+	v->dirty |= 1u << queue;
+	v->next_dirty[queue] = NULL;
+	*(q->first ? &q->last->next_dirty[queue] : &q->first) = v;
+	q->last = v;
 }
 
-static void
-shard_mark(struct shard *s, struct client *c, struct topic *t)
+struct view *
+shard_next_dirty(struct shard *s, enum dirty queue)
 {
-	enum dirty list = c->gone ? DIRTY_LATER : DIRTY_NOW;
-	s->changed = 1;
-	mark_client(s, c, list);
-	if (t->dirty & 1u << list)
-		return;
-	t->dirty |= 1u << list;
-	t->next_dirty[list] = s->dirty_topics[list];
-	s->dirty_topics[list] = t;
-}
-
-struct topic *
-shard_next_topic(struct shard *s, enum dirty list)
-{
-	struct topic *t = s->dirty_topics[list];
-	if (t) {
-		s->dirty_topics[list] = t->next_dirty[list];
-		t->dirty &= ~(1u << list);
+	struct view *v = s->dirty[queue].first;
+	if (v) {
+		s->dirty[queue].first = v->next_dirty[queue];
+		v->dirty &= ~(1u << queue);
 	}
-	return t;
-}
-
-struct client *
-shard_next_client(struct shard *s, enum dirty list)
-{
-	struct client *c = s->dirty_clients[list];
-	if (c) {
-		s->dirty_clients[list] = c->next_dirty[list];
-		c->dirty &= ~(1u << list);
-	}
-	return c;
+	return v;
 }
 
 struct subscription *
@@ -168,7 +147,9 @@ shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t sin
 	topic_interest(t, c->machine, 1);
 	if (c->machine->subscriptions++ == 0 && c->machine->place < since)
 		c->machine->place = since;             /* what lies before was not for this machine */
-	shard_mark(s, c, t);
+	s->changed = 1;
+	shard_mark(s, &t->view, DIRTY_LATER);
+	shard_mark(s, &c->view, DIRTY_LATER);
 }
 
 void
@@ -186,38 +167,41 @@ shard_unsubscribe(struct shard *s, struct subscription *sub)
 	sub->client->view.listed = sub->topic->view.listed = 0;
 	topic_interest(sub->topic, sub->client->machine, -1);
 	sub->client->machine->subscriptions--;
-	shard_mark(s, sub->client, sub->topic);
+	s->changed = 1;
+	sub->client->left |= sub->topic->view.made;
+	shard_mark(s, &sub->topic->view, sub->topic->view.made ? DIRTY_LEFT : DIRTY_LATER);
+	if (!sub->client->gone)
+		shard_mark(s, &sub->client->view, DIRTY_LATER);
 	free(sub);
 }
 
-/* The client is only freed once its view is removed and it is answered. One without a view waits for nobody else's. */
+/* The client is only freed once no view shows it and it is answered: it is in the queue behind the topics that it left. Without
+ * any it waits for nobody else's. */
 void
 shard_destroy(struct shard *s, struct client *c)
 {
-	int is_shown = c->subscriptions || c->dirty;
 	c->gone = 1;
 	while (c->subscriptions)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
 	c->machine->clients--;
 	s->changed = 1;
-	if (is_shown)
-		mark_client(s, c, DIRTY_LATER);
-	else
-		shard_client_is_clean(s, c);
+	if (c->left || c->view.made)
+		shard_mark(s, &c->view, DIRTY_LEFT);
+	shard_is_clean(s, &c->view);
 }
 
 void
-shard_topic_is_clean(struct shard *s, struct topic *t)
+shard_is_clean(struct shard *s, struct view *v)
 {
-	if (!t->dirty)
-		shard_forget_topic(s, t);
-}
-
-void
-shard_client_is_clean(struct shard *s, struct client *c)
-{
-	if (!c->gone || c->dirty)
+	if (v->dirty)
+		return;
+	if (!v->is_client) {
+		shard_forget_topic(s, (struct topic *)v);
+		return;
+	}
+	struct client *c = (struct client *)v;
+	if (!c->gone)
 		return;
 	c->next_gone = s->gone;
 	s->gone = c;
@@ -236,12 +220,9 @@ shard_free_gone(struct shard *s)
 void
 shard_clean(struct shard *s)
 {
-	for (enum dirty list = DIRTY_NOW; list < DIRTY_KINDS; list++) {
-		for (struct topic *t; (t = shard_next_topic(s, list)) != NULL;)
-			shard_topic_is_clean(s, t);
-		for (struct client *c; (c = shard_next_client(s, list)) != NULL;)
-			shard_client_is_clean(s, c);
-	}
+	for (enum dirty queue = 0; queue < DIRTY_KINDS; queue++)
+		for (struct view *v; (v = shard_next_dirty(s, queue)) != NULL;)
+			shard_is_clean(s, v);
 	shard_free_gone(s);
 }
 

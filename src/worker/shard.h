@@ -33,14 +33,24 @@ struct subscription {
 	struct subscription *next_of_client, *next_of_topic;
 };
 
-/* The file that shows a client's topics or a topic's subscribers. New ones are appended: written whole each time, many would take for ever. */
-struct view { size_t listed; uint64_t bytes; };      /* so many of them are in it; 0: it is written anew */
+/* Views are written in turns, behind the answers. What still shows somebody who left goes first: the answer to a client that is destroyed
+ * waits for it. */
+enum dirty { DIRTY_LEFT, DIRTY_LATER, DIRTY_KINDS };
 
-/* Whose view is to be written: at once, before who asked is answered; or in turns, what a client leaves that is no more: that may be very much, and
- * only its own answer waits for it. */
-enum dirty { DIRTY_NOW, DIRTY_LATER, DIRTY_KINDS };
+/* The file that shows a client's topics or a topic's subscribers. New ones are appended: written whole each time, many would
+ * take for ever. */
+struct view {
+	struct view *next_dirty[DIRTY_KINDS];
+	unsigned dirty;               /* bits 1 << DIRTY_*: it is in those queues */
+	int is_client;                /* else it is a topic's */
+	int made;                     /* its file may be there */
+	size_t listed;                /* so many of them are in it; 0: it is written anew */
+	uint64_t bytes;
+};
+struct view_queue { struct view *first, *last; };
 
 struct client {
+	struct view view;             /* first: a view of a client is one */
 	uint64_t id, last;            /* last: number of the last request that was taken */
 	uint64_t result_number, result_value;
 	int64_t  result_code;
@@ -51,10 +61,8 @@ struct client {
 	struct machine *machine;
 	struct subscription *subscriptions;   /* the newest first */
 	size_t subscribed;
-	struct view view;
+	int left;                     /* a topic that it left may still show it */
 	int gone;                     /* destroyed: freed once it is answered and its view removed */
-	unsigned dirty;               /* bits 1 << DIRTY_*: on those lists */
-	struct client *next_dirty[DIRTY_KINDS];
 	struct client *next_gone;
 	/* where it is answered, while its machine is connected */
 	int conn;
@@ -66,20 +74,26 @@ struct client {
 struct interest { struct machine *machine; size_t count; };
 
 struct topic {
+	struct view view;             /* first, as a client's */
 	char *name;
 	uint16_t len;
 	int kept;                     /* made with the store: stays without subscribers */
 	struct subscription *subscriptions;   /* the newest first */
 	size_t subscribers;
-	struct view view;
 	struct interest *machines;
 	size_t machine_count;
 	uint64_t waiting, newest;     /* bytes of messages that may still wait for a subscriber; offset behind the newest */
-	unsigned dirty;               /* as a client's */
-	struct topic *next_dirty[DIRTY_KINDS];
 };
 
 struct start { uint64_t offset, bits; };      /* of an incarnation: one a start of the worker */
+
+/* See views.h. */
+struct views_state {
+	int kept;                     /* there are views: they are not off, and none failed */
+	int set_aside;                /* those of before may still be there, under another name */
+	int complete, behind;         /* said so; behind: since the last tick at least */
+	int64_t retry_ms;             /* one failed: all are made anew then; 0: none did */
+};
 
 struct shard {
 	uint32_t index;
@@ -90,8 +104,8 @@ struct shard {
 	size_t starts_count;
 	struct seglog log;
 	uint64_t checkpoint;          /* offset that the last check-point is as of */
-	struct client *dirty_clients[DIRTY_KINDS];
-	struct topic *dirty_topics[DIRTY_KINDS];
+	struct view_queue dirty[DIRTY_KINDS];
+	struct views_state views;
 	struct client *gone;          /* destroyed, and their views are: free them once they are answered */
 	uint64_t wills_bytes;         /* of all clients' wills */
 	int changed;                  /* since the last check-point */
@@ -117,10 +131,9 @@ int             shard_record_is_needed(const struct shard *s, const void *bytes)
 
 void            shard_will(struct shard *s, struct client *c, const void *record);     /* it is that from here on; NULL: none */
 char           *shard_will_take(struct shard *s, struct client *c);     /* the caller's from here on; NULL: it has none */
-struct topic   *shard_next_topic(struct shard *s, enum dirty list);      /* off that list; NULL: there is none */
-struct client  *shard_next_client(struct shard *s, enum dirty list);
-void            shard_topic_is_clean(struct shard *s, struct topic *t);  /* its view is written: it goes where nobody needs it */
-void            shard_client_is_clean(struct shard *s, struct client *c);
+void            shard_mark(struct shard *s, struct view *v, enum dirty queue);   /* its view is to be written */
+struct view    *shard_next_dirty(struct shard *s, enum dirty queue);     /* out of that queue; NULL: there is none */
+void            shard_is_clean(struct shard *s, struct view *v);         /* its view is written: it goes where nobody needs it */
 void            shard_free_gone(struct shard *s);
 void            shard_clean(struct shard *s);                            /* all views are made otherwise, all answers given */
 

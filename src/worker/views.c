@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/fdio.h"
 #include "common/log.h"
+#include "common/sealed.h"
 #include "common/topic.h"
 #include <dirent.h>
 #include <errno.h>
@@ -55,6 +56,7 @@ views_write(int dir, const char *name, struct view *v, size_t now, const char *t
 {
 	int fd = v->listed ? fdio_open_at(dir, name, O_WRONLY, 0) : -1;
 	int bad = v->listed ? fd < 0 || fdio_pwrite_full(fd, text, n, v->bytes) < 0 : fdio_replace(dir, name, text, n, 0) < 0;
+	v->made = 1;
 	v->bytes = v->listed ? v->bytes + n : n;
 	v->listed = bad ? 0 : now;
 	fdio_close(&fd);
@@ -67,8 +69,11 @@ views_topic(struct shard *s, struct topic *t)
 	char path[TOPIC_PATH_MAX], *text = NULL;
 	size_t n = 0, left = t->subscribers - t->view.listed;
 	topic_path(t->name, t->len, path);
-	if (t->subscriptions == NULL && !t->kept)
-		return views_drop_topic(s, path);
+	if (t->subscriptions == NULL && !t->kept) {
+		int bad = t->view.made ? views_drop_topic(s, path) : 0;
+		t->view.made = 0;
+		return bad;
+	}
 	FILE *f = open_memstream(&text, &n);
 	if (f == NULL)
 		return -1;
@@ -89,10 +94,12 @@ views_client(struct shard *s, struct client *c)
 	char name[40], *text = NULL;
 	size_t n = 0, left = c->subscribed - c->view.listed;
 	snprintf(name, sizeof name, "sub/%016llx", (unsigned long long)c->id);
-	if (c->gone && shard_client(s, c->id))         /* created again meanwhile: the file is the other one's */
-		return 0;
-	if (c->gone || c->subscriptions == NULL)
-		return unlinkat(s->dir, name, 0) < 0 && errno != ENOENT ? -1 : 0;
+	if (c->gone || c->subscriptions == NULL) {
+		const struct client *other = c->gone ? shard_client(s, c->id) : NULL;
+		int is_own = c->view.made && !(other && other->view.made);     /* created again meanwhile: the file is the other one's */
+		c->view.made = 0;
+		return is_own && unlinkat(s->dir, name, 0) < 0 && errno != ENOENT ? -1 : 0;
+	}
 	FILE *f = open_memstream(&text, &n);
 	if (f == NULL)
 		return -1;
@@ -104,62 +111,174 @@ views_client(struct shard *s, struct client *c)
 	return bad;
 }
 
-/* Topics before clients: a client is clean only when all of its topics are. */
-int
-views_update(struct shard *s, int64_t within_us)
+/* ---- what was there before ---- */
+
+/* 1: the time is over */
+static int
+views_remove_tree(int dir, const char *name, int64_t until)
 {
-	int bad = 0, error = 0;
-	for (enum dirty list = DIRTY_NOW; list < DIRTY_KINDS; list++) {
-		int64_t until = list == DIRTY_NOW || s->dirty_clients[list] == NULL ? INT64_MAX : clock_us() + within_us;
-		int now = 1;
-		for (struct topic *t; now && (t = shard_next_topic(s, list)) != NULL; now = until == INT64_MAX || clock_us() < until) {
-			bad |= views_topic(s, t) < 0 && (error = errno);
-			shard_topic_is_clean(s, t);
-		}
-		for (struct client *c; now && (c = shard_next_client(s, list)) != NULL; now = until == INT64_MAX || clock_us() < until) {
-			bad |= views_client(s, c) < 0 && (error = errno);
-			shard_client_is_clean(s, c);
-		}
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return -1;
+	int fd = fdio_open_at(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (d == NULL) {
+		fdio_close(&fd);
+		return -1;
 	}
-	errno = error;
-	return bad ? -1 : s->dirty_clients[DIRTY_LATER] != NULL;
+	int r = 0;
+	for (struct dirent *e; r == 0 && (e = readdir(d)) != NULL;) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		r = views_remove_tree(fd, e->d_name, until);
+		r = r == 0 && clock_us() >= until ? 1 : r;
+	}
+	closedir(d);
+	return r ? r : unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+static void
+views_remove_set_aside(struct shard *s, int64_t until)
+{
+	int fd = fdio_open_at(s->dir, ".", O_RDONLY | O_DIRECTORY, 0), r = fd < 0 ? -1 : 0;
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	for (struct dirent *e; d && r == 0 && (e = readdir(d)) != NULL;)
+		if (strncmp(e->d_name, "old-", 4) == 0)
+			r = views_remove_tree(s->dir, e->d_name, until);
+	if (r < 0)
+		log_warn("shard %u: removing the views of before, old-*: %s: tried again at the next start; %s", s->index, strerror(errno),
+		    fdio_hint(errno));
+	s->views.set_aside = r == 1;
+	if (d)
+		closedir(d);
+}
+
+/* Under another name in one step: whoever was destroyed is in no view any more, however many there are. */
+static int
+views_set_aside(struct shard *s, const char *name)
+{
+	char aside[40];
+	int r = -1;
+	errno = EEXIST;
+	for (int i = 0; r < 0 && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR || errno == EISDIR) && i < 1000; i++) {
+		snprintf(aside, sizeof aside, "old-%s-%d", name, i);
+		r = renameat(s->dir, name, s->dir, aside);
+	}
+	s->views.set_aside = 1;
+	return r < 0 && errno != ENOENT ? -1 : 0;
+}
+
+/* ---- all of them ---- */
+
+static void
+views_say(struct shard *s, const char *word)
+{
+	char text[64];
+	int n = snprintf(text, sizeof text - SEAL_BYTES - 1, "mom views 1 %s\n", word);
+	if (sealed_save(s->dir, "views", text, (size_t)n, 0) < 0)
+		log_warn("shard %u: views: %s: that they are %s is not told; %s", s->index, strerror(errno), word, fdio_hint(errno));
+	s->views.complete = 1;
 }
 
 static int
-views_remove_tree(int dir, const char *name)
+views_are_not_complete(struct shard *s)
 {
-	int fd = fdio_open_at(dir, name, O_RDONLY | O_DIRECTORY, 0);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (d == NULL)
-		return errno == ENOENT ? 0 : -1;
-	int bad = 0;
-	for (struct dirent *e; !bad && (e = readdir(d)) != NULL;) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (unlinkat(fd, e->d_name, 0) < 0)
-			bad = errno == EISDIR || errno == EPERM ? views_remove_tree(fd, e->d_name) : -1;
-	}
-	closedir(d);
-	return bad || (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT) ? -1 : 0;
+	s->views.complete = 0;
+	return unlinkat(s->dir, "views", 0) < 0 && errno != ENOENT ? -1 : 0;
 }
 
-int
-views_rebuild(struct shard *s)
+static void
+views_failed(struct shard *s)
+{
+	log_warn("shard %u: writing the views: %s: all of them are made anew in %d s; %s", s->index, strerror(errno), VIEWS_RETRY_MS / 1000,
+	    fdio_hint(errno));
+	s->views.kept = 0;
+	s->views.retry_ms = clock_ms() + VIEWS_RETRY_MS;
+	views_are_not_complete(s);
+	views_set_aside(s, "topics");
+	views_set_aside(s, "sub");
+}
+
+static void
+views_of_all(struct shard *s)
 {
 	size_t at = 0;
-	if (views_remove_tree(s->dir, "topics") < 0 || views_remove_tree(s->dir, "sub") < 0 || mkdirat(s->dir, "topics", 0700) < 0 ||
-	    mkdirat(s->dir, "sub", 0700) < 0)
-		return -1;
 	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;) {
+		t->view.made = 0;
 		t->view.listed = 0;
-		if ((t->kept || t->subscriptions) && views_topic(s, t) < 0)
-			return -1;
+		if (s->views.kept && (t->kept || t->subscriptions))
+			shard_mark(s, &t->view, DIRTY_LATER);
 	}
 	at = 0;
 	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;) {
+		c->view.made = c->left = 0;
 		c->view.listed = 0;
-		if (views_client(s, c) < 0)
-			return -1;
+		if (s->views.kept && c->subscriptions)
+			shard_mark(s, &c->view, DIRTY_LATER);
 	}
-	return 0;
+}
+
+void
+views_begin(struct shard *s, int keep)
+{
+	s->views = (struct views_state){ .kept = keep };
+	int bad = views_are_not_complete(s) < 0 || views_set_aside(s, "topics") < 0 || views_set_aside(s, "sub") < 0;
+	if (bad || (keep && (mkdirat(s->dir, "topics", 0700) < 0 || mkdirat(s->dir, "sub", 0700) < 0)))
+		views_failed(s);
+	else if (!keep)
+		views_say(s, "off");
+	views_of_all(s);
+}
+
+int
+views_are_behind(const struct shard *s)
+{
+	return s->dirty[DIRTY_LEFT].first || s->dirty[DIRTY_LATER].first || s->views.set_aside;
+}
+
+/* one at least, however long it takes: none of the queues waits for ever */
+static void
+views_steps(struct shard *s, enum dirty queue, int64_t until)
+{
+	struct view *v = shard_next_dirty(s, queue);
+	for (; v; v = clock_us() < until ? shard_next_dirty(s, queue) : NULL) {
+		if (s->views.kept && (v->is_client ? views_client(s, (struct client *)v) : views_topic(s, (struct topic *)v)) < 0)
+			views_failed(s);
+		shard_is_clean(s, v);
+	}
+}
+
+void
+views_update(struct shard *s, int64_t within_us)
+{
+	int64_t began = clock_us(), until = began + within_us;
+	views_steps(s, DIRTY_LEFT, began + within_us / 2);
+	if (s->views.set_aside)                        /* before new ones are made: there may be no room for both */
+		views_remove_set_aside(s, until);
+	else
+		views_steps(s, DIRTY_LATER, until);
+	views_steps(s, DIRTY_LEFT, until);
+	if (views_are_behind(s))
+		return;
+	s->views.behind = 0;
+	if (s->views.kept && !s->views.complete)
+		views_say(s, "complete");
+}
+
+void
+views_tick(struct shard *s)
+{
+	if (s->views.retry_ms && clock_ms() >= s->views.retry_ms)
+		views_begin(s, 1);
+	else if (s->views.behind && s->views.kept && s->views.complete)
+		views_are_not_complete(s);
+	s->views.behind = views_are_behind(s);
+}
+
+void
+views_end(struct shard *s)
+{
+	if (s->views.kept && views_are_behind(s))
+		views_are_not_complete(s);
 }

@@ -1,9 +1,12 @@
 /* The readable files: topics/<path>/subscribers, one a line (ID MACHINE SINCE FLAGS), and sub/<global id>, its topics. They are made from
- * the state and never read by us. */
+ * the state and never read by us, so nobody waits for them, but whoever is destroyed: its answer says that no view shows it. At a start those
+ * of before are set aside, as folders old-*, and all are made anew in turns. The file `views` says when that is done. */
 #ifndef VIEWS_H
 #define VIEWS_H
 #include "worker/shard.h"
-int views_rebuild(struct shard *s);     /* all of them anew */
-/* Of topics and clients that are dirty: all that must be now, of the rest what can be within the time. 0; 1: some are left; -1: errno, of the last that failed */
-int views_update(struct shard *s, int64_t within_us);
+void views_begin(struct shard *s, int keep);            /* those of before are set aside; keep: all are made anew, else there are none */
+int  views_are_behind(const struct shard *s);           /* there is something to do for views_update */
+void views_update(struct shard *s, int64_t within_us);  /* what can be done within the time */
+void views_tick(struct shard *s);                       /* a second has passed */
+void views_end(struct shard *s);                        /* the worker stops */
 #endif

@@ -89,14 +89,14 @@ tell_wanted(void)
 	}
 }
 
-/* But for those whose views are not removed yet. */
+/* But for those that are in views still. */
 static void
 answer_all(void)
 {
 	struct client *waiting = NULL;
 	for (struct client *c; (c = w.touched) != NULL;) {
 		w.touched = c->next_touched;
-		if (c->dirty) {
+		if (c->view.dirty & 1u << DIRTY_LEFT) {
 			c->next_touched = waiting;
 			waiting = c;
 			if (c->conn >= 0)
@@ -121,8 +121,6 @@ commit(void)
 		counters_add(COUNT_SYNCS, 1);
 		counters_observe(HISTOGRAM_SYNC_US, (uint64_t)(clock_us() - began));
 	}
-	if (views_update(s, VIEWS_US) < 0)
-		log_warn("writing the views of shard %u: %s: they are made anew at the next start; %s", s->index, strerror(errno), fdio_hint(errno));
 	tell_wanted();
 	atomic_store(&w.words->head, s->log.end);
 	answer_all();
@@ -158,6 +156,17 @@ bells_clear(void)
 			bell_clear(&w.conns[i].ring->bell);
 }
 
+/* Behind the answers. While there are requests no more than half of the time is for views. */
+static void
+views_turn(int busy)
+{
+	int64_t began = clock_us();
+	if (!views_are_behind(&w.shard) || (busy && began < w.views_rest_us))
+		return;
+	views_update(&w.shard, VIEWS_US);
+	w.views_rest_us = 2 * clock_us() - began;
+}
+
 static int
 round_of_work(void)
 {
@@ -170,6 +179,7 @@ round_of_work(void)
 	for (uint32_t i = 0; i < w.conns_seen; i++)
 		if (w.conns[i].live)
 			tell(&w.conns[i], i);
+	views_turn(n > 0);
 	return n;
 }
 
@@ -269,6 +279,7 @@ on_tick(void)
 		files_look();
 		damage_look();
 		worker_machines_look(ticked);
+		views_tick(&w.shard);
 	}
 	if (checkpoint_is_due())
 		write_checkpoint();
@@ -285,7 +296,7 @@ work_and_time(void)
 {
 	int n = round_of_work();
 	on_tick();
-	return n + (w.to_pack || w.shard.dirty_clients[DIRTY_LATER]);
+	return n + (w.to_pack || w.touched || views_are_behind(&w.shard));
 }
 
 static void
@@ -355,8 +366,7 @@ recover(void)
 	begin_incarnation();
 	w.life_base = s->log.base;
 	shard_clean(s);
-	if (views_rebuild(s) < 0)
-		log_fatal(EXIT_SYSTEM, "shard %u: writing the views: %s: %s", s->index, strerror(errno), fdio_hint(errno));
+	views_begin(s, w.table->views);
 	write_checkpoint();
 	/* head moves with the first commit: the connections that went on must first know that they may want what was recovered */
 	atomic_store(&w.words->ready, 1);
@@ -384,9 +394,11 @@ main(int argc, char **argv)
 	w.ticks = atomic_load(&w.table->ticks);
 	if (idling_serve(&w.words->queue, &w.table->stopping, work_and_time, bells_clear) < 0)
 		log_fatal(EXIT_SYSTEM, "msgrcv(queue of shard %d): %s: it is made anew", place.index, strerror(errno));
+	int64_t until = clock_ms() + STOP_MS / 2;
 	do
 		round_of_work();
-	while (w.shard.dirty_clients[DIRTY_LATER]);
+	while ((w.touched || views_are_behind(&w.shard)) && clock_ms() < until);
+	views_end(&w.shard);
 	write_checkpoint();
 	seglog_drop_spares(&w.shard.log);
 	return 0;

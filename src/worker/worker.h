@@ -31,6 +31,7 @@ struct worker {
 	uint64_t batch, since_checkpoint;
 	int durable;                      /* the batch holds something that must be on disk before it is answered */
 	int64_t checkpoint_ms, full_ms;
+	int64_t views_rest_us;            /* no turn for views before, while there are requests */
 	uint64_t life_base;               /* base of this worker's first segment */
 	int to_pack;                      /* segments wait to be packed */
 	struct { uint16_t len; char name[MOM_TOPIC_MAX]; uint64_t messages, bytes; } run;      /* of one topic: counted together */

@@ -109,7 +109,7 @@ worker_owe(const struct client *c)
 		atomic_store(&answer_slot(conn, c->slot)->owed, c->last);
 }
 
-/* All views were made anew at the start. */
+/* The views of before were set aside at the start: no view shows whoever was destroyed. */
 void
 worker_pay(struct conn *c)
 {

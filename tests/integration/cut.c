@@ -69,6 +69,7 @@ TEST(backlog, "a client over --client-backlog-max gets what waits, then MOM_EFUL
 	talk_subscribe(quick, "loud");
 	talk_subscribe(slow, "loud");
 	talk_subscribe(slow, "quiet");
+	REQUIRE(view_has(&broker, mom_global_id(slow), "quiet"), "not in the views");
 	for (int i = 0; i < 100; i++) {
 		publish(mouth, "loud", i);
 		receive(quick, i);

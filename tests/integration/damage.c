@@ -149,7 +149,8 @@ TEST(other_shard, "a bit flipped in a shard that is not the first: the gap is to
 	glob_t g;
 	workers = "--workers 2";
 	messages_wait();
-	REQUIRE(glob(t_text("%s/shard-1/topics/%s/subscribers", broker.store, topic), 0, NULL, &g) == 0, "%s is not in shard 1: take another topic", topic);
+	WAIT_FOR(glob(t_text("%s/shard-1/topics/%s/subscribers", broker.store, topic), 0, NULL, &g) == 0,
+	    "%s is not in shard 1: take another topic", topic);
 	globfree(&g);
 	server_kill_all(&broker);
 	spoil("message number 17");

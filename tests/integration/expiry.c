@@ -31,6 +31,7 @@ TEST(durable_client, "a durable client that nobody opens for longer than --machi
 	int id = talk_open("reader"), mouth = talk_create();
 	uint64_t old = mom_global_id(id);
 	talk_subscribe(id, "bells");
+	REQUIRE(view_has(&broker, old, "bells"), "not in the views");
 	mom_close(id);
 	WAIT_FOR(server_log_has(&near, "durable client reader of user"), "nothing says that it is forgotten");
 	WAIT_FOR(view_mentions(&broker, old) == 0, "it is still subscribed");
@@ -56,6 +57,7 @@ TEST(machine, "a machine that is away for longer than --machine-expiry is forgot
 	uint64_t old[2] = { mom_global_id(living), mom_global_id(id) };
 	talk_subscribe(living, "bells");
 	talk_subscribe(id, "bells");
+	REQUIRE(view_has(&broker, old[0], "bells") && view_has(&broker, old[1], "bells"), "not in the views");
 	mom_close(id);
 	server_stop(&far);
 	WAIT_FOR(server_log_has(&broker, "clients of it are forgotten"), "nothing says that it is forgotten");

@@ -1,7 +1,7 @@
 /* fair - whoever comes first in a list is served no better than whoever comes last: machines of a broker, clients of a
  * machine, shards of a broker */
 #include <lib/server.h>
-#include <lib/slow.h>
+#include <lib/shim.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include "common/look.h"
@@ -83,9 +83,9 @@ are_alike(long total, long (*count)(int i))
 static void
 broker_on_slow_disk(int ms)
 {
-	slow_begin("worker", ms, 0);
+	shim_slow("worker", "sync", ms);
 	broker_start(&broker, "broker", 0, NULL);
-	slow_end();
+	shim_end();
 	floods = t_shared_memory(sizeof *floods);
 }
 
@@ -179,9 +179,9 @@ TEST(refill, "while the spool is read for one client, whose few messages lie far
 	struct mom_message m;
 	int rounds = 0, heard = 0;
 	broker_start(&broker, "broker", 0, NULL);
-	slow_begin("mom_forwarder", 0, 50);
+	shim_slow("mom_forwarder", "read", 50);
 	daemon_start(&machine[0], "machine", broker.port);
-	slow_end();
+	shim_end();
 	use_daemon(&machine[0]);
 	REQUIRE(away_with("few", "few") == 0 && away_with("many", "many") == 0, "%s", mom_error_text(-1));
 	int mouth = talk_create(), other = talk_create();

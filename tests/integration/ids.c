@@ -73,12 +73,13 @@ subscribe_all(void)
 		talk_subscribe(id, t_text("topic/%d", i));
 		talk_subscribe(id, "all");
 		talk_subscribe(other, "all");
+		REQUIRE(view_has(&broker, gone[i], "all"), "%016llx is in no view", (unsigned long long)gone[i]);
 		REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
 		bye(other);
 	}
 }
 
-/* once the worker has answered, the views say what is so */
+/* once the worker has answered, and the views are complete, they say what is so */
 static void
 views_are_right(const char *when)
 {

@@ -5,6 +5,7 @@
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include <lib/views.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -94,8 +95,10 @@ TEST(topics, "topics are listed by name, one a line: those with subscribers, tho
 	say(a, "plant/boiler", "one");
 	say(a, "plant/boiler", "two");
 	say(a, "nobody/hears", "three");
-	struct ran r = mom("topics", broker.run);
-	REQUIRE(r.status == 0 && strcmp(first_words(r.out), ".dot//%41/subscribers/\xc3\xa4 general log news nobody/hears plant/boiler ") == 0, "%s%s", r.out, r.err);
+	struct ran r;
+	WAIT_FOR(strcmp(first_words((r = mom("topics", broker.run)).out), ".dot//%41/subscribers/\xc3\xa4 general log news nobody/hears plant/boiler ") == 0,
+	    "%s%s", r.out, r.err);
+	REQUIRE(r.status == 0 && view_has(&broker, mom_global_id(b), "plant/boiler"), "%d: %s%s", r.status, r.out, r.err);
 	const char *text = json("topics --json -v", broker.run);
 	int i = json_find(text, "topic", "plant/boiler", 0);
 	REQUIRE(number(text, i, "subscribers") == 2 && number(text, i, "messages") == 2, "%s", text);
@@ -113,12 +116,19 @@ TEST(topics_of_a_store, "--db shows the topics of a store, whether its broker ru
 {
 	up(NULL);
 	int id = talk_open("keeper");
+	uint64_t keeper = mom_global_id(id);
 	talk_subscribe(id, "kept");
 	mom_close(id);
 	server_stop(&one);
 	server_stop(&broker);
 	struct ran r = mom("topics --db", broker.store);
 	REQUIRE(r.status == 0 && strcmp(first_words(r.out), "general kept log news ") == 0, "%s%s", r.out, r.err);
+	broker.extra[0] = "--views";
+	broker.extra[1] = "off";
+	server_start(&broker);
+	r = mom("topics -v --db", broker.store);
+	REQUIRE(r.status == 0 && strcmp(first_words(r.out), "general kept  log news ") == 0, "%s%s", r.out, r.err);
+	REQUIRE(strstr(r.out, t_text("client %016llx machine 1 since ", (unsigned long long)keeper)), "%s", r.out);
 	r = mom("topics --db", t_dir());
 	REQUIRE(r.status == 1 && r.out[0] == '\0' && strstr(r.err, "--db"), "%d %s%s", r.status, r.out, r.err);
 	r = mom("topics --db x", broker.store);
@@ -133,6 +143,7 @@ TEST(clients, "each client is told by id, name, process and user, with its topic
 	int plain = talk_create(), named = talk_open("billing");
 	talk_subscribe(named, "invoices");
 	talk_subscribe(named, "credits");
+	REQUIRE(view_has(&broker, mom_global_id(named), "credits"), "not in the views");
 	const char *text = json(t_text("clients --json '%s'", broker.run), one.run);
 	int i = json_find(text, "id", id_text(named), 0);
 	REQUIRE(strcmp(value(text, i, "name"), "billing") == 0 && strcmp(value(text, i, "state"), "live") == 0 && strcmp(value(text, i, "durable"), "true") == 0,

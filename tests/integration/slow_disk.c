@@ -1,6 +1,6 @@
 /* slow_disk - a disk that takes seconds for what it usually does in milliseconds delays, and keeps nobody out */
 #include <lib/server.h>
-#include <lib/slow.h>
+#include <lib/shim.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 
@@ -11,9 +11,9 @@ TEST(handshake, "a broker whose disk takes 3 s for a sync admits a daemon at its
 	/* the store is made on a quick disk */
 	broker_start(&broker, "broker", 0, NULL);
 	server_stop(&broker);
-	slow_begin("broker_server", 3000, 0);
+	shim_slow("broker_server", "sync", 3000);
 	server_start(&broker);
-	slow_end();
+	shim_end();
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
 	int id = talk_create();

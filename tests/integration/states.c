@@ -175,6 +175,7 @@ TEST(destroyed_and_listed, "died between the last shard's yes to a DESTROY and t
 	int id = talk_create();
 	talk_subscribe(id, "works");
 	uint64_t global = mom_global_id(id);
+	REQUIRE(view_has(&broker, global, "works"), "not in the views");
 	char *before = t_path("clients");
 	sh(t_text("cp %s/clients %s", one.store, before));
 	bye(id);

@@ -2,6 +2,7 @@
 #include <lib/t.h>
 #include <lib/views.h>
 #include <ftw.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,17 +47,44 @@ walk(struct server *broker, uint64_t id, const char *topic)
 }
 
 int
-view_mentions(struct server *broker, uint64_t id)
+views_complete(struct server *broker)
+{
+	glob_t g;
+	int n = 0;
+	REQUIRE(glob(t_text("%s/shard-*", broker->store), 0, NULL, &g) == 0, "no shard in %s", broker->store);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		n += strncmp(t_read_file(t_text("%s/views", g.gl_pathv[i])), "mom views 1 complete\n", 21) == 0;
+	n -= (int)g.gl_pathc;
+	globfree(&g);
+	return n == 0;
+}
+
+int
+view_mentions_now(struct server *broker, uint64_t id)
 {
 	walk(broker, id, NULL);
 	return look.by_topic + look.by_client;
 }
 
 int
+view_mentions(struct server *broker, uint64_t id)
+{
+	WAIT_FOR(views_complete(broker), "the views are never complete");
+	return view_mentions_now(broker, id);
+}
+
+int
 view_has(struct server *broker, uint64_t id, const char *topic)
 {
-	walk(broker, id, topic);
-	return look.by_topic == 1 && look.by_client == 1;
+	int64_t end = t_now_ms() + T_PATIENCE_MS;
+	WAIT_FOR(views_complete(broker), "the views are never complete");
+	do {
+		walk(broker, id, topic);
+		if (look.by_topic == 1 && look.by_client == 1)
+			return 1;
+		t_tick();
+	} while (t_now_ms() < end);
+	return 0;
 }
 
 int

@@ -150,14 +150,13 @@ shard_close(struct shard *s)
 	seglog_close(&s->log);
 	for (struct client *c; (at = 0, c = map_each(&s->clients, &at)) != NULL;)
 		shard_destroy(s, c);
+	shard_clean(s);
 	for (struct topic *t; (at = 0, t = map_each(&s->topics, &at)) != NULL;) {
 		map_del(&s->topics, t->name, t->len);
 		free(t->machines);
 		free(t->name);
 		free(t);
 	}
-	memset(s->dirty_topics, 0, sizeof s->dirty_topics);
-	shard_clean(s);
 	for (struct machine *m; (m = s->machines) != NULL;) {
 		s->machines = m->next;
 		free(m->needs);
