@@ -9,7 +9,7 @@
 #include "worker/shard.h"
 #include "take_over.h"
 
-enum { SOCKET = 100, NOTIFY = 101, TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 2, SHARDS = 3, GENERATION = 2, ID = 0x700000005, NEIGHBOUR = 0x700000006 };
+enum { SOCKET = 100, TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 2, SHARDS = 3, GENERATION = 2, ID = 0x700000005, NEIGHBOUR = 0x700000006 };
 
 static struct {
 	struct fuzz_input in;
@@ -29,7 +29,7 @@ static void take_sent(const char *p, size_t n);
 static int
 edge_write(int fd, const void *bytes, size_t n)
 {
-	FUZZ_CHECK(fd == SOCKET || fd == NOTIFY);
+	FUZZ_CHECK(fd == SOCKET);
 	if (fd == SOCKET)
 		take_sent(bytes, n);
 	return 0;
@@ -167,7 +167,6 @@ connect_anew(void)
 	q.table = ipcq_attach(TABLE, 0);
 	q.unit = ipcq_attach(UNIT, 0);
 	q.socket = SOCKET;
-	q.notify = NOTIFY;
 	q.window = WINDOW;
 	q.record_most = RECORD_MAX;
 	q.room = BATCH + q.record_most;
