@@ -1,14 +1,10 @@
 /* machines - see machines.h */
 #include "broker/machines.h"
 #include "common/fdio.h"
-#include "common/hex.h"
 #include "common/log.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { MACHINES_MOST = 64 * 1024 * 1024, LINE = 96 };
 
 static int
 machines_add(struct machines *m, const struct known_machine *k)
@@ -24,44 +20,14 @@ machines_add(struct machines *m, const struct known_machine *k)
 int
 machines_load(struct machines *m, int dir)
 {
-	size_t n;
-	char *rest = NULL, *text = fdio_load(dir, "machines", &n, MACHINES_MOST);
 	*m = (struct machines){ .dir = dir };
-	if (text == NULL)
-		return errno == ENOENT ? 0 : -1;
-	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		struct known_machine k;
-		unsigned serial;
-		unsigned long long token, before;
-		char hex[2 * WIRE_ID_BYTES + 1];
-		if (sscanf(line, "%u %32s %llx %llx", &serial, hex, &token, &before) != 4 || serial != m->count + 1 || hex_bytes(k.id, hex, sizeof k.id) < 0) {
-			free(text);
-			errno = EBADMSG;
-			return -1;
-		}
-		k.token = token;
-		k.before = before;
-		if (machines_add(m, &k) < 0) {
-			free(text);
-			return -1;
-		}
-	}
-	free(text);
-	return 0;
+	return machines_file_read(&m->list, &m->count, dir) < 0 && errno != ENOENT ? -1 : 0;
 }
 
 static int
 machines_save(struct machines *m)
 {
-	char *text = malloc((size_t)m->count * LINE), hex[2 * WIRE_ID_BYTES + 1];
-	size_t n = 0;
-	for (uint32_t i = 0; text && i < m->count; i++) {
-		hex_text(hex, m->list[i].id, WIRE_ID_BYTES);
-		n += (size_t)sprintf(text + n, "%u %s %016llx %016llx\n", i + 1, hex, (unsigned long long)m->list[i].token, (unsigned long long)m->list[i].before);
-	}
-	int bad = text == NULL || fdio_replace(m->dir, "machines", text, n, 1) < 0;
-	free(text);
-	return bad ? -1 : 0;
+	return machines_file_write(m->list, m->count, m->dir);
 }
 
 uint32_t
@@ -79,7 +45,7 @@ machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 		*token = m->list[i].token;
 		return i + 1;
 	}
-	if (i == MACHINES_MOST / LINE) {               /* a file that is larger would not be read again */
+	if (i == MACHINES_MOST / MACHINE_LINE) {               /* a file that is larger would not be read again */
 		errno = EOVERFLOW;
 		return 0;
 	}

@@ -1,11 +1,10 @@
-/* Which machines this store knows: db/machines, `SERIAL MACHINE-ID TOKEN BEFORE` a line. A serial is never given twice. Each accepted
+/* Which machines this store knows: db/machines (store_file.h), `SERIAL MACHINE-ID TOKEN BEFORE` a line. A serial is never given twice. Each accepted
  * HELLO gets a fresh token; the next HELLO has to show it, or, until the machine has confirmed it, the one before (the answer may not have
  * arrived; it is given again): else it comes from a copied or an older spool, or this store is an older copy of itself. BEFORE is TOKEN once
  * that is confirmed. So the HELLO of a connection that was given up, and is looked at late, changes nothing. */
 #ifndef MACHINES_H
 #define MACHINES_H
-#include <mom/wire.h>
-struct known_machine { uint8_t id[WIRE_ID_BYTES]; uint64_t token, before; };
+#include "common/store_file.h"
 struct machines { int dir; struct known_machine *list; uint32_t count; };       /* serial = index + 1 */
 int machines_load(struct machines *m, int dir);
 /* The serial of a machine that shows this token (0: none), known or new, and its next token: on disk. 0: errno, ESTALE where the

@@ -1,25 +1,24 @@
 /* store - see store.h */
 #include "broker/store.h"
 #include "common/fdio.h"
-#include "common/hex.h"
 #include "common/lock.h"
 #include "common/log.h"
 #include "common/names.h"
 #include "common/rundir.h"
+#include "common/store_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
 static int
 store_identity_write(struct store *s)
 {
-	char hex[2 * WIRE_ID_BYTES + 1], text[160];
-	hex_text(hex, s->id, sizeof s->id);
-	int len = snprintf(text, sizeof text, "mom store 1 id %s shards %u message %u\n", hex, s->shards, s->message_max);
-	return fdio_replace(s->dir, "store", text, (size_t)len, 1);
+	struct store_file f = { .shards = s->shards, .message = s->message_max };
+	memcpy(f.id, s->id, sizeof f.id);
+	return store_file_write(&f, s->dir);
 }
 
 static void
@@ -32,26 +31,23 @@ store_identity_save(struct store *s, const char *path)
 static void
 store_identity(struct store *s, const char *path, uint32_t shards, uint32_t message_max)
 {
-	char hex[2 * WIRE_ID_BYTES + 1];
-	size_t n;
-	unsigned version, made_with, message = 0;
-	char *old = fdio_load(s->dir, "store", &n, 4096);
-	if (old == NULL && errno != ENOENT)
+	struct store_file old;
+	int is_there = store_file_read(&old, s->dir) == 0;
+	if (!is_there && errno == EPROTONOSUPPORT)
+		log_fatal(EXIT_USAGE, "%s: the store has format %u, this program knows 1: use the newer program", path, old.version);
+	if (!is_there && errno == EBADMSG)
+		log_fatal(EXIT_SYSTEM, "%s/store is damaged: restore it from a backup", path);
+	if (!is_there && errno != ENOENT)
 		log_fatal(EXIT_SYSTEM, "%s/store: %s: %s", path, strerror(errno), fdio_hint(errno));
-	if (old) {
-		int fields = sscanf(old, "mom store %u id %32s shards %u message %u", &version, hex, &made_with, &message);
-		free(old);
-		if (fields >= 1 && version > 1)
-			log_fatal(EXIT_USAGE, "%s: the store has format %u, this program knows 1: use the newer program", path, version);
-		if (fields < 3 || message > MESSAGE_LIMIT || hex_bytes(s->id, hex, sizeof s->id) < 0 || made_with < 1 || made_with > SHARDS_MAX)
-			log_fatal(EXIT_SYSTEM, "%s/store is damaged: restore it from a backup", path);
-		if (made_with != shards)
-			log_fatal(EXIT_USAGE, "%s: the store was made with --workers %u: start it with that, or make a new store", path, made_with);
-		message = message ? message : MOM_MESSAGE_MAX;         /* made before there was a choice */
-		s->message_max = message_max ? message_max : message;
-		if (s->message_max < message)
-			log_fatal(EXIT_USAGE, "%s: the store was made with --max-message %u: messages of that size may be in it: start it with that or more", path, message);
-		if (s->message_max > message)
+	if (is_there) {
+		if (old.shards != shards)
+			log_fatal(EXIT_USAGE, "%s: the store was made with --workers %u: start it with that, or make a new store", path, old.shards);
+		memcpy(s->id, old.id, sizeof s->id);
+		s->message_max = message_max ? message_max : old.message;
+		if (s->message_max < old.message)
+			log_fatal(EXIT_USAGE, "%s: the store was made with --max-message %u: messages of that size may be in it: start it with that or more", path,
+			    old.message);
+		if (s->message_max > old.message)
 			store_identity_save(s, path);
 		return;
 	}

@@ -1,6 +1,7 @@
 /* about - see about.h */
 #include "common/about.h"
 #include "common/fdio.h"
+#include "common/sealed.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +24,11 @@ about_write(int dir, const struct about *a)
 {
 	char text[ABOUT_MOST];
 	int n = snprintf(text, sizeof text, "kind %s\npid %d\nrun %s\nfiles %s\naddress %s\n", a->is_broker ? "broker" : "daemon", (int)a->pid, a->run, a->files, a->address);
-	if (n < 0 || (size_t)n >= sizeof text) {
+	if (n < 0 || (size_t)n >= sizeof text - SEAL_BYTES) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	return fdio_replace(dir, "about", text, (size_t)n, 0);
+	return sealed_save(dir, "about", text, (size_t)n, 0);
 }
 
 static void
@@ -57,6 +58,11 @@ about_read(int dir, struct about *a)
 	*a = (struct about){ 0 };
 	if (text == NULL)
 		return -1;
+	if (sealed_look(text, &n) < 0) {
+		free(text);
+		errno = EBADMSG;
+		return -1;
+	}
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		about_line(a, line);
 	free(text);

@@ -1,6 +1,7 @@
 /* registry - see registry.h */
 #include "common/registry.h"
 #include "common/boot.h"
+#include "common/crc32c.h"
 #include "common/ipcq.h"
 #include "common/fault.h"
 #include "common/fdio.h"
@@ -27,6 +28,31 @@ registry_kind_name(enum registry_kind kind)
 	return kinds[kind];
 }
 
+/* ---- lines: each ends in a CRC of what stands before it; those that were written before there was one have none ---- */
+
+enum { LINE_CRC = 13, LINE_MOST = 200 };
+
+static size_t
+line_end(char *line, size_t n)
+{
+	return n + (size_t)sprintf(line + n, " crc %08x\n", crc32c(0, line, n));
+}
+
+/* n: without the newline. -1: damaged */
+static int
+line_look(const char *line, size_t n)
+{
+	char crc[LINE_CRC + 1];
+	int words = 1, most = n > 5 && memcmp(line, "have ", 5) == 0 ? 9 : n > 4 && memcmp(line, "mom ", 4) == 0 ? 7 : 3;
+	if (n > LINE_CRC && memcmp(line + n - LINE_CRC, " crc ", 5) == 0) {
+		snprintf(crc, sizeof crc, " crc %08x", crc32c(0, line, n - LINE_CRC));
+		return memcmp(line + n - LINE_CRC, crc, LINE_CRC) == 0 ? 0 : -1;
+	}
+	for (size_t i = 0; i < n; i++)
+		words += line[i] == ' ';
+	return words == most ? 0 : -1;                 /* an old one */
+}
+
 static int
 registry_head(char *line, size_t n)
 {
@@ -34,8 +60,29 @@ registry_head(char *line, size_t n)
 	const char *boot = boot_id();
 	if (boot == NULL || (stat("/proc/thread-self/ns/ipc", &st) < 0 && errno != ENOENT))
 		return -1;
-	snprintf(line, n, "mom registry 1 boot %s ipc %llu\n", boot, (unsigned long long)st.st_ino);
+	snprintf(line, n, "mom registry 1 boot %s ipc %llu", boot, (unsigned long long)st.st_ino);
 	return 0;
+}
+
+/* Of another boot or namespace: nothing of it is left, and a power cut may have left anything. */
+static int
+is_of_another(const char *text, size_t n)
+{
+	char head[LINE_MOST];
+	const char *end = memchr(text, '\n', n);
+	return end && line_look(text, (size_t)(end - text)) == 0 && registry_head(head, sizeof head) == 0 && strncmp(text, head, strlen(head)) != 0;
+}
+
+size_t
+registry_fault(const char *text, size_t n)
+{
+	size_t number = 1;
+	if (is_of_another(text, n))
+		return 0;
+	for (const char *end = text + n, *next; text < end && (next = memchr(text, '\n', (size_t)(end - text))) != NULL; text = next + 1, number++)
+		if (line_look(text, (size_t)(next - text)) < 0)
+			return number;
+	return 0;                                      /* a line that a kill cut off does not count */
 }
 
 static int
@@ -134,9 +181,12 @@ registry_line(const char *line, struct registry_object **objects, size_t *count,
 		return;                                /* 0 is IPC_PRIVATE: asking for it would make an object, and any program's may have it */
 	o.kind = (enum registry_kind)registry_kind_of(name);
 	struct registry_object *old = registry_by_key(*objects, *count, (int)o.kind, o.key);
-	if (strcmp(verb, "want") == 0 && old == NULL)
+	int have = strcmp(verb, "have") == 0;
+	if (old == NULL && (have || strcmp(verb, "want") == 0)) {      /* `have` alone: the other one is damaged */
 		registry_add(objects, count, room, &o);
-	else if (strcmp(verb, "have") == 0 && old != NULL)
+		old = &(*objects)[*count - 1];
+	}
+	if (have)
 		sscanf(line, "%*s %*s %*s id %d ctime %lld role %39s", &old->id, &old->ctime, old->role);
 	else if (strcmp(verb, "gone") == 0 && old != NULL)
 		*old = (*objects)[--*count];
@@ -154,41 +204,46 @@ registry_read(int dir, struct registry_object **objects)
 		free(text);
 		return -1;
 	}
-	if (n >= strlen(head) && strncmp(text, head, strlen(head)) == 0) {     /* else another boot or namespace: nothing of it is left */
+	size_t bad = registry_fault(text, n), at = strlen(head);
+	if (bad)
+		log_error("registry: line %zu is damaged: what it says is not believed; `mom ipc` shows objects that nobody uses, look at the disk", bad);
+	if (strncmp(text, head, at) == 0 && (text[at] == '\n' || text[at] == ' ')) {  /* else another boot or namespace: nothing of it is left */
 		if (text[n - 1] != '\n' && strrchr(text, '\n'))
 			*strrchr(text, '\n') = '\0';                           /* a line that a kill cut off */
-		for (char *line = strtok_r(text + strlen(head), "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-			registry_line(line, objects, &count, &room);
+		strtok_r(text, "\n", &rest);
+		for (char *line; (line = strtok_r(NULL, "\n", &rest)) != NULL;)
+			if (line_look(line, strlen(line)) == 0)
+				registry_line(line, objects, &count, &room);
 	}
 	free(text);
 	return (int)count;
 }
 
-static int
-registry_write(struct registry *r, const char *text)
+static size_t
+registry_want(char line[LINE_MOST], const struct registry_object *o)
 {
-	size_t n = strlen(text);
-	r->bytes += n;
-	if (fdio_write_full(r->fd, text, n) == 0)
-		return 0;
-	r->bytes = REGISTRY_REWRITE + 1;               /* part of a line may be there: what follows would not be read */
-	return -1;
+	return (size_t)snprintf(line, LINE_MOST, "want %s 0x%08x", kinds[o->kind], o->key);
+}
+
+static size_t
+registry_have(char line[LINE_MOST], const struct registry_object *o)
+{
+	return (size_t)snprintf(line, LINE_MOST, "have %s 0x%08x id %d ctime %lld role %s", kinds[o->kind], o->key, o->id, o->ctime, o->role);
 }
 
 static int
 registry_rewrite(struct registry *r)
 {
-	size_t n = 0, room = 256 + r->count * 128;
+	size_t n = 0, room = (1 + 2 * r->count) * (LINE_MOST + LINE_CRC + 2);
 	char *text = malloc(room);
-	if (text == NULL || registry_head(text, room) < 0) {
+	if (text == NULL || registry_head(text, LINE_MOST) < 0) {
 		free(text);
 		return -1;
 	}
-	n = strlen(text);
+	n = line_end(text, strlen(text));
 	for (size_t i = 0; i < r->count; i++) {
-		struct registry_object *o = &r->objects[i];
-		n += (size_t)snprintf(text + n, room - n, "want %s 0x%08x\nhave %s 0x%08x id %d ctime %lld role %s\n", kinds[o->kind], o->key,
-		    kinds[o->kind], o->key, o->id, o->ctime, o->role);
+		n += line_end(text + n, registry_want(text + n, &r->objects[i]));
+		n += line_end(text + n, registry_have(text + n, &r->objects[i]));
 	}
 	int bad = fdio_replace(r->dir, "registry", text, n, 0);
 	free(text);
@@ -198,6 +253,27 @@ registry_rewrite(struct registry *r)
 	r->bytes = 0;
 	r->fd = fdio_open_at(r->dir, "registry", O_WRONLY | O_APPEND, 0);
 	return r->fd < 0 ? -1 : 0;
+}
+
+static int
+registry_write(struct registry *r, char line[LINE_MOST + LINE_CRC + 2])
+{
+	size_t n = line_end(line, strlen(line));
+	if (r->bytes > REGISTRY_REWRITE && registry_rewrite(r) < 0)
+		return -1;
+	r->bytes += n;
+	if (fdio_write_full(r->fd, line, n) == 0)
+		return 0;
+	r->bytes = REGISTRY_REWRITE + 1;               /* part of a line may be there: what follows would not be read */
+	return -1;
+}
+
+static void
+registry_gone(struct registry *r, const struct registry_object *o)
+{
+	char line[LINE_MOST + LINE_CRC + 2];
+	snprintf(line, sizeof line, "gone %s 0x%08x", kinds[o->kind], o->key);
+	registry_write(r, line);
 }
 
 int
@@ -273,24 +349,21 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 {
 	struct registry_object o = { .kind = kind, .id = -1 };
 	struct ipc_perm perm;
-	char line[200];
+	char line[LINE_MOST + LINE_CRC + 2];
 	snprintf(o.role, sizeof o.role, "%s", role);
 	r->file_failed = 1;
-	if (r->bytes > REGISTRY_REWRITE && registry_rewrite(r) < 0)
-		return -1;
 	for (;;) {
 		if (fdio_random(&o.key, sizeof o.key) < 0)
 			return -1;
 		o.key = (o.key & 0x7fffffff) | 1;
-		snprintf(line, sizeof line, "want %s 0x%08x\n", kinds[kind], o.key);
+		registry_want(line, &o);
 		r->file_failed = registry_write(r, line) < 0;
 		if (r->file_failed)
 			return -1;
 		if ((o.id = registry_get(kind, o.key, bytes)) >= 0)
 			break;
 		int keep = errno;
-		snprintf(line, sizeof line, "gone %s 0x%08x\n", kinds[kind], o.key);
-		registry_write(r, line);
+		registry_gone(r, &o);
 		errno = keep;
 		if (errno != EEXIST)
 			return -1;
@@ -301,7 +374,7 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 		errno = keep;
 		return -1;
 	}
-	snprintf(line, sizeof line, "have %s 0x%08x id %d ctime %lld role %s\n", kinds[kind], o.key, o.id, o.ctime, o.role);
+	registry_have(line, &o);
 	if (registry_write(r, line) < 0)
 		log_warn("registry: %s: after a kill this object would have to be removed by hand (`mom ipc`); %s", strerror(errno), fdio_hint(errno));
 	registry_add(&r->objects, &r->count, &r->room, &o);
@@ -326,9 +399,7 @@ registry_by_id(struct registry *r, enum registry_kind kind, int id)
 static void
 registry_strike(struct registry *r, struct registry_object *o)
 {
-	char line[64];
-	snprintf(line, sizeof line, "gone %s 0x%08x\n", kinds[o->kind], o->key);
-	registry_write(r, line);
+	registry_gone(r, o);
 	*o = r->objects[--r->count];
 }
 

@@ -5,6 +5,8 @@
 #include "common/fdio.h"
 #include "common/hex.h"
 #include "common/log.h"
+#include "common/ring_file.h"
+#include "common/sealed.h"
 #include "common/topic.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -14,31 +16,13 @@
 
 enum { FILE_MOST = 256 * 1024 * 1024, LINE_MOST = 400 };
 
-static int
-save_text(struct daemon *d, const char *name, char *text, size_t n, int durable)
-{
-	n += (size_t)sprintf(text + n, "crc %08x\n", crc32c(0, text, n));
-	return fdio_replace(d->spool_dir, name, text, n, durable);
-}
-
 /* The text without its closing line; NULL: errno, ENOENT or EBADMSG (damaged) */
 static char *
 load_text(struct daemon *d, const char *name)
 {
-	size_t n;
-	unsigned crc;
-	char *text = fdio_load(d->spool_dir, name, &n, FILE_MOST), *last;
-	if (text == NULL && errno != ENOENT)           /* what cannot be read is not missing */
+	char *text = sealed_load(d->spool_dir, name, FILE_MOST);
+	if (text == NULL && errno != ENOENT && errno != EBADMSG)       /* what cannot be read is not missing */
 		log_fatal(EXIT_SYSTEM, "spool/%s: %s: %s", name, strerror(errno), fdio_hint(errno));
-	if (text == NULL)
-		return NULL;
-	last = n < 13 ? NULL : text + n - 13;
-	if (last == NULL || sscanf(last, "crc %8x\n", &crc) != 1 || crc != crc32c(0, text, n - 13)) {
-		free(text);
-		errno = EBADMSG;
-		return NULL;
-	}
-	*last = '\0';
 	return text;
 }
 
@@ -52,7 +36,7 @@ identity_save(struct daemon *d)
 	hex_text(store, d->store, WIRE_ID_BYTES);
 	int n = snprintf(text, sizeof text, "mom spool 1 machine %s store %s serial %u shards %u token %016llx message %u\n", machine, store, d->serial, d->shards,
 	    (unsigned long long)d->token, d->message_max);
-	return save_text(d, "identity", text, (size_t)n, 1);
+	return sealed_save(d->spool_dir, "identity", text, (size_t)n, 1);
 }
 
 void
@@ -113,7 +97,7 @@ starts_save(struct daemon *d)
 	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
 	if (digest == d->saved_starts)
 		return;
-	if (save_text(d, "starts", text, n, 1) == 0)
+	if (sealed_save(d->spool_dir, "starts", text, n, 1) == 0)
 		d->saved_starts = digest;
 	else
 		log_warn("spool/starts: %s: tried again; %s", strerror(errno), fdio_hint(errno));
@@ -125,6 +109,8 @@ starts_load(struct daemon *d)
 	char *rest = NULL, *text = load_text(d, "starts"), *line = text ? strtok_r(text, "\n", &rest) : NULL;
 	unsigned long long start, bits;
 	unsigned k;
+	if (text == NULL && errno == EBADMSG)
+		log_error("spool/starts is damaged: whether the broker serves an older copy of its store is not noticed at this connection; look at the disk");
 	while (line && (line = strtok_r(NULL, "\n", &rest)) != NULL) {
 		if (sscanf(line, "shard %u start %llx bits %llx", &k, &start, &bits) != 3 || k >= SHARDS_MAX)
 			continue;
@@ -143,7 +129,7 @@ forgotten_save(struct daemon *d)
 	size_t n = text ? (size_t)sprintf(text, "mom forgotten 1\n") : 0;
 	for (size_t i = 0; text && i < d->forgotten_count; i++)
 		n += (size_t)sprintf(text + n, "uid %u name %s\n", (unsigned)d->forgotten[i].uid, d->forgotten[i].name);
-	if (text == NULL || save_text(d, "forgotten", text, n, 1) < 0)
+	if (text == NULL || sealed_save(d->spool_dir, "forgotten", text, n, 1) < 0)
 		log_warn("spool/forgotten: %s: %s", strerror(errno), fdio_hint(errno));
 	free(text);
 }
@@ -165,6 +151,8 @@ forgotten_load(struct daemon *d)
 {
 	char name[MOM_NAME_MAX + 4], *rest = NULL, *text = load_text(d, "forgotten"), *line = text ? strtok_r(text, "\n", &rest) : NULL;
 	unsigned uid;
+	if (text == NULL && errno == EBADMSG)
+		log_error("spool/forgotten is damaged: durable clients that were forgotten are not told so when they come back; look at the disk");
 	while (line && (line = strtok_r(NULL, "\n", &rest)) != NULL)
 		if (sscanf(line, "uid %u name %67s", &uid, name) == 2 && client_name_fault(name) == NULL)
 			forgotten_put(d, (uid_t)uid, name);
@@ -207,7 +195,7 @@ members_save(struct daemon *d)
 		    i, (int)m->state, m->generation, m->owner, (unsigned long long)m->id, (unsigned)m->uid, (int)m->pid, m->started, m->durable, m->shm,
 		    m->sem, m->away, nonce, m->name[0] ? m->name : "*");
 	}
-	int bad = save_text(d, "clients", text, n, 1);
+	int bad = sealed_save(d->spool_dir, "clients", text, n, 1);
 	free(text);
 	return bad;
 }
@@ -295,7 +283,7 @@ members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 		n += (size_t)sprintf(text + n, "clean\n");
 	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
 	slot_file(name, sizeof name, "words", slot);
-	if ((digest != m->saved_ack || cut_waits) && save_text(d, name, text, n, cut_waits || how != WORDS_LIVE) == 0) {
+	if ((digest != m->saved_ack || cut_waits) && sealed_save(d->spool_dir, name, text, n, cut_waits || how != WORDS_LIVE) == 0) {
 		m->saved_ack = digest;
 		atomic_store(&d->table->slot[slot].cuts_saved, cuts);
 	}
@@ -349,7 +337,7 @@ members_save_ring(struct daemon *d, uint32_t slot)
 	struct member *m = &d->members[slot];
 	struct ring *ring = client_requests(m->segment);
 	struct ring_reader r;
-	char name[32], *bytes = malloc(m->ring), *copy = malloc(m->ring);
+	char name[32], *bytes = malloc(RING_FILE_HEADER + m->ring), *copy = malloc(m->ring);
 	size_t n = 0;
 	int broken;
 	slot_file(name, sizeof name, "ring", slot);
@@ -362,12 +350,14 @@ members_save_ring(struct daemon *d, uint32_t slot)
 			continue;
 		if (n + stride > m->ring)
 			break;
-		memcpy(bytes + n, p, stride);
+		memcpy(bytes + RING_FILE_HEADER + n, p, stride);
 		n += stride;
 	}
+	if (n)
+		ring_file_seal(bytes, n, m->id);
 	if (n == 0)
 		unlinkat(d->spool_dir, name, 0);
-	else if (fdio_replace(d->spool_dir, name, bytes, n, 1) < 0)
+	else if (fdio_replace(d->spool_dir, name, bytes, RING_FILE_HEADER + n, 1) < 0)
 		log_error("spool/%s: %s: %zu bytes that a client had asked for are lost; %s", name, strerror(errno), n, fdio_hint(errno));
 	free(copy);
 	free(bytes);
@@ -380,20 +370,22 @@ members_load_ring(struct daemon *d, uint32_t slot)
 	struct client_segment *c = m->segment;
 	struct ring_writer w;
 	char name[32];
-	size_t n = 0, q = 0;
+	size_t n = 0, q = 0, sound = 0;
 	int fresh[SHARDS_MAX];
 	memset(fresh, 1, sizeof fresh);
 	slot_file(name, sizeof name, "ring", slot);
-	char *bytes = fdio_load(d->spool_dir, name, &n, m->ring);
+	char *bytes = fdio_load(d->spool_dir, name, &n, RING_FILE_HEADER + m->ring);
 	if (bytes == NULL && errno != ENOENT)
 		log_fatal(EXIT_SYSTEM, "spool/%s: %s: %s", name, strerror(errno), fdio_hint(errno));
+	const char *fault = bytes ? ring_file_look(bytes, n, &q, &sound) : NULL;
 	ring_writer_init(&w, client_requests(c), m->ring, 0);
-	while (bytes && q + RECORD_HEADER <= n && record_is_sound(bytes + q, n - q)) {
+	while (q < sound) {
 		uint32_t stride = record_stride(get_u32(bytes + q)), shard = get_u16(bytes + q + 14);
-		char *at = shard < SHARDS_MAX && q + stride <= n ? ring_reserve(&w, stride) : NULL;
+		char *at = shard < SHARDS_MAX ? ring_reserve(&w, stride) : NULL;
 		if (at == NULL)
 			break;
 		memcpy(at, bytes + q, stride);
+		put_u32(at + 4, 0);
 		ring_advance(&w, stride);
 		if (fresh[shard]) {
 			atomic_store(&c->first[shard], get_u64(bytes + q + 40));
@@ -401,8 +393,9 @@ members_load_ring(struct daemon *d, uint32_t slot)
 		}
 		q += stride;
 	}
-	if (bytes && q < n)
-		log_error("spool/%s: damaged at byte %zu: the client's requests behind it, %zu bytes, are lost; look at the disk", name, q, n - q);
+	if (fault || q < n)
+		log_error("spool/%s: damaged at byte %zu: %s: the client's requests behind it, %zu bytes or more, are lost; look at the disk", name, q,
+		    fault ? fault : "a shard that does not exist", n - q);
 	ring_publish(&w);
 	free(bytes);
 }

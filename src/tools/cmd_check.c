@@ -1,11 +1,12 @@
 /* cmd_check - mom check: reads all of a store, or of a daemon's spool, and says what is in it and what is damaged. The broker may go on
  * meanwhile: a log that grows, and segments that it gives back, are no damage. */
-#include "common/crc32c.h"
 #include "common/fdio.h"
+#include "common/small_file.h"
 #include "tools/cmd_shards.h"
 #include "worker/checkpoint.h"
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -146,6 +147,30 @@ count_record(void *with, const void *bytes)
 	return 0;
 }
 
+/* The small files of a folder. Whoever writes them may replace one meanwhile. */
+static void
+check_smalls(struct check *k, int dir)
+{
+	int fd = fdio_open_at(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (d == NULL) {
+		bad(k, "%s", strerror(errno));
+		fdio_close(&fd);
+		return;
+	}
+	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+		size_t n;
+		if (!small_file_is(e->d_name))
+			continue;
+		char *text = fdio_load(dir, e->d_name, &n, INT_MAX);
+		const char *fault = text ? small_file_fault(e->d_name, text, n) : errno == ENOENT ? NULL : strerror(errno);
+		if (fault)
+			bad(k, "%s is %s: restore it from a backup", e->d_name, fault);
+		free(text);
+	}
+	closedir(d);
+}
+
 static void
 check_shard(struct check *k, int dir, int shard)
 {
@@ -161,65 +186,25 @@ check_shard(struct check *k, int dir, int shard)
 	else {
 		if (checkpoint_read(k->dir, &k->checkpoint, count_record, &records) < 0)
 			bad(k, "its check-point is damaged, or cannot be read: restore the store from a backup");
+		check_smalls(k, k->dir);
 		check_log(k);
 		fdio_close(&k->dir);
 	}
 }
 
-/* The spool's texts end in a line with their CRC. */
-static void
-check_text(struct check *k, int dir, const char *name)
-{
-	size_t n;
-	unsigned crc;
-	char *p = fdio_load(dir, name, &n, INT_MAX);
-	if (p == NULL && errno != ENOENT)
-		bad(k, "%s: %s", name, strerror(errno));
-	else if (p && n >= 13 && sscanf(p + n - 13, "crc %8x\n", &crc) == 1 && crc != crc32c(0, p, n - 13))
-		bad(k, "%s is damaged", name);
-	free(p);
-}
-
 static int
 check_spool(struct check *k, int dir)
 {
-	int fd = dup(dir), logs = 0;
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (d == NULL) {
-		fdio_close(&fd);
-		bad(k, "%s", strerror(errno));
-		return 1;
-	}
-	for (struct dirent *e; (e = readdir(d)) != NULL;) {
-		logs |= strncmp(e->d_name, "log-", 4) == 0 || strcmp(e->d_name, "identity") == 0;
-		if (strcmp(e->d_name, "identity") == 0 || strcmp(e->d_name, "clients") == 0 || strncmp(e->d_name, "words-", 6) == 0)
-			check_text(k, dir, e->d_name);
-	}
-	closedir(d);
+	struct seglog_file *files = NULL;
+	size_t count = 0;
+	int is_one = faccessat(dir, "identity", F_OK, 0) == 0 || (seglog_list(dir, &files, &count) == 0 && count > 0);
+	free(files);
+	if (!is_one)
+		return 0;
 	k->dir = dir;
-	if (logs)
-		check_log(k);
-	return logs;
-}
-
-/* Who may connect: a line a machine, in the order of their serials. */
-static void
-check_machines(struct check *k, int dir)
-{
-	size_t n;
-	unsigned serial, next = 1;
-	unsigned long long token, before;
-	char *rest = NULL, hex[64], *text = fdio_load(dir, "machines", &n, INT_MAX);
-	if (text == NULL && errno != ENOENT)
-		bad(k, "%s", strerror(errno));
-	if (text && memchr(text, '\0', n))
-		bad(k, "a zero byte in it: restore it from a backup");
-	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest), next++)
-		if (sscanf(line, "%u %32[0-9a-f] %llx %llx", &serial, hex, &token, &before) != 4 || strlen(hex) != 32 || serial != next) {
-			bad(k, "damaged in line %u: restore it from a backup", next);
-			break;
-		}
-	free(text);
+	check_smalls(k, dir);
+	check_log(k);
+	return 1;
 }
 
 static void
@@ -245,8 +230,8 @@ store_check(const struct cmd *c, int dir, const char *path, FILE *out, int talk,
 		check_add(total, &k.log);
 	}
 	if (shards > 0) {
-		struct check k = { .out = out, .label = "machines" };
-		check_machines(&k, dir);
+		struct check k = { .out = out, .label = "store" };
+		check_smalls(&k, dir);
 		total->bad |= k.log.bad;
 	} else {
 		struct check k = { .out = out, .talk = talk, .label = "spool" };

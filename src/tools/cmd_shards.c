@@ -3,6 +3,7 @@
 #include "common/config_keys.h"
 #include "common/fdio.h"
 #include "common/look.h"
+#include "common/store_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -57,16 +58,10 @@ store_find(const struct cmd *c, const char *given, int *dir)
 int
 store_shards(int dir)
 {
-	size_t n;
-	unsigned version, shards, message;
-	char hex[64];
-	char *text = fdio_load(dir, "store", &n, 4096);
-	if (text == NULL)
-		return errno == ENOENT ? 0 : -1;
-	int fields = sscanf(text, "mom store %u id %32s shards %u message %u", &version, hex, &shards, &message);
-	free(text);
-	errno = EBADMSG;
-	return fields < 3 || version != 1 || shards < 1 || shards > SHARDS_MAX ? -1 : (int)shards;
+	struct store_file s;
+	if (store_file_read(&s, dir) == 0)
+		return (int)s.shards;
+	return errno == ENOENT ? 0 : -1;
 }
 
 int

@@ -5,6 +5,8 @@
 #include "common/fdio.h"
 #include "common/hex.h"
 #include "common/seglog.h"
+#include "common/store_file.h"
+#include "worker/checkpoint.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MACHINES_MOST = 64 * 1024 * 1024, PIECE = 64 * 1024, CHECKPOINT_HEAD = 64 };
+enum { PIECE = 64 * 1024 };
 
 char *
 store_load(const char *folder, const char *name, size_t most)
@@ -32,18 +34,18 @@ store_load(const char *folder, const char *name, size_t most)
 int
 store_names(const char *folder, struct store_names *s)
 {
-	unsigned version = 0;
-	*s = (struct store_names){ .message = MOM_MESSAGE_MAX };
-	char *text = store_load(folder, "store", 4096);
-	if (text == NULL)
-		return -1;
-	int fields = sscanf(text, "mom store %u id %32s shards %u message %u", &version, s->id, &s->shards, &s->message);
-	free(text);
-	s->newer = fields >= 1 && version > 1;
-	if (s->newer || (fields >= 3 && s->shards >= 1 && s->shards <= SHARDS_MAX))
-		return 0;
-	errno = EBADMSG;
-	return -1;
+	struct store_file f;
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = dir < 0 ? -1 : store_file_read(&f, dir);
+	*s = (struct store_names){ .newer = r < 0 && errno == EPROTONOSUPPORT };
+	if (r == 0) {
+		hex_text(s->id, f.id, sizeof f.id);
+		s->shards = f.shards;
+		s->message = f.message;
+	}
+	int keep = errno;
+	fdio_close(&dir);
+	errno = keep;
+	return s->newer ? 0 : r;
 }
 
 int
@@ -64,9 +66,9 @@ static void
 checkpoint_machines(int fd, uint32_t shard, struct store_machine *list, int count, int64_t age)
 {
 	char *bytes = malloc(PIECE);
-	uint64_t at = CHECKPOINT_HEAD, as_of;
-	ssize_t n = bytes ? fdio_pread_full(fd, bytes, CHECKPOINT_HEAD, 0) : -1;
-	int more = n == CHECKPOINT_HEAD && memcmp(bytes, "MOMCKPT\n", 8) == 0 && get_u32(bytes + 8) == 1;
+	uint64_t at = CHECKPOINT_HEADER, as_of;
+	ssize_t n = bytes ? fdio_pread_full(fd, bytes, CHECKPOINT_HEADER, 0) : -1;
+	int more = n == CHECKPOINT_HEADER && memcmp(bytes, "MOMCKPT\n", 8) == 0 && get_u32(bytes + 8) <= CHECKPOINT_VERSION;
 	as_of = more ? get_u64(bytes + 16) : 0;
 	while (more && (n = fdio_pread_full(fd, bytes, PIECE, at)) >= RECORD_HEADER) {
 		size_t q = 0;
@@ -86,35 +88,26 @@ checkpoint_machines(int fd, uint32_t shard, struct store_machine *list, int coun
 	free(bytes);
 }
 
+/* None is known to be away, or to have a place. */
 static int
-machines_lines(char *text, struct store_machine **list)
+machines_list(const struct known_machine *known, uint32_t count, struct store_machine **list)
 {
-	char *rest = NULL;
-	int count = 0, room = 0;
-	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		struct store_machine m = { .away = -1 };
-		if (sscanf(line, "%u %32s", &m.serial, m.id) != 2 || m.serial != (uint32_t)count + 1)
-			return errno = EBADMSG, count;
-		if (count == room) {
-			struct store_machine *grown = realloc(*list, (size_t)(room = room * 2 + 16) * sizeof *grown);
-			if (grown == NULL)
-				return count;
-			*list = grown;
-		}
-		m.place = malloc(SHARDS_MAX * sizeof *m.place);
-		if (m.place == NULL)
-			return count;
-		memset(m.place, 0xff, SHARDS_MAX * sizeof *m.place);
-		(*list)[count++] = m;
+	*list = calloc(count + 1, sizeof **list);
+	for (uint32_t i = 0; *list && i < count; i++) {
+		struct store_machine *m = &(*list)[i];
+		*m = (struct store_machine){ .serial = i + 1, .away = -1, .place = malloc(SHARDS_MAX * sizeof *m->place) };
+		hex_text(m->id, known[i].id, WIRE_ID_BYTES);
+		if (m->place == NULL)
+			return -1;
+		memset(m->place, 0xff, SHARDS_MAX * sizeof *m->place);
 	}
-	errno = 0;
-	return count;
+	return *list ? 0 : -1;
 }
 
 void
 store_machines_free(struct store_machine *list, int count)
 {
-	for (int i = 0; i < count; i++)
+	for (int i = 0; list && i < count; i++)
 		free(list[i].place);
 	free(list);
 }
@@ -125,13 +118,18 @@ store_machines(const char *folder, uint32_t shards, struct store_machine **list)
 	char path[PATH_MAX];
 	struct stat st;
 	*list = NULL;
-	char *text = store_load(folder, "machines", MACHINES_MOST);
-	if (text == NULL)
+	struct known_machine *known;
+	uint32_t count;
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = dir < 0 ? -1 : machines_file_read(&known, &count, dir), error = errno;
+	fdio_close(&dir);
+	errno = error;
+	if (r < 0)
 		return errno == ENOENT ? 0 : -1;       /* none has come yet */
-	int count = machines_lines(text, list), error = errno;
-	free(text);
-	if (error) {
-		store_machines_free(*list, count);
+	r = machines_list(known, count, list);
+	error = errno;
+	free(known);
+	if (r < 0) {
+		store_machines_free(*list, (int)count);
 		errno = error;
 		return -1;
 	}
@@ -140,10 +138,10 @@ store_machines(const char *folder, uint32_t shards, struct store_machine **list)
 			break;
 		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd >= 0 && fstat(fd, &st) == 0)
-			checkpoint_machines(fd, k, *list, count, clock_wall_us() / 1000000 - st.st_mtime);
+			checkpoint_machines(fd, k, *list, (int)count, clock_wall_us() / 1000000 - st.st_mtime);
 		fdio_close(&fd);
 	}
-	return count;
+	return (int)count;
 }
 
 /* Positions of one incarnation can be subtracted; where the next segment is of another, what is in the file counts. */

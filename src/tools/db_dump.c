@@ -6,7 +6,9 @@
 #include "common/crc32c.h"
 #include "common/fdio.h"
 #include "common/program.h"
+#include "common/ring_file.h"
 #include "common/seglog.h"
+#include "common/small_file.h"
 #include "common/topic.h"
 #include <dirent.h>
 #include <errno.h>
@@ -173,15 +175,6 @@ is_text(const char *p, size_t n)
 	return 1;
 }
 
-/* The spool's texts end in a line with their CRC. */
-static void
-check_text(const char *p, size_t n)
-{
-	unsigned crc;
-	if (n >= 13 && sscanf(p + n - 13, "crc %8x\n", &crc) == 1 && crc != crc32c(0, p, n - 13))
-		damaged(0, n);
-}
-
 static void
 dump_bytes(const char *name, const char *p, size_t n)
 {
@@ -200,15 +193,25 @@ dump_bytes(const char *name, const char *p, size_t n)
 		else
 			dump_records(p + SEGLOG_HEADER, n - SEGLOG_HEADER, is_log ? base : 0, salt, 1, packed ? PACKED : is_log ? BY_PLACE : NO_OFFSETS);
 	} else if (is_text(p, n)) {
+		const char *fault = small_file_fault(name, p, n);
 		printf("%s:\n", name);
-		check_text(p, n);
+		if (fault) {
+			printf("%s\n", fault);
+			worst = worst > EXIT_DAMAGED ? worst : EXIT_DAMAGED;
+		}
 		if (!only_check)
 			fwrite(p, 1, n, stdout);
 		if (!only_check && n && p[n - 1] != '\n')              /* it was cut off */
 			putchar('\n');
 	} else if (strncmp(name, "ring-", 5) == 0) {
+		size_t from, to;
+		const char *fault = ring_file_look(p, n, &from, &to);
 		printf("%s: requests not sent yet\n", name);
-		dump_records(p, n, 0, 0, 0, NO_OFFSETS);
+		dump_records(p + from, to - from, 0, 0, 0, NO_OFFSETS);
+		if (fault) {
+			printf("%s\n", fault);
+			damaged(to, n - to);
+		}
 	} else {
 		printf("%s: no file of ours\n", name);
 		damaged(0, n);
@@ -239,12 +242,12 @@ by_name(const struct dirent **a, const struct dirent **b)
 static int
 is_ours(const struct dirent *e)
 {
-	static const char *const names[] = { "store", "machines", "registry", "identity", "clients", "checkpoint", "log-", "words-", "ring-", "shard-" };
+	static const char *const names[] = { "checkpoint", "log-", "shard-" };
 	size_t n = strlen(e->d_name);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strncmp(e->d_name, names[i], strlen(names[i])) == 0 && (n < 4 || strcmp(e->d_name + n - 4, ".new") != 0))
 			return 1;
-	return 0;
+	return small_file_is(e->d_name);
 }
 
 static void

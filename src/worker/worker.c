@@ -26,13 +26,13 @@
 
 /* ---- the loop ---- */
 
-/* What its ring holds, up to its share. *full: there may be more. */
+/* What its ring holds, up to its share. */
 static int
-drain(struct conn *c, uint64_t share, int *full)
+drain(struct conn *c, uint64_t share)
 {
 	int broken = 0, n = 0;
 	uint64_t until = c->taken + share;
-	for (const void *p; !(*full = c->taken >= until) && (p = ring_next(&c->in, &broken)) != NULL; n++) {
+	for (const void *p; !(c->has_more = c->taken >= until) && (p = ring_next(&c->in, &broken)) != NULL; n++) {
 		uint8_t type = ((const uint8_t *)p)[9];
 		if (type == REC_ALIVE)
 			worker_alive(c, p);
@@ -58,18 +58,19 @@ static int
 drain_all(void)
 {
 	uint32_t live = 0;
-	int n = 0, more = 1, full;
+	int n = 0;
 	for (uint32_t i = 0; i < w.conns_seen; i++)
 		live += w.conns[i].live != 0;
-	while (more) {
+	uint64_t share = live && BATCH_MOST / live < SHARE_LEAST ? SHARE_LEAST : BATCH_MOST / (live ? live : 1);
+	for (int first = 1, more = 1; more; first = 0) {
 		more = 0;
 		for (uint32_t i = 0; i < w.conns_seen && w.batch < BATCH_MOST; i++) {
 			struct conn *c = &w.conns[w.turn];
 			w.turn = (w.turn + 1) % w.conns_seen;
-			if (!c->live)
+			if (!c->live || !(first || c->has_more))
 				continue;
-			n += drain(c, BATCH_MOST / live, &full);
-			more |= full;
+			n += drain(c, share);
+			more |= c->has_more;
 		}
 	}
 	return n;

@@ -4,7 +4,8 @@
 #include "worker/shard.h"
 #include <mom/ipc.h>
 
-enum { CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024 };
+/* SHARE_LEAST: of a round, for one machine: with less, many would have to be looked at over and over */
+enum { CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024, SHARE_LEAST = 64 * 1024 };
 
 struct conn {                             /* one connected machine, as this worker sees it */
 	int live;
@@ -16,6 +17,7 @@ struct conn {                             /* one connected machine, as this work
 	struct machine *machine;
 	uint64_t taken, wanted_told, damage_done;
 	int answered;                     /* has new words: ring its sender */
+	int has_more;                     /* its share of the round was used up */
 	struct map alive;                 /* ids of an ALIVE list that is not complete yet */
 };
 

@@ -1,7 +1,7 @@
 /* client_list - proves: of any files in the spool the daemon takes up either nothing, with a clear error, or values that are sound and that
  * it writes and reads again unchanged; a client's saved ring goes into its segment as whole records, and is saved from a segment that a
  * hostile process still writes to without a byte beyond.
- * INPUT  u8 which file, u8 what is repaired (1: the CRC line); then the bytes of the file */
+ * INPUT  u8 which file, u8 what is repaired (1: the CRC line, 2: head and CRCs of a ring); then the bytes of the file */
 #include <errno.h>
 #include <fcntl.h>
 #include "common/crc32c.h"
@@ -69,6 +69,7 @@ edge_copy(void *to, const void *from, size_t n)
 #define fdio_load    edge_load
 #define fdio_replace edge_replace
 #define unlinkat(dir, name, flags) ((void)(dir), (void)(flags), (void)file_of(name))
+#include "common/sealed.c"
 #include "daemon/members_file.c"
 #define memcpy(to, from, n) edge_copy(to, from, n)
 #include "common/ring.c"
@@ -157,8 +158,24 @@ run_ring(void)
 	count_ring(ring);
 	fz.file[3].bytes = NULL;
 	members_save_ring(&d, 0);
-	for (size_t q = 0; fz.file[3].bytes && q < fz.file[3].n; q += record_stride(get_u32(fz.file[3].bytes + q)))
-		FUZZ_CHECK(record_is_sound(fz.file[3].bytes + q, fz.file[3].n - q));
+	size_t from, to;
+	FUZZ_CHECK(fz.file[3].bytes == NULL || (ring_file_look(fz.file[3].bytes, fz.file[3].n, &from, &to) == NULL && to == fz.file[3].n));
+}
+
+/* A head in front, and the CRCs of what looks like records. */
+static char *
+sealed_ring(char *bytes, size_t *n)
+{
+	char *whole = malloc(RING_FILE_HEADER + *n + 16);
+	size_t q = 0;
+	ring_file_seal(whole, 0, 0x700000005);
+	memcpy(whole + RING_FILE_HEADER, bytes, *n);
+	put_u64(whole + 24, *n);
+	put_u32(whole + 60, crc32c(0, whole, 60));
+	for (char *p = whole + RING_FILE_HEADER; q + RECORD_HEADER <= *n && record_is_sound(p + q, *n - q); q += record_stride(get_u32(p + q)))
+		put_u32(p + q + 4, record_crc(p + q, get_u32(p + q), 0x700000005));
+	*n += RING_FILE_HEADER;
+	return whole;
 }
 
 /* What is in the file is taken for a ring in which somebody goes on writing. */
@@ -177,7 +194,7 @@ run_moving_ring(void)
 	fz.moving = ring;
 	members_save_ring(&d, 0);
 	fz.moving = NULL;
-	FUZZ_CHECK(fz.file[3].n <= WINDOW);
+	FUZZ_CHECK(fz.file[3].n <= RING_FILE_HEADER + WINDOW);
 }
 
 static void
@@ -226,6 +243,8 @@ body(void)
 	fuzz_bytes(&fz.in, bytes, n);
 	if (how & 1)
 		n += (size_t)sprintf(bytes + n, "crc %08x\n", crc32c(0, bytes, n));
+	if (how & 2 && which == 3)
+		bytes = sealed_ring(bytes, &n);
 	fz.file[which].bytes = bytes;
 	fz.file[which].n = n;
 	runs[which]();
@@ -277,6 +296,8 @@ fuzz_seeds(fuzz_seed_fn seed)
 	n += record_make(b + n, &r, "news", "world!", 6);
 	seed("ring", b, n);
 	seed("ring-cut-in-padding", b, n - 2);
+	b[1] = 2;
+	seed("ring-sealed", b, n);
 	memcpy(b, "\6\0\5\0\0\0\17", 7);
 	seed("ring-moves", b, 7);
 }

@@ -56,6 +56,8 @@ edge_random(void *bytes, size_t n)
 #define fdio_load    edge_load
 #define fdio_replace edge_replace
 #define fdio_random  edge_random
+#include "common/sealed.c"
+#include "common/store_file.c"
 #include "broker/machines.c"
 #include "broker/store.c"
 

@@ -160,7 +160,9 @@ body(void)
 	struct registry_object *again;
 	boot(bits);
 	if (bits & 1)
-		FUZZ_CHECK(registry_head(head, sizeof head) == 0);
+		FUZZ_CHECK(registry_head(head, sizeof head - 1) == 0);
+	if (bits & 1)
+		strcat(head, "\n");
 	size_t n = strlen(head);
 	fz.file = fuzz_malloc(n + fz.in.n + 1);
 	memcpy(fz.file, head, n);

@@ -253,6 +253,7 @@ TEST(machines, "a machine is shown connected with its address and how far behind
 	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "state"), "away") == 0, "%s", seen);
 	struct ran r = mom("machines", broker.run);
 	REQUIRE(r.status == 0 && strstr(r.out, "away") && strstr(r.out, "connected"), "%s%s", r.out, r.err);
+	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "seconds"), "null") != 0, "no check-point says for how long: %s", seen);
 }
 
 /* ---- counters ---- */
