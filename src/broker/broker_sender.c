@@ -31,7 +31,7 @@ static struct {
 	struct broker_unit *unit;
 	uint32_t shards, slots, ticks;
 	uint64_t sent;                        /* bytes of deliveries */
-	uint32_t turn;                        /* 1 + the shard that found too little room: it is the next to send; 0: any */
+	uint32_t turn;                        /* 1 + the shard that found too little room: it sends next; 0: any */
 	uint64_t taken_told[SHARDS_MAX];
 	struct stream streams[SHARDS_MAX];
 	struct answered *answered[SHARDS_MAX];

@@ -355,7 +355,8 @@ main(int argc, char **argv)
 		wrong_use("--store-max is too small for this store's --max-message: four segments of two messages each are the least", NULL);
 	open_run_folder();
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.o.db, errno == EBADMSG ? "damaged" : strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.o.db,
+		    errno == EBADMSG ? "damaged" : strerror(errno));
 	make_table();
 	if (http_child_open(&m.b.http, m.run_dir) < 0)
 		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", m.b.http.address, strerror(errno));

@@ -125,7 +125,7 @@ lobby_look(struct lobby *l, const struct pollfd *polls, nfds_t n, int64_t now, i
 {
 	for (uint32_t i = (uint32_t)n; i-- > 0;)
 		guest_look(l, i, polls[i].revents, now);
-	/* the oldest first; but first those of another address than the last, else one address could take every place */
+	/* the oldest first; but before them those of another address than the last: no address can take every place */
 	for (int any = 0, room = 1; room && any < 2; any++) {
 		for (uint32_t i = 0; room && i < l->count; i++) {
 			struct guest g = l->guests[i];

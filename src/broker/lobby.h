@@ -1,8 +1,8 @@
 /* lobby - accepted connections that have not said HELLO yet: a descriptor each, no process; a part of broker_server
  *
  * A handler is started once a whole HELLO is there, so whoever says nothing, or says it slowly, costs next to nothing and keeps nobody out.
- * When it is full the oldest of the address that has most in it has to go: one address cannot take the places of another. Where handlers are
- * short, addresses take turns. */
+ * When it is full the oldest of the address that has most in it has to go: one address cannot take the places of
+ * another. Where handlers are short, addresses take turns. */
 #ifndef LOBBY_H
 #define LOBBY_H
 #include "common/spare.h"

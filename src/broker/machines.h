@@ -1,4 +1,4 @@
-/* Which machines this store knows: db/machines (store_file.h), `SERIAL MACHINE-ID TOKEN BEFORE` a line. A serial is never given twice. Each accepted
+/* Which machines this store knows: db/machines, see store_file.h. A serial is never given twice. Each accepted
  * HELLO gets a fresh token; the next HELLO has to show it, or, until the machine has confirmed it, the one before (the answer may not have
  * arrived; it is given again): else it comes from a copied or an older spool, or this store is an older copy of itself. BEFORE is TOKEN once
  * that is confirmed. So the HELLO of a connection that was given up, and is looked at late, changes nothing. */

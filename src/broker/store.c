@@ -34,19 +34,21 @@ store_identity(struct store *s, const char *path, uint32_t shards, uint32_t mess
 	struct store_file old;
 	int is_there = store_file_read(&old, s->dir) == 0;
 	if (!is_there && errno == EPROTONOSUPPORT)
-		log_fatal(EXIT_USAGE, "%s: the store has format %u, this program knows 1: use the newer program", path, old.version);
+		log_fatal(EXIT_USAGE, "%s: the store has format %u, this program knows 1: use the newer program", path,
+		    old.version);
 	if (!is_there && errno == EBADMSG)
 		log_fatal(EXIT_SYSTEM, "%s/store is damaged: restore it from a backup", path);
 	if (!is_there && errno != ENOENT)
 		log_fatal(EXIT_SYSTEM, "%s/store: %s: %s", path, strerror(errno), fdio_hint(errno));
 	if (is_there) {
 		if (old.shards != shards)
-			log_fatal(EXIT_USAGE, "%s: the store was made with --workers %u: start it with that, or make a new store", path, old.shards);
+			log_fatal(EXIT_USAGE, "%s: the store was made with --workers %u: start it with that, or make a "
+			    "new store", path, old.shards);
 		memcpy(s->id, old.id, sizeof s->id);
 		s->message_max = message_max ? message_max : old.message;
 		if (s->message_max < old.message)
-			log_fatal(EXIT_USAGE, "%s: the store was made with --max-message %u: messages of that size may be in it: start it with that or more", path,
-			    old.message);
+			log_fatal(EXIT_USAGE, "%s: the store was made with --max-message %u: messages of that size may "
+			    "be in it: start it with that or more", path, old.message);
 		if (s->message_max > old.message)
 			store_identity_save(s, path);
 		return;

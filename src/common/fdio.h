@@ -1,5 +1,5 @@
-/* Whole reads and whole writes on descriptors, with the fault points of files. A signal interrupts none of them. 0 or -1 with errno unless said
- * otherwise. */
+/* Whole reads and whole writes on descriptors, with the fault points of files. A signal interrupts none of them.
+ * 0 or -1 with errno unless said otherwise. */
 #ifndef FDIO_H
 #define FDIO_H
 #include <stddef.h>
@@ -11,7 +11,7 @@ ssize_t fdio_read(int fd, void *bytes, size_t n);                               
 int     fdio_write_full(int fd, const void *bytes, size_t n);
 ssize_t fdio_pread_full(int fd, void *bytes, size_t n, uint64_t at);            /* fewer than n only at the end of the file */
 int     fdio_pwrite_full(int fd, const void *bytes, size_t n, uint64_t at);
-int     fdio_allocate(int fd, uint64_t n);                                      /* takes the disk space of n bytes, where the file system can; the size stays */
+int     fdio_allocate(int fd, uint64_t n);          /* takes disk space for n bytes, where it can; the size stays */
 int     fdio_truncate(int fd, uint64_t n);
 int     fdio_statvfs(int fd, struct statvfs *st);
 int     fdio_datasync(int fd);

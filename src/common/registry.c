@@ -28,7 +28,7 @@ registry_kind_name(enum registry_kind kind)
 	return kinds[kind];
 }
 
-/* ---- lines: each ends in a CRC of what stands before it; those that were written before there was one have none ---- */
+/* ---- lines: each ends in a CRC of what stands before it; old ones do not ---- */
 
 enum { LINE_CRC = 13, LINE_MOST = 200 };
 
@@ -43,7 +43,7 @@ static int
 line_look(const char *line, size_t n)
 {
 	char crc[LINE_CRC + 1];
-	int words = 1, most = n > 5 && memcmp(line, "have ", 5) == 0 ? 9 : n > 4 && memcmp(line, "mom ", 4) == 0 ? 7 : 3;
+	int words = 1, most = strncmp(line, "have ", 5) == 0 ? 9 : strncmp(line, "mom ", 4) == 0 ? 7 : 3;
 	if (n > LINE_CRC && memcmp(line + n - LINE_CRC, " crc ", 5) == 0) {
 		snprintf(crc, sizeof crc, " crc %08x", crc32c(0, line, n - LINE_CRC));
 		return memcmp(line + n - LINE_CRC, crc, LINE_CRC) == 0 ? 0 : -1;
@@ -70,7 +70,9 @@ is_of_another(const char *text, size_t n)
 {
 	char head[LINE_MOST];
 	const char *end = memchr(text, '\n', n);
-	return end && line_look(text, (size_t)(end - text)) == 0 && registry_head(head, sizeof head) == 0 && strncmp(text, head, strlen(head)) != 0;
+	if (end == NULL || line_look(text, (size_t)(end - text)) < 0 || registry_head(head, sizeof head) < 0)
+		return 0;
+	return strncmp(text, head, strlen(head)) != 0;
 }
 
 size_t
@@ -79,7 +81,8 @@ registry_fault(const char *text, size_t n)
 	size_t number = 1;
 	if (is_of_another(text, n))
 		return 0;
-	for (const char *end = text + n, *next; text < end && (next = memchr(text, '\n', (size_t)(end - text))) != NULL; text = next + 1, number++)
+	const char *end = text + n, *next;
+	for (; text < end && (next = memchr(text, '\n', (size_t)(end - text))) != NULL; text = next + 1, number++)
 		if (line_look(text, (size_t)(next - text)) < 0)
 			return number;
 	return 0;                                      /* a line that a kill cut off does not count */
@@ -206,8 +209,10 @@ registry_read(int dir, struct registry_object **objects)
 	}
 	size_t bad = registry_fault(text, n), at = strlen(head);
 	if (bad)
-		log_error("registry: line %zu is damaged: what it says is not believed; `mom ipc` shows objects that nobody uses, look at the disk", bad);
-	if (strncmp(text, head, at) == 0 && (text[at] == '\n' || text[at] == ' ')) {  /* else another boot or namespace: nothing of it is left */
+		log_error("registry: line %zu is damaged: what it says is not believed; `mom ipc` shows objects that "
+		    "nobody uses, look at the disk", bad);
+	/* else another boot or namespace: nothing of it is left */
+	if (strncmp(text, head, at) == 0 && (text[at] == '\n' || text[at] == ' ')) {
 		if (text[n - 1] != '\n' && strrchr(text, '\n'))
 			*strrchr(text, '\n') = '\0';                           /* a line that a kill cut off */
 		strtok_r(text, "\n", &rest);
@@ -228,7 +233,8 @@ registry_want(char line[LINE_MOST], const struct registry_object *o)
 static size_t
 registry_have(char line[LINE_MOST], const struct registry_object *o)
 {
-	return (size_t)snprintf(line, LINE_MOST, "have %s 0x%08x id %d ctime %lld role %s", kinds[o->kind], o->key, o->id, o->ctime, o->role);
+	return (size_t)snprintf(line, LINE_MOST, "have %s 0x%08x id %d ctime %lld role %s", kinds[o->kind], o->key,
+	    o->id, o->ctime, o->role);
 }
 
 static int

@@ -4,7 +4,7 @@
  *   want msg|shm|sem 0xKEY                                   a random key, on file before the object is made
  *   have msg|shm|sem 0xKEY id N ctime T role NAME            made
  *   gone msg|shm|sem 0xKEY                                   removed, or not made after all
- * Each line ends in ` crc XXXXXXXX`, the CRC32C of what stands before it; those that were written before there was one do not. */
+ * Each line ends in ` crc XXXXXXXX`, the CRC32C of what stands before it; old ones do not. */
 #ifndef REGISTRY_H
 #define REGISTRY_H
 #include <stddef.h>
@@ -41,7 +41,8 @@ int  registry_look(struct registry *r);      /* once a second. 1: its file was g
 void registry_close(struct registry *r, int remove_all);   /* remove_all: objects and the file itself */
 /* For tools: read a registry file; objects malloc'd, count returned or -1. */
 int  registry_read(int dir, struct registry_object **objects);
-size_t registry_fault(const char *text, size_t n);        /* number of the first line that is damaged; 0: none is, or it is of another boot */
+/* Number of the first line that is damaged; 0: none is, or the file is of another boot. text[n] is a NUL */
+size_t registry_fault(const char *text, size_t n);
 int  registry_exists(const struct registry_object *o);
 /* The same of another user's server: creator is the owner of its folder. 0 with EACCES: that cannot be seen. */
 int  registry_exists_of(const struct registry_object *o, uid_t creator);

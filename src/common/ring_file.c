@@ -19,6 +19,18 @@ ring_file_seal(char *bytes, size_t n, uint64_t id)
 		put_u32(bytes + q + 4, record_crc(bytes + q, get_u32(bytes + q), id));
 }
 
+static int
+record_is_whole(const char *p, size_t n)
+{
+	return n >= RECORD_HEADER && record_is_sound(p, n) && record_stride(get_u32(p)) <= n;
+}
+
+static int
+has_crc(const char *p, uint64_t id)
+{
+	return get_u32(p + 4) == record_crc(p, get_u32(p), id);
+}
+
 const char *
 ring_file_look(const char *bytes, size_t n, size_t *from, size_t *to)
 {
@@ -35,8 +47,7 @@ ring_file_look(const char *bytes, size_t n, size_t *from, size_t *to)
 		id = get_u64(bytes + 16);
 		*from = *to = RING_FILE_HEADER;
 	}
-	while (*to + RECORD_HEADER <= n && record_is_sound(bytes + *to, n - *to) && record_stride(get_u32(bytes + *to)) <= n - *to &&
-	    (!sealed || get_u32(bytes + *to + 4) == record_crc(bytes + *to, get_u32(bytes + *to), id)))
+	while (record_is_whole(bytes + *to, n - *to) && (!sealed || has_crc(bytes + *to, id)))
 		*to += record_stride(get_u32(bytes + *to));
 	if (*to < n)
 		return "a record is damaged";

@@ -1,6 +1,7 @@
 /* The file spool/ring-SLOT: requests of one client that were not sent yet.
- *   0 "MOMRING\n"  8 u32 version 1  12 u32 0  16 u64 client id  24 u64 bytes of records  32 zeros  60 u32 CRC32C of bytes 0..60
- * then the records, each with a CRC salted with the client id. One that was written before there was a CRC is the records alone. */
+ *   0 "MOMRING\n"  8 u32 version 1  12 u32 0  16 u64 client id  24 u64 bytes of records  32 zeros
+ *   60 u32 CRC32C of bytes 0..60
+ * then the records, each with a CRC salted with the client id. An old one, without CRCs, is the records alone. */
 #ifndef RING_FILE_H
 #define RING_FILE_H
 #include <mom/record.h>

@@ -76,8 +76,9 @@ seglog_create(struct seglog *l, uint64_t base)
 	if (fd < 0 && (fd = fdio_open_at(l->dir, temp, O_RDWR | O_CREAT | O_TRUNC, 0600)) < 0)
 		return -1;
 	seglog_head_put(head, &h);
-	if (fdio_allocate(fd, l->segment_bytes) < 0 || fdio_pwrite_full(fd, head, sizeof head, 0) < 0 || fdio_sync(fd) < 0 ||
-	    fdio_rename_at(l->dir, temp, name) < 0 || fdio_sync(l->dir) < 0 || seglog_note_file(l, base) < 0) {
+	if (fdio_allocate(fd, l->segment_bytes) < 0 || fdio_pwrite_full(fd, head, sizeof head, 0) < 0 ||
+	    fdio_sync(fd) < 0 || fdio_rename_at(l->dir, temp, name) < 0 || fdio_sync(l->dir) < 0 ||
+	    seglog_note_file(l, base) < 0) {
 		int keep = errno;
 		close(fd);
 		unlinkat(l->dir, temp, 0);
@@ -192,7 +193,7 @@ seglog_finish(struct seglog *l, uint64_t next)
 	l->prepared = UINT64_MAX;               /* nothing follows */
 	if (seglog_note(l, REC_END, next) < 0 || seglog_sync(l) < 0)
 		return -1;
-	if (fdio_truncate(l->fd, l->written - l->base + SEGLOG_HEADER) < 0)      /* gives back what was taken beyond the end */
+	if (fdio_truncate(l->fd, l->written - l->base + SEGLOG_HEADER) < 0)      /* gives back what lies beyond */
 		log_warn("ftruncate: %s: a little disk space is lost until the segment goes, by itself", strerror(errno));
 	return 0;
 }

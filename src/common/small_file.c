@@ -70,9 +70,9 @@ ring_fault(const char *bytes, size_t n)
 }
 
 static const struct { const char *name; const char *(*fault)(const char *text, size_t n); } files[] = {
-	{ "store", store_fault }, { "machines", machines_fault }, { "registry", registry_text_fault }, { "about", about_fault },
-	{ "views", sealed_fault }, { "identity", sealed_fault }, { "clients", sealed_fault }, { "starts", sealed_fault },
-	{ "forgotten", sealed_fault }, { "words-", sealed_fault }, { "ring-", ring_fault },
+	{ "store", store_fault }, { "machines", machines_fault }, { "registry", registry_text_fault },
+	{ "about", about_fault }, { "views", sealed_fault }, { "identity", sealed_fault }, { "clients", sealed_fault },
+	{ "starts", sealed_fault }, { "forgotten", sealed_fault }, { "words-", sealed_fault }, { "ring-", ring_fault },
 };
 
 static size_t
@@ -81,8 +81,10 @@ file_of(const char *name)
 	size_t i = 0, n = strlen(name);
 	for (; i < sizeof files / sizeof *files; i++) {
 		size_t len = strlen(files[i].name);
-		if (files[i].name[len - 1] == '-' ? n > len && strspn(name + len, "0123456789") == n - len && strncmp(name, files[i].name, len) == 0 :
-		    strcmp(name, files[i].name) == 0)
+		int has_slot = files[i].name[len - 1] == '-';
+		if (strncmp(name, files[i].name, len) != 0 || has_slot != (n > len))
+			continue;
+		if (strspn(name + len, "0123456789") == n - len)
 			break;
 	}
 	return i;

@@ -36,7 +36,8 @@ store_file_parse(struct store_file *s, const char *text, size_t n)
 	*s = (struct store_file){ .version = 0 };
 	if (strlen(text) != n || sealed_look(text, &n) < 0)
 		return damaged();
-	int fields = sscanf(text, "mom store %u id %32s shards %u message %u", &s->version, hex, &s->shards, &s->message);
+	int fields = sscanf(text, "mom store %u id %32s shards %u message %u", &s->version, hex, &s->shards,
+	    &s->message);
 	if (fields >= 1 && s->version > 1) {
 		errno = EPROTONOSUPPORT;
 		return -1;
@@ -78,7 +79,9 @@ machine_parse(struct known_machine *k, uint32_t serial, const char *line)
 	unsigned number;
 	unsigned long long token, before;
 	char hex[2 * WIRE_ID_BYTES + 1];
-	if (sscanf(line, "%u %32s %llx %llx", &number, hex, &token, &before) != 4 || number != serial || hex_bytes(k->id, hex, sizeof k->id) < 0)
+	if (sscanf(line, "%u %32s %llx %llx", &number, hex, &token, &before) != 4 || number != serial)
+		return damaged();
+	if (hex_bytes(k->id, hex, sizeof k->id) < 0)
 		return damaged();
 	k->token = token;
 	k->before = before;
@@ -149,7 +152,8 @@ machines_file_read(struct known_machine **list, uint32_t *count, int dir)
 int
 machines_file_write(const struct known_machine *list, uint32_t count, int dir)
 {
-	char *text = malloc(sizeof machines_head + (size_t)count * MACHINE_LINE + SEAL_BYTES + 1), hex[2 * WIRE_ID_BYTES + 1];
+	char *text = malloc(sizeof machines_head + (size_t)count * MACHINE_LINE + SEAL_BYTES + 1);
+	char hex[2 * WIRE_ID_BYTES + 1];
 	size_t n = text ? (size_t)sprintf(text, "%s", machines_head) : 0;
 	for (uint32_t i = 0; text && i < count; i++) {
 		hex_text(hex, list[i].id, WIRE_ID_BYTES);

@@ -1,5 +1,5 @@
-/* The small files of a store: db/store, what it is, and db/machines, which machines it knows. Text, closed by a CRC; those that were written
- * before there was one have none.
+/* The small files of a store: db/store, what it is, and db/machines, which machines it knows. Text, closed by a CRC;
+ * old ones have none.
  *     mom store 1 id HEX shards N message BYTES
  *     mom machines 2, then a line a machine: SERIAL MACHINE-ID TOKEN BEFORE */
 #ifndef STORE_FILE_H

@@ -6,7 +6,7 @@
 #include "daemon/slots.h"
 
 /* SPOOL_SPARE: where less room than so many segments (or an eighth of the disk) is left, the client with the largest backlog is cut, so
- * that the others still have a spool. REFILL_BYTES: of the spool, read for one client before the others have their turn */
+ * that the others still have a spool. REFILL_BYTES: of the spool, read for one client before the others' turn */
 enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_SPARE = 4, REFILL_BYTES = 1024 * 1024 };
 
 /* A full mail box whose owner reads on is waited for: the broker's log keeps the rest meanwhile, and the spool is spared. PATIENCE_US: at

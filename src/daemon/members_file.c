@@ -110,7 +110,8 @@ starts_load(struct daemon *d)
 	unsigned long long start, bits;
 	unsigned k;
 	if (text == NULL && errno == EBADMSG)
-		log_error("spool/starts is damaged: whether the broker serves an older copy of its store is not noticed at this connection; look at the disk");
+		log_error("spool/starts is damaged: an older copy of the broker's store is not noticed at this connection; "
+		    "look at the disk");
 	while (line && (line = strtok_r(NULL, "\n", &rest)) != NULL) {
 		if (sscanf(line, "shard %u start %llx bits %llx", &k, &start, &bits) != 3 || k >= SHARDS_MAX)
 			continue;
@@ -152,7 +153,8 @@ forgotten_load(struct daemon *d)
 	char name[MOM_NAME_MAX + 4], *rest = NULL, *text = load_text(d, "forgotten"), *line = text ? strtok_r(text, "\n", &rest) : NULL;
 	unsigned uid;
 	if (text == NULL && errno == EBADMSG)
-		log_error("spool/forgotten is damaged: durable clients that were forgotten are not told so when they come back; look at the disk");
+		log_error("spool/forgotten is damaged: durable clients that were forgotten are not told so when they "
+		    "come back; look at the disk");
 	while (line && (line = strtok_r(NULL, "\n", &rest)) != NULL)
 		if (sscanf(line, "uid %u name %67s", &uid, name) == 2 && client_name_fault(name) == NULL)
 			forgotten_put(d, (uid_t)uid, name);
@@ -283,7 +285,8 @@ members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 		n += (size_t)sprintf(text + n, "clean\n");
 	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
 	slot_file(name, sizeof name, "words", slot);
-	if ((digest != m->saved_ack || cut_waits) && sealed_save(d->spool_dir, name, text, n, cut_waits || how != WORDS_LIVE) == 0) {
+	if ((digest != m->saved_ack || cut_waits) &&
+	    sealed_save(d->spool_dir, name, text, n, cut_waits || how != WORDS_LIVE) == 0) {
 		m->saved_ack = digest;
 		atomic_store(&d->table->slot[slot].cuts_saved, cuts);
 	}
@@ -394,8 +397,8 @@ members_load_ring(struct daemon *d, uint32_t slot)
 		q += stride;
 	}
 	if (fault || q < n)
-		log_error("spool/%s: damaged at byte %zu: %s: the client's requests behind it, %zu bytes or more, are lost; look at the disk", name, q,
-		    fault ? fault : "a shard that does not exist", n - q);
+		log_error("spool/%s: damaged at byte %zu: %s: the client's requests behind it, %zu bytes or more, are "
+		    "lost; look at the disk", name, q, fault ? fault : "a shard that does not exist", n - q);
 	ring_publish(&w);
 	free(bytes);
 }

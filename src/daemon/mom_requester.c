@@ -40,7 +40,7 @@ static struct {
 	uint32_t shards, ticks, record_most;
 	uint64_t window;
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
-	uint32_t turn[SHARDS_MAX];            /* 1 + the slot that found too little credit: it is the next to send; 0: any */
+	uint32_t turn[SHARDS_MAX];            /* 1 + the slot that found too little credit: it sends next; 0: any */
 	uint32_t look;                        /* how many looks at a client there were */
 	uint64_t place_told[SHARDS_MAX], taken_told, token_told;
 	struct topic_memo topic;

@@ -103,7 +103,9 @@ static void
 routes_clear(struct routes *r, uint32_t shard, uint64_t client)
 {
 	size_t at = 0;
-	for (struct route *t; (!client || map_get(&r->clients, &client, sizeof client)) && (t = map_each(&r->topics, &at)) != NULL;) {
+	for (struct route *t; (t = map_each(&r->topics, &at)) != NULL;) {
+		if (client && map_get(&r->clients, &client, sizeof client) == NULL)
+			return;                        /* it has none, or no more */
 		if (t->shard != shard)
 			continue;
 		if (client)

@@ -163,7 +163,9 @@ check_smalls(struct check *k, int dir)
 		if (!small_file_is(e->d_name))
 			continue;
 		char *text = fdio_load(dir, e->d_name, &n, INT_MAX);
-		const char *fault = text ? small_file_fault(e->d_name, text, n) : errno == ENOENT ? NULL : strerror(errno);
+		const char *fault = text ? small_file_fault(e->d_name, text, n) : strerror(errno);
+		if (text == NULL && errno == ENOENT)
+			continue;
 		if (fault)
 			bad(k, "%s is %s: restore it from a backup", e->d_name, fault);
 		free(text);

@@ -68,7 +68,8 @@ checkpoint_machines(int fd, uint32_t shard, struct store_machine *list, int coun
 	char *bytes = malloc(PIECE);
 	uint64_t at = CHECKPOINT_HEADER, as_of;
 	ssize_t n = bytes ? fdio_pread_full(fd, bytes, CHECKPOINT_HEADER, 0) : -1;
-	int more = n == CHECKPOINT_HEADER && memcmp(bytes, "MOMCKPT\n", 8) == 0 && get_u32(bytes + 8) <= CHECKPOINT_VERSION;
+	int more = n == CHECKPOINT_HEADER && memcmp(bytes, "MOMCKPT\n", 8) == 0 &&
+	    get_u32(bytes + 8) <= CHECKPOINT_VERSION;
 	as_of = more ? get_u64(bytes + 16) : 0;
 	while (more && (n = fdio_pread_full(fd, bytes, PIECE, at)) >= RECORD_HEADER) {
 		size_t q = 0;
@@ -95,7 +96,8 @@ machines_list(const struct known_machine *known, uint32_t count, struct store_ma
 	*list = calloc(count + 1, sizeof **list);
 	for (uint32_t i = 0; *list && i < count; i++) {
 		struct store_machine *m = &(*list)[i];
-		*m = (struct store_machine){ .serial = i + 1, .away = -1, .place = malloc(SHARDS_MAX * sizeof *m->place) };
+		*m = (struct store_machine){ .serial = i + 1, .away = -1 };
+		m->place = malloc(SHARDS_MAX * sizeof *m->place);
 		hex_text(m->id, known[i].id, WIRE_ID_BYTES);
 		if (m->place == NULL)
 			return -1;
@@ -120,7 +122,8 @@ store_machines(const char *folder, uint32_t shards, struct store_machine **list)
 	*list = NULL;
 	struct known_machine *known;
 	uint32_t count;
-	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = dir < 0 ? -1 : machines_file_read(&known, &count, dir), error = errno;
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = dir < 0 ? -1 : machines_file_read(&known, &count, dir), error = errno;
 	fdio_close(&dir);
 	errno = error;
 	if (r < 0)

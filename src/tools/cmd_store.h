@@ -13,8 +13,8 @@ int spool_store(const char *folder, char store[40]);
 
 char *store_load(const char *folder, const char *name, size_t most);          /* as fdio_load */
 
-/* Topics with their subscribers: what the views say, or, where a shard has none or they are not complete, its check-point, which may be some
- * seconds old. fn is shown a text as in the views: a line a subscriber. -1: errno */
+/* Topics with their subscribers: what the views say, or, where a shard has none or they are not complete, its
+ * check-point, which may be some seconds old. fn is shown a text as in the views: a line a subscriber. -1: errno */
 typedef void (*store_topic_fn)(void *with, uint32_t shard, const char *topic, char *subscribers);
 int store_topics(const char *folder, uint32_t shards, store_topic_fn fn, void *with);
 char *store_topics_of(const char *folder, uint32_t shards, uint64_t client);       /* a line a topic, malloc'd; NULL: none, or errno */

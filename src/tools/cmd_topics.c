@@ -1,5 +1,6 @@
 /* mom topics - the topics of the brokers on this machine: who subscribes, how much goes through
- * READS    the views in the stores, or check-points where there are none, and the counters of the busiest topics; nothing is disturbed */
+ * READS    the views in the stores, or check-points where there are none, and the counters of the busiest topics;
+ *          nothing is disturbed */
 #include "tools/cmd_json.h"
 #include "tools/cmd_look.h"
 #include "tools/cmd_store.h"

@@ -108,8 +108,8 @@ listed_take(void *with, const void *bytes)
 	record_get(&r, bytes);
 	if ((r.type != REC_TOPIC && r.type != REC_LISTED) || topic_fault(record_topic(bytes), r.topic_len))
 		return 0;
-	snprintf(line, sizeof line, "%016llx %u %016llx %s\n", (unsigned long long)r.publisher, (uint32_t)(r.publisher >> 32), (unsigned long long)r.offset,
-	    r.flags & REC_F_NO_ECHO ? "no-echo" : "-");
+	snprintf(line, sizeof line, "%016llx %u %016llx %s\n", (unsigned long long)r.publisher,
+	    (uint32_t)(r.publisher >> 32), (unsigned long long)r.offset, r.flags & REC_F_NO_ECHO ? "no-echo" : "-");
 	lines_add(l, &l->topics, record_topic(bytes), r.topic_len, r.type == REC_LISTED ? line : "");
 	snprintf(line, sizeof line, "%s\n", record_topic(bytes));
 	if (r.type == REC_LISTED)
@@ -235,7 +235,8 @@ store_topics_of(const char *folder, uint32_t shards, uint64_t client)
 	char *all = NULL;
 	size_t n = 0;
 	for (uint32_t k = 0; k < shards; k++) {
-		char *text = topics_of_client(folder, k, client), *grown = text ? realloc(all, n + strlen(text) + 1) : NULL;
+		char *text = topics_of_client(folder, k, client);
+		char *grown = text ? realloc(all, n + strlen(text) + 1) : NULL;
 		if (grown) {
 			all = grown;
 			strcpy(all + n, text);

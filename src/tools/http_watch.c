@@ -72,7 +72,8 @@ folder_bytes(int at, const char *name, int depth)
 			continue;
 		if (S_ISREG(st.st_mode))
 			bytes += (uint64_t)st.st_blocks * 512;
-		else if (S_ISDIR(st.st_mode) && depth > 0 && strcmp(e->d_name, "topics") != 0 && strncmp(e->d_name, "old-", 4) != 0)      /* many small views */
+		else if (S_ISDIR(st.st_mode) && depth > 0 && strcmp(e->d_name, "topics") != 0 &&
+		    strncmp(e->d_name, "old-", 4) != 0)        /* many small views */
 			bytes += folder_bytes(fd, e->d_name, depth - 1);
 	}
 	closedir(d);

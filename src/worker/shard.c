@@ -175,8 +175,8 @@ shard_unsubscribe(struct shard *s, struct subscription *sub)
 	free(sub);
 }
 
-/* The client is only freed once no view shows it and it is answered: it is in the queue behind the topics that it left. Without
- * any it waits for nobody else's. */
+/* The client is only freed once no view shows it and it is answered: it is in the queue behind the topics that it left.
+ * Without any it waits for nobody else's. */
 void
 shard_destroy(struct shard *s, struct client *c)
 {

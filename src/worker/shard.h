@@ -33,12 +33,12 @@ struct subscription {
 	struct subscription *next_of_client, *next_of_topic;
 };
 
-/* Views are written in turns, behind the answers. What still shows somebody who left goes first: the answer to a client that is destroyed
- * waits for it. */
+/* Views are written in turns, behind the answers. What still shows somebody who left goes first: the answer to a client
+ * that is destroyed waits for it. */
 enum dirty { DIRTY_LEFT, DIRTY_LATER, DIRTY_KINDS };
 
-/* The file that shows a client's topics or a topic's subscribers. New ones are appended: written whole each time, many would
- * take for ever. */
+/* The file that shows a client's topics or a topic's subscribers. New ones are appended: written whole each time, many
+ * would take for ever. */
 struct view {
 	struct view *next_dirty[DIRTY_KINDS];
 	unsigned dirty;               /* bits 1 << DIRTY_*: it is in those queues */
@@ -133,7 +133,7 @@ void            shard_will(struct shard *s, struct client *c, const void *record
 char           *shard_will_take(struct shard *s, struct client *c);     /* the caller's from here on; NULL: it has none */
 void            shard_mark(struct shard *s, struct view *v, enum dirty queue);   /* its view is to be written */
 struct view    *shard_next_dirty(struct shard *s, enum dirty queue);     /* out of that queue; NULL: there is none */
-void            shard_is_clean(struct shard *s, struct view *v);         /* its view is written: it goes where nobody needs it */
+void            shard_is_clean(struct shard *s, struct view *v);         /* written: it goes where nobody needs it */
 void            shard_free_gone(struct shard *s);
 void            shard_clean(struct shard *s);                            /* all views are made otherwise, all answers given */
 

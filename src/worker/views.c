@@ -96,7 +96,7 @@ views_client(struct shard *s, struct client *c)
 	snprintf(name, sizeof name, "sub/%016llx", (unsigned long long)c->id);
 	if (c->gone || c->subscriptions == NULL) {
 		const struct client *other = c->gone ? shard_client(s, c->id) : NULL;
-		int is_own = c->view.made && !(other && other->view.made);     /* created again meanwhile: the file is the other one's */
+		int is_own = c->view.made && !(other && other->view.made);     /* it may be created again meanwhile */
 		c->view.made = 0;
 		return is_own && unlinkat(s->dir, name, 0) < 0 && errno != ENOENT ? -1 : 0;
 	}
@@ -147,8 +147,8 @@ views_remove_set_aside(struct shard *s, int64_t until)
 		if (strncmp(e->d_name, "old-", 4) == 0)
 			r = views_remove_tree(s->dir, e->d_name, until);
 	if (r < 0)
-		log_warn("shard %u: removing the views of before, old-*: %s: tried again at the next start; %s", s->index, strerror(errno),
-		    fdio_hint(errno));
+		log_warn("shard %u: removing the views of before, old-*: %s: tried again at the next start; %s",
+		    s->index, strerror(errno), fdio_hint(errno));
 	s->views.set_aside = r == 1;
 	if (d)
 		closedir(d);
@@ -159,11 +159,11 @@ static int
 views_set_aside(struct shard *s, const char *name)
 {
 	char aside[40];
-	int r = -1;
-	errno = EEXIST;
-	for (int i = 0; r < 0 && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR || errno == EISDIR) && i < 1000; i++) {
+	int r = -1, taken = 1;
+	for (int i = 0; r < 0 && taken && i < 1000; i++) {
 		snprintf(aside, sizeof aside, "old-%s-%d", name, i);
 		r = renameat(s->dir, name, s->dir, aside);
+		taken = errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR || errno == EISDIR;
 	}
 	s->views.set_aside = 1;
 	return r < 0 && errno != ENOENT ? -1 : 0;
@@ -177,7 +177,8 @@ views_say(struct shard *s, const char *word)
 	char text[64];
 	int n = snprintf(text, sizeof text - SEAL_BYTES - 1, "mom views 1 %s\n", word);
 	if (sealed_save(s->dir, "views", text, (size_t)n, 0) < 0)
-		log_warn("shard %u: views: %s: that they are %s is not told; %s", s->index, strerror(errno), word, fdio_hint(errno));
+		log_warn("shard %u: views: %s: that they are %s is not told; %s", s->index, strerror(errno), word,
+		    fdio_hint(errno));
 	s->views.complete = 1;
 }
 
@@ -191,8 +192,8 @@ views_are_not_complete(struct shard *s)
 static void
 views_failed(struct shard *s)
 {
-	log_warn("shard %u: writing the views: %s: all of them are made anew in %d s; %s", s->index, strerror(errno), VIEWS_RETRY_MS / 1000,
-	    fdio_hint(errno));
+	log_warn("shard %u: writing the views: %s: all of them are made anew in %d s; %s", s->index, strerror(errno),
+	    VIEWS_RETRY_MS / 1000, fdio_hint(errno));
 	s->views.kept = 0;
 	s->views.retry_ms = clock_ms() + VIEWS_RETRY_MS;
 	views_are_not_complete(s);
@@ -237,13 +238,19 @@ views_are_behind(const struct shard *s)
 	return s->dirty[DIRTY_LEFT].first || s->dirty[DIRTY_LATER].first || s->views.set_aside;
 }
 
+static int
+views_write_one(struct shard *s, struct view *v)
+{
+	return v->is_client ? views_client(s, (struct client *)v) : views_topic(s, (struct topic *)v);
+}
+
 /* one at least, however long it takes: none of the queues waits for ever */
 static void
 views_steps(struct shard *s, enum dirty queue, int64_t until)
 {
 	struct view *v = shard_next_dirty(s, queue);
 	for (; v; v = clock_us() < until ? shard_next_dirty(s, queue) : NULL) {
-		if (s->views.kept && (v->is_client ? views_client(s, (struct client *)v) : views_topic(s, (struct topic *)v)) < 0)
+		if (s->views.kept && views_write_one(s, v) < 0)
 			views_failed(s);
 		shard_is_clean(s, v);
 	}

@@ -53,7 +53,7 @@ drain(struct conn *c, uint64_t share)
 	return n;
 }
 
-/* Each machine has an equal share of a round, and of what the others leave. The next round begins where this one ended. */
+/* Each machine has an equal share of a round, and of what others leave. The next one begins where this one ended. */
 static int
 drain_all(void)
 {
@@ -398,7 +398,7 @@ main(int argc, char **argv)
 	int64_t until = clock_ms() + STOP_MS / 2;
 	do
 		round_of_work();
-	while ((w.touched || views_are_behind(&w.shard)) && clock_ms() < until);
+	while (w.shard.views.complete && views_are_behind(&w.shard) && clock_ms() < until);     /* else made anew */
 	views_end(&w.shard);
 	write_checkpoint();
 	seglog_drop_spares(&w.shard.log);

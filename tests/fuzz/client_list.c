@@ -1,7 +1,7 @@
 /* client_list - proves: of any files in the spool the daemon takes up either nothing, with a clear error, or values that are sound and that
  * it writes and reads again unchanged; a client's saved ring goes into its segment as whole records, and is saved from a segment that a
  * hostile process still writes to without a byte beyond.
- * INPUT  u8 which file, u8 what is repaired (1: the CRC line, 2: head and CRCs of a ring); then the bytes of the file */
+ * INPUT  u8 which file, u8 what is repaired (1: the CRC line, 2: head and CRCs of a ring); then its bytes */
 #include <errno.h>
 #include <fcntl.h>
 #include "common/crc32c.h"
@@ -159,7 +159,8 @@ run_ring(void)
 	fz.file[3].bytes = NULL;
 	members_save_ring(&d, 0);
 	size_t from, to;
-	FUZZ_CHECK(fz.file[3].bytes == NULL || (ring_file_look(fz.file[3].bytes, fz.file[3].n, &from, &to) == NULL && to == fz.file[3].n));
+	FUZZ_CHECK(fz.file[3].bytes == NULL || (ring_file_look(fz.file[3].bytes, fz.file[3].n, &from, &to) == NULL &&
+	    to == fz.file[3].n));
 }
 
 /* A head in front, and the CRCs of what looks like records. */
@@ -172,7 +173,8 @@ sealed_ring(char *bytes, size_t *n)
 	memcpy(whole + RING_FILE_HEADER, bytes, *n);
 	put_u64(whole + 24, *n);
 	put_u32(whole + 60, crc32c(0, whole, 60));
-	for (char *p = whole + RING_FILE_HEADER; q + RECORD_HEADER <= *n && record_is_sound(p + q, *n - q); q += record_stride(get_u32(p + q)))
+	char *p = whole + RING_FILE_HEADER;
+	for (; q + RECORD_HEADER <= *n && record_is_sound(p + q, *n - q); q += record_stride(get_u32(p + q)))
 		put_u32(p + q + 4, record_crc(p + q, get_u32(p + q), 0x700000005));
 	*n += RING_FILE_HEADER;
 	return whole;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* HANDLES of one machine that floods: half of what they may have on their way fills its window, so that it never runs dry */
+/* HANDLES of one machine that floods: half of what they may have on their way fills its window: it never runs dry */
 enum { FLOODS = 14, HANDLES = 6, WINDOW_EACH = 512 * 1024, PAYLOAD = 16384 };
 
 static struct server broker, machine[FLOODS];
@@ -27,10 +27,12 @@ flood(void *argument)
 	int id[HANDLES];
 	setenv("MOM_RUN", f->run, 1);
 	for (int i = 0; i < f->handles; i++)
-		REQUIRE(mom_set_option(id[i] = talk_create(), MOM_OPT_WINDOW, WINDOW_EACH) == 0, "%s", mom_error_text(id[i]));
+		REQUIRE(mom_set_option(id[i] = talk_create(), MOM_OPT_WINDOW, WINDOW_EACH) == 0, "%s",
+		    mom_error_text(id[i]));
 	for (; !floods->stop; f->sent++) {
 		int mouth = id[f->sent % f->handles];
-		REQUIRE(mom_publish(mouth, "flood", payload, sizeof payload, MOM_ASYNC) == 0, "after %ld: %s", (long)f->sent,
+		REQUIRE(mom_publish(mouth, "flood", payload, sizeof payload, MOM_ASYNC) == 0, "after %ld: %s",
+		    (long)f->sent,
 		    mom_error_text(mouth));
 	}
 	for (int i = 0; i < f->handles; i++) {
@@ -77,7 +79,8 @@ are_alike(long total, long (*count)(int i))
 		most = got[i] > most ? got[i] : most;
 	}
 	t_remark("%ld to %ld messages each", least, most);
-	REQUIRE(2 * most <= 3 * least, "of %d that flood one got %ld messages through, another %ld", FLOODS, most, least);
+	REQUIRE(2 * most <= 3 * least, "of %d that flood one got %ld messages through, another %ld", FLOODS, most,
+	    least);
 }
 
 static void
@@ -144,7 +147,8 @@ TEST(shards, "a machine that comes back for the backlog of four shards gets it f
 	use_daemon(&machine[1]);
 	int mouth = talk_create();
 	for (int i = 0; i < EACH * SHARDS; i++)
-		REQUIRE(mom_publish(mouth, topics[i % SHARDS], payload, sizeof payload, MOM_ASYNC | MOM_FAST) == 0, "%s", mom_error_text(mouth));
+		REQUIRE(mom_publish(mouth, topics[i % SHARDS], payload, sizeof payload, MOM_ASYNC | MOM_FAST) == 0,
+		    "%s", mom_error_text(mouth));
 	REQUIRE(mom_flush(mouth, 20000) == 0, "%s", mom_error_text(mouth));
 	server_start(&machine[0]);
 	use_daemon(&machine[0]);
@@ -174,7 +178,8 @@ away_with(const char *name, const char *topic)
 
 TEST(refill, "while the spool is read for one client, whose few messages lie far apart in it, others of the machine talk on")
 {
-	enum { BETWEEN = 3000, LEAST = 8 };           /* messages; there and back meanwhile: were it read in one go, there would be one */
+	/* messages; there and back meanwhile: were it read in one go, there would be one */
+	enum { BETWEEN = 3000, LEAST = 8 };
 	static char payload[PAYLOAD];
 	struct mom_message m;
 	int rounds = 0, heard = 0;
@@ -188,14 +193,16 @@ TEST(refill, "while the spool is read for one client, whose few messages lie far
 	talk_subscribe(other, "other");
 	say(mouth, "few", "first");
 	for (int i = 0; i < BETWEEN; i++)
-		REQUIRE(mom_publish(mouth, "many", payload, sizeof payload, MOM_ASYNC) == 0, "%s", mom_error_text(mouth));
+		REQUIRE(mom_publish(mouth, "many", payload, sizeof payload, MOM_ASYNC) == 0, "%s",
+		    mom_error_text(mouth));
 	say(mouth, "few", "last");
 	say(mouth, "other", "hello");                  /* behind all of it: when it comes the rest is in the spool */
 	hear(other, "other", "hello");
 	int few = talk_open("few");
 	while (heard < 2) {
 		heard += mom_receive(few, &m, 0) == 0;
-		REQUIRE(mom_publish(mouth, "other", "hello", 5, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(mouth));
+		REQUIRE(mom_publish(mouth, "other", "hello", 5, MOM_FAST | MOM_ASYNC) == 0, "%s",
+		    mom_error_text(mouth));
 		hear(other, "other", "hello");
 		rounds++;
 	}

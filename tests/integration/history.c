@@ -177,7 +177,8 @@ TEST(late_hello, "a HELLO that is looked at after its connection was given up an
 	uint64_t shown = token_of_spool();
 	server_start(&daemon_);
 	works();
-	WAIT_FOR(sscanf(t_read_file(t_text("%s/machines", broker.store)), "mom machines 2 1 %*s %llx %llx", &token, &before) == 2 && token == before, "not confirmed");
+	WAIT_FOR(sscanf(t_read_file(t_text("%s/machines", broker.store)), "mom machines 2 1 %*s %llx %llx", &token,
+	    &before) == 2 && token == before, "not confirmed");
 	server_stop(&daemon_);
 	REQUIRE(token_of_spool() == token, "the daemon has another token than it confirmed");
 	late = connect_by_hand();

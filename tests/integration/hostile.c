@@ -43,7 +43,8 @@ calm(void)
 static int
 dial_from(const char *ip)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port)}, from = {.sin_family = AF_INET};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port)},
+	    from = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	inet_pton(AF_INET, broker.ip, &to.sin_addr);
 	inet_pton(AF_INET, ip, &from.sin_addr);
@@ -245,10 +246,12 @@ is_connected(const char *ip)
 	struct in_addr from;
 	inet_pton(AF_INET, ip, &from);
 	snprintf(want, sizeof want, " %08X:", from.s_addr);
-	for (char *rest = NULL, *line = strtok_r(t_read_file("/proc/net/tcp"), "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+	char *rest = NULL, *text = t_read_file("/proc/net/tcp");
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		unsigned port = 0, state = 0;
 		char *local = strstr(line, want);
-		if (local && sscanf(local, " %*x:%*x %*x:%x %x", &port, &state) == 2 && port == (unsigned)broker.port && state == 1)
+		if (local && sscanf(local, " %*x:%*x %*x:%x %x", &port, &state) == 2 && port == (unsigned)broker.port &&
+		    state == 1)
 			return 1;
 	}
 	return 0;
@@ -270,7 +273,8 @@ TEST(silent_behind_hello, "an address that takes every handshake, and has a hund
 	for (; !server_log_has(&one, "connected to broker"); t_tick()) {
 		REQUIRE(tried < TRIES, "%d places became free, and the daemon got none", tried);
 		close(fds[tried]);
-		WAIT_FOR(server_log_has(&one, "connected to broker") || recv(fds[STRANGERS_MAX + tried], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1,
+		int next = fds[STRANGERS_MAX + tried];
+		WAIT_FOR(server_log_has(&one, "connected to broker") || recv(next, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1,
 		    "nobody got the place");
 		tried++;
 	}

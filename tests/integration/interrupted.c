@@ -1,4 +1,5 @@
-/* interrupted - signals that interrupt system calls end nothing and lose nothing: every other call that may be interrupted is */
+/* interrupted - signals that interrupt system calls end nothing and lose nothing: every other call that may be
+ * interrupted is */
 #include <lib/load.h>
 #include <lib/proc.h>
 #include <lib/shim.h>
@@ -11,7 +12,8 @@ static struct server broker, one;
 static void
 exchange(long count)
 {
-	struct load *ear = subscriber_start(&one, "a,b", PAYLOAD_MIX), *mouth = publisher_start(&one, 1, "a,b", count, PAYLOAD_MIX, MOM_ASYNC);
+	struct load *ear = subscriber_start(&one, "a,b", PAYLOAD_MIX), *mouth = publisher_start(&one, 1, "a,b", count,
+	    PAYLOAD_MIX, MOM_ASYNC);
 	load_finish(mouth);
 	load_expect(ear, count);
 	load_finish(ear);
@@ -47,6 +49,7 @@ TEST(servers, "where signals interrupt every other call, segments are made and e
 	hear_nothing(id);
 	bye(id);
 	bye(mouth);
-	REQUIRE(!server_log_has(&broker, "Interrupted") && !server_log_has(&one, "Interrupted"), "a log tells of it:\n%s%s", t_read_file(broker.log),
+	REQUIRE(!server_log_has(&broker, "Interrupted") && !server_log_has(&one, "Interrupted"),
+	    "a log tells of it:\n%s%s", t_read_file(broker.log),
 	    t_read_file(one.log));
 }

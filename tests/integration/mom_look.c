@@ -96,9 +96,11 @@ TEST(topics, "topics are listed by name, one a line: those with subscribers, tho
 	say(a, "plant/boiler", "two");
 	say(a, "nobody/hears", "three");
 	struct ran r;
-	WAIT_FOR(strcmp(first_words((r = mom("topics", broker.run)).out), ".dot//%41/subscribers/\xc3\xa4 general log news nobody/hears plant/boiler ") == 0,
+	WAIT_FOR(strcmp(first_words((r = mom("topics", broker.run)).out),
+	    ".dot//%41/subscribers/\xc3\xa4 general log news nobody/hears plant/boiler ") == 0,
 	    "%s%s", r.out, r.err);
-	REQUIRE(r.status == 0 && view_has(&broker, mom_global_id(b), "plant/boiler"), "%d: %s%s", r.status, r.out, r.err);
+	REQUIRE(r.status == 0 && view_has(&broker, mom_global_id(b), "plant/boiler"), "%d: %s%s", r.status, r.out,
+	    r.err);
 	const char *text = json("topics --json -v", broker.run);
 	int i = json_find(text, "topic", "plant/boiler", 0);
 	REQUIRE(number(text, i, "subscribers") == 2 && number(text, i, "messages") == 2, "%s", text);
@@ -253,7 +255,8 @@ TEST(machines, "a machine is shown connected with its address and how far behind
 	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "state"), "away") == 0, "%s", seen);
 	struct ran r = mom("machines", broker.run);
 	REQUIRE(r.status == 0 && strstr(r.out, "away") && strstr(r.out, "connected"), "%s%s", r.out, r.err);
-	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "seconds"), "null") != 0, "no check-point says for how long: %s", seen);
+	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "seconds"), "null") != 0,
+	    "no check-point says for how long: %s", seen);
 }
 
 /* ---- counters ---- */

@@ -196,7 +196,8 @@ TEST(check_damage, "mom check names the offset of damage, a missing segment, a c
 	has_words(r, 1, "its check-point is damaged");
 	REQUIRE(strstr(r.out, "machines") == NULL, "%s", r.out);
 	overwrite(t_text("%s/machines", broker.store), 4, "?");
-	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 1, "store: machines is damaged: restore it");
+	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 1,
+	    "store: machines is damaged: restore it");
 }
 
 TEST(check_torn, "a record that was cut off at the log's end is told and no damage; mom backup leaves it out")

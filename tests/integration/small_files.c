@@ -1,4 +1,5 @@
-/* small_files - each small file of a store and of a spool carries a CRC, and whoever reads one that is damaged says so */
+/* small_files - each small file of a store and of a spool carries a CRC, and whoever reads one that is damaged says
+ * so */
 #include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -18,7 +19,8 @@
 static struct server broker, one;
 
 static const char *const of_store[] = { "store", "machines", "registry", "about", "shard-0/views", NULL };
-static const char *of_spool[] = { "identity", "clients", "starts", "forgotten", "words", "ring", NULL };      /* words and ring: the slot is found */
+/* words and ring: the slot is found */
+static const char *of_spool[] = { "identity", "clients", "starts", "forgotten", "words", "ring", NULL };
 
 static atomic_int *step;
 
@@ -30,7 +32,8 @@ say_and_die(void *nothing)
 	int id = talk_create();
 	*step = 1;
 	WAIT_FOR(*step == 2, "the broker's end");
-	REQUIRE(mom_publish(id, "ring", "abc", 3, MOM_ASYNC) == 0 && mom_publish(id, "ring", "defghijklmn", 11, MOM_ASYNC) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_publish(id, "ring", "abc", 3, MOM_ASYNC) == 0 && mom_publish(id, "ring", "defghijklmn", 11,
+	    MOM_ASYNC) == 0, "%s", mom_error_text(id));
 	_exit(0);
 }
 
@@ -61,7 +64,8 @@ sh(const char *command)
 	REQUIRE(r.status == 0, "%s: %s%s", command, r.out, r.err);
 }
 
-/* All of them are there: a durable client that was forgotten, one that is away, and one that died with requests on their way. */
+/* All of them are there: a durable client that was forgotten, one that is away, and one that died with requests on
+ * their way. */
 static void
 all_there(void)
 {
@@ -89,7 +93,8 @@ all_there(void)
 	server_stop(&one);
 	for (int i = 4; i < 6; i++) {
 		glob_t g;
-		REQUIRE(glob(t_text("%s/%s-*", one.store, of_spool[i]), 0, NULL, &g) == 0 && g.gl_pathc == 1, "no %s", of_spool[i]);
+		REQUIRE(glob(t_text("%s/%s-*", one.store, of_spool[i]), 0, NULL, &g) == 0 && g.gl_pathc == 1, "no %s",
+		    of_spool[i]);
 		of_spool[i] = strdup(strrchr(g.gl_pathv[0], '/') + 1);
 		globfree(&g);
 	}
@@ -101,11 +106,14 @@ every_bit(const char *path)
 	size_t n;
 	const char *name = strrchr(path, '/') + 1;
 	char *bytes = bytes_of(path, &n);
-	REQUIRE(small_file_is(name) && small_file_fault(name, bytes, n) == NULL, "%s: %s", path, small_file_fault(name, bytes, n));
-	size_t bits = 8 * (n - (strcmp(name, "registry") == 0));       /* without its last newline it is a line that a kill cut off */
+	REQUIRE(small_file_is(name) && small_file_fault(name, bytes, n) == NULL, "%s: %s", path, small_file_fault(name,
+	    bytes, n));
+	/* without its last newline it is a line that a kill cut off */
+	size_t bits = 8 * (n - (strcmp(name, "registry") == 0));
 	for (size_t bit = 0; bit < bits; bit++) {
 		bytes[bit / 8] ^= (char)(1 << bit % 8);
-		REQUIRE(small_file_fault(name, bytes, n), "%s: bit %zu of byte %zu of %zu is changed, and it is said to be sound", path, bit % 8, bit / 8, n);
+		REQUIRE(small_file_fault(name, bytes, n),
+		    "%s: bit %zu of byte %zu of %zu is changed, and it is said to be sound", path, bit % 8, bit / 8, n);
 		bytes[bit / 8] ^= (char)(1 << bit % 8);
 	}
 	free(bytes);
@@ -122,7 +130,8 @@ every_end(const char *path)
 	for (size_t len = 0; len < n && strcmp(name, "registry") != 0; len++) {
 		char *part = calloc(1, len + 1);
 		memcpy(part, bytes, len);
-		REQUIRE(small_file_fault(name, part, len) || (may_be_old && len == n - SEAL_BYTES), "%s: %zu of its %zu bytes are said to be sound",
+		REQUIRE(small_file_fault(name, part, len) || (may_be_old && len == n - SEAL_BYTES),
+		    "%s: %zu of its %zu bytes are said to be sound",
 		    path, len, n);
 		free(part);
 	}
@@ -137,7 +146,8 @@ tools_say(const char *folder, const char *file)
 	bytes[n / 2] ^= 4;
 	put(path, bytes, n);
 	struct ran r = run_command("'%s' check '%s'", t_bin("mom"), folder);
-	REQUIRE(r.status == 1 && (strstr(r.out, strrchr(path, '/') + 1) || strstr(r.err, strrchr(path, '/') + 1)), "mom check: %d: %s%s", r.status, r.out, r.err);
+	REQUIRE(r.status == 1 && (strstr(r.out, strrchr(path, '/') + 1) || strstr(r.err, strrchr(path, '/') + 1)),
+	    "mom check: %d: %s%s", r.status, r.out, r.err);
 	if (strncmp(file, "shard-", 6) != 0 || strcmp(strrchr(path, '/'), "/views") == 0) {
 		r = run_command("'%s' --check '%s'", t_bin("db_dump"), folder);
 		REQUIRE(r.status == 1, "db_dump --check: %s: %d: %s%s", file, r.status, r.out, r.err);
@@ -183,7 +193,8 @@ TEST(daemon_tells, "a daemon tells of damage in starts, forgotten, words and rin
 	server_start(&broker);
 	server_start(&one);
 	for (int i = 2; of_spool[i]; i++)
-		REQUIRE(server_log_has(&one, t_text("spool/%s", of_spool[i])), "nothing tells of %s: %s", of_spool[i], t_read_file(one.log));
+		REQUIRE(server_log_has(&one, t_text("spool/%s", of_spool[i])), "nothing tells of %s: %s", of_spool[i],
+		    t_read_file(one.log));
 	int id = talk_create();
 	talk_subscribe(id, "works");
 	say(id, "works", "yes");
@@ -192,7 +203,8 @@ TEST(daemon_tells, "a daemon tells of damage in starts, forgotten, words and rin
 	server_stop(&one);
 	for (int i = 0; i < 2; i++) {
 		change(one.store, of_spool[i]);
-		REQUIRE(server_run_to_end(&one) == 111 && server_log_has(&one, t_text("spool/%s", of_spool[i])), "%s", t_read_file(one.log));
+		REQUIRE(server_run_to_end(&one) == 111 && server_log_has(&one, t_text("spool/%s", of_spool[i])), "%s",
+		    t_read_file(one.log));
 		change(one.store, of_spool[i]);
 	}
 }
@@ -202,7 +214,8 @@ TEST(broker_tells, "a broker does not start with damage in store or machines, an
 	all_there();
 	for (int i = 0; i < 2; i++) {
 		change(broker.store, of_store[i]);
-		REQUIRE(server_run_to_end(&broker) == 111 && server_log_has(&broker, t_text("/%s", of_store[i])) && server_log_has(&broker, "damaged"), "%s",
+		REQUIRE(server_run_to_end(&broker) == 111 && server_log_has(&broker, t_text("/%s", of_store[i])) &&
+		    server_log_has(&broker, "damaged"), "%s",
 		    t_read_file(broker.log));
 		change(broker.store, of_store[i]);
 	}
@@ -214,11 +227,15 @@ TEST(broker_tells, "a broker does not start with damage in store or machines, an
 TEST(old_files, "files from before there was a CRC are read; the next write gives them one, and what a ring holds is sent")
 {
 	all_there();
-	sh(t_text("cd '%s' && sed -i '$d' store about && sed -i '1d;$d' machines && sed -i 's/ crc [0-9a-f]*$//' registry && rm shard-0/views", broker.store));
+	sh(t_text("cd '%s' && sed -i '$d' store about && sed -i '1d;$d' machines && sed -i 's/ crc [0-9a-f]*$//' registry",
+	    broker.store));
+	sh(t_text("rm '%s/shard-0/views'", broker.store));
 	sh(t_text("cd '%s' && tail -c +65 %s >ring && mv ring %s", one.store, of_spool[5], of_spool[5]));
-	sh(t_text("grep -q '^1 ' '%s/machines' && ! grep -q crc '%s/store' '%s/machines' '%s/registry'", broker.store, broker.store, broker.store, broker.store));
+	sh(t_text("grep -q '^1 ' '%s/machines' && ! grep -q crc '%s/store' '%s/machines' '%s/registry'", broker.store,
+	    broker.store, broker.store, broker.store));
 	sh(t_text("'%s' check '%s' && '%s' check '%s'", t_bin("mom"), broker.store, t_bin("mom"), one.store));
-	sh(t_text("'%s' --check '%s' && '%s' --check '%s'", t_bin("db_dump"), broker.store, t_bin("db_dump"), one.store));
+	sh(t_text("'%s' --check '%s' && '%s' --check '%s'", t_bin("db_dump"), broker.store, t_bin("db_dump"),
+	    one.store));
 	server_start(&broker);
 	server_start(&one);
 	use_daemon(&one);
@@ -226,9 +243,11 @@ TEST(old_files, "files from before there was a CRC are read; the next write give
 	for (int i = 0; i < 2;) {
 		struct mom_message m;
 		REQUIRE(mom_receive(id, &m, 20000) == 0, "%d: %s", i, mom_error_text(id));
-		i += m.len == (i ? 11 : 3) && memcmp(m.data, i ? "defghijklmn" : "abc", m.len) == 0;       /* the one before may come again */
+		/* the one before may come again */
+		i += m.len == (i ? 11 : 3) && memcmp(m.data, i ? "defghijklmn" : "abc", m.len) == 0;
 	}
 	sh(t_text("grep -q 'mom machines 2' '%s/machines' && grep -q crc '%s/registry'", broker.store, broker.store));
 	bye(id);
-	REQUIRE(!server_log_has(&broker, "damaged") && !server_log_has(&one, "damaged"), "%s%s", t_read_file(broker.log), t_read_file(one.log));
+	REQUIRE(!server_log_has(&broker, "damaged") && !server_log_has(&one, "damaged"), "%s%s",
+	    t_read_file(broker.log), t_read_file(one.log));
 }

@@ -148,7 +148,8 @@ TEST(serial_not_learnt, "died between the broker's list of machines and the daem
 	server_start(&one);
 	works();
 	char *machines = t_read_file(t_text("%s/machines", broker.store));
-	REQUIRE(strstr(machines, "\n1 ") && strstr(machines, "\n2 ") == NULL, "it was given a second serial: %s", machines);
+	REQUIRE(strstr(machines, "\n1 ") && strstr(machines, "\n2 ") == NULL, "it was given a second serial: %s",
+	    machines);
 }
 
 TEST(token_not_learnt, "died between the broker's list of machines and the daemon's identity, later: the token before is good too, mail is there")

@@ -38,7 +38,8 @@ up(void)
 	for (int i = 0; i < TOPICS; i++)
 		talk_subscribe(id, t_text("many/%d", i));
 	REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
-	WAIT_FOR(view_mentions(&broker, many) == TOPICS + 1, "%d views of %d topics", view_mentions_now(&broker, many), TOPICS);
+	WAIT_FOR(view_mentions(&broker, many) == TOPICS + 1, "%d views of %d topics", view_mentions_now(&broker, many),
+	    TOPICS);
 }
 
 static int
@@ -61,7 +62,8 @@ start_slowly(void)
 static void
 all_made(void)
 {
-	REQUIRE(view_mentions(&broker, many) == TOPICS + 1, "%d views of %d topics", view_mentions_now(&broker, many), TOPICS);
+	REQUIRE(view_mentions(&broker, many) == TOPICS + 1, "%d views of %d topics", view_mentions_now(&broker, many),
+	    TOPICS);
 	REQUIRE(is_there("old-*") == 0, "those of before are left");
 }
 
@@ -180,7 +182,8 @@ TEST(unsubscribed_before, "a client that left its topic, and is destroyed while 
 TEST(cannot_be_written, "a view that cannot be written is told, and holds nobody up; all are made anew once it works")
 {
 	up();
-	REQUIRE(run_command("cd '%s/shard-0' && mv topics away && touch topics", broker.store).status == 0, "no topics");
+	REQUIRE(run_command("cd '%s/shard-0' && mv topics away && touch topics", broker.store).status == 0,
+	    "no topics");
 	talk_subscribe(near, "new");
 	WAIT_FOR(server_log_has(&broker, "all of them are made anew in"), "nothing is told");
 	talks();
@@ -203,7 +206,8 @@ TEST(off, "with --views off there are none, and those of before are removed; wit
 {
 	up();
 	restart_with("off");
-	WAIT_FOR(strcmp(t_text("%.16s", t_read_file(t_text("%s/shard-0/views", broker.store))), "mom views 1 off\n") == 0, "nothing says so");
+	WAIT_FOR(strcmp(t_text("%.16s", t_read_file(t_text("%s/shard-0/views", broker.store))),
+	    "mom views 1 off\n") == 0, "nothing says so");
 	talk_subscribe(near, "new");
 	WAIT_FOR(is_there("topics") + is_there("sub") + is_there("old-*") == 0, "there are views");
 	REQUIRE(mom_unsubscribe(near, "new") == 0, "%s", mom_error_text(near));

@@ -6,7 +6,9 @@
 #ifndef SHIM_H
 #define SHIM_H
 /* In servers that are started until shim_end: */
-void shim_slow(const char *program, const char *call, int ms);      /* calls of a kind take longer in it: sync, read, mkdir, unlink */
-void shim_interrupted(void);                                         /* a signal interrupts every other call that it may interrupt */
+/* calls of a kind take longer in it: sync, read, mkdir, unlink */
+void shim_slow(const char *program, const char *call, int ms);
+/* a signal interrupts every other call that it may interrupt */
+void shim_interrupted(void);
 void shim_end(void);
 #endif

@@ -41,5 +41,6 @@ openat(int dir, const char *path, int flags, ...)
 	va_start(more, flags);
 	unsigned mode = va_arg(more, unsigned);        /* where there is none nobody looks at it */
 	va_end(more);
-	return hit(&calls) ? -1 : ((int (*)(int, const char *, int, unsigned))(size_t)dlsym(RTLD_NEXT, "openat"))(dir, path, flags, mode);
+	return hit(&calls) ? -1 : ((int (*)(int, const char *, int, unsigned))(size_t)dlsym(RTLD_NEXT, "openat"))(dir,
+	    path, flags, mode);
 }

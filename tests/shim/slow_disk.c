@@ -1,4 +1,5 @@
-/* slow_disk - LD_PRELOAD: in the program SLOW_IN each call of the kind SLOW_CALL takes SLOW_MS longer, as on a disk that others keep busy.
+/* slow_disk - LD_PRELOAD: in the program SLOW_IN each call of the kind SLOW_CALL takes SLOW_MS longer, as on a disk
+ * that others keep busy.
  * Kinds: sync (fsync, fdatasync), read (pread), mkdir (mkdirat), unlink (unlinkat) */
 #include <dlfcn.h>
 #include <errno.h>
