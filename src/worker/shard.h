@@ -89,7 +89,8 @@ struct start { uint64_t offset, bits; };      /* of an incarnation: one a start 
 
 /* See views.h. */
 struct views_state {
-	int kept;                     /* there are views: they are not off, and none failed */
+	int wanted;                   /* they are not off */
+	int kept;                     /* and none failed */
 	int set_aside;                /* those of before may still be there, under another name */
 	int complete, behind;         /* said so; behind: since the last tick at least */
 	int64_t retry_ms;             /* one failed: all are made anew then; 0: none did */

@@ -144,11 +144,11 @@ views_remove_set_aside(struct shard *s, int64_t until)
 	int fd = fdio_open_at(s->dir, ".", O_RDONLY | O_DIRECTORY, 0), r = fd < 0 ? -1 : 0;
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	for (struct dirent *e; d && r == 0 && (e = readdir(d)) != NULL;)
-		if (strncmp(e->d_name, "old-", 4) == 0)
+		if (strncmp(e->d_name, "old-topics-", 11) == 0 || strncmp(e->d_name, "old-sub-", 8) == 0)
 			r = views_remove_tree(s->dir, e->d_name, until);
 	if (r < 0)
-		log_warn("shard %u: removing the views of before, old-*: %s: tried again at the next start; %s",
-		    s->index, strerror(errno), fdio_hint(errno));
+		log_warn("shard %u: removing the views of before, old-topics-* and old-sub-*: %s: tried again at the next "
+		    "start; %s", s->index, strerror(errno), fdio_hint(errno));
 	s->views.set_aside = r == 1;
 	if (d)
 		closedir(d);
@@ -223,7 +223,7 @@ views_of_all(struct shard *s)
 void
 views_begin(struct shard *s, int keep)
 {
-	s->views = (struct views_state){ .kept = keep };
+	s->views = (struct views_state){ .wanted = keep, .kept = keep };
 	int bad = views_are_not_complete(s) < 0 || views_set_aside(s, "topics") < 0 || views_set_aside(s, "sub") < 0;
 	if (bad || (keep && (mkdirat(s->dir, "topics", 0700) < 0 || mkdirat(s->dir, "sub", 0700) < 0)))
 		views_failed(s);
@@ -277,7 +277,7 @@ void
 views_tick(struct shard *s)
 {
 	if (s->views.retry_ms && clock_ms() >= s->views.retry_ms)
-		views_begin(s, 1);
+		views_begin(s, s->views.wanted);
 	else if (s->views.behind && s->views.kept && s->views.complete)
 		views_are_not_complete(s);
 	s->views.behind = views_are_behind(s);

@@ -1,7 +1,7 @@
 /* The readable files: topics/<path>/subscribers, one a line (ID MACHINE SINCE FLAGS), and sub/<global id>, its topics.
  * They are made from the state and never read by us. So nobody waits for them, but for a client that is destroyed: its
- * answer says that no view shows it. At a start those of before are set aside, as folders old-*, and all are made anew
- * in turns. The file `views` says when that is done. */
+ * answer says that no view shows it. At a start those of before are set aside, as old-topics-K and old-sub-K, and all
+ * are made anew in turns. The file `views` says when that is done. */
 #ifndef VIEWS_H
 #define VIEWS_H
 #include "worker/shard.h"
