@@ -81,10 +81,16 @@ on_answer(const struct answer *a)
 	struct slot *v = a->slot < p.slots.used ? &p.slots.slot[a->slot] : NULL;
 	if (v == NULL || v->segment == NULL)
 		return;                                /* gone meanwhile */
+	/* No request of the client itself has a later generation than its slot. mom_requester may have seen that it is dying before mom_daemon
+	 * had told that the table changed. */
+	if (a->kind == ANSWER_ACKED && v->state != SLOT_DYING && number_generation(a->number) > v->generation)
+		slots_look_again(&p.slots, on_slot);
 	if (a->kind == ANSWER_ACKED && v->state == SLOT_DYING && number_generation(a->number) >= v->generation) {
 		on_destroyed(a->slot, a->shard);
 		return;
 	}
+	if (v->segment == NULL)
+		return;
 	struct answer_words *w = &v->segment->answer[a->shard];
 	switch (a->kind) {
 	case ANSWER_ACKED:

@@ -74,6 +74,13 @@ slots_look(struct slots *s, void (*changed)(uint32_t i, const struct slot *old))
 }
 
 void
+slots_look_again(struct slots *s, void (*changed)(uint32_t i, const struct slot *old))
+{
+	s->epoch = atomic_load(&s->table->epoch) - 1;
+	slots_look(s, changed);
+}
+
+void
 slots_wake(const struct slots *s, const struct slot *v, uint32_t what)
 {
 	atomic_thread_fence(memory_order_seq_cst);
