@@ -81,7 +81,7 @@ machine_parse(struct known_machine *k, uint32_t serial, const char *line)
 	char hex[2 * WIRE_ID_BYTES + 1];
 	if (sscanf(line, "%u %32s %llx %llx", &number, hex, &token, &before) != 4 || number != serial)
 		return damaged();
-	if (hex_bytes(k->id, hex, sizeof k->id) < 0)
+	if (hex_bytes(k->id, hex, sizeof k->id) < 0 || token == 0)     /* none is ever 0: that shows none */
 		return damaged();
 	k->token = token;
 	k->before = before;
