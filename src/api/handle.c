@@ -173,15 +173,9 @@ handle_poisoned(struct handle *h)
 int
 handle_ended(struct handle *h)
 {
-	unsigned long long waiting = 0;
-	for (uint32_t k = 0; k < h->shards; k++) {
-		uint64_t acked = atomic_load(&h->segment->answer[k].acked), first = atomic_load(&h->segment->first[k]);
-		uint64_t next = atomic_load(&h->segment->next[k]), from = acked + 1 > first ? acked + 1 : first;
-		waiting += from < next ? next - from : 0;
-	}
 	return handle_fail(h, MOM_EBADID, "mom_daemon has ended this client (%s): %llu of its requests had no answer, they may be stored or not; destroy or "
 	    "close the handle and make a new one", h->unknown ? "it was started without the list of its clients" :
-	    "its process was taken for dead, or another one has its name", waiting);
+	    "its process was taken for dead, or another one has its name", (unsigned long long)requests_open(h));
 }
 
 int

@@ -53,6 +53,16 @@ note_failure(struct handle *h, uint64_t count, int code, const char *text)
 	h->failed += count;
 }
 
+/* So many more, of which these are the last */
+static void
+note_lost(struct handle *h, uint64_t count, uint64_t from, uint64_t to)
+{
+	h->lost += count;
+	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (the last: numbers "
+	    "%llu to %llu of this client)", (unsigned long long)h->lost, (unsigned long long)(from & NUMBER_COUNTER),
+	    (unsigned long long)(to & NUMBER_COUNTER));
+}
+
 /* What a broker may say: a failure, or where `may_succeed` 0. */
 int
 answer_code(int64_t code, int may_succeed)
@@ -67,9 +77,7 @@ look_refused_late(struct handle *h, uint32_t shard, uint64_t refused, uint64_t f
 {
 	atomic_store(&h->segment->refused_from[shard], refused);
 	atomic_store(&h->segment->refused_to[shard], first - 1);
-	h->lost += first - refused;
-	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (the last: numbers %llu to %llu of this client)",
-	    (unsigned long long)h->lost, (unsigned long long)(refused & NUMBER_COUNTER), (unsigned long long)((first - 1) & NUMBER_COUNTER));
+	note_lost(h, first - refused, refused, first - 1);
 }
 
 /* A refusal covers all of that shard that was appended before we saw it. */
@@ -110,9 +118,7 @@ look_lost(struct handle *h, uint32_t shard)
 		lost -= lost < last ? lost : last;     /* was told as refused */
 	if (lost == 0)
 		return;
-	h->lost += lost;
-	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (the last: numbers %llu to %llu of this client)",
-	    (unsigned long long)h->lost, (unsigned long long)(from & NUMBER_COUNTER), (unsigned long long)(to & NUMBER_COUNTER));
+	note_lost(h, lost, from, to);
 }
 
 static void
@@ -282,17 +288,24 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 	return handle_fail(h, code, "%s", cure);
 }
 
+uint64_t
+requests_open(const struct handle *h)
+{
+	uint64_t open = 0;
+	for (uint32_t k = 0; k < h->shards; k++) {
+		uint64_t acked = atomic_load(&h->segment->answer[k].acked), first = atomic_load(&h->segment->first[k]);
+		uint64_t next = atomic_load(&h->segment->next[k]), from = acked + 1 > first ? acked + 1 : first;
+		open += from < next ? next - from : 0;
+	}
+	return open;
+}
+
 int
 all_answered(struct handle *h, const void *with)
 {
 	(void)with;
 	requests_look(h);
-	for (uint32_t k = 0; k < h->shards; k++) {
-		uint64_t next = atomic_load(&h->segment->next[k]);
-		if (atomic_load(&h->segment->answer[k].acked) + 1 < next && atomic_load(&h->segment->first[k]) < next)
-			return 0;
-	}
-	return 1;
+	return requests_open(h) == 0;
 }
 
 int

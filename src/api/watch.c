@@ -67,11 +67,13 @@ static int
 watch_drain(struct handle *h)
 {
 	char byte[2];
+	ssize_t n;
 	if (!door_lives(h))
 		return 0;
-	while (recv(h->socket, byte, sizeof byte, MSG_DONTWAIT) > 0)
-		;
-	return door_lives(h);
+	do
+		n = recv(h->socket, byte, sizeof byte, MSG_DONTWAIT);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
 /* Closing alone would leave it in the epoll set, and readable for ever, while a forked child has it, too. */

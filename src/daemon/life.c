@@ -15,6 +15,7 @@
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77                      /* of the machines that Linux runs on, all but PA-RISC and SPARC */
 #endif
+static const char why_gone[] = "its process is gone (pidfd readable)", why_given_back[] = "it gave its handle back";
 enum { ABSENT_TICKS = 3 };                   /* a unit that was killed just now has not detached for us yet, or has */
 
 static int
@@ -74,9 +75,9 @@ life_ended(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
 	if (pidfd_says_dead(m->pidfd))
-		return "its process is gone (pidfd readable)";
+		return why_gone;
 	if (m->socket < 0 && m->segment && atomic_load(&m->segment->goodbye))
-		return "it gave its handle back";
+		return why_given_back;
 	m->absent = unit_is_whole(d) && has_come(m) && !life_is_attached(d, i) ? m->absent + 1 : 0;
 	if (m->absent < ABSENT_TICKS || process_has_segment(m->pid, m->shm) == 1)
 		return NULL;
@@ -88,10 +89,10 @@ enum life
 life_now(struct daemon *d, uint32_t i, const char **why)
 {
 	struct member *m = &d->members[i];
-	*why = "its process is gone (pidfd readable)";
+	*why = why_gone;
 	if (pidfd_says_dead(m->pidfd))
 		return LIFE_OVER;
-	*why = "it gave its handle back";
+	*why = why_given_back;
 	if (m->segment && atomic_load(&m->segment->goodbye))
 		return LIFE_OVER;
 	if (!has_come(m) || life_is_attached(d, i))

@@ -291,14 +291,13 @@ member_event(uint32_t i, const struct pollfd *p)
 	struct member *v = &m.d.members[i];
 	if (v->state != SLOT_LIVE)
 		return;
-	if (p->fd == v->pidfd && (p->revents & POLLIN))
-		member_died(&m.d, i, "its process is gone (pidfd readable)");
-	else if (p->fd == v->socket && (p->revents & (POLLHUP | POLLERR))) {
+	if (p->fd == v->socket && (p->revents & (POLLHUP | POLLERR)))
 		fdio_close(&v->socket);
-		const char *why;
-		if (life_now(&m.d, i, &why) == LIFE_OVER)
-			member_died(&m.d, i, why);
-	}
+	else if (p->fd != v->pidfd || !(p->revents & POLLIN))
+		return;
+	const char *why;
+	if (life_now(&m.d, i, &why) == LIFE_OVER)
+		member_died(&m.d, i, why);
 }
 
 static void

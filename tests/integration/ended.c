@@ -1,9 +1,7 @@
 /* ended - a client that its daemon has ended, rightly or not: what is not stored is never called stored, and its owner is told */
-#include <lib/server.h>
-#include <lib/sysv.h>
+#include <lib/segment.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include <mom/ipc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -27,20 +25,9 @@ up(void)
 static struct client_segment *
 segment_of(int client, int *shm)
 {
-	enum { MOST = 256 };
-	static struct sysv_object all[MOST];
-	int n = sysv_registry(server_registry(&one), all, MOST);
-	for (int i = 0; i < n; i++) {
-		int is_client = strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0;
-		struct client_segment *c = is_client ? shmat(all[i].id, NULL, 0) : (void *)-1;
-		*shm = all[i].id;
-		if (c != (void *)-1 && c->id == mom_global_id(client))
-			return c;
-		if (c != (void *)-1)
-			shmdt(c);
-	}
-	REQUIRE(0, "the client's segment is not in the registry");
-	return NULL;
+	struct client_segment *c = segment_attach(&one, mom_global_id(client), shm);
+	REQUIRE(c, "the client's segment is not in the registry");
+	return c;
 }
 
 /* its DESTROY is answered by all shards */
@@ -49,19 +36,6 @@ is_removed(int shm)
 {
 	struct shmid_ds ds;
 	return shmctl(shm, IPC_STAT, &ds) < 0 || ds.shm_perm.mode & SHM_DEST;
-}
-
-/* The daemon has looked at all its clients so many times more. */
-static void
-looks(uint32_t more)
-{
-	struct sysv_object o;
-	REQUIRE(sysv_find(server_registry(&one), "machine-table", &o), "no table");
-	struct machine_table *table = shmat(o.id, NULL, SHM_RDONLY);
-	REQUIRE(table != (void *)-1, "shmat");
-	uint32_t began = atomic_load(&table->ticks);
-	WAIT_FOR(atomic_load(&table->ticks) - began > more, "%u", atomic_load(&table->ticks) - began);
-	shmdt(table);
 }
 
 /* This process's connections to the daemon's door are closed, as if its descriptors were lost. */
@@ -301,10 +275,10 @@ living(int when)
 	talk_subscribe(id, "will");
 	pid_t pid = t_spawn(first_thread_ends, &when);
 	WAIT_FOR(shared->ready, "the second thread has no client");
-	looks(4);
+	daemon_looks(&one, 4);
 	server_kill(&one);
 	server_start(&one);
-	looks(4);
+	daemon_looks(&one, 4);
 	REQUIRE(mom_open("threaded") == MOM_EBUSY, "the name of a living process was given away");
 	REQUIRE(!server_log_has(&one, "has ended"), "a living client was taken for dead");
 	shared->stop = 1;

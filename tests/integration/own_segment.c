@@ -1,6 +1,5 @@
 /* own_segment - a client writes what it likes into the memory that it shares with the daemon: it harms itself alone */
-#include <lib/server.h>
-#include <lib/sysv.h>
+#include <lib/segment.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <mom/ipc.h>
@@ -35,18 +34,9 @@ calm(void)
 static struct client_segment *
 own_segment(int client)
 {
-	enum { MOST = 256 };
-	static struct sysv_object all[MOST];
-	int n = sysv_registry(server_registry(&one), all, MOST);
-	for (int i = 0; i < n; i++) {
-		struct client_segment *c = strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0 ? shmat(all[i].id, NULL, 0) : (void *)-1;
-		if (c != (void *)-1 && c->id == mom_global_id(client))
-			return c;
-		if (c != (void *)-1)
-			shmdt(c);
-	}
-	REQUIRE(0, "the client's segment is not in the registry");
-	return NULL;
+	struct client_segment *c = segment_attach(&one, mom_global_id(client), NULL);
+	REQUIRE(c, "the client's segment is not in the registry");
+	return c;
 }
 
 static void

@@ -1,20 +1,17 @@
 /* places - programs where not all can be seen: /proc hidden or missing, other namespaces. They are served, or told what to do; none is taken
  * for dead. Most of it needs root, and is left out by name without. */
 #include <lib/run.h>
-#include <lib/server.h>
-#include <lib/sysv.h>
+#include <lib/segment.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <mom/ipc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,19 +25,6 @@ is_root(void)
 		return 1;
 	t_remark("left out: needs root");
 	return 0;
-}
-
-/* The daemon has looked at all its clients so many times more. */
-static void
-looks(uint32_t more)
-{
-	struct sysv_object o;
-	REQUIRE(sysv_find(server_registry(&one), "machine-table", &o), "no table");
-	struct machine_table *table = shmat(o.id, NULL, SHM_RDONLY);
-	REQUIRE(table != (void *)-1, "shmat");
-	uint32_t began = atomic_load(&table->ticks);
-	WAIT_FOR(atomic_load(&table->ticks) - began > more, "%u", atomic_load(&table->ticks) - began);
-	shmdt(table);
 }
 
 /* ---- another PID namespace ---- */
@@ -58,7 +42,7 @@ TEST(pid_namespace, "a program whose process has no number where the daemon runs
 	use_daemon(&one);
 	int id = talk_create(), named = talk_open("outside");
 	talk_subscribe(id, "t");
-	looks(4);
+	daemon_looks(&one, 4);
 	say(id, "t", "hello");
 	hear(id, "t", "hello");
 	REQUIRE(mom_open("outside") == MOM_EBUSY, "the name of a living client was given away");
@@ -138,7 +122,7 @@ TEST(ipc_namespace, "a program in another IPC namespace than its daemon is told 
 	use_daemon(&one);
 	int status = t_join(t_spawn(in_other_ipc, NULL));
 	REQUIRE(status == 0, "0x%x", status);
-	looks(4);                                      /* nothing of it stays registered */
+	daemon_looks(&one, 4);                                      /* nothing of it stays registered */
 	int id = talk_create();
 	REQUIRE(id == 0, "the slot of the one that went is not free: %d", id);
 	bye(id);
@@ -232,10 +216,10 @@ TEST(hidepid, "where /proc hides the processes of others (hidepid=2) their clien
 	shared = t_shared_memory(sizeof *shared);
 	pid_t pid = t_spawn(as_alice, NULL);
 	WAIT_FOR(shared->ready, "not served");
-	looks(4);
+	daemon_looks(&one, 4);
 	server_kill(&one);                             /* its successor cannot see that it is the process of its list */
 	daemon_of_mom();
-	looks(4);
+	daemon_looks(&one, 4);
 	shared->stop = 1;
 	int status = t_join(pid);
 	REQUIRE(status == 0, "0x%x", status);

@@ -173,7 +173,9 @@ TEST(edits, "what is typed can be edited, what was typed comes back, in the next
 	hear(id, "plant/boiler", "hello");
 	type("\x1b[A\x1b[A\r");
 	hear(id, "plant/boiler", "world");
+	AWAIT_ROW(-2, "mom> publish plant/boiler world");      /* "Published" stood there from the line before */
 	AWAIT_ROW(-1, "Published to plant/boiler.");
+	AWAIT_ROW(0, "mom>");                          /* till then the terminal echoes what is typed by itself */
 	type("U \t\tx\x15" "S n1\rS n2\rU n1\rU \t");
 	AWAIT_ROW(0, "mom> U n2");
 	type("\x15" "exit\r");

@@ -1,6 +1,7 @@
 /* crew - the clients of a storm: processes that publish or receive without end, write their history, die in every way, and are replaced */
 #include <storm/crew.h>
 #include <lib/proc.h>
+#include <lib/segment.h>
 #include <lib/sysv.h>
 #include <lib/t.h>
 #include <errno.h>
@@ -398,31 +399,12 @@ hang_up(pid_t pid)
 		close(pidfd);
 }
 
-static struct client_segment *
-segment_of(const struct crew_client *c)
-{
-	enum { MOST = 4096 };
-	struct sysv_object *all = malloc(MOST * sizeof *all);
-	struct client_segment *found = NULL;
-	int n = sysv_registry(server_registry(c->daemon), all, MOST);
-	for (int i = 0; i < n && !found; i++) {
-		int is_one = strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0;
-		struct client_segment *s = is_one ? shmat(all[i].id, NULL, 0) : (void *)-1;
-		if (s != (void *)-1 && s->magic == MAGIC_CLIENT && s->id == c->id)
-			found = s;
-		else if (s != (void *)-1)
-			shmdt(s);
-	}
-	free(all);
-	return found;
-}
-
 int
 crew_end(int i)
 {
 	struct crew_client *c = &crew[i];
 	int may = c->job == CREW_PUBLISHER && !(c->how & CREW_NAMED) && c->working && c->pid;
-	struct client_segment *s = may ? segment_of(c) : NULL;
+	struct client_segment *s = may ? segment_attach(c->daemon, c->id, NULL) : NULL;
 	if (s == NULL)
 		return 0;
 	c->ended = 1;
