@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { TIMED_LOOKS = 8 };              /* so many together are timed as one look */
+
 static int
 has_cores(void)
 {
@@ -32,45 +34,61 @@ idling_learn(struct idling *l, int64_t now)
 		l->most = l->most / 2 > IDLING_LEAST ? l->most / 2 : IDLING_LEAST;
 }
 
-/* A look that began at looked_at has ended. */
+/* A core that was given away to a busy program comes back with a tick of the kernel. To see that none has passed costs a fifth of asking what
+ * time it is, which may be a system call where the hardware has no good clock. */
 static void
-idling_crowd(struct idling *l, int64_t now)
+idling_crowd(struct idling *l)
 {
-	if (l->looked_at == 0)
+	int64_t tick = clock_tick_us();
+	if (tick == l->tick_seen)
 		return;
+	int64_t now = clock_us();
 	if (now - l->looked_at >= CROWDED_US) {
 		l->crowded_us = l->crowded_us == 0 ? CROWDED_LEAST_US : l->crowded_us * 2 < CROWDED_MOST_US ? l->crowded_us * 2 : CROWDED_MOST_US;
 		l->crowded_until = now + l->crowded_us;
-	} else if (l->crowded_us && now > l->crowded_until + l->crowded_us)
-		l->crowded_us = 0;             /* looked as long without one */
-	l->looked_at = 0;
+	}
+	l->looked_at = now;
+	l->tick_seen = tick;
+}
+
+/* No core is given away: a nap where much flows, else a sleep. */
+static int
+idling_beside_others(struct idling *l, int64_t now)
+{
+	int naps = l->flow >= FLOW_LEAST;
+	l->looks = 0;
+	l->flow = 0;
+	if (naps)
+		usleep(NAP_US);
+	l->slept_at = naps ? 0 : now;
+	return naps;
 }
 
 int
 idling_on(struct idling *l)
 {
-	int64_t now = clock_us();
+	int is_timed = l->looks % TIMED_LOOKS == 0;
+	int64_t now = is_timed || l->slept_at || l->crowded_us ? clock_us() : 0;
 	if (l->most == 0)
 		l->most = IDLING_LEAST;
 	if (l->slept_at)
 		idling_learn(l, now);
-	idling_crowd(l, now);
-	if (now < l->crowded_until) {
-		int naps = l->flow >= FLOW_LEAST;
-		l->flow = 0;
-		if (naps)
-			usleep(NAP_US);
-		l->slept_at = naps ? 0 : now;
-		return naps;
-	}
+	if (l->crowded_us && now < l->crowded_until)
+		return idling_beside_others(l, now);
+	if (l->crowded_us && now > l->crowded_until + l->crowded_us)
+		l->crowded_us = 0;             /* looked as long without one */
 	if (l->looks++ < l->most && has_cores()) {
-		l->looked_at = now;
+		if (is_timed) {
+			l->looked_at = now;
+			l->tick_seen = clock_tick_us();
+		}
 		sched_yield();
+		idling_crowd(l);
 		return 1;
 	}
 	l->looks = 0;
 	l->flow = 0;
-	l->slept_at = now;
+	l->slept_at = now ? now : clock_us();
 	return 0;
 }
 

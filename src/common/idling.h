@@ -3,9 +3,9 @@
  * nothing comes. Not where this process has one core only: there others must run first.
  *
  * Nor where others want the cores. Whoever lets a busy program run gets its core back after that program's whole slice, some milliseconds, while
- * a sleeper that is woken goes first. So each look is timed: one that took very long was beside a busy program. From then on no core is
- * given away, for a while that doubles each time it was tried in vain. Where much flows meanwhile, a process naps before it looks again
- * (as network cards do), so that it works in few large batches and not at each ticket. */
+ * a sleeper that is woken goes first. So the looks are timed: some that took very long were beside a busy program, whether they found something
+ * or not. From then on no core is given away, for a while that doubles each time it was tried in vain. Where much flows meanwhile, a process
+ * naps before it looks again (as network cards do), so that it works in few large batches and not at each ticket. */
 #ifndef IDLING_H
 #define IDLING_H
 #include <stdatomic.h>
@@ -16,7 +16,8 @@
 struct idling {
 	unsigned looks, most;          /* in a row that found nothing; most: before it sleeps */
 	unsigned flow;                 /* what came since it last slept or napped, in messages or so */
-	int64_t slept_at, looked_at;   /* 0: not */
+	int64_t slept_at;              /* 0: not */
+	int64_t looked_at, tick_seen;  /* when the looks began that are timed, and the kernel's tick then */
 	int64_t crowded_until;         /* a busy program wants our cores: until then none is given away */
 	unsigned crowded_us;           /* how long the last such time was */
 };
@@ -29,7 +30,6 @@ static inline void
 idling_found(struct idling *l, size_t messages)
 {
 	l->looks = 0;
-	l->looked_at = 0;
 	l->flow = messages < UINT32_MAX - l->flow ? l->flow + (unsigned)messages : UINT32_MAX;
 }
 

@@ -13,8 +13,8 @@ static struct { int64_t now_us, look_us; int yields, naps, cores; } k = { .now_u
 int
 clock_gettime(clockid_t clock, struct timespec *t)
 {
-	(void)clock;
-	*t = (struct timespec){ k.now_us / 1000000, k.now_us % 1000000 * 1000 };
+	int64_t now = clock == CLOCK_MONOTONIC_COARSE ? k.now_us - k.now_us % 4000 : k.now_us;
+	*t = (struct timespec){ now / 1000000, now % 1000000 * 1000 };
 	return 0;
 }
 
@@ -100,6 +100,23 @@ TEST(crowded, "a look that took long was beside a busy program: then no core is 
 	while (k.now_us - began < 70 * INT64_C(1000000))
 		dry(&l, 100);
 	REQUIRE(l.crowded_us == 0 && dry(&l, 10) > 0, "the busy program is gone, and looking is not taken up again");
+}
+
+TEST(late_work, "a look that took long counts also where it found something: beside a busy program most of them do")
+{
+	struct idling l = { 0 };
+	k.look_us = 4000;
+	REQUIRE(idling_on(&l), "no look on an idle machine");
+	idling_found(&l, 1);
+	REQUIRE(dry(&l, 10) == 0, "%d looks behind one that took 4 ms", k.yields);
+}
+
+TEST(ticks, "a tick of the kernel that falls into a short look is no busy program")
+{
+	struct idling l = { 0 };
+	k.look_us = 30;
+	for (int i = 0; i < 1000; i++)
+		REQUIRE(dry(&l, 10) > 0, "no looks on an idle machine, in round %d", i);
 }
 
 TEST(naps, "beside busy programs a process through which much flows naps before its next look; where little comes it sleeps at once, to be woken at once")
