@@ -135,6 +135,7 @@ enum unit_role { UNIT_REQUESTER, UNIT_RESPONSER, UNIT_FORWARDER, UNIT_ROLES };
 struct unit_slot {
 	_Atomic uint8_t attached[UNIT_ROLES]; /* by each: it has the client's segment attached */
 	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
+	word32 gone;                  /* forwarder: the broker has forgotten this owner's client */
 	word32 destroyed;             /* responser: this owner's DESTROY is acknowledged everywhere */
 	word32 mail;                  /* forwarder: changes with each `watch` of each owner that something came for: mom_daemon tells its socket */
 };

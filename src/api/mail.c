@@ -206,7 +206,8 @@ tell_end(struct handle *h, int64_t deadline)
 	if (e)
 		return e == MOM_EAGAIN ? handle_fail(h, MOM_ETIMEDOUT, "no message came in time") : e;
 	atomic_store(&h->segment->cuts_told, cuts);
-	return handle_fail(h, MOM_EFULL, "messages are lost here: too many waited for this client (mom_daemon's --client-backlog-max, or its spool's disk is full): "
+	return handle_fail(h, MOM_EFULL, "messages are lost here: too many waited for this client, or were not acknowledged by it (mom_daemon's --client-backlog-max, or its spool's "
+	    "disk is full): "
 	    "its subscriptions have ended; subscribe anew");
 }
 

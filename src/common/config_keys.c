@@ -86,7 +86,7 @@ static const struct config_key daemon_keys[DAEMON_KEYS] = {
 		.help = "largest payload (1048576; up to 67108864), at least what the broker takes; the spool remembers it" },
 	[DAEMON_BACKLOG_MAX] = { .name = "client-backlog-max", .kind = CONFIG_BYTES, .how = CONFIG_RELOAD | CONFIG_ZERO, .shape = "BYTES", .preset = "0",
 		.least = BACKLOG_LEAST, .most = UINT64_MAX / 2,
-		.help = "a client for whom more than this waits in the spool is cut: it gets what waits, then MOM_EFULL; 0: any" },
+		.help = "a client for whom more than this waits in the spool, or is not acknowledged, is cut: it gets what waits, then MOM_EFULL; 0: any" },
 	[DAEMON_HTTP] = HTTP_KEY,
 	[DAEMON_HTTP_HOSTS] = HTTP_HOSTS_KEY,
 	[DAEMON_INSECURE] = { .name = "insecure", .kind = CONFIG_SWITCH, .preset = "no",

@@ -119,23 +119,6 @@ ipcq_attach_to_read(int shm)
 	return p == (const void *)-1 ? NULL : p;
 }
 
-void *
-ipcq_attach_own(int shm, size_t *bytes)
-{
-	struct shmid_ds ds;
-	void *p = ipcq_attach(shm, 0);
-	if (p == NULL)
-		return NULL;
-	/* attached, it cannot become another one any more */
-	if (shmctl(shm, IPC_STAT, &ds) == 0 && ds.shm_perm.cuid == geteuid()) {
-		*bytes = ds.shm_segsz;
-		return p;
-	}
-	shmdt(p);
-	errno = EIDRM;
-	return NULL;
-}
-
 uint64_t
 ipcq_namespace(void)
 {
@@ -156,13 +139,6 @@ ipcq_detach(const void *memory)
 {
 	if (memory)
 		shmdt(memory);
-}
-
-int
-ipcq_attached(int shm)
-{
-	struct shmid_ds ds;
-	return shmctl(shm, IPC_STAT, &ds) < 0 ? -1 : (int)ds.shm_nattch;
 }
 
 const char *

@@ -19,12 +19,9 @@ void  ipcq_post(int sem);                      /* wake whoever sleeps on it; err
 int   ipcq_sleep(int sem, int timeout_ms);     /* until posted; 0, or -1: EAGAIN (time), EINTR, EIDRM, EINVAL */
 void *ipcq_attach(int shm, int dont_fork);     /* NULL with errno */
 const void *ipcq_attach_to_read(int shm);
-/* The same of a segment that this process's user made, with its size: a client may remove its segment, and ids come again. */
-void *ipcq_attach_own(int shm, size_t *bytes);
 void  ipcq_detach(const void *memory);
 uint64_t ipcq_namespace(void);                 /* of this process, as /proc names it; 0: not known */
 size_t ipcq_bytes(int shm);                    /* its size, by the kernel's word; 0: it is gone */
-int   ipcq_attached(int shm);                  /* processes attached, or -1 */
 const char *ipcq_attach_hint(int error);                     /* of ipcq_attach */
 const char *ipcq_hint(int error);              /* what to do about a failed get */
 #endif

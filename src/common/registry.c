@@ -3,6 +3,7 @@
 #include "common/boot.h"
 #include "common/crc32c.h"
 #include "common/ipcq.h"
+#include "common/ipcq_own.h"
 #include "common/fault.h"
 #include "common/fdio.h"
 #include "common/log.h"
@@ -94,8 +95,7 @@ registry_stat(enum registry_kind kind, int id, struct ipc_perm *perm, long long 
 	struct msqid_ds q;
 	struct shmid_ds m;
 	struct semid_ds s;
-	union semun_arg arg = { .buf = &s };
-	int r = kind == REGISTRY_MSG ? msgctl(id, IPC_STAT, &q) : kind == REGISTRY_SHM ? shmctl(id, IPC_STAT, &m) : semctl(id, 0, IPC_STAT, arg);
+	int r = kind == REGISTRY_MSG ? msgctl(id, IPC_STAT, &q) : kind == REGISTRY_SHM ? ipcq_own_segment(id, &m) : ipcq_own_semaphore(id, &s);
 	if (r < 0)
 		return -1;
 	*perm = kind == REGISTRY_MSG ? q.msg_perm : kind == REGISTRY_SHM ? m.shm_perm : s.sem_perm;
@@ -115,10 +115,8 @@ registry_exists_of(const struct registry_object *o, uid_t creator)
 	if (id < 0 || registry_stat(o->kind, id, &perm, &ctime) < 0)
 		return 0;
 	errno = ENOENT;
-	if (perm.cuid != creator)
-		return 0;
-	/* a semaphore's ctime moves with every post */
-	if (o->id >= 0 && o->kind != REGISTRY_SEM && ctime != o->ctime)
+	/* a client owns its segment and its semaphore, and may change their ctime */
+	if (perm.cuid != creator || (o->id >= 0 && o->kind == REGISTRY_MSG && ctime != o->ctime))
 		return 0;
 	return (uint32_t)perm.__key == o->key;
 }

@@ -9,13 +9,19 @@
  * that the others still have a spool. REFILL_BYTES: of the spool, read for one client before the others' turn */
 enum { SPOOL_SEGMENT = 16 * 1024 * 1024, SPOOL_TIDY = 4 * 1024 * 1024, SPOOL_SPARE = 4, REFILL_BYTES = 1024 * 1024 };
 
+/* HELD_BYTES: of the spool are noted as one, so that somebody who never acknowledges fills no memory */
+enum { HELD_BYTES = 16 * 1024 };
+
 /* A full mail box whose owner reads on is waited for: the broker's log keeps the rest meanwhile, and the spool is spared. PATIENCE_US: at
  * most so long until half of it is read (some 30 MB/s); then the owner is behind and served from the spool, and nobody waits for it any
- * more. Its next wait is shorter by PATIENCE_CUT, a second gives PATIENCE_TICK_US back. PATIENCE_ALL_US: in a second, for all that was
- * waited in vain: many that do not read, each met for the first time, do not stop the others. PATIENCE_STEP_US: between two looks. */
+ * more. Its next wait is shorter by PATIENCE_CUT, a second gives PATIENCE_TICK_US back. PATIENCE_ALL_US: for all in a second, and PATIENCE_US more
+ * for each half of a box that came from the broker: readers that are as slow as each other are waited for at once, but many that take their
+ * time one behind the other do not stop the rest. PATIENCE_STEP_US: between two looks. */
 enum { PATIENCE_ALL_US = 100000, PATIENCE_US = 20000, PATIENCE_CUT = 4, PATIENCE_TICK_US = 200, PATIENCE_STEP_US = 100 };
 
-struct held { uint64_t at, offset; uint32_t shard; };    /* an entry of the spool that lies in the mail box too */
+/* Entries of the spool that were put into the mail box, too, and are not acknowledged: so many bytes of one shard from `at` on, up to an offset */
+struct held { uint64_t at, offset, bytes; };
+struct held_queue { struct held *held; size_t first, count, room; };
 
 struct box {                              /* one client's mail */
 	uint64_t id;                      /* the client's: the key of f.by_id, while its slot may have another's already */
@@ -26,6 +32,7 @@ struct box {                              /* one client's mail */
 	int behind;                       /* the spool has more for it, from `next` on */
 	int unsafe;                       /* its owner is gone and its mail is not in the spool yet: no room */
 	uint64_t backlog;                 /* bytes in the spool, about, that are not in the mail box yet */
+	uint64_t held_bytes;              /* ... and of those that are, and are not acknowledged */
 	uint64_t next;
 	struct seglog_cursor cursor;
 	int reading;
@@ -34,8 +41,7 @@ struct box {                              /* one client's mail */
 	int64_t patience_us;
 	uint32_t watched;                 /* its `watch` that mom_daemon was told of */
 	uint64_t needs;                   /* where it needed the spool from, at the last tick */
-	struct held *held;                /* queue: first .. count */
-	size_t first, count, room;
+	struct held_queue *held;          /* SHARDS_MAX of them, once there is something */
 };
 
 /* messages of one topic that stand one behind the other in the delivery ring */
@@ -74,7 +80,11 @@ uint64_t spool_append(const void *record, const uint64_t *ids, size_t n);     /*
 int spool_is_short(void);                                                     /* a new segment left too little room for others */
 const char *entry_record(const char *entry, uint64_t *n);                     /* the record inside and the number of its recipients, or NULL */
 const char *entry_for(const char *entry, uint64_t id);                        /* the record inside, where the client is a recipient; else NULL */
+static inline uint64_t spool_cost(uint32_t len) { return record_stride(len) + RECORD_HEADER + 8; }   /* of a record for one client */
 void held_push(struct box *b, uint64_t at, const char *record);
+void held_clear(struct box *b);                                               /* it waits again */
+void held_free(struct box *b);
+static inline uint64_t box_pinned(const struct box *b) { return b->backlog + b->held_bytes; }        /* what the spool keeps for it */
 uint64_t box_needs(struct slot *v);                                           /* where the spool is needed from for this box */
 void spool_files_look(void);                                                  /* ends the process where one is gone */
 void spool_pack_look(void);                                                   /* once a second: which segments are mostly dead? */
@@ -83,7 +93,8 @@ void spool_recover(void);                                                     /*
 
 int  box_shadow(struct slot *v, uint64_t to);      /* what is not acknowledged and not in the spool, up to a ring position, goes there too; -1: no room */
 void box_cut(struct slot *v, const char *why);     /* too much waits for it: it gets that, and nothing more of its subscriptions */
-struct slot *box_of_largest_backlog(void);
+int  box_is_over(struct slot *v, uint64_t more);   /* with so many bytes more --client-backlog-max is passed */
+void boxes_cut_if_short(void);                     /* the spool's disk is nearly full: the client for which most is kept */
 void box_deliver(struct slot *v, const char *record, const struct record *r);  /* into the box, or the slot is noted in f.chosen: spool it */
 void box_wake(struct slot *v, uint32_t what);  /* whoever sleeps, or waits in poll */
 void notify_daemon(void);

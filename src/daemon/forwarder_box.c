@@ -73,7 +73,8 @@ int
 box_deliver_run(struct slot *v, const struct run *run, uint16_t shard, uint64_t first)
 {
 	struct box *b = v->own;
-	if (b->behind || v->state != SLOT_LIVE || first <= b->routed[shard] || !box_copy(v, run->from, (uint32_t)run->bytes, run->messages, shard, run->last))
+	if (b->behind || v->state != SLOT_LIVE || first <= b->routed[shard] || box_is_over(v, run->bytes) ||
+	    !box_copy(v, run->from, (uint32_t)run->bytes, run->messages, shard, run->last))
 		return 0;
 	b->routed[shard] = run->last;
 	return 1;
@@ -132,8 +133,7 @@ box_wait(struct slot *v, const char *record)
 	while (ring_used(&b->out) > enough && clock_us() < until)
 		usleep(PATIENCE_STEP_US);
 	int done = box_put(v, record);
-	if (!done)
-		f.patience_us -= clock_us() - began;
+	f.patience_us -= clock_us() - began;
 	b->patience_us = !done ? b->patience_us / PATIENCE_CUT : b->patience_us < PATIENCE_US / 2 ? b->patience_us * 2 : PATIENCE_US;
 	return done;
 }
@@ -161,11 +161,13 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 	struct box *b = v->own;
 	if (r->offset <= b->routed[r->shard])
 		return;
+	if (box_is_over(v, spool_cost(r->len))) {
+		box_cut(v, "more waits for it than --client-backlog-max, with what it has read and not acknowledged");
+		return;
+	}
 	if (b->behind || v->state != SLOT_LIVE || (!box_put(v, record) && !box_wait(v, record))) {
-		uint64_t most = atomic_load(&f.table->backlog_max);
-		int over = most && b->backlog + record_stride(r->len) > most;
-		if (over || box_fall_behind(v) < 0) {
-			box_cut(v, over ? "more waits for it than --client-backlog-max" : "the spool's disk is full");
+		if (box_fall_behind(v) < 0) {
+			box_cut(v, "the spool's disk is full");
 			return;
 		}
 		f.chosen[f.chosen_count++] = (uint32_t)(v - f.slots.slot);
@@ -233,8 +235,8 @@ refill_entry(struct slot *v, const char *entry, uint64_t at)
 	if (record == NULL)
 		return 1;
 	int moved = refill_record(v, record, at);
-	uint64_t stride = moved ? record_stride(get_u32(record)) : 0;
-	b->backlog -= stride < b->backlog ? stride : b->backlog;
+	uint64_t cost = moved ? spool_cost(get_u32(record)) : 0;
+	b->backlog -= cost < b->backlog ? cost : b->backlog;
 	return moved;
 }
 
@@ -332,7 +334,7 @@ box_free(struct box *b)
 		return;
 	if (b->reading)
 		seglog_leave(&b->cursor);
-	free(b->held);
+	held_free(b);
 	free(b);
 }
 
@@ -382,7 +384,7 @@ box_away(struct slot *v, uint32_t i)
 		return -1;
 	}
 	b->next = box_needs(v);
-	b->first = b->count = 0;
+	held_clear(b);
 	b->behind = 1;
 	if (b->reading)
 		seglog_leave(&b->cursor);
@@ -397,12 +399,30 @@ box_away(struct slot *v, uint32_t i)
 	return 0;
 }
 
+/* Its client comes back with a new segment: what waits for it in the spool is as it was. */
+static void
+box_renew(struct slot *v)
+{
+	struct box *b = v->own;
+	ring_writer_init(&b->out, client_mail(v->segment, v->ring), v->ring, 0);
+	b->shadowed = b->tick_head = b->out.head;
+	b->patience_us = PATIENCE_US;
+	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
+		b->boxed[k] = atomic_load(&v->segment->acked[k]);
+		b->cut[k] = atomic_load(&v->segment->cut[k]);
+	}
+	box_risk(v);
+	atomic_store(&v->segment->behind, 1);
+}
+
 void
 box_on_slot(uint32_t i, const struct slot *old)
 {
 	struct slot *v = &f.slots.slot[i];
 	struct box *b = v->own;
-	if (old->id != v->id || v->segment == NULL || old->segment_id != v->segment_id) {
+	if (b && v->segment && old->id == v->id && old->segment_id != v->segment_id && atomic_load(&f.unit->slot[i].away_safe) == old->owner)
+		box_renew(v);
+	else if (old->id != v->id || v->segment == NULL || old->segment_id != v->segment_id) {
 		if (b)
 			map_del(&f.by_id, &b->id, sizeof b->id);
 		box_free(b);

@@ -3,18 +3,38 @@
 #include "common/counters.h"
 #include "common/log.h"
 
-struct slot *
+/* A mail box full of what it may be about to acknowledge is no backlog. What it has acknowledged is known once that is looked at. */
+int
+box_is_over(struct slot *v, uint64_t more)
+{
+	struct box *b = v->own;
+	uint64_t most = atomic_load_explicit(&f.table->backlog_max, memory_order_relaxed);
+	if (most == 0 || box_pinned(b) == 0 || (b->backlog + more <= most && box_pinned(b) + more <= most + v->ring))
+		return 0;
+	box_needs(v);
+	return b->backlog + more > most || box_pinned(b) + more > most + v->ring;
+}
+
+static struct slot *
 box_of_largest_backlog(void)
 {
 	struct slot *largest = NULL;
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];
 		const struct box *b = v->own;
-		if (b && v->state != SLOT_DYING && b->backlog && (largest == NULL || b->backlog > ((struct box *)largest->own)->backlog) &&
+		if (b && v->state != SLOT_DYING && box_pinned(b) && (largest == NULL || box_pinned(b) > box_pinned(largest->own)) &&
 		    atomic_load(&v->segment->cuts) == atomic_load(&v->segment->cuts_told))
 			largest = v;
 	}
 	return largest;
+}
+
+void
+boxes_cut_if_short(void)
+{
+	struct slot *largest = spool_is_short() ? box_of_largest_backlog() : NULL;
+	if (largest)
+		box_cut(largest, "the spool's disk is nearly full, and most is kept for it");
 }
 
 void
@@ -30,9 +50,8 @@ box_cut(struct slot *v, const char *why)
 	}
 	if (atomic_load(&c->cuts) == atomic_load(&c->cuts_told)) {
 		struct slot_word *w = &f.table->slot[v - f.slots.slot];
-		log_warn("client %016llx is cut: %s: its subscriptions end; it gets the %llu bytes that wait for it, then MOM_EFULL; let it receive, or allow more",
-		    (unsigned long long)v->id,
-		    why, (unsigned long long)b->backlog);
+		log_warn("client %016llx is cut: %s: its subscriptions end; it gets what waits for it, then MOM_EFULL; the spool keeps %llu bytes for "
+		    "it: let it receive and acknowledge, or allow more", (unsigned long long)v->id, why, (unsigned long long)box_pinned(b));
 		counters_add(COUNT_CUTS, 1);
 		if (v->durable)
 			atomic_store(&w->cuts, atomic_load(&w->cuts) + 1);

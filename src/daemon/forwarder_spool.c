@@ -81,24 +81,57 @@ entry_for(const char *entry, uint64_t id)
 	return NULL;
 }
 
+/* ---- what lies in the mail box too ---- */
+
+static struct held *
+held_room(struct held_queue *q)
+{
+	if (q->first == q->count)
+		q->first = q->count = 0;
+	if (q->count == q->room && q->first > q->room / 2) {
+		memmove(q->held, q->held + q->first, (q->count - q->first) * sizeof *q->held);
+		q->count -= q->first;
+		q->first = 0;
+	} else if (q->count == q->room) {
+		q->room = q->room * 2 + 16;
+		q->held = realloc(q->held, q->room * sizeof *q->held);
+		if (q->held == NULL)
+			log_fatal(EXIT_SYSTEM, "no memory for a mail box: see `free`");
+	}
+	return &q->held[q->count++];
+}
+
 void
 held_push(struct box *b, uint64_t at, const char *record)
 {
-	if (b->first > 0 && b->first == b->count)
-		b->first = b->count = 0;
-	if (b->count == b->room) {
-		if (b->first > b->room / 2) {
-			memmove(b->held, b->held + b->first, (b->count - b->first) * sizeof *b->held);
-			b->count -= b->first;
-			b->first = 0;
-		} else {
-			b->room = b->room * 2 + 64;
-			b->held = realloc(b->held, b->room * sizeof *b->held);
-			if (b->held == NULL)
-				log_fatal(EXIT_SYSTEM, "no memory for a mail box: see `free`");
-		}
-	}
-	b->held[b->count++] = (struct held){ at, get_u64(record + 16), get_u16(record + 14) };
+	uint64_t offset = get_u64(record + 16), bytes = spool_cost(get_u32(record));
+	if (b->held == NULL && (b->held = calloc(SHARDS_MAX, sizeof *b->held)) == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for a mail box: see `free`");
+	struct held_queue *q = &b->held[get_u16(record + 14)];
+	struct held *last = q->first < q->count ? &q->held[q->count - 1] : NULL;
+	b->held_bytes += bytes;
+	if (last && offset > last->offset && last->bytes + bytes <= HELD_BYTES) {
+		last->offset = offset;
+		last->bytes += bytes;
+	} else
+		*held_room(q) = (struct held){ at, offset, bytes };
+}
+
+void
+held_clear(struct box *b)
+{
+	for (uint32_t k = 0; b->held && k < SHARDS_MAX; k++)
+		b->held[k].first = b->held[k].count = 0;
+	b->backlog += b->held_bytes;
+	b->held_bytes = 0;
+}
+
+void
+held_free(struct box *b)
+{
+	for (uint32_t k = 0; b->held && k < SHARDS_MAX; k++)
+		free(b->held[k].held);
+	free(b->held);
 }
 
 /* Where the spool is needed from for this box. */
@@ -106,11 +139,15 @@ uint64_t
 box_needs(struct slot *v)
 {
 	struct box *b = v->own;
-	while (b->first < b->count && b->held[b->first].offset <= atomic_load(&v->segment->acked[b->held[b->first].shard]))
-		b->first++;
-	if (b->first < b->count)
-		return b->held[b->first].at;
-	return b->behind ? b->next : f.spool.end;
+	uint64_t needs = b->behind ? b->next : f.spool.end;
+	for (uint32_t k = 0; b->held_bytes && k < SHARDS_MAX; k++) {
+		struct held_queue *q = &b->held[k];
+		for (; q->first < q->count && q->held[q->first].offset <= atomic_load(&v->segment->acked[k]); q->first++)
+			b->held_bytes -= q->held[q->first].bytes;
+		if (q->first < q->count && q->held[q->first].at < needs)
+			needs = q->held[q->first].at;
+	}
+	return needs;
 }
 
 /* ---- start: what the spool says ---- */
@@ -138,7 +175,7 @@ recover_entry(void *with, const void *entry, uint64_t at)
 		else {
 			b->next = b->behind ? b->next : at;
 			b->behind = 1;
-			b->backlog += record_stride(get_u32(record));
+			b->backlog += spool_cost(get_u32(record));
 		}
 	}
 	return 0;

@@ -1,6 +1,7 @@
 /* members - the daemon's list of clients: who lives, who is away, who is dying; a part of mom_daemon
  * The list (spool/clients) is the truth; how it is written is in members_file.c. */
 #include "daemon/daemon.h"
+#include "common/ipcq_own.h"
 #include "daemon/members_file.h"
 #include "common/fdio.h"
 #include "common/log.h"
@@ -211,11 +212,14 @@ member_reset_mail(struct client_segment *c, uint64_t bytes)
 	atomic_store(&c->goodbye, 0);
 }
 
-/* A new segment in the old one's place, for a client that the broker has forgotten (gone) or whose ring is garbage. -1: all is as it was */
+/* A new segment and semaphore in the old ones' place, for a client that the broker has forgotten (gone), or whose old ones are spoilt. What it had
+ * asked for and was not answered goes on, but from a ring of garbage. -1: all is as it was */
 static int
 member_renew(struct daemon *d, uint32_t i, int gone)
 {
 	struct member *m = &d->members[i], old = *m;
+	if (!gone)
+		members_save_ring(d, i);
 	m->segment = NULL;
 	m->shm = m->sem = -1;
 	m->generation++;
@@ -232,9 +236,22 @@ member_renew(struct daemon *d, uint32_t i, int gone)
 	if (gone) {
 		members_forget_files(d, i);
 		atomic_store(&m->segment->notice, NOTICE_MACHINE_EXPIRED);
-	} else
+	} else {
 		members_load_words(d, i);
+		members_load_ring(d, i);
+	}
 	return 0;
+}
+
+/* Whoever had it may have taken the rights from it, or given or thrown it away. */
+static int
+is_still_given(const struct member *m)
+{
+	struct shmid_ds segment;
+	struct semid_ds semaphore;
+	return ipcq_own_segment(m->shm, &segment) == 0 && segment.shm_perm.uid == m->uid && (segment.shm_perm.mode & 0777) == 0600 &&
+	    (segment.shm_perm.mode & SHM_DEST) == 0 && ipcq_own_semaphore(m->sem, &semaphore) == 0 && semaphore.sem_perm.uid == m->uid &&
+	    (semaphore.sem_perm.mode & 0777) == 0600;
 }
 
 int
@@ -244,14 +261,15 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	struct member *m = &d->members[i];
 	if (d->unit == NULL || m->segment == NULL || atomic_load(&d->unit->slot[i].away_safe) != m->owner)
 		return 1;
-	int gone = atomic_load(&m->segment->gone) != 0, stray = life_is_attached(d, i);
+	int gone = atomic_load(&d->unit->slot[i].gone) == m->owner, stray = life_is_attached(d, i);
 	if (stray && m->stray < STRAY_TICKS)
 		return 1;
-	/* Its ring is garbage, or its old owner, which was taken for dead, may still write there: a new segment, and all look at it anew. */
-	if (gone || stray || atomic_load(&m->segment->poisoned)) {
+	/* Its ring is garbage, or its old owner, which was taken for dead, may still write there. */
+	if (gone || stray || atomic_load(&m->segment->poisoned) || !is_still_given(m)) {
 		if (member_renew(d, i, gone) < 0)
 			return 1;
-		unit_end(d);
+		if (gone)                                      /* its old id may be left with some shards: HELLO without it ends that */
+			unit_end(d);
 	} else
 		member_reset_mail(m->segment, m->ring);
 	struct member before = *m;
@@ -275,15 +293,6 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 
 /* ---- going ---- */
 
-static int
-all_acknowledged(const struct daemon *d, const struct client_segment *c)
-{
-	for (uint32_t k = 0; k < d->shards; k++)
-		if (atomic_load(&c->answer[k].acked) + 1 < atomic_load(&c->next[k]))
-			return 0;
-	return 1;
-}
-
 void
 member_died(struct daemon *d, uint32_t i, const char *why)
 {
@@ -298,9 +307,8 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 	else
 		log_info("client %016llx%s%s in slot %u, process %d, has ended: %s", (unsigned long long)m->id, m->name[0] ? " " : "", m->name, i,
 		    (int)m->pid, why);
-	if (m->segment && goodbye == 2 && all_acknowledged(d, m->segment)) {      /* destroyed itself, all shards said yes */
-		member_free(d, i);
-	} else if (m->durable && goodbye != 2) {
+	/* That its own DESTROY was answered is a word that it could write itself: it is asked for once more. */
+	if (m->durable && goodbye != 2) {
 		m->state = SLOT_AWAY;
 		m->stray = 0;
 		members_save_words(d, i, WORDS_LIVE);

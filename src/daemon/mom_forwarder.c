@@ -35,14 +35,13 @@ spool_chosen(const char *record)
 	for (size_t i = 0; i < f.chosen_count; i++) {
 		struct slot *v = &f.slots.slot[f.chosen[i]];
 		if (there)
-			((struct box *)v->own)->backlog += record_stride(get_u32(record));
+			((struct box *)v->own)->backlog += spool_cost(get_u32(record));
 		else
 			box_cut(v, "the spool's disk is full");
 	}
 	f.chosen_count = 0;
-	struct slot *largest = there && spool_is_short() ? box_of_largest_backlog() : NULL;
-	if (largest)
-		box_cut(largest, "the spool's disk is nearly full, and most waits for it");
+	if (there)
+		boxes_cut_if_short();
 }
 
 /* Does the subscription still count for that record? */
@@ -137,8 +136,10 @@ on_gap(const char *record, const struct record *r)
 static void
 client_forgotten(struct slot *v)
 {
-	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING || atomic_exchange(&v->segment->gone, 1))
+	word32 *forgotten = &f.unit->slot[v - f.slots.slot].gone;
+	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING || atomic_exchange(forgotten, v->owner) == v->owner)
 		return;
+	atomic_store(&v->segment->gone, 1);
 	log_warn("client %016llx: this machine was away from its broker for too long: the client's subscriptions are forgotten; raise the broker's --machine-expiry",
 	    (unsigned long long)v->id);
 	box_wake(v, ASLEEP_FOR_ANY);
@@ -226,6 +227,9 @@ drain(void)
 	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++)
 		on_record(p);
 	run_deliver();
+	f.patience_us += (int64_t)((f.taken - began) * PATIENCE_US / (WINDOW_OF(f.unit->message_max) / 2));
+	if (f.patience_us > PATIENCE_ALL_US)
+		f.patience_us = PATIENCE_ALL_US;
 	if (n)
 		counters_observe(HISTOGRAM_BATCH, (uint64_t)n);
 	if (broken)
@@ -305,6 +309,7 @@ on_tick(void)
 	f.patience_us = PATIENCE_ALL_US;
 	f.unsafe = 0;
 	tick_boxes();
+	boxes_cut_if_short();
 	if (f.dirty && seglog_sync(&f.spool) < 0)
 		spool_failed("fdatasync");
 	f.dirty = 0;

@@ -20,7 +20,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TURN_BYTES = 128 * 1024 };             /* of one client before the next has its turn */
+/* TURN_BYTES: that are looked at of one client before the next has its turn, whatever becomes of them. What is not sent counts SKIP_COST times:
+ * a client can write more of that than anybody can look at. */
+enum { TURN_BYTES = 128 * 1024, SKIP_COST = 4 };
 
 struct feed {
 	uint64_t at, lap;                      /* position in the ring */
@@ -211,7 +213,7 @@ feed_fault(struct slot *v, struct feed *f, uint32_t i, const struct ring *ring, 
 }
 
 static enum step
-feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const struct ring *ring)
+feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const struct ring *ring, uint32_t *looked)
 {
 	uint64_t place = ring_place(f->at, v->ring, &f->lap), left = v->ring - place, there = head - f->at;
 	struct record r;
@@ -228,6 +230,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	if (len < RECORD_HEADER || len > q.record_most || stride > left || stride > there)
 		return feed_fault(v, f, i, ring, "a length that cannot be");
 	char *p = out_room(stride);
+	*looked = (uint32_t)stride;
 	memcpy(p, ring->bytes + place, stride);
 	put_u32(p, len);
 	atomic_thread_fence(memory_order_acquire);               /* the copy first, then the tail: libmom moves it before it writes there anew */
@@ -310,22 +313,19 @@ feed_look(uint32_t i)
 	if (v->state == SLOT_FREE || v->segment == NULL || f == NULL)
 		return 0;
 	const struct ring *ring = client_requests(v->segment);
-	uint64_t began = q.have, tail = atomic_load(&ring->tail), head = atomic_load_explicit(&ring->head, memory_order_acquire);     /* tail first: it is not above head */
+	uint64_t looked = 0, tail = atomic_load(&ring->tail), head = atomic_load_explicit(&ring->head, memory_order_acquire);     /* tail first: it is not above head */
 	int idle = atomic_load(&v->segment->poisoned) != 0;
 	if (!idle && tail > f->at && tail - f->at <= v->ring)
 		feed_jump(f, tail);
-	for (size_t turn = 0; !idle && f->at != head; turn++) {
-		enum step step = feed_frame(v, f, i, head, ring);
+	while (!idle && f->at != head && !more) {
+		uint32_t stride = 0;
+		enum step step = feed_frame(v, f, i, head, ring, &stride);
 		if (step == STEP_BLOCKED || step == STEP_POISONED)
 			break;
 		if (step == STEP_NONE)                 /* it may have jumped above the head that was seen */
 			head = atomic_load_explicit(&ring->head, memory_order_acquire);
-		if (q.have < began)
-			began = 0;
-		if (q.have - began > TURN_BYTES) {
-			more = 1;
-			break;
-		}
+		looked += step == STEP_SENT ? stride : (uint64_t)SKIP_COST * (stride + RECORD_HEADER);
+		more = looked > TURN_BYTES;
 	}
 	if (v->state != SLOT_AWAY)
 		f->died_sent = 0;

@@ -60,7 +60,7 @@ on_destroyed(uint32_t i, uint32_t shard)
 	if (*shards != all || atomic_load(&p.unit->slot[i].destroyed) == v->owner)
 		return;
 	atomic_store(&p.unit->slot[i].destroyed, v->owner);
-	if (write(p.notify, &one, sizeof one) < 0)
+	if (fdio_write_full(p.notify, &one, sizeof one) < 0)
 		log_debug("notify: %s", strerror(errno));
 }
 

@@ -1,5 +1,6 @@
 /* slots - see slots.h */
 #include "daemon/slots.h"
+#include "common/ipcq_own.h"
 #include "common/log.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -72,7 +72,7 @@ object_stat(struct found *f)
 	} else if (f->o->kind == REGISTRY_SHM) {
 		r = shmctl(f->id, IPC_STAT, &f->shm);
 		f->perm = f->shm.shm_perm;
-		f->ctime = f->shm.shm_ctime;
+		f->ctime = f->o->ctime;                /* its owner, a client, can change it */
 	} else {
 		r = semctl(f->id, 0, IPC_STAT, arg);
 		f->perm = sem.sem_perm;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include "common/ipcq_own.h"
 #include "common/clock.h"
 #include "common/crc32c.h"
 #include "common/fdio.h"

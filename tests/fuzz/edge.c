@@ -2,6 +2,7 @@
  * What a target brings itself (its own ipcq.c, say) wins: everything here is weak. */
 #include "fuzz.h"
 #include "common/ipcq.h"
+#include "common/ipcq_own.h"
 #include "common/log.h"
 #include <dirent.h>
 #include <fcntl.h>

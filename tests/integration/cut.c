@@ -4,9 +4,11 @@
 #include <lib/disk.h>
 #include <lib/server.h>
 #include <lib/views.h>
+#include <mom/limits.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -152,4 +154,58 @@ TEST(full_disk, "where the spool's disk is full the client with the largest back
 	bye(mouth);
 	server_stop(&near);
 	umount2(near.store, MNT_DETACH);
+}
+
+TEST(unacknowledged, "a client that reads on and never acknowledges fills the spool no further than --client-backlog-max and two mail boxes: then it is cut, and nobody else")
+{
+	struct mom_message m;
+	int n = 0, r = 0;
+	plan("2000000");
+	server_start(&near);
+	int mouth = talk_create(), quick = talk_create(), hoards = talk_open("hoards");
+	REQUIRE(mom_set_option(hoards, MOM_OPT_MANUAL_ACK, 1) == 0, "%s", mom_error_text(hoards));
+	talk_subscribe(quick, "loud");
+	talk_subscribe(hoards, "loud");
+	for (int i = 0; i < 120; i++) {
+		publish(mouth, "loud", i);
+		receive(quick, i);
+		if (r == 0 && (r = mom_receive(hoards, &m, 20000)) == 0)
+			n++;
+	}
+	REQUIRE(r == MOM_EFULL && strstr(mom_error_text(hoards), "not acknowledged"), "%d: %s", r, mom_error_text(hoards));
+	int box = WINDOW / SIZE;
+	REQUIRE(n >= 20 && n <= 20 + 2 * box + 1, "%d of 120 came to a client that may have 20 in the spool and %d in its box", n, box);
+	/* what it acknowledges makes room again */
+	REQUIRE(mom_ack(hoards) == 0, "%s", mom_error_text(hoards));
+	talk_subscribe(hoards, "loud");
+	for (int i = 0; i < 15; i++) {
+		publish(mouth, "loud", i);
+		receive(hoards, i);
+	}
+	bye(hoards);
+}
+
+static long
+memory_of(pid_t pid)
+{
+	char *at = strstr(t_read_file(t_text("/proc/%d/status", (int)pid)), "VmData:");
+	return at ? strtol(at + 7, NULL, 10) : 0;
+}
+
+TEST(unacknowledged_memory, "what a client has read and not acknowledged costs mom_forwarder no memory a message")
+{
+	enum { MESSAGES = 150000 };
+	struct mom_message m;
+	plan(NULL);
+	server_start(&near);
+	int mouth = talk_create(), hoards = talk_open("hoards");
+	REQUIRE(mom_set_option(hoards, MOM_OPT_MANUAL_ACK, 1) == 0, "%s", mom_error_text(hoards));
+	talk_subscribe(hoards, "t");
+	long before = memory_of(server_child(&near, "mom_forwarder"));
+	for (int i = 0; i < MESSAGES; i++) {
+		REQUIRE(mom_publish(mouth, "t", &i, sizeof i, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(mouth));
+		REQUIRE(i < 1000 || mom_receive(hoards, &m, 20000) == 0, "%s", mom_error_text(hoards));
+	}
+	long more = memory_of(server_child(&near, "mom_forwarder")) - before;
+	REQUIRE(before > 0 && more < 1500, "%ld KiB more for %d messages", more, MESSAGES);
 }

@@ -150,3 +150,38 @@ TEST(refused_after_acknowledged, "what was acknowledged, then lost in a power cu
 	REQUIRE(mom_flush(other, 20000) == 0, "told again: %s", mom_error_text(other));
 	REQUIRE(mom_publish(other, "u", "more", 4, 0) == 0, "%s", mom_error_text(other));
 }
+
+/* a stray pointer in its ring, then its end */
+static void
+spoils_its_ring(void *unused)
+{
+	(void)unused;
+	int mine = talk_open("spoilt");
+	struct client_segment *c = own_segment(mine);
+	atomic_store(&client_requests(c)->head, 12345);
+	bell_ring_always(&client_requests(c)->bell, &c->request_queue);
+	WAIT_FOR(atomic_load(&c->poisoned), "its ring counts as sound");
+	_exit(0);
+}
+
+TEST(renewed, "a durable client that spoils its ring and ends, again and again, gets a new segment by itself: the processes that all share go on, its mail comes")
+{
+	up();
+	pid_t forwarder = server_child(&one, "mom_forwarder"), requester = server_child(&one, "mom_requester");
+	int mine = talk_open("spoilt");
+	talk_subscribe(mine, "waiting");
+	mom_close(mine);
+	for (int i = 0; i < 4; i++) {
+		t_join(t_spawn(spoils_its_ring, NULL));
+		say(id, "waiting", "first");
+		say(id, "waiting", "second");
+		mine = talk_open("spoilt");
+		hear(mine, "waiting", "first");
+		hear(mine, "waiting", "second");
+		say(mine, "calm", "from the new one");
+		hear(id, "calm", "from the new one");
+		mom_close(mine);
+	}
+	REQUIRE(server_child(&one, "mom_forwarder") == forwarder && server_child(&one, "mom_requester") == requester, "the unit was made anew");
+	REQUIRE(!server_log_has(&one, "started anew"), "the unit was made anew");
+}

@@ -4,6 +4,7 @@
 #include <lib/segment.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include <lib/users.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -130,52 +131,6 @@ TEST(ipc_namespace, "a program in another IPC namespace than its daemon is told 
 
 /* ---- /proc with hidepid=2 ---- */
 
-enum { MOM_UID = 4001, ALICE = 4002 };
-
-static void
-become(uid_t uid)
-{
-	gid_t group = MOM_UID;
-	if (setgroups(1, &group) < 0 || setgid(uid) < 0 || setuid(uid) < 0)
-		_exit(126);
-}
-
-static void
-write_passwd(void)
-{
-	char *text = t_read_file("/etc/passwd");
-	int fd = open(t_path("passwd"), O_WRONLY | O_CREAT, 0644);
-	text = t_text("%s\nmom:x:%d:%d::/:/bin/sh\n", text, MOM_UID, MOM_UID);
-	REQUIRE(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && fchmod(fd, 0644) == 0, "passwd");
-	close(fd);
-}
-
-static void
-daemon_of_mom(void)
-{
-	char *out = t_path("daemon.out");
-	unlink(out);
-	if (one.name[0] == '\0')
-		daemon_plan(&one, "one", broker.port);
-	mkdir(t_path("one"), 0755);
-	chmod(t_path("one"), 0755);
-	REQUIRE(chown(t_path("one"), MOM_UID, MOM_UID) == 0 && chmod(t_dir(), 0755) == 0, "chown");
-	pid_t pid = fork();
-	if (pid == 0) {
-		int to = open(out, O_WRONLY | O_CREAT, 0644), log = open(one.log, O_WRONLY | O_CREAT | O_APPEND, 0644);
-		dup2(to, 1);
-		dup2(log, 2);
-		become(MOM_UID);
-		execl(t_bin("mom_daemon"), "mom_daemon", broker.ip, t_text("%d", broker.port), "--run", one.run, "--spool", one.store, (char *)NULL);
-		_exit(127);
-	}
-	WAIT_FOR(strstr(t_read_file(out), "ready") || waitpid(pid, NULL, WNOHANG) == pid, "the daemon does not start");
-	if (kill(pid, 0) < 0)
-		return;
-	one.pid = pid;
-	REQUIRE(chmod(one.run, 0755) == 0 && chmod(t_text("%s/socket", one.run), 0666) == 0, "chmod");
-}
-
 static struct { atomic_int ready, stop; } *shared;
 
 static void
@@ -199,15 +154,13 @@ TEST(hidepid, "where /proc hides the processes of others (hidepid=2) their clien
 	if (!is_root())
 		return;
 	broker_start(&broker, "broker", 0, NULL);
-	write_passwd();
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount(t_path("passwd"), "/etc/passwd", NULL, MS_BIND, NULL) < 0 || mount("proc", "/proc", "proc", 0, "hidepid=2") < 0) {
+	if (!users_know_mom() || mount("proc", "/proc", "proc", 0, "hidepid=2") < 0) {
 		t_remark("left out: no /proc of its own: %s", strerror(errno));
 		return;
 	}
 	struct ran r = run_command("'%s' doctor", t_bin("mom"));
 	REQUIRE(strstr(r.out, "hidepid="), "%s%s", r.out, r.err);
-	daemon_of_mom();
+	daemon_start_as_mom(&one, &broker);
 	if (one.pid == 0) {
 		t_remark("left out: another user cannot reach the programs");
 		return;
@@ -218,7 +171,7 @@ TEST(hidepid, "where /proc hides the processes of others (hidepid=2) their clien
 	WAIT_FOR(shared->ready, "not served");
 	daemon_looks(&one, 4);
 	server_kill(&one);                             /* its successor cannot see that it is the process of its list */
-	daemon_of_mom();
+	daemon_start_as_mom(&one, &broker);
 	daemon_looks(&one, 4);
 	shared->stop = 1;
 	int status = t_join(pid);

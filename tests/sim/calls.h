@@ -40,6 +40,7 @@ pid_t sim_waitpid(pid_t pid, int *status, int options);
 pid_t sim_getpid(void);
 pid_t sim_getppid(void);
 uid_t sim_geteuid(void);
+gid_t sim_getegid(void);
 int sim_prctl(int option, ...);
 int sim_getrlimit(int what, struct rlimit *limit);
 

@@ -563,6 +563,7 @@ sim_waitpid(pid_t pid, int *status, int options)
 pid_t sim_getpid(void) { return S.cur->pid; }
 pid_t sim_getppid(void) { sim_enter("getppid"); return S.cur->parent ? S.cur->parent->pid : 1; }
 uid_t sim_geteuid(void) { return 1000; }
+gid_t sim_getegid(void) { return 1000; }
 
 int
 sim_getrlimit(int what, struct rlimit *limit)
