@@ -1,0 +1,14 @@
+/* beside - an honest pair beside somebody who does harm
+ *
+ *     static void act(void *with) { while (beside_acts()) ...one harmful thing...; }
+ *     beside(act, with);          the daemon in use is the pair's
+ *
+ * The one who does harm and a busy loop in its place take turns, so that what the cores cost counts for neither. The pair is two clients of the
+ * case's process: one publishes a message, the other receives it, again and again. With harm their rate has to stay above half of what it is
+ * without, in the best of three rounds, and no single exchange may take longer than a tenth of the patience. */
+#ifndef BESIDE_H
+#define BESIDE_H
+
+void beside(void (*act)(void *with), void *with);
+int  beside_acts(void);                /* in act: 0 once it has to return */
+#endif
