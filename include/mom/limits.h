@@ -48,7 +48,8 @@ enum {
 	PLACE_BYTES       = 16 * 1024 * 1024,   /* a machine tells its place at least that often: what lies below is given back */
 	MACHINE_EXPIRY_S  = 7 * 24 * 3600,      /* a machine or durable client that is away for longer is forgotten: it would pin the store for ever */
 	BACKLOG_LEAST     = 65536,              /* --client-backlog-max: below, a mail box would hold more than the spool may */
-	SLOTS_MAX         = 32768               /* clients a daemon, connections a broker: IPCMNI, the kernel's cap on SysV objects of a kind */
+	SLOTS_MAX         = 32768,              /* clients a daemon, connections a broker: IPCMNI, the kernel's cap on SysV objects of a kind */
+	SLOT_RESERVE      = 16                  /* of a daemon's slots, one in so many is for users who have no more than half of them */
 };
 
 /* What follows from the largest payload, --max-message.

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 void
 daemon_touch(struct daemon *d)
@@ -147,6 +148,18 @@ new_id(struct daemon *d)
 	return (uint64_t)d->serial << 32 | d->next_id++;
 }
 
+/* The last sixteenth of the slots is for those who have few. Whoever runs the daemon may have all. */
+static int
+has_its_share(const struct daemon *d, uid_t uid)
+{
+	uint32_t used = 0, his = 0, capacity = d->table->capacity;
+	for (uint32_t i = 0; i < d->used; i++) {
+		used += d->members[i].state != SLOT_FREE;
+		his += d->members[i].state != SLOT_FREE && d->members[i].uid == uid;
+	}
+	return uid != geteuid() && used >= capacity - capacity / SLOT_RESERVE && his > capacity / 2;
+}
+
 int
 member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n)
 {
@@ -155,6 +168,11 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 		i++;
 	if (i == d->table->capacity || d->next_id == UINT32_MAX) {
 		snprintf(why, n, "all %u slots for clients are in use (kernel.shmmni): end some, or raise it and start the daemon again", d->table->capacity);
+		return MOM_ELIMIT;
+	}
+	if (has_its_share(d, uid)) {
+		snprintf(why, n, "user %u has more than half of the %u slots for clients, the last are for others: end some, or raise kernel.shmmni and "
+		    "start the daemon again", (unsigned)uid, d->table->capacity);
 		return MOM_ELIMIT;
 	}
 	struct member *m = &d->members[i];

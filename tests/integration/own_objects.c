@@ -257,3 +257,37 @@ TEST(removed, "a client that removes its segment and its semaphore stops nobody,
 	daemon_looks(&one, 2);
 	unit_anew();
 }
+
+enum { PLACES = 256 };
+
+static void
+takes_all(void *got)
+{
+	int n = 0, id;
+	if (geteuid() == 0)
+		become(ALICE);
+	while ((id = mom_create()) >= 0)
+		n++;
+	REQUIRE(id == MOM_ELIMIT && strstr(mom_error_text(-1), "the last are for others"), "%s", mom_error_text(-1));
+	*(int *)got = n;
+	until_stopped();
+}
+
+TEST(slots, "one user cannot take all slots of a daemon that serves others, too: a text says so, and others still come in (root only)")
+{
+	int *got = t_shared_memory(sizeof *got);
+	FILE *f = geteuid() == 0 ? fopen("/proc/sys/kernel/shmmni", "w") : NULL;
+	if (f == NULL || fprintf(f, "%d", PLACES) < 0 || fclose(f) != 0) {
+		t_remark("left out: kernel.shmmni cannot be set here: %s", strerror(errno));
+		return;
+	}
+	if (!up())
+		return;
+	pid_t pid = t_spawn(takes_all, got);
+	WAIT_FOR(shared->ready, "no client");
+	REQUIRE(*got > PLACES / 2 && *got < PLACES - 2, "%d of %d slots", *got, PLACES);
+	calm();
+	bye(talk_create());
+	shared->stop = 1;
+	t_join(pid);
+}
