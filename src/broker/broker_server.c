@@ -13,7 +13,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/lock.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/names.h"
 #include "common/net.h"
 #include "common/notify.h"
@@ -131,6 +131,7 @@ make_table(void)
 	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.o.topics);
 	for (uint32_t i = 0; i < SHARDS_MAX; i++)
 		atomic_store(&b->table->shard[i].queue, -1);
+	log_peers_share(&b->table->limits);
 	make_counters(b);
 	atomic_store(&b->table->epoch, 1);
 	b->table->magic = MAGIC_BROKER;
@@ -242,6 +243,7 @@ tick(int64_t now)
 	m.next_tick = now + TICK_MS;
 	files_look();                                  /* first: a worker ends where it misses files */
 	atomic_fetch_add(&b->table->ticks, 1);
+	log_peers_tell(now);
 	for (uint32_t i = 0; i < b->store.shards; i++)
 		bell_ring_always(&b->table->shard[i].time_bell, &b->table->shard[i].queue);
 	conn_bells(b);
@@ -328,6 +330,7 @@ stop(void)
 		if (left && poll(&f, 1, 50) > 0)
 			sig_drain();
 	}
+	log_peers_end();
 	ipcq_detach(b->table);
 	registry_close(&b->registry, 1);
 	about_remove(b->store.dir);

@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -67,7 +67,8 @@ http_child_step(struct http_child *h, int log, int64_t now)
 	if (h->pid < 0) {
 		h->pid = 0;
 		h->due = now + backoff_after(&h->backoff, 0, 0);
-		log_warn("mom_http cannot be started: %s: %s: tried again", strerror(errno), child_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "mom_http cannot be started: %s: %s: tried again", strerror(errno),
+		    child_hint(errno));
 	}
 }
 
@@ -84,7 +85,8 @@ http_child_reaped(struct http_child *h, pid_t pid, int status, int64_t now)
 	int wait = backoff_after(&h->backoff, child_was_killed(status), now - h->started);
 	h->due = now + wait;
 	counters_add(COUNT_DEATHS, 1);
-	log_warn("mom_http ended (%s): started again%s", child_status_text(status), wait ? " in a moment" : "");
+	log_peer(LOG_FROM_WARN, 0, "mom_http ended (%s): started again%s", child_status_text(status),
+	    wait ? " in a moment" : "");
 	return 1;
 }
 

@@ -3,7 +3,7 @@
 #include "daemon/daemon.h"
 #include "daemon/members_file.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,7 +263,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	memcpy(m->nonce, nonce, sizeof m->nonce);
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0) {                     /* a daemon that takes over would find its old owner there, dead */
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 		*m = before;
 		return -1;
 	}
@@ -296,8 +296,8 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 	if (goodbye)
 		log_debug("client %016llx in slot %u, process %d: it gave its handle back", (unsigned long long)m->id, i, (int)m->pid);
 	else
-		log_info("client %016llx%s%s in slot %u, process %d, has ended: %s", (unsigned long long)m->id, m->name[0] ? " " : "", m->name, i,
-		    (int)m->pid, why);
+		log_peer(LOG_FROM_INFO, m->uid, "client %016llx%s%s in slot %u, process %d, has ended: %s",
+		    (unsigned long long)m->id, m->name[0] ? " " : "", m->name, i, (int)m->pid, why);
 	if (m->segment && goodbye == 2 && all_acknowledged(d, m->segment)) {      /* destroyed itself, all shards said yes */
 		member_free(d, i);
 	} else if (m->durable && goodbye != 2) {
@@ -309,7 +309,7 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 		m->generation++;               /* of the DESTROY that follows its last request */
 	}
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	member_show(d, i);
 	daemon_touch(d);
 }
@@ -335,7 +335,8 @@ member_check(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
 	if (m->segment && (m->sem < 0 || !registry_check(&d->registry, REGISTRY_SEM, m->sem)) && member_semaphore(d, i) < 0)
-		log_warn("semget(client %u): %s: %s", i, strerror(errno), registry_hint(&d->registry));
+		log_peer(LOG_FROM_WARN, i, "semget(client %u): %s: %s", i, strerror(errno),
+		    registry_hint(&d->registry));
 	const char *why = m->state == SLOT_LIVE ? life_ended(d, i) : NULL;
 	if (why)
 		member_died(d, i, why);
@@ -348,14 +349,14 @@ static void
 member_expire(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
-	log_warn("the durable client %s of user %u was away for %u s: it is forgotten, and told so when it comes back (the broker's --machine-expiry)", m->name,
-	    (unsigned)m->uid, m->away);
+	log_peer(LOG_FROM_WARN, m->uid, "the durable client %s of user %u was away for %u s: it is forgotten, and told "
+	    "so when it comes back (the broker's --machine-expiry)", m->name, (unsigned)m->uid, m->away);
 	forgotten_add(d, m);
 	m->name[0] = '\0';
 	m->state = SLOT_DYING;
 	m->generation++;
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	member_show(d, i);
 	daemon_touch(d);
 }
@@ -377,7 +378,7 @@ members_check(struct daemon *d)
 			member_expire(d, i);
 	}
 	if (hour && members_save(d) < 0)               /* how long they are away outlives a kill */
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 }
 
 void
@@ -394,7 +395,7 @@ members_finished(struct daemon *d)
 	if (n == 0)
 		return;
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	daemon_touch(d);
 }
 
@@ -421,7 +422,8 @@ member_adopt(struct daemon *d, uint32_t i)
 	m->ring = m->segment ? client_ring(bytes) : 0;
 	if (m->ring && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id) {
 		if (member_semaphore(d, i) < 0)
-			log_warn("semget(client %u): %s: %s: tried again", i, strerror(errno), ipcq_hint(errno));
+			log_peer(LOG_FROM_WARN, i, "semget(client %u): %s: %s: tried again", i, strerror(errno),
+			    ipcq_hint(errno));
 		return 0;
 	}
 	if (m->segment)
@@ -500,5 +502,5 @@ members_stop(struct daemon *d)
 		ipcq_detach(m->segment);
 	}
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 }

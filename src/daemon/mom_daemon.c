@@ -11,7 +11,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/lock.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/logind.h"
 #include "common/notify.h"
 #include "common/program.h"
@@ -166,6 +166,7 @@ make_table(void)
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);
 	atomic_store(&d->table->backlog_max, m.o.backlog_max);
+	log_peers_share(&d->table->limits);
 	make_counters(d);
 	atomic_store(&d->table->message_max, d->message_max);
 	atomic_store(&d->table->serial, d->serial);
@@ -233,6 +234,7 @@ tick(int64_t now)
 		return;
 	m.next_tick = now + TICK_MS;
 	atomic_fetch_add(&m.d.table->ticks, 1);
+	log_peers_tell(now);
 	unit_bells(&m.d);
 	members_check(&m.d);
 	names_look(&m.d);
@@ -366,6 +368,7 @@ stop(void)
 	starts_save(d);
 	if (d->unit)
 		ipcq_detach(d->unit);
+	log_peers_end();
 	ipcq_detach(d->table);
 	registry_close(&d->registry, 1);
 	about_remove(d->run_dir);

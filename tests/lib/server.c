@@ -307,6 +307,36 @@ server_log_has(struct server *s, const char *words)
 	return has;
 }
 
+static long
+log_sum(struct server *s, const char *words, int with_counts)
+{
+	long sum = 0;
+	char *rest = NULL, *text = t_read_file(s->log);
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		unsigned long more = 1;
+		char *count = strstr(line, "and ");
+		if (strstr(line, words) == NULL)
+			continue;
+		if (with_counts && (count == NULL || sscanf(count, "and %lu more like this", &more) != 1))
+			more = 1;
+		sum += (long)more;
+	}
+	free(text);
+	return sum;
+}
+
+long
+server_log_lines(struct server *s, const char *words)
+{
+	return log_sum(s, words, 0);
+}
+
+long
+server_log_told(struct server *s, const char *words)
+{
+	return log_sum(s, words, 1);
+}
+
 /* daemons first: a clean stop of theirs still reaches the broker */
 void
 servers_stop(void)
