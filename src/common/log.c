@@ -44,8 +44,8 @@ log_role(void)
 
 /* ---- descriptor 2 ---- */
 
-static int
-take_descriptor(int fd)
+int
+log_take(int fd)
 {
 	if (fd < 0)
 		return -1;
@@ -56,12 +56,18 @@ take_descriptor(int fd)
 }
 
 int
-log_to_file(const char *path)
+log_file(const char *path)
 {
 	int fd;
 	while ((fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0640)) < 0 && errno == EINTR)
 		;
-	return take_descriptor(fd);
+	return fd;
+}
+
+int
+log_to_file(const char *path)
+{
+	return log_take(log_file(path));
 }
 
 int
@@ -99,7 +105,7 @@ reopen_as_parent(void)
 	struct stat st;
 	reopen = 0;
 	snprintf(path, sizeof path, "/proc/%d/fd/2", (int)getppid());
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || take_descriptor(open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC)) < 0)
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || log_take(open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC)) < 0)
 		log_warn("%s: %s: lines of this process go to the old log file; start its server again to mend it", path, strerror(errno));
 }
 

@@ -22,6 +22,8 @@ const char *log_role(void);
 
 /* The file that descriptor 2 is. */
 int  log_to_file(const char *path);            /* opened (again) for appending; -1: errno, and nothing has changed */
+int  log_file(const char *path);               /* the same in two steps: the file's descriptor, or -1 ... */
+int  log_take(int fd);                         /* ... which is the log's from now on */
 int  log_is_journal(void);                     /* 2 is systemd's journal (JOURNAL_STREAM) */
 void log_reopen_by_signal(void);               /* in a child: SIGUSR1 makes it take its parent's descriptor 2 before the next line */
 

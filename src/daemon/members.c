@@ -411,6 +411,23 @@ members_keep(const struct registry_object *o, void *with)
 	return 0;
 }
 
+/* Until the list is saved it names what was taken up, and what was made since is also in the spool: so of a start that fails nothing stays. */
+int
+members_use(const struct registry_object *o, void *with)
+{
+	struct daemon *d = with;
+	for (uint32_t i = 0; i < d->used; i++) {
+		struct member *m = &d->members[i];
+		if (m->state == SLOT_FREE)
+			continue;
+		if (o->kind == REGISTRY_SHM && m->shm == o->id)
+			return o->kept || d->listed;
+		if (o->kind == REGISTRY_SEM && m->sem == o->id)
+			return m->state == SLOT_LIVE || d->listed;
+	}
+	return 0;
+}
+
 static int
 member_adopt(struct daemon *d, uint32_t i)
 {
@@ -483,6 +500,7 @@ members_load(struct daemon *d)
 			member_take_up(d, i);
 		member_show(d, i);
 	}
+	d->listed = 1;                                 /* also where it fails: who knows what is on the disk by then */
 	if (members_save(d) < 0)
 		log_fatal(EXIT_SYSTEM, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	daemon_touch(d);

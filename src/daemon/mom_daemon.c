@@ -87,6 +87,28 @@ spool_in_session(const char *why)
 	return 1;
 }
 
+/* A fatal end: what was made goes with it; but what clients use, or what holds requests of the dead, stays for a successor, as after a kill. */
+static void
+give_up(void)
+{
+	struct daemon *d = &m.d;
+	log_peers_end();
+	http_child_stop(&d->http);
+	child_end(d->requester);
+	child_end(d->responser);
+	child_end(d->forwarder);
+	if (d->door >= 0)
+		door_close(d);
+	if (d->spool_lock > 0)
+		fdio_sweep(d->spool_dir, "spare-");
+	if (d->registry.fd > 0)
+		registry_leave(&d->registry, members_use, d);
+	if (d->run_lock > 0) {
+		about_remove(d->run_dir);
+		unlinkat(d->run_dir, "lock", 0);
+	}
+}
+
 static void
 open_folders(void)
 {
@@ -175,7 +197,6 @@ make_table(void)
 	d->table->magic = MAGIC_MACHINE;
 	starts_load(d);
 	forgotten_load(d);
-	d->unit_id = d->socket = d->door = -1;
 	members_load(d);
 }
 
@@ -390,16 +411,20 @@ main(int argc, char **argv)
 	if (m.signals < 0 || d->notify < 0)
 		log_fatal(EXIT_SYSTEM, "eventfd: %s: %s", strerror(errno), child_hint(errno));
 	program_ready_begin(m.o.ready_fd);
+	d->unit_id = d->socket = d->door = -1;
+	log_at_fatal(give_up);
 	open_folders();
 	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
-	make_table();
-	if (http_child_open(&d->http, d->run_dir) < 0)
-		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", d->http.address, strerror(errno));
-	spare_open(&d->spare);
+	if (http_child_open(&d->http, d->run_dir) < 0)         /* what may be wrong comes before objects are made */
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)",
+		    d->http.address, strerror(errno));
 	if (door_open(d) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/socket: %s: %s", m.run, strerror(errno), fdio_hint(errno));
-	config_open_log(&m.o.config);
+	config_find_log(&m.o.config);
+	make_table();
+	spare_open(&d->spare);
+	config_open_log();
 	options_say(&m.o, m.spool);
 	say_ready();
 	m.next_tick = clock_ms();

@@ -128,6 +128,8 @@ show(const char *format, va_list ap)
 WEAK void log_init(const char *role, uint32_t how) { (void)role, (void)how; }
 WEAK void log_follow(const _Atomic uint32_t *how) { (void)how; }
 WEAK int  log_to_file(const char *path) { (void)path; return 0; }
+WEAK int  log_file(const char *path) { (void)path; return -1; }
+WEAK int  log_take(int fd) { (void)fd; return 0; }
 WEAK int  log_is_journal(void) { return 0; }
 WEAK void log_reopen_by_signal(void) { }
 WEAK const char *log_role(void) { return "fuzz"; }

@@ -32,6 +32,7 @@ void server_start(struct server *s);            /* again, with the same argument
 void server_start_unready(struct server *s);    /* fork and exec only */
 void server_await_ready(struct server *s);
 void server_await_again(struct server *s);      /* the same where its start may have been awaited already */
+int  server_end_or_ready(struct server *s);     /* after server_start_unready: exit status, or -1: it is ready */
 int  server_run_to_end(struct server *s);       /* for starts that must fail: exit status, -1 if it had to be killed */
 
 void server_stop(struct server *s);             /* SIGTERM; must exit 0, and none of its processes or objects may be left */
