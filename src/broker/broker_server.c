@@ -76,7 +76,7 @@ leave_run_folder(void)
 	rmdir(m.run);                                  /* where it is empty: it was ours alone */
 }
 
-/* A fatal end: all that was made goes with it, as at a stop; but nobody is waited for. */
+/* A fatal end removes all that was made, as a stop does, but waits for nobody. */
 static void
 give_up(void)
 {

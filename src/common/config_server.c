@@ -30,8 +30,8 @@ config_find_log(const struct config *c)
 {
 	const char *path = log_path(c);
 	if (path && (opened_log = log_file(path)) < 0)
-		log_fatal(EXIT_SYSTEM, "open(%s): %s: name another --log-file, in a folder that is there and that this user may "
-		    "write to", path, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "open(%s): %s: name another --log-file, in a folder that is there and that this "
+		    "user may write to", path, strerror(errno));
 }
 
 void

@@ -105,7 +105,8 @@ reopen_as_parent(void)
 	struct stat st;
 	reopen = 0;
 	snprintf(path, sizeof path, "/proc/%d/fd/2", (int)getppid());
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || log_take(open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC)) < 0)
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    log_take(open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC)) < 0)
 		log_warn("%s: %s: lines of this process go to the old log file; start its server again to mend it", path, strerror(errno));
 }
 

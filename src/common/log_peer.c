@@ -90,7 +90,8 @@ tell(const struct log_kind *k, uint64_t more, uint32_t seconds)
 	char sample[LOG_SAMPLE];
 	memcpy(sample, k->sample, sizeof sample);
 	sample[sizeof sample - 1] = '\0';
-	log_from(atomic_load(&k->from), "and %llu more like this in %u s, one of them: %s", (unsigned long long)more, seconds, sample);
+	log_from(atomic_load(&k->from), "and %llu more like this in %u s, one of them: %s", (unsigned long long)more,
+	    seconds, sample);
 }
 
 static void

@@ -371,7 +371,7 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 	struct ipc_perm perm;
 	char line[LINE_MOST + LINE_CRC + 2];
 	snprintf(o.role, sizeof o.role, "%s", role);
-	registry_grow(&r->objects, r->count, &r->room);        /* what ends the process must not come once the object is made */
+	registry_grow(&r->objects, r->count, &r->room);        /* now: it may end the process */
 	r->file_failed = 1;
 	for (;;) {
 		if (fdio_random(&o.key, sizeof o.key) < 0)

@@ -40,7 +40,7 @@ void registry_remove(struct registry *r, enum registry_kind kind, int id);
 int  registry_check(struct registry *r, enum registry_kind kind, int id);
 int  registry_look(struct registry *r);      /* once a second. 1: its file was gone, and is made anew; -1: cannot be */
 void registry_close(struct registry *r, int remove_all);   /* remove_all: objects and the file itself */
-/* At an end that was not planned: the same, but for what keep() says yes to: that stays, and listed, for a successor. */
+/* At a fatal end: removes all but what keep() says yes to: that stays for a successor, and stays listed. */
 void registry_leave(struct registry *r, int (*keep)(const struct registry_object *, void *), void *with);
 /* For tools: read a registry file; objects malloc'd, count returned or -1. */
 int  registry_read(int dir, struct registry_object **objects);

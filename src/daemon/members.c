@@ -411,7 +411,8 @@ members_keep(const struct registry_object *o, void *with)
 	return 0;
 }
 
-/* Until the list is saved it names what was taken up, and what was made since is also in the spool: so of a start that fails nothing stays. */
+/* Until this start saves the list, it names only what was taken up, and what was made since is in the spool too. So of
+ * a start that fails nothing stays that was not there before. */
 int
 members_use(const struct registry_object *o, void *with)
 {

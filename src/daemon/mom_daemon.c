@@ -87,7 +87,8 @@ spool_in_session(const char *why)
 	return 1;
 }
 
-/* A fatal end: what was made goes with it; but what clients use, or what holds requests of the dead, stays for a successor, as after a kill. */
+/* A fatal end removes what was made; but what clients use, or what holds requests of the dead, stays for a successor,
+ * as after a kill. */
 static void
 give_up(void)
 {

@@ -143,8 +143,8 @@ log_place(uint32_t stride, int control)
 	if (at == NULL && !fdio_is_full(errno))
 		worker_disk_failed("writing the log");
 	if (at == NULL)
-		log_peer(LOG_FROM_WARN, w.shard.index, "shard %u: no room for its log: %s: publishes are refused until there is; "
-		    "%s, or let subscribers receive", w.shard.index, strerror(error), fdio_hint(error));
+		log_peer(LOG_FROM_WARN, w.shard.index, "shard %u: no room for its log: %s: publishes are refused until "
+		    "there is; %s, or let subscribers receive", w.shard.index, strerror(error), fdio_hint(error));
 	return at;
 }
 

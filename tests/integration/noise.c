@@ -1,4 +1,4 @@
-/* noise - what a peer does again and again fills no log: its first line is there, the others are counted, and the counts are told
+/* noise - what a peer does again and again fills no log: its first line is there, the others are counted and told
  * Lines are counted against acts: a process that tells of each would have as many. */
 #include <lib/segment.h>
 #include <lib/server.h>
@@ -54,7 +54,7 @@ own_segment(int client)
 	return c;
 }
 
-TEST(poisoned_again, "a client that takes its ring's verdict back again and again gets it again, and one line tells of it")
+TEST(poisoned_again, "a client that takes its ring's verdict back gets it again each time, and one line tells of it")
 {
 	up();
 	int other = talk_create();
@@ -65,7 +65,8 @@ TEST(poisoned_again, "a client that takes its ring's verdict back again and agai
 		bell_ring_always(&client_requests(c)->bell, &c->request_queue);
 		WAIT_FOR(atomic_load(&c->poisoned), "the verdict is not there again, act %d", i);
 	}
-	REQUIRE(server_log_told(&one, "its ring holds garbage") == 1, "%ld lines", server_log_told(&one, "its ring holds garbage"));
+	long told = server_log_told(&one, "its ring holds garbage");
+	REQUIRE(told == 1, "%ld lines", told);
 	calm();
 	REQUIRE(mom_publish(other, "calm", "x", 1, 0) == MOM_EPROTO, "%s", mom_error_text(other));
 }
@@ -87,7 +88,7 @@ leave_a_gap(struct client_segment *c, uint64_t ring, uint64_t *at, uint64_t *num
 	bell_ring_always(&r->bell, &c->request_queue);
 }
 
-TEST(gaps, "a client that leaves out request numbers again and again is told of in few lines, which do not say that there was a power cut")
+TEST(gaps, "a client that leaves out request numbers in a loop is told of in few lines, which claim no power cut")
 {
 	up();
 	int other = talk_create();
@@ -122,12 +123,13 @@ TEST(born_and_dead, "clients that register and die in a loop are told of in few 
 static int
 dial_from(const char *ip)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port) }, from = { .sin_family = AF_INET };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port) };
+	struct sockaddr_in from = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	inet_pton(AF_INET, broker.ip, &to.sin_addr);
 	inet_pton(AF_INET, ip, &from.sin_addr);
-	REQUIRE(bind(fd, (struct sockaddr *)&from, sizeof from) == 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0,
-	    "from %s: %s", ip, strerror(errno));
+	REQUIRE(bind(fd, (struct sockaddr *)&from, sizeof from) == 0 &&
+	    connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "from %s: %s", ip, strerror(errno));
 	return fd;
 }
 
@@ -138,7 +140,7 @@ read_to_end(int fd)
 	char sink[4096];
 	ssize_t n;
 	do
-		WAIT_FOR((n = recv(fd, sink, sizeof sink, MSG_DONTWAIT)) >= 0 || errno != EAGAIN, "the connection stays open");
+		WAIT_FOR((n = recv(fd, sink, sizeof sink, MSG_DONTWAIT)) >= 0 || errno != EAGAIN, "it stays open");
 	while (n > 0);
 	close(fd);
 }
@@ -153,7 +155,7 @@ send_garbage(const char *ip)
 	read_to_end(fd);
 }
 
-TEST(strangers, "a stranger that connects in a loop with garbage is told of in few lines; another's first line is not hidden by them")
+TEST(strangers, "a stranger that connects in a loop is told of in few lines, and does not hide another's first line")
 {
 	up();
 	for (int i = 0; i < ACTS; i++)
@@ -167,13 +169,15 @@ static int
 machine_join(void)
 {
 	char bytes[512], payload[HELLO_BYTES];
-	struct hello hello = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = 1, .window = WINDOW, .machine = { 7 } };
+	struct hello hello = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = 1, .window = WINDOW,
+		.machine = { 7 } };
 	int fd = dial_from("127.0.0.2");
 	wire_hello_put(payload, &hello);
 	uint32_t n = record_make(bytes, &(struct record){ .type = REC_HELLO }, NULL, payload, sizeof payload);
 	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
 	n = record_stride(RECORD_HEADER + WELCOME_BYTES);
-	REQUIRE(recv(fd, bytes, n, MSG_WAITALL) == (ssize_t)n && bytes[9] == REC_WELCOME, "no WELCOME: %s", bytes + RECORD_HEADER);
+	REQUIRE(recv(fd, bytes, n, MSG_WAITALL) == (ssize_t)n && bytes[9] == REC_WELCOME, "no WELCOME: %s",
+	    bytes + RECORD_HEADER);
 	return fd;
 }
 

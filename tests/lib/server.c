@@ -194,7 +194,8 @@ server_end_or_ready(struct server *s)
 	int i = number_of(s);
 	char byte;
 	ssize_t n;
-	WAIT_FOR((n = read(ready_fd[i], &byte, 1)) >= 0 || (errno != EAGAIN && errno != EINTR), "%s neither ends nor is ready", s->name);
+	WAIT_FOR((n = read(ready_fd[i], &byte, 1)) >= 0 || (errno != EAGAIN && errno != EINTR),
+	    "%s neither ends nor is ready", s->name);
 	close(ready_fd[i]);
 	ready_fd[i] = -1;
 	int status = n == 1 ? 0 : server_wait(s);

@@ -45,7 +45,7 @@ pid_t server_child(struct server *s, const char *program);   /* waits for its li
 void server_replaced(struct server *s, const char *program, pid_t old);  /* waits until another process does that job */
 int  server_log_has(struct server *s, const char *words);
 long server_log_lines(struct server *s, const char *words);   /* how many lines have these words ("": all) ... */
-long server_log_told(struct server *s, const char *words);    /* ... and of how many such lines it tells: "and N more like this" is N of them */
+long server_log_told(struct server *s, const char *words);    /* ... the same, "and N more like this" counted as N */
 char *server_registry(struct server *s);        /* path of its registry file */
 /* All of a case's own. */
 void servers_stop(void);

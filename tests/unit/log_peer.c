@@ -1,4 +1,4 @@
-/* log_peer - of the lines that peers cause the first are written, the rest is counted; the clock here is the test's own */
+/* log_peer - of the lines that peers cause the first are written, the rest is counted; the clock is the test's own */
 #include "common/log_peer.h"
 #include <lib/t.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ lines(uint64_t peer, int64_t now, int n)
 	return written;
 }
 
-TEST(first_and_count, "the first lines of a peer are written at once, the others are counted, and none is left out of the sum")
+TEST(first_and_count, "the first lines of a peer are written at once, the others are counted, and the sum is right")
 {
 	REQUIRE(log_limit(&one, 7, 1000, &more, &seconds) == 1 && more == 0, "the first line is not written");
 	REQUIRE(lines(7, 1001, 999) == LOG_FIRST - 1, "more than the first lines");
@@ -56,17 +56,18 @@ TEST(bounded, "however many peers, lines and seconds: each ten seconds have a bo
 	}
 }
 
-TEST(tick, "a tick tells what was held back though no line comes any more, once, and not before its ten seconds are over")
+TEST(tick, "a tick tells what was held back though no line comes any more, once, and not too early")
 {
 	lines(1, 1000, 50);
 	REQUIRE(log_limit_turn(&one, 1000 + LOG_PEER_MS - 1, 0, &seconds) == 0, "too early");
-	REQUIRE(log_limit_turn(&one, 1000 + 3 * LOG_PEER_MS, 0, &seconds) == 50 - LOG_FIRST && seconds == 30, "%u", seconds);
+	REQUIRE(log_limit_turn(&one, 1000 + 3 * LOG_PEER_MS, 0, &seconds) == 50 - LOG_FIRST, "not told");
+	REQUIRE(seconds == 30, "%u", seconds);
 	REQUIRE(log_limit_turn(&one, 1000 + 5 * LOG_PEER_MS, 0, &seconds) == 0, "twice");
 	lines(1, 1000 + 5 * LOG_PEER_MS, 50);
 	REQUIRE(log_limit_turn(&one, 1001 + 5 * LOG_PEER_MS, 1, &seconds) == 50 - LOG_FIRST, "not at the end");
 }
 
-TEST(kinds, "each format is a kind of its own, in the same place for all processes; more of them than there is room for share")
+TEST(kinds, "each format is a kind, in the same place for all processes; more than there is room for share")
 {
 	static struct log_limits l;
 	char format[LOG_KINDS * 2][20];
@@ -114,6 +115,7 @@ TEST(shared, "processes that share limits, and come and go, are limited as one; 
 	REQUIRE(count_of(text, "peer 1 made an error") == LOG_FIRST && strstr(text, "warn: peer 1 made"), "%s", text);
 	log_peers_end();
 	text = t_read_file(path);
-	REQUIRE(strstr(text, t_text("and %d more like this in ", 5000 - LOG_FIRST)) && strstr(text, " s, one of them: here["), "%s", text);
+	REQUIRE(strstr(text, t_text("and %d more like this in ", 5000 - LOG_FIRST)), "%s", text);
+	REQUIRE(strstr(text, " s, one of them: here["), "%s", text);
 	REQUIRE(count_of(text, "\n") == LOG_FIRST + 1 && strstr(text, "unwanted") == NULL, "%s", text);
 }
