@@ -3,6 +3,7 @@
 #ifndef MOM_IPC_H
 #define MOM_IPC_H
 
+#include "common/log_peer.h"
 #include "common/ring.h"
 #include <mom/limits.h>
 #include <stdatomic.h>
@@ -55,6 +56,7 @@ struct broker_table {
 	word32   epoch;               /* broker_server: grows when a conn changes */
 	word32   conns;               /* broker_server: slots in use are below */
 	id_word  counters;            /* broker_server: see common/counters.h; -1: none */
+	struct log_limits limits;     /* all of the broker: of lines that peers cause */
 	struct shard_word shard[SHARDS_MAX];
 	struct conn_word conn[];
 };
@@ -127,6 +129,7 @@ struct machine_table {
 	word64 token;                         /* mom_daemon: what is on its disk, see HELLO */
 	word64 routed[SHARDS_MAX];            /* forwarder: below, all is in mail boxes or in the spool; outlives the unit */
 	word64 start[SHARDS_MAX], start_bits[SHARDS_MAX];   /* forwarder: the last START that came, bits first */
+	struct log_limits limits;             /* all of the daemon: of lines that peers cause */
 	struct slot_word slot[];
 };
 

@@ -11,7 +11,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/net.h"
 #include "common/topic.h"
 #include <errno.h>
@@ -41,7 +41,8 @@ static struct {
 static void
 bad_peer(const char *what)
 {
-	log_fatal(EXIT_USAGE, "%s: %s: the connection is closed; is it a mom_daemon of this version?", h.peer, what);
+	log_peer_fatal(EXIT_USAGE, log_peer_of(h.peer), "%s: %s: the connection is closed; is it a mom_daemon of this "
+	    "version?", h.peer, what);
 }
 
 /* ---- handshake ---- */
@@ -58,7 +59,8 @@ read_exactly(char *p, size_t n, int64_t until)
 		if (r == 0 || (r < 0 && errno == ECONNRESET))
 			exit(0);
 		if (r < 0)
-			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s: %s", h.peer, strerror(errno), net_hint(errno));
+			log_peer_fatal(EXIT_SYSTEM, log_peer_of(h.peer), "read(socket of %s): %s: %s", h.peer,
+			    strerror(errno), net_hint(errno));
 		p += r;
 		n -= (size_t)r;
 	}
@@ -109,7 +111,7 @@ handshake(void)
 	ask_server(&hello, &answer);
 	if (!answer.ok) {
 		write_frame(REC_REFUSE, answer.text, (uint32_t)strnlen(answer.text, sizeof answer.text));
-		log_fatal(EXIT_USAGE, "%s: refused: %s", h.peer, answer.text);
+		log_peer_fatal(EXIT_USAGE, log_peer_of(h.peer), "%s: refused: %s", h.peer, answer.text);
 	}
 	h.unit = ipcq_attach(answer.unit, 0);
 	if (h.unit == NULL)
@@ -179,8 +181,9 @@ on_request(char *frame, struct record *r)
 		r->flags |= REC_F_BAD;
 		counters_add(COUNT_REFUSED, 1);
 		put_u64(frame + 48, (uint64_t)(int64_t)fault);
-		log_warn("%s: client %016llx: a %s that cannot be taken: %d: it is refused; are that machine's programs of this version, and is its memory sound?",
-		    h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
+		log_peer(LOG_FROM_WARN, log_peer_of(h.peer), "%s: client %016llx: a %s that cannot be taken: %d: it is "
+		    "refused; are that machine's programs of this version, and is its memory sound?", h.peer,
+		    (unsigned long long)r->publisher, record_type_name(r->type), fault);
 	}
 	put_u16(frame + 10, r->flags);
 	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
@@ -274,6 +277,7 @@ main(int argc, char **argv)
 	if (h.table == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&h.table->log);
+	log_peers_share(&h.table->limits);
 	h.message_max = h.table->message_max;
 	h.room = BATCH + RECORD_MOST(h.message_max);
 	h.buffer = malloc(h.room);
@@ -286,13 +290,14 @@ main(int argc, char **argv)
 		size_t n = h.room - h.have < BATCH ? h.room - h.have : BATCH;
 		ssize_t r = idling_read(&h.idling, h.socket, h.buffer + h.have, n);
 		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
-			log_info("%s: the machine closed its connection", h.peer);
+			log_peer(LOG_FROM_INFO, log_peer_of(h.peer), "%s: the machine closed its connection", h.peer);
 			return 0;
 		}
 		if (r < 0 && errno == EAGAIN)
 			bad_peer("silent for 12 s");
 		if (r < 0)
-			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s: %s", h.peer, strerror(errno), net_hint(errno));
+			log_peer_fatal(EXIT_SYSTEM, log_peer_of(h.peer), "read(socket of %s): %s: %s", h.peer,
+			    strerror(errno), net_hint(errno));
 		h.have += (size_t)r;
 		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		if (h.control >= 0)

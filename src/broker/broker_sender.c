@@ -11,7 +11,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/net.h"
 #include "common/program.h"
 #include <errno.h>
@@ -52,7 +52,7 @@ write_bytes(const void *bytes, size_t n)
 		return;
 	if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
 		exit(0);
-	log_fatal(EXIT_SYSTEM, "write(socket): %s: %s", strerror(errno), net_hint(errno));
+	log_peer_fatal(EXIT_SYSTEM, s.unit->serial, "write(socket): %s: %s", strerror(errno), net_hint(errno));
 }
 
 static void
@@ -234,16 +234,19 @@ end_machine(uint32_t why)
 	    "one, or give this daemon a new spool folder";
 	uint32_t ticks = atomic_load(&s.table->ticks);
 	if (why == BROKEN_LIST) {
-		log_info("the worker was started again while it took the machine's list of clients: the machine connects anew");
+		log_peer(LOG_FROM_INFO, s.unit->serial, "the worker was started again while it took the machine's list "
+		    "of clients: the machine connects anew");
 		exit(0);
 	}
 	if (why == BROKEN_NONSENSE)
-		log_fatal(EXIT_USAGE, "the machine sent nonsense (see the worker's line): its connection is ended");
+		log_peer_fatal(EXIT_USAGE, s.unit->serial, "the machine sent nonsense (see the worker's line): its "
+		    "connection is ended");
 	send_frame(&(struct record){ .type = REC_REFUSE }, text, sizeof text - 1);
 	out_flush();
 	while (atomic_load(&s.table->ticks) - ticks < PING_TICKS && (ipcq_wait(atomic_load(&s.conn->queue)) == 0 || errno == EINTR))
 		bell_clear(&s.unit->time_bell);
-	log_fatal(EXIT_USAGE, "the machine was refused (see the worker's line): its connection is ended");
+	log_peer_fatal(EXIT_USAGE, s.unit->serial, "the machine was refused (see the worker's line): its connection is "
+	    "ended");
 }
 
 static void
@@ -291,6 +294,7 @@ main(int argc, char **argv)
 	if (s.table == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&s.table->log);
+	log_peers_share(&s.table->limits);
 	s.conn = &s.table->conn[place.index];
 	s.unit = ipcq_attach(atomic_load(&s.conn->unit), 0);
 	if (s.unit == NULL)

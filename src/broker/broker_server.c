@@ -13,7 +13,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/lock.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/names.h"
 #include "common/net.h"
 #include "common/notify.h"
@@ -68,6 +68,36 @@ start_listening(void)
 }
 
 static void
+leave_run_folder(void)
+{
+	about_remove(m.run_dir);
+	unlinkat(m.run_dir, "ready", 0);
+	unlinkat(m.run_dir, "lock", 0);
+	rmdir(m.run);                                  /* where it is empty: it was ours alone */
+}
+
+/* A fatal end removes all that was made, as a stop does, but waits for nobody. */
+static void
+give_up(void)
+{
+	struct broker *b = &m.b;
+	log_peers_end();
+	http_child_stop(&b->http);
+	for (uint32_t i = 0; b->conns && i < atomic_load(&b->table->conns); i++) {
+		child_end(b->conns[i].handler);
+		child_end(b->conns[i].sender);
+	}
+	for (uint32_t i = 0; i < b->store.shards; i++)
+		child_end(b->workers[i].pid);
+	if (b->registry.fd > 0) {
+		registry_close(&b->registry, 1);
+		about_remove(b->store.dir);
+	}
+	if (m.run_lock > 0)
+		leave_run_folder();
+}
+
+static void
 open_run_folder(void)
 {
 	const char *why;
@@ -113,7 +143,7 @@ make_table(void)
 		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", m.o.db, strerror(errno), fdio_hint(errno));
 	b->table_id = registry_make(&b->registry, REGISTRY_SHM, bytes, geteuid(), 0, "broker-table");
 	b->table = b->table_id < 0 ? NULL : ipcq_attach(b->table_id, 0);
-	b->conns = calloc(capacity, sizeof *b->conns);
+	b->conns = b->table ? calloc(capacity, sizeof *b->conns) : NULL;
 	m.polls = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.polls);
 	m.poll_conn = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.poll_conn);
 	if (b->table == NULL || b->conns == NULL || m.polls == NULL || m.poll_conn == NULL)
@@ -131,6 +161,7 @@ make_table(void)
 	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.o.topics);
 	for (uint32_t i = 0; i < SHARDS_MAX; i++)
 		atomic_store(&b->table->shard[i].queue, -1);
+	log_peers_share(&b->table->limits);
 	make_counters(b);
 	atomic_store(&b->table->epoch, 1);
 	b->table->magic = MAGIC_BROKER;
@@ -242,6 +273,7 @@ tick(int64_t now)
 	m.next_tick = now + TICK_MS;
 	files_look();                                  /* first: a worker ends where it misses files */
 	atomic_fetch_add(&b->table->ticks, 1);
+	log_peers_tell(now);
 	for (uint32_t i = 0; i < b->store.shards; i++)
 		bell_ring_always(&b->table->shard[i].time_bell, &b->table->shard[i].queue);
 	conn_bells(b);
@@ -328,13 +360,11 @@ stop(void)
 		if (left && poll(&f, 1, 50) > 0)
 			sig_drain();
 	}
+	log_peers_end();
 	ipcq_detach(b->table);
 	registry_close(&b->registry, 1);
 	about_remove(b->store.dir);
-	about_remove(m.run_dir);
-	unlinkat(m.run_dir, "ready", 0);
-	unlinkat(m.run_dir, "lock", 0);
-	rmdir(m.run);                                  /* where it is empty: it was ours alone */
+	leave_run_folder();
 	log_info("stopped");
 }
 
@@ -349,19 +379,22 @@ main(int argc, char **argv)
 	if (m.signals < 0)
 		log_fatal(EXIT_SYSTEM, "pipe: %s: %s", strerror(errno), child_hint(errno));
 	program_ready_begin(m.o.ready_fd);
+	log_at_fatal(give_up);
 	start_listening();
 	store_open(&m.b.store, m.o.db, m.o.workers, m.o.message_max);
 	if (m.o.store_max && m.o.store_max < (uint64_t)STORE_SEGMENTS * SEGMENT_LEAST(m.b.store.message_max))
 		wrong_use("--store-max is too small for this store's --max-message: four segments of two messages each are the least", NULL);
 	open_run_folder();
+	if (http_child_open(&m.b.http, m.run_dir) < 0)         /* what may be wrong comes before objects are made */
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)",
+		    m.b.http.address, strerror(errno));
+	config_find_log(&m.o.config);
 	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.o.db,
 		    errno == EBADMSG ? "damaged" : strerror(errno));
 	make_table();
-	if (http_child_open(&m.b.http, m.run_dir) < 0)
-		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", m.b.http.address, strerror(errno));
 	spare_open(&m.b.spare);
-	config_open_log(&m.o.config);
+	config_open_log();
 	options_say(&m.o);
 	m.next_tick = clock_ms() + TICK_MS;
 	while (!sig_got_stop) {

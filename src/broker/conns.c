@@ -3,7 +3,7 @@
 #include "common/counters.h"
 #include "common/clock.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/net.h"
 #include <errno.h>
 #include <signal.h>
@@ -57,7 +57,8 @@ conn_begin(void *broker, int fd)
 	if (slot == -2)
 		return -1;
 	if (slot < 0) {
-		log_warn("all %u connections are in use (kernel.shmmni): a machine is turned away; raise kernel.shmmni and start the broker again", b->table->capacity);
+		log_peer(LOG_FROM_WARN, 0, "all %u connections are in use (kernel.shmmni): a machine is turned away; "
+		    "raise kernel.shmmni and start the broker again", b->table->capacity);
 		close(fd);
 		return 0;
 	}
@@ -67,7 +68,8 @@ conn_begin(void *broker, int fd)
 	*c = (struct conn){ .socket = fd, .control = -1, .unit = -1, .queue = -1 };
 	net_peer_text(fd, c->peer, sizeof c->peer);
 	if (conn_start_handler(b, (uint32_t)slot) < 0) {
-		log_warn("%s: no process for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
+		log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: no process for it: %s: %s", c->peer, strerror(errno),
+		    child_hint(errno));
 		fdio_close(&c->socket);
 		return 0;
 	}
@@ -133,7 +135,8 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	c->queue = c->unit < 0 ? -1 : registry_make(&b->registry, REGISTRY_MSG, 0, geteuid(), 0, role);
 	struct broker_unit *u = c->queue < 0 ? NULL : ipcq_attach(c->unit, 0);
 	if (u == NULL) {
-		log_warn("%s: no unit for it: %s: %s", c->peer, strerror(errno), registry_hint(&b->registry));
+		log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: no unit for it: %s: %s", c->peer, strerror(errno),
+		    registry_hint(&b->registry));
 		return -1;
 	}
 	u->shards = b->store.shards;
@@ -167,7 +170,8 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 	const char *fault = conn_fault(b, i, h, text, sizeof text);
 	uint64_t token = 0;
 	if (fault == NULL && (b->table->conn[i].serial = machines_admit(&b->machines, h->machine, h->token, &token)) == 0) {
-		log_warn("%s: machines: %s: %s", c->peer, strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: machines: %s: %s", c->peer, strerror(errno),
+		    fdio_hint(errno));
 		fault = conn_stranger(errno);
 	}
 	if (fault == NULL && conn_make_objects(b, i, h) < 0)
@@ -196,11 +200,12 @@ conn_go(struct broker *b, uint32_t i)
 	c->sender = child_start(&plan);
 	if (c->sender < 0) {
 		c->sender = 0;
-		log_warn("%s: no sender for it: %s: %s", c->peer, strerror(errno), child_hint(errno));
+		log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: no sender for it: %s: %s", c->peer, strerror(errno),
+		    child_hint(errno));
 		conn_end(b, i);
 		return;
 	}
-	log_info("%s: machine %u connected", c->peer, b->table->conn[i].serial);
+	log_peer(LOG_FROM_INFO, log_peer_of(c->peer), "%s: machine %u connected", c->peer, b->table->conn[i].serial);
 	counters_add(COUNT_CONNECTIONS, 1);
 	atomic_store(&b->table->conn[i].state, CONN_LIVE);
 	broker_touch(b);
@@ -263,7 +268,8 @@ conn_reaped(struct broker *b, pid_t pid, int status)
 			continue;
 		if (atomic_load(&b->table->conn[i].state) == CONN_LIVE) {
 			counters_add(COUNT_DEATHS, !child_ended_well(status));
-			log_info("%s: %s ended (%s): the connection ends", c->peer, c->handler == pid ? "handler" : "sender", child_status_text(status));
+			log_peer(LOG_FROM_INFO, log_peer_of(c->peer), "%s: %s ended (%s): the connection ends", c->peer,
+			    c->handler == pid ? "handler" : "sender", child_status_text(status));
 		}
 		if (c->handler == pid)
 			c->handler = 0;

@@ -1,7 +1,7 @@
 /* lobby - see lobby.h */
 #include "broker/lobby.h"
 #include "common/crc32c.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/net.h"
 #include <errno.h>
 #include <mom/record.h>
@@ -63,8 +63,9 @@ lobby_accept(struct lobby *l, struct spare *spare, int listener, int64_t now)
 		socklen_t len = sizeof a;
 		int whole = HELLO_WHOLE, fd = spare_accept(spare, listener, SOCK_CLOEXEC | SOCK_NONBLOCK), error = errno;
 		int full = fd >= 0 ? spare->is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED;
-		if (full && spare_says(spare, now))
-			log_warn("accept: %s: a machine is turned away, it tries again: raise `ulimit -n`, or connect fewer machines",
+		if (full)
+			log_peer(LOG_FROM_WARN, 0, "accept: %s: a machine is turned away, it tries again: raise "
+			    "`ulimit -n`, or connect fewer machines",
 			    fd >= 0 ? "no descriptors left" : strerror(error));
 		if (full && l->count)
 			lobby_send_away(l, lobby_victim(l));
@@ -101,7 +102,7 @@ lobby_say(struct lobby *l, int64_t now)
 	log_warn("%llu connections closed that made no handshake within 3 s, or too slowly among many; the last from %s: is it a mom_daemon",
 	    (unsigned long long)(l->sent_away - l->said), l->last);
 	l->said = l->sent_away;
-	l->say_due = now + TICK_MS;
+	l->say_due = now + LOG_PEER_MS;
 }
 
 /* Its HELLO is there as a whole? Else it leaves where its time is over or it has hung up. */

@@ -1,7 +1,7 @@
 /* machines - see machines.h */
 #include "broker/machines.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,8 @@ machines_confirm(struct machines *m, uint32_t serial, uint64_t token)
 		return;
 	k->before = k->token;
 	if (machines_save(m) < 0)
-		log_warn("machines: %s: the token before counts, too, until it can be written; %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "machines: %s: the token before counts, too, until it can be written; %s",
+		    strerror(errno), fdio_hint(errno));
 }
 
 int

@@ -1,7 +1,7 @@
 /* stream - see stream.h */
 #include "broker/stream.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "worker/checkpoint.h"
 #include <errno.h>
 #include <mom.h>
@@ -208,7 +208,8 @@ stream_seek(struct stream *s)
 	if (r < 0)
 		return -1;
 	if (r == 1 && s->topics.used) {
-		log_error("shard %u: the log begins at %llx, above the machine's place %llx: it is told of the gap; was the store replaced by an older copy?", s->shard,
+		log_peer(LOG_FROM_ERROR, s->serial, "shard %u: the log begins at %llx, above the machine's place %llx: "
+		    "it is told of the gap; was the store replaced by an older copy?", s->shard,
 		    (unsigned long long)s->cursor.at, (unsigned long long)s->at);
 		stream_put(s, &(struct record){ .type = REC_GAP, .offset = s->at, .aux = s->cursor.at }, NULL);
 	}

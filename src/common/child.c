@@ -92,6 +92,17 @@ child_begin(struct child_place *place, const char *role, const char *parent)
 	log_reopen_by_signal();
 }
 
+void
+child_end(pid_t pid)
+{
+	int status;
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+}
+
 int
 backoff_after(struct backoff *b, int by_kill, int64_t alive_ms)
 {

@@ -23,6 +23,8 @@ pid_t child_start(const struct child_plan *plan);            /* pid, or -1 with 
 /* In the child, first thing: logs under `role`; where it was not started by its parent it says so and exits 100. */
 void  child_begin(struct child_place *place, const char *role, const char *parent);
 
+void  child_end(pid_t pid);                                  /* at once, and reaped; 0: there is none */
+
 /* When to start again what ended. Plain state, no calls: see tests/unit/backoff.c */
 struct backoff { int delay_ms; };
 int   backoff_after(struct backoff *b, int by_kill, int64_t alive_ms);   /* milliseconds to wait */

@@ -117,7 +117,8 @@ enum { CONFIG_CHANGED = 1, CONFIG_LOG_MOVED = 2 /* the log file, too: tell the c
 int  config_reload(struct config *c, struct config *fresh, const char *(*check)(const struct config *c), void (*keep)(struct config *fresh, const struct config *c, void *with),
     void *with);
 uint32_t config_log(const struct config *c);   /* log-level, log-format, log-time as a word for log_init */
-void config_open_log(const struct config *c);  /* log-file, where there is one; before the first child */
+void config_find_log(const struct config *c);  /* log-file, where there is one, opens, or the process ends ... */
+void config_open_log(void);                    /* ... and all goes there from now on; before the first child */
 int  config_reopen_log(const struct config *c, const char *why);       /* 1: done: the children are to be told by SIGUSR1 */
 const char *config_log_text(const struct config *c, char *text, size_t n);
 

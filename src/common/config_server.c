@@ -18,23 +18,34 @@ config_log(const struct config *c)
 }
 
 static const char *
-log_file(const struct config *c)
+log_path(const struct config *c)
 {
 	return config_text(c, (unsigned)config_find(c->program, "log-file", 8));
 }
 
+static int opened_log = -1;
+
 void
-config_open_log(const struct config *c)
+config_find_log(const struct config *c)
 {
-	const char *path = log_file(c);
-	if (path && log_to_file(path) < 0)
-		log_fatal(EXIT_SYSTEM, "open(%s): %s: name another --log-file, in a folder that is there and that this user may write to", path, strerror(errno));
+	const char *path = log_path(c);
+	if (path && (opened_log = log_file(path)) < 0)
+		log_fatal(EXIT_SYSTEM, "open(%s): %s: name another --log-file, in a folder that is there and that this "
+		    "user may write to", path, strerror(errno));
+}
+
+void
+config_open_log(void)
+{
+	if (opened_log >= 0 && log_take(opened_log) < 0)
+		log_warn("the log file: %s: all goes to stderr", strerror(errno));
+	opened_log = -1;
 }
 
 int
 config_reopen_log(const struct config *c, const char *why)
 {
-	const char *path = log_file(c);
+	const char *path = log_path(c);
 	if (path == NULL)
 		log_info("%s: there is no --log-file to open anew", why);
 	else if (log_to_file(path) < 0)
@@ -49,7 +60,7 @@ config_reopen_log(const struct config *c, const char *why)
 const char *
 config_log_text(const struct config *c, char *text, size_t n)
 {
-	const char *path = log_file(c);
+	const char *path = log_path(c);
 	snprintf(text, n, "log %s, %s, %s", config_text(c, (unsigned)config_find(c->program, "log-level", 9)),
 	    config_text(c, (unsigned)config_find(c->program, "log-format", 10)), path ? path : "on stderr");
 	return text;
@@ -146,7 +157,7 @@ config_reload(struct config *c, struct config *fresh, const char *(*check)(const
 {
 	if (!read_again(fresh, c, check))
 		return 0;
-	const char *was = log_file(c), *is = log_file(fresh);
+	const char *was = log_path(c), *is = log_path(fresh);
 	int moved = is && (was == NULL || strcmp(is, was) != 0);
 	if (was && is == NULL) {
 		log_warn("SIGHUP: log-file %s stays: back to stderr needs a restart", was);

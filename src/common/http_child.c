@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -19,7 +19,7 @@ http_child_plan(struct http_child *h, const char *address, const char *hosts)
 {
 	h->address = address && http_address_parse(&h->at, address) == 0 ? strdup(address) : NULL;      /* what it was read from may change */
 	h->hosts = hosts ? strdup(hosts) : NULL;
-	h->listener = -1;
+	h->listener = h->run_dir = -1;
 }
 
 static int
@@ -43,11 +43,11 @@ http_child_open(struct http_child *h, int run_dir)
 		unlinkat(run_dir, "http", 0);       /* of a predecessor that was killed */
 		return 0;
 	}
+	h->run_dir = run_dir;
 	for (int64_t until = clock_ms() + HTTP_LISTEN_MS; (h->listener = net_listen(&h->at.net, &h->port)) < 0 && errno == EADDRINUSE && clock_ms() < until;)
 		usleep(5000);
 	if (h->listener < 0)
 		return -1;
-	h->run_dir = run_dir;
 	if (http_child_say(h) < 0)
 		log_warn("the run folder's file http: %s", strerror(errno));
 	log_info("status page: http://%s%s%s:%d/", strchr(h->at.ip, ':') ? "[" : "", h->at.ip, strchr(h->at.ip, ':') ? "]" : "", h->port);
@@ -67,7 +67,8 @@ http_child_step(struct http_child *h, int log, int64_t now)
 	if (h->pid < 0) {
 		h->pid = 0;
 		h->due = now + backoff_after(&h->backoff, 0, 0);
-		log_warn("mom_http cannot be started: %s: %s: tried again", strerror(errno), child_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "mom_http cannot be started: %s: %s: tried again", strerror(errno),
+		    child_hint(errno));
 	}
 }
 
@@ -84,7 +85,8 @@ http_child_reaped(struct http_child *h, pid_t pid, int status, int64_t now)
 	int wait = backoff_after(&h->backoff, child_was_killed(status), now - h->started);
 	h->due = now + wait;
 	counters_add(COUNT_DEATHS, 1);
-	log_warn("mom_http ended (%s): started again%s", child_status_text(status), wait ? " in a moment" : "");
+	log_peer(LOG_FROM_WARN, 0, "mom_http ended (%s): started again%s", child_status_text(status),
+	    wait ? " in a moment" : "");
 	return 1;
 }
 
@@ -105,15 +107,11 @@ http_child_renew(struct http_child *h)
 void
 http_child_stop(struct http_child *h)
 {
-	int status;
 	if (h->address == NULL)
 		return;
 	fdio_close(&h->listener);
-	unlinkat(h->run_dir, "http", 0);
-	if (h->pid == 0)
-		return;
-	kill(h->pid, SIGKILL);                  /* it has nothing to lose */
-	while (waitpid(h->pid, &status, 0) < 0 && errno == EINTR)
-		;
+	if (h->run_dir >= 0)
+		unlinkat(h->run_dir, "http", 0);
+	child_end(h->pid);                      /* it has nothing to lose */
 	h->pid = 0;
 }

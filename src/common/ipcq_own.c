@@ -1,7 +1,7 @@
 /* ipcq_own - see ipcq_own.h */
 #include "common/ipcq_own.h"
 #include "common/ipcq.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <unistd.h>
 
@@ -12,7 +12,7 @@ static int
 taken_back(const char *what, int id, int set)
 {
 	if (set == 0)
-		log_warn("%s %d: the program that it was made for took all rights from it: it is this server's alone now, which "
+		log_peer(LOG_FROM_WARN, 0, "%s %d: the program that it was made for took all rights from it: it is this server's alone now, which "
 		    "harms that program only", what, id);
 	return set;
 }

@@ -16,8 +16,9 @@ static struct {
 	const char *role;
 	uint32_t how;
 	const _Atomic uint32_t *follow;
+	void (*at_fatal)(void);
 	int begun;                       /* a server has said how; else MOM_LOG is asked at the first line */
-} l = { "mom", 0, NULL, 0 };
+} l = { "mom", 0, NULL, NULL, 0 };
 
 static volatile sig_atomic_t reopen;
 
@@ -43,8 +44,8 @@ log_role(void)
 
 /* ---- descriptor 2 ---- */
 
-static int
-take_descriptor(int fd)
+int
+log_take(int fd)
 {
 	if (fd < 0)
 		return -1;
@@ -55,12 +56,18 @@ take_descriptor(int fd)
 }
 
 int
-log_to_file(const char *path)
+log_file(const char *path)
 {
 	int fd;
 	while ((fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOCTTY | O_CLOEXEC, 0640)) < 0 && errno == EINTR)
 		;
-	return take_descriptor(fd);
+	return fd;
+}
+
+int
+log_to_file(const char *path)
+{
+	return log_take(log_file(path));
 }
 
 int
@@ -98,7 +105,8 @@ reopen_as_parent(void)
 	struct stat st;
 	reopen = 0;
 	snprintf(path, sizeof path, "/proc/%d/fd/2", (int)getppid());
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || take_descriptor(open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC)) < 0)
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
+	    log_take(open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC)) < 0)
 		log_warn("%s: %s: lines of this process go to the old log file; start its server again to mend it", path, strerror(errno));
 }
 
@@ -143,8 +151,8 @@ log_line(const char *severity, const char *format, va_list ap)
 }
 
 /* from: the highest floor at which it is still written, in order debug, info, warn, error */
-static int
-is_wanted(uint32_t from)
+int
+log_is_wanted(uint32_t from)
 {
 	static const char rank[] = { [LOG_FROM_DEBUG] = 0, [LOG_FROM_INFO] = 1, [LOG_FROM_WARN] = 2, [LOG_FROM_ERROR] = 3 };
 	uint32_t floor = how_now() & LOG_FROM;
@@ -160,23 +168,41 @@ is_wanted(uint32_t from)
 	} while (0)
 
 void
+log_from_list(uint32_t from, const char *format, va_list ap)
+{
+	static const char *const severity[] = { [LOG_FROM_INFO] = "info", [LOG_FROM_DEBUG] = "debug",
+		[LOG_FROM_WARN] = "warn", [LOG_FROM_ERROR] = "error" };
+	if (log_is_wanted(from))
+		log_line(severity[from < 4 ? from : LOG_FROM_ERROR], format, ap);
+}
+
+void
+log_from(uint32_t from, const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	log_from_list(from, format, ap);
+	va_end(ap);
+}
+
+void
 log_debug(const char *format, ...)
 {
-	if (is_wanted(LOG_FROM_DEBUG))
+	if (log_is_wanted(LOG_FROM_DEBUG))
 		LOG_BODY("debug");
 }
 
 void
 log_info(const char *format, ...)
 {
-	if (is_wanted(LOG_FROM_INFO))
+	if (log_is_wanted(LOG_FROM_INFO))
 		LOG_BODY("info");
 }
 
 void
 log_warn(const char *format, ...)
 {
-	if (is_wanted(LOG_FROM_WARN))
+	if (log_is_wanted(LOG_FROM_WARN))
 		LOG_BODY("warn");
 }
 
@@ -190,7 +216,17 @@ void
 log_fatal(int status, const char *format, ...)
 {
 	LOG_BODY("fatal");
+	void (*clean)(void) = l.at_fatal;
+	l.at_fatal = NULL;                             /* what it meets must not call it again */
+	if (clean)
+		clean();
 	exit(status);
+}
+
+void
+log_at_fatal(void (*clean)(void))
+{
+	l.at_fatal = clean;
 }
 
 void

@@ -7,6 +7,7 @@
  * 0 is what a tool wants: info and above, without a time; MOM_LOG=LEVEL[,json][,time] changes that for programs that do not call log_init. */
 #ifndef LOG_H
 #define LOG_H
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #define LOG_PRINTF(a, b) __attribute__((format(printf, a, b)))
@@ -21,6 +22,8 @@ const char *log_role(void);
 
 /* The file that descriptor 2 is. */
 int  log_to_file(const char *path);            /* opened (again) for appending; -1: errno, and nothing has changed */
+int  log_file(const char *path);               /* the same in two steps: the file's descriptor, or -1 ... */
+int  log_take(int fd);                         /* ... which is the log's from now on */
 int  log_is_journal(void);                     /* 2 is systemd's journal (JOURNAL_STREAM) */
 void log_reopen_by_signal(void);               /* in a child: SIGUSR1 makes it take its parent's descriptor 2 before the next line */
 
@@ -32,5 +35,13 @@ void log_info(const char *format, ...) LOG_PRINTF(1, 2);
 void log_warn(const char *format, ...) LOG_PRINTF(1, 2);
 void log_error(const char *format, ...) LOG_PRINTF(1, 2);
 void log_fatal(int status, const char *format, ...) LOG_PRINTF(2, 3) __attribute__((noreturn));
+/* A severity as LOG_FROM_*. For log_peer, which limits what peers cause. */
+void log_from(uint32_t from, const char *format, ...) LOG_PRINTF(2, 3);
+void log_from_list(uint32_t from, const char *format, va_list ap) LOG_PRINTF(2, 0);
+int  log_is_wanted(uint32_t from);
+
+/* log_fatal calls it before it ends the process: it removes what would stay behind. NULL: nothing. A panic leaves all
+ * to the next start, as a kill does: a process that is wrong about its own state must not remove anything. */
+void log_at_fatal(void (*clean)(void));
 void log_panic(const char *format, ...) LOG_PRINTF(1, 2) __attribute__((noreturn));
 #endif

@@ -141,17 +141,24 @@ registry_destroy_object(const struct registry_object *o)
 		semctl(id, 0, IPC_RMID);
 }
 
+/* room for one more */
+static void
+registry_grow(struct registry_object **objects, size_t count, size_t *room)
+{
+	if (count < *room)
+		return;
+	size_t more = *room ? *room * 2 : 64;
+	struct registry_object *grown = realloc(*objects, more * sizeof *grown);
+	if (grown == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for the registry of %zu objects: see `free`", more);
+	*objects = grown;
+	*room = more;
+}
+
 static void
 registry_add(struct registry_object **objects, size_t *count, size_t *room, const struct registry_object *o)
 {
-	if (*count == *room) {
-		size_t more = *room ? *room * 2 : 64;
-		struct registry_object *grown = realloc(*objects, more * sizeof *grown);
-		if (grown == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for the registry of %zu objects: see `free`", more);
-		*objects = grown;
-		*room = more;
-	}
+	registry_grow(objects, *count, room);
 	(*objects)[(*count)++] = *o;
 }
 
@@ -292,6 +299,7 @@ registry_open(struct registry *r, int dir, int (*keep)(const struct registry_obj
 		if (!registry_exists(&old[i]))
 			continue;
 		if (keep && keep(&old[i], with)) {
+			old[i].kept = 1;
 			registry_add(&r->objects, &r->count, &r->room, &old[i]);
 			continue;
 		}
@@ -301,7 +309,13 @@ registry_open(struct registry *r, int dir, int (*keep)(const struct registry_obj
 	free(old);
 	if (reaped)
 		log_info("removed %d System V objects that the last run left behind", reaped);
-	return registry_rewrite(r);
+	if (registry_rewrite(r) == 0)
+		return 0;
+	int error = errno;
+	if (r->count == 0)                             /* nothing is left that it could tell of */
+		unlinkat(dir, "registry", 0);
+	errno = error;
+	return -1;
 }
 
 int
@@ -355,6 +369,7 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 	struct ipc_perm perm;
 	char line[LINE_MOST + LINE_CRC + 2];
 	snprintf(o.role, sizeof o.role, "%s", role);
+	registry_grow(&r->objects, r->count, &r->room);        /* now: it may end the process */
 	r->file_failed = 1;
 	for (;;) {
 		if (fdio_random(&o.key, sizeof o.key) < 0)
@@ -433,12 +448,23 @@ registry_check(struct registry *r, enum registry_kind kind, int id)
 }
 
 void
+registry_leave(struct registry *r, int (*keep)(const struct registry_object *, void *), void *with)
+{
+	for (size_t i = r->count; i-- > 0;)            /* from the end: the last one takes the place of one that goes */
+		if (keep == NULL || !keep(&r->objects[i], with))
+			registry_remove(r, r->objects[i].kind, r->objects[i].id);
+	if (r->count == 0)
+		unlinkat(r->dir, "registry", 0);
+	registry_close(r, 0);
+}
+
+void
 registry_close(struct registry *r, int remove_all)
 {
-	while (remove_all && r->count > 0)
-		registry_remove(r, r->objects[r->count - 1].kind, r->objects[r->count - 1].id);
+	if (remove_all) {
+		registry_leave(r, NULL, NULL);
+		return;
+	}
 	fdio_close(&r->fd);
-	if (remove_all)
-		unlinkat(r->dir, "registry", 0);
 	free(r->objects);
 }

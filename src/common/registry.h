@@ -19,6 +19,7 @@ struct registry_object {
 	int  id;
 	long long ctime;
 	char role[40];
+	int  kept;                        /* by registry_open: of a former run */
 };
 
 struct registry {
@@ -39,6 +40,8 @@ void registry_remove(struct registry *r, enum registry_kind kind, int id);
 int  registry_check(struct registry *r, enum registry_kind kind, int id);
 int  registry_look(struct registry *r);      /* once a second. 1: its file was gone, and is made anew; -1: cannot be */
 void registry_close(struct registry *r, int remove_all);   /* remove_all: objects and the file itself */
+/* At a fatal end: removes all but what keep() says yes to: that stays for a successor, and stays listed. */
+void registry_leave(struct registry *r, int (*keep)(const struct registry_object *, void *), void *with);
 /* For tools: read a registry file; objects malloc'd, count returned or -1. */
 int  registry_read(int dir, struct registry_object **objects);
 /* Number of the first line that is damaged; 0: none is, or the file is of another boot. text[n] is a NUL */

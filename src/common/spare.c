@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-enum { SPARE_AGAIN_MS = 200, SPARE_SAYS_MS = 1000 };
+enum { SPARE_AGAIN_MS = 200 };
 
 void
 spare_open(struct spare *s)
@@ -39,13 +39,4 @@ int
 spare_is_ready(const struct spare *s, int64_t now)
 {
 	return now >= s->until_ms;
-}
-
-int
-spare_says(struct spare *s, int64_t now)
-{
-	if (s->said_ms && now - s->said_ms < SPARE_SAYS_MS)
-		return 0;
-	s->said_ms = now;
-	return 1;
 }

@@ -3,12 +3,10 @@
 #ifndef SPARE_H
 #define SPARE_H
 #include <stdint.h>
-struct spare { int fd, is_full; int64_t said_ms, until_ms; };
+struct spare { int fd, is_full; int64_t until_ms; };
 void spare_open(struct spare *s);
 /* accept4(2). Where it takes the spare descriptor s->is_full is set: close the socket soon, then spare_open. */
 int  spare_accept(struct spare *s, int listener, int flags);
 /* 1: not in vain now (the listener is to be polled): else wait until s->until_ms. */
 int  spare_is_ready(const struct spare *s, int64_t now);
-/* 1: time to say again that there are no descriptors; at most once a second */
-int  spare_says(struct spare *s, int64_t now);
 #endif

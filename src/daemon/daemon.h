@@ -59,6 +59,7 @@ struct daemon {
 	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */
 
 	struct member *members;          /* table->capacity */
+	int listed;                      /* the spool's list names the segments that this start made */
 	uint32_t used;
 	struct forgotten *forgotten;
 	size_t forgotten_count;
@@ -88,6 +89,7 @@ struct daemon {
 void members_load(struct daemon *d);                   /* the list in the spool; adopts what lives */
 int  members_save(struct daemon *d);
 int  members_keep(const struct registry_object *o, void *d);       /* for registry_open */
+int  members_use(const struct registry_object *o, void *d);        /* for registry_leave */
 struct member *members_by_name(struct daemon *d, uid_t uid, const char *name);
 int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);  /* slot, or MOM_E* */
 int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0; 1: the forwarder is not done yet; -1: the list cannot be written */

@@ -5,7 +5,7 @@
 #include "common/counters.h"
 #include "common/etc.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/topic.h"
 #include <errno.h>
 #include <stdio.h>
@@ -131,8 +131,9 @@ door_accept(struct daemon *d)
 	struct ucred who;
 	socklen_t n = sizeof who;
 	int fd = spare_accept(&d->spare, d->door, SOCK_CLOEXEC | SOCK_NONBLOCK), error = errno;
-	if ((fd >= 0 ? d->spare.is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED) && spare_says(&d->spare, clock_ms()))
-		log_warn("accept: %s: raise `ulimit -n` of the daemon", fd >= 0 ? "no descriptors left, a client is turned away" : strerror(error));
+	if (fd >= 0 ? d->spare.is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED)
+		log_peer(LOG_FROM_WARN, 0, "accept: %s: raise `ulimit -n` of the daemon",
+		    fd >= 0 ? "no descriptors left, a client is turned away" : strerror(error));
 	if (fd >= 0 && d->spare.is_full) {
 		door_turn_away(d, fd);
 		return;

@@ -1,7 +1,7 @@
 /* forwarder_cut - a client for whom too much waits: it gets that, and nothing more of its subscriptions; a part of mom_forwarder */
 #include "daemon/forwarder.h"
 #include "common/counters.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 
 /* A mail box full of what it may be about to acknowledge is no backlog. What it has acknowledged is known once that is looked at. */
 int
@@ -50,8 +50,9 @@ box_cut(struct slot *v, const char *why)
 	}
 	if (atomic_load(&c->cuts) == atomic_load(&c->cuts_told)) {
 		struct slot_word *w = &f.table->slot[v - f.slots.slot];
-		log_warn("client %016llx is cut: %s: its subscriptions end; it gets what waits for it, then MOM_EFULL; the spool keeps %llu bytes for "
-		    "it: let it receive and acknowledge, or allow more", (unsigned long long)v->id, why, (unsigned long long)box_pinned(b));
+		log_peer(LOG_FROM_WARN, (uint64_t)(v - f.slots.slot), "client %016llx is cut: %s: its subscriptions end; it gets what waits for it, "
+		    "then MOM_EFULL; the spool keeps %llu bytes for it: let it receive and acknowledge, or allow more", (unsigned long long)v->id, why,
+		    (unsigned long long)box_pinned(b));
 		counters_add(COUNT_CUTS, 1);
 		if (v->durable)
 			atomic_store(&w->cuts, atomic_load(&w->cuts) + 1);

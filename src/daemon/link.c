@@ -2,7 +2,7 @@
 #include "daemon/daemon.h"
 #include "common/clock.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -27,7 +27,7 @@ static void
 link_failed(struct daemon *d, const char *why)
 {
 	if (strcmp(d->link_said, why) != 0)
-		log_warn("broker %s port %s: %s: tried again until it works", d->ip, d->port, why);
+		log_peer(LOG_FROM_WARN, 0, "broker %s port %s: %s: tried again until it works", d->ip, d->port, why);
 	snprintf(d->link_said, sizeof d->link_said, "%s", why);
 	link_down(d);
 }
@@ -78,7 +78,8 @@ link_welcome(struct daemon *d)
 		return;
 	}
 	if (w.message_max < d->message_max)
-		log_info("the broker takes payloads up to %u bytes: so does this daemon", w.message_max);
+		log_peer(LOG_FROM_INFO, 0, "the broker takes payloads up to %u bytes: so does this daemon",
+		    w.message_max);
 	atomic_store(&d->table->message_max, w.message_max);
 	atomic_store(&d->table->serial, w.serial);
 	d->expiry = w.expiry;
@@ -88,7 +89,7 @@ link_welcome(struct daemon *d)
 	d->link = LINK_UP;
 	d->link_until = clock_ms();
 	d->link_said[0] = '\0';
-	log_info("connected to broker %s port %s as machine %u", d->ip, d->port, d->serial);
+	log_peer(LOG_FROM_INFO, 0, "connected to broker %s port %s as machine %u", d->ip, d->port, d->serial);
 	net_tune(d->socket);
 	unit_connect(d);
 	door_serve(d);

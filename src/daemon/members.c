@@ -4,7 +4,7 @@
 #include "common/ipcq_own.h"
 #include "daemon/members_file.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,7 +299,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	memcpy(m->nonce, nonce, sizeof m->nonce);
 	m->state = SLOT_LIVE;
 	if (members_save(d) < 0) {                     /* a daemon that takes over would find its old owner there, dead */
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 		*m = before;
 		return -1;
 	}
@@ -323,8 +323,8 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 	if (goodbye)
 		log_debug("client %016llx in slot %u, process %d: it gave its handle back", (unsigned long long)m->id, i, (int)m->pid);
 	else
-		log_info("client %016llx%s%s in slot %u, process %d, has ended: %s", (unsigned long long)m->id, m->name[0] ? " " : "", m->name, i,
-		    (int)m->pid, why);
+		log_peer(LOG_FROM_INFO, m->uid, "client %016llx%s%s in slot %u, process %d, has ended: %s",
+		    (unsigned long long)m->id, m->name[0] ? " " : "", m->name, i, (int)m->pid, why);
 	/* That its own DESTROY was answered is a word that it could write itself: it is asked for once more. */
 	if (m->durable && goodbye != 2) {
 		m->state = SLOT_AWAY;
@@ -335,7 +335,7 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 		m->generation++;               /* of the DESTROY that follows its last request */
 	}
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	member_show(d, i);
 	daemon_touch(d);
 }
@@ -361,7 +361,8 @@ member_check(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
 	if (m->segment && (m->sem < 0 || !registry_check(&d->registry, REGISTRY_SEM, m->sem)) && member_semaphore(d, i) < 0)
-		log_warn("semget(client %u): %s: %s", i, strerror(errno), registry_hint(&d->registry));
+		log_peer(LOG_FROM_WARN, i, "semget(client %u): %s: %s", i, strerror(errno),
+		    registry_hint(&d->registry));
 	const char *why = m->state == SLOT_LIVE ? life_ended(d, i) : NULL;
 	if (why)
 		member_died(d, i, why);
@@ -374,14 +375,14 @@ static void
 member_expire(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
-	log_warn("the durable client %s of user %u was away for %u s: it is forgotten, and told so when it comes back (the broker's --machine-expiry)", m->name,
-	    (unsigned)m->uid, m->away);
+	log_peer(LOG_FROM_WARN, m->uid, "the durable client %s of user %u was away for %u s: it is forgotten, and told "
+	    "so when it comes back (the broker's --machine-expiry)", m->name, (unsigned)m->uid, m->away);
 	forgotten_add(d, m);
 	m->name[0] = '\0';
 	m->state = SLOT_DYING;
 	m->generation++;
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	member_show(d, i);
 	daemon_touch(d);
 }
@@ -403,7 +404,7 @@ members_check(struct daemon *d)
 			member_expire(d, i);
 	}
 	if (hour && members_save(d) < 0)               /* how long they are away outlives a kill */
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 }
 
 void
@@ -420,7 +421,7 @@ members_finished(struct daemon *d)
 	if (n == 0)
 		return;
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	daemon_touch(d);
 }
 
@@ -436,6 +437,24 @@ members_keep(const struct registry_object *o, void *with)
 	return 0;
 }
 
+/* Until this start saves the list, it names only what was taken up, and what was made since is in the spool too. So of
+ * a start that fails nothing stays that was not there before. */
+int
+members_use(const struct registry_object *o, void *with)
+{
+	struct daemon *d = with;
+	for (uint32_t i = 0; i < d->used; i++) {
+		struct member *m = &d->members[i];
+		if (m->state == SLOT_FREE)
+			continue;
+		if (o->kind == REGISTRY_SHM && m->shm == o->id)
+			return o->kept || d->listed;
+		if (o->kind == REGISTRY_SEM && m->sem == o->id)
+			return m->state == SLOT_LIVE || d->listed;
+	}
+	return 0;
+}
+
 static int
 member_adopt(struct daemon *d, uint32_t i)
 {
@@ -447,7 +466,8 @@ member_adopt(struct daemon *d, uint32_t i)
 	m->ring = m->segment ? client_ring(bytes) : 0;
 	if (m->ring && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id) {
 		if (member_semaphore(d, i) < 0)
-			log_warn("semget(client %u): %s: %s: tried again", i, strerror(errno), ipcq_hint(errno));
+			log_peer(LOG_FROM_WARN, i, "semget(client %u): %s: %s: tried again", i, strerror(errno),
+			    ipcq_hint(errno));
 		return 0;
 	}
 	if (m->segment)
@@ -507,6 +527,7 @@ members_load(struct daemon *d)
 			member_take_up(d, i);
 		member_show(d, i);
 	}
+	d->listed = 1;                                 /* also where it fails: who knows what is on the disk by then */
 	if (members_save(d) < 0)
 		log_fatal(EXIT_SYSTEM, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 	daemon_touch(d);
@@ -526,5 +547,5 @@ members_stop(struct daemon *d)
 		ipcq_detach(m->segment);
 	}
 	if (members_save(d) < 0)
-		log_warn("spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
 }

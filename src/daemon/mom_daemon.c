@@ -11,7 +11,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/lock.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/logind.h"
 #include "common/notify.h"
 #include "common/program.h"
@@ -85,6 +85,29 @@ spool_in_session(const char *why)
 	    "set XDG_STATE_HOME", m.spool, why, path);
 	strcpy(m.spool, path);
 	return 1;
+}
+
+/* A fatal end removes what was made; but what clients use, or what holds requests of the dead, stays for a successor,
+ * as after a kill. */
+static void
+give_up(void)
+{
+	struct daemon *d = &m.d;
+	log_peers_end();
+	http_child_stop(&d->http);
+	child_end(d->requester);
+	child_end(d->responser);
+	child_end(d->forwarder);
+	if (d->door >= 0)
+		door_close(d);
+	if (d->spool_lock > 0)
+		fdio_sweep(d->spool_dir, "spare-");
+	if (d->registry.fd > 0)
+		registry_leave(&d->registry, members_use, d);
+	if (d->run_lock > 0) {
+		about_remove(d->run_dir);
+		unlinkat(d->run_dir, "lock", 0);
+	}
 }
 
 static void
@@ -166,6 +189,7 @@ make_table(void)
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);
 	atomic_store(&d->table->backlog_max, m.o.backlog_max);
+	log_peers_share(&d->table->limits);
 	make_counters(d);
 	atomic_store(&d->table->message_max, d->message_max);
 	atomic_store(&d->table->serial, d->serial);
@@ -174,7 +198,6 @@ make_table(void)
 	d->table->magic = MAGIC_MACHINE;
 	starts_load(d);
 	forgotten_load(d);
-	d->unit_id = d->socket = d->door = -1;
 	members_load(d);
 }
 
@@ -233,6 +256,7 @@ tick(int64_t now)
 		return;
 	m.next_tick = now + TICK_MS;
 	atomic_fetch_add(&m.d.table->ticks, 1);
+	log_peers_tell(now);
 	unit_bells(&m.d);
 	members_check(&m.d);
 	names_look(&m.d);
@@ -366,6 +390,7 @@ stop(void)
 	starts_save(d);
 	if (d->unit)
 		ipcq_detach(d->unit);
+	log_peers_end();
 	ipcq_detach(d->table);
 	registry_close(&d->registry, 1);
 	about_remove(d->run_dir);
@@ -387,16 +412,20 @@ main(int argc, char **argv)
 	if (m.signals < 0 || d->notify < 0)
 		log_fatal(EXIT_SYSTEM, "eventfd: %s: %s", strerror(errno), child_hint(errno));
 	program_ready_begin(m.o.ready_fd);
+	d->unit_id = d->socket = d->door = -1;
+	log_at_fatal(give_up);
 	open_folders();
 	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
-	make_table();
-	if (http_child_open(&d->http, d->run_dir) < 0)
-		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)", d->http.address, strerror(errno));
-	spare_open(&d->spare);
+	if (http_child_open(&d->http, d->run_dir) < 0)         /* what may be wrong comes before objects are made */
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)",
+		    d->http.address, strerror(errno));
 	if (door_open(d) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/socket: %s: %s", m.run, strerror(errno), fdio_hint(errno));
-	config_open_log(&m.o.config);
+	config_find_log(&m.o.config);
+	make_table();
+	spare_open(&d->spare);
+	config_open_log();
 	options_say(&m.o, m.spool);
 	say_ready();
 	m.next_tick = clock_ms();

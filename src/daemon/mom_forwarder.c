@@ -12,7 +12,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/program.h"
 #include "daemon/forwarder.h"
 #include <errno.h>
@@ -140,7 +140,8 @@ client_forgotten(struct slot *v)
 	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING || atomic_exchange(forgotten, v->owner) == v->owner)
 		return;
 	atomic_store(&v->segment->gone, 1);
-	log_warn("client %016llx: this machine was away from its broker for too long: the client's subscriptions are forgotten; raise the broker's --machine-expiry",
+	log_peer(LOG_FROM_WARN, (uint64_t)(v - f.slots.slot), "client %016llx: this machine was away from its broker "
+	    "for too long: the client's subscriptions are forgotten; raise the broker's --machine-expiry",
 	    (unsigned long long)v->id);
 	box_wake(v, ASLEEP_FOR_ANY);
 }
@@ -359,6 +360,7 @@ main(int argc, char **argv)
 	if (f.table == NULL || f.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&f.table->log);
+	log_peers_share(&f.table->limits);
 	f.buffer_bytes = BATCH + 2 * (size_t)RECORD_MOST(f.unit->message_max);
 	f.buffer = malloc(f.buffer_bytes);
 	f.chosen = calloc(f.table->capacity, sizeof *f.chosen);

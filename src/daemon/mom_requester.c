@@ -10,7 +10,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/net.h"
 #include "common/program.h"
 #include "common/topic.h"
@@ -33,6 +33,7 @@ struct feed {
 	uint32_t had_turn[SHARDS_MAX];         /* ... and the last look at it while it had the turn */
 	uint32_t owner;
 	int destroy_sent, died_sent;
+	int poisoned;                          /* its ring holds garbage; the segment's word is its client's to write */
 };
 
 static struct {
@@ -62,7 +63,7 @@ out_flush(void)
 	if (fdio_write_full(q.socket, q.out, q.have) < 0) {
 		if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
 			exit(0);
-		log_fatal(EXIT_SYSTEM, "write(socket): %s: %s", strerror(errno), net_hint(errno));
+		log_peer_fatal(EXIT_SYSTEM, 0, "write(socket): %s: %s", strerror(errno), net_hint(errno));
 	}
 	q.have = 0;
 }
@@ -143,9 +144,11 @@ look_begins(struct feed *f, uint32_t i)
 static void
 poison(struct slot *v, uint32_t i, const char *what)
 {
-	if (atomic_exchange(&v->segment->poisoned, 1) == 0)
-		log_warn("client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is sent; it has to destroy its handle and to look for a stray pointer",
-		    (unsigned long long)v->id, i, what);
+	struct feed *f = v->own;
+	f->poisoned = 1;
+	atomic_store(&v->segment->poisoned, 1);
+	log_peer(LOG_FROM_WARN, i, "client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is "
+	    "sent; it has to destroy its handle and to look for a stray pointer", (unsigned long long)v->id, i, what);
 	slots_wake(&q.slots, v, ASLEEP_FOR_ANY);
 }
 
@@ -314,7 +317,9 @@ feed_look(uint32_t i)
 		return 0;
 	const struct ring *ring = client_requests(v->segment);
 	uint64_t looked = 0, tail = atomic_load(&ring->tail), head = atomic_load_explicit(&ring->head, memory_order_acquire);     /* tail first: it is not above head */
-	int idle = atomic_load(&v->segment->poisoned) != 0;
+	int idle = f->poisoned;
+	if (idle && atomic_load(&v->segment->poisoned) == 0)
+		atomic_store(&v->segment->poisoned, 1);
 	if (!idle && tail > f->at && tail - f->at <= v->ring)
 		feed_jump(f, tail);
 	while (!idle && f->at != head && !more) {
@@ -329,9 +334,9 @@ feed_look(uint32_t i)
 	}
 	if (v->state != SLOT_AWAY)
 		f->died_sent = 0;
-	else if (!f->died_sent && (f->at == head || atomic_load(&v->segment->poisoned)))
+	else if (!f->died_sent && (f->at == head || f->poisoned))
 		feed_died(v, f);
-	if (v->state == SLOT_DYING && (f->at == head || atomic_load(&v->segment->poisoned)))
+	if (v->state == SLOT_DYING && (f->at == head || f->poisoned))
 		feed_destroy(v, f, i);
 	return more;
 }
@@ -415,6 +420,7 @@ main(int argc, char **argv)
 	if (q.table == NULL || q.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&q.table->log);
+	log_peers_share(&q.table->limits);
 	q.window = atomic_load(&q.table->window);
 	q.record_most = RECORD_MOST(q.unit->message_max);
 	q.room = BATCH + q.record_most;

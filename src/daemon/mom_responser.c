@@ -10,7 +10,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/net.h"
 #include "common/program.h"
 #include "daemon/slots.h"
@@ -37,7 +37,8 @@ static struct {
 static void
 bad_broker(const char *what)
 {
-	log_fatal(EXIT_USAGE, "the broker sent %s: the connection is made anew; is it a broker_server of this version?", what);
+	log_peer_fatal(EXIT_USAGE, 0, "the broker sent %s: the connection is made anew; is it a broker_server of this "
+	    "version?", what);
 }
 
 static void
@@ -170,7 +171,8 @@ on_frame(const void *frame)
 	case REC_PING:
 		return;
 	case REC_REFUSE:
-		log_fatal(EXIT_USAGE, "refused: %.*s", (int)(record_data_len(&r) < 300 ? record_data_len(&r) : 300), (const char *)record_data(frame, &r));
+		log_peer_fatal(EXIT_USAGE, 0, "refused: %.*s",
+		    (int)(record_data_len(&r) < 300 ? record_data_len(&r) : 300), (const char *)record_data(frame, &r));
 	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_DESTROY: case REC_GAP: case REC_START: case REC_LIST: case REC_LISTED: case REC_UPTO:
 		on_delivery(frame, &r);
 		return;
@@ -220,6 +222,7 @@ main(int argc, char **argv)
 	if (p.table == NULL || p.unit == NULL)
 		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&p.table->log);
+	log_peers_share(&p.table->limits);
 	p.room = BATCH + RECORD_MOST(p.unit->message_max);
 	p.buffer = malloc(p.room);
 	if (p.buffer == NULL)
@@ -232,13 +235,13 @@ main(int argc, char **argv)
 		size_t n = p.room - p.have < BATCH ? p.room - p.have : BATCH;
 		ssize_t r = idling_read(&p.idling, p.socket, p.buffer + p.have, n);
 		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
-			log_info("the broker closed the connection");
+			log_peer(LOG_FROM_INFO, 0, "the broker closed the connection");
 			return 0;
 		}
 		if (r < 0 && errno == EAGAIN)
 			bad_broker("nothing for 12 s");
 		if (r < 0)
-			log_fatal(EXIT_SYSTEM, "read(socket): %s: %s", strerror(errno), net_hint(errno));
+			log_peer_fatal(EXIT_SYSTEM, 0, "read(socket): %s: %s", strerror(errno), net_hint(errno));
 		p.have += (size_t)r;
 		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		slots_look(&p.slots, on_slot);

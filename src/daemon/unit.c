@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -17,7 +17,7 @@ unit_queue(struct daemon *d, id_word *word, const char *role)
 		return 0;
 	id = registry_make(&d->registry, REGISTRY_MSG, 0, geteuid(), 1, role);
 	if (id < 0) {
-		log_warn("msgget(%s): %s: %s", role, strerror(errno), registry_hint(&d->registry));
+		log_peer(LOG_FROM_WARN, 0, "msgget(%s): %s: %s", role, strerror(errno), registry_hint(&d->registry));
 		return -1;
 	}
 	atomic_store(word, id);
@@ -39,7 +39,7 @@ unit_objects(struct daemon *d)
 	d->unit_id = registry_make(&d->registry, REGISTRY_SHM, daemon_unit_bytes(d->table->capacity, d->message_max), geteuid(), 0, "unit");
 	d->unit = d->unit_id < 0 ? NULL : ipcq_attach(d->unit_id, 0);
 	if (d->unit == NULL) {
-		log_warn("shmget(unit): %s: %s", strerror(errno), registry_hint(&d->registry));
+		log_peer(LOG_FROM_WARN, 0, "shmget(unit): %s: %s", strerror(errno), registry_hint(&d->registry));
 		return -1;
 	}
 	d->unit->slots = d->table->capacity;
@@ -55,7 +55,8 @@ unit_child(struct daemon *d, const char *program, int fd)
 		{ fd, d->notify, d->spool_lock, -1 }, NULL };
 	pid_t pid = child_start(&plan);
 	if (pid < 0)
-		log_warn("%s cannot be started: %s: %s: tried again", program, strerror(errno), child_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "%s cannot be started: %s: %s: tried again", program, strerror(errno),
+		    child_hint(errno));
 	return pid < 0 ? 0 : pid;
 }
 
@@ -133,7 +134,8 @@ unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now)
 			d->unit_due = INT64_MAX;
 			log_error("the spool is off (see the forwarder's line): start this daemon again once it is mended");
 		} else if (!atomic_load(&d->table->stopping))
-			log_warn("%s ended (%s): requester, responser and forwarder are started anew", name, child_status_text(status));
+			log_peer(LOG_FROM_WARN, log_peer_of(name), "%s ended (%s): requester, responser and forwarder "
+			    "are started anew", name, child_status_text(status));
 		unit_end(d);
 	}
 	return 1;

@@ -1,6 +1,6 @@
 /* coordinator_members - which coordinators live: their signs of life and their wills, and who of them should hold which group
  * Time is counted in our own signs of life that came back from the broker. So an outage of the broker, or of this process, makes nobody look dead. */
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "tools/coordinator.h"
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +40,8 @@ member_say(unsigned kind)
 	if (kind != ALIVE_DEAD)
 		coordinator_publish(RESOURCE_ALIVE, bytes, len, MOM_FAST);
 	else if (mom_will(co.id, RESOURCE_ALIVE, bytes, len) < 0)
-		log_warn("no will, others notice our death by our silence only: %s", mom_error_text(co.id));
+		log_peer(LOG_FROM_WARN, 0, "no will, others notice our death by our silence only: %s",
+		    mom_error_text(co.id));
 }
 
 struct member *
@@ -70,7 +71,7 @@ member_dead(uint64_t id, const char *how)
 {
 	struct member *m = member_find(id);
 	if (m) {
-		log_info("coordinator %s (%016llx) %s", m->name, (unsigned long long)id, how);
+		log_peer(LOG_FROM_INFO, id, "coordinator %s (%016llx) %s", m->name, (unsigned long long)id, how);
 		*m = co.members[--co.member_count];
 	}
 	for (int g = 0; g < RESOURCE_GROUPS; g++)
@@ -145,7 +146,7 @@ member_here(uint64_t id, const char *name, uint64_t held, uint64_t primary, long
 	m->alive_ms = alive_ms;
 	m->is_known = 1;
 	if (is_new)
-		log_info("coordinator %s (%016llx) is here", name, (unsigned long long)id);
+		log_peer(LOG_FROM_INFO, id, "coordinator %s (%016llx) is here", name, (unsigned long long)id);
 	if (is_new && co.is_ready)
 		places_look();
 }

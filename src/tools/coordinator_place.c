@@ -1,6 +1,6 @@
 /* coordinator_place - a group and this process: joining it by a snapshot or founding it, applying its log, answering, leaving
  * See the head of mom_coordinator.c for why this loses and doubles nothing. */
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "tools/coordinator.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ coordinator_publish(const char *topic, const void *bytes, size_t len, unsigned f
 {
 	int e = mom_publish(co.id, topic, bytes, len, flags | MOM_ASYNC);
 	if (e && e != MOM_ETIMEDOUT) {
-		log_warn("%s: %s", topic, mom_error_text(co.id));
+		log_peer(LOG_FROM_WARN, 0, "%s: %s", topic, mom_error_text(co.id));
 		co.must_begin_anew |= e == MOM_EBADID || e == MOM_EPROTO || e == MOM_EAGAIN;
 	}
 	return e;
@@ -72,7 +72,7 @@ subscribe(const char *topic)
 {
 	int e = mom_subscribe(co.id, topic, 0);
 	if (e && e != MOM_EEXIST && e != MOM_ETIMEDOUT) {      /* late is on its way, before all that we publish there */
-		log_warn("subscribe %s: %s", topic, mom_error_text(co.id));
+		log_peer(LOG_FROM_WARN, 0, "subscribe %s: %s", topic, mom_error_text(co.id));
 		co.must_begin_anew = 1;
 	}
 }
@@ -82,7 +82,7 @@ unsubscribe(const char *topic)
 {
 	int e = mom_unsubscribe(co.id, topic);
 	if (e && e != MOM_ENOTSUB && e != MOM_ETIMEDOUT)
-		log_warn("unsubscribe %s: %s", topic, mom_error_text(co.id));
+		log_peer(LOG_FROM_WARN, 0, "unsubscribe %s: %s", topic, mom_error_text(co.id));
 }
 
 /* ---- in and out ---- */
@@ -174,7 +174,8 @@ place_look(int group)
 		log_own(group, EVENT_LEAVE, 0);
 	else if (p->phase == PLACE_JOINING && co.echoes > p->silent_since) {
 		if (p->base && co.echoes - p->silent_since >= co.missed && !members_hold(group)) {
-			log_warn("group %d: who held it is silent, and nobody else has it: its semaphores and variables are lost, it begins anew", group);
+			log_peer(LOG_FROM_WARN, 0, "group %d: who held it is silent, and nobody else has it: its "
+			    "semaphores and variables are lost, it begins anew", group);
 			place_found(group);
 			p->silent_since = co.echoes;
 		} else if (p->snapshot_got == p->snapshot_looked)      /* no part has come since */
@@ -217,7 +218,7 @@ snapshot_complete(int group)
 	struct place *p = &co.places[group];
 	struct event e;
 	if (state_get(&p->state, p->snapshot, p->snapshot_len) < 0) {
-		log_warn("group %d: a snapshot that is none of ours: asked for anew", group);
+		log_peer(LOG_FROM_WARN, 0, "group %d: a snapshot that is none of ours: asked for anew", group);
 		p->snapshot_got = p->snapshot_looked = 0;
 		return;
 	}
@@ -289,7 +290,8 @@ place_changed(int group, const struct event *e, int changed)
 {
 	struct place *p = &co.places[group];
 	if (changed & STATE_BEGAN && e->id != co.global) {
-		log_warn("group %d: begun anew by %s, which found nobody that held it", group, e->name);
+		log_peer(LOG_FROM_WARN, 0, "group %d: begun anew by %s, which found nobody that held it", group,
+		    e->name);
 		log_own(group, EVENT_ACTIVE, 0);
 	}
 	if (changed & STATE_LOST && e->id == co.global)        /* somebody missed us: we are here, and have read everything */

@@ -3,7 +3,7 @@
  * A connection holds one head of at most 8 KiB and one answer, and reads nothing while it sends, so what it can cost is bounded. Whoever
  * is slow has its time and is then cut off; whoever comes when all places are taken sends the oldest idle one away, or the oldest. */
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "tools/http.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -110,8 +110,9 @@ conns_accept(struct http_conns *c, int64_t now)
 	for (int n = 0; n < HTTP_CONNS; n++) {
 		int fd = spare_accept(&c->spare, c->listener, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		struct http_conn *v = fd >= 0 && !c->spare.is_full ? calloc(1, sizeof *v) : NULL;
-		if (v == NULL && (fd >= 0 || (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)) && spare_says(&c->spare, now))
-			log_warn("accept: %s: a connection is turned away", fd >= 0 ? "no descriptors or no memory left" : strerror(errno));
+		if (v == NULL && (fd >= 0 || (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)))
+			log_peer(LOG_FROM_WARN, 0, "accept: %s: a connection is turned away",
+			    fd >= 0 ? "no descriptors or no memory left" : strerror(errno));
 		if (fd >= 0 && v == NULL) {
 			close(fd);
 			spare_open(&c->spare);

@@ -34,7 +34,7 @@
  *    second GONE finds nothing to do. */
 #include "common/arguments.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/notify.h"
 #include "common/program.h"
 #include "tools/coordinator.h"
@@ -92,7 +92,7 @@ subscribe_all(void)
 	for (int i = 0; i < 3; i++) {
 		int e = mom_subscribe(co.id, topics[i], 0);
 		if (e && e != MOM_EEXIST) {
-			log_warn("subscribe %s: %s", topics[i], mom_error_text(co.id));
+			log_peer(LOG_FROM_WARN, 0, "subscribe %s: %s", topics[i], mom_error_text(co.id));
 			return -1;
 		}
 	}
@@ -104,7 +104,7 @@ begin(void)
 {
 	co.id = mom_create();
 	if (co.id < 0) {
-		log_error("%s", mom_error_text(-1));
+		log_peer(LOG_FROM_ERROR, 0, "%s", mom_error_text(-1));
 		return -1;
 	}
 	co.global = mom_global_id(co.id);
@@ -133,7 +133,7 @@ end(void)
 		return;
 	mom_set_option(id, MOM_OPT_TIMEOUT_MS, 2000);
 	if (mom_destroy(id) < 0)
-		log_warn("%s", mom_error_text(-1));
+		log_peer(LOG_FROM_WARN, 0, "%s", mom_error_text(-1));
 }
 
 /* A client's will: which groups it used. */
@@ -153,7 +153,8 @@ take(const struct mom_message *m)
 {
 	size_t log_len = sizeof RESOURCE_LOG - 1;
 	if (m->flags & MOM_GAP) {
-		log_warn("%.*s: what was missed cannot be known, begins anew", (int)m->len, (const char *)m->data);
+		log_peer(LOG_FROM_WARN, 0, "%.*s: what was missed cannot be known, begins anew", (int)m->len,
+		    (const char *)m->data);
 		co.must_begin_anew = 1;
 	} else if (strncmp(m->topic, RESOURCE_LOG, log_len) == 0) {
 		int group = atoi(m->topic + log_len);
@@ -203,7 +204,7 @@ serve(void)
 		if (e == 0)
 			take(&m);
 		else if (e != MOM_ETIMEDOUT && e != MOM_EINTR) {
-			log_warn("%s: begins anew", mom_error_text(co.id));
+			log_peer(LOG_FROM_WARN, 0, "%s: begins anew", mom_error_text(co.id));
 			co.must_begin_anew = 1;
 		}
 		if (clock_ms() >= next) {
@@ -211,6 +212,7 @@ serve(void)
 				settle();
 			member_say(ALIVE_HERE);
 			notify_tick(clock_ms());
+			log_peers_tell(clock_ms());
 			next = clock_ms() + co.alive_ms;
 		}
 		if (co.is_ready)

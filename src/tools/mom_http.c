@@ -12,7 +12,7 @@
 #include "common/fdio.h"
 #include "common/child.h"
 #include "common/http_address.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/program.h"
 #include "common/sig.h"
 #include "tools/http.h"
@@ -171,6 +171,7 @@ loop_once(void)
 	int64_t now = clock_ms();
 	if (now >= watch_due(&m.watch))
 		watch_take(&m.watch, now);
+	log_peers_tell(now);
 	int64_t until = watch_due(&m.watch), due = http_conns_due(m.conns, now);
 	if (due >= 0 && due < until)
 		until = due;

@@ -12,7 +12,7 @@
 #include "common/counters.h"
 #include "common/fdio.h"
 #include "common/idling.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include "common/names.h"
 #include "common/program.h"
 #include "common/topic.h"
@@ -43,7 +43,8 @@ drain(struct conn *c, uint64_t share)
 		c->taken += record_stride(get_u32(p));
 	}
 	if (broken) {
-		log_error("the ring of a handler holds garbage: its connection is ended, and its machine connects again");
+		log_peer(LOG_FROM_ERROR, c->machine->serial, "the ring of a handler holds garbage: its connection is "
+		    "ended, and its machine connects again");
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->in.at = c->in.head = atomic_load(&c->ring->head);
 		c->answered = 1;
@@ -384,6 +385,7 @@ main(int argc, char **argv)
 	if (w.table == NULL || w.table->magic != MAGIC_BROKER)
 		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&w.table->log);
+	log_peers_share(&w.table->limits);
 	w.words = &w.table->shard[place.index];
 	w.shard.index = (uint32_t)place.index;
 	w.shard.dir = place.fds[0];

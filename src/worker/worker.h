@@ -32,7 +32,7 @@ struct worker {
 	int64_t now_us;                   /* what a record's time says: when its round began */
 	uint64_t batch, since_checkpoint;
 	int durable;                      /* the batch holds something that must be on disk before it is answered */
-	int64_t checkpoint_ms, full_ms;
+	int64_t checkpoint_ms;
 	int64_t views_rest_us;            /* no turn for views before, while there are requests */
 	uint64_t life_base;               /* base of this worker's first segment */
 	int to_pack;                      /* segments wait to be packed */

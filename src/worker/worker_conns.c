@@ -1,7 +1,7 @@
 /* worker_conns - which machines are connected, as broker_server's table says; a part of worker */
 #include "worker/worker.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -87,8 +87,8 @@ machine_expire(struct machine *m)
 	size_t before = w.shard.clients.used;
 	worker_destroy(m, NULL, REC_F_EXPIRED);
 	if (before != w.shard.clients.used)
-		log_warn("machine %u was away for %u s: %zu clients of it are forgotten in shard %u (--machine-expiry says when)", m->serial, m->away,
-		    before - w.shard.clients.used, w.shard.index);
+		log_peer(LOG_FROM_WARN, 0, "machine %u was away for %u s: %zu clients of it are forgotten in shard %u "
+		    "(--machine-expiry says when)", m->serial, m->away, before - w.shard.clients.used, w.shard.index);
 }
 
 void

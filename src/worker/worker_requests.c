@@ -3,7 +3,7 @@
 #include "common/clock.h"
 #include "common/counters.h"
 #include "common/fdio.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -53,7 +53,7 @@ answer_lost(struct conn *c, uint32_t slot, uint64_t from, uint64_t to)
 }
 
 static void
-note_lost(struct conn *c, struct client *client, uint32_t slot, uint64_t from, uint64_t to)
+note_lost(struct conn *c, struct client *client, uint64_t id, uint32_t slot, uint64_t from, uint64_t to)
 {
 	answer_lost(c, slot, from, to);
 	if (client) {
@@ -61,7 +61,10 @@ note_lost(struct conn *c, struct client *client, uint32_t slot, uint64_t from, u
 		client->lost_to = to;
 	}
 	counters_add(COUNT_LOST, to - from + 1);
-	log_warn("fast messages of a client are lost after a power cut: numbers %llx to %llx", (unsigned long long)from, (unsigned long long)to);
+	/* only libmom may skip numbers, and does it only then; whoever owns the segment can write any */
+	log_peer(LOG_FROM_WARN, c->machine->serial, "client %016llx: fast messages with the numbers %llx to %llx are "
+	    "not in this store: a power cut took them, or its program left them out", (unsigned long long)id,
+	    (unsigned long long)from, (unsigned long long)to);
 }
 
 static void
@@ -131,7 +134,7 @@ worker_store_is_full(void)
 	return most && s->log.total + s->log.used + RECORD_MOST(w.table->message_max) > share;
 }
 
-/* A place at the end of the log, or NULL: full (the reason why is logged at most once a second). */
+/* A place at the end of the log, or NULL: full */
 static void *
 log_place(uint32_t stride, int control)
 {
@@ -139,12 +142,9 @@ log_place(uint32_t stride, int control)
 	int error = errno;
 	if (at == NULL && !fdio_is_full(errno))
 		worker_disk_failed("writing the log");
-	if (at == NULL && clock_ms() - w.full_ms > 1000) {
-		w.full_ms = clock_ms();
-		log_warn("shard %u: no room for its log: %s: publishes are refused until there is; %s, or let "
-			 "subscribers receive",
-		    w.shard.index, strerror(error), fdio_hint(error));
-	}
+	if (at == NULL)
+		log_peer(LOG_FROM_WARN, w.shard.index, "shard %u: no room for its log: %s: publishes are refused until "
+		    "there is; %s, or let subscribers receive", w.shard.index, strerror(error), fdio_hint(error));
 	return at;
 }
 
@@ -203,7 +203,8 @@ publish_will(struct client *c, int or_never)
 	if (at == NULL && !or_never)
 		return -1;
 	if (at == NULL) {
-		log_error("the will of client %016llx cannot be stored: no room for its %u bytes: make room on the store's disk", (unsigned long long)c->id, r.len);
+		log_peer(LOG_FROM_ERROR, c->id >> 32, "the will of client %016llx cannot be stored: no room for its %u "
+		    "bytes: make room on the store's disk", (unsigned long long)c->id, r.len);
 		shard_will(&w.shard, c, NULL);
 		return -1;
 	}
@@ -279,11 +280,8 @@ wills_are_full(const struct client *c, const struct record *r)
 	uint64_t old = c->will ? record_stride(get_u32(c->will)) : 0;
 	if (w.shard.wills_bytes - old + record_stride(r->len) <= WILLS_BYTES)
 		return 0;
-	if (clock_ms() - w.full_ms > 1000) {
-		w.full_ms = clock_ms();
-		log_warn("shard %u: the wills of its clients are %llu bytes: more are refused; let programs leave smaller ones", w.shard.index,
-		    (unsigned long long)w.shard.wills_bytes);
-	}
+	log_peer(LOG_FROM_WARN, c->id >> 32, "shard %u: the wills of its clients are %llu bytes: more are refused; let "
+	    "programs leave smaller ones", w.shard.index, (unsigned long long)w.shard.wills_bytes);
 	return 1;
 }
 
@@ -351,15 +349,16 @@ worker_request(struct conn *c, const void *bytes)
 	if (d.lost_from && client && client->refused_first && client->refused_first <= d.lost_to)
 		d.lost_to = client->refused_first - 1;
 	if (d.lost_from && d.lost_from <= d.lost_to)
-		note_lost(c, client, slot, d.lost_from, d.lost_to);
+		note_lost(c, client, r.publisher, slot, d.lost_from, d.lost_to);
 	else if (client && client->lost_from && client->conn != (int)(c - w.conns))
 		answer_lost(c, slot, client->lost_from, client->lost_to);
 	if (atomic_load(&c->unit->by_shard[w.shard.index].broken)) {
 		return;                                /* nothing more is taken from it */
 	} else if (d.verdict == VERDICT_BROKEN) {
-		log_error("a request is missing: client %016llx number %llx after %llx, first %llx: the connection is ended and made anew; "
-		    "where it comes again restart that machine's daemon",
-		    (unsigned long long)r.publisher, (unsigned long long)r.number, (unsigned long long)last, (unsigned long long)first);
+		log_peer(LOG_FROM_ERROR, c->machine->serial, "a request is missing: client %016llx number %llx after "
+		    "%llx, first %llx: the connection is ended and made anew; where it comes again restart that "
+		    "machine's daemon", (unsigned long long)r.publisher, (unsigned long long)r.number,
+		    (unsigned long long)last, (unsigned long long)first);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->answered = 1;
 	} else if (d.verdict == VERDICT_TAKE) {
@@ -416,7 +415,8 @@ worker_alive(struct conn *c, const void *bytes)
 	record_get(&r, bytes);
 	const char *p = record_data(bytes, &r);
 	if (c->alive.used + record_data_len(&r) / 8 > c->slots) {
-		log_error("machine %u lists more clients than its %u slots: the connection is ended; is its daemon of this version?", c->machine->serial, c->slots);
+		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u lists more clients than its %u slots: the "
+		    "connection is ended; is its daemon of this version?", c->machine->serial, c->slots);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->answered = 1;
 		return;
@@ -432,8 +432,10 @@ worker_alive(struct conn *c, const void *bytes)
 			log_fatal(EXIT_SYSTEM, "no memory for a list of clients: see `free`");
 	}
 	if (r.aux == 1 && !shard_knows_start(&w.shard, r.publisher, r.number)) {
-		log_error("machine %u has received from incarnation %u of another history of shard %u: this store was replaced, or is an older copy: "
-		    "the machine is refused; bring the newer store back, or give that machine's daemon a new spool", c->machine->serial, offset_incarnation(r.publisher), w.shard.index);
+		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u has received from incarnation %u of another "
+		    "history of shard %u: this store was replaced, or is an older copy: the machine is refused; bring "
+		    "the newer store back, or give that machine's daemon a new spool", c->machine->serial,
+		    offset_incarnation(r.publisher), w.shard.index);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_OTHER_STORE);
 		c->answered = 1;
 	} else if (r.aux == 1) {

@@ -3,7 +3,7 @@
 #include "fuzz.h"
 #include "common/ipcq.h"
 #include "common/ipcq_own.h"
-#include "common/log.h"
+#include "common/log_peer.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -129,6 +129,8 @@ show(const char *format, va_list ap)
 WEAK void log_init(const char *role, uint32_t how) { (void)role, (void)how; }
 WEAK void log_follow(const _Atomic uint32_t *how) { (void)how; }
 WEAK int  log_to_file(const char *path) { (void)path; return 0; }
+WEAK int  log_file(const char *path) { (void)path; return -1; }
+WEAK int  log_take(int fd) { (void)fd; return 0; }
 WEAK int  log_is_journal(void) { return 0; }
 WEAK void log_reopen_by_signal(void) { }
 WEAK const char *log_role(void) { return "fuzz"; }
@@ -137,6 +139,13 @@ WEAK void log_info(const char *format, ...) { SHOW; }
 WEAK void log_warn(const char *format, ...) { SHOW; }
 WEAK void log_error(const char *format, ...) { SHOW; }
 WEAK void log_fatal(int status, const char *format, ...) { SHOW; fuzz_leave(status); }
+WEAK void log_peer(uint32_t from, uint64_t peer, const char *format, ...) { (void)from, (void)peer; SHOW; }
+WEAK void log_peer_fatal(int status, uint64_t peer, const char *format, ...) { (void)peer; SHOW; fuzz_leave(status); }
+WEAK uint64_t log_peer_of(const char *address) { return strlen(address); }
+WEAK void log_peers_share(struct log_limits *limits) { (void)limits; }
+WEAK void log_peers_tell(int64_t now_ms) { (void)now_ms; }
+WEAK void log_peers_end(void) { }
+WEAK void log_at_fatal(void (*clean)(void)) { (void)clean; }
 WEAK void log_panic(const char *format, ...) { SHOW; abort(); }
 
 /* ---- System V ---- */

@@ -189,6 +189,20 @@ server_wait(struct server *s)
 }
 
 int
+server_end_or_ready(struct server *s)
+{
+	int i = number_of(s);
+	char byte;
+	ssize_t n;
+	WAIT_FOR((n = read(ready_fd[i], &byte, 1)) >= 0 || (errno != EAGAIN && errno != EINTR),
+	    "%s neither ends nor is ready", s->name);
+	close(ready_fd[i]);
+	ready_fd[i] = -1;
+	int status = n == 1 ? 0 : server_wait(s);
+	return n == 1 || !WIFEXITED(status) ? -1 : WEXITSTATUS(status);
+}
+
+int
 server_run_to_end(struct server *s)
 {
 	server_start_unready(s);
@@ -305,6 +319,36 @@ server_log_has(struct server *s, const char *words)
 	int has = strstr(text, words) != NULL;
 	free(text);
 	return has;
+}
+
+static long
+log_sum(struct server *s, const char *words, int with_counts)
+{
+	long sum = 0;
+	char *rest = NULL, *text = t_read_file(s->log);
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		unsigned long more = 1;
+		char *count = strstr(line, "and ");
+		if (strstr(line, words) == NULL)
+			continue;
+		if (with_counts && (count == NULL || sscanf(count, "and %lu more like this", &more) != 1))
+			more = 1;
+		sum += (long)more;
+	}
+	free(text);
+	return sum;
+}
+
+long
+server_log_lines(struct server *s, const char *words)
+{
+	return log_sum(s, words, 0);
+}
+
+long
+server_log_told(struct server *s, const char *words)
+{
+	return log_sum(s, words, 1);
 }
 
 /* daemons first: a clean stop of theirs still reaches the broker */

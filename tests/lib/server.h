@@ -32,6 +32,7 @@ void server_start(struct server *s);            /* again, with the same argument
 void server_start_unready(struct server *s);    /* fork and exec only */
 void server_await_ready(struct server *s);
 void server_await_again(struct server *s);      /* the same where its start may have been awaited already */
+int  server_end_or_ready(struct server *s);     /* after server_start_unready: exit status, or -1: it is ready */
 int  server_run_to_end(struct server *s);       /* for starts that must fail: exit status, -1 if it had to be killed */
 
 void server_stop(struct server *s);             /* SIGTERM; must exit 0, and none of its processes or objects may be left */
@@ -43,6 +44,8 @@ void server_thaw(struct server *s);
 pid_t server_child(struct server *s, const char *program);   /* waits for its living child of that name */
 void server_replaced(struct server *s, const char *program, pid_t old);  /* waits until another process does that job */
 int  server_log_has(struct server *s, const char *words);
+long server_log_lines(struct server *s, const char *words);   /* how many lines have these words ("": all) ... */
+long server_log_told(struct server *s, const char *words);    /* ... the same, "and N more like this" counted as N */
 char *server_registry(struct server *s);        /* path of its registry file */
 /* All of a case's own. */
 void servers_stop(void);
