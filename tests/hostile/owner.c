@@ -224,3 +224,44 @@ TEST(takes_rights, "a client that takes the rights from its objects, gives them 
 	up();
 	beside(takes_rights, NULL);
 }
+
+/* ---- mail boxes that are emptied just in time ---- */
+
+enum { READERS = 30 };
+
+/* All have the same mail, so all are full at once; one after the other is emptied while mom_forwarder waits for it. */
+static void
+empties_in_time(void *unused)
+{
+	static char data[16 * 1024];
+	int ids[READERS], mouth = talk_create();
+	struct client_segment *c[READERS];
+	struct mom_message m;
+	(void)unused;
+	for (int i = 0; i < READERS; i++) {
+		ids[i] = talk_create();
+		talk_subscribe(ids[i], "flood");
+		c[i] = own_segment(ids[i], NULL);
+	}
+	for (int next = 0; beside_acts(); next++) {
+		for (int i = 0; i < 20 && mom_publish(mouth, "flood", data, sizeof data, MOM_ASYNC | MOM_FAST) == 0; i++)
+			;
+		struct ring *mail = client_mail(c[next % READERS], WINDOW);
+		if (atomic_load(&mail->head) - atomic_load(&mail->tail) < WINDOW * 3 / 4)
+			continue;
+		usleep(10000);
+		while (mom_receive(ids[next % READERS], &m, 0) == 0)
+			;
+	}
+	for (int i = 0; i < READERS; i++) {
+		shmdt(c[i]);
+		mom_destroy(ids[i]);
+	}
+	mom_destroy(mouth);
+}
+
+TEST(empties_in_time, "many readers that make room in their mail boxes one after the other, just in time, do not hold up the mail of all others")
+{
+	up();
+	beside(empties_in_time, NULL);
+}
