@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -125,6 +126,44 @@ door_turn_away(struct daemon *d, int fd)
 	spare_open(&d->spare);
 }
 
+static void
+door_forget(struct daemon *d, size_t i, int close_it)
+{
+	if (close_it)
+		close(d->waiting[i].fd);
+	d->waiting[i] = d->waiting[--d->waiting_count];
+}
+
+/* Whoever says nothing holds no more than a quarter of the descriptors: clients, and files for a moment, need the rest. */
+static int
+door_has_share(const struct daemon *d)
+{
+	struct rlimit most;
+	return getrlimit(RLIMIT_NOFILE, &most) == 0 && d->waiting_count >= most.rlim_cur / 4;
+}
+
+/* Of those who have said nothing yet the one who has waited longest, of the user who has more than half of them; -1: all have spoken. */
+static int
+door_silent(const struct daemon *d)
+{
+	uid_t uid = 0;
+	int votes = 0, oldest = -1;
+	for (size_t i = 0; i < d->waiting_count; i++) {
+		const struct waiting *w = &d->waiting[i];
+		if (w->asked)
+			continue;
+		if (votes == 0)
+			uid = w->uid;
+		votes += w->uid == uid ? 1 : -1;
+	}
+	for (size_t i = 0; i < d->waiting_count; i++) {
+		const struct waiting *w = &d->waiting[i];
+		if (!w->asked && w->uid == uid && (oldest < 0 || w->until < d->waiting[oldest].until))
+			oldest = (int)i;
+	}
+	return oldest;
+}
+
 void
 door_accept(struct daemon *d)
 {
@@ -133,7 +172,13 @@ door_accept(struct daemon *d)
 	int fd = spare_accept(&d->spare, d->door, SOCK_CLOEXEC | SOCK_NONBLOCK), error = errno;
 	if (fd >= 0 ? d->spare.is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED)
 		log_peer(LOG_FROM_WARN, 0, "accept: %s: raise `ulimit -n` of the daemon",
-		    fd >= 0 ? "no descriptors left, a client is turned away" : strerror(error));
+		    fd >= 0 ? "no descriptors left, somebody is turned away" : strerror(error));
+	int silent = fd >= 0 && (d->spare.is_full || door_has_share(d)) ? door_silent(d) : -1;
+	if (silent >= 0) {                             /* it makes room for somebody who may have more to say */
+		door_forget(d, (size_t)silent, 1);
+		if (d->spare.is_full)
+			spare_open(&d->spare);
+	}
 	if (fd >= 0 && d->spare.is_full) {
 		door_turn_away(d, fd);
 		return;
@@ -155,14 +200,6 @@ door_accept(struct daemon *d)
 		return;
 	}
 	d->waiting[d->waiting_count++] = (struct waiting){ .fd = fd, .until = clock_ms() + HANDSHAKE_MS, .uid = who.uid, .pid = who.pid };
-}
-
-static void
-door_forget(struct daemon *d, size_t i, int close_it)
-{
-	if (close_it)
-		close(d->waiting[i].fd);
-	d->waiting[i] = d->waiting[--d->waiting_count];
 }
 
 static int

@@ -439,9 +439,9 @@ TEST(door_full, "programs that take all the daemon's descriptors at its door and
 	int64_t start = t_now_ms();
 	for (int i = 0; i < SILENT; i++)
 		fds[i] = door_knock();
-	WAIT_FOR(server_log_has(&one, "accept: "), "no line says that there are no descriptors left");
 	for (int i = 0; i < 100; i++)
 		calm();
+	bye(talk_create());                            /* who speaks gets the place of one that does not */
 	for (int i = 0; i < SILENT; i++) {
 		WAIT_FOR(recv(fds[i], &byte, 1, MSG_DONTWAIT) == 0, "silent connection %d stays open", i);
 		close(fds[i]);
