@@ -188,7 +188,7 @@ still_subscribed(const struct slot *v, const char *record)
 		return KNOWN_WANTED;
 	if (!f.routes.listed[shard] || f.seen[shard] <= offset)
 		return KNOWN_NOT_YET;
-	const struct route_sub *sub = route_sub_of(routes_find(&f.routes, record_topic(record), get_u16(record + 12)), v->id);
+	const struct route_sub *sub = routes_sub(&f.routes, routes_find(&f.routes, shard, record_topic(record), get_u16(record + 12)), v->id);
 	return sub && sub->since < offset ? KNOWN_WANTED : KNOWN_UNWANTED;
 }
 

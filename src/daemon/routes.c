@@ -4,18 +4,23 @@
 #include <stdlib.h>
 
 struct route *
-routes_find(const struct routes *r, const char *topic, uint16_t len)
+routes_find(const struct routes *r, uint32_t shard, const char *topic, uint16_t len)
 {
-	return map_get(&r->topics, topic, len);
+	return map_get(&r->topics[shard], topic, len);
+}
+
+static struct route_link *
+route_link_of(const struct routes *r, struct route *route, uint64_t client)
+{
+	struct route_key key = { client, route };
+	return map_get(&r->links, &key, sizeof key);
 }
 
 const struct route_sub *
-route_sub_of(const struct route *route, uint64_t client)
+routes_sub(const struct routes *r, struct route *route, uint64_t client)
 {
-	for (size_t i = 0; route && i < route->count; i++)
-		if (route->subs[i].client == client)
-			return &route->subs[i];
-	return NULL;
+	const struct route_link *l = route ? route_link_of(r, route, client) : NULL;
+	return l ? &route->subs[l->at] : NULL;
 }
 
 static void *
@@ -34,85 +39,125 @@ route_map(struct map *m, const void *key, size_t len, void *value)
 		log_fatal(EXIT_SYSTEM, "no memory for subscriptions: see `free`");
 }
 
-static void
-route_count(struct routes *r, uint64_t client, int change)
+static struct route_client *
+route_client(struct routes *r, uint64_t id, uint32_t shard)
 {
-	struct route_client *c = map_get(&r->clients, &client, sizeof client);
+	uint64_t key[2] = { id, shard };
+	return map_get(&r->clients, key, sizeof key);
+}
+
+static void
+route_link_new(struct routes *r, struct route *t, uint64_t id)
+{
+	struct route_client *c = route_client(r, id, t->shard);
 	if (c == NULL) {
 		c = route_memory(NULL, sizeof *c);
-		*c = (struct route_client){ client, 0 };
-		route_map(&r->clients, &c->id, sizeof c->id, c);
+		*c = (struct route_client){ { id, t->shard }, NULL };
+		route_map(&r->clients, c->key, sizeof c->key, c);
 	}
-	c->count += (size_t)change;
-	if (c->count > 0)
-		return;
-	map_del(&r->clients, &c->id, sizeof c->id);
-	free(c);
+	struct route_link *l = route_memory(NULL, sizeof *l);
+	*l = (struct route_link){ { id, t }, t->count, c->links, &c->links };
+	if (c->links)
+		c->links->link = &l->next;
+	c->links = l;
+	route_map(&r->links, &l->key, sizeof l->key, l);
+}
+
+static void
+route_link_free(struct routes *r, struct route_link *l, uint32_t shard)
+{
+	map_del(&r->links, &l->key, sizeof l->key);
+	*l->link = l->next;
+	if (l->next)
+		l->next->link = l->link;
+	else {
+		struct route_client *c = route_client(r, l->key.client, shard);
+		if (c->links == NULL) {
+			map_del(&r->clients, c->key, sizeof c->key);
+			free(c);
+		}
+	}
+	free(l);
+}
+
+static struct route *
+route_make(struct routes *r, uint32_t shard, const char *topic, uint16_t len)
+{
+	struct route *t = routes_find(r, shard, topic, len);
+	if (t)
+		return t;
+	t = route_memory(NULL, sizeof *t);
+	*t = (struct route){ route_memory(NULL, len + 1u), len, shard, NULL, 0, 0 };
+	memcpy(t->topic, topic, len);
+	route_map(&r->topics[shard], t->topic, t->len, t);
+	return t;
 }
 
 static void
 route_add(struct routes *r, const struct record *rec, const char *topic)
 {
-	struct route *t = routes_find(r, topic, rec->topic_len);
-	if (t == NULL) {
-		t = route_memory(NULL, sizeof *t);
-		*t = (struct route){ route_memory(NULL, rec->topic_len + 1u), rec->topic_len, rec->shard, NULL, 0, 0 };
-		memcpy(t->topic, topic, rec->topic_len);
-		route_map(&r->topics, t->topic, t->len, t);
-	}
+	struct route *t = route_make(r, rec->shard, topic, rec->topic_len);
 	struct route_sub sub = { rec->publisher, rec->offset, rec->flags, 0, 0 };
-	for (size_t i = 0; i < t->count; i++) {
-		if (t->subs[i].client == sub.client) {
-			t->subs[i] = sub;
-			return;
-		}
+	const struct route_link *l = route_link_of(r, t, sub.client);
+	if (l) {
+		t->subs[l->at] = sub;
+		return;
 	}
-	if (t->count == t->room)
-		t->subs = route_memory(t->subs, (t->room = t->room * 2 + 4) * sizeof *t->subs);
+	if (t->count == t->room)               /* most topics have one: many topics, little memory */
+		t->subs = route_memory(t->subs, (t->room = t->room * 2 + 1) * sizeof *t->subs);
+	route_link_new(r, t, sub.client);
 	t->subs[t->count++] = sub;
-	route_count(r, sub.client, 1);
 }
 
 static void
 route_drop(struct routes *r, struct route *t)
 {
-	map_del(&r->topics, t->topic, t->len);
+	map_del(&r->topics[t->shard], t->topic, t->len);
 	for (size_t i = 0; i < t->count; i++)
-		route_count(r, t->subs[i].client, -1);
+		route_link_free(r, route_link_of(r, t, t->subs[i].client), t->shard);
 	free(t->topic);
 	free(t->subs);
 	free(t);
 }
 
 static void
-route_remove(struct routes *r, struct route *t, uint64_t client)
+route_remove(struct routes *r, struct route *t, struct route_link *l)
 {
-	for (size_t i = 0; t && i < t->count; i++) {
-		if (t->subs[i].client != client)
-			continue;
-		t->subs[i] = t->subs[--t->count];
-		route_count(r, client, -1);
-		if (t->count == 0)
-			route_drop(r, t);
-		return;
+	size_t at = l->at;
+	route_link_free(r, l, t->shard);
+	if (at != --t->count) {
+		t->subs[at] = t->subs[t->count];
+		route_link_of(r, t, t->subs[at].client)->at = at;
+	}
+	if (t->count == 0)
+		route_drop(r, t);
+}
+
+static void
+routes_clear_shard(struct routes *r, uint32_t shard)
+{
+	size_t at = 0;
+	for (struct route *t; (t = map_each(&r->topics[shard], &at)) != NULL;)
+		route_drop(r, t);
+}
+
+static void
+routes_clear_client(struct routes *r, uint32_t shard, uint64_t id)
+{
+	const struct route_client *c = route_client(r, id, shard);
+	for (struct route_link *l = c ? c->links : NULL, *next; l; l = next) {
+		next = l->next;                        /* the last one takes the client with it */
+		route_remove(r, l->key.route, l);
 	}
 }
 
-/* all of a shard, or of one client in it */
 static void
-routes_clear(struct routes *r, uint32_t shard, uint64_t client)
+route_leave(struct routes *r, const struct record *rec, const char *topic)
 {
-	size_t at = 0;
-	for (struct route *t; (t = map_each(&r->topics, &at)) != NULL;) {
-		if (client && map_get(&r->clients, &client, sizeof client) == NULL)
-			return;                        /* it has none, or no more */
-		if (t->shard != shard)
-			continue;
-		if (client)
-			route_remove(r, t, client);
-		else
-			route_drop(r, t);
-	}
+	struct route *t = routes_find(r, rec->shard, topic, rec->topic_len);
+	struct route_link *l = t ? route_link_of(r, t, rec->publisher) : NULL;
+	if (l)
+		route_remove(r, t, l);
 }
 
 void
@@ -120,7 +165,7 @@ routes_change(struct routes *r, const struct record *rec, const char *topic)
 {
 	switch (rec->type) {
 	case REC_LIST:
-		routes_clear(r, rec->shard, 0);
+		routes_clear_shard(r, rec->shard);
 		r->awaited[rec->shard] = rec->aux;
 		r->listed[rec->shard] = rec->aux == 0;
 		return;
@@ -134,12 +179,12 @@ routes_change(struct routes *r, const struct record *rec, const char *topic)
 		return;
 	case REC_UNSUBSCRIBE:
 		if (rec->topic_len == 0)
-			routes_clear(r, rec->shard, rec->publisher);
+			routes_clear_client(r, rec->shard, rec->publisher);
 		else
-			route_remove(r, routes_find(r, topic, rec->topic_len), rec->publisher);
+			route_leave(r, rec, topic);
 		return;
 	case REC_DESTROY:
-		routes_clear(r, rec->shard, rec->publisher);
+		routes_clear_client(r, rec->shard, rec->publisher);
 		return;
 	default:
 		return;
