@@ -119,6 +119,8 @@ stream_listed(void *with, const void *bytes)
 	struct stream *s = with;
 	struct record r;
 	record_get(&r, bytes);
+	if (++s->looked % STREAM_SHARE == 0 && s->alive)
+		s->alive();
 	if (r.type == REC_MACHINE && r.publisher == s->serial)
 		s->at = r.aux;
 	if (r.type == REC_MACHINE && r.publisher == s->serial)
@@ -132,10 +134,10 @@ stream_listed(void *with, const void *bytes)
 }
 
 int
-stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from, uint64_t head)
+stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from, uint64_t head, void (*alive)(void))
 {
 	struct record list = { .type = REC_LIST };
-	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir, .from = from, .record_most = RECORD_MOST(message) };
+	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir, .from = from, .record_most = RECORD_MOST(message), .alive = alive };
 	stream_put(s, &list, NULL);                    /* its place in front: made anew below */
 	if (checkpoint_read(dir, &s->as_of, stream_listed, s) != 0)
 		return -1;

@@ -9,18 +9,18 @@ routes_find(const struct routes *r, uint32_t shard, const char *topic, uint16_t 
 	return map_get(&r->topics[shard], topic, len);
 }
 
-static struct route_link *
-route_link_of(const struct routes *r, struct route *route, uint64_t client)
-{
-	struct route_key key = { client, route };
-	return map_get(&r->links, &key, sizeof key);
-}
-
-const struct route_sub *
+struct route_sub *
 routes_sub(const struct routes *r, struct route *route, uint64_t client)
 {
-	const struct route_link *l = route ? route_link_of(r, route, client) : NULL;
-	return l ? &route->subs[l->at] : NULL;
+	struct route_key key = { client, route };
+	if (route && route->keyed) {
+		const struct route_link *l = map_get(&r->links, &key, sizeof key);
+		return l ? &route->subs[l->at] : NULL;
+	}
+	for (size_t i = 0; route && i < route->count; i++)
+		if (route->subs[i].client == client)
+			return &route->subs[i];
+	return NULL;
 }
 
 static void *
@@ -46,7 +46,7 @@ route_client(struct routes *r, uint64_t id, uint32_t shard)
 	return map_get(&r->clients, key, sizeof key);
 }
 
-static void
+static struct route_link *
 route_link_new(struct routes *r, struct route *t, uint64_t id)
 {
 	struct route_client *c = route_client(r, id, t->shard);
@@ -59,25 +59,36 @@ route_link_new(struct routes *r, struct route *t, uint64_t id)
 	*l = (struct route_link){ { id, t }, t->count, c->links, &c->links };
 	if (c->links)
 		c->links->link = &l->next;
-	c->links = l;
-	route_map(&r->links, &l->key, sizeof l->key, l);
+	return c->links = l;
 }
 
 static void
-route_link_free(struct routes *r, struct route_link *l, uint32_t shard)
+route_link_free(struct routes *r, struct route_link *l)
 {
-	map_del(&r->links, &l->key, sizeof l->key);
+	if (l->of.route->keyed)
+		map_del(&r->links, &l->of, sizeof l->of);
 	*l->link = l->next;
 	if (l->next)
 		l->next->link = l->link;
 	else {
-		struct route_client *c = route_client(r, l->key.client, shard);
+		struct route_client *c = route_client(r, l->of.client, l->of.route->shard);
 		if (c->links == NULL) {
 			map_del(&r->clients, c->key, sizeof c->key);
 			free(c);
 		}
 	}
 	free(l);
+}
+
+/* The last of its subscribers is new. */
+static void
+route_key(struct routes *r, struct route *t)
+{
+	if (!t->keyed && t->count <= KEYED_FROM)
+		return;
+	for (size_t i = t->keyed ? t->count - 1 : 0; i < t->count; i++)
+		route_map(&r->links, &t->subs[i].link->of, sizeof t->subs[i].link->of, t->subs[i].link);
+	t->keyed = 1;
 }
 
 static struct route *
@@ -87,7 +98,7 @@ route_make(struct routes *r, uint32_t shard, const char *topic, uint16_t len)
 	if (t)
 		return t;
 	t = route_memory(NULL, sizeof *t);
-	*t = (struct route){ route_memory(NULL, len + 1u), len, shard, NULL, 0, 0 };
+	*t = (struct route){ .topic = route_memory(NULL, len + 1u), .len = len, .shard = shard };
 	memcpy(t->topic, topic, len);
 	route_map(&r->topics[shard], t->topic, t->len, t);
 	return t;
@@ -97,16 +108,17 @@ static void
 route_add(struct routes *r, const struct record *rec, const char *topic)
 {
 	struct route *t = route_make(r, rec->shard, topic, rec->topic_len);
-	struct route_sub sub = { rec->publisher, rec->offset, rec->flags, 0, 0 };
-	const struct route_link *l = route_link_of(r, t, sub.client);
-	if (l) {
-		t->subs[l->at] = sub;
+	struct route_sub *known = routes_sub(r, t, rec->publisher), sub = { rec->publisher, rec->offset, rec->flags, 0, 0, NULL };
+	if (known) {
+		sub.link = known->link;
+		*known = sub;
 		return;
 	}
 	if (t->count == t->room)               /* most topics have one: many topics, little memory */
 		t->subs = route_memory(t->subs, (t->room = t->room * 2 + 1) * sizeof *t->subs);
-	route_link_new(r, t, sub.client);
+	sub.link = route_link_new(r, t, sub.client);
 	t->subs[t->count++] = sub;
+	route_key(r, t);
 }
 
 static void
@@ -114,7 +126,7 @@ route_drop(struct routes *r, struct route *t)
 {
 	map_del(&r->topics[t->shard], t->topic, t->len);
 	for (size_t i = 0; i < t->count; i++)
-		route_link_free(r, route_link_of(r, t, t->subs[i].client), t->shard);
+		route_link_free(r, t->subs[i].link);
 	free(t->topic);
 	free(t->subs);
 	free(t);
@@ -123,12 +135,10 @@ route_drop(struct routes *r, struct route *t)
 static void
 route_remove(struct routes *r, struct route *t, struct route_link *l)
 {
-	size_t at = l->at;
-	route_link_free(r, l, t->shard);
-	if (at != --t->count) {
-		t->subs[at] = t->subs[t->count];
-		route_link_of(r, t, t->subs[at].client)->at = at;
-	}
+	struct route_sub *gap = &t->subs[l->at], *last = &t->subs[--t->count];
+	last->link->at = l->at;
+	*gap = *last;
+	route_link_free(r, l);
 	if (t->count == 0)
 		route_drop(r, t);
 }
@@ -147,7 +157,7 @@ routes_clear_client(struct routes *r, uint32_t shard, uint64_t id)
 	const struct route_client *c = route_client(r, id, shard);
 	for (struct route_link *l = c ? c->links : NULL, *next; l; l = next) {
 		next = l->next;                        /* the last one takes the client with it */
-		route_remove(r, l->key.route, l);
+		route_remove(r, l->of.route, l);
 	}
 }
 
@@ -155,9 +165,9 @@ static void
 route_leave(struct routes *r, const struct record *rec, const char *topic)
 {
 	struct route *t = routes_find(r, rec->shard, topic, rec->topic_len);
-	struct route_link *l = t ? route_link_of(r, t, rec->publisher) : NULL;
-	if (l)
-		route_remove(r, t, l);
+	const struct route_sub *sub = routes_sub(r, t, rec->publisher);
+	if (sub)
+		route_remove(r, t, sub->link);
 }
 
 void

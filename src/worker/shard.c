@@ -120,7 +120,21 @@ struct subscription *
 shard_subscription(const struct shard *s, struct client *c, struct topic *t)
 {
 	struct subscription_key key = { c, t };
-	return map_get(&s->subscriptions, &key, sizeof key);
+	if (t->keyed)
+		return map_get(&s->subscriptions, &key, sizeof key);
+	struct subscription *sub = t->subscriptions;
+	while (sub && sub->of.client != c)
+		sub = sub->next_of_topic;
+	return sub;
+}
+
+static void
+subscription_key(struct shard *s, struct topic *t, struct subscription *added)
+{
+	if (t->keyed || t->subscribers > KEYED_FROM)
+		for (struct subscription *sub = added; sub; sub = t->keyed ? NULL : sub->next_of_topic)
+			shard_map(&s->subscriptions, &sub->of, sizeof sub->of, sub);
+	t->keyed |= t->subscribers > KEYED_FROM;
 }
 
 static void
@@ -151,9 +165,9 @@ shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t sin
 	if (t->subscriptions)
 		t->subscriptions->link_of_topic = &sub->next_of_topic;
 	c->subscriptions = t->subscriptions = sub;
-	shard_map(&s->subscriptions, &sub->of, sizeof sub->of, sub);
 	c->subscribed++;
 	t->subscribers++;
+	subscription_key(s, t, sub);
 	topic_interest(t, c->machine, 1);
 	if (c->machine->subscriptions++ == 0 && c->machine->place < since)
 		c->machine->place = since;             /* what lies before was not for this machine */
@@ -167,7 +181,8 @@ shard_unsubscribe(struct shard *s, struct subscription *sub)
 {
 	struct client *c = sub->of.client;
 	struct topic *t = sub->of.topic;
-	map_del(&s->subscriptions, &sub->of, sizeof sub->of);
+	if (t->keyed)
+		map_del(&s->subscriptions, &sub->of, sizeof sub->of);
 	*sub->link_of_client = sub->next_of_client;
 	if (sub->next_of_client)
 		sub->next_of_client->link_of_client = sub->link_of_client;

@@ -8,7 +8,8 @@
 struct topic;
 struct client;
 
-enum { STARTS_MOST = 4096 };
+/* KEYED_FROM: a topic of more subscribers finds them by key; most have one, and need none */
+enum { STARTS_MOST = 4096, KEYED_FROM = 4 };
 
 struct need { uint64_t base, bytes; };    /* of the log segment at base, so much was for a machine */
 
@@ -82,6 +83,7 @@ struct topic {
 	char *name;
 	uint16_t len;
 	int kept;                     /* made with the store: stays without subscribers */
+	int keyed;                    /* its subscriptions are in the shard's map */
 	struct subscription *subscriptions;   /* the newest first */
 	size_t subscribers;
 	struct interest *machines;
@@ -103,7 +105,9 @@ struct views_state {
 struct shard {
 	uint32_t index;
 	int dir;
-	struct map clients, topics, subscriptions, serials;      /* serials: of machines */
+	struct map clients, topics;
+	struct map subscriptions;     /* of the topics that are keyed */
+	struct map serials;           /* of machines */
 	struct machine *machines;
 	struct start *starts;         /* oldest first; the oldest go beyond STARTS_MOST */
 	size_t starts_count;

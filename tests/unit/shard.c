@@ -52,7 +52,7 @@ all_gone(void)
 
 TEST(random, "whatever is subscribed, left and destroyed in whatever order, each list and key says the same")
 {
-	enum { CLIENTS = 6, TOPICS = 5 };
+	enum { CLIENTS = 9, TOPICS = 5 };
 	char model[CLIENTS][TOPICS] = { { 0 } };
 	struct t_rng rng;
 	t_rng_init(&rng, 14);
