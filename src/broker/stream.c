@@ -28,7 +28,7 @@ stream_memory(void *old, size_t n)
 static void
 stream_map(struct map *m, const void *key, size_t len, void *value)
 {
-	if (map_put(m, key, len, value) < 0)
+	if (map_add(m, key, len, value) < 0)
 		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
 }
 
@@ -56,7 +56,7 @@ stream_subscribe(struct stream *s, uint64_t id, const char *name, uint16_t len)
 	}
 	struct stream_topic *t = stream_topic(s, name, len);
 	struct stream_key key = { id, t->number };
-	if (map_get(&s->subs, &key, sizeof key))
+	if (t->count && map_get(&s->subs, &key, sizeof key))
 		return;
 	struct stream_sub *sub = stream_memory(NULL, sizeof *sub);
 	*sub = (struct stream_sub){ key, t, c->subs, &c->subs };

@@ -109,20 +109,31 @@ map_grow(struct map *m)
 	return 0;
 }
 
+static int
+map_fill(struct map *m, struct map_entry in)
+{
+	if ((m->filled + 1) * 4 > m->room * 3 && map_grow(m) < 0)
+		return -1;
+	map_insert(m, in);
+	return 0;
+}
+
 int
 map_put(struct map *m, const void *key, size_t len, void *value)
 {
 	uint32_t hash = (uint32_t)map_hash(key, len);
 	struct map_entry *e = map_find(m, key, len, hash);
-	if (e) {
-		e->key = key;
-		e->value = value;
-		return 0;
-	}
-	if ((m->filled + 1) * 4 > m->room * 3 && map_grow(m) < 0)
-		return -1;
-	map_insert(m, (struct map_entry){ key, (uint32_t)len, hash, value });
+	if (e == NULL)
+		return map_fill(m, (struct map_entry){ key, (uint32_t)len, hash, value });
+	e->key = key;
+	e->value = value;
 	return 0;
+}
+
+int
+map_add(struct map *m, const void *key, size_t len, void *value)
+{
+	return map_fill(m, (struct map_entry){ key, (uint32_t)len, (uint32_t)map_hash(key, len), value });
 }
 
 void *

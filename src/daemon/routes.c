@@ -35,7 +35,7 @@ route_memory(void *old, size_t n)
 static void
 route_map(struct map *m, const void *key, size_t len, void *value)
 {
-	if (map_put(m, key, len, value) < 0)
+	if (map_add(m, key, len, value) < 0)
 		log_fatal(EXIT_SYSTEM, "no memory for subscriptions: see `free`");
 }
 

@@ -16,7 +16,7 @@ shard_memory(size_t n)
 static void
 shard_map(struct map *m, const void *key, size_t len, void *value)
 {
-	if (map_put(m, key, len, value) < 0)
+	if (map_add(m, key, len, value) < 0)
 		log_fatal(EXIT_SYSTEM, "no memory; give this machine more or this store fewer clients and topics");
 }
 
