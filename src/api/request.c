@@ -329,8 +329,8 @@ requests_flush(struct handle *h, int64_t deadline, unsigned interruptible)
 	return 0;
 }
 
-/* It stands in the segment and is read by later processes, perhaps of another version: it stays as it is for ever. Whoever
- * chooses topics for it slows only itself: the table is its own, and no larger than TOMBSTONES. */
+/* It stands in the segment and is read by later processes, perhaps of another version: it stays as it is for ever. It
+ * needs no secret: whoever chooses topics for it slows only itself. The table is its own, of at most TOMBSTONES. */
 uint64_t
 topic_hash64(const char *topic, size_t len)
 {

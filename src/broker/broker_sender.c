@@ -233,7 +233,9 @@ stream_look(uint32_t shard, int on_tick)
 			return 0;
 		snprintf(name, sizeof name, "shard-%u", shard);
 		int dir = fdio_open_at(s.db, name, O_RDONLY | O_DIRECTORY, 0);
-		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir, s.unit->message_max, start - 1, head, alive) < 0)
+		*st = (struct stream){ .shard = shard, .serial = s.unit->serial, .dir = dir, .from = start - 1,
+		    .alive = alive };
+		if (dir < 0 || stream_start(st, s.unit->message_max, head) < 0)
 			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s: %s", name, strerror(errno), fdio_hint(errno));
 	}
 	uint64_t at = st->at;

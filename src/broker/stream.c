@@ -134,17 +134,17 @@ stream_listed(void *with, const void *bytes)
 }
 
 int
-stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from, uint64_t head, void (*alive)(void))
+stream_start(struct stream *s, uint32_t message, uint64_t head)
 {
 	struct record list = { .type = REC_LIST };
-	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir, .from = from, .record_most = RECORD_MOST(message), .alive = alive };
+	s->record_most = RECORD_MOST(message);
 	stream_put(s, &list, NULL);                    /* its place in front: made anew below */
-	if (checkpoint_read(dir, &s->as_of, stream_listed, s) != 0)
+	if (checkpoint_read(s->dir, &s->as_of, stream_listed, s) != 0)
 		return -1;
-	if (s->at == 0 || s->at > s->as_of || from > s->as_of)
+	if (s->at == 0 || s->at > s->as_of || s->from > s->as_of)
 		s->at = s->as_of;                      /* changes of subscriptions are needed from there on */
-	else if (from > s->at)
-		s->at = from;
+	else if (s->from > s->at)
+		s->at = s->from;
 	list.aux = s->told;
 	list.offset = s->at;
 	list.number = s->expired_below;

@@ -12,14 +12,15 @@ static char gone;                               /* marks a deleted entry's value
 
 enum { MAP_LEAST = 16 };                        /* entries of a map that is not empty */
 
-/* The key of this process: taken once, at the first hash. Two threads may take it at once; what was stored first counts. */
+/* The key of this process, taken at its first hash. Two threads may take it at once: what was stored first counts. */
 static _Atomic uint64_t map_key[2];
 
 static void
 map_take_key(void)
 {
 	uint64_t fresh[2], none;
-	if (fdio_random(fresh, sizeof fresh) < 0)      /* no such call, or it is forbidden: what the kernel gave this process at its start */
+	/* where that call is forbidden: what the kernel gave this process at its start */
+	if (fdio_random(fresh, sizeof fresh) < 0)
 		memcpy(fresh, (const void *)getauxval(AT_RANDOM), sizeof fresh);
 	for (int i = 0; i < 2; i++) {
 		none = 0;
@@ -30,7 +31,8 @@ map_take_key(void)
 uint64_t
 map_hash(const void *key, size_t len)
 {
-	uint64_t k0 = atomic_load_explicit(&map_key[0], memory_order_relaxed), k1 = atomic_load_explicit(&map_key[1], memory_order_relaxed);
+	uint64_t k0 = atomic_load_explicit(&map_key[0], memory_order_relaxed);
+	uint64_t k1 = atomic_load_explicit(&map_key[1], memory_order_relaxed);
 	if (k0 == 0 || k1 == 0) {
 		map_take_key();
 		k0 = atomic_load(&map_key[0]);
@@ -147,7 +149,7 @@ map_del(struct map *m, const void *key, size_t len)
 	e->key = NULL;
 	e->len = 0;
 	if (--m->used == 0 && m->room > MAP_LEAST)
-		map_free(m);                           /* else each walk would look at all that was; one that goes on just ends */
+		map_free(m);           /* else each walk would look at all that was; one that goes on just ends */
 	return value;
 }
 

@@ -1,6 +1,6 @@
-/* SipHash-C-D (Aumasson and Bernstein, 2012): who does not know the key cannot choose bytes whose hashes meet. The rounds
- * are arguments so that a test can hold this against the published vectors of SipHash-2-4. Inline: with constant rounds
- * no loop over them is left. */
+/* SipHash-C-D (Aumasson and Bernstein, 2012): who does not know the key cannot choose bytes whose hashes meet. The
+ * rounds are arguments so that a test can hold this against the published vectors of SipHash-2-4. It is inline: with
+ * constant rounds no loop over them is left. */
 #ifndef SIPHASH_H
 #define SIPHASH_H
 #include <endian.h>
@@ -46,7 +46,8 @@ siphash_word(struct siphash *s, uint64_t word, int rounds)
 static inline __attribute__((always_inline)) uint64_t
 siphash(uint64_t k0, uint64_t k1, const void *bytes, size_t len, int c, int d)
 {
-	struct siphash s = { { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u } };
+	struct siphash s = { { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
+	    k1 ^ 0x7465646279746573u } };
 	const unsigned char *p = bytes;
 	uint64_t word, last = (uint64_t)len << 56;
 	size_t left = len;

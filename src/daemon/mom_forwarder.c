@@ -163,7 +163,8 @@ on_change(const char *record, const struct record *r)
 	routes_change(&f.routes, r, record_topic(record));
 	if (r->type == REC_LIST)
 		on_list(r);
-	struct slot *v = r->type == REC_DESTROY && r->flags & REC_F_EXPIRED ? map_get(&f.by_id, &r->publisher, sizeof r->publisher) : NULL;
+	int expired = r->type == REC_DESTROY && r->flags & REC_F_EXPIRED;
+	struct slot *v = expired ? map_get(&f.by_id, &r->publisher, sizeof r->publisher) : NULL;
 	if (v && v->id == r->publisher)
 		client_forgotten(v);
 }

@@ -108,7 +108,8 @@ static void
 route_add(struct routes *r, const struct record *rec, const char *topic)
 {
 	struct route *t = route_make(r, rec->shard, topic, rec->topic_len);
-	struct route_sub *known = routes_sub(r, t, rec->publisher), sub = { rec->publisher, rec->offset, rec->flags, 0, 0, NULL };
+	struct route_sub sub = { rec->publisher, rec->offset, rec->flags, 0, 0, NULL };
+	struct route_sub *known = routes_sub(r, t, sub.client);
 	if (known) {
 		sub.link = known->link;
 		*known = sub;

@@ -1,10 +1,10 @@
-/* Who on this machine gets a topic: the forwarder routes by the broker's list and its changes, by nothing else. Each change
- * costs the same, however many topics, clients and subscribers there are: else a reconnect would be quadratic in them. */
+/* Who on this machine gets a topic: the forwarder routes by the broker's list and its changes, by nothing else. Each
+ * change costs the same, however many topics, clients and subscribers there are: else a reconnect is quadratic. */
 #ifndef ROUTES_H
 #define ROUTES_H
 #include "common/map.h"
 #include <mom/record.h>
-enum { KEYED_FROM = 4 };                       /* a topic of more subscribers finds them by key; most have one, and need none */
+enum { KEYED_FROM = 4 };               /* a topic of more subscribers finds them by key; most have one, and need none */
 struct route_link;
 struct route_sub {
 	uint64_t client, since;
@@ -26,7 +26,7 @@ struct routes {
 	uint64_t awaited[SHARDS_MAX];
 	int listed[SHARDS_MAX];
 };
-struct route *routes_find(const struct routes *r, uint32_t shard, const char *topic, uint16_t len);      /* shard: below SHARDS_MAX */
+struct route *routes_find(const struct routes *r, uint32_t shard, const char *topic, uint16_t len);
 void routes_change(struct routes *r, const struct record *rec, const char *topic);   /* LIST, LISTED, SUBSCRIBE, UNSUBSCRIBE, DESTROY */
-struct route_sub *routes_sub(const struct routes *r, struct route *route, uint64_t client);   /* NULL: it has none; route may be NULL */
+struct route_sub *routes_sub(const struct routes *r, struct route *route, uint64_t client);  /* or NULL; route, too */
 #endif

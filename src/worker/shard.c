@@ -159,7 +159,8 @@ void
 shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags)
 {
 	struct subscription *sub = shard_memory(sizeof *sub);
-	*sub = (struct subscription){ { c, t }, since, flags & REC_F_NO_ECHO, c->subscriptions, t->subscriptions, &c->subscriptions, &t->subscriptions };
+	*sub = (struct subscription){ { c, t }, since, flags & REC_F_NO_ECHO, c->subscriptions, t->subscriptions,
+	    &c->subscriptions, &t->subscriptions };
 	if (c->subscriptions)
 		c->subscriptions->link_of_client = &sub->next_of_client;
 	if (t->subscriptions)

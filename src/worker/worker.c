@@ -238,7 +238,7 @@ damage_look(void)
 }
 
 /* A check-point lets segments go: soon where one waits for it, else when much was written or 10 s have passed. It is as
- * large as all that there is: with very many subscriptions it comes more rarely, or the worker would write nothing else. */
+ * large as all that there is: with very many subscriptions it comes more rarely, so that others are served. */
 static int
 checkpoint_is_due(void)
 {

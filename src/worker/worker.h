@@ -5,7 +5,8 @@
 #include <mom/ipc.h>
 
 /* SHARE_LEAST: of a round, for one machine: with less, many would have to be looked at over and over */
-enum { CHECKPOINT_REST = 10 };            /* so many times as long as a check-point took there is none: all publishes wait for it */
+/* CHECKPOINT_REST: so many times as long as a check-point took there is none, since all publishes wait for it */
+enum { CHECKPOINT_REST = 10 };
 enum { CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024, SHARE_LEAST = 64 * 1024 };
 
 struct conn {                             /* one connected machine, as this worker sees it */

@@ -1,4 +1,4 @@
-/* many - a machine with very many subscriptions, or with chosen ones: it comes back in linear work, and others do not feel it */
+/* many - a machine with very many subscriptions, or with chosen ones, comes back in linear work */
 #include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -41,7 +41,7 @@ inverse(uint64_t odd)
 	return x;
 }
 
-/* The eight bytes whose hash was this one, while it had no secret: whoever knows it needs no search for topics that meet. */
+/* The eight bytes whose hash was this one while it had no secret: topics that meet need no search. */
 static uint64_t
 bytes_of(uint64_t hash)
 {
@@ -90,12 +90,13 @@ subscriber(void *with)
 	char topic[32];
 	int id = talk_create();
 	for (;; t_tick())
-		for (size_t i; (i = atomic_load(&load->there[k]) * CLIENTS + k) < atomic_load(&load->wanted); atomic_fetch_add(&load->there[k], 1)) {
+		for (size_t i; (i = atomic_load(&load->there[k]) * CLIENTS + k) < atomic_load(&load->wanted);) {
 			for (; name_topic == chosen && skipped < i; skipped++)
 				name_topic(topic, skipped);      /* others' */
 			name_topic(topic, i);
 			skipped = i + 1;
 			talk_subscribe(id, topic);
+			atomic_fetch_add(&load->there[k], 1);
 		}
 }
 
@@ -165,9 +166,12 @@ back_ms(size_t n)
 	int64_t began = t_now_ms();
 	server_start(&broker);
 	all_is_back();
-	double worker = cpu_ms(&broker, "worker"), list = cpu_ms(&broker, "broker_sender"), routes = cpu_ms(&one, "mom_forwarder");
-	t_remark("%zu back after %lld ms; work: worker %.0f ms, broker_sender %.0f ms, mom_forwarder %.0f ms", n, (long long)(t_now_ms() - began), worker, list, routes);
-	REQUIRE(server_child(&broker, "broker_sender") != sender && server_child(&one, "mom_forwarder") != forwarder, "it is the old connection still");
+	double worker = cpu_ms(&broker, "worker"), list = cpu_ms(&broker, "broker_sender");
+	double routes = cpu_ms(&one, "mom_forwarder");
+	t_remark("%zu back after %lld ms; work: worker %.0f ms, broker_sender %.0f ms, mom_forwarder %.0f ms", n,
+	    (long long)(t_now_ms() - began), worker, list, routes);
+	REQUIRE(server_child(&broker, "broker_sender") != sender, "it is the old connection still");
+	REQUIRE(server_child(&one, "mom_forwarder") != forwarder, "it is the old unit still");
 	return worker + list + routes;
 }
 
@@ -176,7 +180,8 @@ linear(size_t n)
 {
 	double first = back_ms(n), four = back_ms(4 * n);
 	REQUIRE(four < 9 * first, "%zu subscriptions took %.0f ms of work, %zu took %.0f ms", n, first, 4 * n, four);
-	REQUIRE(!server_log_has(&one, "nothing for 12 s") && !server_log_has(&broker, "silent for 12 s"), "somebody gave up");
+	REQUIRE(!server_log_has(&one, "nothing for 12 s"), "the machine gave up");
+	REQUIRE(!server_log_has(&broker, "silent for 12 s"), "the broker gave up");
 }
 
 TEST(chosen_topics, "a machine whose topics all met in the hash without a secret comes back in linear work")

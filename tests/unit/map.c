@@ -10,8 +10,9 @@ static const uint64_t k0 = 0x0706050403020100, k1 = 0x0f0e0d0c0b0a0908;      /* 
 
 /* of the message 0, 1 .. n - 1: the appendix of the paper (15) and the authors' reference */
 static const struct { size_t n; uint64_t hash; } published[] = {
-	{ 0, 0x726fdb47dd0e0e31 }, { 1, 0x74f839c593dc67fd }, { 2, 0x0d6c8009d9a94f5a }, { 7, 0xab0200f58b01d137 }, { 8, 0x93f5f5799a932462 },
-	{ 9, 0x9e0082df0ba9e4b0 }, { 15, 0xa129ca6149be45e5 }, { 16, 0x3f2acc7f57c29bdb }, { 63, 0x958a324ceb064572 },
+	{ 0, 0x726fdb47dd0e0e31 }, { 1, 0x74f839c593dc67fd }, { 2, 0x0d6c8009d9a94f5a }, { 7, 0xab0200f58b01d137 },
+	{ 8, 0x93f5f5799a932462 }, { 9, 0x9e0082df0ba9e4b0 }, { 15, 0xa129ca6149be45e5 }, { 16, 0x3f2acc7f57c29bdb },
+	{ 63, 0x958a324ceb064572 },
 };
 
 TEST(published, "the hash is SipHash: with 2 and 4 rounds the published vectors, with 1 and 3 those of the reference")
@@ -24,7 +25,8 @@ TEST(published, "the hash is SipHash: with 2 and 4 rounds the published vectors,
 		REQUIRE(h == published[i].hash, "%zu bytes: %llx", published[i].n, (unsigned long long)h);
 	}
 	uint64_t empty = siphash(0, 0, "", 0, 1, 3), word = siphash(0, 0, "siphash", 7, 1, 3);
-	REQUIRE(empty == 0xd1fba762150c532c && word == 0x8264ceeccb16bcbe, "%llx %llx", (unsigned long long)empty, (unsigned long long)word);
+	REQUIRE(empty == 0xd1fba762150c532c, "nothing: %llx", (unsigned long long)empty);
+	REQUIRE(word == 0x8264ceeccb16bcbe, "siphash: %llx", (unsigned long long)word);
 }
 
 static uint64_t *other;
@@ -118,12 +120,13 @@ TEST(ids, "ids that follow each other or lie far apart are found as cheaply")
 			REQUIRE(map_put(&m, &ids[i], sizeof ids[i], &ids[i]) == 0, "no memory");
 		}
 		struct probes p = probes_of(&m);
-		REQUIRE(p.all < 3 * KEYS && p.longest < 600, "shifted by %d: %zu probes, a search of %zu", shift, p.all, p.longest);
+		REQUIRE(p.all < 3 * KEYS, "shifted by %d: %zu probes", shift, p.all);
+		REQUIRE(p.longest < 600, "shifted by %d: a search of %zu", shift, p.longest);
 		map_free(&m);
 	}
 }
 
-TEST(deleted, "where keys are added and deleted without end, the map stays small and a search short; all that is left is shown once")
+TEST(deleted, "where keys are added and deleted without end, the map stays small and a search short")
 {
 	static uint64_t ids[200000];
 	struct map m = { 0 };
@@ -134,7 +137,8 @@ TEST(deleted, "where keys are added and deleted without end, the map stays small
 		if (i >= live)
 			REQUIRE(map_del(&m, &ids[i - live], sizeof ids[i]) == &ids[i - live], "%zu is gone", i - live);
 		filled = m.filled > filled ? m.filled : filled;
-		REQUIRE(m.room <= 1024 && m.filled * 4 <= m.room * 3, "%zu places, %zu of them not free, for %zu keys", m.room, m.filled, m.used);
+		REQUIRE(m.room <= 1024, "%zu places for %zu keys", m.room, m.used);
+		REQUIRE(m.filled * 4 <= m.room * 3, "%zu of %zu places are not free", m.filled, m.room);
 	}
 	for (const uint64_t *id; (id = map_each(&m, &at)) != NULL; seen++)
 		REQUIRE(*id >= sizeof ids / sizeof *ids - live, "%llu was deleted", (unsigned long long)*id);
@@ -155,6 +159,7 @@ TEST(deleted_in_a_walk, "a walk that deletes what it was shown is shown all, eac
 		REQUIRE(map_del(&m, id, sizeof *id) == id, "it is not there");
 	REQUIRE(seen == n && m.used == 0, "%zu of %zu were shown", seen, n);
 	REQUIRE(m.room <= 16, "%zu places of an empty map: each later walk looks at them", m.room);
-	REQUIRE(map_put(&m, &ids[7], sizeof ids[7], &ids[7]) == 0 && map_get(&m, &ids[7], sizeof ids[7]) == &ids[7], "an emptied map takes nothing");
+	REQUIRE(map_put(&m, &ids[7], sizeof ids[7], &ids[7]) == 0, "no memory");
+	REQUIRE(map_get(&m, &ids[7], sizeof ids[7]) == &ids[7], "an emptied map takes nothing");
 	map_free(&m);
 }
