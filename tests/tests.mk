@@ -112,5 +112,8 @@ $(TESTS_OUT)/storm/calls $(TESTS_OUT)/storm/clock: | $(SHIM)
 $(TESTS_OUT)/storm/witness $(TESTS_OUT)/storm/power: | $(WITNESS)
 
 # the plain state of mom_coordinator
+$(TESTS_OUT)/unit/routes: $(OBJ)/daemon/routes.o
+$(TESTS_OUT)/unit/shard: $(OBJ)/worker/shard.o
+$(TESTS_OUT)/unit/stream: $(OBJ)/broker/stream.o $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
 $(TESTS_OUT)/unit/coordinator_state: $(OBJ)/tools/coordinator_state.o $(OBJ)/tools/coordinator_snapshot.o $(OBJ)/api/resource_wire.o
 $(TESTS_OUT)/integration/resource: $(OBJ)/api/resource_wire.o

@@ -30,6 +30,7 @@ static struct {
 	struct conn_word *conn;
 	struct broker_unit *unit;
 	uint32_t shards, slots, ticks;
+	uint32_t pinged;                      /* the tick of the last PING: a round may be longer than one */
 	uint64_t sent;                        /* bytes of deliveries */
 	uint32_t turn;                        /* 1 + the shard that found too little room: it sends next; 0: any */
 	uint64_t taken_told[SHARDS_MAX];
@@ -80,6 +81,24 @@ send_bytes(const void *bytes, size_t n)
 	}
 	memcpy(s.out + s.have, bytes, n);
 	s.have += n;
+}
+
+static void
+ping_look(void)
+{
+	uint32_t ticks = atomic_load(&s.table->ticks);
+	if (ticks - s.pinged < PING_TICKS)
+		return;
+	s.pinged = ticks;
+	send_frame(&(struct record){ .type = REC_PING }, NULL, 0);
+}
+
+/* while something takes long: a machine that hears nothing for 12 s gives up, and would begin the same anew */
+static void
+alive(void)
+{
+	ping_look();
+	out_flush();
 }
 
 /* ---- answers ---- */
@@ -214,7 +233,9 @@ stream_look(uint32_t shard, int on_tick)
 			return 0;
 		snprintf(name, sizeof name, "shard-%u", shard);
 		int dir = fdio_open_at(s.db, name, O_RDONLY | O_DIRECTORY, 0);
-		if (dir < 0 || stream_start(st, shard, s.unit->serial, dir, s.unit->message_max, start - 1, head) < 0)
+		*st = (struct stream){ .shard = shard, .serial = s.unit->serial, .dir = dir, .from = start - 1,
+		    .alive = alive };
+		if (dir < 0 || stream_start(st, s.unit->message_max, head) < 0)
 			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s: %s", name, strerror(errno), fdio_hint(errno));
 	}
 	uint64_t at = st->at;
@@ -273,11 +294,9 @@ round_of_work(void)
 	answers_flush();
 	for (uint32_t i = 0; i < s.shards; i++)
 		more |= stream_look(i, on_tick);
-	if (on_tick) {
+	if (on_tick)
 		s.ticks = atomic_load(&s.table->ticks);
-		if (s.ticks % PING_TICKS == 0)
-			send_frame(&(struct record){ .type = REC_PING }, NULL, 0);
-	}
+	ping_look();
 	out_flush();
 	return more + (int)((s.moved - moved + FLOW_BYTES - 1) / FLOW_BYTES);
 }
@@ -301,7 +320,7 @@ main(int argc, char **argv)
 		log_fatal(EXIT_SYSTEM, "shmat(unit): %s: %s", strerror(errno), ipcq_attach_hint(errno));
 	s.shards = s.unit->shards;
 	s.slots = s.unit->slots;
-	s.ticks = atomic_load(&s.table->ticks);
+	s.ticks = s.pinged = atomic_load(&s.table->ticks);
 	counters_begin(atomic_load(&s.table->counters), COUNTERS_SENDER(s.shards, (uint32_t)place.index), ROLE_SENDER, s.unit->serial);
 	for (uint32_t i = 0; i < s.shards; i++)
 		if ((s.answered[i] = calloc(s.slots, sizeof **s.answered)) == NULL)

@@ -28,7 +28,7 @@ stream_memory(void *old, size_t n)
 static void
 stream_map(struct map *m, const void *key, size_t len, void *value)
 {
-	if (map_put(m, key, len, value) < 0)
+	if (map_add(m, key, len, value) < 0)
 		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
 }
 
@@ -56,7 +56,7 @@ stream_subscribe(struct stream *s, uint64_t id, const char *name, uint16_t len)
 	}
 	struct stream_topic *t = stream_topic(s, name, len);
 	struct stream_key key = { id, t->number };
-	if (map_get(&s->subs, &key, sizeof key))
+	if (t->count && map_get(&s->subs, &key, sizeof key))
 		return;
 	struct stream_sub *sub = stream_memory(NULL, sizeof *sub);
 	*sub = (struct stream_sub){ key, t, c->subs, &c->subs };
@@ -119,6 +119,8 @@ stream_listed(void *with, const void *bytes)
 	struct stream *s = with;
 	struct record r;
 	record_get(&r, bytes);
+	if (++s->looked % STREAM_SHARE == 0 && s->alive)
+		s->alive();
 	if (r.type == REC_MACHINE && r.publisher == s->serial)
 		s->at = r.aux;
 	if (r.type == REC_MACHINE && r.publisher == s->serial)
@@ -132,17 +134,17 @@ stream_listed(void *with, const void *bytes)
 }
 
 int
-stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from, uint64_t head)
+stream_start(struct stream *s, uint32_t message, uint64_t head)
 {
 	struct record list = { .type = REC_LIST };
-	*s = (struct stream){ .shard = shard, .serial = serial, .dir = dir, .from = from, .record_most = RECORD_MOST(message) };
+	s->record_most = RECORD_MOST(message);
 	stream_put(s, &list, NULL);                    /* its place in front: made anew below */
-	if (checkpoint_read(dir, &s->as_of, stream_listed, s) != 0)
+	if (checkpoint_read(s->dir, &s->as_of, stream_listed, s) != 0)
 		return -1;
-	if (s->at == 0 || s->at > s->as_of || from > s->as_of)
+	if (s->at == 0 || s->at > s->as_of || s->from > s->as_of)
 		s->at = s->as_of;                      /* changes of subscriptions are needed from there on */
-	else if (from > s->at)
-		s->at = from;
+	else if (s->from > s->at)
+		s->at = s->from;
 	list.aux = s->told;
 	list.offset = s->at;
 	list.number = s->expired_below;

@@ -4,6 +4,8 @@
 #include "common/map.h"
 #include "common/seglog.h"
 
+enum { STREAM_SHARE = 4096 };
+
 struct stream {
 	uint32_t shard, serial;
 	int dir;                      /* db/shard-N */
@@ -17,13 +19,16 @@ struct stream {
 	int reading;                  /* the cursor is open, at `at` */
 	struct map topics, clients, subs;     /* subs: of both */
 	uint64_t numbers;             /* of topics */
+	uint64_t looked;              /* records of the check-point */
+	void (*alive)(void);          /* called after each STREAM_SHARE of those: a long list takes long; or NULL */
 	char  *out;                   /* frames to send: out[sent .. have] */
 	size_t sent, have, room;
 	uint32_t record_most;
 };
 
-/* The list is in out. message: the largest payload. from: what the machine says that it has reached, 0: nothing; head: where the log ends now. -1: errno or damaged (logged) */
-int  stream_start(struct stream *s, uint32_t shard, uint32_t serial, int dir, uint32_t message, uint64_t from, uint64_t head);
+/* Of a stream that is 0 but for shard, serial, dir, from (what the machine says that it has reached, 0: nothing), alive.
+ * The list is in out. message: the largest payload; head: where the log ends now. -1: errno or damaged (logged) */
+int  stream_start(struct stream *s, uint32_t message, uint64_t head);
 /* More frames into an empty out: what lies below head; skips to head without reading where nothing is wanted from here on. -1: errno */
 int  stream_read(struct stream *s, uint64_t head, uint64_t wanted);
 void stream_tell_place(struct stream *s);                                       /* an UPTO into an empty out, where one is due */

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -258,22 +257,6 @@ fdio_load(int dir, const char *name, size_t *n, size_t most)
 	close(fd);
 	errno = keep;
 	return bytes;
-}
-
-int
-fdio_random(void *bytes, size_t n)
-{
-	char *p = bytes;
-	while (n > 0) {
-		ssize_t r = getrandom(p, n, 0);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r < 0)
-			return -1;
-		p += r;
-		n -= (size_t)r;
-	}
-	return 0;
 }
 
 void

@@ -2,8 +2,10 @@
  * 0 or -1 with errno unless said otherwise. */
 #ifndef FDIO_H
 #define FDIO_H
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/random.h>
 #include <sys/types.h>
 struct statvfs;
 int     fdio_open_at(int dir, const char *name, int flags, int mode);          /* O_CLOEXEC and O_NOFOLLOW are added */
@@ -30,7 +32,22 @@ int     fdio_mkdir_path(const char *path, int mode);                            
 int     fdio_replace(int dir, const char *name, const void *bytes, size_t n, int durable);
 /* A file of more than `most` bytes: EBADMSG. */
 void   *fdio_load(int dir, const char *name, size_t *n, size_t most);           /* malloc'd whole file plus a NUL, or NULL */
-int     fdio_random(void *bytes, size_t n);
 int     fdio_is_full(int error);            /* no room for more, now: a disk, a quota, the largest file */
 const char *fdio_hint(int error);                                               /* why a file's call failed: the cure */
+
+static inline int
+fdio_random(void *bytes, size_t n)
+{
+	char *p = (char *)bytes;
+	while (n > 0) {
+		ssize_t r = getrandom(p, n, 0);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return -1;
+		p += r;
+		n -= (size_t)r;
+	}
+	return 0;
+}
 #endif

@@ -1,25 +1,44 @@
 /* map - open addressing with linear probing; see map.h */
 #include "common/map.h"
+#include "common/fdio.h"
+#include "common/siphash.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 static char gone;                               /* marks a deleted entry's value */
 #define MAP_GONE ((void *)&gone)
 
+enum { MAP_LEAST = 16 };                        /* entries of a map that is not empty */
+
+/* The key of this process, taken at its first hash. Two threads may take it at once: what was stored first counts. */
+static _Atomic uint64_t map_key[2];
+
+static void
+map_take_key(void)
+{
+	uint64_t fresh[2], none;
+	/* where that call is forbidden: what the kernel gave this process at its start */
+	if (fdio_random(fresh, sizeof fresh) < 0)
+		memcpy(fresh, (const void *)getauxval(AT_RANDOM), sizeof fresh);
+	for (int i = 0; i < 2; i++) {
+		none = 0;
+		atomic_compare_exchange_strong(&map_key[i], &none, fresh[i] ? fresh[i] : 1);
+	}
+}
+
 uint64_t
 map_hash(const void *key, size_t len)
 {
-	const unsigned char *p = key;
-	uint64_t h = 0x9e3779b97f4a7c15u ^ len, w;
-	for (; len >= 8; p += 8, len -= 8) {
-		memcpy(&w, p, 8);
-		h = (h ^ w) * 0xff51afd7ed558ccdu;
-		h ^= h >> 32;
+	uint64_t k0 = atomic_load_explicit(&map_key[0], memory_order_relaxed);
+	uint64_t k1 = atomic_load_explicit(&map_key[1], memory_order_relaxed);
+	if (k0 == 0 || k1 == 0) {
+		map_take_key();
+		k0 = atomic_load(&map_key[0]);
+		k1 = atomic_load(&map_key[1]);
 	}
-	for (; len; p++, len--)
-		h = (h ^ *p) * 0x100000001b3u;
-	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
-	return h ^ h >> 33;
+	return len == 8 ? siphash(k0, k1, key, 8, 1, 3) : siphash(k0, k1, key, len, 1, 3);
 }
 
 /* ids are 8 bytes, and asked for most */
@@ -78,7 +97,7 @@ static int
 map_grow(struct map *m)
 {
 	struct map old = *m;
-	size_t room = 16;
+	size_t room = MAP_LEAST;
 	while (room < (old.used + 1) * 2)
 		room *= 2;
 	struct map_entry *entries = calloc(room, sizeof *entries);
@@ -92,20 +111,31 @@ map_grow(struct map *m)
 	return 0;
 }
 
+static int
+map_fill(struct map *m, struct map_entry in)
+{
+	if ((m->filled + 1) * 4 > m->room * 3 && map_grow(m) < 0)
+		return -1;
+	map_insert(m, in);
+	return 0;
+}
+
 int
 map_put(struct map *m, const void *key, size_t len, void *value)
 {
 	uint32_t hash = (uint32_t)map_hash(key, len);
 	struct map_entry *e = map_find(m, key, len, hash);
-	if (e) {
-		e->key = key;
-		e->value = value;
-		return 0;
-	}
-	if ((m->filled + 1) * 4 > m->room * 3 && map_grow(m) < 0)
-		return -1;
-	map_insert(m, (struct map_entry){ key, (uint32_t)len, hash, value });
+	if (e == NULL)
+		return map_fill(m, (struct map_entry){ key, (uint32_t)len, hash, value });
+	e->key = key;
+	e->value = value;
 	return 0;
+}
+
+int
+map_add(struct map *m, const void *key, size_t len, void *value)
+{
+	return map_fill(m, (struct map_entry){ key, (uint32_t)len, (uint32_t)map_hash(key, len), value });
 }
 
 void *
@@ -118,7 +148,8 @@ map_del(struct map *m, const void *key, size_t len)
 	e->value = MAP_GONE;
 	e->key = NULL;
 	e->len = 0;
-	m->used--;
+	if (--m->used == 0 && m->room > MAP_LEAST)
+		map_free(m);           /* else each walk would look at all that was; one that goes on just ends */
 	return value;
 }
 

@@ -190,7 +190,8 @@ still_subscribed(const struct slot *v, const char *record)
 		return KNOWN_WANTED;
 	if (!f.routes.listed[shard] || f.seen[shard] <= offset)
 		return KNOWN_NOT_YET;
-	const struct route_sub *sub = route_sub_of(routes_find(&f.routes, record_topic(record), get_u16(record + 12)), v->id);
+	struct route *route = routes_find(&f.routes, shard, record_topic(record), get_u16(record + 12));
+	const struct route_sub *sub = routes_sub(&f.routes, route, v->id);
 	return sub && sub->since < offset ? KNOWN_WANTED : KNOWN_UNWANTED;
 }
 

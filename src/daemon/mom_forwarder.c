@@ -112,7 +112,7 @@ on_message(const char *record)
 		return;
 	}
 	run_deliver();
-	struct route *route = routes_find(&f.routes, record_topic(record), topic_len);
+	struct route *route = routes_find(&f.routes, get_u16(record + 14), record_topic(record), topic_len);
 	if (route)
 		*run = (struct run){ record, stride, 1, get_u64(record + 16), route };
 }
@@ -122,8 +122,8 @@ static void
 on_gap(const char *record, const struct record *r)
 {
 	size_t at = 0;
-	for (struct route *route; (route = map_each(&f.routes.topics, &at)) != NULL;) {
-		for (size_t i = 0; route->shard == r->shard && i < route->count; i++) {
+	for (struct route *route; (route = map_each(&f.routes.topics[r->shard], &at)) != NULL;) {
+		for (size_t i = 0; i < route->count; i++) {
 			struct slot *v = recipient(&route->subs[i], r);
 			if (v && route->subs[i].since < r->aux)
 				box_deliver(v, record, r);
@@ -146,19 +146,29 @@ client_forgotten(struct slot *v)
 	box_wake(v, ASLEEP_FOR_ANY);
 }
 
+/* The list says which clients the broker has forgotten: those with a lower counter. */
+static void
+on_list(const struct record *r)
+{
+	f.ended[r->shard] = r->publisher;
+	for (uint32_t i = 0; i < f.slots.used; i++) {
+		struct slot *v = &f.slots.slot[i];
+		if ((uint32_t)v->id < r->number)
+			client_forgotten(v);
+		box_risk(v);
+	}
+}
+
 static void
 on_change(const char *record, const struct record *r)
 {
-	if (r->type == REC_LIST)
-		f.ended[r->shard] = r->publisher;
 	routes_change(&f.routes, r, record_topic(record));
-	for (uint32_t i = 0; i < f.slots.used; i++) {
-		struct slot *v = &f.slots.slot[i];
-		if ((r->type == REC_LIST && (uint32_t)v->id < r->number) || (r->type == REC_DESTROY && r->flags & REC_F_EXPIRED && v->id == r->publisher))
-			client_forgotten(v);
-		if (r->type == REC_LIST)
-			box_risk(v);
-	}
+	if (r->type == REC_LIST)
+		on_list(r);
+	int expired = r->type == REC_DESTROY && r->flags & REC_F_EXPIRED;
+	struct slot *v = expired ? map_get(&f.by_id, &r->publisher, sizeof r->publisher) : NULL;
+	if (v && v->id == r->publisher)
+		client_forgotten(v);
 }
 
 static void

@@ -41,6 +41,7 @@ static struct {
 	struct daemon_unit *unit;
 	struct slots slots;
 	uint32_t shards, ticks, record_most;
+	uint32_t pinged;                      /* the tick of the last PING: a round may be longer than one */
 	uint64_t window;
 	uint64_t sent[SHARDS_MAX];            /* bytes of frames, a shard */
 	uint32_t turn[SHARDS_MAX];            /* 1 + the slot that found too little credit: it sends next; 0: any */
@@ -401,8 +402,10 @@ round_of_work(void)
 	if (on_tick) {
 		q.ticks = atomic_load(&q.table->ticks);
 		uint64_t token = atomic_load(&q.table->token);
-		if (q.ticks % PING_TICKS == 0 || token != q.token_told)
+		if (q.ticks - q.pinged >= PING_TICKS || token != q.token_told) {
+			q.pinged = q.ticks;
 			out_note(REC_PING, 0, q.token_told = token);
+		}
 	}
 	out_flush();
 	return more + (int)((q.moved - moved + FLOW_BYTES - 1) / FLOW_BYTES);
@@ -428,7 +431,7 @@ main(int argc, char **argv)
 	if (q.out == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`", q.record_most);
 	q.shards = atomic_load(&q.table->shards);
-	q.ticks = atomic_load(&q.table->ticks);
+	q.ticks = q.pinged = atomic_load(&q.table->ticks);
 	counters_begin(atomic_load(&q.table->counters), COUNTERS_UNIT(UNIT_REQUESTER), ROLE_REQUESTER, 0);
 	slots_init(&q.slots, q.table, q.unit, UNIT_REQUESTER);
 	slots_look(&q.slots, on_slot);

@@ -44,7 +44,7 @@ out_client(struct out *o, const struct client *c)
 	}
 	for (struct subscription *sub = c->subscriptions; sub; sub = sub->next_of_client)
 		out_add(o, &(struct record){ .type = REC_LISTED, .publisher = c->id, .offset = sub->since, .flags = sub->flags,
-		    .topic_len = sub->topic->len }, sub->topic->name, NULL, 0);
+		    .topic_len = sub->of.topic->len }, sub->of.topic->name, NULL, 0);
 }
 
 int
@@ -165,7 +165,7 @@ checkpoint_take(void *with, const void *bytes)
 			return -1;
 		uint64_t place = c->machine->place;
 		struct topic *t = shard_topic(s, record_topic(bytes), r.topic_len, 1);
-		if (shard_subscription(c, t))
+		if (shard_subscription(s, c, t))
 			return -1;
 		shard_subscribe(s, c, t, r.offset, r.flags);
 		c->machine->place = place;             /* the check-point knows it better */

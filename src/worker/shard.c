@@ -13,6 +13,13 @@ shard_memory(size_t n)
 	return p;
 }
 
+static void
+shard_map(struct map *m, const void *key, size_t len, void *value)
+{
+	if (map_add(m, key, len, value) < 0)
+		log_fatal(EXIT_SYSTEM, "no memory; give this machine more or this store fewer clients and topics");
+}
+
 struct decision
 decide_request(uint64_t last, uint64_t refused, uint64_t number, uint64_t first)
 {
@@ -42,12 +49,13 @@ shard_client(const struct shard *s, uint64_t id)
 struct machine *
 shard_machine(struct shard *s, uint32_t serial)
 {
-	for (struct machine *m = s->machines; m; m = m->next)
-		if (m->serial == serial)
-			return m;
-	struct machine *m = shard_memory(sizeof *m);
+	struct machine *m = map_get(&s->serials, &serial, sizeof serial);
+	if (m)
+		return m;
+	m = shard_memory(sizeof *m);
 	m->serial = serial;
 	m->next = s->machines;
+	shard_map(&s->serials, &m->serial, sizeof m->serial, m);
 	s->machines = m;
 	return m;
 }
@@ -62,8 +70,12 @@ shard_create(struct shard *s, uint64_t id, int durable)
 	c->conn = -1;
 	c->machine = shard_machine(s, (uint32_t)(id >> 32));
 	c->machine->clients++;
-	if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
+	c->next_of_machine = c->machine->first;
+	c->link_of_machine = &c->machine->first;
+	if (c->next_of_machine)
+		c->next_of_machine->link_of_machine = &c->next_of_machine;
+	c->machine->first = c;
+	shard_map(&s->clients, &c->id, sizeof c->id, c);
 	return c;
 }
 
@@ -77,8 +89,7 @@ shard_topic(struct shard *s, const char *name, uint16_t len, int make)
 	t->name = shard_memory((size_t)len + 1);
 	memcpy(t->name, name, len);
 	t->len = len;
-	if (map_put(&s->topics, t->name, len, t) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory for a topic: see `free`");
+	shard_map(&s->topics, t->name, len, t);
 	return t;
 }
 
@@ -106,16 +117,24 @@ shard_next_dirty(struct shard *s, enum dirty queue)
 }
 
 struct subscription *
-shard_subscription(const struct client *c, const struct topic *t)
+shard_subscription(const struct shard *s, struct client *c, struct topic *t)
 {
-	/* it is in both lists: the shorter one says so */
-	struct subscription *a = c->subscriptions, *b = t->subscriptions;
-	for (; a && b; a = a->next_of_client, b = b->next_of_topic)
-		if (a->topic == t)
-			return a;
-		else if (b->client == c)
-			return b;
-	return NULL;
+	struct subscription_key key = { c, t };
+	if (t->keyed)
+		return map_get(&s->subscriptions, &key, sizeof key);
+	struct subscription *sub = t->subscriptions;
+	while (sub && sub->of.client != c)
+		sub = sub->next_of_topic;
+	return sub;
+}
+
+static void
+subscription_key(struct shard *s, struct topic *t, struct subscription *added)
+{
+	if (t->keyed || t->subscribers > KEYED_FROM)
+		for (struct subscription *sub = added; sub; sub = t->keyed ? NULL : sub->next_of_topic)
+			shard_map(&s->subscriptions, &sub->of, sizeof sub->of, sub);
+	t->keyed |= t->subscribers > KEYED_FROM;
 }
 
 static void
@@ -124,13 +143,13 @@ topic_interest(struct topic *t, struct machine *m, int change)
 	size_t i = 0;
 	while (i < t->machine_count && t->machines[i].machine != m)
 		i++;
-	if (i == t->machine_count) {
-		struct interest *grown = realloc(t->machines, (i + 1) * sizeof *grown);
-		if (grown == NULL)
+	if (i == t->machine_count && (i & (i - 1)) == 0) {     /* 0, 1, 2, 4 ..: there was room for so many */
+		t->machines = realloc(t->machines, (i ? 2 * i : 1) * sizeof *t->machines);
+		if (t->machines == NULL)
 			log_fatal(EXIT_SYSTEM, "no memory for a subscription: see `free`");
-		t->machines = grown;
-		t->machines[t->machine_count++] = (struct interest){ m, 0 };
 	}
+	if (i == t->machine_count)
+		t->machines[t->machine_count++] = (struct interest){ m, 0 };
 	t->machines[i].count += (size_t)change;
 	if (t->machines[i].count == 0)
 		t->machines[i] = t->machines[--t->machine_count];
@@ -140,10 +159,16 @@ void
 shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags)
 {
 	struct subscription *sub = shard_memory(sizeof *sub);
-	*sub = (struct subscription){ c, t, since, flags & REC_F_NO_ECHO, c->subscriptions, t->subscriptions };
+	*sub = (struct subscription){ { c, t }, since, flags & REC_F_NO_ECHO, c->subscriptions, t->subscriptions,
+	    &c->subscriptions, &t->subscriptions };
+	if (c->subscriptions)
+		c->subscriptions->link_of_client = &sub->next_of_client;
+	if (t->subscriptions)
+		t->subscriptions->link_of_topic = &sub->next_of_topic;
 	c->subscriptions = t->subscriptions = sub;
 	c->subscribed++;
 	t->subscribers++;
+	subscription_key(s, t, sub);
 	topic_interest(t, c->machine, 1);
 	if (c->machine->subscriptions++ == 0 && c->machine->place < since)
 		c->machine->place = since;             /* what lies before was not for this machine */
@@ -155,24 +180,27 @@ shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t sin
 void
 shard_unsubscribe(struct shard *s, struct subscription *sub)
 {
-	struct subscription **p;
-	for (p = &sub->client->subscriptions; *p != sub; p = &(*p)->next_of_client)
-		;
-	*p = sub->next_of_client;
-	for (p = &sub->topic->subscriptions; *p != sub; p = &(*p)->next_of_topic)
-		;
-	*p = sub->next_of_topic;
-	sub->client->subscribed--;
-	sub->topic->subscribers--;
-	sub->client->view.listed = sub->topic->view.listed = 0;
-	topic_interest(sub->topic, sub->client->machine, -1);
-	sub->client->machine->subscriptions--;
-	s->changed = 1;
-	sub->client->left |= sub->topic->view.made;
-	shard_mark(s, &sub->topic->view, sub->topic->view.made ? DIRTY_LEFT : DIRTY_LATER);
-	if (!sub->client->gone)
-		shard_mark(s, &sub->client->view, DIRTY_LATER);
+	struct client *c = sub->of.client;
+	struct topic *t = sub->of.topic;
+	if (t->keyed)
+		map_del(&s->subscriptions, &sub->of, sizeof sub->of);
+	*sub->link_of_client = sub->next_of_client;
+	if (sub->next_of_client)
+		sub->next_of_client->link_of_client = sub->link_of_client;
+	*sub->link_of_topic = sub->next_of_topic;
+	if (sub->next_of_topic)
+		sub->next_of_topic->link_of_topic = sub->link_of_topic;
 	free(sub);
+	c->subscribed--;
+	t->subscribers--;
+	c->view.listed = t->view.listed = 0;
+	topic_interest(t, c->machine, -1);
+	c->machine->subscriptions--;
+	s->changed = 1;
+	c->left |= t->view.made;
+	shard_mark(s, &t->view, t->view.made ? DIRTY_LEFT : DIRTY_LATER);
+	if (!c->gone)
+		shard_mark(s, &c->view, DIRTY_LATER);
 }
 
 /* The client is only freed once no view shows it and it is answered: it is in the queue behind the topics that it left.
@@ -184,6 +212,9 @@ shard_destroy(struct shard *s, struct client *c)
 	while (c->subscriptions)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
+	*c->link_of_machine = c->next_of_machine;
+	if (c->next_of_machine)
+		c->next_of_machine->link_of_machine = c->link_of_machine;
 	c->machine->clients--;
 	s->changed = 1;
 	if (c->left || c->view.made)
@@ -241,7 +272,7 @@ static void
 apply_subscription(struct shard *s, struct client *c, const struct record *r, const char *name)
 {
 	struct topic *t = shard_topic(s, name, r->topic_len, r->type == REC_SUBSCRIBE);
-	struct subscription *sub = t ? shard_subscription(c, t) : NULL;
+	struct subscription *sub = t ? shard_subscription(s, c, t) : NULL;
 	if (r->type == REC_SUBSCRIBE && sub == NULL)
 		shard_subscribe(s, c, t, r->offset, r->flags);
 	else if (r->type == REC_UNSUBSCRIBE && sub != NULL)
@@ -395,8 +426,7 @@ shard_record_is_needed(const struct shard *s, const void *bytes)
 	}
 	if (r.type != REC_SUBSCRIBE && r.type != REC_UNSUBSCRIBE && r.type != REC_DESTROY)
 		return 0;
-	for (const struct machine *m = s->machines; m; m = m->next)
-		if (m->serial == r.publisher >> 32)
-			return machine_pins(m, r.offset + 1);
-	return 0;
+	uint32_t serial = (uint32_t)(r.publisher >> 32);
+	const struct machine *m = map_get(&s->serials, &serial, sizeof serial);
+	return m && machine_pins(m, r.offset + 1);
 }

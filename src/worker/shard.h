@@ -8,7 +8,8 @@
 struct topic;
 struct client;
 
-enum { STARTS_MOST = 4096 };
+/* KEYED_FROM: a topic of more subscribers finds them by key; most have one, and need none */
+enum { STARTS_MOST = 4096, KEYED_FROM = 4 };
 
 struct need { uint64_t base, bytes; };    /* of the log segment at base, so much was for a machine */
 
@@ -20,17 +21,20 @@ struct machine {
 	int      live;                /* connected now */
 	uint32_t away;                /* seconds that it has not been, while the broker ran */
 	uint32_t expired_below;       /* its clients with a lower counter were forgotten for that */
+	struct client *first;         /* its clients */
 	struct need *needs;           /* by segment of this worker's life, oldest first */
 	size_t   needs_count, needs_room;
 	struct machine *next;         /* list of all */
 };
 
+struct subscription_key { struct client *client; struct topic *topic; };
+
 struct subscription {
-	struct client *client;
-	struct topic *topic;
+	struct subscription_key of;
 	uint64_t since;
 	uint16_t flags;
 	struct subscription *next_of_client, *next_of_topic;
+	struct subscription **link_of_client, **link_of_topic;       /* what leads to it */
 };
 
 /* Views are written in turns, behind the answers. What still shows somebody who left goes first: the answer to a client
@@ -59,6 +63,7 @@ struct client {
 	uint64_t lost_from, lost_to;  /* its last loss: told again on its machine's next connection, since this one may break before it is heard */
 	int durable;
 	struct machine *machine;
+	struct client *next_of_machine, **link_of_machine;
 	struct subscription *subscriptions;   /* the newest first */
 	size_t subscribed;
 	int left;                     /* a topic that it left may still show it */
@@ -78,6 +83,7 @@ struct topic {
 	char *name;
 	uint16_t len;
 	int kept;                     /* made with the store: stays without subscribers */
+	int keyed;                    /* its subscriptions are in the shard's map */
 	struct subscription *subscriptions;   /* the newest first */
 	size_t subscribers;
 	struct interest *machines;
@@ -100,6 +106,8 @@ struct shard {
 	uint32_t index;
 	int dir;
 	struct map clients, topics;
+	struct map subscriptions;     /* of the topics that are keyed */
+	struct map serials;           /* of machines */
 	struct machine *machines;
 	struct start *starts;         /* oldest first; the oldest go beyond STARTS_MOST */
 	size_t starts_count;
@@ -117,7 +125,7 @@ struct client  *shard_create(struct shard *s, uint64_t id, int durable);
 void            shard_destroy(struct shard *s, struct client *c);
 struct machine *shard_machine(struct shard *s, uint32_t serial);        /* found or made */
 struct topic   *shard_topic(struct shard *s, const char *name, uint16_t len, int make);
-struct subscription *shard_subscription(const struct client *c, const struct topic *t);
+struct subscription *shard_subscription(const struct shard *s, struct client *c, struct topic *t);
 void            shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags);
 void            shard_unsubscribe(struct shard *s, struct subscription *sub);
 void            shard_forget_topic(struct shard *s, struct topic *t);    /* where nobody needs it */

@@ -78,8 +78,9 @@ views_topic(struct shard *s, struct topic *t)
 	if (f == NULL)
 		return -1;
 	for (struct subscription *sub = t->subscriptions; sub && left > 0; sub = sub->next_of_topic, left--)
-		fprintf(f, "%016llx %u %016llx %s\n", (unsigned long long)sub->client->id, sub->client->machine->serial,
-		    (unsigned long long)sub->since, sub->flags & REC_F_NO_ECHO ? "no-echo" : "-");
+		fprintf(f, "%016llx %u %016llx %s\n", (unsigned long long)sub->of.client->id,
+		    sub->of.client->machine->serial, (unsigned long long)sub->since,
+		    sub->flags & REC_F_NO_ECHO ? "no-echo" : "-");
 	fclose(f);
 	int fd = views_open_folder(s, path, 1);
 	int bad = fd < 0 ? -1 : views_write(fd, "subscribers", &t->view, t->subscribers, text, n);
@@ -104,7 +105,7 @@ views_client(struct shard *s, struct client *c)
 	if (f == NULL)
 		return -1;
 	for (struct subscription *sub = c->subscriptions; sub && left > 0; sub = sub->next_of_client, left--)
-		fprintf(f, "%s\n", sub->topic->name);
+		fprintf(f, "%s\n", sub->of.topic->name);
 	fclose(f);
 	int bad = views_write(s->dir, name, &c->view, c->subscribed, text, n);
 	free(text);

@@ -189,6 +189,7 @@ static int
 write_checkpoint(void)
 {
 	struct shard *s = &w.shard;
+	int64_t began = clock_ms();
 	if (seglog_sync(&s->log) < 0)
 		worker_disk_failed("fdatasync of the log");
 	if (checkpoint_write(s, s->log.end) < 0) {
@@ -202,6 +203,7 @@ write_checkpoint(void)
 		seglog_drop_spares(&s->log);
 	w.since_checkpoint = 0;
 	w.checkpoint_ms = clock_ms();
+	w.checkpoint_took_ms = w.checkpoint_ms - began;
 	return 0;
 }
 
@@ -236,12 +238,15 @@ damage_look(void)
 	}
 }
 
-/* A check-point lets segments go: soon where one waits for it, else when much was written or 10 s have passed. */
+/* A check-point lets segments go: soon where one waits for it, else when much was written or 10 s have passed. It is as
+ * large as all that there is: with very many subscriptions it comes more rarely, so that others are served. */
 static int
 checkpoint_is_due(void)
 {
 	const struct shard *s = &w.shard;
 	int64_t age = clock_ms() - w.checkpoint_ms;
+	if (age < CHECKPOINT_REST * w.checkpoint_took_ms)
+		return 0;
 	if (w.since_checkpoint >= CHECKPOINT_BYTES)
 		return 1;
 	if (!s->changed)

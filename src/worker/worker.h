@@ -5,6 +5,8 @@
 #include <mom/ipc.h>
 
 /* SHARE_LEAST: of a round, for one machine: with less, many would have to be looked at over and over */
+/* CHECKPOINT_REST: so many times as long as a check-point took there is none, since all publishes wait for it */
+enum { CHECKPOINT_REST = 10 };
 enum { CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024, SHARE_LEAST = 64 * 1024 };
 
 struct conn {                             /* one connected machine, as this worker sees it */
@@ -33,6 +35,7 @@ struct worker {
 	uint64_t batch, since_checkpoint;
 	int durable;                      /* the batch holds something that must be on disk before it is answered */
 	int64_t checkpoint_ms;
+	int64_t checkpoint_took_ms;       /* the last one */
 	int64_t views_rest_us;            /* no turn for views before, while there are requests */
 	uint64_t life_base;               /* base of this worker's first segment */
 	int to_pack;                      /* segments wait to be packed */

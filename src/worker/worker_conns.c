@@ -17,8 +17,7 @@ conn_leave(struct conn *c)
 	for (uint64_t *id; (id = map_each(&c->alive, &at)) != NULL;)
 		free(id);
 	map_free(&c->alive);
-	at = 0;
-	for (struct client *client; (client = map_each(&w.shard.clients, &at)) != NULL;)
+	for (struct client *client = c->machine->first; client; client = client->next_of_machine)
 		if (client->conn == (int)(c - w.conns))
 			client->conn = -1;
 	for (struct client *client = w.touched; client; client = client->next_touched)        /* some of them are in no map any more */

@@ -230,10 +230,10 @@ worker_died(const struct conn *c, const void *bytes)
 }
 
 static int64_t
-subscription_code(const struct client *c, const struct record *r, const char *name)
+subscription_code(struct client *c, const struct record *r, const char *name)
 {
 	struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
-	int there = t && shard_subscription(c, t) != NULL;
+	int there = t && shard_subscription(&w.shard, c, t) != NULL;
 	if (r->type == REC_SUBSCRIBE)
 		return there ? MOM_EEXIST : 0;
 	return there ? 0 : MOM_ENOTSUB;
@@ -374,10 +374,10 @@ worker_request(struct conn *c, const void *bytes)
 void
 worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 {
-	size_t at = 0, n = 0, room = 0;
+	size_t n = 0, room = 0;
 	struct client **dead = NULL;
-	for (struct client *client; (client = map_each(&w.shard.clients, &at)) != NULL;) {
-		if (client->machine != m || (but && map_get(but, &client->id, sizeof client->id)))
+	for (struct client *client = m->first; client; client = client->next_of_machine) {
+		if (but && map_get(but, &client->id, sizeof client->id))
 			continue;
 		if (n == room && (dead = realloc(dead, (room = room * 2 + 16) * sizeof *dead)) == NULL)
 			log_fatal(EXIT_SYSTEM, "no memory for a list of %zu clients: see `free`", room);

@@ -73,14 +73,17 @@ count_subscriptions(const struct shard *s)
 	size_t at = 0, of_clients = 0, of_topics = 0, of_machines = 0;
 	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;)
 		for (struct subscription *sub = c->subscriptions; sub; sub = sub->next_of_client) {
-			FUZZ_CHECK(sub->client == c && shard_topic((struct shard *)(uintptr_t)s, sub->topic->name, sub->topic->len, 0) == sub->topic);
+			struct topic *t = sub->of.topic;
+			FUZZ_CHECK(sub->of.client == c && map_get(&s->topics, t->name, t->len) == t);
 			of_clients++;
 		}
 	at = 0;
 	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;) {
 		FUZZ_CHECK(t->len > 0 && t->len <= MOM_TOPIC_MAX);
-		for (struct subscription *sub = t->subscriptions; sub; sub = sub->next_of_topic, of_topics++)
-			FUZZ_CHECK(shard_client(s, sub->client->id) == sub->client && shard_subscription(sub->client, t) == sub);
+		for (struct subscription *sub = t->subscriptions; sub; sub = sub->next_of_topic, of_topics++) {
+			struct client *c = sub->of.client;
+			FUZZ_CHECK(shard_client(s, c->id) == c && shard_subscription(s, c, t) == sub);
+		}
 	}
 	for (const struct machine *m = s->machines; m; m = m->next)
 		of_machines += m->subscriptions;

@@ -1,0 +1,143 @@
+/* routes - who on this machine gets a topic: what a list and its changes make of it, and what each change costs */
+#include <lib/t.h>
+#include "daemon/routes.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static struct routes routes;
+
+static void
+change(int type, uint32_t shard, uint64_t client, const char *topic, uint64_t aux)
+{
+	struct record r = { .type = (uint8_t)type, .shard = (uint16_t)shard, .publisher = client, .aux = aux,
+	    .offset = 100, .topic_len = (uint16_t)strlen(topic) };
+	routes_change(&routes, &r, topic);
+}
+
+static int
+gets(uint32_t shard, uint64_t client, const char *topic)
+{
+	struct route *t = routes_find(&routes, shard, topic, (uint16_t)strlen(topic));
+	int n = 0;
+	for (size_t i = 0; t && i < t->count; i++)
+		n += t->subs[i].client == client;
+	const struct route_sub *sub = routes_sub(&routes, t, client);
+	REQUIRE(n <= 1 && (sub != NULL) == (n == 1), "client %llu of %s: %d times in its list, %s by its key",
+	    (unsigned long long)client, topic, n, sub ? "there" : "not there");
+	REQUIRE(sub == NULL || sub->client == client, "the key leads to client %llu", (unsigned long long)sub->client);
+	return n;
+}
+
+static void
+all_gone(void)
+{
+	REQUIRE(routes.links.used == 0, "%zu keys of subscriptions are left", routes.links.used);
+	REQUIRE(routes.clients.used == 0, "%zu clients are left", routes.clients.used);
+	for (uint32_t k = 0; k < SHARDS_MAX; k++)
+		REQUIRE(routes.topics[k].used == 0, "shard %u: %zu topics are left", k, routes.topics[k].used);
+}
+
+TEST(changes, "a list replaces what was known of its shard alone; a destroyed client is in no topic, the others stay")
+{
+	change(REC_LIST, 0, 0, "", 3);
+	change(REC_LISTED, 0, 1, "a", 0);
+	change(REC_LISTED, 0, 2, "a", 0);
+	REQUIRE(!routes.listed[0], "listed before it is whole");
+	change(REC_LISTED, 0, 3, "a", 0);
+	REQUIRE(routes.listed[0] && gets(0, 1, "a") && gets(0, 2, "a") && gets(0, 3, "a"), "the list");
+	change(REC_SUBSCRIBE, 0, 2, "a", 0);
+	change(REC_SUBSCRIBE, 1, 2, "b", 0);
+	change(REC_SUBSCRIBE, 0, 1, "c", 0);
+	change(REC_UNSUBSCRIBE, 0, 1, "a", 0);
+	change(REC_UNSUBSCRIBE, 0, 1, "never", 0);
+	REQUIRE(!gets(0, 1, "a") && gets(0, 2, "a") && gets(0, 3, "a"), "after an unsubscribe");
+	REQUIRE(gets(0, 1, "c") && gets(1, 2, "b"), "other topics after an unsubscribe");
+	change(REC_DESTROY, 0, 2, "", 0);
+	REQUIRE(!gets(0, 2, "a") && gets(0, 3, "a") && gets(1, 2, "b"), "after a DESTROY of one shard");
+	change(REC_UNSUBSCRIBE, 1, 2, "", 0);
+	REQUIRE(!gets(1, 2, "b"), "after an unsubscribe of all");
+	change(REC_SUBSCRIBE, 1, 9, "b", 0);
+	change(REC_LIST, 0, 0, "", 0);
+	REQUIRE(!gets(0, 3, "a") && !gets(0, 1, "c") && gets(1, 9, "b") && routes.listed[0], "after a new list");
+	change(REC_LIST, 1, 0, "", 0);
+	all_gone();
+}
+
+TEST(random, "whatever comes in whatever order, each topic has exactly those who subscribed to it")
+{
+	enum { CLIENTS = 9, TOPICS = 5, SHARDS = 3 };
+	static char model[SHARDS][CLIENTS][TOPICS];
+	struct t_rng rng;
+	t_rng_init(&rng, 14);
+	for (int step = 0; step < 20000; step++) {
+		uint32_t k = (uint32_t)t_rng_below(&rng, SHARDS), c = (uint32_t)t_rng_below(&rng, CLIENTS);
+		uint64_t t = t_rng_below(&rng, TOPICS), what = t_rng_below(&rng, 40);
+		const char *topic = (const char *[]){ "a", "b", "c", "d/e", "f" }[t];
+		if (what == 0) {
+			change(REC_LIST, k, 0, "", 0);
+			memset(model[k], 0, sizeof model[k]);
+		} else if (what < 4) {
+			change(what == 1 ? REC_DESTROY : REC_UNSUBSCRIBE, k, c, "", 0);
+			memset(model[k][c], 0, sizeof model[k][c]);
+		} else {
+			change(what & 1 ? REC_SUBSCRIBE : REC_UNSUBSCRIBE, k, c, topic, 0);
+			model[k][c][t] = what & 1;
+		}
+		REQUIRE(gets(k, c, topic) == model[k][c][t], "step %d", step);
+	}
+	for (uint32_t k = 0; k < SHARDS; k++)
+		change(REC_LIST, k, 0, "", 0);
+	all_gone();
+}
+
+static double
+cpu_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* n clients of one topic and n topics of one client are listed. Then each leaves on its own, the oldest first. */
+static double
+load_and_leave(size_t n)
+{
+	char topic[32];
+	double began = cpu_ms();
+	change(REC_LIST, 0, 0, "", 2 * n);
+	for (size_t i = 0; i < n; i++) {
+		change(REC_LISTED, 0, 10 + i, "crowd", 0);
+		snprintf(topic, sizeof topic, "own/%zu", i);
+		change(REC_LISTED, 0, 1, topic, 0);
+	}
+	REQUIRE(routes.listed[0] && routes.topics[0].used == n + 1, "%zu of %zu topics", routes.topics[0].used, n + 1);
+	for (size_t i = 0; i < n; i++) {
+		change(REC_DESTROY, 0, 10 + i, "", 0);
+		snprintf(topic, sizeof topic, "own/%zu", i);
+		change(REC_UNSUBSCRIBE, 0, 1, topic, 0);
+	}
+	all_gone();
+	return cpu_ms() - began;
+}
+
+/* the least of three: whatever else runs takes caches away */
+static double
+least_of_three(size_t n)
+{
+	double least = load_and_leave(n);
+	for (int i = 0; i < 2; i++) {
+		double ms = load_and_leave(n);
+		least = ms < least ? ms : least;
+	}
+	return least;
+}
+
+TEST(linear, "four times as many clients and topics cost some four times the work: listed, and one by one gone")
+{
+	size_t n = t_is_long() ? 250000 : 10000;
+	double one = least_of_three(n), four = least_of_three(4 * n);
+	t_remark("%zu: %.0f ms, %zu: %.0f ms of work", n, one, 4 * n, four);
+	REQUIRE(four < 9 * one, "%zu took %.0f ms of work, %zu took %.0f ms", n, one, 4 * n, four);
+}
