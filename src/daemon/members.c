@@ -360,7 +360,6 @@ member_check(struct daemon *d, uint32_t i)
 	struct member *m = &d->members[i];
 	if (m->segment && (m->sem < 0 || !registry_check(&d->registry, REGISTRY_SEM, m->sem)) && member_semaphore(d, i) < 0)
 		log_warn("semget(client %u): %s: %s", i, strerror(errno), registry_hint(&d->registry));
-	member_poisoned(m);
 	const char *why = m->state == SLOT_LIVE ? life_ended(d, i) : NULL;
 	if (why)
 		member_died(d, i, why);
@@ -391,6 +390,7 @@ members_check(struct daemon *d)
 	int hour = 0;
 	for (uint32_t i = 0; i < d->used; i++) {
 		struct member *m = &d->members[i];
+		member_poisoned(m);
 		if (m->state != SLOT_FREE)
 			member_check(d, i);
 		if (m->state != SLOT_AWAY)
