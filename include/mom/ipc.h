@@ -163,7 +163,8 @@ static inline struct ring *daemon_unit_ring(struct daemon_unit *u, uint32_t slot
 
 enum { NOTICE_MACHINE_EXPIRED = 1, NOTICE_NAME_EXPIRED = 2 };   /* a durable client begins anew: it, or its machine, was away for too long */
 
-enum { ASLEEP_FOR_MAIL = 1, ASLEEP_FOR_ANSWERS = 2, ASLEEP_FOR_ROOM = 4, ASLEEP_FOR_ANY = 7 };    /* ROOM: for an answer, to `enough` or of another kind */
+/* ROOM: for an answer, to `enough` or of another kind. SEEN: for `seen` */
+enum { ASLEEP_FOR_MAIL = 1, ASLEEP_FOR_ANSWERS = 2, ASLEEP_FOR_ROOM = 4, ASLEEP_FOR_SEEN = 8, ASLEEP_FOR_ANY = 15 };
 
 struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };   /* mail of that topic up to that offset is dropped */
 

@@ -134,10 +134,10 @@ call_await(struct caller *c, struct call *k, int64_t until)
 			return 0;
 		if (e == MOM_EFULL)                    /* it was cut: answers are lost, its subscription ended */
 			e = mom_subscribe(c->id, c->topic, 0);
-		if (e == MOM_ETIMEDOUT)
-			return e;
-		if (e && e != MOM_EINTR)
+		if (e && e != MOM_EINTR && e != MOM_ETIMEDOUT)
 			return caller_fail(c, e);
+		if (e == MOM_ETIMEDOUT || (until >= 0 && left <= 0))   /* strangers may publish there without end */
+			return MOM_ETIMEDOUT;
 	}
 }
 

@@ -179,7 +179,7 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 	snprintf(h->name, sizeof h->name, "%s", name ? name : "");
 	door_say_who(h, &ask);
 	for (;;) {
-		int fd = door_find(0, why, sizeof why), r = -1;
+		int fd = door_find(SOCK_NONBLOCK, why, sizeof why), r = -1;      /* else a daemon that stands still would hold us beyond the deadline */
 		if (fd == -1)
 			return handle_fail(NULL, MOM_ENODAEMON, "no mom_daemon runs here (%.700s): start one, or set MOM_RUN to its run folder", why);
 		if (fd == -3)
@@ -194,7 +194,7 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 		if (r == -2)
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon gave no answer in time: it has not reached its broker yet; start that, or look at the daemon's log");
 		if (clock_ms() >= deadline)
-			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed or is starting (%.700s): it did not come in time", why);
+			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed, is starting or stands still (%.700s): it did not come in time", why);
 		usleep(DOOR_RETRY_MS * 1000);
 	}
 }

@@ -178,6 +178,13 @@ handle_ended(struct handle *h)
 	    "its process was taken for dead, or another one has its name", (unsigned long long)requests_open(h));
 }
 
+/* Whatever the caller waits for, these end each sleep. */
+int
+is_interrupted(const struct handle *h, unsigned how)
+{
+	return atomic_load(&h->segment->poisoned) || handle_is_ended(h) || (how & WAIT_INTERRUPTIBLE && atomic_load(&h->woken));
+}
+
 int
 handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, unsigned how)
 {
@@ -198,7 +205,7 @@ handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, 
 			continue;
 		atomic_store(&h->segment->asleep, how & ASLEEP_FOR_ANY);
 		atomic_thread_fence(memory_order_seq_cst);
-		if (!done(h, with) && !(how & WAIT_INTERRUPTIBLE && atomic_load(&h->woken)))
+		if (!done(h, with) && !is_interrupted(h, how))
 			r = handle_slice(h, deadline, how);
 		atomic_store(&h->segment->asleep, 0);
 		if (r == MOM_EINTR && !atomic_exchange(&h->woken, 0))

@@ -30,7 +30,7 @@ struct handle {
 	uint64_t tail, tail_lap;      /* of the request ring */
 	uint64_t trimmed_at;          /* its head, when the tail was last moved */
 	struct ring_reader mail;      /* at: the next message to look at */
-	uint64_t mail_tail;           /* below: freed */
+	uint64_t mail_tail, mail_tail_lap;    /* below: freed */
 	int was_behind;               /* when the mail box was freed last */
 	uint64_t handed;              /* bit a shard: handed out and not acknowledged */
 	uint32_t shards;
@@ -81,6 +81,7 @@ enum { WAIT_INTERRUPTIBLE = 256 };
 typedef int (*done_fn)(struct handle *h, const void *with);
 int64_t handle_deadline(long timeout_ms);
 #define DEADLINE_DEFAULT INT64_MIN                     /* the handle's own time-out from the first sleep on: most calls never sleep, and a clock costs */
+int  is_interrupted(const struct handle *h, unsigned how);     /* by what ends each wait; the last look before a sleep, or a poll */
 int  handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, unsigned how);
 
 /* mom_fd */

@@ -45,11 +45,18 @@ tombstones_sweep(struct handle *h)
 }
 
 static int
-has_tombstone_room(struct handle *h, const void *with)
+has_mail(struct handle *h, const void *with)
 {
 	(void)with;
+	return atomic_load_explicit(&h->mail.ring->head, memory_order_acquire) != h->mail.at;
+}
+
+/* While mail waits there will be none, however long we sleep: nobody reads it but us. */
+static int
+has_tombstone_room_or_mail(struct handle *h, const void *with)
+{
 	tombstones_sweep(h);
-	return atomic_load(&h->segment->tombs) < TOMBSTONES;
+	return atomic_load(&h->segment->tombs) < TOMBSTONES || has_mail(h, with);
 }
 
 void
@@ -63,24 +70,20 @@ tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset)
 			return;
 		}
 	}
-	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room, NULL, DEADLINE_DEFAULT, ASLEEP_FOR_ANY) || (n = tombstones(c)) == TOMBSTONES))
+	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room_or_mail, NULL, DEADLINE_DEFAULT, ASLEEP_FOR_ANY) || (n = tombstones(c)) == TOMBSTONES))
 		n--;                                   /* thousands unsubscribed with mail waiting: the newest matters most */
 	c->tomb[n] = (struct tombstone){ hash, offset, shard, 0 };
 	atomic_store(&c->tombs, n + 1);
 }
 
-/* Frees what is acknowledged, and what was handed out and is safe in the spool. */
-static void
-mail_free(struct handle *h)
+/* The oldest record that was handed out and is not freed, where it may be: it is acknowledged, or safe in the spool. Else NULL. */
+static const char *
+mail_to_free(struct handle *h)
 {
-	struct client_segment *c = h->segment;
-	struct ring *ring = client_mail(c, h->ring);
-	uint64_t before = h->mail_tail, lap = 0;
-	if (h->handed == 0)
-		h->mail_tail = h->mail.at;             /* all that was looked at is acknowledged */
+	const struct client_segment *c = h->segment;
 	while (h->mail_tail != h->mail.at && h->mail.at - h->mail_tail <= h->ring) {
-		uint64_t at = ring_place(h->mail_tail, h->ring, &lap), there = h->mail.at - h->mail_tail;
-		const char *p = ring->bytes + at;
+		uint64_t at = ring_place(h->mail_tail, h->ring, &h->mail_tail_lap), there = h->mail.at - h->mail_tail;
+		const char *p = h->mail.ring->bytes + at;
 		uint32_t len = get_u32(p), shard = get_u16(p + 14);
 		if (len == 0 && h->ring - at <= there) {
 			h->mail_tail += h->ring - at;
@@ -89,13 +92,23 @@ mail_free(struct handle *h)
 		if (len < RECORD_HEADER || len > there || record_stride(len) > there || shard >= SHARDS_MAX)
 			break;
 		uint64_t offset = get_u64(p + 16);
-		if (offset > atomic_load(&c->acked[shard]) && offset > atomic_load(&c->safe[shard]))
-			break;
-		h->mail_tail += record_stride(len);
+		return offset > atomic_load(&c->acked[shard]) && offset > atomic_load(&c->safe[shard]) ? NULL : p;
 	}
-	if (h->mail_tail != before)
+	return NULL;
+}
+
+static void
+mail_free(struct handle *h)
+{
+	struct client_segment *c = h->segment;
+	struct ring *ring = client_mail(c, h->ring);
+	if (h->handed == 0)
+		h->mail_tail = h->mail.at;             /* all that was looked at is acknowledged */
+	for (const char *p; (p = mail_to_free(h)) != NULL;)
+		h->mail_tail += record_stride(get_u32(p));
+	if (h->mail_tail != atomic_load_explicit(&ring->tail, memory_order_relaxed))
 		atomic_store_explicit(&ring->tail, h->mail_tail, memory_order_release);
-	if (atomic_load(&c->behind) && atomic_load(&ring->head) - h->mail_tail < h->ring / 2)
+	if (atomic_load(&c->behind) && atomic_load(&ring->head) - h->mail_tail <= h->ring / 2)
 		bell_ring(&c->mail_bell, &c->deliver_queue);
 }
 
@@ -160,13 +173,6 @@ mail_next(struct handle *h, struct mom_message *m)
 	return broken ? handle_poisoned(h) : 0;
 }
 
-static int
-has_mail(struct handle *h, const void *with)
-{
-	(void)with;
-	return atomic_load_explicit(&h->mail.ring->head, memory_order_acquire) != h->mail.at;
-}
-
 int
 client_is_cut(const struct handle *h)
 {
@@ -181,12 +187,12 @@ has_ended(struct handle *h)
 	return ended && !atomic_load(&h->segment->behind) && !has_mail(h, NULL);
 }
 
-/* A reader that acknowledges by itself has read the whole box, which is full for the next message then. That one waits in the spool, all in the
- * box is in there, too, and may be freed: nobody but us can do that. */
+/* A reader that acknowledges by itself has read the whole box, which is full for the next message then. That one waits in the spool. What is in
+ * the box is in there, too, or will be within two ticks, and may be freed then: nobody but us can do that. */
 static int
-has_to_free(const struct handle *h)
+has_to_free(struct handle *h)
 {
-	return !h->was_behind && atomic_load(&h->segment->behind);
+	return atomic_load(&h->segment->behind) && (!h->was_behind || mail_to_free(h));
 }
 
 static int
@@ -244,12 +250,14 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 			bell_ring(&h->segment->mail_bell, &h->segment->deliver_queue);
 		if (has_ended(h))
 			return tell_end(h, deadline);
+		if (timeout_ms == 0 && atomic_load(&h->segment->poisoned))
+			return handle_poisoned(h);
 		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
 		r = timeout_ms == 0 ? has_mail(h, NULL) || has_to_free(h) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_ended, NULL, deadline, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE);
 		if (r == MOM_ETIMEDOUT && h->watch >= 0) {
 			watch_arm(h);
-			r = has_mail_or_ended(h, NULL) || atomic_load(&h->woken) ? 0 : r;
+			r = has_mail_or_ended(h, NULL) || is_interrupted(h, WAIT_INTERRUPTIBLE) ? 0 : r;
 		}
 		if (r == MOM_ETIMEDOUT)
 			return handle_fail(h, r, "no message came in time");

@@ -136,12 +136,12 @@ talk_hear(struct caller *c, struct talk *t, int64_t until)
 			e = mom_subscribe(c->id, c->topic, 0);
 		else if (e)
 			return e;
-		else if (m.flags & MOM_GAP || answer_get(&t->answer, m.data, m.len) < 0 || t->answer.number != t->event.number)
-			continue;                      /* an answer that came twice */
-		else
-			return 0;
+		else if (!(m.flags & MOM_GAP) && answer_get(&t->answer, m.data, m.len) == 0 && t->answer.number == t->event.number)
+			return 0;                      /* else an answer that came twice */
 		if (e && e != MOM_EEXIST)
 			return e;
+		if (until >= 0 && left <= 0)           /* strangers may publish there without end */
+			return MOM_ETIMEDOUT;
 	}
 }
 

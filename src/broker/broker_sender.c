@@ -120,7 +120,8 @@ answer(uint32_t slot, uint32_t shard, enum answer_kind kind, uint64_t number, in
 		answers_flush();
 }
 
-/* Results go before the acknowledgement that makes libmom look for them. 0: a word was changing, look again. */
+/* Results go before the acknowledgement that makes libmom look for them. 0: a word was changing: its writer rings once it is done, and where it
+ * was killed its successor does. */
 static int
 answer_slot(uint32_t shard, uint32_t slot, struct answer_words *a, struct answered *done)
 {
@@ -147,12 +148,11 @@ answer_slot(uint32_t shard, uint32_t slot, struct answer_words *a, struct answer
 	return whole;
 }
 
-static int
+static void
 answers_look(uint32_t shard)
 {
 	uint32_t used = atomic_load(&s.unit->by_shard[shard].slots_used);
 	struct answer_words *words = broker_unit_answers(s.unit, s.slots, shard);
-	int whole = 1;
 	for (uint32_t slot = 0; slot < used && slot < s.slots; slot++) {
 		uint64_t version = atomic_load_explicit(&words[slot].version, memory_order_acquire);
 		struct answered *done = &s.answered[shard][slot];
@@ -160,10 +160,7 @@ answers_look(uint32_t shard)
 			continue;
 		if (answer_slot(shard, slot, &words[slot], done))
 			done->version = version;
-		else
-			whole = 0;
 	}
-	return whole;
 }
 
 /* Not before it is worth a frame; with less untold, a largest record still fits into the window. */
@@ -288,7 +285,7 @@ round_of_work(void)
 	for (uint32_t i = 0; i < s.shards; i++) {
 		if (atomic_load(&s.unit->by_shard[i].broken))
 			end_machine(atomic_load(&s.unit->by_shard[i].broken));
-		more |= !answers_look(i);
+		answers_look(i);
 		credit_look(i, on_tick);
 	}
 	answers_flush();

@@ -32,7 +32,7 @@ ring_try(struct ring_writer *w, uint32_t stride)
 		return used + stride <= w->size ? w->ring->bytes + place : NULL;
 	if (used + left + stride > w->size && used != 0)
 		return NULL;
-	if (used + left > w->size)
+	if (used + left > w->size || stride > w->size)
 		return NULL;
 	ring_pad(w, place, left);
 	return ring_used(w) + stride <= w->size ? w->ring->bytes : NULL;
@@ -67,7 +67,7 @@ ring_look_slowly(struct ring_reader *r, const char **p, uint64_t *limit, int *br
 		*p = r->ring->bytes + place;
 		*limit = left < there ? left : there;
 		uint32_t len = get_u32(*p);
-		if (len == 0 && left <= there) {
+		if (len == 0 && left <= there && place) {      /* never a whole lap: a writer of garbage would keep us here */
 			r->at += left;
 			if (r->at == r->head)
 				r->head = atomic_load_explicit(&r->ring->head, memory_order_acquire);

@@ -28,6 +28,7 @@ struct member {                          /* one slot of the client table */
 	int stray;                       /* of one that is away: ticks in a row in which somebody had */
 	uint64_t admitted_at;            /* next request number at its registration */
 	uint32_t watch_told;             /* its `watch` that its socket was told of */
+	int poison_told;                 /* ... and that its ring is garbage */
 };
 
 struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };   /* at the door */

@@ -251,6 +251,7 @@ door_admit(struct daemon *d, struct waiting *w, uint32_t slot, int again)
 		m->admitted_at = m->segment ? atomic_load(&m->segment->next[0]) : 0;
 		m->watch_told = 0;
 	}
+	m->poison_told = 0;
 	if (door_answer(w->fd, 0, m, slot, NULL) < 0)
 		fdio_close(&m->socket);                        /* it asks again with the same nonce, or is seen to be dead */
 }

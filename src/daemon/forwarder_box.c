@@ -51,7 +51,10 @@ static int
 box_copy(struct slot *v, const char *records, uint32_t bytes, size_t messages, uint16_t shard, uint64_t last)
 {
 	struct box *b = v->own;
+	uint64_t head = b->out.head;
 	char *at = ring_reserve(&b->out, bytes);
+	if (b->out.head != head)
+		box_is_fed(v);                 /* a pad: its owner may sleep, and has to pass it before there is room */
 	if (at == NULL)
 		return 0;
 	memcpy(at, records, bytes);
@@ -112,9 +115,15 @@ box_shadow(struct slot *v, uint64_t to)
 	b->shadowed = to > b->shadowed ? to : b->shadowed;
 	if (f.spool.used && seglog_flush(&f.spool) < 0)
 		spool_failed("write");
-	for (uint32_t k = 0; k < SHARDS_MAX; k++)
-		if (safe[k] > atomic_load(&v->segment->safe[k]))
-			atomic_store(&v->segment->safe[k], safe[k]);
+	int more = 0;
+	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
+		if (safe[k] <= atomic_load(&v->segment->safe[k]))
+			continue;
+		atomic_store(&v->segment->safe[k], safe[k]);
+		more = 1;
+	}
+	if (more && b->behind)
+		box_wake(v, ASLEEP_FOR_MAIL);  /* what is safe now only its owner can free, for what waits in the spool */
 	return full ? -1 : 0;
 }
 
@@ -128,7 +137,6 @@ box_wait(struct slot *v, const char *record)
 	int64_t began = clock_us(), until = began + (b->patience_us < f.patience_us ? b->patience_us : f.patience_us);
 	uint32_t stride = record_stride(get_u32(record));
 	uint64_t enough = stride > v->ring / 2 ? v->ring - stride : v->ring / 2;
-	box_is_fed(v);                         /* a pad alone may lie there: its owner sleeps, and has to wake and pass it before there is room */
 	boxes_publish();
 	while (ring_used(&b->out) > enough && clock_us() < until)
 		usleep(PATIENCE_STEP_US);
@@ -251,6 +259,7 @@ box_refill_done(struct slot *v)
 	b->behind = 0;
 	b->backlog = 0;
 	atomic_store(&v->segment->behind, 0);
+	box_wake(v, ASLEEP_FOR_ANY);           /* one that was cut has all now; one with too many tombstones may forget some */
 	log_debug("client %016llx has caught up", (unsigned long long)v->id);
 }
 

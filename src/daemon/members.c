@@ -93,13 +93,22 @@ member_segment(struct daemon *d, uint32_t i)
 	return 0;
 }
 
+/* Whoever has it attached must not take what follows for its own, and is told where it sleeps. One that waits in poll hears its socket close. */
+static void
+member_disown(struct member *m)
+{
+	if (m->segment == NULL)
+		return;
+	atomic_store(&m->segment->owner, 0);
+	ipcq_post(m->sem);
+}
+
 static void
 member_drop_objects(struct daemon *d, struct member *m)
 {
-	if (m->segment) {
-		atomic_store(&m->segment->owner, 0);   /* somebody may still have it attached */
+	member_disown(m);
+	if (m->segment)
 		ipcq_detach(m->segment);
-	}
 	m->segment = NULL;
 	if (m->shm >= 0)
 		registry_remove(&d->registry, REGISTRY_SHM, m->shm);
@@ -316,8 +325,7 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 {
 	struct member *m = &d->members[i];
 	uint32_t goodbye = m->segment ? atomic_load(&m->segment->goodbye) : 0;
-	if (m->segment)
-		atomic_store(&m->segment->owner, 0);   /* first: whoever has it attached must not take what follows for its own */
+	member_disown(m);                              /* first */
 	fdio_close(&m->socket);
 	fdio_close(&m->pidfd);
 	if (goodbye)
@@ -341,7 +349,13 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 }
 
 /* A byte makes the socket readable. Where it cannot be sent, it is full of them or its owner is gone, or it comes back with another one; or the
- * kernel has no memory now: then once more. */
+ * kernel has no memory now, 0: then once more. */
+static int
+member_poke(const struct member *m)
+{
+	return m->socket < 0 || send(m->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || (errno != ENOMEM && errno != ENOBUFS);
+}
+
 void
 members_wake(struct daemon *d)
 {
@@ -351,9 +365,19 @@ members_wake(struct daemon *d)
 		if (mail == m->watch_told || m->state != SLOT_LIVE)
 			continue;
 		m->watch_told = mail;
-		if (m->socket >= 0 && mail && send(m->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-			m->watch_told = errno == ENOMEM || errno == ENOBUFS ? mail - 1 : mail;
+		if (mail && !member_poke(m))
+			m->watch_told = mail - 1;
 	}
+}
+
+/* mom_requester posts the semaphore. It may be killed before, and does not reach who waits in poll. */
+static void
+member_poisoned(struct member *m)
+{
+	if (m->state != SLOT_LIVE || m->poison_told || m->segment == NULL || !atomic_load(&m->segment->poisoned))
+		return;
+	m->poison_told = member_poke(m);
+	ipcq_post(m->sem);
 }
 
 static void
@@ -393,6 +417,7 @@ members_check(struct daemon *d)
 	int hour = 0;
 	for (uint32_t i = 0; i < d->used; i++) {
 		struct member *m = &d->members[i];
+		member_poisoned(m);
 		if (m->state != SLOT_FREE)
 			member_check(d, i);
 		if (m->state != SLOT_AWAY)
@@ -499,7 +524,7 @@ member_take_up(struct daemon *d, uint32_t i)
 	}
 	fdio_close(&m->pidfd);
 	if (same)
-		atomic_store(&m->segment->owner, 0);
+		member_disown(m);
 	int away = m->durable && goodbye != 2 && m->state != SLOT_DYING;
 	m->owner++;
 	m->generation++;

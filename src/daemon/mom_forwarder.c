@@ -287,6 +287,7 @@ tick_boxes(void)
 		for (uint32_t k = 0; k < SHARDS_MAX; k++)
 			if (f.seen[k] && atomic_load(&v->segment->seen[k]) != f.seen[k])
 				atomic_store(&v->segment->seen[k], f.seen[k]);
+		slots_wake(&f.slots, v, ASLEEP_FOR_SEEN);
 	}
 }
 

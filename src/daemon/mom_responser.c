@@ -69,9 +69,12 @@ on_destroyed(uint32_t i, uint32_t shard)
 static void
 on_slot(uint32_t i, const struct slot *old)
 {
+	struct slot *v = &p.slots.slot[i];
 	(void)old;
-	free(p.slots.slot[i].own);
-	p.slots.slot[i].own = NULL;
+	free(v->own);
+	v->own = NULL;
+	if (v->segment)                                /* a predecessor may have been killed before it woke the owner */
+		slots_wake(&p.slots, v, ASLEEP_FOR_ANSWERS | ASLEEP_FOR_ROOM);
 }
 
 static void

@@ -42,7 +42,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTLE_MS = 150, LIST_MS = 400, RETRY_MS = 1000 };
+enum { SETTLE_MS = 150, LIST_MS = 400, LIST_MOST_MS = 5000, RETRY_MS = 1000 };       /* LIST_MS: from word to word, LIST_MOST_MS: for all of them */
 
 struct coordinator co = { .id = -1, .alive_ms = 1000, .missed = 5 };
 volatile sig_atomic_t coordinator_stop;
@@ -273,7 +273,7 @@ list(void)
 	if (co.id < 0 || mom_subscribe(co.id, RESOURCE_ALIVE, 0) < 0)
 		log_fatal(EXIT_SYSTEM, "%s", mom_error_text(co.id));
 	member_say(ALIVE_HELLO);               /* id 0: only asks */
-	while (mom_receive(co.id, &m, LIST_MS) == 0 && !coordinator_stop)
+	for (int64_t until = clock_ms() + LIST_MOST_MS; clock_ms() < until && mom_receive(co.id, &m, LIST_MS) == 0 && !coordinator_stop;)
 		if (!list_one(&m, held, primary) && co.member_count && m.publisher != mom_global_id(co.id))
 			break;                         /* somebody speaks for the second time: all have spoken */
 	for (int g = 0; g < RESOURCE_GROUPS; g++) {

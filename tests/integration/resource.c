@@ -192,6 +192,28 @@ TEST(command_line, "mom_coordinator tells wrong use with exit 100, --help, and -
 	REQUIRE(r.status == 111 && strstr(r.err, "mom_daemon"), "%d %s", r.status, r.err);
 }
 
+static void
+babble(void *stop)
+{
+	int id = talk_create();
+	while (!*(volatile int *)stop) {
+		say(id, RESOURCE_ALIVE, "nonsense");
+		t_tick();
+	}
+	bye(id);
+}
+
+TEST(babble, "mom_coordinator --list comes to an end while a stranger publishes nonsense without end where it listens")
+{
+	int *stop = t_shared_memory(sizeof *stop);
+	up(0);
+	pid_t pid = t_spawn(babble, stop);
+	struct ran r = run_command("'%s' --list", t_bin("mom_coordinator"));
+	REQUIRE(r.status == 1 && strstr(r.out, "0 coordinators"), "%d %s", r.status, r.out);
+	*stop = 1;
+	t_join(pid);
+}
+
 /* ---- load, while coordinators die ---- */
 
 enum { WORKERS = 4, COUNTERS = 6 };

@@ -153,6 +153,22 @@ TEST(garbage, "lengths, counters and pads that cannot be are found broken, never
 	teardown();
 }
 
+TEST(endless, "a ring of zeros whose head goes on and on holds no reader: no pad is a whole lap")
+{
+	setup(0);
+	struct ring_reader r;
+	int broken;
+	ring_reader_init(&r, s->ring, SMALL_RING, SMALL_RING - 64);
+	for (uint64_t lap = 1; lap < 4; lap++) {       /* its writer is ahead of it by a lap whenever it looks */
+		uint64_t at = r.at;
+		atomic_store(&s->ring->head, SMALL_RING * lap);
+		int is_next = ring_next(&r, &broken) != NULL;
+		REQUIRE(!is_next && r.at - at <= 64, "lap %llu: it went on by %llu bytes", (unsigned long long)lap, (unsigned long long)(r.at - at));
+		REQUIRE(lap == 1 || broken, "lap %llu of zeros is taken for a pad", (unsigned long long)lap);
+	}
+	teardown();
+}
+
 TEST(wraps_early, "small traffic stays in the first pages; a window always still fits behind an early wrap")
 {
 	size_t size = UNIT_RING(MOM_MESSAGE_MAX);
