@@ -35,7 +35,7 @@ $(TESTS_OUT)/integration/mom_store: | $(TESTS_OUT)/shim/hold_log.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config lineedit http_request coding rpc
-FUZZ_TARGETS += coordinator
+FUZZ_TARGETS += coordinator coordinator_frames
 FUZZ_WITH_coordinator = $(addprefix $(OBJ)/,tools/coordinator_state.o tools/coordinator_snapshot.o api/resource_wire.o api/coding.o)
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_WITH_mail = $(OBJ)/api/settings.o

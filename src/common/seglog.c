@@ -235,6 +235,10 @@ seglog_roll(struct seglog *l)
 	uint64_t next = l->end + RECORD_HEADER;
 	if (offset_position(next) >= SEGLOG_LAST)
 		next = (uint64_t)(offset_incarnation(next) + 1) << 40;
+	if (next < l->end) {                    /* the last incarnation is used up: a start says so, too */
+		errno = EOVERFLOW;
+		return -1;
+	}
 	/* room on the disk first: a full one must leave the old segment open */
 	if (seglog_probe(l) < 0 || seglog_finish(l, next) < 0)
 		return -1;

@@ -104,17 +104,19 @@ on_message(const char *record)
 	struct run *run = &f.run;
 	uint32_t stride = record_stride(get_u32(record));
 	uint16_t topic_len = get_u16(record + 12);
+	uint64_t offset = get_u64(record + 16);
+	/* A run is looked at by its first record alone: so each of the others belongs to its shard and comes later, whatever the broker sends. */
 	if (run->bytes && record == run->from + run->bytes && run->bytes + stride <= RUN_BYTES && topic_len == run->route->len &&
-	    memcmp(record_topic(record), run->route->topic, topic_len) == 0) {
+	    offset > run->last && get_u16(record + 14) == get_u16(run->from + 14) && memcmp(record_topic(record), run->route->topic, topic_len) == 0) {
 		run->bytes += stride;
 		run->messages++;
-		run->last = get_u64(record + 16);
+		run->last = offset;
 		return;
 	}
 	run_deliver();
 	struct route *route = routes_find(&f.routes, get_u16(record + 14), record_topic(record), topic_len);
 	if (route)
-		*run = (struct run){ record, stride, 1, get_u64(record + 16), route };
+		*run = (struct run){ record, stride, 1, offset, route };
 }
 
 /* What was in the gap nobody knows: every subscriber of the shard is told, once. */

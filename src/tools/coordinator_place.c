@@ -247,16 +247,16 @@ place_snapshot(const struct mom_message *m)
 		return;
 	struct place *p = &co.places[group];
 	if (place == 0) {
-		unsigned char *room = realloc(p->snapshot, whole ? whole : 1);
-		if (room == NULL)
-			no_memory();
-		p->snapshot = room;
 		p->snapshot_at = at;
 		p->snapshot_len = whole;
 		p->snapshot_got = 0;
 	}
 	if (at != p->snapshot_at || place != p->snapshot_got || whole != p->snapshot_len || len > whole - place)
 		return;                                /* of one that was given up, or sent twice */
+	unsigned char *room = realloc(p->snapshot, place + len + 1);           /* for what has come: `whole` is only a word */
+	if (room == NULL)
+		no_memory();
+	p->snapshot = room;
 	memcpy(p->snapshot + place, mom_get_raw(&r, len), len);
 	p->snapshot_got += (uint32_t)len;
 	p->silent_since = co.echoes;

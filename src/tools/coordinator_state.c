@@ -197,7 +197,7 @@ give(struct applying *a, struct resource *r)
 {
 	struct client *c = r->first;
 	if (c == NULL) {
-		r->value++;
+		r->value += r->value < INT32_MAX;      /* who gives back what others have given already gives nothing */
 		return;
 	}
 	unqueue(c);
@@ -255,6 +255,10 @@ init(struct applying *a, const struct event *e, struct client *c)
 	size_t len = key_of(key, e);
 	if (map_get(&a->s->resources, key, len)) {
 		finish(a, c, MOM_EEXIST, 0);
+		return;
+	}
+	if (e->op == OP_SEM_INIT && e->value < 0) {    /* mom_dsem_init refuses it; others may say it */
+		finish(a, c, MOM_EINVAL, 0);
 		return;
 	}
 	struct resource *r = state_resource_new(a->s, key, len);

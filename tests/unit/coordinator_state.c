@@ -120,6 +120,18 @@ TEST(cancelled, "a wait that is given up waits no more, and what it had got mean
 	state_free(&s);
 }
 
+TEST(ends, "no event takes a semaphore below 0 or above the largest number: a negative start is refused, what is given back then counts no more")
+{
+	struct event keep = { .kind = EVENT_REQUEST, .op = OP_SEM_INIT, .id = 1, .number = ++numbers[1], .value = INT32_MAX, .flags = MOM_DSEM_KEEP, .name = "full" };
+	REQUIRE(ask(1, OP_SEM_INIT, "below", -1) == MOM_EINVAL && ask(2, OP_SEM_WAIT, "below", 0) == MOM_ENORESOURCE, "made with -1");
+	keep.number = ++numbers[1];
+	REQUIRE(apply(keep) == 0 && is_answered(1, 0), "made with the largest");
+	REQUIRE(ask(1, OP_SEM_WAIT, "full", 0) == 0 && ask(2, OP_SEM_SIGNAL, "full", 0) == 0, "taken and given back by another");
+	cancel(1, "full");
+	REQUIRE(ask(2, OP_SEM_SIGNAL, "full", 0) == MOM_ELIMIT, "beyond the largest");
+	state_free(&s);
+}
+
 TEST(deaths, "what a dead client had taken is free again, its wait is over; what others gave back for it is not given twice; MOM_DSEM_KEEP keeps it")
 {
 	ask(1, OP_SEM_INIT, "s", 3);

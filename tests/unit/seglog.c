@@ -688,3 +688,40 @@ TEST(gone, "a segment whose file is gone, or another's, is named, whichever it i
 	}
 	seglog_close(&l);
 }
+
+/* A log of one segment without a record, of that incarnation */
+static void
+log_of(int dir, uint32_t incarnation)
+{
+	struct seglog l;
+	struct seglog_place place = { dir, "corrupt", "test", RECORD_MAX, 0 };
+	unsigned char head[SEGLOG_HEADER];
+	char old[40], new[40];
+	REQUIRE(seglog_open(&l, &place, SEGMENT, 0, see, &(struct seen){ 0 }) == 0, "open");
+	snprintf(old, sizeof old, "log-%016llx", (unsigned long long)l.base);
+	seglog_close(&l);
+	snprintf(new, sizeof new, "log-%016llx", (unsigned long long)incarnation << 40);
+	REQUIRE(renameat(dir, old, dir, new) == 0, "%s: %s", old, strerror(errno));
+	int fd = openat(dir, new, O_RDWR);
+	REQUIRE(fd >= 0 && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && ftruncate(fd, sizeof head) == 0, "%s", new);
+	put_u64(head + 16, (uint64_t)incarnation << 40);
+	put_u32(head + 60, crc32c(0, head, 60));
+	REQUIRE(pwrite(fd, head, sizeof head, 0) == (ssize_t)sizeof head, "%s", new);
+	close(fd);
+}
+
+TEST(ends, "offsets end at 2^64: positions that are used up begin a new incarnation, after the last one nothing is written and no start succeeds; none goes round")
+{
+	struct seglog l;
+	int dir = folder();
+	struct seglog_place place = { dir, "corrupt", "test", RECORD_MAX, 0 };
+	log_of(dir, 0xfffffd);
+	REQUIRE(seglog_open(&l, &place, SEGMENT, 0, see, &(struct seen){ 0 }) == 0 && offset_incarnation(l.base) == 0xfffffe, "%016llx", (unsigned long long)l.base);
+	uint64_t far = (UINT64_C(1) << 39) - 8;        /* as if so much had been written */
+	l.base += far, l.end += far, l.written += far, l.synced += far, l.kicked += far, l.prepared += far;
+	REQUIRE(seglog_roll(&l) == 0 && l.base == UINT64_C(0xffffff) << 40, "positions go on: %016llx", (unsigned long long)l.base);
+	l.base += far, l.end += far, l.written += far, l.synced += far, l.kicked += far, l.prepared += far;
+	REQUIRE(seglog_roll(&l) == -1 && errno == EOVERFLOW, "offsets go round: %016llx", (unsigned long long)l.base);
+	seglog_close(&l);
+	REQUIRE(seglog_open(&l, &place, SEGMENT, 0, see, &(struct seen){ 0 }) == -1 && errno == EOVERFLOW, "a start succeeds: %016llx", (unsigned long long)l.base);
+}
