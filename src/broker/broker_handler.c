@@ -33,6 +33,7 @@ static struct {
 	struct topic_memo topic;
 	struct idling idling;
 	int socket, control;
+	int is_known, is_done;           /* the machine; the handshake */
 	char peer[80];
 	char *buffer;
 	size_t have, room;
@@ -117,6 +118,7 @@ handshake(void)
 	h.shards = answer.welcome.shards;
 	h.slots = hello.slots;
 	h.serial = answer.welcome.serial;
+	h.is_known = answer.is_known;
 	for (uint32_t i = 0; i < h.shards; i++)
 		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), UNIT_RING(h.message_max), WINDOW_OF(h.message_max));
 	wire_welcome_put(payload, &answer.welcome);
@@ -128,8 +130,21 @@ handshake(void)
 static void
 handshake_is_done(void)
 {
+	h.is_done = 1;
 	if (fdio_write_full(h.control, "", 1) < 0)
 		exit(0);
+	if (h.is_known)
+		fdio_close(&h.control);
+}
+
+/* Its first client: the store has to know the machine before it knows that. */
+static void
+become_known(void)
+{
+	char byte;
+	if (fdio_write_full(h.control, "", 1) < 0 || fdio_read(h.control, &byte, 1) != 1)
+		exit(0);                               /* broker_server is stopping, or has said why it cannot be */
+	h.is_known = 1;
 	fdio_close(&h.control);
 }
 
@@ -184,6 +199,8 @@ on_request(char *frame, struct record *r)
 	}
 	put_u16(frame + 10, r->flags);
 	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
+	if (r->type == REC_CREATE && !h.is_known)
+		become_known();
 	feed(frame, r->shard);
 }
 
@@ -295,7 +312,7 @@ main(int argc, char **argv)
 			log_fatal(EXIT_SYSTEM, "read(socket of %s): %s: %s", h.peer, strerror(errno), net_hint(errno));
 		h.have += (size_t)r;
 		counters_add(COUNT_BYTES_IN, (uint64_t)r);
-		if (h.control >= 0)
+		if (!h.is_done)
 			handshake_is_done();
 		take_frames();
 	}

@@ -3,6 +3,7 @@
 #define CONTROL_H
 #include <mom/wire.h>
 struct control_ask    { struct hello hello; };
-struct control_answer { int32_t ok, unit; struct welcome welcome; char text[200]; };
-/* then the handler, once the daemon answers WELCOME with its first frame, sends one byte: the sender may start */
+struct control_answer { int32_t ok, unit, is_known; struct welcome welcome; char text[200]; };
+/* Then the handler, once the daemon answers WELCOME with its first frame, sends one byte: the sender may start. Where the machine is not known
+ * it sends another before it hands on the first CREATE, and waits: a byte says that the machine is known now, the end that it cannot be. */
 #endif
