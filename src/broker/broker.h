@@ -29,6 +29,7 @@ struct broker {
 	struct lobby lobby;
 	int table_id, verbose, listener;       /* verbose: how children log, see log.h */
 	struct spare spare;
+	int64_t keep_said;               /* when a machine could not be kept */
 	struct http_child http;
 	struct broker_table *table;
 	struct worker_child workers[SHARDS_MAX];

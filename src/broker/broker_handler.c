@@ -137,15 +137,17 @@ handshake_is_done(void)
 		fdio_close(&h.control);
 }
 
-/* Its first client: the store has to know the machine before it knows that. */
-static void
+/* Its first client: the store has to know the machine before it knows that. 0, or why it cannot be */
+static int
 become_known(void)
 {
-	char byte;
-	if (fdio_write_full(h.control, "", 1) < 0 || fdio_read(h.control, &byte, 1) != 1)
-		exit(0);                               /* broker_server is stopping, or has said why it cannot be */
-	h.is_known = 1;
-	fdio_close(&h.control);
+	char code;
+	if (fdio_write_full(h.control, "", 1) < 0 || fdio_read(h.control, &code, 1) != 1)
+		exit(0);                               /* broker_server is stopping */
+	h.is_known = code == 0;
+	if (h.is_known)
+		fdio_close(&h.control);
+	return -code;
 }
 
 /* ---- frames ---- */
@@ -188,7 +190,7 @@ on_request(char *frame, struct record *r)
 		bad_peer("a client id of another machine");
 	if (r->number == 0 || r->offset > r->number)
 		bad_peer("a request number that cannot be");
-	int fault = request_fault(frame, r);
+	int fault = request_fault(frame, r), unknown = !fault && r->type == REC_CREATE && !h.is_known ? become_known() : 0;
 	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
 	if (fault) {                                   /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;
@@ -197,10 +199,12 @@ on_request(char *frame, struct record *r)
 		log_warn("%s: client %016llx: a %s that cannot be taken: %d: it is refused; are that machine's programs of this version, and is its memory sound?",
 		    h.peer, (unsigned long long)r->publisher, record_type_name(r->type), fault);
 	}
+	if (unknown) {
+		r->flags |= REC_F_BAD;
+		put_u64(frame + 48, (uint64_t)(int64_t)unknown);
+	}
 	put_u16(frame + 10, r->flags);
 	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
-	if (r->type == REC_CREATE && !h.is_known)
-		become_known();
 	feed(frame, r->shard);
 }
 

@@ -221,12 +221,18 @@ static void
 conn_keep(struct broker *b, uint32_t i)
 {
 	struct conn *c = &b->conns[i];
+	char code = 0;
 	c->is_known = machines_keep(&b->machines, &c->machine) == 0;
-	if (!c->is_known)
-		log_warn("%s: machines: %s: %s", c->peer, strerror(errno), errno == EOVERFLOW || errno == EEXIST ? conn_stranger(errno) : fdio_hint(errno));
-	if (!c->is_known || fdio_write_full(c->control, "", 1) < 0)
+	if (!c->is_known) {
+		code = (char)(errno == EOVERFLOW ? -MOM_ELIMIT : -MOM_EFULL);
+		if (clock_ms() - b->keep_said > TICK_MS)
+			log_warn("%s: machines: %s: its clients are refused; %s", c->peer, strerror(errno),
+			    errno == EOVERFLOW || errno == EEXIST ? conn_stranger(errno) : fdio_hint(errno));
+		b->keep_said = clock_ms();
+	}
+	if (fdio_write_full(c->control, &code, 1) < 0)
 		conn_end(b, i);
-	else
+	else if (c->is_known)
 		fdio_close(&c->control);
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,22 @@ TEST(known_first, "of those that wait a known machine is served before a hundred
 	t_remark("%d were served with it or before it", rank);
 }
 
+TEST(few_of_another, "an address that takes every place but one, and has seventy more that wait, takes turns with itself: the one of another address keeps its place")
+{
+	enum { WAIT = 70 };
+	int own, others[STRANGERS_MAX + WAIT];
+	struct welcome w;
+	char byte;
+	broker_start(&broker, "broker", 0, NULL);
+	say_hello(own = dial_from(1), 1, 0);
+	REQUIRE(answer(own, &w) == 1, "no place");
+	for (int i = 0; i < STRANGERS_MAX + WAIT; i++)
+		say_hello(others[i] = dial_from(2), 10 + (uint32_t)i, 0);
+	for (int i = 0; i < STRANGERS_MAX + WAIT; i++)
+		REQUIRE(answer(others[i], &w) == 1, "stranger %d is not served", i);
+	REQUIRE(recv(own, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN, "it had to go for another address");
+}
+
 /* ---- what is left of them ---- */
 
 static off_t
@@ -319,4 +336,25 @@ TEST(tickets, "a machine without a client that shows its token has the same seri
 	server_start(&broker);
 	settle(1, token, &serial);
 	REQUIRE(serial == first.serial, "serial %u, it was %u", serial, first.serial);
+}
+
+TEST(first_welcome, "a daemon whose broker was killed right after the first WELCOME keeps its serial, though the store does not know it and another machine came first")
+{
+	broker_start(&broker, "broker", 0, NULL);
+	kill(server_child(&broker, "worker"), SIGSTOP);        /* so that the daemon is not taken up by its shard */
+	daemon_start(&one, "one", broker.port);
+	WAIT_FOR(server_log_has(&one, "as machine 1"), "not connected");
+	server_kill_all(&one);
+	server_kill_all(&broker);
+	server_start(&broker);
+	REQUIRE(welcome_of(7, 0).serial != 1, "its serial was given away");
+	char *before = t_read_file(one.log);
+	server_start(&one);
+	WAIT_FOR(strstr(t_read_file(one.log) + strlen(before), "as machine 1"), "not connected again");
+	use_daemon(&one);
+	int id = talk_create();
+	talk_subscribe(id, "calm");
+	say(id, "calm", "hello");
+	hear(id, "calm", "hello");
+	bye(id);
 }
