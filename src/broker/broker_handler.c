@@ -190,7 +190,8 @@ on_request(char *frame, struct record *r)
 		bad_peer("a client id of another machine");
 	if (r->number == 0 || r->offset > r->number)
 		bad_peer("a request number that cannot be");
-	int fault = request_fault(frame, r), unknown = !fault && r->type == REC_CREATE && !h.is_known ? become_known() : 0;
+	int fault = request_fault(frame, r), asks = !fault && r->type == REC_CREATE && !h.is_known;
+	int unknown = asks ? become_known() : 0;
 	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
 	if (fault) {                                   /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;

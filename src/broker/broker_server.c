@@ -1,7 +1,8 @@
 /* broker_server - accepts machines, starts, reaps and restarts everything of the broker
  * STARTED BY  a person, make run_broker, systemd
  * READS       its flags, environment, broker.conf, db/store, db/machines      WRITES  db/machines, db/registry, the broker table
- * SLEEPS IN   poll: listening socket, those that have no place yet, signals, handlers in their handshake or with a machine that is not known yet
+ * SLEEPS IN   poll: listening socket, those that have no place yet, signals, handlers in their handshake or with a
+ *             machine that is not known yet
  * MUST NOT    touch a message; wait for a child but at its own end
  * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: broker.conf again   USR1: the log file anew
  * EXIT        0 stopped   100 wrong use   111 system trouble

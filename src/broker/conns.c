@@ -126,7 +126,8 @@ conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size
 		return "the daemon's spool belongs to another store: point it at that broker, or give it a new spool folder";
 	if ((other = conn_of(b, h->machine, &b->conns[i])) == NULL)
 		return NULL;
-	snprintf(text, n, "this machine is connected already, from %s: stop that daemon, or give this one a spool folder of its own", other->peer);
+	snprintf(text, n, "this machine is connected already, from %s: stop that daemon, or give this one a spool "
+	    "folder of its own", other->peer);
 	return text;
 }
 
@@ -140,7 +141,8 @@ conn_stranger(int error)
 		return "it was here before, but this store does not know it: the store is an older copy of itself: bring back the newer one, or give "
 		    "this daemon a new spool folder";
 	if (error == EOVERFLOW)
-		return "this store knows as many machines as it can: give this daemon the spool folder of a machine that is no more, or begin a new store";
+		return "this store knows as many machines as it can: give this daemon the spool folder of a machine "
+		    "that is no more, or begin a new store";
 	return "the broker's disk failed; look at its log";
 }
 
@@ -194,7 +196,8 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 		fault = conn_stranger(errno);
 	}
 	for (uint32_t k = 0; fault == NULL && k < atomic_load(&b->table->conns); k++)
-		if (k != i && b->conns[k].machine.serial == machine.serial)          /* tickets of a store that was brought back from a backup */
+		/* tickets of a store that was brought back from a backup */
+		if (k != i && b->conns[k].machine.serial == machine.serial)
 			fault = conn_stranger(ENOENT);
 	if (fault == NULL)
 		b->table->conn[i].serial = machine.serial;
@@ -205,8 +208,10 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 		c->is_known = a.is_known = machines_find(&b->machines, machine.id) != NULL;
 		a.ok = 1;
 		a.unit = c->unit;
-		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = machine.serial, .shards = b->store.shards,
-			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max), .token = machine.token, .expiry = atomic_load(&b->table->expiry) };
+		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = machine.serial,
+			.shards = b->store.shards,
+			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max),
+			.token = machine.token, .expiry = atomic_load(&b->table->expiry) };
 		memcpy(a.welcome.store, b->store.id, sizeof b->store.id);
 	} else
 		snprintf(a.text, sizeof a.text, "%s", fault);

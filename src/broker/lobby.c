@@ -38,8 +38,8 @@ crowd_share(const struct crowd *c, uint32_t from)
 	return n;
 }
 
-/* Who of them has to go: the oldest of the address that has most, of those whose time was over at `now`; known machines last, and only at
- * `late`. -1: nobody */
+/* Who of them has to go: the oldest of the address that has most, of those whose time was over at `now`; known machines
+ * last, and only at `late`. -1: nobody */
 static int
 crowd_victim(const struct crowd *c, int64_t now, int64_t late)
 {
@@ -105,7 +105,8 @@ lobby_accept(struct lobby *l, struct spare *spare, int listener, int64_t now)
 		if (l->guests.count == LOBBY_MAX)
 			lobby_make_room(l);
 		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &whole, sizeof whole);       /* poll tells of a whole HELLO, not of each byte */
-		l->guests.of[l->guests.count++] = (struct guest){ .fd = fd, .from = address_number(&a), .until = now + HANDSHAKE_MS };
+		l->guests.of[l->guests.count++] = (struct guest){ .fd = fd, .from = address_number(&a),
+		    .until = now + HANDSHAKE_MS };
 	}
 }
 
@@ -114,7 +115,8 @@ nfds_t
 lobby_polls(const struct lobby *l, struct pollfd *polls)
 {
 	for (uint32_t i = 0; i < l->guests.count; i++)
-		polls[i] = (struct pollfd){ l->guests.of[i].fd, (short)(l->guests.of[i].ready ? POLLRDHUP : POLLIN | POLLRDHUP), 0 };
+		polls[i] = (struct pollfd){ l->guests.of[i].fd,
+		    (short)(l->guests.of[i].ready ? POLLRDHUP : POLLIN | POLLRDHUP), 0 };
 	return l->guests.count;
 }
 
@@ -171,7 +173,8 @@ lobby_next(struct lobby *l, const struct lobby_host *host)
 			continue;
 		g->known = host->known(host->with, g->machine, g->token);
 		uint32_t share = crowd_share(&l->strangers, g->from);
-		if (next < 0 || g->known > l->guests.of[next].known || (g->known == l->guests.of[next].known && share < fewest)) {
+		int better = next < 0 ? 1 : g->known - l->guests.of[next].known;
+		if (better > 0 || (better == 0 && share < fewest)) {
 			next = (int)i;
 			fewest = share;
 		}

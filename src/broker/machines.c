@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* SERIAL_BLOCK: reserved at a time, so that tickets cost no sync. MACHINES_SLACK: bytes of lines that count no more, before they are removed */
+/* SERIAL_BLOCK: reserved at a time, so that tickets cost no sync. MACHINES_SLACK: bytes of lines that count no more,
+ * before they are removed */
 enum { SERIAL_BLOCK = 64, MACHINES_SLACK = 64 * 1024 };
 
 /* ---- the file ---- */
@@ -32,8 +33,8 @@ machines_rewrite(struct machines *m)
 	return bad;
 }
 
-/* What is in memory has changed already. A line that is written in part, or whose sync failed, is in the way of the next: then the file
- * is made anew. */
+/* What is in memory has changed already. A line that is written in part, or whose sync failed, is in the way of the
+ * next: then the file is made anew. */
 static int
 machines_append(struct machines *m, const char *line, size_t n)
 {
@@ -105,8 +106,8 @@ machines_load(struct machines *m, int dir)
 	if (bad)
 		return -1;
 	if (f.is_torn)
-		log_error("machines: its last line is damaged, by a power cut while it was written or by the disk: it does not count; where the disk "
-		    "did it, a machine is refused by name");
+		log_error("machines: its last line is damaged, by a power cut while it was written or by the disk: it "
+		    "does not count; where the disk did it, a machine is refused by name");
 	m->next = m->reserved = f.next ? f.next : 1;
 	memcpy(m->key, f.key, sizeof m->key);
 	return memcmp(m->key, none, sizeof none) == 0 ? fdio_random(m->key, sizeof m->key) : 0;
@@ -158,7 +159,8 @@ digest(const uint8_t key[MACHINES_KEY], const uint8_t id[WIRE_ID_BYTES], uint32_
 	memcpy(&k0, key, 8);
 	memcpy(&k1, key + 8, 8);
 	memcpy(word, id, WIRE_ID_BYTES);
-	uint64_t v[4] = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u, k1 ^ 0x7465646279746573u };
+	uint64_t v[4] = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
+	    k1 ^ 0x7465646279746573u };
 	for (int i = 0; i < 3; i++) {
 		v[3] ^= word[i];
 		sip_rounds(v, 2);
@@ -182,7 +184,8 @@ visitor_serial(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 {
 	uint32_t serial = (uint32_t)shown;
 	if (shown != 0) {
-		int ours = serial != 0 && shown == ticket(m, id, serial) && map_get(&m->by_serial, &serial, sizeof serial) == NULL;
+		int ours = serial != 0 && shown == ticket(m, id, serial) &&
+		    map_get(&m->by_serial, &serial, sizeof serial) == NULL;
 		errno = ENOENT;
 		return ours ? serial : 0;
 	}
@@ -240,7 +243,8 @@ machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 		return -1;
 	}
 	old = *known;
-	if (shown == known->token) {                   /* else unconfirmed: perhaps it is on the daemon's disk; it is given again */
+	/* else unconfirmed: perhaps it is on the daemon's disk; it is given again */
+	if (shown == known->token) {
 		uint64_t token;
 		if (fdio_random(&token, sizeof token) < 0)
 			return -1;
@@ -258,7 +262,8 @@ machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 int
 machines_keep(struct machines *m, const struct known_machine *k)
 {
-	if (m->by_serial.used >= MACHINES_MOST || machines_find(m, k->id) || map_get(&m->by_serial, &k->serial, sizeof k->serial)) {
+	if (m->by_serial.used >= MACHINES_MOST || machines_find(m, k->id) ||
+	    map_get(&m->by_serial, &k->serial, sizeof k->serial)) {
 		errno = m->by_serial.used >= MACHINES_MOST ? EOVERFLOW : EEXIST;
 		return -1;
 	}

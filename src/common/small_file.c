@@ -24,7 +24,8 @@ machines_fault(const char *text, size_t n)
 	struct machines_file f;
 	int r = machines_file_parse(&f, text, n);
 	free(f.list);
-	return r == 0 ? (f.is_torn ? "damaged in its last line" : NULL) : errno == EPROTONOSUPPORT ? newer : errno == EBADMSG ? damaged : strerror(errno);
+	return r == 0 ? (f.is_torn ? "damaged in its last line" : NULL) : errno == EPROTONOSUPPORT ? newer
+	    : errno == EBADMSG ? damaged : strerror(errno);
 }
 
 static const char *

@@ -80,7 +80,8 @@ machine_text(char line[MACHINE_LINE + 1], const struct known_machine *k)
 {
 	char hex[2 * WIRE_ID_BYTES + 1];
 	hex_text(hex, k->id, WIRE_ID_BYTES);
-	return (size_t)snprintf(line, MACHINE_LINE + 1, "%u %s %016llx %016llx\n", k->serial, hex, (unsigned long long)k->token,
+	return (size_t)snprintf(line, MACHINE_LINE + 1, "%u %s %016llx %016llx\n", k->serial, hex,
+	    (unsigned long long)k->token,
 	    (unsigned long long)k->before);
 }
 
@@ -148,9 +149,11 @@ machines_change(struct machines_file *f, uint32_t *room, const char *line, size_
 	if (strncmp(line, "next ", 5) != 0) {
 		if (machines_take(f, room, line) < 0)
 			return -1;
-		return machines_file_line(again, &f->list[f->count - 1]) == n && memcmp(again, line, n) == 0 ? 0 : damaged();
+		return machines_file_line(again, &f->list[f->count - 1]) == n && memcmp(again, line, n) == 0 ? 0
+		    : damaged();
 	}
-	if (sscanf(line, "next %u", &next) != 1 || next < f->next || machines_file_next(again, next) != n || memcmp(again, line, n) != 0)
+	if (sscanf(line, "next %u", &next) != 1 || next < f->next || machines_file_next(again, next) != n ||
+	    memcmp(again, line, n) != 0)
 		return damaged();
 	f->next = next;
 	return 0;
@@ -215,7 +218,8 @@ static size_t
 machines_head_parse(struct machines_file *f, const char *text, size_t n)
 {
 	char hex[2 * MACHINES_KEY + 1], head[MACHINES_HEAD];
-	if (sscanf(text, "mom machines 3 next %u key %32s", &f->next, hex) != 2 || hex_bytes(f->key, hex, MACHINES_KEY) < 0 || f->next == 0)
+	if (sscanf(text, "mom machines 3 next %u key %32s", &f->next, hex) != 2 ||
+	    hex_bytes(f->key, hex, MACHINES_KEY) < 0 || f->next == 0)
 		return 0;
 	size_t len = machines_head(head, f);
 	return len <= n && memcmp(text, head, len) == 0 ? len : 0;
@@ -246,7 +250,8 @@ machines_parse(struct machines_file *f, const char *text, size_t n)
 	if (closed != 1)
 		return damaged();
 	if (f->version < 3)
-		return n < head || memcmp(text, old_head, head) != 0 ? damaged() : machines_lines(f, &room, text + head, text + n, 0);
+		return n < head || memcmp(text, old_head, head) != 0 ? damaged()
+		    : machines_lines(f, &room, text + head, text + n, 0);
 	head = machines_head_parse(f, text, n);
 	if (head == 0)
 		return damaged();

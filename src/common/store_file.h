@@ -2,7 +2,8 @@
  * old ones have none.
  *     mom store 1 id HEX shards N message BYTES
  *     mom machines 3 next N key HEX, then a line a machine, SERIAL MACHINE-ID TOKEN BEFORE, and the CRC of all that
- * Behind it each change is appended: such a line again, or `next N`, each closed by a CRC of its own. The last one may be cut off. */
+ * Behind it each change is appended: such a line again, or `next N`, each closed by a CRC of its own. The last one may
+ * be cut off. */
 #ifndef STORE_FILE_H
 #define STORE_FILE_H
 #include <mom/wire.h>
@@ -23,12 +24,14 @@ struct machines_file {
 	uint8_t key[MACHINES_KEY];                   /* of tickets, see broker/machines.h; zeros before version 3 */
 	struct known_machine *list;                  /* malloc'd, by serial */
 	uint32_t count;
-	int is_torn;                                 /* its last line is whole but for its CRC: a power cut, or damage */
+	/* its last line is whole but for its CRC: a power cut, or damage */
+	int is_torn;
 };
 /* -1: errno, as above; then list is NULL. ENOENT where no machine has come yet */
 int machines_file_parse(struct machines_file *f, const char *text, size_t n);
 int machines_file_read(struct machines_file *f, int dir);
-int machines_file_write(struct machines_file *f, int dir, size_t *bytes);      /* sorts the list; bytes: how long it is now */
+/* sorts the list; bytes: how long it is now */
+int machines_file_write(struct machines_file *f, int dir, size_t *bytes);
 /* What is appended: a machine's line, or next. Both return its length. */
 size_t machines_file_line(char line[MACHINE_LINE + 1], const struct known_machine *k);
 size_t machines_file_next(char line[MACHINE_LINE + 1], uint32_t next);

@@ -50,14 +50,16 @@ link_hello(struct daemon *d)
 		link_failed(d, strerror(errno));
 }
 
-/* What WELCOME gave, on disk. The first token comes with the serial, in one step: a broker that forgot this machine, since it never had a client,
- * knows the serial by it. Later ones wait until they are proven. What is on disk already is not written again: whoever comes again answers at once. */
+/* What WELCOME gave, on disk. The first token comes with the serial, in one step: a broker that forgot this machine,
+ * since it never had a client, knows the serial by it. Later ones wait until they are proven. What is on disk already
+ * is not written again: whoever comes again answers at once. */
 static int
 link_identity(struct daemon *d, const struct welcome *w)
 {
 	uint32_t serial = d->serial;
 	uint64_t token = d->token;
-	int is_first = serial == 0, is_same = d->serial == w->serial && d->shards == w->shards && memcmp(d->store, w->store, sizeof d->store) == 0;
+	int is_first = serial == 0, is_same = d->serial == w->serial && d->shards == w->shards &&
+	    memcmp(d->store, w->store, sizeof d->store) == 0;
 	d->serial = w->serial;
 	d->shards = w->shards;
 	memcpy(d->store, w->store, sizeof d->store);
@@ -73,7 +75,8 @@ link_identity(struct daemon *d, const struct welcome *w)
 	return -1;
 }
 
-/* The broker keeps a place for us until it hears from us, and others may wait for it: requester and responser take longer to start. */
+/* The broker keeps a place for us until it hears from us, and others may wait for it: requester and responser take
+ * longer to start. */
 static int
 link_prove(struct daemon *d)
 {

@@ -143,7 +143,8 @@ show_broker(const struct look_server *s, int json)
 {
 	struct store_names names;
 	struct store_machine *list = NULL;
-	int there, n = store_names(s->files, &names) < 0 ? -1 : names.newer ? 0 : store_machines(s->files, names.shards, &list);
+	int there, n = store_names(s->files, &names) < 0 ? -1 : names.newer ? 0
+	    : store_machines(s->files, names.shards, &list);
 	if (n < 0)
 		return cmd_fail(&cmd_machines, "%s: %s: %s", s->files, strerror(errno), errno == EACCES ? "run this as the user of the broker, or as root" :
 		    "is it a broker's store?");

@@ -117,7 +117,8 @@ struct client  *shard_client(const struct shard *s, uint64_t id);
 struct client  *shard_create(struct shard *s, uint64_t id, int durable);
 void            shard_destroy(struct shard *s, struct client *c);
 struct machine *shard_machine(struct shard *s, uint32_t serial);        /* found or made */
-/* A machine that is away and has no clients goes: nothing would come back to it. One whose clients expired stays: its list of them may be old. */
+/* A machine that is away and has no clients goes: nothing would come back to it. One whose clients expired stays: its
+ * list of them may be old. */
 void            shard_forget_machines(struct shard *s);
 struct topic   *shard_topic(struct shard *s, const char *name, uint16_t len, int make);
 struct subscription *shard_subscription(const struct client *c, const struct topic *t);

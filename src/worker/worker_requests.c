@@ -278,11 +278,14 @@ static int
 will_fault(const struct client *c, const struct record *r)
 {
 	uint64_t more = record_stride(r->len) - (uint64_t)(c->will ? record_stride(get_u32(c->will)) : 0);
-	int code = c->machine->wills_bytes + more > WILLS_MACHINE_BYTES ? MOM_ELIMIT : w.shard.wills_bytes + more > WILLS_BYTES ? MOM_EFULL : 0;
+	int code = c->machine->wills_bytes + more > WILLS_MACHINE_BYTES ? MOM_ELIMIT
+	    : w.shard.wills_bytes + more > WILLS_BYTES ? MOM_EFULL : 0;
 	if (code && clock_ms() - w.full_ms > 1000) {
 		w.full_ms = clock_ms();
-		log_warn("shard %u: the wills of its clients are %llu bytes, those of machine %u %llu: more are refused; let programs leave smaller ones",
-		    w.shard.index, (unsigned long long)w.shard.wills_bytes, c->machine->serial, (unsigned long long)c->machine->wills_bytes);
+		log_warn("shard %u: the wills of its clients are %llu bytes, those of machine %u %llu: more are "
+		    "refused; let programs leave smaller ones",
+		    w.shard.index, (unsigned long long)w.shard.wills_bytes, c->machine->serial,
+		    (unsigned long long)c->machine->wills_bytes);
 	}
 	return code;
 }

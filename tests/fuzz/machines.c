@@ -1,5 +1,6 @@
 /* machines - proves: of any bytes in db/machines and db/store broker_server takes up either nothing, with a clear error, or what it writes
- * and reads again unchanged; a machine gets a serial of its own that nobody else has, and only with a token that it was given; what is admitted is in the file.
+ * and reads again unchanged; a machine gets a serial of its own that nobody else has, and only with a token that it was
+ * given; what is admitted is in the file.
  * INPUT  u8 1: store, 2: no file, 4: --max-message is given; then its bytes, a zero byte, and pairs: u8 which machine, u8 which token it shows */
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +107,8 @@ static void
 check_same(const struct machines *a, const struct machines *b)
 {
 	size_t at = 0;
-	FUZZ_CHECK(a->by_serial.used == b->by_serial.used && a->by_id.used == b->by_id.used && a->reserved == b->reserved);
+	FUZZ_CHECK(a->by_serial.used == b->by_serial.used && a->by_id.used == b->by_id.used &&
+	    a->reserved == b->reserved);
 	FUZZ_CHECK(a->by_serial.used == 0 || memcmp(a->key, b->key, sizeof a->key) == 0);
 	for (const struct known_machine *k, *same; (k = map_each(&a->by_serial, &at)) != NULL;) {
 		same = map_get(&b->by_serial, &k->serial, sizeof k->serial);
@@ -151,8 +153,10 @@ admit(struct machines *m, unsigned who, unsigned shows, struct known_machine *vi
 		FUZZ_CHECK(m->reserved > UINT32_MAX - SERIAL_BLOCK);
 	if (r < 0)
 		return;
-	FUZZ_CHECK(must && got.token != 0 && got.before == shown && memcmp(got.id, id, sizeof id) == 0 && m->by_serial.used == used);
-	FUZZ_CHECK(k ? got.serial == k->serial && got.token == k->token : got.serial == (shown ? visitor->serial : next));
+	FUZZ_CHECK(must && got.token != 0 && got.before == shown && memcmp(got.id, id, sizeof id) == 0 &&
+	    m->by_serial.used == used);
+	FUZZ_CHECK(k ? got.serial == k->serial && got.token == k->token
+	    : got.serial == (shown ? visitor->serial : next));
 	if (k == NULL)
 		*visitor = got;
 	if (k == NULL && shows & 4 && machines_keep(m, &got) == 0)

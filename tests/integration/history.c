@@ -174,7 +174,8 @@ first_known(void)
 {
 	struct machines_file f;
 	int dir = open(broker.store, O_RDONLY | O_DIRECTORY);
-	REQUIRE(dir >= 0 && machines_file_read(&f, dir) == 0 && f.count > 0, "%s/machines: %s", broker.store, strerror(errno));
+	REQUIRE(dir >= 0 && machines_file_read(&f, dir) == 0 && f.count > 0, "%s/machines: %s", broker.store,
+	    strerror(errno));
 	struct known_machine first = f.list[0];
 	free(f.list);
 	close(dir);

@@ -122,8 +122,8 @@ every_bit(const char *path)
 	free(bytes);
 }
 
-/* At any length; but store and about without their last line are old ones, and a kill may cut off a registry, and what was appended to
- * machines. */
+/* At any length; but store and about without their last line are old ones, and a kill may cut off a registry, and what
+ * was appended to machines. */
 static void
 every_end(const char *path)
 {

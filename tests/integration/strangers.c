@@ -1,4 +1,5 @@
-/* strangers - peers that take a handshake and are no machines, or not for long: they keep no honest machine out, and leave nothing behind */
+/* strangers - peers that take a handshake and are no machines, or not for long: they keep no honest machine out, and
+ * leave nothing behind */
 #include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -26,11 +27,13 @@ static struct server broker, one;
 static int
 dial_from(uint32_t number)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port) }, from = { .sin_family = AF_INET };
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port) },
+	    from = { .sin_family = AF_INET };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	inet_pton(AF_INET, broker.ip, &to.sin_addr);
 	from.sin_addr.s_addr = htonl(0x7f000001 + number);
-	REQUIRE(bind(fd, (struct sockaddr *)&from, sizeof from) == 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "connect: %s", strerror(errno));
+	REQUIRE(bind(fd, (struct sockaddr *)&from, sizeof from) == 0 &&
+	    connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "connect: %s", strerror(errno));
 	return fd;
 }
 
@@ -38,7 +41,8 @@ static void
 say_hello(int fd, uint32_t machine, uint64_t token)
 {
 	char bytes[512], payload[HELLO_BYTES];
-	struct hello hello = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = 4, .window = WINDOW, .token = token };
+	struct hello hello = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = 4, .window = WINDOW,
+	    .token = token };
 	put_u32((char *)hello.machine, machine + 1);
 	wire_hello_put(payload, &hello);
 	uint32_t n = record_make(bytes, &(struct record){ .type = REC_HELLO }, NULL, payload, sizeof payload);
@@ -72,7 +76,8 @@ static int
 enter(uint32_t machine, uint64_t token, struct welcome *w)
 {
 	int fd = -1;
-	WAIT_FOR((close(fd), say_hello(fd = dial_from(0), machine, token), answer(fd, w) == 1), "machine %u is refused", machine);
+	WAIT_FOR((close(fd), say_hello(fd = dial_from(0), machine, token), answer(fd, w) == 1),
+	    "machine %u is refused", machine);
 	return fd;
 }
 
@@ -93,13 +98,15 @@ settle(uint32_t machine, uint64_t token, uint32_t *serial)
 	uint32_t n;
 	int fd = enter(machine, token, &w);
 	n = record_make(bytes, &(struct record){ .type = REC_ALIVE, .aux = 1 }, NULL, NULL, 0);
-	n += record_make(bytes + n, &(struct record){ .type = REC_CREATE, .flags = REC_F_DURABLE, .number = number_make(1, 1), .offset = number_make(1, 1),
+	n += record_make(bytes + n, &(struct record){ .type = REC_CREATE, .flags = REC_F_DURABLE,
+	    .number = number_make(1, 1), .offset = number_make(1, 1),
 	    .publisher = (uint64_t)w.serial << 32 | 1 }, NULL, NULL, 0);
 	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
 	for (int answered = 0; !answered;) {
 		REQUIRE(recv(fd, sink, RECORD_HEADER, MSG_WAITALL) == RECORD_HEADER, "no answer to CREATE");
 		uint32_t rest = record_stride(get_u32(sink)) - RECORD_HEADER;
-		REQUIRE(rest <= sizeof sink - RECORD_HEADER && recv(fd, sink + RECORD_HEADER, rest, MSG_WAITALL) == (ssize_t)rest, "an answer of %u bytes", rest);
+		REQUIRE(rest <= sizeof sink - RECORD_HEADER && recv(fd, sink + RECORD_HEADER, rest,
+		    MSG_WAITALL) == (ssize_t)rest, "an answer of %u bytes", rest);
 		answered = sink[9] == REC_ANSWERS;
 	}
 	close(fd);
@@ -111,7 +118,8 @@ settle(uint32_t machine, uint64_t token, uint32_t *serial)
 
 static struct attack { atomic_int stop, welcomed, closed; } *attack;
 
-/* PEERS connections of one address, or each of one of its own: HELLO of a fresh machine, and nothing more; whoever is sent away comes again */
+/* PEERS connections of one address, or each of one of its own: HELLO of a fresh machine, and nothing more; whoever is
+ * sent away comes again */
 enum { PEERS = 300, OWN = 64 };
 struct plan { int peers, addresses; };
 
@@ -170,7 +178,8 @@ honest_among(struct plan *p, int known)
 		server_start(&one);
 	else
 		daemon_start(&one, "one", broker.port);
-	WAIT_FOR(strstr(t_read_file(one.log) + strlen(before), "connected to broker"), "the daemon is kept out, %d others were served",
+	WAIT_FOR(strstr(t_read_file(one.log) + strlen(before), "connected to broker"),
+	    "the daemon is kept out, %d others were served",
 	    attack->welcomed - served);
 	served = attack->welcomed - served;
 	use_daemon(&one);
@@ -186,14 +195,16 @@ honest_among(struct plan *p, int known)
 	return served;
 }
 
-TEST(behind_one_address, "300 connections of one address that take WELCOME and say nothing, and come again: a new machine behind the same address is in after at most one round of all")
+TEST(behind_one_address, "300 connections of one address that take WELCOME and say nothing, and come again: a new "
+    "machine behind the same address is in after at most one round of all")
 {
 	struct plan p = { PEERS, 1 };
 	int served = honest_among(&p, 0);
 	REQUIRE(served <= 2 * (LOBBY_MAX + STRANGERS_MAX), "%d others were served before it", served);
 }
 
-TEST(of_many_addresses, "64 silent ones, each of an address of its own, hold every place: a new machine gets one as soon as one of them had its time")
+TEST(of_many_addresses, "64 silent ones, each of an address of its own, hold every place: a new machine gets one as "
+    "soon as one of them had its time")
 {
 	struct plan p = { OWN, OWN };
 	int served = honest_among(&p, 0);
@@ -239,7 +250,8 @@ TEST(known_first, "of those that wait a known machine is served before a hundred
 	t_remark("%d were served with it or before it", rank);
 }
 
-TEST(few_of_another, "an address that takes every place but one, and has seventy more that wait, takes turns with itself: the one of another address keeps its place")
+TEST(few_of_another, "an address that takes every place but one, and has seventy more that wait, takes turns with "
+    "itself: the one of another address keeps its place")
 {
 	enum { WAIT = 70 };
 	int own, others[STRANGERS_MAX + WAIT];
@@ -271,16 +283,19 @@ come_once(uint32_t machine)
 	char bytes[RECORD_HEADER], sink[4096];
 	struct welcome w;
 	int fd = enter(machine, 0, &w);
-	if (machine % 2) {                             /* this one even says something: the broker takes it for a machine */
+	/* this one even says something: the broker takes it for a machine */
+	if (machine % 2) {
 		uint32_t n = record_make(bytes, &(struct record){ .type = REC_ALIVE, .aux = 1 }, NULL, NULL, 0);
-		REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n && recv(fd, sink, RECORD_HEADER, MSG_WAITALL) == RECORD_HEADER, "no stream");
+		REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n &&
+		    recv(fd, sink, RECORD_HEADER, MSG_WAITALL) == RECORD_HEADER, "no stream");
 	}
 	struct linger reset = { 1, 0 };
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 	close(fd);
 }
 
-TEST(come_and_go, "2,000 machine ids that come, say they live, and go: machines and check-point stay as small as they were; those with a client are known after a stop and after kill -9")
+TEST(come_and_go, "2,000 machine ids that come, say they live, and go: machines and check-point stay as small as they "
+    "were; those with a client are known after a stop and after kill -9")
 {
 	enum { KNOWN = 3, IDS = 2000 };
 	uint64_t token[KNOWN];
@@ -296,11 +311,14 @@ TEST(come_and_go, "2,000 machine ids that come, say they live, and go: machines 
 	for (uint32_t i = IDS / 10; i < IDS; i++)
 		come_once(i);
 	t_remark("%lld bytes", (long long)bytes_of("machines"));
-	REQUIRE(bytes_of("machines") < machines + 4096, "%lld bytes after %lld", (long long)bytes_of("machines"), (long long)machines);
+	REQUIRE(bytes_of("machines") < machines + 4096, "%lld bytes after %lld", (long long)bytes_of("machines"),
+	    (long long)machines);
 	server_stop(&broker);
-	REQUIRE(bytes_of("shard-0/checkpoint") < checkpoint + 4096, "a check-point of %lld bytes after %lld", (long long)bytes_of("shard-0/checkpoint"),
+	REQUIRE(bytes_of("shard-0/checkpoint") < checkpoint + 4096, "a check-point of %lld bytes after %lld",
+	    (long long)bytes_of("shard-0/checkpoint"),
 	    (long long)checkpoint);
-	REQUIRE(bytes_of("machines") < machines + 1024, "%lld bytes after %lld", (long long)bytes_of("machines"), (long long)machines);
+	REQUIRE(bytes_of("machines") < machines + 1024, "%lld bytes after %lld", (long long)bytes_of("machines"),
+	    (long long)machines);
 	for (int life = 0; life < 2; life++) {
 		server_start(&broker);
 		for (uint32_t i = 0; i < KNOWN; i++) {
@@ -312,7 +330,8 @@ TEST(come_and_go, "2,000 machine ids that come, say they live, and go: machines 
 	server_start(&broker);
 }
 
-TEST(tickets, "a machine without a client that shows its token has the same serial again, whatever was killed meanwhile; with another's token it is refused")
+TEST(tickets, "a machine without a client that shows its token has the same serial again, whatever was killed "
+    "meanwhile; with another's token it is refused")
 {
 	struct welcome w, first;
 	broker_start(&broker, "broker", 0, NULL);
@@ -338,7 +357,8 @@ TEST(tickets, "a machine without a client that shows its token has the same seri
 	REQUIRE(serial == first.serial, "serial %u, it was %u", serial, first.serial);
 }
 
-TEST(first_welcome, "a daemon whose broker was killed right after the first WELCOME keeps its serial, though the store does not know it and another machine came first")
+TEST(first_welcome, "a daemon whose broker was killed right after the first WELCOME keeps its serial, though the "
+    "store does not know it and another machine came first")
 {
 	broker_start(&broker, "broker", 0, NULL);
 	kill(server_child(&broker, "worker"), SIGSTOP);        /* so that the daemon is not taken up by its shard */

@@ -427,7 +427,8 @@ use_machine(int i, const char *bytes)
 	use_daemon(&machine[i]);
 }
 
-TEST(share, "the wills of one machine have a share of a shard's: above 65 MiB another one is refused with MOM_ELIMIT, which says so; those of other machines are taken")
+TEST(share, "the wills of one machine have a share of a shard's: above 65 MiB another one is refused with MOM_ELIMIT, "
+    "which says so; those of other machines are taken")
 {
 	enum { BYTES = 16 << 20, CLIENTS = 5 };
 	static const char most[] = "16777216";
@@ -440,10 +441,13 @@ TEST(share, "the wills of one machine have a share of a shard's: above 65 MiB an
 		REQUIRE(id[taken] >= 0, "%s", mom_error_text(-1));
 		r = mom_will(id[taken], "wills", data, BYTES);
 	}
-	REQUIRE(taken == 4 && r == MOM_ELIMIT && strstr(mom_error_text(id[taken]), "65 MiB"), "%d wills were taken: %s", taken, mom_error_text(id[taken]));
-	REQUIRE(mom_will(id[taken], "wills", "small", 5) == 0 && mom_will(id[0], "wills", data, BYTES) == 0, "the share is not used up: %s",
+	REQUIRE(taken == 4 && r == MOM_ELIMIT && strstr(mom_error_text(id[taken]), "65 MiB"),
+	    "%d wills were taken: %s", taken, mom_error_text(id[taken]));
+	REQUIRE(mom_will(id[taken], "wills", "small", 5) == 0 && mom_will(id[0], "wills", data, BYTES) == 0,
+	    "the share is not used up: %s",
 	    mom_error_text(id[taken]));
-	REQUIRE(mom_will(id[0], NULL, NULL, 0) == 0 && mom_will(id[taken], "wills", data, BYTES) == 0, "one was withdrawn: %s", mom_error_text(id[taken]));
+	REQUIRE(mom_will(id[0], NULL, NULL, 0) == 0 && mom_will(id[taken], "wills", data, BYTES) == 0,
+	    "one was withdrawn: %s", mom_error_text(id[taken]));
 	use_machine(1, most);
 	int other = mom_create();
 	REQUIRE(mom_will(other, "wills", data, BYTES) == 0, "another machine finds no room: %s", mom_error_text(other));

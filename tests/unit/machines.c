@@ -1,4 +1,5 @@
-/* machines - the file of a store's machines: appended, cut off anywhere, read in all its formats; tickets of those that are not in it */
+/* machines - the file of a store's machines: appended, cut off anywhere, read in all its formats; tickets of those that
+ * are not in it */
 #include <lib/t.h>
 #include "common/fdio.h"
 #define fdio_datasync(fd) ((void)(fd), 0)     /* what a disk keeps fuzz/machines looks at: here it only takes time */
@@ -56,9 +57,11 @@ static int
 same(const struct machines *a, const struct machines *b)
 {
 	size_t at = 0;
-	int good = a->reserved == b->reserved && a->by_serial.used == b->by_serial.used && memcmp(a->key, b->key, sizeof a->key) == 0;
+	int good = a->reserved == b->reserved && a->by_serial.used == b->by_serial.used &&
+	    memcmp(a->key, b->key, sizeof a->key) == 0;
 	for (const struct known_machine *k, *other; good && (k = map_each(&a->by_serial, &at)) != NULL;)
-		good = (other = map_get(&b->by_serial, &k->serial, sizeof k->serial)) != NULL && memcmp(k, other, sizeof *k) == 0;
+		good = (other = map_get(&b->by_serial, &k->serial, sizeof k->serial)) != NULL &&
+		    memcmp(k, other, sizeof *k) == 0;
 	return good;
 }
 
@@ -80,7 +83,8 @@ every_cut(void (*change)(void))
 	change();
 	load(&after);
 	char *bytes = fdio_load(dir, "machines", &n, 1 << 20), *torn = malloc(n);
-	REQUIRE(bytes && n > was && memchr(bytes + was, '\n', n - was) == bytes + n - 1, "%zu bytes after %zu: not one line", n, was);
+	REQUIRE(bytes && n > was && memchr(bytes + was, '\n', n - was) == bytes + n - 1,
+	    "%zu bytes after %zu: not one line", n, was);
 	REQUIRE(!same(&before, &after), "nothing was changed");
 	for (size_t cut = was; cut <= n; cut++)
 		for (int zeros = 0; zeros < 3; zeros++) {
@@ -92,13 +96,16 @@ every_cut(void (*change)(void))
 			put(torn, zeros ? n : cut);
 			load(&read);
 			int whole = zeros == 2 ? cut == was : cut == n;
-			REQUIRE(same(&read, whole ? &after : &before), "%zu of %zu bytes, way %d: another state", cut, n, zeros);
+			REQUIRE(same(&read, whole ? &after : &before), "%zu of %zu bytes, way %d: another state", cut,
+			    n, zeros);
 			if (cut % 16 && cut < n - 1)
 				continue;
 			struct known_machine k;
-			REQUIRE(machines_admit(&read, id_of(90), 0, &k) == 0 && machines_keep(&read, &k) == 0, "goes on: %s", strerror(errno));
+			REQUIRE(machines_admit(&read, id_of(90), 0, &k) == 0 && machines_keep(&read, &k) == 0,
+			    "goes on: %s", strerror(errno));
 			load(&read);
-			REQUIRE(machines_find(&read, id_of(90)) && (!whole || machines_find(&read, id_of(0))->token == machines_find(&after, id_of(0))->token),
+			REQUIRE(machines_find(&read, id_of(90)) && (!whole ||
+			    machines_find(&read, id_of(0))->token == machines_find(&after, id_of(0))->token),
 			    "%zu of %zu bytes, way %d: what came behind it is lost", cut, n, zeros);
 		}
 	put(bytes, n);
@@ -136,7 +143,8 @@ block_used_up(void)
 	come(80, 0);
 }
 
-TEST(cuts, "whatever is cut off of the last line of machines, or zeros there: the file is as before that change, and goes on")
+TEST(cuts, "whatever is cut off of the last line of machines, or zeros there: the file is as before that change, and "
+    "goes on")
 {
 	load(&m);
 	for (int i = 0; i < MACHINES; i++)
@@ -162,13 +170,15 @@ TEST(damage, "a line of machines that is damaged is an error, but for the last o
 		*p ^= 1;
 		int r = machines_file_parse(&f, bytes, n);
 		free(f.list);
-		REQUIRE(p < last ? r < 0 && errno == EBADMSG : r == 0 && f.is_torn && f.count == MACHINES - 1, "byte %zu of %zu: %d", (size_t)(p - bytes), n, r);
+		REQUIRE(p < last ? r < 0 && errno == EBADMSG : r == 0 && f.is_torn && f.count == MACHINES - 1,
+		    "byte %zu of %zu: %d", (size_t)(p - bytes), n, r);
 		*p ^= 1;
 	}
 	REQUIRE(machines_file_parse(&f, bytes, n) == 0 && !f.is_torn && f.count == MACHINES, "as it was");
 }
 
-TEST(flat, "20,000 handshakes of known machines, and 20,000 ids that come once: the file stays small, each known machine is known")
+TEST(flat, "20,000 handshakes of known machines, and 20,000 ids that come once: the file stays small, each known "
+    "machine is known")
 {
 	enum { MOST = 2 * 64 * 1024 };
 	uint64_t token[MACHINES];
@@ -189,7 +199,8 @@ TEST(flat, "20,000 handshakes of known machines, and 20,000 ids that come once: 
 		REQUIRE(come(i, token[i]).serial == (uint32_t)i + 1, "machine %d has another serial", i);
 }
 
-TEST(tickets, "who had no client shows its ticket and gets its serial again, after any kill; nobody else does, and no serial is given twice")
+TEST(tickets, "who had no client shows its ticket and gets its serial again, after any kill; nobody else does, and no "
+    "serial is given twice")
 {
 	struct known_machine k, other, none;
 	load(&m);
@@ -200,9 +211,12 @@ TEST(tickets, "who had no client shows its ticket and gets its serial again, aft
 		other = come(1, 0);
 		REQUIRE(other.serial != k.serial, "serial %u twice", k.serial);
 		REQUIRE(come(0, k.token).serial == k.serial && come(0, k.token).token == k.token, "another serial");
-		REQUIRE(machines_admit(&m, id_of(1), k.token, &none) < 0 && errno == ENOENT, "another machine's ticket is taken");
-		REQUIRE(machines_admit(&m, id_of(0), k.token ^ 1, &none) < 0 && errno == ENOENT, "another serial's ticket is taken");
-		REQUIRE(machines_admit(&m, id_of(0), k.token ^ UINT64_C(1) << 60, &none) < 0 && errno == ENOENT, "a forged ticket is taken");
+		REQUIRE(machines_admit(&m, id_of(1), k.token, &none) < 0 && errno == ENOENT,
+		    "another machine's ticket is taken");
+		REQUIRE(machines_admit(&m, id_of(0), k.token ^ 1, &none) < 0 && errno == ENOENT,
+		    "another serial's ticket is taken");
+		REQUIRE(machines_admit(&m, id_of(0), k.token ^ UINT64_C(1) << 60, &none) < 0 && errno == ENOENT,
+		    "a forged ticket is taken");
 	}
 	REQUIRE(machines_keep(&m, &k) == 0 && machines_keep(&m, &k) < 0 && errno == EEXIST, "keep");
 	load(&m);
@@ -228,24 +242,28 @@ TEST(older, "files of older versions are read, and are of this one after the nex
 		strcpy(strstr(line, " crc "), "\n");
 		n = (size_t)sprintf(text, "%s%s", version == 2 ? "mom machines 2\n" : "", line);
 		dir = open(t_dir(), O_RDONLY | O_DIRECTORY);
-		int bad = version == 2 ? sealed_save(dir, "machines", text, n, 0) : fdio_replace(dir, "machines", text, n, 0);
+		int bad = version == 2 ? sealed_save(dir, "machines", text, n, 0)
+		    : fdio_replace(dir, "machines", text, n, 0);
 		REQUIRE(bad == 0, "write");
 		load(&m);
 		REQUIRE(m.next == 2 && m.by_id.used == 1, "version %d: %u", version, m.next);
 		REQUIRE(come(1, 0).serial == 2 && come(0, 11).serial == 1, "version %d", version);
-		REQUIRE(machines_file_read(&f, dir) == 0 && f.version == 3 && f.count == 1 && f.next > 2, "version %d", version);
+		REQUIRE(machines_file_read(&f, dir) == 0 && f.version == 3 && f.count == 1 && f.next > 2, "version %d",
+		    version);
 		free(f.list);
 	}
 }
 
-TEST(full, "a store that knows as many machines as it can refuses one more by name, and still takes those that it knows")
+TEST(full, "a store that knows as many machines as it can refuses one more by name, and still takes those that it "
+    "knows")
 {
 	struct known_machine k = { .token = 1 };
 	load(&m);
 	k = settle(0);
 	size_t used = m.by_serial.used;
 	m.by_serial.used = MACHINES_MOST;
-	REQUIRE(machines_admit(&m, id_of(1), 0, &k) < 0 && errno == EOVERFLOW, "one more is taken: %s", strerror(errno));
+	REQUIRE(machines_admit(&m, id_of(1), 0, &k) < 0 && errno == EOVERFLOW, "one more is taken: %s",
+	    strerror(errno));
 	m.by_serial.used = used;
 	REQUIRE(come(0, k.token).serial == 1, "a known one is refused");
 }
