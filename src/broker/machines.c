@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* SERIAL_BLOCK: reserved at a time, so that tickets cost no sync. MACHINES_SLACK: bytes of lines that count no more,
- * before they are removed */
-enum { SERIAL_BLOCK = 64, MACHINES_SLACK = 64 * 1024 };
+/* SERIAL_BLOCK: reserved at a time, so that tickets cost no sync. MACHINES_SLACK: bytes that are appended before the
+ * file is written anew; MACHINES_SPARE: of those, so much is kept for visitors that become known while the disk is full
+ * */
+enum { SERIAL_BLOCK = 64, MACHINES_SLACK = 64 * 1024, MACHINES_SPARE = 8 * 1024 };
 
 /* ---- the file ---- */
 
@@ -24,22 +25,35 @@ machines_rewrite(struct machines *m)
 		return -1;
 	for (struct known_machine *k; (k = map_each(&m->by_serial, &at)) != NULL;)
 		f.list[f.count++] = *k;
-	fdio_close(&m->fd);
-	int bad = machines_file_write(&f, m->dir, &m->bytes), keep = errno;
+	size_t bytes;
+	int bad = machines_file_write(&f, m->dir, &bytes), keep = errno;
 	free(f.list);
 	errno = keep;
-	if (bad == 0)
-		m->fd = fdio_open_at(m->dir, "machines", O_WRONLY | O_APPEND, 0);
-	return bad;
+	if (bad < 0)
+		return -1;
+	fdio_close(&m->fd);
+	m->fd = fdio_open_at(m->dir, "machines", O_WRONLY | O_APPEND, 0);
+	m->bytes = m->room = bytes;
+	if (m->fd >= 0 && fdio_allocate(m->fd, 2 * bytes + MACHINES_SLACK) == 0)
+		m->room = 2 * bytes + MACHINES_SLACK;
+	return 0;
 }
 
 /* What is in memory has changed already. A line that is written in part, or whose sync failed, is in the way of the
- * next: then the file is made anew. */
+ * next: then the file is made anew. Where there is no room for a second file the old one goes on. */
 static int
 machines_append(struct machines *m, const char *line, size_t n)
 {
-	if (m->fd < 0 || m->bytes + n > MACHINES_SLACK + 2 * m->by_serial.used * MACHINE_LINE)
-		return machines_rewrite(m);
+	if (m->fd < 0 || m->bytes + n > m->room) {
+		if (machines_rewrite(m) == 0)
+			return 0;
+		int error = errno;
+		if (m->fd >= 0 && !fdio_leads_to(m->dir, "machines", m->fd))
+			fdio_close(&m->fd);
+		errno = error;
+		if (m->fd < 0)
+			return -1;
+	}
 	if (fdio_write_full(m->fd, line, n) == 0 && fdio_datasync(m->fd) == 0) {
 		m->bytes += n;
 		return 0;
@@ -48,6 +62,18 @@ machines_append(struct machines *m, const char *line, size_t n)
 	fdio_close(&m->fd);
 	errno = keep;
 	return -1;
+}
+
+/* Whoever is welcomed as a visitor can become known: also where the disk is full meanwhile. */
+static int
+machines_have_room(struct machines *m)
+{
+	if (m->fd >= 0 && m->bytes + MACHINES_SPARE <= m->room)
+		return 0;
+	if (machines_rewrite(m) < 0)
+		return -1;
+	errno = ENOSPC;
+	return m->bytes + MACHINES_SPARE <= m->room ? 0 : -1;
 }
 
 static int
@@ -224,6 +250,8 @@ visitor_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t show
 		errno = EOVERFLOW;
 		return -1;
 	}
+	if (machines_have_room(m) < 0)
+		return -1;
 	*k = (struct known_machine){ .serial = visitor_serial(m, id, shown), .before = shown };
 	if (k->serial == 0)
 		return -1;

@@ -17,7 +17,7 @@ struct machines {
 	uint8_t key[MACHINES_KEY];
 	uint32_t next, reserved;         /* serials below next are given; below reserved they may be, the file says */
 	struct map by_id, by_serial;     /* of struct known_machine, malloc'd, for good */
-	size_t bytes;                    /* of the file */
+	size_t bytes, room;              /* of the file; there is disk space for so many */
 };
 int machines_load(struct machines *m, int dir);
 void machines_close(struct machines *m);     /* a clean stop: no serial is left out */

@@ -93,6 +93,7 @@ edge_datasync(int fd)
 #define fdio_random     edge_random
 #define fdio_open_at    edge_open_at
 #define fdio_write_full edge_append
+#define fdio_allocate(fd, n) ((void)(fd), (void)(n), 0)
 #define fdio_close      edge_close
 #define fdio_datasync   edge_datasync
 #include "common/sealed.c"
@@ -101,6 +102,7 @@ edge_datasync(int fd)
 #include "broker/machines.c"
 #undef fdio_open_at
 #undef fdio_close
+#undef fdio_allocate
 #include "broker/store.c"
 
 static void

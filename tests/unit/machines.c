@@ -112,6 +112,7 @@ every_cut(void (*change)(void))
 	load(&m);
 	m.fd = fdio_open_at(dir, "machines", O_WRONLY | O_APPEND, 0);
 	m.bytes = n;
+	m.room = n + MACHINES_SLACK;
 }
 
 static void
