@@ -129,7 +129,9 @@ int mom_publish(int id, const char *topic, const void *data, size_t len, unsigne
  * process has ended in whatever way, after all else that it published. A second call replaces it (where the two topics lie in different shards
  * the new one counts a moment before the old one does not any more); topic NULL withdraws it. mom_close of a durable client withdraws it.
  * While a whole machine is gone nothing is known of its processes: what it left is published when it comes back, or is forgotten for
- * --machine-expiry. Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL, MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO, MOM_ELOST, MOM_EBADID, MOM_EFORK.
+ * --machine-expiry. Returns 0, MOM_ETOPIC, MOM_ETOOBIG, MOM_EINVAL, MOM_EFULL, MOM_ELIMIT (the wills of this machine's
+ * clients are too large together: 65 MiB in a shard), MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO, MOM_ELOST, MOM_EBADID,
+ * MOM_EFORK.
  *     mom_will(id, "plant/boiler/state", "gone", 4); */
 int mom_will(int id, const char *topic, const void *data, size_t len);
 

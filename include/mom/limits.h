@@ -26,6 +26,7 @@ enum {
 	HANDSHAKE_MS      = 3000,               /* a peer that takes longer is dropped */
 	LOBBY_MAX         = 256,                /* connections that have not said HELLO: a descriptor each; one more sends the oldest of the busiest address away */
 	STRANGERS_MAX     = 64,                 /* handlers in the handshake at once; more wait in the lobby */
+	STRANGER_MS       = 1000,               /* where others wait: to answer WELCOME (a daemon: one sync) */
 	TICK_MS           = 1000,               /* supervisors ring the bells of time */
 	PING_TICKS        = 3,                  /* a ping every 3 s ... */
 	PEER_DEAD_MS      = 12000,              /* ... and a peer silent for 12 s is dead: noticed in under 15 s */
@@ -43,6 +44,8 @@ enum {
 	CHECKPOINT_BYTES  = 64 * 1024 * 1024,   /* log between check-points: what a starting worker reads again (about 50 ms) */
 	WRITE_BACK_BYTES  = 4 * 1024 * 1024,    /* log that waits in memory before the kernel is asked to write it: the sync at a segment's end then takes 1 ms, not 20 */
 	WILLS_BYTES       = 256 * 1024 * 1024,  /* of all wills in a shard: they stand in memory, and in each check-point, which must stay below CHECKPOINT_MOST */
+	/* of those of one machine: one of the largest payload fits; a client has one */
+	WILLS_MACHINE_BYTES = WILLS_BYTES / 4 + 1024 * 1024,
 	VIEWS_US          = 5000,               /* at a time, for views: requests wait no longer than that */
 	VIEWS_RETRY_MS    = 10000,              /* after a view could not be written */
 	PLACE_BYTES       = 16 * 1024 * 1024,   /* a machine tells its place at least that often: what lies below is given back */

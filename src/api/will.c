@@ -53,6 +53,10 @@ mom_will(int id, const char *topic, const void *data, size_t len)
 	int64_t deadline = handle_deadline(h->timeout_ms);
 	struct ask ask = { .shard = shard, .topic = topic, .topic_len = (uint16_t)topic_len, .data = data, .len = (uint32_t)len };
 	e = will_ask(h, &ask, deadline);
+	if (e == MOM_ELIMIT)
+		return handle_fail(h, e, "the wills of this machine's programs may be %d MiB in a shard of the "
+		    "broker: leave a smaller one, or let others withdraw theirs",
+		    WILLS_MACHINE_BYTES >> 20);
 	if (e && e != MOM_ETIMEDOUT)
 		return e;
 	int e2 = h->wills >> shard & 1 ? will_withdraw_but(h, (int)shard, deadline) : 0;

@@ -15,9 +15,10 @@ struct worker_child { pid_t pid; int64_t started, due; struct backoff backoff; i
 
 struct conn {
 	pid_t handler, sender;
-	int socket, control;             /* control: until the handshake is done */
+	int socket, control;             /* control: until the handshake is done and the machine known */
 	int unit, queue;                 /* System V ids, -1: none */
-	uint8_t machine[WIRE_ID_BYTES];
+	int is_known;                    /* its machine: else the handler asks before it takes the first client */
+	struct known_machine machine;    /* as WELCOME said; zeros before */
 	char peer[80];
 };
 
@@ -26,8 +27,9 @@ struct broker {
 	struct machines machines;
 	struct registry registry;
 	struct lobby lobby;
-	int table_id, verbose, listener, strangers;       /* verbose: how children log, see log.h */
+	int table_id, verbose, listener;       /* verbose: how children log, see log.h */
 	struct spare spare;
+	int64_t keep_said;               /* when a machine could not be kept */
 	struct http_child http;
 	struct broker_table *table;
 	struct worker_child workers[SHARDS_MAX];
@@ -43,7 +45,7 @@ void workers_end(struct broker *b);                        /* at once */
 int64_t workers_due(const struct broker *b);               /* when the next one is to be started, -1: none */
 int  workers_ready(const struct broker *b);
 
-int  conn_begin(void *broker, int fd);                     /* with a HELLO; -1: not now, too many are in their handshake */
+extern const struct lobby_host conn_host;                  /* its `with` is to be the broker */
 void conn_control(struct broker *b, uint32_t i);           /* its handler says something */
 int  conn_reaped(struct broker *b, pid_t pid, int status);
 void conn_end(struct broker *b, uint32_t i);

@@ -33,6 +33,7 @@ static struct {
 	struct topic_memo topic;
 	struct idling idling;
 	int socket, control;
+	int is_known, is_done;           /* the machine; the handshake */
 	char peer[80];
 	char *buffer;
 	size_t have, room;
@@ -119,6 +120,7 @@ handshake(void)
 	h.shards = answer.welcome.shards;
 	h.slots = hello.slots;
 	h.serial = answer.welcome.serial;
+	h.is_known = answer.is_known;
 	for (uint32_t i = 0; i < h.shards; i++)
 		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), UNIT_RING(h.message_max), WINDOW_OF(h.message_max));
 	wire_welcome_put(payload, &answer.welcome);
@@ -130,9 +132,24 @@ handshake(void)
 static void
 handshake_is_done(void)
 {
+	h.is_done = 1;
 	if (fdio_write_full(h.control, "", 1) < 0)
 		exit(0);
-	fdio_close(&h.control);
+	if (h.is_known)
+		fdio_close(&h.control);
+}
+
+/* Its first client: the store has to know the machine before it knows that. 0, or why it cannot be */
+static int
+become_known(void)
+{
+	char code;
+	if (fdio_write_full(h.control, "", 1) < 0 || fdio_read(h.control, &code, 1) != 1)
+		exit(0);                               /* broker_server is stopping */
+	h.is_known = code == 0;
+	if (h.is_known)
+		fdio_close(&h.control);
+	return -code;
 }
 
 /* ---- frames ---- */
@@ -175,7 +192,8 @@ on_request(char *frame, struct record *r)
 		bad_peer("a client id of another machine");
 	if (r->number == 0 || r->offset > r->number)
 		bad_peer("a request number that cannot be");
-	int fault = request_fault(frame, r);
+	int fault = request_fault(frame, r), asks = !fault && r->type == REC_CREATE && !h.is_known;
+	int unknown = asks ? become_known() : 0;
 	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
 	if (fault) {                                   /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;
@@ -184,6 +202,10 @@ on_request(char *frame, struct record *r)
 		log_peer(LOG_FROM_WARN, log_peer_of(h.peer), "%s: client %016llx: a %s that cannot be taken: %d: it is "
 		    "refused; are that machine's programs of this version, and is its memory sound?", h.peer,
 		    (unsigned long long)r->publisher, record_type_name(r->type), fault);
+	}
+	if (unknown) {
+		r->flags |= REC_F_BAD;
+		put_u64(frame + 48, (uint64_t)(int64_t)unknown);
 	}
 	put_u16(frame + 10, r->flags);
 	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
@@ -300,7 +322,7 @@ main(int argc, char **argv)
 			    strerror(errno), net_hint(errno));
 		h.have += (size_t)r;
 		counters_add(COUNT_BYTES_IN, (uint64_t)r);
-		if (h.control >= 0)
+		if (!h.is_done)
 			handshake_is_done();
 		take_frames();
 	}

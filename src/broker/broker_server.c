@@ -1,7 +1,8 @@
 /* broker_server - accepts machines, starts, reaps and restarts everything of the broker
  * STARTED BY  a person, make run_broker, systemd
  * READS       its flags, environment, broker.conf, db/store, db/machines      WRITES  db/machines, db/registry, the broker table
- * SLEEPS IN   poll: listening socket, those that have not said HELLO, signals, handlers in their handshake
+ * SLEEPS IN   poll: listening socket, those that have no place yet, signals, handlers in their handshake or with a
+ *             machine that is not known yet
  * MUST NOT    touch a message; wait for a child but at its own end
  * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: broker.conf again   USR1: the log file anew
  * EXIT        0 stopped   100 wrong use   111 system trouble
@@ -294,7 +295,7 @@ poll_timeout(int64_t now)
 	due = notify_due();
 	if (due >= 0 && due < until)
 		until = due;
-	due = m.b.strangers < STRANGERS_MAX ? lobby_due(&m.b.lobby) : -1;
+	due = lobby_due(&m.b.lobby);
 	if (due >= 0 && due < until)
 		until = due;
 	return until > now ? (int)(until - now) : 0;
@@ -304,12 +305,14 @@ static void
 poll_once(int64_t now)
 {
 	struct broker *b = &m.b;
-	nfds_t n = POLL_FIXED, guests = b->strangers < STRANGERS_MAX ? lobby_polls(&b->lobby, m.polls + n) : 0;
+	struct lobby_host host = conn_host;
+	nfds_t n = POLL_FIXED, guests = lobby_polls(&b->lobby, m.polls + n);
 	m.polls[POLL_SIGNALS] = (struct pollfd){ m.signals, POLLIN, 0 };
 	m.polls[POLL_LISTENER] = (struct pollfd){ m.said_ready && spare_is_ready(&b->spare, now) ? b->listener : -1, POLLIN, 0 };
 	n += guests;
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
-		if (atomic_load(&b->table->conn[i].state) != CONN_HELLO || b->conns[i].control < 0)
+		uint32_t state = atomic_load(&b->table->conn[i].state);
+		if ((state != CONN_HELLO && state != CONN_LIVE) || b->conns[i].control < 0)
 			continue;
 		m.poll_conn[n] = i;
 		m.polls[n++] = (struct pollfd){ b->conns[i].control, POLLIN, 0 };
@@ -324,7 +327,8 @@ poll_once(int64_t now)
 	for (nfds_t k = POLL_FIXED + guests; k < n; k++)
 		if (m.polls[k].revents && b->conns[m.poll_conn[k]].control == m.polls[k].fd)
 			conn_control(b, m.poll_conn[k]);
-	lobby_look(&b->lobby, m.polls + POLL_FIXED, guests, now, conn_begin, b);
+	host.with = b;
+	lobby_look(&b->lobby, m.polls + POLL_FIXED, guests, now, &host);
 	if (m.polls[POLL_LISTENER].revents)
 		lobby_accept(&b->lobby, &b->spare, b->listener, now);
 }
@@ -361,6 +365,7 @@ stop(void)
 			sig_drain();
 	}
 	log_peers_end();
+	machines_close(&b->machines);
 	ipcq_detach(b->table);
 	registry_close(&b->registry, 1);
 	about_remove(b->store.dir);

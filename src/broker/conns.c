@@ -49,18 +49,16 @@ conn_start_handler(struct broker *b, uint32_t i)
 	return 0;
 }
 
-int
+static int
 conn_begin(void *broker, int fd)
 {
 	struct broker *b = broker;
-	int slot = b->strangers < STRANGERS_MAX ? conn_free_slot(b) : -2;
-	if (slot == -2)
-		return -1;
+	int slot = conn_free_slot(b);
 	if (slot < 0) {
 		log_peer(LOG_FROM_WARN, 0, "all %u connections are in use (kernel.shmmni): a machine is turned away; "
 		    "raise kernel.shmmni and start the broker again", b->table->capacity);
 		close(fd);
-		return 0;
+		return -1;
 	}
 	struct conn *c = &b->conns[slot];
 	struct conn_word *word = &b->table->conn[slot];
@@ -71,7 +69,7 @@ conn_begin(void *broker, int fd)
 		log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: no process for it: %s: %s", c->peer, strerror(errno),
 		    child_hint(errno));
 		fdio_close(&c->socket);
-		return 0;
+		return -1;
 	}
 	atomic_store(&word->seq, atomic_load(&word->seq) + 1);
 	atomic_store(&word->unit, -1);
@@ -79,13 +77,41 @@ conn_begin(void *broker, int fd)
 	atomic_store(&word->state, CONN_HELLO);
 	if (atomic_load(&b->table->conns) <= (uint32_t)slot)
 		atomic_store(&b->table->conns, (uint32_t)slot + 1);
-	b->strangers++;
-	return 0;
+	return slot;
 }
+
+/* The connection that this machine has, but for this one; NULL: none */
+static const struct conn *
+conn_of(const struct broker *b, const uint8_t machine[WIRE_ID_BYTES], const struct conn *but)
+{
+	for (uint32_t k = 0; k < atomic_load(&b->table->conns); k++)
+		if (&b->conns[k] != but && atomic_load(&b->table->conn[k].state) != CONN_FREE &&
+		    memcmp(b->conns[k].machine.id, machine, WIRE_ID_BYTES) == 0)
+			return &b->conns[k];
+	return NULL;
+}
+
+/* Whoever repeats the HELLO of a machine that is connected is no better than others. */
+static int
+conn_is_known(void *broker, const uint8_t machine[WIRE_ID_BYTES], uint64_t token)
+{
+	const struct broker *b = broker;
+	const struct known_machine *k = machines_find(&b->machines, machine);
+	return k && machine_shows(k, token) && conn_of(b, machine, NULL) == NULL;
+}
+
+static void
+conn_drop(void *broker, uint32_t i)
+{
+	conn_end(broker, i);
+}
+
+const struct lobby_host conn_host = { .known = conn_is_known, .take = conn_begin, .drop = conn_drop };
 
 static const char *
 conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size_t n)
 {
+	const struct conn *other;
 	static const uint8_t none[WIRE_ID_BYTES];
 	if (h->version != WIRE_VERSION)
 		return "the daemon speaks another version of the protocol: use programs of one release";
@@ -100,15 +126,11 @@ conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size
 		return "the daemon has no machine id";
 	if (memcmp(h->store, none, sizeof none) != 0 && memcmp(h->store, b->store.id, sizeof b->store.id) != 0)
 		return "the daemon's spool belongs to another store: point it at that broker, or give it a new spool folder";
-	for (uint32_t k = 0; k < b->table->capacity && k < atomic_load(&b->table->conns); k++) {
-		uint32_t state = atomic_load(&b->table->conn[k].state);
-		if (k == i || state == CONN_FREE || memcmp(b->conns[k].machine, h->machine, sizeof h->machine) != 0)
-			continue;
-		snprintf(text, n, "this machine is connected already, from %s: stop that daemon, or give this one a spool folder of its own",
-		    b->conns[k].peer);
-		return text;
-	}
-	return NULL;
+	if ((other = conn_of(b, h->machine, &b->conns[i])) == NULL)
+		return NULL;
+	snprintf(text, n, "this machine is connected already, from %s: stop that daemon, or give this one a spool "
+	    "folder of its own", other->peer);
+	return text;
 }
 
 static const char *
@@ -120,6 +142,9 @@ conn_stranger(int error)
 	if (error == ENOENT)
 		return "it was here before, but this store does not know it: the store is an older copy of itself: bring back the newer one, or give "
 		    "this daemon a new spool folder";
+	if (error == EOVERFLOW)
+		return "this store knows as many machines as it can: give this daemon the spool folder of a machine "
+		    "that is no more, or begin a new store";
 	return "the broker's disk failed; look at its log";
 }
 
@@ -168,25 +193,56 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 	struct control_answer a = { .unit = -1 };
 	char text[200];
 	const char *fault = conn_fault(b, i, h, text, sizeof text);
-	uint64_t token = 0;
-	if (fault == NULL && (b->table->conn[i].serial = machines_admit(&b->machines, h->machine, h->token, &token)) == 0) {
+	struct known_machine machine;
+	if (fault == NULL && machines_admit(&b->machines, h->machine, h->token, &machine) < 0) {
 		log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: machines: %s: %s", c->peer, strerror(errno),
 		    fdio_hint(errno));
 		fault = conn_stranger(errno);
 	}
+	for (uint32_t k = 0; fault == NULL && k < atomic_load(&b->table->conns); k++)
+		/* tickets of a store that was brought back from a backup */
+		if (k != i && b->conns[k].machine.serial == machine.serial)
+			fault = conn_stranger(ENOENT);
+	if (fault == NULL)
+		b->table->conn[i].serial = machine.serial;
 	if (fault == NULL && conn_make_objects(b, i, h) < 0)
 		fault = "a limit of the broker's kernel is reached; look at its log";
 	if (fault == NULL) {
-		memcpy(c->machine, h->machine, sizeof c->machine);
+		c->machine = machine;
+		c->is_known = a.is_known = machines_find(&b->machines, machine.id) != NULL;
 		a.ok = 1;
 		a.unit = c->unit;
-		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = b->table->conn[i].serial, .shards = b->store.shards,
-			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max), .token = token, .expiry = atomic_load(&b->table->expiry) };
+		a.welcome = (struct welcome){ .version = WIRE_VERSION, .serial = machine.serial,
+			.shards = b->store.shards,
+			.message_max = b->table->message_max, .window = WINDOW_OF(b->table->message_max),
+			.token = machine.token, .expiry = atomic_load(&b->table->expiry) };
 		memcpy(a.welcome.store, b->store.id, sizeof b->store.id);
 	} else
 		snprintf(a.text, sizeof a.text, "%s", fault);
 	if (fdio_write_full(c->control, &a, sizeof a) < 0)
 		conn_end(b, i);
+	else
+		lobby_welcomed(&b->lobby, i, clock_ms());
+}
+
+/* Its first client comes. */
+static void
+conn_keep(struct broker *b, uint32_t i)
+{
+	struct conn *c = &b->conns[i];
+	char code = 0;
+	c->is_known = machines_keep(&b->machines, &c->machine) == 0;
+	if (!c->is_known) {
+		code = (char)(errno == EOVERFLOW ? -MOM_ELIMIT : -MOM_EFULL);
+		if (clock_ms() - b->keep_said > TICK_MS)
+			log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: machines: %s: its clients are refused; %s", c->peer, strerror(errno),
+			    errno == EOVERFLOW || errno == EEXIST ? conn_stranger(errno) : fdio_hint(errno));
+		b->keep_said = clock_ms();
+	}
+	if (fdio_write_full(c->control, &code, 1) < 0)
+		conn_end(b, i);
+	else if (c->is_known)
+		fdio_close(&c->control);
 }
 
 static void
@@ -195,8 +251,9 @@ conn_go(struct broker *b, uint32_t i)
 	struct conn *c = &b->conns[i];
 	struct child_plan plan = { "broker_sender", c->peer, b->table_id, (int)i, b->verbose,
 		{ c->socket, b->store.dir, -1 }, NULL };
-	fdio_close(&c->control);
-	b->strangers--;
+	if (c->is_known)
+		fdio_close(&c->control);
+	lobby_leave(&b->lobby, i);
 	c->sender = child_start(&plan);
 	if (c->sender < 0) {
 		c->sender = 0;
@@ -217,8 +274,13 @@ conn_control(struct broker *b, uint32_t i)
 	struct conn *c = &b->conns[i];
 	struct control_ask ask;
 	ssize_t n = fdio_read(c->control, &ask, sizeof ask);
+	int is_live = atomic_load(&b->table->conn[i].state) == CONN_LIVE;
 	if (n == sizeof ask && c->unit < 0 && !conn_gave_up(c))
 		conn_admit(b, i, &ask.hello);
+	else if (n == 1 && is_live)
+		conn_keep(b, i);
+	else if (is_live)
+		fdio_close(&c->control);               /* its end is told when it is reaped */
 	else if (n == 1 && c->unit >= 0)
 		conn_go(b, i);
 	else
@@ -247,8 +309,7 @@ void
 conn_end(struct broker *b, uint32_t i)
 {
 	struct conn *c = &b->conns[i];
-	if (c->control >= 0 && atomic_load(&b->table->conn[i].state) == CONN_HELLO)
-		b->strangers--;
+	lobby_leave(&b->lobby, i);
 	fdio_close(&c->control);
 	atomic_store(&b->table->conn[i].state, CONN_DYING);
 	if (c->handler > 0)

@@ -21,11 +21,11 @@ store_fault(const char *text, size_t n)
 static const char *
 machines_fault(const char *text, size_t n)
 {
-	struct known_machine *list;
-	uint32_t count;
-	int r = machines_file_parse(&list, &count, text, n);
-	free(list);
-	return r == 0 ? NULL : errno == EPROTONOSUPPORT ? newer : errno == EBADMSG ? damaged : strerror(errno);
+	struct machines_file f;
+	int r = machines_file_parse(&f, text, n);
+	free(f.list);
+	return r == 0 ? (f.is_torn ? "damaged in its last line" : NULL) : errno == EPROTONOSUPPORT ? newer
+	    : errno == EBADMSG ? damaged : strerror(errno);
 }
 
 static const char *

@@ -50,6 +50,44 @@ link_hello(struct daemon *d)
 		link_failed(d, strerror(errno));
 }
 
+/* What WELCOME gave, on disk. The first token comes with the serial, in one step: a broker that forgot this machine,
+ * since it never had a client, knows the serial by it. Later ones wait until they are proven. What is on disk already
+ * is not written again: whoever comes again answers at once. */
+static int
+link_identity(struct daemon *d, const struct welcome *w)
+{
+	uint32_t serial = d->serial;
+	uint64_t token = d->token;
+	int is_first = serial == 0, is_same = d->serial == w->serial && d->shards == w->shards &&
+	    memcmp(d->store, w->store, sizeof d->store) == 0;
+	d->serial = w->serial;
+	d->shards = w->shards;
+	memcpy(d->store, w->store, sizeof d->store);
+	d->token = is_first ? w->token : d->token;
+	d->token_fresh = is_first ? 0 : w->token;
+	if (is_same || identity_save(d) == 0) {
+		atomic_store(&d->table->token, d->token);
+		return 0;
+	}
+	d->serial = serial;
+	d->token = token;
+	d->token_fresh = 0;
+	return -1;
+}
+
+/* The broker keeps a place for us until it hears from us, and others may wait for it: requester and responser take
+ * longer to start. */
+static int
+link_prove(struct daemon *d)
+{
+	char bytes[RECORD_HEADER];
+	uint32_t n = record_make(bytes, &(struct record){ .type = REC_PING, .aux = d->token }, NULL, NULL, 0);
+	if (send(d->socket, bytes, n, MSG_NOSIGNAL) == (ssize_t)n)
+		return 0;
+	link_failed(d, strerror(errno));
+	return -1;
+}
+
 static void
 link_welcome(struct daemon *d)
 {
@@ -63,20 +101,15 @@ link_welcome(struct daemon *d)
 		link_failed(d, "it knows this machine under another serial: is it another store? give this daemon a new spool folder");
 		return;
 	}
-	uint32_t known = d->serial;
-	d->spool_failed = 0;
-	d->serial = w.serial;
-	d->shards = w.shards;
-	memcpy(d->store, w.store, sizeof d->store);
-	d->token_fresh = w.token;
-	if (identity_save(d) < 0) {
-		d->serial = known;
-		d->token_fresh = 0;
+	if (link_identity(d, &w) < 0) {
 		d->spool_failed = 1;
 		link_failed(d, "the spool cannot be written");
 		door_serve(d);
 		return;
 	}
+	d->spool_failed = 0;
+	if (link_prove(d) < 0)
+		return;
 	if (w.message_max < d->message_max)
 		log_peer(LOG_FROM_INFO, 0, "the broker takes payloads up to %u bytes: so does this daemon",
 		    w.message_max);

@@ -5,6 +5,7 @@
 #include "common/fdio.h"
 #include "common/registry.h"
 #include "common/seglog.h"
+#include "common/store_file.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -166,6 +167,19 @@ log_bytes(uint32_t shards)
 	return sum;
 }
 
+static uint64_t
+machines_known(void)
+{
+	struct machines_file f;
+	int dir = open(server->files, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = dir < 0 ? -1 : machines_file_read(&f, dir), error = errno;
+	fdio_close(&dir);
+	if (r < 0)
+		return error == ENOENT ? 0 : NONE;
+	free(f.list);
+	return f.count;
+}
+
 static void
 show_broker(void)
 {
@@ -181,6 +195,14 @@ show_broker(void)
 		{ "topic bytes", t->topic_max ? t->topic_max : NONE, NONE, NONE, NONE, "--topic-max: - any; what waits of one topic" },
 		{ "segment bytes", t->segment_bytes, NONE, NONE, NONE, "follows from --store-max and --max-message" },
 		{ "machine expiry s", t->expiry ? t->expiry : NONE, NONE, NONE, NONE, "--machine-expiry: who is away for longer is forgotten; - never" },
+		{ "will bytes a shard", WILLS_BYTES, NONE, NONE, WILLS_BYTES,
+		    "fixed: above it wills are refused (MOM_EFULL)" },
+		{ "will bytes a machine", WILLS_MACHINE_BYTES, NONE, NONE, WILLS_MACHINE_BYTES,
+		    "fixed: in a shard, of its clients, one each; above it MOM_ELIMIT" },
+		{ "machines known", MACHINES_MOST, machines_known(), NONE, MACHINES_MOST,
+		    "fixed: machines that ever had a client; a new store begins anew" },
+		{ "places in handshake", STRANGERS_MAX, NONE, NONE, STRANGERS_MAX,
+		    "fixed: shared by address; known machines come first" },
 		{ "connections waiting", LOBBY_MAX, NONE, NONE, LOBBY_MAX, "fixed: connections that have not said who they are" },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)

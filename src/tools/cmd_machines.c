@@ -129,22 +129,39 @@ show_line(const struct shown *m)
 	printf(" %12s %14llu %9llu\n", lag, (unsigned long long)m->c.taken, (unsigned long long)m->c.window);
 }
 
+static void
+show(const struct shown *m, int json)
+{
+	if (json)
+		show_json(m);
+	else
+		show_line(m);
+}
+
 static int
 show_broker(const struct look_server *s, int json)
 {
 	struct store_names names;
 	struct store_machine *list = NULL;
-	int n = store_names(s->files, &names) < 0 ? -1 : names.newer ? 0 : store_machines(s->files, names.shards, &list);
+	int there, n = store_names(s->files, &names) < 0 ? -1 : names.newer ? 0
+	    : store_machines(s->files, names.shards, &list);
 	if (n < 0)
 		return cmd_fail(&cmd_machines, "%s: %s: %s", s->files, strerror(errno), errno == EACCES ? "run this as the user of the broker, or as root" :
 		    "is it a broker's store?");
 	for (int i = 0; i < n; i++) {
 		struct shown m = { .broker = s, .machine = &list[i] };
 		look_at(&m);
-		if (json)
-			show_json(&m);
-		else
-			show_line(&m);
+		show(&m, json);
+	}
+	/* it is kept with its first client: until then only the connection tells of it */
+	struct shown fresh = { .broker = s, .connected = 1 };
+	for (uint32_t i = 0; (there = connection_look(s, i, &fresh.c)) >= 0; i++) {
+		struct store_machine m = { .serial = fresh.c.machine, .id = "-" };
+		fresh.machine = &m;
+		for (int k = 0; k < n && there; k++)
+			there = list[k].serial != m.serial;
+		if (there)
+			show(&fresh, json);
 	}
 	store_machines_free(list, n);
 	return CMD_OK;

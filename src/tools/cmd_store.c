@@ -61,6 +61,23 @@ spool_store(const char *folder, char store[40])
 
 /* ---- machines ---- */
 
+/* The list is by serial. */
+static struct store_machine *
+machine_of(struct store_machine *list, int count, uint64_t serial)
+{
+	int from = 0, to = count;
+	while (from < to) {
+		int i = from + (to - from) / 2;
+		if (list[i].serial == serial)
+			return &list[i];
+		if (list[i].serial < serial)
+			from = i + 1;
+		else
+			to = i;
+	}
+	return NULL;
+}
+
 /* Check-points begin with their machines: what follows is not read. */
 static void
 checkpoint_machines(int fd, uint32_t shard, struct store_machine *list, int count, int64_t age)
@@ -76,9 +93,9 @@ checkpoint_machines(int fd, uint32_t shard, struct store_machine *list, int coun
 		for (struct record r; more && q + RECORD_HEADER <= (size_t)n; q += record_stride(r.len)) {
 			record_get(&r, bytes + q);
 			more = r.type == REC_MACHINE && r.len == RECORD_HEADER && r.crc == record_crc(bytes + q, r.len, as_of);
-			if (!more || r.publisher < 1 || r.publisher > (uint64_t)count)
+			struct store_machine *m = more ? machine_of(list, count, r.publisher) : NULL;
+			if (m == NULL)
 				continue;
-			struct store_machine *m = &list[r.publisher - 1];
 			m->place[shard] = r.aux;
 			if (m->away < 0 || r.time + age < m->away)
 				m->away = r.time + age;
@@ -96,7 +113,7 @@ machines_list(const struct known_machine *known, uint32_t count, struct store_ma
 	*list = calloc(count + 1, sizeof **list);
 	for (uint32_t i = 0; *list && i < count; i++) {
 		struct store_machine *m = &(*list)[i];
-		*m = (struct store_machine){ .serial = i + 1, .away = -1 };
+		*m = (struct store_machine){ .serial = known[i].serial, .away = -1 };
 		m->place = malloc(SHARDS_MAX * sizeof *m->place);
 		hex_text(m->id, known[i].id, WIRE_ID_BYTES);
 		if (m->place == NULL)
@@ -120,19 +137,19 @@ store_machines(const char *folder, uint32_t shards, struct store_machine **list)
 	char path[PATH_MAX];
 	struct stat st;
 	*list = NULL;
-	struct known_machine *known;
-	uint32_t count;
+	struct machines_file known;
 	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = dir < 0 ? -1 : machines_file_read(&known, &count, dir), error = errno;
+	int r = dir < 0 ? -1 : machines_file_read(&known, dir), error = errno;
 	fdio_close(&dir);
 	errno = error;
 	if (r < 0)
 		return errno == ENOENT ? 0 : -1;       /* none has come yet */
-	r = machines_list(known, count, list);
+	int count = (int)known.count;
+	r = machines_list(known.list, known.count, list);
 	error = errno;
-	free(known);
+	free(known.list);
 	if (r < 0) {
-		store_machines_free(*list, (int)count);
+		store_machines_free(*list, count);
 		errno = error;
 		return -1;
 	}
@@ -141,10 +158,10 @@ store_machines(const char *folder, uint32_t shards, struct store_machine **list)
 			break;
 		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd >= 0 && fstat(fd, &st) == 0)
-			checkpoint_machines(fd, k, *list, (int)count, clock_wall_us() / 1000000 - st.st_mtime);
+			checkpoint_machines(fd, k, *list, count, clock_wall_us() / 1000000 - st.st_mtime);
 		fdio_close(&fd);
 	}
-	return (int)count;
+	return count;
 }
 
 /* Positions of one incarnation can be subtracted; where the next segment is of another, what is in the file counts. */

@@ -60,6 +60,22 @@ shard_machine(struct shard *s, uint32_t serial)
 	return m;
 }
 
+void
+shard_forget_machines(struct shard *s)
+{
+	for (struct machine **p = &s->machines, *m; (m = *p) != NULL;) {
+		if (m->live || m->clients || m->gone || m->expired_below) {
+			p = &m->next;
+			continue;
+		}
+		*p = m->next;
+		map_del(&s->serials, &m->serial, sizeof m->serial);
+		free(m->needs);
+		free(m);
+		s->changed = 1;
+	}
+}
+
 struct client *
 shard_create(struct shard *s, uint64_t id, int durable)
 {
@@ -209,6 +225,7 @@ void
 shard_destroy(struct shard *s, struct client *c)
 {
 	c->gone = 1;
+	c->machine->gone++;
 	while (c->subscriptions)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
@@ -244,6 +261,7 @@ shard_free_gone(struct shard *s)
 	for (struct client *c; (c = s->gone) != NULL;) {
 		s->gone = c->next_gone;
 		shard_will(s, c, NULL);
+		c->machine->gone--;
 		free(c);
 	}
 }
@@ -298,8 +316,10 @@ char *
 shard_will_take(struct shard *s, struct client *c)
 {
 	char *will = c->will;
+	uint32_t bytes = will ? record_stride(get_u32(will)) : 0;
 	c->will = NULL;
-	s->wills_bytes -= will ? record_stride(get_u32(will)) : 0;
+	s->wills_bytes -= bytes;
+	c->machine->wills_bytes -= bytes;
 	return will;
 }
 
@@ -309,8 +329,10 @@ shard_will(struct shard *s, struct client *c, const void *record)
 	free(shard_will_take(s, c));
 	if (record == NULL)
 		return;
-	memcpy(c->will = shard_memory(record_stride(get_u32(record))), record, record_stride(get_u32(record)));
-	s->wills_bytes += record_stride(get_u32(record));
+	uint32_t bytes = record_stride(get_u32(record));
+	memcpy(c->will = shard_memory(bytes), record, bytes);
+	s->wills_bytes += bytes;
+	c->machine->wills_bytes += bytes;
 }
 
 int

@@ -103,4 +103,5 @@ worker_machines_look(uint32_t seconds)
 		if (expiry && m->away >= expiry)
 			machine_expire(m);
 	}
+	shard_forget_machines(&w.shard);
 }

@@ -274,15 +274,18 @@ refusal(const struct record *r, const char *name, void **at)
 	return (*at = log_place(record_stride(r->len), 0)) ? 0 : MOM_EFULL;
 }
 
+/* A machine has its share, so that others find room. */
 static int
-wills_are_full(const struct client *c, const struct record *r)
+will_fault(const struct client *c, const struct record *r)
 {
-	uint64_t old = c->will ? record_stride(get_u32(c->will)) : 0;
-	if (w.shard.wills_bytes - old + record_stride(r->len) <= WILLS_BYTES)
-		return 0;
-	log_peer(LOG_FROM_WARN, c->id >> 32, "shard %u: the wills of its clients are %llu bytes: more are refused; let "
-	    "programs leave smaller ones", w.shard.index, (unsigned long long)w.shard.wills_bytes);
-	return 1;
+	uint64_t more = record_stride(r->len) - (uint64_t)(c->will ? record_stride(get_u32(c->will)) : 0);
+	int code = c->machine->wills_bytes + more > WILLS_MACHINE_BYTES ? MOM_ELIMIT
+	    : w.shard.wills_bytes + more > WILLS_BYTES ? MOM_EFULL : 0;
+	if (code)
+		log_peer(LOG_FROM_WARN, c->id >> 32, "shard %u: the wills of its clients are %llu bytes, those of machine %u %llu: more are "
+		    "refused; let programs leave smaller ones", w.shard.index, (unsigned long long)w.shard.wills_bytes, c->machine->serial,
+		    (unsigned long long)c->machine->wills_bytes);
+	return code;
 }
 
 /* What a request means for wills: a client that ends leaves its own. So does a durable one that is created again: its new process must not inherit
@@ -294,7 +297,7 @@ will_refusal(struct client *client, const struct record *r)
 		publish_will(client, 1);
 	if (client && r->type == REC_CREATE && publish_will(client, 0) < 0)
 		return MOM_EFULL;
-	return r->type == REC_WILL && r->topic_len && wills_are_full(client, r) ? MOM_EFULL : 0;
+	return r->type == REC_WILL && r->topic_len ? will_fault(client, r) : 0;
 }
 
 static void

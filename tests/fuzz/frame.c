@@ -17,6 +17,7 @@ static struct {
 	struct fuzz_input in;
 	uint32_t shards, slots, cut;
 	uint64_t begin, given, handed, read_up_to[SHARDS];
+	int is_known;
 } fz;
 
 static void
@@ -44,6 +45,11 @@ edge_answer(struct control_answer *a)
 static ssize_t
 edge_read(int fd, void *bytes, size_t n)
 {
+	if (fd == CONTROL && n == 1) {                 /* may the machine have clients? */
+		fz.is_known = fz.slots % 2 == 0;
+		*(char *)bytes = fz.is_known ? 0 : -MOM_EFULL;
+		return 1;
+	}
 	if (fd == CONTROL) {
 		edge_answer(bytes);
 		return (ssize_t)n;
@@ -106,6 +112,7 @@ check_request(const void *p, uint32_t shard)
 		FUZZ_CHECK((int64_t)r.aux < 0);
 		return;
 	}
+	FUZZ_CHECK(r.type != REC_CREATE || fz.is_known);
 	if (r.topic_len)
 		FUZZ_CHECK(topic_fault(record_topic(p), r.topic_len) == NULL && strlen(record_topic(p)) == r.topic_len);
 	FUZZ_CHECK(r.type == REC_WILL || (r.topic_len != 0) == (r.type <= REC_UNSUBSCRIBE));

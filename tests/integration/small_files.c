@@ -6,6 +6,8 @@
 #include <lib/talk.h>
 #include "common/sealed.h"
 #include "common/small_file.h"
+#include "common/store_file.h"
+#include <fcntl.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -83,6 +85,7 @@ all_there(void)
 	say(id, "ring", "x");
 	hear(id, "ring", "x");
 	WAIT_FOR(access(t_text("%s/starts", one.store), F_OK) == 0, "no starts");
+	WAIT_FOR(strstr(t_read_file(t_text("%s/machines", broker.store)), " crc "), "nothing is appended");
 	step = t_shared_memory(sizeof *step);
 	pid_t client = t_spawn(say_and_die, NULL);
 	WAIT_FOR(*step == 1, "the client");
@@ -109,7 +112,7 @@ every_bit(const char *path)
 	REQUIRE(small_file_is(name) && small_file_fault(name, bytes, n) == NULL, "%s: %s", path, small_file_fault(name,
 	    bytes, n));
 	/* without its last newline it is a line that a kill cut off */
-	size_t bits = 8 * (n - (strcmp(name, "registry") == 0));
+	size_t bits = 8 * (n - (strcmp(name, "registry") == 0 || strcmp(name, "machines") == 0));
 	for (size_t bit = 0; bit < bits; bit++) {
 		bytes[bit / 8] ^= (char)(1 << bit % 8);
 		REQUIRE(small_file_fault(name, bytes, n),
@@ -119,7 +122,8 @@ every_bit(const char *path)
 	free(bytes);
 }
 
-/* At any length; but store and about without their last line are old ones, and a kill may cut off a registry. */
+/* At any length; but store and about without their last line are old ones, and a kill may cut off a registry, and what
+ * was appended to machines. */
 static void
 every_end(const char *path)
 {
@@ -127,7 +131,9 @@ every_end(const char *path)
 	const char *name = strrchr(path, '/') + 1;
 	char *bytes = bytes_of(path, &n);
 	int may_be_old = strcmp(name, "store") == 0 || strcmp(name, "about") == 0;
-	for (size_t len = 0; len < n && strcmp(name, "registry") != 0; len++) {
+	const char *seal = strcmp(name, "machines") == 0 ? strstr(bytes, "\ncrc ") : NULL;
+	size_t most = seal ? (size_t)(seal - bytes) + 1 + SEAL_BYTES : n;
+	for (size_t len = 0; len < most && strcmp(name, "registry") != 0; len++) {
 		char *part = calloc(1, len + 1);
 		memcpy(part, bytes, len);
 		REQUIRE(small_file_fault(name, part, len) || (may_be_old && len == n - SEAL_BYTES),
@@ -224,11 +230,26 @@ TEST(broker_tells, "a broker does not start with damage in store or machines, an
 	REQUIRE(server_log_has(&broker, "registry: line"), "%s", t_read_file(broker.log));
 }
 
+/* Each machine's last line, without a head and a CRC */
+static void
+machines_as_of_old(void)
+{
+	struct machines_file f;
+	int dir = open(broker.store, O_RDONLY | O_DIRECTORY);
+	REQUIRE(machines_file_read(&f, dir) == 0 && f.count == 1, "%s/machines", broker.store);
+	char line[MACHINE_LINE + 1];
+	machines_file_line(line, f.list);
+	strcpy(strstr(line, " crc "), "\n");
+	put(t_text("%s/machines", broker.store), line, strlen(line));
+	free(f.list);
+	close(dir);
+}
+
 TEST(old_files, "files from before there was a CRC are read; the next write gives them one, and what a ring holds is sent")
 {
 	all_there();
-	sh(t_text("cd '%s' && sed -i '$d' store about && sed -i '1d;$d' machines && sed -i 's/ crc [0-9a-f]*$//' registry",
-	    broker.store));
+	sh(t_text("cd '%s' && sed -i '$d' store about && sed -i 's/ crc [0-9a-f]*$//' registry", broker.store));
+	machines_as_of_old();
 	sh(t_text("rm '%s/shard-0/views'", broker.store));
 	sh(t_text("cd '%s' && tail -c +65 %s >ring && mv ring %s", one.store, of_spool[5], of_spool[5]));
 	sh(t_text("grep -q '^1 ' '%s/machines' && ! grep -q crc '%s/store' '%s/machines' '%s/registry'", broker.store,
@@ -246,7 +267,7 @@ TEST(old_files, "files from before there was a CRC are read; the next write give
 		/* the one before may come again */
 		i += m.len == (i ? 11 : 3) && memcmp(m.data, i ? "defghijklmn" : "abc", m.len) == 0;
 	}
-	sh(t_text("grep -q 'mom machines 2' '%s/machines' && grep -q crc '%s/registry'", broker.store, broker.store));
+	sh(t_text("grep -q 'mom machines 3' '%s/machines' && grep -q crc '%s/registry'", broker.store, broker.store));
 	bye(id);
 	REQUIRE(!server_log_has(&broker, "damaged") && !server_log_has(&one, "damaged"), "%s%s",
 	    t_read_file(broker.log), t_read_file(one.log));

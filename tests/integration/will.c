@@ -412,19 +412,60 @@ TEST(storm, "wills of 60 programs (600 in the long form), anonymous and durable,
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
+static struct server machine[6];
+
+/* The i-th machine, of this many MiB a message at most */
+static void
+use_machine(int i, const char *bytes)
+{
+	if (machine[i].pid == 0) {
+		daemon_plan(&machine[i], t_text("machine%d", i), broker.port);
+		machine[i].extra[0] = "--max-message";
+		machine[i].extra[1] = bytes;
+		server_start(&machine[i]);
+	}
+	use_daemon(&machine[i]);
+}
+
+TEST(share, "the wills of one machine have a share of a shard's: above 65 MiB another one is refused with MOM_ELIMIT, "
+    "which says so; those of other machines are taken")
+{
+	enum { BYTES = 16 << 20, CLIENTS = 5 };
+	static const char most[] = "16777216";
+	char *data = t_shared_memory(BYTES);
+	int id[CLIENTS], r = 0, taken = 0;
+	broker_start(&broker, "broker", 0, t_text("--max-message %s", most));
+	use_machine(0, most);
+	for (; r == 0 && taken < CLIENTS; taken += r == 0) {
+		id[taken] = mom_create();
+		REQUIRE(id[taken] >= 0, "%s", mom_error_text(-1));
+		r = mom_will(id[taken], "wills", data, BYTES);
+	}
+	REQUIRE(taken == 4 && r == MOM_ELIMIT && strstr(mom_error_text(id[taken]), "65 MiB"),
+	    "%d wills were taken: %s", taken, mom_error_text(id[taken]));
+	REQUIRE(mom_will(id[taken], "wills", "small", 5) == 0 && mom_will(id[0], "wills", data, BYTES) == 0,
+	    "the share is not used up: %s",
+	    mom_error_text(id[taken]));
+	REQUIRE(mom_will(id[0], NULL, NULL, 0) == 0 && mom_will(id[taken], "wills", data, BYTES) == 0,
+	    "one was withdrawn: %s", mom_error_text(id[taken]));
+	use_machine(1, most);
+	int other = mom_create();
+	REQUIRE(mom_will(other, "wills", data, BYTES) == 0, "another machine finds no room: %s", mom_error_text(other));
+	struct ran limits = run_command("'%s' limits '%s'", t_bin("mom"), broker.run);
+	REQUIRE(strstr(limits.out, "will bytes a machine") && strstr(limits.out, "machines known"), "%s", limits.out);
+}
+
 TEST_LONG(too_many, "wills are kept in memory and in each check-point: above 256 MiB of a shard another one is refused with MOM_EFULL, and the store is taken up again")
 {
-	enum { BYTES = 60 << 20, CLIENTS = 18 };
+	enum { BYTES = 60 << 20, MACHINES = 6 };
+	static const char most[] = "67108864";
 	char *data = t_shared_memory(BYTES);
-	int id[CLIENTS], taken = 0, r = 0;
-	broker_start(&broker, "broker", 0, "--max-message 67108864");
-	daemon_plan(&one, "one", broker.port);
-	one.extra[0] = "--max-message";
-	one.extra[1] = "67108864";
-	server_start(&one);
-	use_daemon(&one);
+	int id[MACHINES], taken = 0, r = 0;
+	broker_start(&broker, "broker", 0, t_text("--max-message %s", most));
+	use_machine(0, most);
 	ear = mom_create();
-	for (; r == 0 && taken < CLIENTS; taken += r == 0) {
+	for (; r == 0 && taken < MACHINES; taken += r == 0) {
+		use_machine(taken, most);
 		id[taken] = mom_create();
 		REQUIRE(id[taken] >= 0, "%s", mom_error_text(-1));
 		r = mom_will(id[taken], "wills", data, BYTES);
