@@ -251,6 +251,8 @@ show_fixed(void)
 	static const struct limit limits[] = {
 		{ "topic name bytes", MOM_TOPIC_MAX, NONE, NONE, MOM_TOPIC_MAX, "fixed" },
 		{ "client name bytes", MOM_NAME_MAX, NONE, NONE, MOM_NAME_MAX, "fixed" },
+		{ "subscriptions", SUBSCRIPTIONS_CLIENT, NONE, NONE, SUBSCRIPTIONS_CLIENT, "fixed: of one client in a shard; MOM_ELIMIT" },
+		{ "... of a machine", SUBSCRIPTIONS_MACHINE, NONE, NONE, SUBSCRIPTIONS_MACHINE, "fixed: of all its clients in a shard; MOM_ELIMIT" },
 		{ "topics unsubscribed", TOMBSTONES, NONE, NONE, TOMBSTONES, "fixed: with mail on its way, of one client; unsubscribe waits for room" },
 		{ "answer timeout ms", TIMEOUT_MS, NONE, NONE, INT_MAX, "MOM_OPT_TIMEOUT_MS of a handle" },
 		{ "peer silent ms", PEER_DEAD_MS, NONE, NONE, PEER_DEAD_MS, "fixed: then a connection is given up" },

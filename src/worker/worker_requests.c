@@ -234,9 +234,11 @@ subscription_code(struct client *c, const struct record *r, const char *name)
 {
 	struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
 	int there = t && shard_subscription(&w.shard, c, t) != NULL;
-	if (r->type == REC_SUBSCRIBE)
-		return there ? MOM_EEXIST : 0;
-	return there ? 0 : MOM_ENOTSUB;
+	if (r->type != REC_SUBSCRIBE)
+		return there ? 0 : MOM_ENOTSUB;
+	if (there)
+		return MOM_EEXIST;
+	return c->subscribed < SUBSCRIPTIONS_CLIENT && c->machine->subscriptions < SUBSCRIPTIONS_MACHINE ? 0 : MOM_ELIMIT;
 }
 
 /* An upper bound of what still waits for a subscriber: the topic's bytes since its slowest machine's place was last seen to move on. */

@@ -195,3 +195,30 @@ TEST_LONG(million, "1,000,000 subscriptions of one machine come back in linear w
 	up(ordinary);
 	linear(250000);
 }
+
+static int
+subscribe_ahead(int id, int from, int to)
+{
+	int r = 0;
+	for (int i = from; i < to && r == 0; i++)
+		{
+		char topic[32];
+		snprintf(topic, sizeof topic, "t/%d", i);
+		r = mom_subscribe(id, topic, 0);
+	}
+	return r;
+}
+
+TEST_LONG(too_many, "a client that subscribes without end is told so after 1,000,000: the memory that all share is not its own")
+{
+	enum { MOST = 1000000 };
+	broker_start(&broker, "broker", 0, "--views off");
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	int id = talk_create();
+	REQUIRE(subscribe_ahead(id, 0, MOST) == 0, "%s", mom_error_text(id));
+	int r = mom_subscribe(id, "one/more", 0);
+	REQUIRE(r == MOM_ELIMIT && strstr(mom_error_text(id), "fewer topics"), "%d: %s", r, mom_error_text(id));
+	REQUIRE(mom_unsubscribe(id, "t/7") == 0 && mom_subscribe(id, "one/more", 0) == 0, "%s", mom_error_text(id));
+	bye(id);
+}
