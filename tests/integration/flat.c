@@ -1,5 +1,7 @@
-/* flat - what comes and goes leaves nothing: clients, subscriptions, machines with new spools. Memory of each process, disk and System V objects are
- * after the second half what they were after the first. The long form: 200,000 clients, 1,000,000 subscriptions, 300 machines. */
+/* flat - what comes and goes leaves nothing: clients, subscriptions, machines with new spools. Memory of each process,
+ * disk and System V objects are
+ * after the second half what they were after the first. The long form: 200,000 clients, 1,000,000 subscriptions, 300
+ * machines. */
 #include <ftw.h>
 #include <lib/proc.h>
 #include <lib/run.h>
@@ -14,7 +16,8 @@
 enum { MEMORY_KIB = 256, ROLES_MOST = 16, TOPICS = 50 };
 
 static struct server broker, one;
-static struct now { int n, objects; struct { pid_t pid; char comm[16]; long kib; } process[ROLES_MOST]; long registries, files; } before, after;
+static struct now { int n, objects; struct { pid_t pid; char comm[16]; long kib; } process[ROLES_MOST]; long registries,
+    files; } before, after;
 
 static void
 up(void)
@@ -52,7 +55,8 @@ static int
 count_file(const char *path, const struct stat *st, int type, struct FTW *where)
 {
 	(void)where;
-	/* segments and their spares: how many is a matter of when the last check-point was; NAME.new is there for a moment */
+	/* segments and their spares: how many is a matter of when the last check-point was; NAME.new is there for a
+	 * moment */
 	files += type == FTW_F && st->st_size && !strstr(path, "/log-") && !strstr(path, ".new");
 	return 0;
 }
@@ -93,15 +97,18 @@ measure(struct now *n)
 static void
 is_flat(const char *what)
 {
-	REQUIRE(before.objects == after.objects, "%s: %d System V objects, then %d", what, before.objects, after.objects);
+	REQUIRE(before.objects == after.objects, "%s: %d System V objects, then %d", what, before.objects,
+	    after.objects);
 	REQUIRE(after.files <= before.files, "%s: %ld files, then %ld", what, before.files, after.files);
 	REQUIRE(after.registries < 2 * 260 * 1024, "%s: registries of %ld bytes", what, after.registries);
 	for (int i = 0; i < before.n; i++)
 		for (int k = 0; k < after.n; k++) {
 			if (before.process[i].pid != after.process[k].pid)
 				continue;
-			t_remark("%s: %s: %ld KiB, then %ld", what, before.process[i].comm, before.process[i].kib, after.process[k].kib);
-			CHECK(after.process[k].kib <= before.process[i].kib + MEMORY_KIB, "%s: %s has %ld KiB, then %ld", what, before.process[i].comm,
+			t_remark("%s: %s: %ld KiB, then %ld", what, before.process[i].comm, before.process[i].kib,
+			    after.process[k].kib);
+			CHECK(after.process[k].kib <= before.process[i].kib + MEMORY_KIB,
+			    "%s: %s has %ld KiB, then %ld", what, before.process[i].comm,
 			    before.process[i].kib, after.process[k].kib);
 		}
 }
@@ -169,7 +176,8 @@ machines(int count)
 	use_daemon(&one);
 }
 
-TEST(machines, "machines with new spools come, talk and go: what stays is a line for each in db/machines, and its place")
+TEST(machines, "machines with new spools come, talk and go: what stays is a line for each in db/machines, and its "
+    "place")
 {
 	up();
 	twice("machines", machines, 12, 300);
