@@ -308,15 +308,15 @@ is_program_like_us(pid_t pid)
 	return pid != getpid() && name[0] && strcmp(name, own) == 0;
 }
 
-/* The server that lives by these objects, or 0: its table is attached, and who made that is such a program. Then the file is a copy that was made
- * while it ran: who asks has the lock of its own folder. */
+/* The server that lives by these objects, or 0: its table is attached, and who made that is such a program. Then the
+ * file is a copy that was made while it ran: who asks has the lock of its own folder. */
 static pid_t
 registry_server(const struct registry_object *objects, int n)
 {
 	struct shmid_ds m;
 	for (int i = 0; i < n; i++)
-		if (objects[i].kind == REGISTRY_SHM && strstr(objects[i].role, "-table") && registry_exists(&objects[i]) &&
-		    shmctl(objects[i].id, IPC_STAT, &m) == 0 && m.shm_nattch && is_program_like_us(m.shm_cpid))
+		if (objects[i].kind == REGISTRY_SHM && strstr(objects[i].role, "-table") &&
+		    registry_exists(&objects[i]) && shmctl(objects[i].id, IPC_STAT, &m) == 0 && m.shm_nattch && is_program_like_us(m.shm_cpid))
 			return m.shm_cpid;
 	return 0;
 }
@@ -331,8 +331,8 @@ registry_open(struct registry *r, int dir, int (*keep)(const struct registry_obj
 		return -1;                             /* what the last run left behind would be forgotten */
 	pid_t server = registry_server(old, n);
 	if (server)
-		log_fatal(EXIT_SYSTEM, "this folder is a copy of that of process %d, which runs: the copy must not serve beside it; stop that, or use `mom backup` for a "
-		    "copy that may", (int)server);
+		log_fatal(EXIT_SYSTEM, "this folder is a copy of that of process %d, which runs: the copy must not serve "
+		    "beside it; stop that, or use `mom backup` for a copy that may", (int)server);
 	for (int i = 0; i < n; i++) {
 		if (!registry_exists(&old[i]))
 			continue;

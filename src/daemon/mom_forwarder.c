@@ -105,9 +105,11 @@ on_message(const char *record)
 	uint32_t stride = record_stride(get_u32(record));
 	uint16_t topic_len = get_u16(record + 12);
 	uint64_t offset = get_u64(record + 16);
-	/* A run is looked at by its first record alone: so each of the others belongs to its shard and comes later, whatever the broker sends. */
+	/* A run is looked at by its first record alone: so each of the others belongs to its shard and comes later,
+	 * whatever the broker sends. */
 	if (run->bytes && record == run->from + run->bytes && run->bytes + stride <= RUN_BYTES && topic_len == run->route->len &&
-	    offset > run->last && get_u16(record + 14) == get_u16(run->from + 14) && memcmp(record_topic(record), run->route->topic, topic_len) == 0) {
+	    offset > run->last && get_u16(record + 14) == get_u16(run->from + 14) &&
+	    memcmp(record_topic(record), run->route->topic, topic_len) == 0) {
 		run->bytes += stride;
 		run->messages++;
 		run->last = offset;

@@ -253,7 +253,8 @@ place_snapshot(const struct mom_message *m)
 	}
 	if (at != p->snapshot_at || place != p->snapshot_got || whole != p->snapshot_len || len > whole - place)
 		return;                                /* of one that was given up, or sent twice */
-	unsigned char *room = realloc(p->snapshot, place + len + 1);           /* for what has come: `whole` is only a word */
+	/* for what has come: `whole` is only a word */
+	unsigned char *room = realloc(p->snapshot, place + len + 1);
 	if (room == NULL)
 		no_memory();
 	p->snapshot = room;

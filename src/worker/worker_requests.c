@@ -321,8 +321,8 @@ take_request(struct conn *c, struct client *client, const void *bytes, struct re
 		r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
 	log_and_apply(at, bytes, r, client);
 	client = client ? client : shard_client(&w.shard, r->publisher);
-	/* Left as it was it would hide a later loss. There is none: a loss is what the log lacks at a start of this worker, so it shows before the
-	 * first request that is taken. Each later gap begins with a refusal. */
+	/* Left as it was it would hide a later loss. There is none: a loss is what the log lacks at a start of this
+	 * worker, so it shows before the first request that is taken. Each later gap begins with a refusal. */
 	client->refused_first = 0;
 	client->conn = (int)(c - w.conns);
 	client->slot = slot;

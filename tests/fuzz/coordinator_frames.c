@@ -1,5 +1,7 @@
-/* coordinator_frames - proves: whatever comes on the topics of mom_coordinator (events, signs of life, wills, parts of snapshots, bytes of any kind, its
- * own words before and after others'), and whatever its calls return, it goes on until it is stopped, asks for no more memory than what came takes,
+/* coordinator_frames - proves: whatever comes on the topics of mom_coordinator (events, signs of life, wills, parts of
+ * snapshots, bytes of any kind, its
+ * own words before and after others'), and whatever its calls return, it goes on until it is stopped, asks for no more
+ * memory than what came takes,
  * its groups' states stay sound, and what it publishes is whole.
  * INPUT  steps: u8 what, and its arguments (see mom_receive); bytes behind the last are none: then it is stopped */
 #define RESOURCE_GROUPS groups_of_the_product
@@ -19,7 +21,8 @@ static struct {
 	struct fuzz_input in;
 	int64_t now;
 	uint64_t offset;
-	int group, steps, is_forged, fails;                      /* group: the last step's; a snapshot came that nobody may have sent; so many calls fail from here on */
+	/* group: the last step's; a snapshot came that nobody may have sent; so many calls fail from here on */
+	int group, steps, is_forged, fails;
 	struct { char topic[64]; unsigned char *bytes; size_t len; } echo[ECHOES];
 	size_t echo_first, echo_count;
 	unsigned char *shown;                      /* what the last receive gave */
@@ -62,7 +65,8 @@ static void
 check_group(int g)
 {
 	const struct place *p = &co.places[g];
-	FUZZ_CHECK(p->phase <= PLACE_ACTIVE && p->state.group == g && p->delayed_count <= p->delayed_room && p->snapshot_got <= p->snapshot_len);
+	FUZZ_CHECK(p->phase <= PLACE_ACTIVE && p->state.group == g && p->delayed_count <= p->delayed_room &&
+	    p->snapshot_got <= p->snapshot_len);
 	FUZZ_CHECK(p->phase == PLACE_JOINING || (p->delayed == NULL && p->snapshot == NULL));
 	check_sound(&p->state, !fz.is_forged);
 }
@@ -86,9 +90,12 @@ uint64_t mom_global_id(int id) { (void)id; return GLOBAL; }
 int mom_set_option(int id, int option, long value) { (void)id, (void)option, (void)value; return 0; }
 void mom_wake(int id) { (void)id; }
 const char *mom_error_text(int id) { (void)id; return "it failed"; }
-int mom_subscribe(int id, const char *topic, unsigned flags) { (void)flags; FUZZ_CHECK(id == 3 && strlen(topic) < RESOURCE_TOPIC_MAX); return edge_code(MOM_ETIMEDOUT); }
-int mom_unsubscribe(int id, const char *topic) { FUZZ_CHECK(id == 3 && strlen(topic) < RESOURCE_TOPIC_MAX); return edge_code(MOM_ETIMEDOUT); }
-int mom_will(int id, const char *topic, const void *data, size_t len) { (void)topic, (void)data; FUZZ_CHECK(id == 3 && len <= 128); return edge_code(MOM_EFULL); }
+int mom_subscribe(int id, const char *topic, unsigned flags) { (void)flags; FUZZ_CHECK(id == 3 &&
+    strlen(topic) < RESOURCE_TOPIC_MAX); return edge_code(MOM_ETIMEDOUT); }
+int mom_unsubscribe(int id, const char *topic) { FUZZ_CHECK(id == 3 &&
+    strlen(topic) < RESOURCE_TOPIC_MAX); return edge_code(MOM_ETIMEDOUT); }
+int mom_will(int id, const char *topic, const void *data, size_t len) { (void)topic, (void)data; FUZZ_CHECK(id == 3 &&
+    len <= 128); return edge_code(MOM_EFULL); }
 
 /* What it publishes comes back, as to every subscriber. */
 int
@@ -173,7 +180,8 @@ show(struct mom_message *m, const char *topic, const unsigned char *bytes, size_
 	memcpy(fz.shown, bytes, len);
 	snprintf(text, sizeof text, "%s", topic);
 	fz.offset += 8;
-	*m = (struct mom_message){ .topic = text, .data = fz.shown, .len = len, .publisher = 5, .offset = fz.offset, .flags = flags };
+	*m = (struct mom_message){ .topic = text, .data = fz.shown, .len = len, .publisher = 5, .offset = fz.offset,
+	    .flags = flags };
 	return 0;
 }
 
@@ -195,7 +203,8 @@ echo_comes(struct mom_message *m)
 int
 mom_receive(int id, struct mom_message *m, int timeout_ms)
 {
-	static const char *const any[] = { RESOURCE_LOG "3", RESOURCE_ALIVE, RESOURCE_GONE, RESOURCE_STATE "0000000100000007", RESOURCE_LOG "32", "resource/x" };
+	static const char *const any[] = { RESOURCE_LOG "3", RESOURCE_ALIVE, RESOURCE_GONE,
+	    RESOURCE_STATE "0000000100000007", RESOURCE_LOG "32", "resource/x" };
 	unsigned char bytes[512];
 	char topic[RESOURCE_TOPIC_MAX];
 	struct mom_writer w;
@@ -276,9 +285,13 @@ void
 fuzz_seeds(fuzz_seed_fn seed)
 {
 	static unsigned char b[600];
-	static const unsigned char requests[] = { 26, 0, 1, 0, 1, 0, 0, 2, 26, 0, 2, 1, 1, 0, 0, 0, 26, 0, 3, 1, 1, 0, 0, 0, 26, 0, 2, 3, 2, 0, 0, 0, 14, 3, 255, 255, 255, 255, 26, 1, 2, 0, 0, 0, 0, 0 };
-	static const unsigned char members[] = { 3, 1, 1, 40, 255, 255, 255, 255, 0, 0, 0, 0, 100, 0, 3, 2, 2, 41, 0, 0, 0, 0, 0, 0, 0, 0, 100, 0, 26, 4, 1, 0, 0, 0, 0, 0, 26, 2, 2, 0, 0, 0, 0, 0, 3, 3, 1, 40, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
-	static const unsigned char parts[] = { 4, 3, 1, 34, 0, 34, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 3, 9, 255, 0, 3, 1, 3, 0, 4, 4, 9, 255, 0, 3, 1, 4, 0 };
+	static const unsigned char requests[] = { 26, 0, 1, 0, 1, 0, 0, 2, 26, 0, 2, 1, 1, 0, 0, 0, 26, 0, 3, 1, 1, 0,
+	    0, 0, 26, 0, 2, 3, 2, 0, 0, 0, 14, 3, 255, 255, 255, 255, 26, 1, 2, 0, 0, 0, 0, 0 };
+	static const unsigned char members[] = { 3, 1, 1, 40, 255, 255, 255, 255, 0, 0, 0, 0, 100, 0, 3, 2, 2, 41, 0, 0,
+	    0, 0, 0, 0, 0, 0, 100, 0, 26, 4, 1, 0, 0, 0, 0, 0, 26, 2, 2, 0, 0, 0, 0, 0, 3, 3, 1, 40, 0, 0, 0, 0, 0, 0,
+	    0, 0, 1, 0 };
+	static const unsigned char parts[] = { 4, 3, 1, 34, 0, 34, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+	    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 3, 9, 255, 0, 3, 1, 3, 0, 4, 4, 9, 255, 0, 3, 1, 4, 0 };
 	static const unsigned char trouble[] = { 7, 0, 0, 15, 0, 31, 0, 0, 255, 0, 0, 253, 2, 1, 2, 0, 0 };
 	size_t n = own_words(b, 60);
 	seed("alone", b, n);

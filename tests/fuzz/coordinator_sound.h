@@ -4,7 +4,8 @@
 #include "tools/coordinator_state.h"
 #include "fuzz.h"
 
-/* Who waits stands in one queue, once; who has taken units has some; each holds the group once. is_ours: it came by events alone, and no snapshot was
+/* Who waits stands in one queue, once; who has taken units has some; each holds the group once. is_ours: it came by
+ * events alone, and no snapshot was
  * forged: then nobody waits where a unit is free, and who has units is known. */
 static inline void
 check_sound(const struct state *s, int is_ours)
@@ -18,7 +19,8 @@ check_sound(const struct state *s, int is_ours)
 		for (const struct client *c = r->first; c; c = c->next)
 			FUZZ_CHECK(c->waits && c->resource == r && (c->next || r->last == c) && ++queued <= waiting);
 		for (size_t i = 0; i < r->holding_count; i++)
-			FUZZ_CHECK(r->holdings[i].count > 0 && (!is_ours || map_get(&s->clients, &r->holdings[i].id, sizeof r->holdings[i].id)));
+			FUZZ_CHECK(r->holdings[i].count > 0 && (!is_ours || map_get(&s->clients, &r->holdings[i].id,
+			    sizeof r->holdings[i].id)));
 	}
 	FUZZ_CHECK(queued == waiting);
 	for (size_t i = 0; i < s->holder_count; i++)

@@ -1,4 +1,5 @@
-/* ends - ids, generations, incarnations, owners and words of 32 bits that begin near their ends: a clear error, or they go round */
+/* ends - ids, generations, incarnations, owners and words of 32 bits that begin near their ends: a clear error, or they
+ * go round */
 #include <common/sealed.h>
 #include <fcntl.h>
 #include <lib/proc.h>

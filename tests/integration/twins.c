@@ -1,4 +1,5 @@
-/* twins - two that would be the same: brokers started on one store at once; a store that was copied or renamed while its broker runs */
+/* twins - two that would be the same: brokers started on one store at once; a store that was copied or renamed while
+ * its broker runs */
 #include <lib/proc.h>
 #include <lib/run.h>
 #include <lib/server.h>
@@ -19,7 +20,8 @@ loser(void)
 	int status = 0, i = 0;
 	pid_t ended;
 	WAIT_FOR((ended = waitpid(twin[i = !i].pid, &status, WNOHANG)) != 0, "both go on");
-	REQUIRE(ended == twin[i].pid && WIFEXITED(status) && WEXITSTATUS(status) == 111, "%s: wait status 0x%x: %s", twin[i].name, status, t_read_file(twin[i].log));
+	REQUIRE(ended == twin[i].pid && WIFEXITED(status) && WEXITSTATUS(status) == 111, "%s: wait status 0x%x: %s",
+	    twin[i].name, status, t_read_file(twin[i].log));
 	twin[i].pid = 0;
 	return i;
 }
@@ -39,8 +41,10 @@ two_at_once(int round)
 	int lost = loser();
 	struct server *winner = &twin[!lost], *other = &twin[lost];
 	server_await_ready(winner);
-	REQUIRE(server_log_has(other, "the store is in use by broker_server"), "round %d: it does not say why: %s", round, t_read_file(other->log));
-	REQUIRE(server_log_has(other, t_text("pid %d", (int)winner->pid)), "round %d: it does not name pid %d: %s", round, (int)winner->pid, t_read_file(other->log));
+	REQUIRE(server_log_has(other, "the store is in use by broker_server"), "round %d: it does not say why: %s",
+	    round, t_read_file(other->log));
+	REQUIRE(server_log_has(other, t_text("pid %d", (int)winner->pid)), "round %d: it does not name pid %d: %s",
+	    round, (int)winner->pid, t_read_file(other->log));
 	if (round % 8 == 0) {
 		daemon_start(&one, t_text("daemon-%d", round), winner->port);
 		use_daemon(&one);
@@ -57,7 +61,8 @@ two_at_once(int round)
 	remove(winner->log), remove(other->log);
 }
 
-TEST(at_once, "two brokers are started on one store at once, over and over: one serves, the other names it and ends; nothing is left behind")
+TEST(at_once, "two brokers are started on one store at once, over and over: one serves, the other names it and ends; "
+    "nothing is left behind")
 {
 	broker_plan(&broker, "broker", 0, NULL);
 	for (int round = 0; round < (t_is_long() ? 200 : 24); round++)
@@ -88,7 +93,8 @@ check(const char *store)
 	return r.status == 0 ? NULL : t_text("%s%s", r.out, r.err);
 }
 
-TEST(copied_while_it_runs, "a store that was copied while its broker runs: a broker that is started on the copy ends and names that one, of which it touches nothing")
+TEST(copied_while_it_runs, "a store that was copied while its broker runs: a broker that is started on the copy ends "
+    "and names that one, of which it touches nothing")
 {
 	char text[200];
 	up();
@@ -100,19 +106,23 @@ TEST(copied_while_it_runs, "a store that was copied while its broker runs: a bro
 	copy(broker.store, twin[0].store);
 	pid_t worker = server_child(&broker, "worker"), handler = server_child(&broker, "broker_handler");
 	REQUIRE(server_run_to_end(&twin[0]) == 111, "%s", t_read_file(twin[0].log));
-	REQUIRE(server_log_has(&twin[0], t_text("a copy of that of process %d", (int)broker.pid)), "%s", t_read_file(twin[0].log));
-	REQUIRE(remove(t_text("%s/registry", twin[0].store)) == 0 && sysv_left(t_dir(), text, sizeof text) == before, "objects are gone");
+	REQUIRE(server_log_has(&twin[0], t_text("a copy of that of process %d", (int)broker.pid)), "%s",
+	    t_read_file(twin[0].log));
+	REQUIRE(remove(t_text("%s/registry", twin[0].store)) == 0 && sysv_left(t_dir(), text, sizeof text) == before,
+	    "objects are gone");
 	say(id, "bells", "two");
 	hear(id, "bells", "one");
 	hear(id, "bells", "two");
-	REQUIRE(proc_lives(worker) && proc_lives(handler), "the other broker had to begin anew: %s", t_read_file(broker.log));
+	REQUIRE(proc_lives(worker) && proc_lives(handler), "the other broker had to begin anew: %s",
+	    t_read_file(broker.log));
 	bye(id);
 	server_stop(&one);
 	server_stop(&broker);
 	REQUIRE(!check(broker.store), "%s", check(broker.store));
 }
 
-TEST(copied_then_met, "a store that was copied while its broker ran, whose daemon has been at that broker since: the copy refuses the daemon by name, the other takes it again")
+TEST(copied_then_met, "a store that was copied while its broker ran, whose daemon has been at that broker since: the "
+    "copy refuses the daemon by name, the other takes it again")
 {
 	up();
 	int id = talk_open("reader");
@@ -139,17 +149,20 @@ TEST(copied_then_met, "a store that was copied while its broker ran, whose daemo
 	server_stop(&one);
 	server_stop(&twin[0]);
 	server_stop(&broker);
-	REQUIRE(!check(broker.store) && !check(twin[0].store), "%s", check(broker.store) ? check(broker.store) : check(twin[0].store));
+	REQUIRE(!check(broker.store) && !check(twin[0].store), "%s",
+	    check(broker.store) ? check(broker.store) : check(twin[0].store));
 }
 
-TEST(renamed_while_it_runs, "a broker started on a store that was renamed while another one has it ends and names that one; under its old name again all goes on")
+TEST(renamed_while_it_runs, "a broker started on a store that was renamed while another one has it ends and names that "
+    "one; under its old name again all goes on")
 {
 	up();
 	int id = talk_create();
 	talk_subscribe(id, "bells");
 	broker_plan(&twin[0], "moved", 0, NULL);
 	REQUIRE(rename(broker.store, twin[0].store) == 0, "rename");
-	REQUIRE(server_run_to_end(&twin[0]) == 111 && server_log_has(&twin[0], t_text("in use by broker_server pid %d", (int)broker.pid)), "%s", t_read_file(twin[0].log));
+	REQUIRE(server_run_to_end(&twin[0]) == 111 && server_log_has(&twin[0], t_text("in use by broker_server pid %d",
+	    (int)broker.pid)), "%s", t_read_file(twin[0].log));
 	REQUIRE(rename(twin[0].store, broker.store) == 0, "rename");
 	say(id, "bells", "one");
 	hear(id, "bells", "one");

@@ -20,7 +20,8 @@ static int
 message_is_needed(uint64_t offset)
 {
 	char bytes[256];
-	record_make(bytes, &(struct record){ .type = REC_MESSAGE, .topic_len = 4, .offset = offset }, "news", "hello", 5);
+	record_make(bytes, &(struct record){ .type = REC_MESSAGE, .topic_len = 4, .offset = offset }, "news", "hello",
+	    5);
 	return shard_record_is_needed(&shard, bytes);
 }
 
@@ -29,19 +30,23 @@ change_is_needed(enum record_type type, uint32_t serial, uint64_t offset)
 {
 	char bytes[256];
 	uint16_t len = type == REC_DESTROY ? 0 : 4;
-	record_make(bytes, &(struct record){ .type = (uint8_t)type, .topic_len = len, .publisher = (uint64_t)serial << 32 | 1, .offset = offset }, len ? "news" : NULL, NULL, 0);
+	record_make(bytes, &(struct record){ .type = (uint8_t)type, .topic_len = len,
+	    .publisher = (uint64_t)serial << 32 | 1, .offset = offset }, len ? "news" : NULL, NULL, 0);
 	return shard_record_is_needed(&shard, bytes);
 }
 
-TEST(needed_at_place, "packing keeps what stands at a machine's place and behind, and nothing below it: the place is that of the next message")
+TEST(needed_at_place, "packing keeps what stands at a machine's place and behind, and nothing below it: the place is "
+    "that of the next message")
 {
 	struct machine *m = subscriber(SERIAL, OFFSET);
 	REQUIRE(message_is_needed(OFFSET), "the message at its place would be lost");
-	REQUIRE(message_is_needed(OFFSET + 64) && !message_is_needed(OFFSET - 64), "not what lies behind its place, or what lies below");
+	REQUIRE(message_is_needed(OFFSET + 64) && !message_is_needed(OFFSET - 64),
+	    "not what lies behind its place, or what lies below");
 	for (enum record_type type = REC_SUBSCRIBE; type <= REC_DESTROY; type++) {
 		if (type != REC_SUBSCRIBE && type != REC_UNSUBSCRIBE && type != REC_DESTROY)
 			continue;
-		REQUIRE(change_is_needed(type, SERIAL, OFFSET), "the %s at its place would be lost", record_type_name(type));
+		REQUIRE(change_is_needed(type, SERIAL, OFFSET), "the %s at its place would be lost",
+		    record_type_name(type));
 		REQUIRE(!change_is_needed(type, SERIAL, OFFSET - 64), "it has the %s", record_type_name(type));
 		REQUIRE(!change_is_needed(type, SERIAL + 1, OFFSET), "a %s of another machine", record_type_name(type));
 	}
@@ -49,19 +54,25 @@ TEST(needed_at_place, "packing keeps what stands at a machine's place and behind
 	REQUIRE(!message_is_needed(OFFSET), "its place has passed");
 }
 
-TEST(needed_from, "the log is needed from the lowest place of a machine that subscribes or is connected, to the byte; of others nothing")
+TEST(needed_from, "the log is needed from the lowest place of a machine that subscribes or is connected, to the byte; "
+    "of others nothing")
 {
 	struct machine *low = subscriber(SERIAL, OFFSET);
 	subscriber(SERIAL + 1, 2 * OFFSET);
-	REQUIRE(shard_needed_from(&shard, 9 * OFFSET) == OFFSET, "from %llu", (unsigned long long)shard_needed_from(&shard, 9 * OFFSET));
-	REQUIRE(shard_needed_from(&shard, OFFSET + 1) == OFFSET && shard_needed_from(&shard, OFFSET - 1) == OFFSET - 1, "not below the least");
+	REQUIRE(shard_needed_from(&shard, 9 * OFFSET) == OFFSET, "from %llu",
+	    (unsigned long long)shard_needed_from(&shard, 9 * OFFSET));
+	REQUIRE(shard_needed_from(&shard, OFFSET + 1) == OFFSET && shard_needed_from(&shard, OFFSET - 1) == OFFSET - 1,
+	    "not below the least");
 	shard_unsubscribe(&shard, shard_client(&shard, (uint64_t)SERIAL << 32 | 1)->subscriptions);
-	REQUIRE(shard_needed_from(&shard, 9 * OFFSET) == 2 * OFFSET, "a machine that subscribes to nothing pins the log");
+	REQUIRE(shard_needed_from(&shard, 9 * OFFSET) == 2 * OFFSET,
+	    "a machine that subscribes to nothing pins the log");
 	low->live = 1;
-	REQUIRE(shard_needed_from(&shard, 9 * OFFSET) == OFFSET, "a connected machine has to hear that it subscribes to nothing");
+	REQUIRE(shard_needed_from(&shard, 9 * OFFSET) == OFFSET,
+	    "a connected machine has to hear that it subscribes to nothing");
 }
 
-TEST(checkpoint, "a check-point brings machines back with their places, their time away and what was forgotten of them; starts, topics, clients, wills")
+TEST(checkpoint, "a check-point brings machines back with their places, their time away and what was forgotten of "
+    "them; starts, topics, clients, wills")
 {
 	struct shard again = { 0 };
 	char will[256];
@@ -77,13 +88,19 @@ TEST(checkpoint, "a check-point brings machines back with their places, their ti
 	shard_will(&shard, c, will);
 	shard_start(&shard, OFFSET, 0xabcdef);
 	shard_topic(&shard, "kept", 4, 1)->kept = 1;
-	REQUIRE(shard.dir >= 0 && checkpoint_write(&shard, 3 * OFFSET) == 0 && checkpoint_load(&again) == 0, "written and read");
+	REQUIRE(shard.dir >= 0 && checkpoint_write(&shard, 3 * OFFSET) == 0 && checkpoint_load(&again) == 0,
+	    "written and read");
 	struct machine *n = shard_machine(&again, SERIAL);
 	struct client *d = shard_client(&again, c->id);
-	REQUIRE(n->place == OFFSET && n->away == 4711 && n->expired_below == 17, "place %llu, away %u s, forgotten below %u", (unsigned long long)n->place, n->away, n->expired_below);
-	REQUIRE(n->clients == 1 && n->subscriptions == 1 && again.checkpoint == 3 * OFFSET, "%zu clients, %zu subscriptions", n->clients, n->subscriptions);
-	REQUIRE(d && d->durable && d->last == c->last && d->result_number == c->last && d->result_code == -5 && d->result_value == 99, "the client");
+	REQUIRE(n->place == OFFSET && n->away == 4711 && n->expired_below == 17,
+	    "place %llu, away %u s, forgotten below %u", (unsigned long long)n->place, n->away, n->expired_below);
+	REQUIRE(n->clients == 1 && n->subscriptions == 1 && again.checkpoint == 3 * OFFSET,
+	    "%zu clients, %zu subscriptions", n->clients, n->subscriptions);
+	REQUIRE(d && d->durable && d->last == c->last && d->result_number == c->last && d->result_code == -5 &&
+	    d->result_value == 99, "the client");
 	REQUIRE(d->will && get_u32(d->will) == get_u32(will) && again.wills_bytes == shard.wills_bytes, "its will");
-	REQUIRE(again.starts_count == 1 && shard_knows_start(&again, OFFSET, 0xabcdef) && !shard_knows_start(&again, OFFSET, 0xabcdee), "the starts");
-	REQUIRE(shard_topic(&again, "kept", 4, 0) && shard_topic(&again, "kept", 4, 0)->kept && !shard_topic(&again, "news", 4, 0)->kept, "the topics");
+	REQUIRE(again.starts_count == 1 && shard_knows_start(&again, OFFSET, 0xabcdef) && !shard_knows_start(&again,
+	    OFFSET, 0xabcdee), "the starts");
+	REQUIRE(shard_topic(&again, "kept", 4, 0) && shard_topic(&again, "kept", 4, 0)->kept && !shard_topic(&again,
+	    "news", 4, 0)->kept, "the topics");
 }
