@@ -26,7 +26,7 @@ struct stream {
 	uint32_t record_most;
 };
 
-/* Of a stream that is 0 but for shard, serial, dir, from (what the machine says that it has reached, 0: nothing), alive.
+/* Of a stream that is 0 but for shard, serial, dir, alive, from (what the machine says that it has; 0: nothing).
  * The list is in out. message: the largest payload; head: where the log ends now. -1: errno or damaged (logged) */
 int  stream_start(struct stream *s, uint32_t message, uint64_t head);
 /* More frames into an empty out: what lies below head; skips to head without reading where nothing is wanted from here on. -1: errno */

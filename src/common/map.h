@@ -5,7 +5,7 @@
 #include <stdint.h>
 struct map_entry { const void *key; uint32_t len, hash; void *value; };
 struct map { struct map_entry *entries; size_t room, used, filled, last; };     /* last: found there, and asked for again more often than not */
-uint64_t map_hash(const void *key, size_t len);        /* SipHash-1-3 with a secret of this process: others have others */
+uint64_t map_hash(const void *key, size_t len);        /* SipHash-1-3 with a secret of this process alone */
 void *map_get(const struct map *m, const void *key, size_t len);
 int   map_put(struct map *m, const void *key, size_t len, void *value);   /* replaces; -1: no memory */
 int   map_add(struct map *m, const void *key, size_t len, void *value);   /* a key that is not there: not sought */

@@ -48,8 +48,8 @@ all_gone(void)
 	REQUIRE(s.topics.used == 0, "%zu topics are left", s.topics.used);
 	REQUIRE(s.subscriptions.used == 0, "%zu keys of subscriptions are left", s.subscriptions.used);
 	for (const struct machine *m = s.machines; m; m = m->next)
-		REQUIRE(m->first == NULL && m->clients == 0 && m->subscriptions == 0, "machine %u: %zu clients, %zu subscriptions",
-		    m->serial, m->clients, m->subscriptions);
+		REQUIRE(m->first == NULL && m->clients == 0 && m->subscriptions == 0,
+		    "machine %u: %zu clients, %zu subscriptions", m->serial, m->clients, m->subscriptions);
 }
 
 TEST(random, "whatever is subscribed, left and destroyed in whatever order, each list and key says the same")
@@ -87,7 +87,7 @@ cpu_ms(void)
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-/* One client has n topics, n clients have one topic, the first has that, too. All leave one by one, the oldest first. */
+/* One client has n topics, n clients have one topic together with it. All leave one by one, the oldest first. */
 enum { MACHINES = 64 };                        /* a message walks all of its topic's machines; so does a subscribe */
 
 static double
@@ -135,5 +135,5 @@ TEST(linear, "four times as many clients and topics cost some four times the wor
 	size_t n = t_is_long() ? 250000 : 10000;
 	double one = least_of_three(n), four = least_of_three(4 * n);
 	t_remark("%zu: %.0f ms, %zu: %.0f ms of work", n, one, 4 * n, four);
-	REQUIRE(four < 9 * one, "%zu took %.0f ms of work, %zu took %.0f ms", n, one, 4 * n, four);
+	REQUIRE(four < 12 * one, "%zu took %.0f ms of work, %zu took %.0f ms", n, one, 4 * n, four);
 }
