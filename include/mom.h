@@ -144,7 +144,7 @@ int mom_flush(int id, int timeout_ms);
 /* Subscribe: from its return on, everything that is acknowledged to any publisher of the topic will be received.
  * flags: 0 or MOM_NO_ECHO. Returns 0, MOM_EEXIST, MOM_ETOPIC, MOM_EINVAL, MOM_ETIMEDOUT, MOM_EAGAIN (not sent: the ring is full, or an
  * earlier subscribe or unsubscribe has no answer yet), MOM_EFULL (this client was cut, see mom_receive), MOM_ELIMIT (1,000,000 subscriptions
- * of this client, or 4,000,000 of its machine, in one shard), MOM_EPROTO, MOM_EBADID, MOM_EFORK.
+ * of this client, or 4,000,000 of its machine, or 8,000,000 of all, in one shard), MOM_EPROTO, MOM_EBADID, MOM_EFORK.
  *     mom_subscribe(id, "plant/boiler", 0); */
 int mom_subscribe(int id, const char *topic, unsigned flags);
 

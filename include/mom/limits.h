@@ -45,6 +45,7 @@ enum {
 	WRITE_BACK_BYTES  = 4 * 1024 * 1024,    /* log that waits in memory before the kernel is asked to write it: the sync at a segment's end then takes 1 ms, not 20 */
 	SUBSCRIPTIONS_CLIENT  = 1000000,    /* of one client in a shard, and of one machine: they stand in the memory that all share, some 300 bytes each */
 	SUBSCRIPTIONS_MACHINE = 4000000,
+	SUBSCRIPTIONS_SHARD   = 8000000,    /* of all: a check-point has to stay below CHECKPOINT_MOST */
 	WILLS_BYTES       = 256 * 1024 * 1024,  /* of all wills in a shard: they stand in memory, and in each check-point, which must stay below CHECKPOINT_MOST */
 	/* of those of one machine: one of the largest payload fits; a client has one */
 	WILLS_MACHINE_BYTES = WILLS_BYTES / 4 + 1024 * 1024,

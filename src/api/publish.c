@@ -116,8 +116,8 @@ mom_subscribe(int id, const char *topic, unsigned flags)
 		return handle_fail(h, MOM_EFULL, "this client was cut for its backlog: receive until MOM_EFULL says that its mail is read, then subscribe anew");
 	e = change_subscription(h, REC_SUBSCRIBE, topic, len, shard, flags & MOM_NO_ECHO ? REC_F_NO_ECHO : 0);
 	if (e == MOM_ELIMIT)
-		return handle_fail(h, e, "this client has %d subscriptions, or its machine %d, in one shard: no more are taken; unsubscribe, or use fewer topics",
-		    SUBSCRIPTIONS_CLIENT, SUBSCRIPTIONS_MACHINE);
+		return handle_fail(h, e, "this client has %d subscriptions, its machine %d, or all have %d, in one shard: no more are taken; unsubscribe, or use fewer topics",
+		    SUBSCRIPTIONS_CLIENT, SUBSCRIPTIONS_MACHINE, SUBSCRIPTIONS_SHARD);
 	return e == MOM_EEXIST ? handle_fail(h, e, "already subscribed to %s: nothing changes; unsubscribe first to begin anew", topic) : e;
 }
 

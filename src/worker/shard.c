@@ -183,6 +183,7 @@ shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t sin
 		t->subscriptions->link_of_topic = &sub->next_of_topic;
 	c->subscriptions = t->subscriptions = sub;
 	c->subscribed++;
+	s->subscribed++;
 	t->subscribers++;
 	subscription_key(s, t, sub);
 	topic_interest(t, c->machine, 1);
@@ -208,6 +209,7 @@ shard_unsubscribe(struct shard *s, struct subscription *sub)
 		sub->next_of_topic->link_of_topic = sub->link_of_topic;
 	free(sub);
 	c->subscribed--;
+	s->subscribed--;
 	t->subscribers--;
 	c->view.listed = t->view.listed = 0;
 	topic_interest(t, c->machine, -1);

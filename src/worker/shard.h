@@ -108,6 +108,7 @@ struct shard {
 	int dir;
 	struct map clients, topics;
 	struct map subscriptions;     /* of the topics that are keyed */
+	size_t subscribed;            /* how many there are */
 	struct map serials;           /* of machines */
 	struct machine *machines;
 	struct start *starts;         /* oldest first; the oldest go beyond STARTS_MOST */

@@ -238,7 +238,8 @@ subscription_code(struct client *c, const struct record *r, const char *name)
 		return there ? 0 : MOM_ENOTSUB;
 	if (there)
 		return MOM_EEXIST;
-	return c->subscribed < SUBSCRIPTIONS_CLIENT && c->machine->subscriptions < SUBSCRIPTIONS_MACHINE ? 0 : MOM_ELIMIT;
+	return c->subscribed < SUBSCRIPTIONS_CLIENT && c->machine->subscriptions < SUBSCRIPTIONS_MACHINE &&
+	    w.shard.subscribed < SUBSCRIPTIONS_SHARD ? 0 : MOM_ELIMIT;
 }
 
 /* An upper bound of what still waits for a subscriber: the topic's bytes since its slowest machine's place was last seen to move on. */
