@@ -149,11 +149,14 @@ members_by_name(struct daemon *d, uid_t uid, const char *name)
 	return NULL;
 }
 
+/* Request numbers have 24 bits of generation, and words of a slot only grow: a slot whose generation is near the end gets no new client. */
+enum { GENERATION_NEW = (1 << 24) - (1 << 16) };
+
 static uint64_t
 new_id(struct daemon *d)
 {
-	if (d->next_id >= d->reserved_id)
-		d->reserved_id = d->next_id + ID_BLOCK;        /* saved with the list, before anybody sees the id */
+	if (d->next_id >= d->reserved_id)                      /* saved with the list, before anybody sees the id */
+		d->reserved_id = d->next_id < UINT32_MAX - ID_BLOCK ? d->next_id + ID_BLOCK : UINT32_MAX;
 	return (uint64_t)d->serial << 32 | d->next_id++;
 }
 
@@ -173,9 +176,13 @@ int
 member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n)
 {
 	uint32_t i = 0;
-	while (i < d->used && d->members[i].state != SLOT_FREE)
+	while (i < d->used && (d->members[i].state != SLOT_FREE || d->members[i].generation >= GENERATION_NEW))
 		i++;
-	if (i == d->table->capacity || d->next_id == UINT32_MAX) {
+	if (d->next_id == UINT32_MAX) {
+		snprintf(why, n, "all ids that this machine's spool can give are used up: stop the daemon, and start it with a new --spool");
+		return MOM_ELIMIT;
+	}
+	if (i == d->table->capacity) {
 		snprintf(why, n, "all %u slots for clients are in use (kernel.shmmni): end some, or raise it and start the daemon again", d->table->capacity);
 		return MOM_ELIMIT;
 	}
@@ -249,6 +256,8 @@ member_renew(struct daemon *d, uint32_t i, int gone)
 		members_save_ring(d, i);
 	m->segment = NULL;
 	m->shm = m->sem = -1;
+	if (gone && d->next_id == UINT32_MAX)
+		return -1;
 	m->generation++;
 	m->fresh = gone ? 0 : 1;
 	if (gone)                                              /* it begins anew, and is told */

@@ -83,6 +83,36 @@ TEST(owner, "the number of a slot's owner goes round at 2^32")
 	works(8);
 }
 
+TEST(generation, "generations end at 2^24: a slot that is near it gets no new client, others go on in others")
+{
+	up();
+	works(1);
+	server_stop(&one);
+	patch(one.store, "clients", " generation ", "16777213");
+	server_start(&one);
+	works(12);
+	WAIT_FOR(!strstr(t_read_file(t_text("%s/clients", one.store)), "state 3"), "a client is never done dying: %s", t_read_file(t_text("%s/clients", one.store)));
+}
+
+TEST(global_ids, "global ids end at 2^32: no client more, and the text says so; none comes twice, over restarts neither")
+{
+	up();
+	daemon_with(" next ", "4294967290");
+	uint64_t last = 0;
+	int r = 0, count = 0;
+	for (int i = 0; i < 12 && (r = mom_create()) >= 0; i++, count++) {
+		REQUIRE(mom_global_id(r) > last, "%016llx after %016llx", (unsigned long long)mom_global_id(r), (unsigned long long)last);
+		last = mom_global_id(r);
+		bye(r);
+	}
+	REQUIRE(count > 0 && r == MOM_ELIMIT, "after %d: %s", count, mom_error_text(-1));
+	server_stop(&one);
+	server_start(&one);
+	r = mom_create();
+	REQUIRE(r == MOM_ELIMIT, "after a restart %d: id %016llx after %016llx", r, (unsigned long long)mom_global_id(r), (unsigned long long)last);
+	REQUIRE(strstr(mom_error_text(-1), "spool"), "%s", mom_error_text(-1));
+}
+
 /* a table of a server: its words */
 static void *
 table_of(struct server *s, const char *role)
