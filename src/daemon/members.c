@@ -252,12 +252,12 @@ static int
 member_renew(struct daemon *d, uint32_t i, int gone)
 {
 	struct member *m = &d->members[i], old = *m;
+	if (gone && d->next_id == UINT32_MAX)
+		return -1;
 	if (!gone)
 		members_save_ring(d, i);
 	m->segment = NULL;
 	m->shm = m->sem = -1;
-	if (gone && d->next_id == UINT32_MAX)
-		return -1;
 	m->generation++;
 	m->fresh = gone ? 0 : 1;
 	if (gone)                                              /* it begins anew, and is told */
