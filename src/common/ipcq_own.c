@@ -7,10 +7,12 @@
 
 union semun_arg { int val; struct semid_ds *buf; unsigned short *array; };
 
-/* 0: they are ours now. -1: EPERM: it is not of our making; else gone */
+/* 0: they are ours now. -1: EACCES: it is not of our making; else gone */
 static int
 taken_back(const char *what, int id, int set)
 {
+	if (set < 0 && errno == EPERM)
+		errno = EACCES;
 	if (set == 0)
 		log_peer(LOG_FROM_WARN, 0, "%s %d: the program that it was made for took all rights from it: it is this server's alone now, which "
 		    "harms that program only", what, id);

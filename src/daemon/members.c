@@ -160,6 +160,13 @@ new_id(struct daemon *d)
 	return (uint64_t)d->serial << 32 | d->next_id++;
 }
 
+/* 0 is nobody, and what a word of a new unit says. */
+static uint32_t
+next_owner(const struct member *m)
+{
+	return m->owner == UINT32_MAX ? 1 : m->owner + 1;
+}
+
 /* The last sixteenth of the slots is for those who have few. Whoever runs the daemon may have all. */
 static int
 has_its_share(const struct daemon *d, uid_t uid)
@@ -193,7 +200,7 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	}
 	struct member *m = &d->members[i];
 	m->generation++;
-	m->owner++;
+	m->owner = next_owner(m);
 	m->uid = uid;
 	m->pid = pid;
 	m->started = process_started(pid);
@@ -309,7 +316,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	} else
 		member_reset_mail(m->segment, m->ring);
 	struct member before = *m;
-	m->owner++;
+	m->owner = next_owner(m);
 	m->pid = pid;
 	m->started = process_started(pid);
 	m->away = 0;
@@ -535,7 +542,7 @@ member_take_up(struct daemon *d, uint32_t i)
 	if (same)
 		member_disown(m);
 	int away = m->durable && goodbye != 2 && m->state != SLOT_DYING;
-	m->owner++;
+	m->owner = next_owner(m);
 	m->generation++;
 	m->state = away ? SLOT_AWAY : SLOT_DYING;
 	if (same) {

@@ -8,6 +8,7 @@
 #include <lib/server.h>
 #include <lib/sysv.h>
 #include <lib/t.h>
+#include <mom/ipc.h>
 #include <lib/talk.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,7 @@ measure(struct now *n)
 	char text[200];
 	memset(n, 0, sizeof *n);
 	WAIT_FOR(views_are_empty(), "%ld files of views are left", files);
+	WAIT_FOR(!strstr(t_read_file(t_text("%s/clients", one.store)), t_text(" state %d ", SLOT_DYING)), "clients are still dying");
 	processes_of(n, broker.pid);
 	processes_of(n, one.pid);
 	n->objects = sysv_left(t_dir(), text, sizeof text);
