@@ -56,14 +56,13 @@ void
 shard_forget_machines(struct shard *s)
 {
 	for (struct machine **p = &s->machines, *m; (m = *p) != NULL;) {
-		if (m->live || m->clients || m->gone || m->expired_below) {
+		if (m->live || m->settled) {
 			p = &m->next;
 			continue;
 		}
 		*p = m->next;
 		free(m->needs);
 		free(m);
-		s->changed = 1;
 	}
 }
 
@@ -77,6 +76,7 @@ shard_create(struct shard *s, uint64_t id, int durable)
 	c->conn = -1;
 	c->machine = shard_machine(s, (uint32_t)(id >> 32));
 	c->machine->clients++;
+	c->machine->settled = 1;
 	if (map_put(&s->clients, &c->id, sizeof c->id, c) < 0)
 		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 	return c;
@@ -196,7 +196,6 @@ void
 shard_destroy(struct shard *s, struct client *c)
 {
 	c->gone = 1;
-	c->machine->gone++;
 	while (c->subscriptions)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
@@ -229,7 +228,6 @@ shard_free_gone(struct shard *s)
 	for (struct client *c; (c = s->gone) != NULL;) {
 		s->gone = c->next_gone;
 		shard_will(s, c, NULL);
-		c->machine->gone--;
 		free(c);
 	}
 }

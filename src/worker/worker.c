@@ -188,7 +188,6 @@ static int
 write_checkpoint(void)
 {
 	struct shard *s = &w.shard;
-	shard_forget_machines(s);
 	if (seglog_sync(&s->log) < 0)
 		worker_disk_failed("fdatasync of the log");
 	if (checkpoint_write(s, s->log.end) < 0) {
