@@ -56,9 +56,12 @@ checkpoint_write(struct shard *s, uint64_t as_of)
 	if (o.bytes == NULL)
 		return -1;
 	o.n = CHECKPOINT_HEADER;
-	for (struct machine *m = s->machines; m; m = m->next)
+	for (struct machine *m = s->machines; m; m = m->next) {
+		if (!m->settled)
+			continue;
 		out_add(&o, &(struct record){ .type = REC_MACHINE, .publisher = m->serial, .aux = m->place, .time = m->away,
 		    .number = m->expired_below }, NULL, NULL, 0);
+	}
 	for (size_t i = 0; i < s->starts_count; i++)
 		out_add(&o, &(struct record){ .type = REC_START, .offset = s->starts[i].offset, .aux = s->starts[i].bits }, NULL, NULL, 0);
 	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;)
@@ -136,6 +139,7 @@ checkpoint_take(void *with, const void *bytes)
 		if (r.publisher >> 32)
 			return -1;
 		m = shard_machine(s, (uint32_t)r.publisher);
+		m->settled = 1;
 		m->place = r.aux;
 		m->away = (uint32_t)r.time;
 		m->expired_below = (uint32_t)r.number;

@@ -64,7 +64,7 @@ void
 shard_forget_machines(struct shard *s)
 {
 	for (struct machine **p = &s->machines, *m; (m = *p) != NULL;) {
-		if (m->live || m->clients || m->gone || m->expired_below) {
+		if (m->live || m->settled) {
 			p = &m->next;
 			continue;
 		}
@@ -72,7 +72,6 @@ shard_forget_machines(struct shard *s)
 		map_del(&s->serials, &m->serial, sizeof m->serial);
 		free(m->needs);
 		free(m);
-		s->changed = 1;
 	}
 }
 
@@ -86,6 +85,7 @@ shard_create(struct shard *s, uint64_t id, int durable)
 	c->conn = -1;
 	c->machine = shard_machine(s, (uint32_t)(id >> 32));
 	c->machine->clients++;
+	c->machine->settled = 1;
 	c->next_of_machine = c->machine->first;
 	c->link_of_machine = &c->machine->first;
 	if (c->next_of_machine)
@@ -227,7 +227,6 @@ void
 shard_destroy(struct shard *s, struct client *c)
 {
 	c->gone = 1;
-	c->machine->gone++;
 	while (c->subscriptions)
 		shard_unsubscribe(s, c->subscriptions);
 	map_del(&s->clients, &c->id, sizeof c->id);
@@ -263,7 +262,6 @@ shard_free_gone(struct shard *s)
 	for (struct client *c; (c = s->gone) != NULL;) {
 		s->gone = c->next_gone;
 		shard_will(s, c, NULL);
-		c->machine->gone--;
 		free(c);
 	}
 }

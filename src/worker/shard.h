@@ -17,7 +17,8 @@ struct machine {
 	uint32_t serial;
 	uint64_t place;               /* below this offset it needs nothing */
 	uint64_t wanted;              /* nothing at or above this offset is for it */
-	size_t   subscriptions, clients, gone;    /* gone: clients that are destroyed, and lead here still */
+	size_t   subscriptions, clients;
+	int      settled;             /* it has, or had, a client */
 	int      live;                /* connected now */
 	uint32_t away;                /* seconds that it has not been, while the broker ran */
 	uint32_t expired_below;       /* its clients with a lower counter were forgotten for that */
@@ -126,8 +127,7 @@ struct client  *shard_client(const struct shard *s, uint64_t id);
 struct client  *shard_create(struct shard *s, uint64_t id, int durable);
 void            shard_destroy(struct shard *s, struct client *c);
 struct machine *shard_machine(struct shard *s, uint32_t serial);        /* found or made */
-/* A machine that is away and has no clients goes: nothing would come back to it. One whose clients expired stays: its
- * list of them may be old. */
+/* Those that are away and never had a client: no check-point tells of them. */
 void            shard_forget_machines(struct shard *s);
 struct topic   *shard_topic(struct shard *s, const char *name, uint16_t len, int make);
 struct subscription *shard_subscription(const struct shard *s, struct client *c, struct topic *t);

@@ -190,7 +190,6 @@ write_checkpoint(void)
 {
 	struct shard *s = &w.shard;
 	int64_t began = clock_ms();
-	shard_forget_machines(s);
 	if (seglog_sync(&s->log) < 0)
 		worker_disk_failed("fdatasync of the log");
 	if (checkpoint_write(s, s->log.end) < 0) {

@@ -114,7 +114,7 @@ check_same(const struct machines *a, const struct machines *b)
 	FUZZ_CHECK(a->by_serial.used == 0 || memcmp(a->key, b->key, sizeof a->key) == 0);
 	for (const struct known_machine *k, *same; (k = map_each(&a->by_serial, &at)) != NULL;) {
 		same = map_get(&b->by_serial, &k->serial, sizeof k->serial);
-		FUZZ_CHECK(same && memcmp(k, same, sizeof *k) == 0 && k->serial < a->reserved);
+		FUZZ_CHECK(same && memcmp(k, same, sizeof *k) == 0 && k->serial < a->reserved && k->token != 0);
 	}
 }
 
