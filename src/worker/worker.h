@@ -5,7 +5,9 @@
 #include <mom/ipc.h>
 
 /* SHARE_LEAST: of a round, for one machine: with less, many would have to be looked at over and over */
-enum { CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024, SHARE_LEAST = 64 * 1024 };
+/* ORDERS_MOST: of a round, for one machine, requests but messages: each costs much more than its bytes, and a window is full
+ * of tens of thousands */
+enum { ORDERS_MOST = 512, CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024, SHARE_LEAST = 64 * 1024 };
 
 struct conn {                             /* one connected machine, as this worker sees it */
 	int live;
@@ -18,6 +20,7 @@ struct conn {                             /* one connected machine, as this work
 	uint64_t taken, wanted_told, damage_done;
 	int answered;                     /* has new words: ring its sender */
 	int has_more;                     /* its share of the round was used up */
+	uint32_t orders;                  /* requests but messages that were taken of it in this round */
 	struct map alive;                 /* ids of an ALIVE list that is not complete yet */
 };
 
