@@ -26,6 +26,10 @@
 
 /* ---- the loop ---- */
 
+/* Of a round, for one machine, requests but messages: each costs much more than its bytes, and a window holds tens of
+ * thousands. */
+enum { ORDERS_MOST = 512 };
+
 /* What its ring holds, up to its share. */
 static int
 drain(struct conn *c, uint64_t share)

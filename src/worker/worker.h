@@ -5,9 +5,7 @@
 #include <mom/ipc.h>
 
 /* SHARE_LEAST: of a round, for one machine: with less, many would have to be looked at over and over */
-/* ORDERS_MOST: of a round, for one machine, requests but messages: each costs much more than its bytes, and a window is full
- * of tens of thousands */
-enum { ORDERS_MOST = 512, CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024, SHARE_LEAST = 64 * 1024 };
+enum { CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024, SHARE_LEAST = 64 * 1024 };
 
 struct conn {                             /* one connected machine, as this worker sees it */
 	int live;
