@@ -26,14 +26,20 @@
 
 /* ---- the loop ---- */
 
+/* Of a round, for one machine, requests but messages: each costs much more than its bytes, and a window holds tens of
+ * thousands. */
+enum { ORDERS_MOST = 512 };
+
 /* What its ring holds, up to its share. */
 static int
 drain(struct conn *c, uint64_t share)
 {
 	int broken = 0, n = 0;
 	uint64_t until = c->taken + share;
-	for (const void *p; !(c->has_more = c->taken >= until) && (p = ring_next(&c->in, &broken)) != NULL; n++) {
+	for (const void *p; !(c->has_more = c->taken >= until) && c->orders < ORDERS_MOST &&
+	    (p = ring_next(&c->in, &broken)) != NULL; n++) {
 		uint8_t type = ((const uint8_t *)p)[9];
+		c->orders += record_is_request(type) && type != REC_MESSAGE;
 		if (type == REC_ALIVE)
 			worker_alive(c, p);
 		else if (type == REC_DIED)
@@ -60,8 +66,10 @@ drain_all(void)
 {
 	uint32_t live = 0;
 	int n = 0;
-	for (uint32_t i = 0; i < w.conns_seen; i++)
+	for (uint32_t i = 0; i < w.conns_seen; i++) {
 		live += w.conns[i].live != 0;
+		w.conns[i].orders = 0;
+	}
 	uint64_t share = live && BATCH_MOST / live < SHARE_LEAST ? SHARE_LEAST : BATCH_MOST / (live ? live : 1);
 	for (int first = 1, more = 1; more; first = 0) {
 		more = 0;

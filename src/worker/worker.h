@@ -20,6 +20,7 @@ struct conn {                             /* one connected machine, as this work
 	uint64_t taken, wanted_told, damage_done;
 	int answered;                     /* has new words: ring its sender */
 	int has_more;                     /* its share of the round was used up */
+	uint32_t orders;                  /* requests but messages that were taken of it in this round */
 	struct map alive;                 /* ids of an ALIVE list that is not complete yet */
 };
 

@@ -1,9 +1,9 @@
 /* hostile - item 11: nonsense from sockets and into queues harms nobody but its sender */
-#include <lib/run.h>
 #include <lib/server.h>
 #include <lib/sysv.h>
 #include <lib/t.h>
 #include <lib/talk.h>
+#include <lib/wire_peer.h>
 #include <mom/wire.h>
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +16,6 @@
 #include <sys/msg.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 static struct server broker, one;
@@ -43,13 +42,8 @@ calm(void)
 static int
 dial_from(const char *ip)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port)},
-	    from = {.sin_family = AF_INET};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	inet_pton(AF_INET, broker.ip, &to.sin_addr);
-	inet_pton(AF_INET, ip, &from.sin_addr);
-	REQUIRE(bind(fd, (struct sockaddr *)&from, sizeof from) == 0, "bind to %s: %s", ip, strerror(errno));
-	REQUIRE(connect(fd, (struct sockaddr *)&to, sizeof to) == 0, "connect: %s", strerror(errno));
+	int fd = peer_dial(&broker, ip, T_PATIENCE_MS);
+	REQUIRE(fd >= 0, "connect from %s: %s", ip, strerror(errno));
 	return fd;
 }
 
@@ -185,17 +179,11 @@ TEST(many_strangers, "200 strangers at once keep no daemon out")
 /* a real client's daemon's connection, seen from the wrong side */
 TEST(wrong_broker, "a daemon whose broker answers nonsense goes on trying and does not die; with a real one it connects")
 {
-	struct sockaddr_in at = {.sin_family = AF_INET};
-	socklen_t size = sizeof at;
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one_more = 1;
+	int port = 0, listener = peer_listen(&port);
 	char junk[5000];
 	struct t_rng rng;
 	t_rng_init(&rng, 12);
-	inet_pton(AF_INET, t_ip(), &at.sin_addr);
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one_more, sizeof one_more);
-	REQUIRE(bind(listener, (struct sockaddr *)&at, size) == 0 && listen(listener, 10) == 0 && getsockname(listener, (struct sockaddr *)&at, &size) == 0,
-	    "listen: %s", strerror(errno));
-	daemon_start(&one, "one", ntohs(at.sin_port));
+	daemon_start(&one, "one", port);
 	for (int i = 0; i < 6; i++) {
 		struct pollfd look = {listener, POLLIN, 0};
 		REQUIRE(poll(&look, 1, T_PATIENCE_MS) == 1, "the daemon does not try again");
@@ -210,7 +198,7 @@ TEST(wrong_broker, "a daemon whose broker answers nonsense goes on trying and do
 		close(fd);
 	}
 	close(listener);
-	broker_start(&broker, "broker", ntohs(at.sin_port), NULL);
+	broker_start(&broker, "broker", port, NULL);
 	use_daemon(&one);
 	id = talk_create();
 	talk_subscribe(id, "calm");
@@ -221,40 +209,21 @@ TEST(wrong_broker, "a daemon whose broker answers nonsense goes on trying and do
 TEST(refusal_text, "what a broker says as it refuses stays one line of the daemon's log, without a control character")
 {
 	static const char text[] = "no\nmom_daemon[1]: fatal: forged\033[2J\177";
-	struct sockaddr_in at = {.sin_family = AF_INET};
-	socklen_t size = sizeof at;
 	char bytes[512];
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	inet_pton(AF_INET, t_ip(), &at.sin_addr);
-	REQUIRE(bind(listener, (struct sockaddr *)&at, size) == 0 && listen(listener, 10) == 0 && getsockname(listener, (struct sockaddr *)&at, &size) == 0,
-	    "listen: %s", strerror(errno));
-	daemon_start(&one, "one", ntohs(at.sin_port));
-	struct pollfd look = {listener, POLLIN, 0};
-	REQUIRE(poll(&look, 1, T_PATIENCE_MS) == 1, "the daemon does not come");
-	int fd = accept(listener, NULL, NULL);
-	REQUIRE(recv(fd, bytes, RECORD_HEADER + HELLO_BYTES, MSG_WAITALL) == RECORD_HEADER + HELLO_BYTES, "no HELLO");
+	int port = 0, listener = peer_listen(&port);
+	daemon_start(&one, "one", port);
+	struct wire_peer *daemon = peer_take(listener, T_PATIENCE_MS);
+	REQUIRE(daemon, "the daemon does not come, or says no HELLO");
 	uint32_t n = record_make(bytes, &(struct record){.type = REC_REFUSE}, NULL, text, sizeof text - 1);
-	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
+	REQUIRE(send(daemon->fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
 	WAIT_FOR(server_log_has(&one, "forged"), "the refusal is not told");
 	char *log = t_read_file(one.log);
 	REQUIRE(strstr(log, "\nmom_daemon[1]") == NULL && strchr(log, '\033') == NULL && strchr(log, '\177') == NULL, "%s", log);
-	close(fd);
+	peer_leave(daemon);
 	close(listener);
 }
 
 /* ---- a machine that is none ---- */
-
-static void
-machine_hello(int fd, uint32_t slots, uint32_t number)
-{
-	char bytes[512], payload[HELLO_BYTES];
-	struct hello hello = {.version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = slots, .window = WINDOW};
-	for (int i = 0; i < WIRE_ID_BYTES; i++)
-		hello.machine[i] = (uint8_t)(i + number);
-	wire_hello_put(payload, &hello);
-	uint32_t n = record_make(bytes, &(struct record){.type = REC_HELLO}, NULL, payload, sizeof payload);
-	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
-}
 
 /* Has somebody at this address a connection to the broker? */
 static int
@@ -282,7 +251,7 @@ TEST(silent_behind_hello, "an address that takes every handshake, and has a hund
 	char byte;
 	broker_start(&broker, "broker", 0, NULL);
 	for (int i = 0; i < STRANGERS_MAX + WAIT; i++) {
-		machine_hello(fds[i] = dial_from("127.0.0.2"), 1, (uint32_t)i);
+		peer_hello(fds[i] = dial_from("127.0.0.2"), 1, (uint32_t)i, 0);
 		if (i < STRANGERS_MAX)                 /* welcomed, and says nothing more */
 			WAIT_FOR(recv(fds[i], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1, "stranger %d gets no answer", i);
 	}
@@ -301,44 +270,38 @@ TEST(silent_behind_hello, "an address that takes every handshake, and has a hund
 		close(fds[i]);
 }
 
-static int
+static struct wire_peer *
 machine_join(uint32_t slots)
 {
-	char bytes[512];
-	int fd = dial();
-	machine_hello(fd, slots, slots);
-	uint32_t n = record_stride(RECORD_HEADER + WELCOME_BYTES);
-	REQUIRE(recv(fd, bytes, n, MSG_WAITALL) == (ssize_t)n && bytes[9] == REC_WELCOME, "no WELCOME: %s", bytes + RECORD_HEADER);
-	return fd;
-}
-
-static uint32_t
-machine_serial(void)
-{
-	enum { OWN = 1 };
-	return OWN + 1;                        /* the daemon of up() was the first */
-}
-
-static uint32_t
-put_alive(char *bytes, uint32_t clients, int complete)
-{
-	char ids[64 * 8];
-	for (uint32_t i = 0; i < clients; i++)
-		put_u64(ids + 8 * i, (uint64_t)machine_serial() << 32 | (i + 1));
-	return record_make(bytes, &(struct record){.type = REC_ALIVE, .aux = (uint64_t)complete}, NULL, ids, 8 * clients);
+	struct wire_peer *m = peer_join(&broker, slots, slots, T_PATIENCE_MS);
+	REQUIRE(m, "no WELCOME");
+	return m;
 }
 
 TEST(alive_without_end, "a machine that lists more clients than it has slots, or lists without end, is dropped: the worker keeps none of it")
 {
 	char bytes[1024];
 	up();
-	int fd = machine_join(16);
-	uint32_t n = put_alive(bytes, 17, 0);
+	struct wire_peer *m = machine_join(16);
+	uint32_t n = peer_alive(bytes, m->welcome.serial, 17, 0);
 	ssize_t got;
-	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
-	WAIT_FOR((got = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) == 0 || (got < 0 && errno != EAGAIN), "the connection stays open");
-	close(fd);
+	REQUIRE(send(m->fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
+	WAIT_FOR((got = recv(m->fd, bytes, sizeof bytes, MSG_DONTWAIT)) == 0 || (got < 0 && errno != EAGAIN), "the connection stays open");
+	peer_leave(m);
 	REQUIRE(server_log_has(&broker, "more clients than its 16 slots"), "no line says why");
+	calm();
+	bye(id);
+}
+
+TEST(alive_twice, "a machine that lists its clients a second time is dropped")
+{
+	up();
+	struct wire_peer *m = machine_join(16);
+	for (int i = 0; i < 2; i++)
+		REQUIRE(peer_request(m, &(struct record){ .type = REC_ALIVE, .aux = 1 }, NULL, NULL, 0), "no room");
+	WAIT_FOR(peer_turn(m) == 0, "the connection stays open");
+	peer_leave(m);
+	REQUIRE(server_log_has(&broker, "a second time"), "no line says why");
 	calm();
 	bye(id);
 }
@@ -350,15 +313,15 @@ TEST(clients_without_end, "a machine that creates more clients than it has slots
 	uint32_t n = 0, have = 0;
 	int refused = 0;
 	up();
-	int fd = machine_join(SLOTS);
-	n += put_alive(bytes, 0, 1);
+	struct wire_peer *m = machine_join(SLOTS);
+	n += peer_alive(bytes, m->welcome.serial, 0, 1);
 	for (uint32_t i = 0; i <= SLOTS; i++)
 		n += record_make(bytes + n, &(struct record){.type = REC_CREATE, .flags = REC_F_DURABLE, .number = number_make(1, 1), .offset = number_make(1, 1),
-		    .time = i % SLOTS, .publisher = (uint64_t)machine_serial() << 32 | (i + 1)}, NULL, NULL, 0);
-	REQUIRE(send(fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
+		    .time = i % SLOTS, .publisher = (uint64_t)m->welcome.serial << 32 | (i + 1)}, NULL, NULL, 0);
+	REQUIRE(send(m->fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
 	while (!refused) {
 		ssize_t got;
-		WAIT_FOR((got = recv(fd, sink + have, sizeof sink - have, MSG_DONTWAIT)) > 0, "nothing is refused");
+		WAIT_FOR((got = recv(m->fd, sink + have, sizeof sink - have, MSG_DONTWAIT)) > 0, "nothing is refused");
 		have += (uint32_t)got;
 		for (uint32_t q = 0; q + RECORD_HEADER <= have && q + record_stride(get_u32(sink + q)) <= have; q += record_stride(get_u32(sink + q)))
 			for (uint32_t a = RECORD_HEADER; sink[q + 9] == REC_ANSWERS && a + ANSWER_BYTES <= get_u32(sink + q); a += ANSWER_BYTES) {
@@ -367,7 +330,7 @@ TEST(clients_without_end, "a machine that creates more clients than it has slots
 				refused |= answer.kind == ANSWER_REFUSED && answer.code == MOM_ELIMIT;
 			}
 	}
-	close(fd);
+	peer_leave(m);
 	calm();
 	bye(id);
 }
@@ -411,16 +374,6 @@ TEST(forged_tickets, "random SysV messages of any mtype and size into every queu
 }
 
 static int
-door_knock(void)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	snprintf(at.sun_path, sizeof at.sun_path, "%s/socket", one.run);
-	REQUIRE(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof at) == 0, "connect: %s", strerror(errno));
-	return fd;
-}
-
-static int
 count_lines(const char *text, const char *words)
 {
 	int n = 0;
@@ -438,7 +391,7 @@ TEST(door_full, "programs that take all the daemon's descriptors at its door and
 	REQUIRE(prlimit(one.pid, RLIMIT_NOFILE, &(struct rlimit){ DESCRIPTORS, DESCRIPTORS }, NULL) == 0, "prlimit: %s", strerror(errno));
 	int64_t start = t_now_ms();
 	for (int i = 0; i < SILENT; i++)
-		fds[i] = door_knock();
+		REQUIRE((fds[i] = peer_knock(&one)) >= 0, "the door is full");
 	for (int i = 0; i < 100; i++)
 		calm();
 	bye(talk_create());                            /* who speaks gets the place of one that does not */
@@ -456,17 +409,11 @@ TEST(registration, "nonsense to the registration socket: that connection is clos
 {
 	struct t_rng rng;
 	char junk[4096];
-	struct ran r;
 	up();
 	t_rng_init(&rng, 14);
-	r = run_command("find '%s' -type s", one.run);
-	r.out[strcspn(r.out, "\n")] = 0;
-	REQUIRE(r.out[0], "no socket in %s", one.run);
 	for (int i = 0; i < 50; i++) {
-		struct sockaddr_un at = {.sun_family = AF_UNIX};
-		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-		snprintf(at.sun_path, sizeof at.sun_path, "%s", r.out);
-		REQUIRE(connect(fd, (struct sockaddr *)&at, sizeof at) == 0, "connect: %s", strerror(errno));
+		int fd = peer_knock(&one);
+		REQUIRE(fd >= 0, "the door is full");
 		t_rng_fill(&rng, junk, sizeof junk);
 		send(fd, junk, t_rng_below(&rng, sizeof junk), MSG_NOSIGNAL);
 		if (i % 2)
