@@ -27,6 +27,7 @@ enum {
 	LOBBY_MAX         = 256,                /* connections that have not said HELLO: a descriptor each; one more sends the oldest of the busiest address away */
 	STRANGERS_MAX     = 64,                 /* handlers in the handshake at once; more wait in the lobby */
 	STRANGER_MS       = 1000,               /* where others wait: to answer WELCOME (a daemon: one sync) */
+	STARTING_MAX      = 4,                  /* of them, processes that only begin: each takes time from those who have work */
 	TICK_MS           = 1000,               /* supervisors ring the bells of time */
 	PING_TICKS        = 3,                  /* a ping every 3 s ... */
 	PEER_DEAD_MS      = 12000,              /* ... and a peer silent for 12 s is dead: noticed in under 15 s */

@@ -183,10 +183,21 @@ lobby_next(struct lobby *l, const struct lobby_host *host)
 	return next;
 }
 
+static uint32_t
+lobby_starting(const struct lobby *l)
+{
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < l->strangers.count; i++)
+		n += l->strangers.of[i].starting != 0;
+	return n;
+}
+
 /* A place for that guest. 0: it waits */
 static int
 lobby_place(struct lobby *l, const struct guest *g, int64_t now, const struct lobby_host *host)
 {
+	if (lobby_starting(l) >= STARTING_MAX)
+		return 0;
 	if (l->strangers.count < STRANGERS_MAX)
 		return 1;
 	int victim = crowd_victim(&l->strangers, now, g->known ? now : now - HANDSHAKE_MS + STRANGER_MS);
@@ -212,6 +223,7 @@ lobby_look(struct lobby *l, const struct pollfd *polls, nfds_t n, int64_t now, c
 		if (conn < 0)
 			continue;
 		g.conn = (uint32_t)conn;
+		g.starting = 1;
 		g.until = now + HANDSHAKE_MS;          /* its handler has to begin first */
 		l->strangers.of[l->strangers.count++] = g;
 	}
@@ -223,8 +235,10 @@ void
 lobby_welcomed(struct lobby *l, uint32_t conn, int64_t now)
 {
 	for (uint32_t i = 0; i < l->strangers.count; i++)
-		if (l->strangers.of[i].conn == conn)
+		if (l->strangers.of[i].conn == conn) {
+			l->strangers.of[i].starting = 0;
 			l->strangers.of[i].until = now + STRANGER_MS;
+		}
 }
 
 void

@@ -20,7 +20,7 @@
 
 /* until: a guest has to have said HELLO; a stranger may be sent away from then on. conn: a stranger's */
 struct guest {
-	int fd, ready, known;
+	int fd, ready, known, starting;          /* starting: a stranger whose handler has not said yet who comes */
 	uint32_t from, conn;
 	int64_t until;
 	uint8_t machine[WIRE_ID_BYTES];

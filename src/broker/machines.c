@@ -2,6 +2,8 @@
 #include "broker/machines.h"
 #include "common/fdio.h"
 #include "common/log_peer.h"
+#include "common/siphash.h"
+#include <mom/record.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -160,41 +162,17 @@ machines_look(struct machines *m)
 
 /* ---- tickets ---- */
 
-static inline uint64_t
-turn(uint64_t x, int by)
-{
-	return x << by | x >> (64 - by);
-}
-
-static void
-sip_rounds(uint64_t v[4], int n)
-{
-	while (n-- > 0) {
-		v[0] += v[1], v[1] = turn(v[1], 13) ^ v[0], v[0] = turn(v[0], 32);
-		v[2] += v[3], v[3] = turn(v[3], 16) ^ v[2];
-		v[0] += v[3], v[3] = turn(v[3], 21) ^ v[0];
-		v[2] += v[1], v[1] = turn(v[1], 17) ^ v[2], v[2] = turn(v[2], 32);
-	}
-}
-
-/* SipHash-2-4 of machine id and serial: nobody without the key finds it */
+/* Of machine id and serial: nobody without the key finds it. */
 static uint64_t
 digest(const uint8_t key[MACHINES_KEY], const uint8_t id[WIRE_ID_BYTES], uint32_t serial)
 {
-	uint64_t k0, k1, word[3] = { 0, 0, (uint64_t)(WIRE_ID_BYTES + sizeof serial) << 56 | serial };
+	uint64_t k0, k1;
+	char bytes[WIRE_ID_BYTES + 4];
 	memcpy(&k0, key, 8);
 	memcpy(&k1, key + 8, 8);
-	memcpy(word, id, WIRE_ID_BYTES);
-	uint64_t v[4] = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
-	    k1 ^ 0x7465646279746573u };
-	for (int i = 0; i < 3; i++) {
-		v[3] ^= word[i];
-		sip_rounds(v, 2);
-		v[0] ^= word[i];
-	}
-	v[2] ^= 0xff;
-	sip_rounds(v, 4);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	memcpy(bytes, id, WIRE_ID_BYTES);
+	put_u32(bytes + WIRE_ID_BYTES, serial);
+	return siphash(k0, k1, bytes, sizeof bytes, 2, 4);
 }
 
 /* never 0: that shows none */

@@ -420,7 +420,7 @@ worker_alive(struct conn *c, const void *bytes)
 	if (atomic_load(&c->unit->by_shard[w.shard.index].broken))
 		return;                                /* what it says is not whole: nobody is destroyed for it */
 	if (atomic_load(&c->unit->by_shard[w.shard.index].started)) {
-		log_error("machine %u lists its clients a second time: the connection is ended; is its daemon of this version?",
+		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u lists its clients a second time: the connection is ended; is its daemon of this version?",
 		    c->machine->serial);
 		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
 		c->answered = 1;

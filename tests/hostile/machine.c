@@ -286,6 +286,34 @@ TEST(comes_as_another, "a machine that connects with a new id each time and hang
 	visit(1, 1);
 }
 
+TEST(does_not_wait, "a machine that says HELLO and hangs up at once, in a loop, harms itself alone")
+{
+	visit(1, 0);
+}
+
+/* MANY wait for their WELCOME, and the oldest of them hangs up for the next. */
+static void
+crowds(void *unused)
+{
+	enum { MANY = 256 };
+	static int fds[MANY];
+	static uint32_t turn;
+	(void)unused;
+	while (beside_acts()) {
+		int *fd = &fds[turn++ % MANY];
+		if (*fd > 0)
+			close(*fd);
+		if ((*fd = peer_dial(&broker, "127.0.0.1", JOIN_MS)) > 0)
+			peer_hello(*fd, SLOTS, HOSTILE + turn, 0);
+	}
+}
+
+TEST(comes_as_many, "a machine that connects as many at once, each of which hangs up soon, harms itself alone")
+{
+	up();
+	beside(crowds, NULL);
+}
+
 /* welcomed, and ended for what it says: the unit and its two processes are made anew each time */
 static void
 nonsense(struct wire_peer *m)
