@@ -78,13 +78,20 @@ views_are_empty(void)
 	return files == 0;
 }
 
+static int
+no_client_is_listed(void)
+{
+	char *list = t_read_file(t_text("%s/clients", one.store));
+	return !strstr(list, t_text(" state %d ", SLOT_LIVE)) && !strstr(list, t_text(" state %d ", SLOT_DYING));
+}
+
 static void
 measure(struct now *n)
 {
 	char text[200];
 	memset(n, 0, sizeof *n);
 	WAIT_FOR(views_are_empty(), "%ld files of views are left", files);
-	WAIT_FOR(!strstr(t_read_file(t_text("%s/clients", one.store)), t_text(" state %d ", SLOT_DYING)), "clients are still dying");
+	WAIT_FOR(no_client_is_listed(), "clients are still on the daemon's list");
 	processes_of(n, broker.pid);
 	processes_of(n, one.pid);
 	n->objects = sysv_left(t_dir(), text, sizeof text);
