@@ -536,6 +536,7 @@ member_take_up(struct daemon *d, uint32_t i)
 	}
 	if (lives && same) {
 		member_words(d, m);
+		atomic_store(&m->segment->owner, m->owner);    /* a predecessor may have been killed before it gave it */
 		return;
 	}
 	fdio_close(&m->pidfd);

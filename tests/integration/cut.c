@@ -207,5 +207,8 @@ TEST(unacknowledged_memory, "what a client has read and not acknowledged costs m
 		REQUIRE(i < 1000 || mom_receive(hoards, &m, 20000) == 0, "%s", mom_error_text(hoards));
 	}
 	long more = memory_of(server_child(&near, "mom_forwarder")) - before;
+#ifndef __SANITIZE_ADDRESS__                    /* which keeps what is freed */
 	REQUIRE(before > 0 && more < 1500, "%ld KiB more for %d messages", more, MESSAGES);
+#endif
+	t_remark("%ld KiB more for %d messages", more, MESSAGES);
 }

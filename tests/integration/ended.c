@@ -206,6 +206,21 @@ TEST(list_lost, "a daemon that comes back without its list tells the clients tha
 	bye(id);
 }
 
+TEST(given_late, "a daemon that is killed after it has listed a client's process and before it has told the client: its successor tells it, and the client goes on")
+{
+	up();
+	int id = talk_create(), shm;
+	struct client_segment *c = segment_of(id, &shm);
+	server_kill(&one);
+	atomic_store(&c->owner, 0);
+	server_start(&one);
+	WAIT_FOR(atomic_load(&c->owner) != 0, "its successor does not give it the client");
+	talk_subscribe(id, "t");
+	say(id, "t", "hello");
+	hear(id, "t", "hello");
+	shmdt(c);
+}
+
 TEST(adopted, "a daemon that comes back with its list goes on with the clients it had: their requests are stored once, their descriptors work")
 {
 	up();
