@@ -126,6 +126,7 @@ member_free(struct daemon *d, uint32_t i)
 	fdio_close(&m->socket);
 	fdio_close(&m->pidfd);
 	m->state = SLOT_FREE;
+	m->id = 0;
 	m->name[0] = '\0';
 	member_show(d, i);
 }
