@@ -162,24 +162,26 @@ machines_look(struct machines *m)
 
 /* ---- tickets ---- */
 
-/* Of machine id and serial: nobody without the key finds it. */
+/* Of machine id, serial and which of its tickets it is: nobody without the key finds it. */
 static uint64_t
-digest(const uint8_t key[MACHINES_KEY], const uint8_t id[WIRE_ID_BYTES], uint32_t serial)
+digest(const uint8_t key[MACHINES_KEY], const uint8_t id[WIRE_ID_BYTES], uint32_t serial, int which)
 {
 	uint64_t k0, k1;
-	char bytes[WIRE_ID_BYTES + 4];
+	char bytes[WIRE_ID_BYTES + 5];
 	memcpy(&k0, key, 8);
 	memcpy(&k1, key + 8, 8);
 	memcpy(bytes, id, WIRE_ID_BYTES);
 	put_u32(bytes + WIRE_ID_BYTES, serial);
+	bytes[WIRE_ID_BYTES + 4] = (char)which;
 	return siphash(k0, k1, bytes, sizeof bytes, 2, 4);
 }
 
-/* never 0: that shows none */
+/* Never 0: that shows none. A machine has two, which take turns: so what it is given is never what it has shown, and a
+ * copy of its spool shows one too old once it has a client and came again. */
 static uint64_t
-ticket(const struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint32_t serial)
+ticket(const struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint32_t serial, int which)
 {
-	return digest(m->key, id, serial) << 32 | serial;
+	return digest(m->key, id, serial, which) << 32 | serial;
 }
 
 /* A serial for a machine that is not known: that of its ticket, or a fresh one; 0: errno */
@@ -188,7 +190,7 @@ visitor_serial(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t sho
 {
 	uint32_t serial = (uint32_t)shown;
 	if (shown != 0) {
-		int ours = serial != 0 && shown == ticket(m, id, serial) &&
+		int ours = serial != 0 && (shown == ticket(m, id, serial, 0) || shown == ticket(m, id, serial, 1)) &&
 		    map_get(&m->by_serial, &serial, sizeof serial) == NULL;
 		errno = ENOENT;
 		return ours ? serial : 0;
@@ -234,7 +236,7 @@ visitor_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t show
 	if (k->serial == 0)
 		return -1;
 	memcpy(k->id, id, WIRE_ID_BYTES);
-	k->token = ticket(m, id, k->serial);
+	k->token = ticket(m, id, k->serial, shown == ticket(m, id, k->serial, 0));
 	return 0;
 }
 
