@@ -192,20 +192,17 @@ on_request(char *frame, struct record *r)
 		bad_peer("a client id of another machine");
 	if (r->number == 0 || r->offset > r->number)
 		bad_peer("a request number that cannot be");
-	int fault = request_fault(frame, r), asks = !fault && r->type == REC_CREATE && !h.is_known;
-	int unknown = asks ? become_known() : 0;
+	int fault = request_fault(frame, r), code = !fault && r->type == REC_CREATE && !h.is_known ? become_known() : fault;
 	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
-	if (fault) {                                   /* the worker refuses it in its order */
+	if (code) {                                    /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;
+		put_u64(frame + 48, (uint64_t)(int64_t)code);
+	}
+	if (fault) {
 		counters_add(COUNT_REFUSED, 1);
-		put_u64(frame + 48, (uint64_t)(int64_t)fault);
 		log_peer(LOG_FROM_WARN, log_peer_of(h.peer), "%s: client %016llx: a %s that cannot be taken: %d: it is "
 		    "refused; are that machine's programs of this version, and is its memory sound?", h.peer,
 		    (unsigned long long)r->publisher, record_type_name(r->type), fault);
-	}
-	if (unknown) {
-		r->flags |= REC_F_BAD;
-		put_u64(frame + 48, (uint64_t)(int64_t)unknown);
 	}
 	put_u16(frame + 10, r->flags);
 	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);

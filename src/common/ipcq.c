@@ -15,7 +15,6 @@
 enum { TICKET_TYPE = 1, TICKET_MAX = 8192, LONELY_WAITS = 16 };
 struct ticket { long type; uint32_t zero; };
 struct any_ticket { long type; char text[TICKET_MAX]; };
-union semun_arg { int val; struct semid_ds *buf; unsigned short *array; };
 
 static void
 ticket_send(const _Atomic int32_t *queue)

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+union semun_arg { int val; struct semid_ds *buf; unsigned short *array; };      /* of semctl(2), which wants it declared here */
+
 /* "At most one unread ticket": the writer takes it before msgsnd, the reader clears it before it looks. Lies in shared memory. */
 struct bell { _Atomic uint32_t taken; };
 

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-union semun_arg { int val; struct semid_ds *buf; unsigned short *array; };
-
 /* 0: they are ours now. -1: EACCES: it is not of our making; else gone */
 static int
 taken_back(const char *what, int id, int set)

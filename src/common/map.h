@@ -3,6 +3,7 @@
 #define MAP_H
 #include <stddef.h>
 #include <stdint.h>
+enum { KEYED_FROM = 4 };               /* a list of more is sought in by key; most are shorter, and need none */
 struct map_entry { const void *key; uint32_t len, hash; void *value; };
 struct map { struct map_entry *entries; size_t room, used, filled, last; };     /* last: found there, and asked for again more often than not */
 uint64_t map_hash(const void *key, size_t len);        /* SipHash-1-3 with a secret of this process alone */

@@ -21,7 +21,6 @@
 
 enum { REGISTRY_REWRITE = 256 * 1024, REGISTRY_MOST = 64 * 1024 * 1024 };
 static const char *const kinds[] = { "msg", "shm", "sem" };
-union semun_arg { int val; struct semid_ds *buf; unsigned short *array; };
 
 const char *
 registry_kind_name(enum registry_kind kind)

@@ -19,6 +19,15 @@ daemon_touch(struct daemon *d)
 	unit_bells(d);
 }
 
+static int
+members_save_or_say(struct daemon *d)
+{
+	int r = members_save(d);
+	if (r < 0)
+		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+	return r;
+}
+
 /* ---- the table that requester, responser and forwarder see ---- */
 
 static void
@@ -324,8 +333,7 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	m->absent = 0;
 	memcpy(m->nonce, nonce, sizeof m->nonce);
 	m->state = SLOT_LIVE;
-	if (members_save(d) < 0) {                     /* a daemon that takes over would find its old owner there, dead */
-		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+	if (members_save_or_say(d) < 0) {              /* a daemon that takes over would find its old owner there, dead */
 		*m = before;
 		return -1;
 	}
@@ -359,8 +367,7 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 		m->state = SLOT_DYING;
 		m->generation++;               /* of the DESTROY that follows its last request */
 	}
-	if (members_save(d) < 0)
-		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+	members_save_or_say(d);
 	member_show(d, i);
 	daemon_touch(d);
 }
@@ -422,8 +429,7 @@ member_expire(struct daemon *d, uint32_t i)
 	m->name[0] = '\0';
 	m->state = SLOT_DYING;
 	m->generation++;
-	if (members_save(d) < 0)
-		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+	members_save_or_say(d);
 	member_show(d, i);
 	daemon_touch(d);
 }
@@ -445,8 +451,8 @@ members_check(struct daemon *d)
 		if (d->expiry && m->away >= d->expiry)
 			member_expire(d, i);
 	}
-	if (hour && members_save(d) < 0)               /* how long they are away outlives a kill */
-		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+	if (hour)                                      /* how long they are away outlives a kill */
+		members_save_or_say(d);
 }
 
 void
@@ -462,8 +468,7 @@ members_finished(struct daemon *d)
 	}
 	if (n == 0)
 		return;
-	if (members_save(d) < 0)
-		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+	members_save_or_say(d);
 	daemon_touch(d);
 }
 
@@ -589,6 +594,5 @@ members_stop(struct daemon *d)
 			members_save_words(d, i, m->state == SLOT_LIVE ? WORDS_SYNC : WORDS_CLEAN);      /* a living client goes on without us */
 		ipcq_detach(m->segment);
 	}
-	if (members_save(d) < 0)
-		log_peer(LOG_FROM_WARN, 0, "spool/clients: %s: %s", strerror(errno), fdio_hint(errno));
+	members_save_or_say(d);
 }

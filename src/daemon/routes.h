@@ -4,7 +4,6 @@
 #define ROUTES_H
 #include "common/map.h"
 #include <mom/record.h>
-enum { KEYED_FROM = 4 };               /* a topic of more subscribers finds them by key; most have one, and need none */
 struct route_link;
 struct route_sub {
 	uint64_t client, since;

@@ -8,8 +8,7 @@
 struct topic;
 struct client;
 
-/* KEYED_FROM: a topic of more subscribers finds them by key; most have one, and need none */
-enum { STARTS_MOST = 4096, KEYED_FROM = 4 };
+enum { STARTS_MOST = 4096 };
 
 struct need { uint64_t base, bytes; };    /* of the log segment at base, so much was for a machine */
 

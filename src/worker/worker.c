@@ -51,9 +51,8 @@ drain(struct conn *c, uint64_t share)
 	if (broken) {
 		log_peer(LOG_FROM_ERROR, c->machine->serial, "the ring of a handler holds garbage: its connection is "
 		    "ended, and its machine connects again");
-		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
+		worker_break(c, BROKEN_NONSENSE);
 		c->in.at = c->in.head = atomic_load(&c->ring->head);
-		c->answered = 1;
 	}
 	if (c->in.at != atomic_load(&c->ring->tail))
 		n++;                                   /* a pad alone is released too */

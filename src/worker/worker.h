@@ -51,6 +51,7 @@ void worker_alive(struct conn *c, const void *bytes);         /* a machine's lis
 void worker_count_run(void);                                  /* the messages of one topic that came in a row */
 void worker_died(const struct conn *c, const void *bytes);    /* a durable client's process: its will */
 void worker_owe(const struct client *c);               /* its DESTROY is answered later: by a successor, should this worker die before */
+void worker_break(struct conn *c, uint32_t why);        /* its sender ends the connection: BROKEN_* */
 void worker_pay(struct conn *c);                       /* what a predecessor owed */
 void worker_answer(struct client *c);                  /* its last number and result, into the words of its connection */
 void worker_destroy(const struct machine *m, const struct map *but, uint16_t flags);   /* its clients, but for those in the map */

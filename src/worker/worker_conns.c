@@ -54,7 +54,7 @@ conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 	worker_pay(c);
 	/* the list of living clients is not complete, and a part of it may have been our predecessor's: it is to be sent anew */
 	if (!atomic_load(&c->unit->by_shard[w.shard.index].started) && atomic_load(&c->ring->tail) != 0)
-		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_LIST);
+		worker_break(c, BROKEN_LIST);
 }
 
 void

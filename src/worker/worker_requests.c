@@ -52,6 +52,13 @@ answer_lost(struct conn *c, uint32_t slot, uint64_t from, uint64_t to)
 	answer_version(c, slot);
 }
 
+void
+worker_break(struct conn *c, uint32_t why)
+{
+	atomic_store(&c->unit->by_shard[w.shard.index].broken, why);
+	c->answered = 1;
+}
+
 static void
 note_lost(struct conn *c, struct client *client, uint64_t id, uint32_t slot, uint64_t from, uint64_t to)
 {
@@ -367,8 +374,7 @@ worker_request(struct conn *c, const void *bytes)
 		    "%llx, first %llx: the connection is ended and made anew; where it comes again restart that "
 		    "machine's daemon", (unsigned long long)r.publisher, (unsigned long long)r.number,
 		    (unsigned long long)last, (unsigned long long)first);
-		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
-		c->answered = 1;
+		worker_break(c, BROKEN_NONSENSE);
 	} else if (d.verdict == VERDICT_TAKE) {
 		take_request(c, client, bytes, &r, slot);
 	} else if (d.verdict == VERDICT_AGAIN && client) {
@@ -422,8 +428,7 @@ worker_alive(struct conn *c, const void *bytes)
 	if (atomic_load(&c->unit->by_shard[w.shard.index].started)) {
 		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u lists its clients a second time: the connection is ended; is its daemon of this version?",
 		    c->machine->serial);
-		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
-		c->answered = 1;
+		worker_break(c, BROKEN_NONSENSE);
 		return;
 	}
 	struct record r;
@@ -432,8 +437,7 @@ worker_alive(struct conn *c, const void *bytes)
 	if (c->alive.used + record_data_len(&r) / 8 > c->slots) {
 		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u lists more clients than its %u slots: the "
 		    "connection is ended; is its daemon of this version?", c->machine->serial, c->slots);
-		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_NONSENSE);
-		c->answered = 1;
+		worker_break(c, BROKEN_NONSENSE);
 		return;
 	}
 	for (uint32_t n = record_data_len(&r) / 8; n > 0; n--, p += 8) {
@@ -451,8 +455,7 @@ worker_alive(struct conn *c, const void *bytes)
 		    "history of shard %u: this store was replaced, or is an older copy: the machine is refused; bring "
 		    "the newer store back, or give that machine's daemon a new spool", c->machine->serial,
 		    offset_incarnation(r.publisher), w.shard.index);
-		atomic_store(&c->unit->by_shard[w.shard.index].broken, BROKEN_OTHER_STORE);
-		c->answered = 1;
+		worker_break(c, BROKEN_OTHER_STORE);
 	} else if (r.aux == 1) {
 		alive_complete(c);
 		atomic_store(&c->unit->by_shard[w.shard.index].started, 1);

@@ -82,27 +82,17 @@ cpu_ticks(pid_t pid, int with_dead)
 	return own[0] + own[1] + (with_dead ? dead[0] + dead[1] : 0);
 }
 
-static long
-resident_kib(pid_t pid)
-{
-	long kib = 0;
-	char *line = strstr(t_read_file(t_text("/proc/%d/status", (int)pid)), "RssAnon:");
-	if (line)
-		sscanf(line, "RssAnon: %ld", &kib);
-	return kib;
-}
-
 struct cost { long ticks, kib; };
 
 static struct cost
 family_cost(void)
 {
 	pid_t pids[PROC_MAX];
-	struct cost c = { cpu_ticks(one.pid, 1), resident_kib(one.pid) };
+	struct cost c = { cpu_ticks(one.pid, 1), proc_status(one.pid, "RssAnon:") };
 	int n = proc_children(one.pid, pids, PROC_MAX);
 	for (int i = 0; i < n; i++) {
 		c.ticks += cpu_ticks(pids[i], 0);
-		c.kib += resident_kib(pids[i]);
+		c.kib += proc_status(pids[i], "RssAnon:");
 	}
 	return c;
 }

@@ -5,10 +5,8 @@
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include <errno.h>
 #include <mom/record.h>
 #include <string.h>
-#include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
@@ -22,22 +20,6 @@ up(void)
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
-}
-
-static struct client_segment *
-own_segment(int id, int *shm)
-{
-	struct client_segment *c = segment_attach(&one, mom_global_id(id), shm);
-	REQUIRE(c, "the client's segment is not in the registry");
-	return c;
-}
-
-static void
-ring_bell(struct client_segment *c)
-{
-	struct { long type; uint32_t zero; } ticket = { 1, 0 };
-	if (msgsnd(atomic_load(&c->request_queue), &ticket, sizeof ticket.zero, IPC_NOWAIT) < 0)
-		REQUIRE(errno == EAGAIN || errno == EIDRM || errno == EINVAL, "msgsnd");
 }
 
 /* ---- requests without end that are never sent ---- */
@@ -66,7 +48,7 @@ runs_on(void *unused)
 {
 	(void)unused;
 	int id = talk_create();
-	struct client_segment *c = own_segment(id, NULL);
+	struct client_segment *c = segment_of(&one, id, NULL);
 	struct ring *r = client_requests(c);
 	uint64_t lap = (atomic_load(&r->head) / WINDOW + 1) * WINDOW, half = WINDOW / FRAME / 2 * FRAME, k = 0;
 	fill_with_dropped(c, r, atomic_load(&c->next[0]));
@@ -80,7 +62,7 @@ runs_on(void *unused)
 			;
 		if (i % 400 == 0) {
 			atomic_store(&c->poisoned, 0);
-			ring_bell(c);
+			bell_ring_always(&client_requests(c)->bell, &c->request_queue);
 		}
 	}
 	shmdt(c);
@@ -102,7 +84,7 @@ scribbles(void *unused)
 	(void)unused;
 	int id = talk_create(), n = 0;
 	talk_subscribe(id, "honest");
-	struct client_segment *c = own_segment(id, NULL);
+	struct client_segment *c = segment_of(&one, id, NULL);
 	t_rng_init(&rng, 14);
 	while (beside_acts()) {
 		struct ring *ring = t_rng_below(&rng, 2) ? client_requests(c) : client_mail(c, WINDOW);
@@ -116,7 +98,7 @@ scribbles(void *unused)
 		default: atomic_store(&c->poisoned, 0), atomic_store(&c->first[0], t_rng_next(&rng) >> t_rng_below(&rng, 64));
 		}
 		if (++n % 16 == 0)
-			ring_bell(c);
+			bell_ring_always(&client_requests(c)->bell, &c->request_queue);
 	}
 	shmdt(c);
 	mom_destroy(id);
@@ -140,10 +122,10 @@ spoils_and_ends(void *unused)
 			int id = mom_open("crashes");
 			if (id < 0)
 				_exit(0);
-			struct client_segment *c = own_segment(id, NULL);
+			struct client_segment *c = segment_of(&one, id, NULL);
 			atomic_store(&client_requests(c)->head, 12345);
 			for (int i = 0; i < 1000 && !atomic_load(&c->poisoned); i++) {
-				ring_bell(c);
+				bell_ring_always(&client_requests(c)->bell, &c->request_queue);
 				usleep(1000);
 			}
 			_exit(0);
@@ -200,7 +182,7 @@ takes_rights(void *unused)
 	union { int val; struct semid_ds *buf; } arg = { .buf = &semaphore };
 	int id = talk_create(), shm, n = 0;
 	(void)unused;
-	struct client_segment *c = own_segment(id, &shm);
+	struct client_segment *c = segment_of(&one, id, &shm);
 	while (beside_acts()) {
 		int sem = atomic_load(&c->sem);
 		if (shmctl(shm, IPC_STAT, &segment) == 0) {
@@ -213,7 +195,7 @@ takes_rights(void *unused)
 		}
 		if (++n % 100 == 0)
 			semctl(sem, 0, IPC_RMID);
-		ring_bell(c);
+		bell_ring_always(&client_requests(c)->bell, &c->request_queue);
 	}
 	shmdt(c);
 	mom_destroy(id);
@@ -241,7 +223,7 @@ empties_in_time(void *unused)
 	for (int i = 0; i < READERS; i++) {
 		ids[i] = talk_create();
 		talk_subscribe(ids[i], "flood");
-		c[i] = own_segment(ids[i], NULL);
+		c[i] = segment_of(&one, ids[i], NULL);
 	}
 	for (int next = 0; beside_acts(); next++) {
 		for (int i = 0; i < 20 && mom_publish(mouth, "flood", data, sizeof data, MOM_ASYNC | MOM_FAST) == 0; i++)

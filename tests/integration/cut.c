@@ -2,6 +2,7 @@
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <lib/disk.h>
+#include <lib/proc.h>
 #include <lib/server.h>
 #include <lib/views.h>
 #include <mom/limits.h>
@@ -185,13 +186,6 @@ TEST(unacknowledged, "a client that reads on and never acknowledges fills the sp
 	bye(hoards);
 }
 
-static long
-memory_of(pid_t pid)
-{
-	char *at = strstr(t_read_file(t_text("/proc/%d/status", (int)pid)), "VmData:");
-	return at ? strtol(at + 7, NULL, 10) : 0;
-}
-
 TEST(unacknowledged_memory, "what a client has read and not acknowledged costs mom_forwarder no memory a message")
 {
 	enum { MESSAGES = 150000 };
@@ -201,12 +195,12 @@ TEST(unacknowledged_memory, "what a client has read and not acknowledged costs m
 	int mouth = talk_create(), hoards = talk_open("hoards");
 	REQUIRE(mom_set_option(hoards, MOM_OPT_MANUAL_ACK, 1) == 0, "%s", mom_error_text(hoards));
 	talk_subscribe(hoards, "t");
-	long before = memory_of(server_child(&near, "mom_forwarder"));
+	long before = proc_status(server_child(&near, "mom_forwarder"), "VmData:");
 	for (int i = 0; i < MESSAGES; i++) {
 		REQUIRE(mom_publish(mouth, "t", &i, sizeof i, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(mouth));
 		REQUIRE(i < 1000 || mom_receive(hoards, &m, 20000) == 0, "%s", mom_error_text(hoards));
 	}
-	long more = memory_of(server_child(&near, "mom_forwarder")) - before;
+	long more = proc_status(server_child(&near, "mom_forwarder"), "VmData:") - before;
 #ifndef __SANITIZE_ADDRESS__                    /* which keeps what is freed */
 	REQUIRE(before > 0 && more < 1500, "%ld KiB more for %d messages", more, MESSAGES);
 #endif

@@ -22,14 +22,6 @@ up(void)
 	use_daemon(&one);
 }
 
-static struct client_segment *
-segment_of(int client, int *shm)
-{
-	struct client_segment *c = segment_attach(&one, mom_global_id(client), shm);
-	REQUIRE(c, "the client's segment is not in the registry");
-	return c;
-}
-
 /* its DESTROY is answered by all shards */
 static int
 is_removed(int shm)
@@ -55,7 +47,7 @@ static void
 end_living(int id)
 {
 	int shm;
-	struct client_segment *c = segment_of(id, &shm);
+	struct client_segment *c = segment_of(&one, id, &shm);
 	int durable = c->durable != 0;
 	REQUIRE(mom_publish(id, "on_its_way", "x", 1, MOM_ASYNC) == 0, "%s", mom_error_text(id));     /* not all is answered: it dies slowly */
 	atomic_store(&c->goodbye, durable ? 1 : 2);
@@ -115,7 +107,7 @@ TEST(on_its_way, "what an ended client had on its way is not called acknowledged
 		for (int k = 0; k < 10; k++)
 			REQUIRE(mom_publish(id[i], "t", "on its way", 10, MOM_ASYNC) == 0, "%s", mom_error_text(id[i]));
 	int shm[2];
-	struct client_segment *c[2] = { segment_of(id[0], &shm[0]), segment_of(id[1], &shm[1]) };
+	struct client_segment *c[2] = { segment_of(&one, id[0], &shm[0]), segment_of(&one, id[1], &shm[1]) };
 	for (int i = 0; i < 2; i++)
 		atomic_store(&c[i]->goodbye, 2);
 	hang_up();
@@ -157,7 +149,7 @@ TEST(name_taken, "whoever lost its durable name to another process is told, what
 	up();
 	int shm, old = talk_open("billing"), other = talk_create();
 	talk_subscribe(old, "bills");
-	shmdt(segment_of(old, &shm));
+	shmdt(segment_of(&one, old, &shm));
 	end_living(old);
 	say(other, "bills", "one");
 	shared = t_shared_memory(sizeof *shared);
@@ -210,7 +202,7 @@ TEST(given_late, "a daemon that is killed after it has listed a client's process
 {
 	up();
 	int id = talk_create(), shm;
-	struct client_segment *c = segment_of(id, &shm);
+	struct client_segment *c = segment_of(&one, id, &shm);
 	server_kill(&one);
 	atomic_store(&c->owner, 0);
 	server_start(&one);

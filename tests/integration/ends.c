@@ -146,7 +146,7 @@ TEST(words, "seconds, epochs, sequence numbers and `watch` of 32 bits go round: 
 	REQUIRE(atomic_load(&b->epoch) < 1000, "the epoch did not go round");
 	int id = talk_create();
 	talk_subscribe(id, "bells");
-	struct client_segment *c = segment_attach(&one, mom_global_id(id), NULL);
+	struct client_segment *c = segment_of(&one, id, NULL);
 	atomic_store(&c->watch, UINT32_MAX - 2);
 	REQUIRE(mom_fd(id) >= 0, "%s", mom_error_text(id));
 	for (int i = 0; i < 6; i++) {

@@ -174,8 +174,7 @@ TEST(between, "a message that comes between the last look and the wait is not le
 {
 	struct mom_message m;
 	begin();
-	struct client_segment *c = segment_attach(&one, mom_global_id(subscriber), NULL);
-	REQUIRE(c, "no segment");
+	struct client_segment *c = segment_of(&one, subscriber, NULL);
 	box = client_mail(c, WINDOW);
 	for (int i = 0; i < 20; i++) {
 		comes_between = 1;

@@ -28,15 +28,6 @@ up(void)
 	use_daemon(&one);
 }
 
-static long
-anonymous_kib(pid_t pid)
-{
-	char *text = t_read_file(t_text("/proc/%d/status", (int)pid)), *at = strstr(text, "RssAnon:");
-	long kib = at ? atol(at + 8) : -1;
-	free(text);
-	return kib;
-}
-
 static void
 processes_of(struct now *n, pid_t parent)
 {
@@ -45,7 +36,7 @@ processes_of(struct now *n, pid_t parent)
 	pids[count++] = parent;
 	for (int i = 0; i < count && n->n < ROLES_MOST; i++, n->n++) {
 		n->process[n->n].pid = pids[i];
-		n->process[n->n].kib = anonymous_kib(pids[i]);
+		n->process[n->n].kib = proc_status(pids[i], "RssAnon:");
 		proc_comm(pids[i], n->process[n->n].comm, sizeof n->process[0].comm);
 	}
 }

@@ -1,4 +1,5 @@
 /* hostile - item 11: nonsense from sockets and into queues harms nobody but its sender */
+#include <lib/calm.h>
 #include <lib/server.h>
 #include <lib/sysv.h>
 #include <lib/t.h>
@@ -24,19 +25,7 @@ static int id;
 static void
 up(void)
 {
-	broker_start(&broker, "broker", 0, NULL);
-	daemon_start(&one, "one", broker.port);
-	use_daemon(&one);
-	id = talk_create();
-	talk_subscribe(id, "calm");
-}
-
-/* the others notice nothing: same processes, one line, one answer */
-static void
-calm(void)
-{
-	say(id, "calm", "hello");
-	hear(id, "calm", "hello");
+	id = calm_up(&broker, &one);
 }
 
 static int

@@ -413,13 +413,6 @@ TEST(crowd, "a hundred connections: each newcomer is served, the oldest idle one
 		close(fd[i]);
 }
 
-static long
-resident_kib(pid_t pid)
-{
-	char *at = strstr(t_read_file(t_text("/proc/%d/status", (int)pid)), "VmRSS:");
-	return at ? strtol(at + 6, NULL, 10) : 0;
-}
-
 TEST(slow_readers, "those that ask for many pages and read none cost little memory, and nobody waits for them; read late, all pages come whole")
 {
 	enum { SLOW = 40, PAGES = 230 };
@@ -427,7 +420,7 @@ TEST(slow_readers, "those that ask for many pages and read none cost little memo
 	broker_up();
 	pid_t pid = server_child(&broker, "mom_http");
 	REQUIRE(ask("GET", "/").status == 200, "no page");
-	long before = resident_kib(pid);
+	long before = proc_status(pid, "VmRSS:");
 	for (int i = 0; i < SLOW; i++) {
 		fd[i] = dial();
 		if (i > 0)                              /* the first reads at last: a window so small would take it minutes */
@@ -438,7 +431,7 @@ TEST(slow_readers, "those that ask for many pages and read none cost little memo
 	}
 	for (int i = 0; i < 20; i++)
 		REQUIRE(ask("GET", "/stats.json").status == 200, "others wait");
-	long grown = resident_kib(pid) - before;
+	long grown = proc_status(pid, "VmRSS:") - before;
 #ifndef __SANITIZE_ADDRESS__                    /* which keeps what is freed */
 	REQUIRE(grown < 16384, "%d slow readers cost %ld KiB", SLOW, grown);
 #else

@@ -1,5 +1,6 @@
 /* noise - what a peer does again and again fills no log: its first line is there, the others are counted and told
  * Lines are counted against acts: a process that tells of each would have as many. */
+#include <lib/calm.h>
 #include <lib/segment.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -21,18 +22,7 @@ static int id;
 static void
 up(void)
 {
-	broker_start(&broker, "broker", 0, NULL);
-	daemon_start(&one, "one", broker.port);
-	use_daemon(&one);
-	id = talk_create();
-	talk_subscribe(id, "calm");
-}
-
-static void
-calm(void)
-{
-	say(id, "calm", "hello");
-	hear(id, "calm", "hello");
+	id = calm_up(&broker, &one);
 }
 
 /* The log tells of every act, in few lines. */
@@ -46,19 +36,11 @@ few_lines(struct server *s, const char *words, long acts)
 	calm();
 }
 
-static struct client_segment *
-own_segment(int client)
-{
-	struct client_segment *c = segment_attach(&one, mom_global_id(client), NULL);
-	REQUIRE(c, "the client's segment is not in the registry");
-	return c;
-}
-
 TEST(poisoned_again, "a client that takes its ring's verdict back gets it again each time, and one line tells of it")
 {
 	up();
 	int other = talk_create();
-	struct client_segment *c = own_segment(other);
+	struct client_segment *c = segment_of(&one, other, NULL);
 	atomic_store(&client_requests(c)->head, 5);
 	for (int i = 0; i < ACTS; i++) {
 		atomic_store(&c->poisoned, 0);
@@ -92,7 +74,7 @@ TEST(gaps, "a client that leaves out request numbers in a loop is told of in few
 {
 	up();
 	int other = talk_create();
-	struct client_segment *c = own_segment(other);
+	struct client_segment *c = segment_of(&one, other, NULL);
 	uint64_t at = atomic_load(&client_requests(c)->head), number = atomic_load(&c->next[0]) - 1;
 	for (int i = 0; i < ACTS; i++) {
 		leave_a_gap(c, WINDOW, &at, &number);

@@ -1,4 +1,5 @@
 /* own_segment - a client writes what it likes into the memory that it shares with the daemon: it harms itself alone */
+#include <lib/calm.h>
 #include <lib/segment.h>
 #include <lib/t.h>
 #include <lib/talk.h>
@@ -14,29 +15,9 @@ static int id, other;
 static void
 up(void)
 {
-	broker_start(&broker, "broker", 0, NULL);
-	daemon_start(&one, "one", broker.port);
-	use_daemon(&one);
-	id = talk_create();
-	talk_subscribe(id, "calm");
+	id = calm_up(&broker, &one);
 	other = talk_create();
 	talk_subscribe(other, "calm");
-}
-
-static void
-calm(void)
-{
-	say(id, "calm", "hello");
-	hear(id, "calm", "hello");
-}
-
-/* as the other client has it: the same bytes, attached once more */
-static struct client_segment *
-own_segment(int client)
-{
-	struct client_segment *c = segment_attach(&one, mom_global_id(client), NULL);
-	REQUIRE(c, "the client's segment is not in the registry");
-	return c;
 }
 
 static void
@@ -50,7 +31,7 @@ restart_forwarder(void)
 TEST(another_semaphore, "a client that names somebody else's semaphore as its own does not get it posted")
 {
 	up();
-	struct client_segment *c = own_segment(other);
+	struct client_segment *c = segment_of(&one, other, NULL);
 	int victim = semget(IPC_PRIVATE, 1, 0600 | IPC_CREAT);
 	REQUIRE(victim >= 0, "semget");
 	for (int i = 0; i < 3; i++) {
@@ -68,7 +49,7 @@ TEST(another_semaphore, "a client that names somebody else's semaphore as its ow
 TEST(magic, "a client that destroys the head of its segment keeps no forwarder from starting: others go on, also over a daemon's death")
 {
 	up();
-	struct client_segment *c = own_segment(other);
+	struct client_segment *c = segment_of(&one, other, NULL);
 	for (int i = 0; i < 2; i++) {
 		c->magic = c->layout = 0;
 		c->id = 4711;
@@ -86,7 +67,7 @@ TEST(rings, "a client that fills its rings' counters and its mail with nonsense 
 {
 	struct t_rng rng;
 	up();
-	struct client_segment *c = own_segment(other);
+	struct client_segment *c = segment_of(&one, other, NULL);
 	t_rng_init(&rng, 21);
 	for (int i = 0; i < (t_is_long() ? 40 : 8); i++) {
 		struct ring *mail = client_mail(c, WINDOW);
@@ -118,7 +99,7 @@ TEST(endless_length, "a length in the client's own ring that is garbage, close t
 	static char bytes[65536];
 	int r = 0;
 	up();
-	struct client_segment *c = own_segment(other);
+	struct client_segment *c = segment_of(&one, other, NULL);
 	mom_set_option(other, MOM_OPT_TIMEOUT_MS, 200);
 	for (uint32_t len = 0xfffffff8; len != 1; len++) {
 		server_freeze(&broker);
@@ -133,7 +114,7 @@ TEST(endless_length, "a length in the client's own ring that is garbage, close t
 		other = talk_create();
 		talk_subscribe(other, "calm");
 		mom_set_option(other, MOM_OPT_TIMEOUT_MS, 200);
-		c = own_segment(other);
+		c = segment_of(&one, other, NULL);
 		calm();
 	}
 }
@@ -144,7 +125,7 @@ TEST(refused_after_acknowledged, "what was acknowledged, then lost in a power cu
 	for (int i = 0; i < 3; i++)
 		REQUIRE(mom_publish(other, "u", "fast", 4, MOM_FAST) == 0, "%s", mom_error_text(other));
 	REQUIRE(mom_flush(other, 20000) == 0, "%s", mom_error_text(other));
-	struct client_segment *c = own_segment(other);         /* as mom_responser writes it */
+	struct client_segment *c = segment_of(&one, other, NULL);         /* as mom_responser writes it */
 	refused_write(&c->answer[0], atomic_load(&c->next[0]) - 2, MOM_EFULL);
 	REQUIRE(mom_flush(other, 20000) == MOM_ELOST && strstr(mom_error_text(other), " 2 fast messages"), "%s", mom_error_text(other));
 	REQUIRE(mom_flush(other, 20000) == 0, "told again: %s", mom_error_text(other));
@@ -157,7 +138,7 @@ spoils_its_ring(void *unused)
 {
 	(void)unused;
 	int mine = talk_open("spoilt");
-	struct client_segment *c = own_segment(mine);
+	struct client_segment *c = segment_of(&one, mine, NULL);
 	atomic_store(&client_requests(c)->head, 12345);
 	bell_ring_always(&client_requests(c)->bell, &c->request_queue);
 	WAIT_FOR(atomic_load(&c->poisoned), "its ring counts as sound");

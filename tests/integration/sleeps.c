@@ -38,14 +38,6 @@ up(void)
 	use_daemon(&one);
 }
 
-static struct client_segment *
-segment_of(int client)
-{
-	struct client_segment *c = segment_attach(&one, mom_global_id(client), NULL);
-	REQUIRE(c, "the client's segment is not in the registry");
-	return c;
-}
-
 /* ---- a call in a thread of its own ---- */
 
 static struct { int id, r; atomic_int done; } call;
@@ -114,7 +106,7 @@ TEST(safe, "a reader that acknowledges by itself sleeps with a full box when its
 	int from = talk_create(), to = talk_create();
 	mom_set_option(to, MOM_OPT_MANUAL_ACK, 1);
 	talk_subscribe(to, "t");
-	struct client_segment *c = segment_of(to);
+	struct client_segment *c = segment_of(&one, to, NULL);
 	for (int i = 0; i < 3; i++)
 		REQUIRE(mom_publish(from, "t", half, sizeof half, 0) == 0, "%s", mom_error_text(from));
 	WAIT_FOR(atomic_load(&c->behind), "all three are in the box");
@@ -142,7 +134,7 @@ TEST(tombstones, "unsubscribe with a full table of tombstones does not wait for 
 	mom_set_option(to, MOM_OPT_TIMEOUT_MS, -1);
 	talk_subscribe(to, "t");
 	talk_subscribe(to, "news");
-	struct client_segment *c = segment_of(to);
+	struct client_segment *c = segment_of(&one, to, NULL);
 	say(from, "news", "hello");
 	WAIT_FOR(atomic_load(&client_mail(c, WINDOW)->head), "it does not come");
 	for (uint32_t i = 0; i < TOMBSTONES; i++)
@@ -173,7 +165,7 @@ TEST(ended, "a client that its daemon ends while it sleeps in receive hears of i
 {
 	up();
 	int id = talk_open("reader");
-	struct client_segment *c = segment_of(id);
+	struct client_segment *c = segment_of(&one, id, NULL);
 	pthread_t thread = call_start(id, receive_one);
 	WAIT_FOR(atomic_load(&c->asleep) & ASLEEP_FOR_MAIL, "it does not sleep");
 	atomic_store(&c->goodbye, 1);                  /* a lie, that its daemon cannot know for one */
@@ -189,7 +181,7 @@ TEST(poisoned, "a client whose ring is garbage hears of it in poll, and from a r
 	struct mom_message m;
 	up();
 	int id = talk_create(), r;
-	struct client_segment *c = segment_of(id);
+	struct client_segment *c = segment_of(&one, id, NULL);
 	struct pollfd p = { mom_fd(id), POLLIN, 0 };
 	REQUIRE(p.fd >= 0 && (r = mom_receive(id, &m, 0)) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
 	atomic_store(&c->poisoned, 1);                 /* as mom_requester does it */
@@ -204,7 +196,7 @@ TEST(answered, "a publisher sleeps when its responser is killed before it wakes 
 {
 	up();
 	int id = talk_create();
-	struct client_segment *c = segment_of(id);
+	struct client_segment *c = segment_of(&one, id, NULL);
 	say(id, "t", "before");
 	pid_t requester = server_child(&one, "mom_requester"), responser = server_child(&one, "mom_responser");
 	kill(requester, SIGSTOP);
@@ -249,7 +241,7 @@ TEST(torn, "a worker that was killed in the middle of an answer does not keep it
 	struct sysv_object o;
 	up();
 	int id = talk_create();
-	struct client_segment *c = segment_of(id);
+	struct client_segment *c = segment_of(&one, id, NULL);
 	REQUIRE(sysv_find(server_registry(&broker), "unit-0", &o), "no unit");
 	struct broker_unit *u = shmat(o.id, NULL, 0);
 	struct look *look = look_all(broker.run);

@@ -1,5 +1,6 @@
 /* proc - which processes there are, from /proc */
 #include <lib/proc.h>
+#include <lib/t.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -115,6 +116,15 @@ proc_lives(pid_t pid)
 {
 	char state = proc_state(pid);
 	return state && state != 'Z' && state != 'X';
+}
+
+long
+proc_status(pid_t pid, const char *field)
+{
+	char *text = t_read_file(t_text("/proc/%d/status", (int)pid)), *at = strstr(text, field);
+	long value = at ? atol(at + strlen(field)) : 0;
+	free(text);
+	return value;
 }
 
 void

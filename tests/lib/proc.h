@@ -16,6 +16,8 @@ pid_t proc_find(pid_t of, const char *comm, int i);
 int proc_lives(pid_t pid);
 /* The state letter of /proc/PID/stat ('S' sleeps, 'T' stopped, 'Z' zombie), 0 where there is none. */
 char proc_state(pid_t pid);
+/* A number of /proc/PID/status, as "RssAnon:" in KiB; 0: there is none */
+long proc_status(pid_t pid, const char *field);
 void proc_comm(pid_t pid, char *comm, size_t size);
 /* Other living processes whose command line or environment holds the text; their number. */
 int proc_naming(const char *text, pid_t *pids, int max);

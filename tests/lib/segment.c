@@ -2,6 +2,7 @@
 #include <lib/segment.h>
 #include <lib/sysv.h>
 #include <lib/t.h>
+#include <mom.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/shm.h>
@@ -27,6 +28,14 @@ segment_attach(struct server *daemon, uint64_t id, int *shm)
 	}
 	free(all);
 	return found;
+}
+
+struct client_segment *
+segment_of(struct server *daemon, int client, int *shm)
+{
+	struct client_segment *c = segment_attach(daemon, mom_global_id(client), shm);
+	REQUIRE(c, "the client's segment is not in the registry");
+	return c;
 }
 
 void

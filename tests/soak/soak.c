@@ -41,15 +41,6 @@ static int samples;
 static pid_t keeper;                           /* the worker that lives on */
 
 static long
-status_of(pid_t pid, const char *field)
-{
-	char *text = t_read_file(t_text("/proc/%d/status", (int)pid)), *at = strstr(text, field);
-	long value = at ? atol(at + strlen(field)) : 0;
-	free(text);
-	return value;
-}
-
-static long
 descriptors_of(pid_t pid)
 {
 	DIR *d = opendir(t_text("/proc/%d/fd", (int)pid));
@@ -97,14 +88,14 @@ measure(void)
 	pid_t pids[PROC_MAX];
 	char text[200];
 	long now[WHATS] = { 0 };
-	now[MEMORY_SERVER] = status_of(storm.broker.pid, "RssAnon:");
+	now[MEMORY_SERVER] = proc_status(storm.broker.pid, "RssAnon:");
 	now[FDS_SERVER] = descriptors_of(storm.broker.pid);
-	now[MEMORY_WORKER] = status_of(keeper, "RssAnon:");
+	now[MEMORY_WORKER] = proc_status(keeper, "RssAnon:");
 	now[FDS_WORKER] = descriptors_of(keeper);
 	now[PROCESSES] = proc_descendants(storm.broker.pid, pids, PROC_MAX);
 	for (int i = 0; i < storm.machines; i++) {
 		struct server *d = &storm.daemon[i];
-		long memory = status_of(d->pid, "RssAnon:"), fds = descriptors_of(d->pid);
+		long memory = proc_status(d->pid, "RssAnon:"), fds = descriptors_of(d->pid);
 		now[MEMORY_DAEMON] = i && memory > now[MEMORY_DAEMON] ? memory : now[MEMORY_DAEMON];
 		now[FDS_DAEMON] = i && fds > now[FDS_DAEMON] ? fds : now[FDS_DAEMON];
 		now[PROCESSES] += proc_descendants(d->pid, pids, PROC_MAX);
