@@ -147,7 +147,8 @@ beside_broker(struct act *act)
 	broker_start(&broker, "broker", 0, "--workers 1");
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
-	id = talk_create();
+	id = talk_create_hasty();
+	mom_set_option(id, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
 	REQUIRE(mom_global_id(id) >> 32 == 1, "the machine's serial is not 1");
 	talk_subscribe(id, "calm");
 	say(id, "calm", "hello");
@@ -190,7 +191,6 @@ beside_broker(struct act *act)
 	say(other, "news", "all is well");
 	hear(other, "news", "all is well");
 	bye(other);
-	mom_set_option(id, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
 	bye(id);
 }
 

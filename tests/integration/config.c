@@ -177,10 +177,7 @@ TEST(client_file, "a wrong client.conf is MOM_EINVAL with file and line; mended,
 	chmod(t_path("client.conf"), 0666);
 	REQUIRE(mom_open("name") == MOM_EINVAL && strstr(mom_error_text(-1), "chmod go-w"), "%s", mom_error_text(-1));
 	chmod(t_path("client.conf"), 0600);
-	int id = mom_create();
-	for (int tries = 0; id == MOM_ETIMEDOUT && tries < 100; tries++)         /* its 200 ms hold for create, too */
-		id = mom_create();
-	REQUIRE(id >= 0, "%s", mom_error_text(-1));
+	int id = talk_create_hasty();
 	server_freeze(&broker);
 	int64_t began = t_now_ms();
 	REQUIRE(mom_publish(id, "t", "x", 1, 0) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
@@ -197,10 +194,7 @@ TEST(client_order, "MOM_TIMEOUT wins over client.conf")
 	use_daemon(&one);
 	write_file(t_path("client.conf"), "timeout 15s\n");
 	setenv("MOM_TIMEOUT", "200ms", 1);
-	int id = mom_create();
-	for (int tries = 0; id == MOM_ETIMEDOUT && tries < 100; tries++)
-		id = mom_create();
-	REQUIRE(id >= 0, "%s", mom_error_text(-1));
+	int id = talk_create_hasty();
 	server_freeze(&broker);
 	int64_t began = t_now_ms();
 	REQUIRE(mom_publish(id, "t", "x", 1, 0) == MOM_ETIMEDOUT, "%s", mom_error_text(id));

@@ -14,6 +14,15 @@ talk_create(void)
 }
 
 int
+talk_create_hasty(void)
+{
+	int id;
+	WAIT_FOR((id = mom_create()) != MOM_ETIMEDOUT, "create: %s", mom_error_text(-1));
+	REQUIRE(id >= 0, "create: %s: %s", mom_strerror(id), mom_error_text(-1));
+	return id;
+}
+
+int
 talk_open(const char *name)
 {
 	int id = mom_open(name);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 int  talk_create(void);
+int  talk_create_hasty(void);      /* where the settings name a short time-out: until a create is in time */
 int  talk_open(const char *name);
 void talk_subscribe(int id, const char *topic);
 void say(int id, const char *topic, const char *text);               /* durable */
