@@ -21,6 +21,8 @@ enum {
 	NAP_US            = 300,                /* between two looks where much flows beside busy programs ... */
 	FLOW_LEAST        = 32,                 /* ... which is so many messages since the last one; fewer are waited for asleep ... */
 	FLOW_BYTES        = 256,                /* ... of so many bytes, where only bytes are seen */
+	VAIN_MOST         = 16,                 /* so often in a tick of the kernel a process is woken for nothing: somebody rings without end ... */
+	VAIN_NAP_US       = 20,                 /* ... then this is slept before each further look */
 	QUEUE_DRAIN       = 1024,               /* tickets taken before looking at the rings: bounds the time between looks */
 	HELLO_MAX         = 256,                /* bytes a stranger may make us read before the handshake is done */
 	HANDSHAKE_MS      = 3000,               /* a peer that takes longer is dropped */

@@ -5,7 +5,10 @@
  * Nor where others want the cores. Whoever lets a busy program run gets its core back after that program's whole slice, some milliseconds, while
  * a sleeper that is woken goes first. So the looks are timed: some that took very long were beside a busy program, whether they found something
  * or not. From then on no core is given away, for a while that doubles each time it was tried in vain. Where much flows meanwhile, a process
- * naps before it looks again (as network cards do), so that it works in few large batches and not at each ticket. */
+ * naps before it looks again (as network cards do), so that it works in few large batches and not at each ticket.
+ *
+ * A process that is woken and finds nothing sleeps again at once. Its queue is its clients' to write to: one of them can ring without end.
+ * So where this happens often it naps before the next look, and the cores are left to the others. */
 #ifndef IDLING_H
 #define IDLING_H
 #include <stdatomic.h>
@@ -20,6 +23,8 @@ struct idling {
 	int64_t looked_at, tick_seen;  /* when the looks began that are timed, and the kernel's tick then */
 	int64_t crowded_until;         /* a busy program wants our cores: until then none is given away */
 	unsigned crowded_us;           /* how long the last such time was */
+	int64_t vain_tick;             /* the kernel's tick in which it was last woken for nothing ... */
+	unsigned vain;                 /* ... and how often in it */
 };
 
 /* Nothing was found. 1: others ran, look again. 0: sleep now. */

@@ -2,8 +2,11 @@
 #include <lib/t.h>
 #include "common/idling.h"
 #include <mom/limits.h>
+#include <errno.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/msg.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +45,47 @@ sched_getaffinity(pid_t pid, size_t n, cpu_set_t *cores)
 	for (int i = 0; i < k.cores; i++)
 		CPU_SET(i, cores);
 	return 0;
+}
+
+/* a queue on which somebody always rings again, so many times */
+static struct { int tickets, looks, found_each, there; int64_t us_between; } rung;
+
+ssize_t
+msgrcv(int queue, void *ticket, size_t n, long type, int flags)
+{
+	(void)queue, (void)ticket, (void)n, (void)type;
+	errno = flags & IPC_NOWAIT ? ENOMSG : EIDRM;
+	if (flags & IPC_NOWAIT || rung.tickets-- <= 0)
+		return -1;
+	k.now_us += rung.us_between;
+	rung.there = rung.found_each && rung.tickets % rung.found_each == 0;
+	return 0;
+}
+
+static int
+look(void)
+{
+	int there = rung.there;
+	rung.looks++;
+	rung.there = 0;
+	return there;
+}
+
+static void
+clear(void)
+{
+}
+
+static void
+serve_tickets(int n, int64_t us_between, int found_each)
+{
+	const _Atomic int32_t queue = 1;
+	k.yields = k.naps = rung.looks = 0;
+	rung.tickets = n;
+	rung.us_between = us_between;
+	rung.found_each = found_each;
+	rung.there = 0;
+	REQUIRE(idling_serve(&queue, NULL, look, clear) < 0 && errno == EIDRM, "%s", strerror(errno));
 }
 
 /* one time without work, and a sleep of so many us behind it; looks before it */
@@ -132,4 +176,21 @@ TEST(naps, "beside busy programs a process through which much flows naps before 
 		idling_found(&l, FLOW_LEAST / 2);
 	REQUIRE(dry(&l, 10) == 0 && k.naps == 1, "%d naps, %d looks after many messages", k.naps, k.yields);
 	REQUIRE(dry(&l, 10) == 0 && k.naps == 0, "%d naps where nothing came meanwhile", k.naps);
+}
+
+TEST(vain, "a process that is woken for nothing looks no more than twice and sleeps; where somebody rings without end it naps before each look, "
+    "and it stays so where some of it finds something")
+{
+	enum { TICKETS = 100000 };
+	serve_tickets(TICKETS, 10, 0);
+	REQUIRE(rung.looks <= 2 * TICKETS + 50 && k.yields <= 50, "%d looks, %d yields for %d tickets", rung.looks, k.yields, TICKETS);
+	REQUIRE(k.naps > TICKETS / 2, "%d naps for %d tickets", k.naps, TICKETS);
+	serve_tickets(TICKETS, 10, 5);
+	REQUIRE(k.naps > TICKETS / 10, "%d naps for %d tickets where some find something", k.naps, TICKETS);
+}
+
+TEST(few_in_vain, "a process that is woken for nothing now and then does not nap")
+{
+	serve_tickets(1000, 1000, 0);
+	REQUIRE(k.naps == 0, "%d naps", k.naps);
 }
