@@ -123,6 +123,9 @@ starts_load(struct daemon *d)
 
 /* ---- durable clients that were forgotten ---- */
 
+/* Of a user; then the one that was forgotten first is not told any more. */
+enum { FORGOTTEN_MOST = 1024 };
+
 static void
 forgotten_save(struct daemon *d)
 {
@@ -136,8 +139,29 @@ forgotten_save(struct daemon *d)
 }
 
 static void
+forgotten_drop(struct daemon *d, size_t i)
+{
+	d->forgotten_count--;
+	memmove(d->forgotten + i, d->forgotten + i + 1, (d->forgotten_count - i) * sizeof *d->forgotten);
+}
+
+static void
+forgotten_make_room(struct daemon *d, uid_t uid)
+{
+	size_t first = 0, of_user = 0;
+	for (size_t i = d->forgotten_count; i-- > 0;)
+		if (d->forgotten[i].uid == uid) {
+			first = i;
+			of_user++;
+		}
+	if (of_user >= FORGOTTEN_MOST)
+		forgotten_drop(d, first);
+}
+
+static void
 forgotten_put(struct daemon *d, uid_t uid, const char *name)
 {
+	forgotten_make_room(d, uid);
 	struct forgotten *grown = realloc(d->forgotten, (d->forgotten_count + 1) * sizeof *grown);
 	if (grown == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for a list of clients: see `free`");
@@ -174,7 +198,7 @@ forgotten_take(struct daemon *d, uid_t uid, const char *name)
 	for (size_t i = 0; i < d->forgotten_count; i++) {
 		if (d->forgotten[i].uid != uid || strcmp(d->forgotten[i].name, name) != 0)
 			continue;
-		d->forgotten[i] = d->forgotten[--d->forgotten_count];
+		forgotten_drop(d, i);
 		forgotten_save(d);
 		return 1;
 	}
@@ -199,6 +223,7 @@ members_save(struct daemon *d)
 	}
 	int bad = sealed_save(d->spool_dir, "clients", text, n, 1);
 	free(text);
+	d->list_is_behind = bad < 0;
 	return bad;
 }
 
