@@ -56,6 +56,7 @@ struct daemon {
 	uint32_t serial, shards, message_max;
 	uint64_t token, token_fresh;     /* what HELLO shows; what the last WELCOME gave: shown (and on disk) once every shard of that broker has
 	                                  * taken us up. Until then it may be the wrong store, and the right one takes the old token, too */
+	int list_is_behind;              /* spool/clients still names clients that are gone: written with the next change, or tick */
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
 	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */
 

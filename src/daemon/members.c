@@ -451,7 +451,7 @@ members_check(struct daemon *d)
 		if (d->expiry && m->away >= d->expiry)
 			member_expire(d, i);
 	}
-	if (hour)                                      /* how long they are away outlives a kill */
+	if (hour || d->list_is_behind)                 /* how long they are away outlives a kill */
 		members_save_or_say(d);
 }
 
@@ -468,7 +468,7 @@ members_finished(struct daemon *d)
 	}
 	if (n == 0)
 		return;
-	members_save_or_say(d);
+	d->list_is_behind = 1;                         /* a successor that finds them there, dying and without a segment, frees them */
 	daemon_touch(d);
 }
 

@@ -142,7 +142,7 @@ TEST(crash_loop, "a durable client that spoils its ring and ends, in a loop, cos
 	REQUIRE(server_child(&one, "mom_requester") == requester, "the unit was made anew");
 }
 
-/* ---- comes and goes ---- */
+/* ---- comes and goes: what a daemon and a broker know of clients is durable ---- */
 
 static void
 comes_and_goes(void *destroys)
@@ -163,13 +163,13 @@ TEST(comes_and_goes, "a program that registers and destroys its client in a loop
 {
 	up();
 	int yes = 1;
-	beside(comes_and_goes, &yes);
+	beside_durably(comes_and_goes, &yes);
 }
 
 TEST(comes_and_dies, "a program that registers and ends without a word, in a loop, does not keep the daemon from the others")
 {
 	up();
-	beside(comes_and_goes, NULL);
+	beside_durably(comes_and_goes, NULL);
 }
 
 /* ---- its objects ---- */
