@@ -97,7 +97,9 @@ example-rpc example-objects: example-%: all $(EXAMPLE_BIN)/example_%  ## an exam
 	@BIN=$(BIN) sh src/examples/run.sh $(EXAMPLE_BIN)/example_$* $(ARGS)
 
 # ---- tests ----
-test: all $(TEST_PROGRAMS)   ## all tests (T=substring: some); the last line counts them
+BUILD_JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1))
+test:                        ## all tests (T=substring: some); the last line counts them
+	@$(MAKE) --no-print-directory $(BUILD_JOBS) all $(TEST_PROGRAMS)
 	@BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
 test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
 	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)

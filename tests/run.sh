@@ -4,7 +4,7 @@
 #   BIN=bin sh tests/run.sh build/tests-release/*/*
 #
 # T=substring     only the cases whose PROGRAM/CASE contains it
-# JOBS=n          cases at once (two a core, since most of them wait; one a core while the load is high)
+# JOBS=n          cases at once (three a core, since most of them wait; one a core while others keep the cores busy)
 # LIMIT=seconds   a case that takes longer is killed and failed (60; LONG=1: 3600); more on a machine that is slow just then, see lib/pace.h
 # LONG=1, KEEP=1, SEED=n, FAULTS=1: see tests/lib/t.h
 # The last line is `N passed, N failed`; exit 1 if one failed, or if there was none.
@@ -59,16 +59,23 @@ run_case() {
 	rm -f "$work/out.$n" "$work/result.$n" "$work/tail.$n"
 }
 
-# 0: others want the cores too, so that fewer cases at once get on better
+# 0: the cores had next to no time left since this lane asked last, so that fewer cases at once get on better. The load average would not tell:
+# it counts those who wait for the disk, too.
 is_loaded() {
-	read -r load rest </proc/loadavg 2>/dev/null || return 1
-	[ "${load%%.*}" -ge $((cores * 3)) ]
+	read -r cpu user nice system idle waiting rest </proc/stat 2>/dev/null || return 1
+	free=$((idle + waiting)) all=$((user + nice + system + idle + waiting))
+	[ $((all - all_before)) -lt $((cores * 20)) ] && return "$was_loaded"        # too short a time to tell
+	was_loaded=1
+	[ "$all_before" -gt 0 ] && [ $(((free - free_before) * 20)) -lt $((all - all_before)) ] && was_loaded=0
+	free_before=$free all_before=$all
+	return "$was_loaded"
 }
 
 # a lane takes the next case that nobody has taken; mkdir is the lock. Lanes beyond one a core rest while the machine is loaded.
 lane() {
 	n=0
 	lane_number=$1
+	all_before=0 free_before=0 was_loaded=1
 	while read -r program name; do
 		n=$((n + 1))
 		[ -f "$work/stop" ] && return
@@ -94,7 +101,7 @@ trap finish INT TERM
 touch "$work/passed" "$work/failed" "$work/broken"
 i=0
 cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null) || cores=2
-while [ "$i" -lt "${JOBS:-$((cores * 2 < 16 ? cores * 2 : 16))}" ]; do
+while [ "$i" -lt "${JOBS:-$((cores * 3 < 24 ? cores * 3 : 24))}" ]; do
 	lane "$i" &
 	i=$((i + 1))
 done

@@ -5,7 +5,8 @@ TESTS_OUT     = build/tests-$(VARIANT)
 STORM_OWN     = tests/storm/disk.c                    # of images alone: it takes the system calls over
 STORM_PARTS   = $(filter-out $(STORM_OWN),$(wildcard $(patsubst %.h,%.c,$(wildcard tests/storm/*.h))))
 STORM_SOURCES = $(filter-out $(STORM_PARTS) $(STORM_OWN),$(wildcard tests/storm/*.c))
-TEST_SOURCES  = $(wildcard tests/unit/*.c tests/integration/*.c tests/hostile/*.c tests/crash/*.c) $(STORM_SOURCES)
+# the storms first, since they take longest
+TEST_SOURCES  = $(STORM_SOURCES) $(wildcard tests/unit/*.c tests/integration/*.c tests/hostile/*.c tests/crash/*.c)
 TEST_PROGRAMS = $(patsubst tests/%.c,$(TESTS_OUT)/%,$(TEST_SOURCES))
 SOAK_PROGRAM  = $(TESTS_OUT)/soak/soak             # of make soak alone
 STORM_PROGRAMS = $(patsubst tests/%.c,$(TESTS_OUT)/%,$(STORM_SOURCES))
