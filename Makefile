@@ -99,8 +99,10 @@ example-rpc example-objects: example-%: all $(EXAMPLE_BIN)/example_%  ## an exam
 # ---- tests ----
 BUILD_JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1))
 test:                        ## all tests (T=substring: some); the last line counts them
-	@$(MAKE) --no-print-directory $(BUILD_JOBS) all $(TEST_PROGRAMS)
+	@$(MAKE) --no-print-directory $(BUILD_JOBS) test-programs
 	@BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
+test-programs: all $(TEST_PROGRAMS)
+	@:
 test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
 	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
 storm: all $(STORM_PROGRAMS) ## all storms in their long form: SEED=n repeats, KILLS=n sets the kill storm's count, T=substring, VARIANT=asan
