@@ -20,7 +20,7 @@
 #include "daemon/members_file.h"
 #include "take_over.h"
 
-enum { TABLE = 1, UNIT = 2, SLOTS = 5, SHARDS = 2, SOCKETS = 16, SOCKET = 100, USERS = 2, SEGMENTS_USED = 12, CLIENT = 10, MESSAGE = 4096 };
+enum { TABLE = 1, UNIT = 2, SLOTS = 5, SHARDS = 2, SOCKETS = 16, SOCKET = 100, USERS = 2, SEGMENTS_USED = 12, CLIENT = 10, SEMAPHORE = 1000, MESSAGE = 4096 };
 static const char *const names[] = { "", "a", "b", "-", "..", "a b", "\xff" };
 
 static struct {
@@ -31,6 +31,8 @@ static struct {
 	int64_t now;
 	struct { int open, uid, pid, answered; size_t n; uint8_t said[sizeof(struct registration)]; struct registered answer; } socket[SOCKETS];
 	int next_socket, used[SEGMENTS_USED], full;   /* full: the disk, or the kernel's limit */
+	uid_t owner[SEGMENTS_USED];
+	int taken;                                 /* the rights of what clients own */
 } fz;
 
 static struct client_segment *
@@ -55,7 +57,12 @@ static ssize_t
 edge_send(int fd, const void *bytes, size_t n)
 {
 	size_t k = (size_t)(fd - SOCKET);
-	FUZZ_CHECK(k < SOCKETS && fz.socket[k].open && n == sizeof(struct registered) && !fz.socket[k].answered);
+	FUZZ_CHECK(k < SOCKETS && fz.socket[k].open);
+	if (n == 1) {                              /* it wakes who waits in poll */
+		errno = EAGAIN;
+		return fz.now / 1000 & 1 ? 1 : -1;
+	}
+	FUZZ_CHECK(n == sizeof(struct registered) && !fz.socket[k].answered);
 	memcpy(&fz.socket[k].answer, bytes, n);
 	fz.socket[k].answered = 1;
 	FUZZ_CHECK(memchr(fz.socket[k].answer.text, '\0', sizeof fz.socket[k].answer.text) != NULL);
@@ -73,15 +80,16 @@ edge_close(int fd)
 static int
 edge_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t uid, int open_to_all, const char *role)
 {
-	(void)r, (void)uid, (void)open_to_all;
+	(void)r, (void)open_to_all;
 	FUZZ_CHECK(role[0] && (kind != REGISTRY_SHM || bytes == client_bytes(MESSAGE)));
+	if (kind == REGISTRY_SEM && !fz.full)
+		return SEMAPHORE + (int)uid;
 	for (int i = 0; !fz.full && i < SEGMENTS_USED; i++) {
-		if (kind == REGISTRY_SHM && fz.used[i])
+		if (fz.used[i])
 			continue;
-		if (kind == REGISTRY_SHM) {
-			fz.used[i] = 1;
-			fuzz_wipe(segment(CLIENT + i), client_bytes(MESSAGE));
-		}
+		fz.used[i] = 1;
+		fz.owner[i] = uid;
+		fuzz_wipe(segment(CLIENT + i), client_bytes(MESSAGE));
 		return CLIENT + i;
 	}
 	errno = ENOSPC;
@@ -96,6 +104,24 @@ edge_remove(struct registry *r, enum registry_kind kind, int id)
 		return;
 	FUZZ_CHECK(id >= CLIENT && id < CLIENT + SEGMENTS_USED && fz.used[id - CLIENT]);
 	fz.used[id - CLIENT] = 0;
+}
+
+static int
+edge_own_segment(int shm, struct shmid_ds *ds)
+{
+	memset(ds, 0, sizeof *ds);
+	ds->shm_perm.uid = fz.owner[shm - CLIENT];
+	ds->shm_perm.mode = fz.taken ? 0 : 0600;
+	return 0;
+}
+
+static int
+edge_own_semaphore(int sem, struct semid_ds *ds)
+{
+	memset(ds, 0, sizeof *ds);
+	ds->sem_perm.uid = (uid_t)(sem - SEMAPHORE);
+	ds->sem_perm.mode = 0600;
+	return 0;
 }
 
 static int
@@ -146,11 +172,14 @@ edge_load(int dir, const char *name, size_t *n, size_t most)
 #define clock_ms()              (fz.now)
 #define process_has_segment(pid, shm) ((void)(pid), (void)(shm), 1 - (int)(fz.now / 3000 % 3))
 #define process_started(pid)    ((void)(pid), 0)
+#define ipcq_own_segment        edge_own_segment
+#define ipcq_own_semaphore      edge_own_semaphore
 #define ipcq_attached(shm)      ((void)(shm), (int)(fz.now / 1000 % 3))
 #define getsockopt(fd, level, option, value, n) ((void)(fd), (void)(value), (void)(n), -1)
 #define poll(p, n, timeout)     ((void)(p), 0)
 #define unit_end(d)             ((d)->unit_ending = 1)
 #define unit_bells(d)           (void)(d)
+#include "common/sealed.c"
 #include "daemon/members_file.c"
 #include "daemon/life.c"
 #include "daemon/members.c"
@@ -169,7 +198,7 @@ check_list(void)
 		FUZZ_CHECK(w->state == (uint32_t)m->state && (m->state == SLOT_FREE || (w->segment == m->shm && w->id == m->id && w->owner == m->owner)));
 		if (m->state == SLOT_FREE)
 			continue;
-		FUZZ_CHECK(m->id >> 32 == 7 && (uint32_t)m->id < d->next_id && (m->segment == NULL || m->shm >= CLIENT));
+		FUZZ_CHECK(m->id >> 32 == 7 && (uint32_t)m->id < d->next_id && m->segment && m->shm >= CLIENT);
 		FUZZ_CHECK(m->name[0] == '\0' || client_name_fault(m->name) == NULL);
 		for (uint32_t k = 0; k < i; k++) {
 			struct member *o = &d->members[k];
@@ -188,8 +217,7 @@ check_saved(void)
 {
 	struct machine_table measure = { .capacity = SLOTS };
 	struct daemon d = { .table = &measure, .members = calloc(SLOTS, sizeof(struct member)) };
-	if (members_save(&fz.d) < 0)
-		return;
+	FUZZ_CHECK(members_save(&fz.d) == 0);
 	members_read(&d);
 	for (uint32_t i = 0; i < fz.d.used; i++) {
 		const struct member *a = &fz.d.members[i], *b = &d.members[i];
@@ -245,7 +273,7 @@ do_write(unsigned what)
 	fuzz_bytes(&fz.in, bytes, sizeof bytes);
 	switch (what >> 3 & 3) {
 	case 0: m->segment->goodbye = what >> 1; break;
-	case 1: m->segment->poisoned = m->segment->gone = what >> 2 & 1; break;
+	case 1: m->segment->poisoned = m->segment->gone = what >> 2 & 1; fz.taken = what >> 3 & 1; break;
 	default: memcpy((char *)m->segment + at, bytes, sizeof bytes); break;
 	}
 }

@@ -11,7 +11,7 @@
 #include "common/fdio.h"
 #include "common/log.h"
 #include "take_over.h"
-#define fallocate(fd, mode, at, n) ((void)(fd), 0)
+#define fdio_allocate(fd, n) ((void)(fd), 0)
 #include "common/seglog.c"
 #include "common/seglog_recover.c"
 #include "common/seglog_cursor.c"

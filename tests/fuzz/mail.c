@@ -14,7 +14,7 @@
 #include "common/topic.h"
 #include "take_over.h"
 
-enum { CLIENT = 10, SEM = 5, SHARDS = 3, ID = 0x700000005 };
+enum { CLIENT = 10, SEM = 5, SHARDS = 3, OWNER = 7, ID = 0x700000005 };
 static const char *const topics[] = { "a", "b", "c/d", "", "no topic" };
 
 static struct {
@@ -49,7 +49,7 @@ static int
 edge_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h)
 {
 	(void)name, (void)deadline, (void)h;
-	*answer = (struct registered){ .segment = CLIENT, .local_id = fz.local_id, .id = ID };
+	*answer = (struct registered){ .segment = CLIENT, .local_id = fz.local_id, .id = ID, .owner = OWNER };
 	return 0;
 }
 
@@ -82,7 +82,7 @@ void watch_close(struct handle *h) { (void)h; }
 static void
 check_code(int r)
 {
-	FUZZ_CHECK(r <= 0 && r >= MOM_ENOSUBSCRIBER && mom_strerror(r)[0] != '\0');
+	FUZZ_CHECK(r <= 0 && r >= MOM_EAGAIN && mom_strerror(r)[0] != '\0');
 	FUZZ_CHECK(strnlen(mom_error_text(fz.id), 400) < 320 && strnlen(mom_error_text(-1), 400) < 320);
 }
 
@@ -168,7 +168,7 @@ do_daemon(void)
 	case 8: c->behind = k & 1; c->gone = k >> 1; break;
 	case 9: c->safe[k] = c->seen[k] = fuzz_number(&fz.in, k & 1 ? 8 : 1); break;
 	case 10: c->message_max = c->shards = c->generation = (uint32_t)fuzz_number(&fz.in, 4); break;
-	case 11: c->notice = k; c->poisoned = k == 3; break;
+	case 11: c->notice = k; c->poisoned = k == 3; c->owner = OWNER + (k == 2); break;
 	case 12: c->tombs = (uint32_t)fuzz_number(&fz.in, 4); c->tomb[k].shard = (uint32_t)fuzz_number(&fz.in, 4); break;
 	case 13: c->first[k] = fuzz_number(&fz.in, k & 1 ? 8 : 1); break;
 	case 14: put_bytes((char *)c, client_words()); break;
@@ -206,8 +206,9 @@ static void
 body(void)
 {
 	fz.id = fz.durable ? mom_open("billing") : mom_create();
-	if (fz.id < 0) {
+	if (fz.id < 0) {                       /* nothing is written before: else nothing at all would be tried */
 		check_code(fz.id);
+		FUZZ_CHECK(fz.local_id < 0);
 		return;
 	}
 	FUZZ_CHECK(fz.id < SLOTS_MAX && mom_set_option(fz.id, MOM_OPT_TIMEOUT_MS, 2500) == 0);
@@ -240,6 +241,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c->shards = fz.shards;
 	c->message_max = MOM_MESSAGE_MAX;
 	c->sem = SEM;
+	c->owner = OWNER;
 	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
 		c->next[k] = c->first[k] = number_make(1, 1);
 		c->answer[k].acked = k < fz.shards ? number_make(1, 1) : 0;          /* CREATE is answered */
