@@ -221,7 +221,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 {
 	uint64_t place = ring_place(f->at, v->ring, &f->lap), left = v->ring - place, there = head - f->at;
 	struct record r;
-	if (there > v->ring || (f->at & 7) || there < 8)
+	if (head < f->at || there > v->ring || (f->at & 7) || there < 8)       /* beyond 2^64 it would go round for ever */
 		return feed_fault(v, f, i, ring, "its counters");
 	uint32_t len = get_u32(ring->bytes + place);
 	uint64_t stride = record_stride(len);                    /* read once: the client may change it */
