@@ -197,12 +197,13 @@ static int
 edge_wait(int queue)
 {
 	(void)queue;
+	int stepped = fz.in.n > 0;             /* what was put has to be taken first: the ring may be full of it */
 	fz.started = 1;
 	for (unsigned what = 0; fz.in.n > 0 && (what & 7) < 5;) {
 		what = *fz.in.p;
 		do_step();
 	}
-	if (fz.in.n > 0)
+	if (stepped)
 		return 0;
 	neighbour_reads();
 	if (fz.last == 0 && !fz.raw) {

@@ -145,8 +145,9 @@ storm_of(const char *options)
 		return;
 	}
 	storm_seed();
+	long long bytes = (getenv("TEMPO") ? 8LL << 30 : 512LL << 20);         /* at full load more waits than is taken between two cuts; full disks are storm/full's */
 	for (int i = 0; i <= MACHINES; i++)
-		ext4_make(&disk[i], i ? t_path("machine-%d/spool", i - 1) : t_path("broker/db"), 512L << 20, 0, options);
+		ext4_make(&disk[i], i ? t_path("machine-%d/spool", i - 1) : t_path("broker/db"), bytes, 0, options);
 	crew_mix = PAYLOAD_SMALL;                      /* all say who they are: a fast one may come again under another offset */
 	trial_begin();                                 /* what is lost in spite of it is the disk's fault */
 	storm_begin(MACHINES, 2);
