@@ -84,6 +84,8 @@ seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_t sa
 	uint64_t offset = get_u64(p + 16), aux = get_u64(p + 48);
 	if (!record_is_sound(p, n < SEGLOG_RECORD_LIMIT ? n : SEGLOG_RECORD_LIMIT) || record_stride(get_u32(p)) > n || (packed ? offset < at && p[9] != REC_END : offset != at))
 		return 0;
+	if ((p[9] == REC_GAP || p[9] == REC_END) && get_u32(p) != RECORD_HEADER)
+		return 0;
 	if (p[9] == REC_GAP && (!packed || aux <= offset || aux & 7))
 		return 0;
 	if (p[9] == REC_END && (aux <= base || aux < offset || aux < at || (!packed && aux - offset < RECORD_HEADER) || aux & 7 || offset_position(aux) >= SEGLOG_LAST))
