@@ -87,7 +87,7 @@ TEST(many_that_do_not_read, "a hundred subscribers that never read together hold
 		worst = clock_ms() - began > worst ? clock_ms() - began : worst;
 	}
 	printf("  note: the longest way of a message was %lld ms\n", (long long)worst);
-	REQUIRE(worst < 800, "a message took %lld ms", (long long)worst);
+	REQUIRE(worst < T_PATIENCE_MS / 25, "a message took %lld ms", (long long)worst);       /* 800 ms; each of the full boxes alone is 20 ms */
 }
 
 TEST(flood, "a client that floods with messages of 1 MiB does not stop another's traffic, nor does one that was stopped in the middle of flooding")
