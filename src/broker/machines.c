@@ -119,18 +119,35 @@ machines_remove(struct machines *m, struct known_machine *k)
 	free(k);
 }
 
+/* What a killed predecessor wrote and did not sync can be read, and a power cut takes it back all the same: a machine
+ * would then show a token that nobody knows. */
+static int
+machines_make_durable(int dir)
+{
+	int fd = fdio_open_at(dir, "machines", O_WRONLY | O_APPEND, 0);
+	if (fd < 0)
+		return -1;
+	int bad = fdio_datasync(fd) < 0 || fdio_sync(dir) < 0, keep = errno;
+	fdio_close(&fd);
+	errno = keep;
+	return bad ? -1 : 0;
+}
+
 int
 machines_load(struct machines *m, int dir)
 {
 	static const uint8_t none[MACHINES_KEY];
 	struct machines_file f;
 	*m = (struct machines){ .dir = dir, .fd = -1, .next = 1, .reserved = 1 };
-	if (machines_file_read(&f, dir) < 0 && errno != ENOENT)
+	int there = machines_file_read(&f, dir) == 0;
+	if (!there && errno != ENOENT)
 		return -1;
-	int bad = 0;
+	int bad = there && machines_make_durable(dir) < 0;
 	for (uint32_t i = 0; i < f.count && !bad; i++)
 		bad = machines_add(m, &f.list[i]) == NULL;
+	int keep = errno;
 	free(f.list);
+	errno = keep;
 	if (bad)
 		return -1;
 	if (f.is_torn)
