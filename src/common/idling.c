@@ -64,9 +64,25 @@ idling_beside_others(struct idling *l, int64_t now)
 	return naps;
 }
 
+/* Woken for nothing: nothing is learnt from it, and it is no reason to look again. */
+static int
+idling_vain(struct idling *l)
+{
+	int64_t tick = clock_tick_us();
+	l->is_woken = 0;
+	l->slept_at = 0;
+	l->vain = tick == l->vain_tick ? l->vain + 1 : 1;
+	l->vain_tick = tick;
+	if (l->vain > VAIN_MOST)
+		usleep(VAIN_NAP_US);
+	return 0;
+}
+
 int
 idling_on(struct idling *l)
 {
+	if (l->is_woken)
+		return idling_vain(l);
 	int is_timed = l->looks % TIMED_LOOKS == 0;
 	int64_t now = is_timed || l->slept_at || l->crowded_us ? clock_us() : 0;
 	if (l->most == 0)
@@ -92,32 +108,16 @@ idling_on(struct idling *l)
 	return 0;
 }
 
-/* Woken for nothing: nothing is learnt from it, and it is no reason to look again. */
-static void
-idling_vain(struct idling *l)
-{
-	int64_t tick = clock_tick_us();
-	l->slept_at = 0;
-	l->vain = tick == l->vain_tick ? l->vain + 1 : 1;
-	l->vain_tick = tick;
-	if (l->vain > VAIN_MOST)
-		usleep(VAIN_NAP_US);
-}
-
 int
 idling_serve(const _Atomic int32_t *queue, const _Atomic uint32_t *stopping, int (*round_of_work)(void), void (*bells_clear)(void))
 {
-	int is_woken = 0;
 	for (struct idling l = { 0 }; stopping == NULL || !atomic_load(stopping);) {
-		int n = round_of_work(), was_woken = is_woken;
-		is_woken = 0;
+		int n = round_of_work();
 		if (n) {
 			idling_found(&l, (size_t)n);
 			continue;
 		}
-		if (was_woken)
-			idling_vain(&l);
-		else if (idling_on(&l))
+		if (idling_on(&l))
 			continue;
 		bells_clear();
 		if ((n = round_of_work()) != 0 || (stopping && atomic_load(stopping))) {
@@ -127,7 +127,7 @@ idling_serve(const _Atomic int32_t *queue, const _Atomic uint32_t *stopping, int
 		counters_add(COUNT_SLEEPS, 1);
 		if (ipcq_wait(atomic_load(queue)) < 0 && errno != EINTR)
 			return -1;
-		is_woken = 1;
+		l.is_woken = 1;
 	}
 	return 0;
 }

@@ -23,6 +23,7 @@ struct idling {
 	int64_t looked_at, tick_seen;  /* when the looks began that are timed, and the kernel's tick then */
 	int64_t crowded_until;         /* a busy program wants our cores: until then none is given away */
 	unsigned crowded_us;           /* how long the last such time was */
+	int is_woken;                  /* by a ticket, and nothing was found since */
 	int64_t vain_tick;             /* the kernel's tick in which it was last woken for nothing ... */
 	unsigned vain;                 /* ... and how often in it */
 };
@@ -35,6 +36,7 @@ static inline void
 idling_found(struct idling *l, size_t messages)
 {
 	l->looks = 0;
+	l->is_woken = 0;
 	l->flow = messages < UINT32_MAX - l->flow ? l->flow + (unsigned)messages : UINT32_MAX;
 }
 
