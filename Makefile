@@ -103,8 +103,8 @@ test:                        ## all tests (T=substring: some); the last line cou
 	@BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
 test-programs: all $(TEST_PROGRAMS)
 	@:
-test-long: all $(TEST_PROGRAMS)  ## the same with the long cases
-	@LONG=1 BIN=$(BIN) sh tests/run.sh $(TEST_PROGRAMS)
+test-long:                   ## the same with the long cases
+	@LONG=1 $(MAKE) --no-print-directory test
 storm: all $(STORM_PROGRAMS) ## all storms in their long form: SEED=n repeats, KILLS=n sets the kill storm's count, T=substring, VARIANT=asan
 	@LONG=1 LIMIT=$(or $(LIMIT),5400) JOBS=1 BIN=$(BIN) sh tests/run.sh $(STORM_PROGRAMS)
 soak: all $(SOAK_PROGRAM)    ## SOAK_MINUTES=n (30) of mixed load with reconnects and restarts: memory, descriptors, objects and disk stay flat

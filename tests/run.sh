@@ -64,18 +64,18 @@ run_case() {
 is_loaded() {
 	read -r cpu user nice system idle waiting rest </proc/stat 2>/dev/null || return 1
 	free=$((idle + waiting)) all=$((user + nice + system + idle + waiting))
-	[ $((all - all_before)) -lt $((cores * 20)) ] && return "$was_loaded"        # too short a time to tell
-	was_loaded=1
-	[ "$all_before" -gt 0 ] && [ $(((free - free_before) * 20)) -lt $((all - all_before)) ] && was_loaded=0
+	[ $((all - all_before)) -lt $((cores * 20)) ] && return "$verdict"        # too short a time to tell
+	verdict=1
+	[ "$all_before" -gt 0 ] && [ $(((free - free_before) * 20)) -lt $((all - all_before)) ] && verdict=0
 	free_before=$free all_before=$all
-	return "$was_loaded"
+	return "$verdict"
 }
 
 # a lane takes the next case that nobody has taken; mkdir is the lock. Lanes beyond one a core rest while the machine is loaded.
 lane() {
 	n=0
 	lane_number=$1
-	all_before=0 free_before=0 was_loaded=1
+	all_before=0 free_before=0 verdict=1
 	while read -r program name; do
 		n=$((n + 1))
 		[ -f "$work/stop" ] && return
