@@ -4,6 +4,7 @@
 #include "tools/cmd_look.h"
 #include "common/about.h"
 #include "common/fdio.h"
+#include "common/ipcq.h"
 #include "common/lock.h"
 #include "common/registry.h"
 #include "common/rundir.h"
@@ -61,7 +62,7 @@ object_id(const struct registry_object *o)
 static int
 object_stat(struct found *f)
 {
-	union { int val; struct semid_ds *buf; } arg;
+	union semun_arg arg;
 	struct semid_ds sem;
 	int r;
 	arg.buf = &sem;

@@ -179,7 +179,7 @@ takes_rights(void *unused)
 {
 	struct shmid_ds segment;
 	struct semid_ds semaphore;
-	union { int val; struct semid_ds *buf; } arg = { .buf = &semaphore };
+	union semun_arg arg = { .buf = &semaphore };
 	int id = talk_create(), shm, n = 0;
 	(void)unused;
 	struct client_segment *c = segment_of(&one, id, &shm);

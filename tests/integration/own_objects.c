@@ -14,7 +14,6 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
-union semun_ { int val; struct semid_ds *buf; unsigned short *array; };
 static struct server broker, one;
 static int honest;
 static struct { atomic_int ready, stop; } *shared;
@@ -89,7 +88,7 @@ static int
 semaphore_rights(int sem, unsigned short mode)
 {
 	struct semid_ds ds;
-	union semun_ arg = { .buf = &ds };
+	union semun_arg arg = { .buf = &ds };
 	if (semctl(sem, 0, IPC_STAT, arg) < 0)
 		return 0;
 	ds.sem_perm.mode = mode;

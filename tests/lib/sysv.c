@@ -1,6 +1,7 @@
 /* sysv - the SysV objects that registries tell of, and those that the kernel has */
 #include <lib/sysv.h>
 #include <lib/t.h>
+#include "common/ipcq.h"
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -46,8 +47,6 @@ sysv_registry(const char *path, struct sysv_object *objects, int max)
 	return n;
 }
 
-union semun_ { int val; struct semid_ds *buf; };
-
 static int
 get(const struct sysv_object *o)
 {
@@ -69,7 +68,7 @@ key_of(const struct sysv_object *o, uint32_t *key)
 	switch (o->kind[1]) {
 	case 's': r = msgctl(o->id, IPC_STAT, &m); *key = r ? 0 : (uint32_t)m.msg_perm.__key; return r;
 	case 'h': r = shmctl(o->id, IPC_STAT, &s); *key = r ? 0 : (uint32_t)s.shm_perm.__key; return r;
-	default:  r = semctl(o->id, 0, IPC_STAT, (union semun_){.buf = &e}); *key = r ? 0 : (uint32_t)e.sem_perm.__key; return r;
+	default:  r = semctl(o->id, 0, IPC_STAT, (union semun_arg){.buf = &e}); *key = r ? 0 : (uint32_t)e.sem_perm.__key; return r;
 	}
 }
 

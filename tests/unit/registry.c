@@ -1,6 +1,7 @@
 /* registry - which System V objects are ours */
 #include <lib/t.h>
 #include "common/fdio.h"
+#include "common/ipcq.h"
 #include "common/registry.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +54,7 @@ TEST(modes, "nobody but us reads or empties our objects: mode 0600; a queue that
 	struct msqid_ds q;
 	struct shmid_ds m;
 	struct semid_ds s;
-	union { int val; struct semid_ds *buf; } arg = { .buf = &s };
+	union semun_arg arg = { .buf = &s };
 	int dir = open(t_dir(), O_RDONLY | O_DIRECTORY);
 	umask(0);
 	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open");
