@@ -42,17 +42,15 @@ fill_with_dropped(struct client_segment *c, struct ring *r, uint64_t number)
 	memset(r->bytes + WINDOW / FRAME * FRAME, 0, WINDOW % FRAME);
 }
 
-/* Head and tail run on as if it wrote and gave up: the reader finds something whenever it looks. */
+/* Head and tail run on as if it wrote and gave up: the reader finds something whenever it looks. Until the reader was away for a whole lap,
+ * and takes the ring for garbage. */
 static void
-runs_on(void *unused)
+run_on(struct client_segment *c)
 {
-	(void)unused;
-	int id = talk_create();
-	struct client_segment *c = segment_of(&one, id, NULL);
 	struct ring *r = client_requests(c);
 	uint64_t lap = (atomic_load(&r->head) / WINDOW + 1) * WINDOW, half = WINDOW / FRAME / 2 * FRAME, k = 0;
 	fill_with_dropped(c, r, atomic_load(&c->next[0]));
-	for (int i = 0; beside_acts(); i++) {
+	for (int i = 0; beside_acts() && !atomic_load(&c->poisoned); i++) {
 		k = (k + FRAME) % (WINDOW / FRAME * FRAME);
 		if (k == 0)
 			lap += WINDOW;
@@ -60,13 +58,22 @@ runs_on(void *unused)
 		atomic_store(&r->tail, lap + k);
 		for (volatile int wait = 0; wait < 200; wait++)
 			;
-		if (i % 400 == 0) {
-			atomic_store(&c->poisoned, 0);
+		if (i % 400 == 0)
 			bell_ring_always(&client_requests(c)->bell, &c->request_queue);
-		}
 	}
-	shmdt(c);
-	mom_destroy(id);
+}
+
+static void
+runs_on(void *unused)
+{
+	(void)unused;
+	while (beside_acts()) {
+		int id = talk_create();
+		struct client_segment *c = segment_of(&one, id, NULL);
+		run_on(c);
+		shmdt(c);
+		mom_destroy(id);
+	}
 }
 
 TEST(runs_on, "a client whose ring is never empty, with frames that are looked at and dropped, does not keep mom_requester for itself")

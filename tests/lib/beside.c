@@ -4,7 +4,7 @@
 #include <lib/talk.h>
 #include <stdatomic.h>
 
-enum { TURN_BUSY, TURN_HARM, TURN_OVER, TURNS = 4, ROUNDS = 8 };
+enum { TURN_BUSY, TURN_HARM, TURN_OVER, TURNS = 4 };
 
 static struct { atomic_int turn, seen; } *shared;
 static struct { void (*act)(void *); void *with; } job;
@@ -84,7 +84,7 @@ pair_beside(void (*act)(void *with), void *with, unsigned flags)
 #else
 	double least = t_is_long() ? 0.5 : 0.25;
 #endif
-	for (int i = 0; i < ROUNDS && left <= least; i++) {
+	for (int i = 0; i < (t_is_long() ? 3 : 8) && left <= least; i++) {
 		double alone = turns(TURN_BUSY);
 		harmed = turns(TURN_HARM);
 		left = harmed / alone > left ? harmed / alone : left;
