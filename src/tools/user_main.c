@@ -23,7 +23,7 @@
 enum { EXIT_FAILED = 1, EXIT_WRONG_USE = 100, EXIT_NO_CLIENT = 111 };
 
 static struct {
-	int id, terminal, failed, done;
+	int id, terminal, edits, failed, done;
 	volatile sig_atomic_t receiving, interrupted, ended;
 } u = { .id = -1 };
 static struct arguments given;
@@ -38,10 +38,13 @@ static const char editing_text[] =
     "On a terminal: arrows and Ctrl-A E K U W Y edit, up and Ctrl-R bring back lines, Tab completes commands and topics (twice: shows them).\n"
     "Lines are remembered in MOM_HISTORY (empty: nowhere), else ~/.local/state/mom/history; not those that begin with a space.\n";
 
+/* The line editor takes Ctrl-C as a key. Where it works, SIGINT by a key (of SI_KERNEL) is meant for the command that
+ * runs, also where that is just over: it never ends the session. */
 static void
-on_signal(int number)
+on_signal(int number, siginfo_t *info, void *context)
 {
-	if (number == SIGINT && u.receiving)
+	(void)context;
+	if (number == SIGINT && (u.receiving || (u.edits && info->si_code == SI_KERNEL)))
 		u.interrupted = 1;
 	else
 		u.ended = 1;
@@ -52,7 +55,7 @@ on_signal(int number)
 static void
 catch_signals(void)
 {
-	struct sigaction act = { .sa_handler = on_signal };    /* no SA_RESTART: a read at the prompt ends */
+	struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };    /* no SA_RESTART: a read at the prompt ends */
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 }
@@ -171,7 +174,6 @@ do_receive(char *text, char *rest)
 		u.failed = 1;
 		return;
 	}
-	u.interrupted = 0;
 	u.receiving = 1;
 	int r = receive_message(seconds);
 	u.receiving = 0;
@@ -244,6 +246,7 @@ run_line(char *line)
 		line++;
 	if (*line == '\0')
 		return;
+	u.interrupted = 0;
 	word = next_word(&line);
 	topic = next_word(&line);
 	const struct command *c = find_command(word);
@@ -367,7 +370,8 @@ main(int argc, char **argv)
 		printf("Client %d (global id %016llx). H shows the commands.\n", u.id, (unsigned long long)mom_global_id(u.id));
 	if (given.count == 0) {
 		static const struct prompt_commands known = { command_word, takes_topic };
-		u.terminal && prompt_open("mom> ", &known) == 0 ? run_terminal() : run_input();
+		u.edits = u.terminal && prompt_open("mom> ", &known) == 0;
+		u.edits ? run_terminal() : run_input();
 		if (u.terminal && !u.done)
 			putchar('\n');
 	}

@@ -59,11 +59,11 @@ of_machine(int i)
 static void
 are_alike(long total, long (*count)(int i))
 {
-	long began[FLOODS], got[FLOODS], sum = 0, least, most;
+	long began[FLOODS], got[FLOODS], sum = 0, least, most, window = floods->of[0].handles * WINDOW_EACH / PAYLOAD;
 	for (int i = 0; i < FLOODS; i++)
 		floods->of[i].pid = t_spawn(flood, &floods->of[i]);
 	for (int i = 0; i < FLOODS; i++)
-		WAIT_FOR(count(i) > HANDLES * WINDOW_EACH / PAYLOAD, "flood %d: %ld messages", i, count(i));
+		WAIT_FOR(count(i) > window, "flood %d: %ld messages", i, count(i));
 	for (int i = 0; i < FLOODS; i++)
 		began[i] = count(i);
 	for (int64_t until = t_now_ms() + 2 * T_PATIENCE_MS; sum < total; t_tick()) {
@@ -79,8 +79,9 @@ are_alike(long total, long (*count)(int i))
 		most = got[i] > most ? got[i] : most;
 	}
 	t_remark("%ld to %ld messages each", least, most);
-	REQUIRE(2 * most <= 3 * least, "of %d that flood one got %ld messages through, another %ld", FLOODS, most,
-	    least);
+	/* the counts run ahead of what is stored by up to a window: for one at the beginning, for another at the end */
+	REQUIRE(2 * (most - window) <= 3 * (least + window), "of %d that flood one got %ld messages through, "
+	    "another %ld", FLOODS, most, least);
 }
 
 static void

@@ -278,7 +278,23 @@ TEST(waiting, "Ctrl-C in a waiting R brings the prompt back; what is typed ahead
 	} while (pump() && !s.pastes && !seen->ended);
 	REQUIRE(!seen->ended, "Ctrl-C ended it");
 	type("\x15P news x\rE\r");
-	leave(ANY_STATUS);
+	leave(1 << 8);                                   /* R was told to stop: the exit status says that it failed */
+}
+
+TEST(between, "Ctrl-C while a command runs that waits for no message, or is just over, ends no session")
+{
+	up();
+	server_freeze(&broker);                          /* so that P waits */
+	type("P news x\r");
+	AWAIT_ROW(-1, "mom> P news x");
+	struct termios now;
+	WAIT_FOR(tcgetattr(master, &now) == 0 && (now.c_lflag & ISIG), "signals by keys again");
+	type("\x03");
+	AWAIT_ROW(0, "^C");
+	server_thaw(&broker);
+	AWAIT_ROW(0, "mom>");
+	type("E\r");
+	leave(0);
 }
 
 TEST(typed_ahead, "what is typed while a command runs waits for the next prompt, the end too")
