@@ -1,5 +1,6 @@
 /* forwarder - proves: whatever lies in the spool, comes in the delivery ring or is written by one client into its own segment, mom_forwarder
- * ends with a clear error or goes on; a neighbour gets sound messages, each once, in order, and what comes last within a few rounds.
+ * ends with a clear error or goes on; a neighbour gets sound messages, each once, in order, and what comes last within a few rounds; and
+ * full mail boxes are waited for no longer than the patience for all allows, also where each has room again just in time.
  * INPUT  u8 1: a spool is there, 2: its lengths are repaired too; u16 its length, its bytes; then steps (see do_step) */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,10 @@ static struct {
 	struct ring_writer out;
 	struct ring_reader mail;                   /* the neighbour's */
 	uint64_t got[SHARDS_MAX], offset;
+	int64_t waited;                            /* for full mail boxes since this tick ... */
+	uint64_t taken;                            /* ... and what was taken by its begin */
+	uint32_t tick;
+	int in_time;                               /* clients empty their boxes while they are waited for */
 	int raw, last, started;                    /* started: it has taken up the spool; raw: anything may lie in the delivery ring; last: the round of the last message */
 } fz;
 
@@ -51,10 +56,11 @@ edge_begin(struct child_place *place, const char *role, const char *parent)
 
 /* Nobody else runs here: whoever waits sleeps at once, and time passes by that alone. */
 static int64_t edge_us;
+static void edge_nap(int64_t us);
 #undef CPU_COUNT
 #define CPU_COUNT(cores) 1
 #define clock_us()       (edge_us)
-#define usleep(us)       (void)(edge_us += (us))
+#define usleep(us)       edge_nap(us)
 
 static int edge_wait(int queue);
 int role_main(int argc, char **argv);
@@ -71,6 +77,41 @@ int role_main(int argc, char **argv);
 #include "daemon/routes.c"
 #include "daemon/slots.c"
 #undef write
+
+/* ---- naps ---- */
+
+/* half of the fuller box of the two that the input owns: of the one that is waited for */
+static void
+empty_one(void)
+{
+	struct ring *mail = client_mail(client(HOSTILE), RING), *other = client_mail(client(AWAY), RING);
+	struct ring_reader r;
+	int broken = 0;
+	if (other->head - other->tail > mail->head - mail->tail)
+		mail = other;
+	ring_reader_init(&r, mail, RING, mail->tail);
+	while (mail->head - r.at > RING / 2 && ring_next(&r, &broken) != NULL)
+		;
+	mail->tail = r.at;
+}
+
+static void
+edge_nap(int64_t us)
+{
+	enum { IN_TIME_US = PATIENCE_US - PATIENCE_STEP_US };
+	edge_us += us;
+	if (us != PATIENCE_STEP_US)
+		return;
+	if (fz.tick != f.ticks) {
+		fz.tick = f.ticks;
+		fz.taken = f.taken;
+		fz.waited = 0;
+	}
+	fz.waited += us;
+	FUZZ_CHECK(fz.waited <= PATIENCE_ALL_US + PATIENCE_STEP_US + (int64_t)((f.taken - fz.taken) * PATIENCE_US / (RING / 2)));
+	if (fz.in_time && fz.waited % IN_TIME_US == 0)
+		empty_one();
+}
 
 /* ---- the neighbour: an honest libmom ---- */
 
@@ -187,7 +228,8 @@ do_step(void)
 			fz.raw = 1;
 			put_bytes(fz.out.ring->bytes, UNIT_RING(MESSAGE));
 			fz.out.ring->head += fuzz_number(&fz.in, 2);
-		}
+		} else if (what >> 3 == 30)
+			fz.in_time ^= 1;
 		break;
 	}
 }
@@ -332,6 +374,16 @@ fuzz_seeds(fuzz_seed_fn seed)
 	seed("behind", behind, sizeof behind);
 	seed("hostile", hostile, sizeof hostile);
 	seed("raw", raw, sizeof raw);
+	/* two clients with the same mail make room just in time, each for half a box of it, more often than the patience for all lasts */
+	static char in_time[4096] = { 0, 0x34, (char)0xf7, 0, 7, 0x60, 0, 0, 0, 8, 0, 0, 0, 1, 0, 8, 6, 0, 0, 1, 0, 8, 9, 0, 0, 1 };
+	size_t at = 26;
+	for (int i = 1; i <= 700; i++) {
+		memcpy(in_time + at, (char[]){ 0, 0x60, 0, 0, 0 }, 5);
+		at += 5;
+		if (i % 40 == 0)
+			in_time[at++] = 6;
+	}
+	seed("in-time", in_time, at);
 	b[0] = 1;
 	n += seed_entry(b + n, 3, 3, 1000);
 	n += seed_entry(b + n, 1, 1, 2000);

@@ -1,5 +1,6 @@
 /* request_ring - proves: whatever a client writes into its segment, between any two of mom_requester's reads, what goes to the broker is
- * whole requests of that client that the handler takes and whose numbers end no connection; the neighbour's message goes out all the same.
+ * whole requests of that client that the handler takes and whose numbers end no connection; the neighbour's message goes out all the same,
+ * and what is looked at and not sent ends a turn too.
  * INPUT  u8 shards - 1, u8 state of the slot; then steps: u8 what, and its arguments (see do_step); bytes behind the last are none */
 #include <errno.h>
 #include <mom/ipc.h>
@@ -17,6 +18,7 @@ static struct {
 	uint64_t last[SLOTS][SHARDS];              /* as the broker's workers know it */
 	uint64_t sent[SHARDS];                     /* bytes for a worker on this connection: its handler ends it at more than was granted */
 	int neighbour_sent, meddle;
+	int looked, passed;                        /* frames of the client, in this round */
 } fz;
 
 static struct client_segment *
@@ -44,7 +46,10 @@ edge_copy(void *to, const void *from, size_t n)
 {
 	const char *c = (const char *)client(0);
 	memcpy(to, from, n);
-	if (fz.meddle && (const char *)from >= c && (const char *)from < c + client_bytes(MOM_MESSAGE_MAX)) {
+	if ((const char *)from < c || (const char *)from >= c + client_bytes(MOM_MESSAGE_MAX))
+		return to;
+	fz.looked++;
+	if (fz.meddle) {
 		fz.meddle = 0;
 		do_step();
 	}
@@ -76,6 +81,7 @@ take_request(const char *p, const struct record *r)
 	if (d.verdict == VERDICT_TAKE)
 		fz.last[slot][r->shard] = r->number;
 	fz.neighbour_sent |= slot == 1 && r->type == REC_MESSAGE;
+	fz.passed += slot == 0;
 }
 
 static void
@@ -197,6 +203,18 @@ connect_anew(void)
 /* A ring of the smallest frames, none of which is sent: each counts as if it were twice as large, SKIP_COST times. */
 enum { TURNS_MOST = 2 * SKIP_COST * (WINDOW / TURN_BYTES) + 2 };
 
+/* Of them one turn looks at so many; and there may be one that ends it, and one that has to wait for credit. */
+enum { SKIPS_MOST = TURN_BYTES / (2 * SKIP_COST * RECORD_HEADER) + 2 };
+
+static int
+one_round(void)
+{
+	fz.looked = fz.passed = 0;
+	int more = round_of_work();
+	FUZZ_CHECK(fz.looked - fz.passed <= SKIPS_MOST);
+	return more;
+}
+
 static void
 body(void)
 {
@@ -207,11 +225,11 @@ body(void)
 		if ((what & 15) == 15)
 			connect_anew();
 		if ((what & 15) >= 14) {
-			for (int rounds = 0; round_of_work(); rounds++)
+			for (int rounds = 0; one_round(); rounds++)
 				FUZZ_CHECK(rounds < TURNS_MOST);
 		}
 	}
-	while (round_of_work())
+	while (one_round())
 		;
 	FUZZ_CHECK(fz.neighbour_sent || atomic_load(&q.unit->credit[0]) != 0);
 }
@@ -279,6 +297,14 @@ fuzz_seeds(fuzz_seed_fn seed)
 	seed("reconnects", reconnects, sizeof reconnects);
 	seed("meddles", meddles, sizeof meddles);
 	seed("skips", skips, sizeof skips);
+	/* many frames below the first number: looked at, and dropped */
+	static char dropped[2 + 9 + 4 * 510 + 1] = { 0, 0, 5 };
+	put_u64(dropped + 3, number_make(2, 1000));
+	size_t m = 2 + 9;
+	for (int i = 0; i < 510; i++, m += 4)
+		memcpy(dropped + m, (char[]){ 0, 2, (char)(1 + i / 255), (char)(1 + i % 255) }, 4);
+	dropped[m++] = 14;
+	seed("dropped", dropped, m);
 	static char windows[2 + 6 * 45];               /* more than two windows of large messages: the client frees its ring by itself, the broker takes none */
 	size_t n = 2;
 	for (int i = 1; i <= 45; i++) {

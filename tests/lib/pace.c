@@ -23,9 +23,15 @@ pace_measure(struct t_state *s)
 }
 
 int
+t_slowness_percent(void)
+{
+	int percent = __atomic_load_n(&t_state->slowness, __ATOMIC_RELAXED);
+	return percent > 100 ? percent : 100;
+}
+
+int
 t_patience_ms(void)
 {
 	enum { PATIENCE_MS = 20000 };
-	int percent = __atomic_load_n(&t_state->slowness, __ATOMIC_RELAXED);
-	return percent > 100 ? PATIENCE_MS / 100 * percent : PATIENCE_MS;
+	return PATIENCE_MS / 100 * t_slowness_percent();
 }

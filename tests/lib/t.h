@@ -44,6 +44,18 @@ void t_add(struct t_case *c);
 	} \
 } while (0)
 
+/* the same where the work is long: what counts is how long `count` stands still */
+#define WAIT_FOR_WORK(cond, count, ...) do { \
+	int64_t wait_began_ = t_now_ms(), wait_count_ = (count); \
+	while (!(cond)) { \
+		if (wait_count_ != (count)) \
+			wait_began_ = t_now_ms(), wait_count_ = (count); \
+		if (t_now_ms() > wait_began_ + T_PATIENCE_MS) \
+			t_fail(__FILE__, __LINE__, "waited in vain for " #cond, __VA_ARGS__); \
+		t_tick(); \
+	} \
+} while (0)
+
 void t_fail(const char *file, int line, const char *what, const char *format, ...)
     __attribute__((noreturn, format(printf, 4, 5)));
 void t_note(const char *file, int line, const char *what, const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -64,6 +76,7 @@ void  t_sleep_ms(int ms);                      /* only where the passing of time
 int64_t t_now_ms(void);
 int64_t t_now_us(void);
 int   t_patience_ms(void);
+int   t_slowness_percent(void);                /* how much slower the machine was at its worst than the one where limits were chosen: 100 and more */
 int   t_is_long(void);                         /* LONG=1 */
 void  t_allow_log(const char *words);          /* a log line with these words is no failure in this case */
 

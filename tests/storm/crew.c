@@ -472,7 +472,7 @@ await_done(enum crew_job job)
 		int status = 0;
 		if (crew[i].job != job)
 			continue;
-		WAIT_FOR(waitpid(crew[i].pid, &status, WNOHANG) == crew[i].pid, "%s of %s does not come to its end (%ld so far)", crew[i].name, crew[i].run,
+		WAIT_FOR_WORK(waitpid(crew[i].pid, &status, WNOHANG) == crew[i].pid, crew[i].count, "%s of %s does not come to its end (%ld so far)", crew[i].name, crew[i].run,
 		    (long)crew[i].count);
 		REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s ended with 0x%x", crew[i].name, status);
 	}
