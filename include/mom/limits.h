@@ -56,6 +56,7 @@ enum {
 	VIEWS_RETRY_MS    = 10000,              /* after a view could not be written */
 	PLACE_BYTES       = 16 * 1024 * 1024,   /* a machine tells its place at least that often: what lies below is given back */
 	MACHINE_EXPIRY_S  = 7 * 24 * 3600,      /* a machine or durable client that is away for longer is forgotten: it would pin the store for ever */
+	EXPIRED_NAMES     = 1024,               /* of durable clients of one user, told that they were forgotten when they come back: the rest is not told */
 	BACKLOG_LEAST     = 65536,              /* --client-backlog-max: below, a mail box would hold more than the spool may */
 	SLOTS_MAX         = 32768,              /* clients a daemon, connections a broker: IPCMNI, the kernel's cap on SysV objects of a kind */
 	SLOT_RESERVE      = 16                  /* of a daemon's slots, one in so many is for users who have no more than half of them */

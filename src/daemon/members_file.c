@@ -123,9 +123,6 @@ starts_load(struct daemon *d)
 
 /* ---- durable clients that were forgotten ---- */
 
-/* Of a user; then the one that was forgotten first is not told any more. */
-enum { FORGOTTEN_MOST = 1024 };
-
 static void
 forgotten_save(struct daemon *d)
 {
@@ -154,7 +151,7 @@ forgotten_make_room(struct daemon *d, uid_t uid)
 			first = i;
 			of_user++;
 		}
-	if (of_user >= FORGOTTEN_MOST)
+	if (of_user >= EXPIRED_NAMES)
 		forgotten_drop(d, first);
 }
 

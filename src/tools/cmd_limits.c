@@ -222,6 +222,7 @@ show_daemon(void)
 		{ "clients", t->capacity, clients, NONE, SLOTS_MAX, "kernel.shmmni, then start the daemon again" },
 		{ "payload bytes", message, NONE, NONE, MESSAGE_LIMIT, "--max-message of broker and daemons" },
 		{ "client window bytes", WINDOW_OF(message), NONE, NONE, WINDOW_OF(MESSAGE_LIMIT), "follows from --max-message; MOM_OPT_WINDOW: less" },
+		{ "names expired", EXPIRED_NAMES, NONE, NONE, EXPIRED_NAMES, "fixed: of durable clients of one user; the first ones begin anew untold" },
 		{ "client backlog bytes", t->backlog_max ? t->backlog_max : NONE, NONE, NONE, NONE, "--client-backlog-max: - any; above it a client is cut" },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)

@@ -133,17 +133,10 @@ requests(int have_sent)
 }
 
 static void
-write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-	REQUIRE(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s", path);
-}
-
-static void
 beside_broker(struct act *act)
 {
 	char text[20];
-	write_file(t_path("client.conf"), "timeout 300ms\n");
+	t_write_file(t_path("client.conf"), "timeout 300ms\n");
 	broker_start(&broker, "broker", 0, "--workers 1");
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);

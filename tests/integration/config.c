@@ -17,13 +17,6 @@
 
 static struct server broker, one, two;
 
-static void
-write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-	REQUIRE(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s", path);
-}
-
 /* a server that is told everything by DIR/broker.conf or DIR/daemon.conf */
 static void
 plan_bare(struct server *s, const char *name, int is_broker, const char *more)
@@ -33,14 +26,14 @@ plan_bare(struct server *s, const char *name, int is_broker, const char *more)
 	else
 		daemon_plan(s, name, broker.port);
 	s->bare = 1;
-	write_file(t_path(is_broker ? "broker.conf" : "daemon.conf"), t_text("%s %s %d\n%s %s\nrun %s\n%s", is_broker ? "listen" : "broker", s->ip, s->port,
+	t_write_file(t_path(is_broker ? "broker.conf" : "daemon.conf"), t_text("%s %s %d\n%s %s\nrun %s\n%s", is_broker ? "listen" : "broker", s->ip, s->port,
 	    is_broker ? "db" : "spool", s->store, s->run, more));
 }
 
 static void
 reload(struct server *s, const char *path, const char *text)
 {
-	write_file(path, text);
+	t_write_file(path, text);
 	REQUIRE(kill(s->pid, SIGHUP) == 0, "kill");
 }
 
@@ -51,7 +44,7 @@ TEST(no_arguments, "broker_server, mom_daemon and a program start without argume
 	plan_bare(&one, "one", 0, "");
 	server_start(&one);
 	unsetenv("MOM_RUN");
-	write_file(t_path("client.conf"), t_text("run %s\ntimeout 15s\n", one.run));
+	t_write_file(t_path("client.conf"), t_text("run %s\ntimeout 15s\n", one.run));
 	int id = talk_create();
 	talk_subscribe(id, "t");
 	say(id, "t", "by files alone");
@@ -84,7 +77,7 @@ TEST(url, "MOM_URL says where the broker is, to both servers; an argument wins o
 
 TEST(order, "flag, environment, file, default: the first of them that speaks counts, key by key; the start-up line says what holds")
 {
-	write_file(t_path("broker.conf"), "store-max 100m\ntopic-max 20m\nmachine-expiry 3h\nworkers 2\n");
+	t_write_file(t_path("broker.conf"), "store-max 100m\ntopic-max 20m\nmachine-expiry 3h\nworkers 2\n");
 	setenv("MOM_BROKER_TOPIC_MAX", "30m", 1);
 	setenv("MOM_BROKER_MACHINE_EXPIRY", "4h", 1);
 	broker_start(&broker, "broker", 0, "--machine-expiry 5h");
@@ -103,8 +96,8 @@ TEST(files, "the user's file wins over the system's; -c names one instead, or a 
 	unsetenv("MOM_CONFIG");
 	setenv("XDG_CONFIG_HOME", t_path("xdg"), 1);
 	REQUIRE(mkdir(t_path("xdg"), 0755) == 0 && mkdir(t_path("xdg/mom"), 0755) == 0, "mkdir");
-	write_file(t_path("xdg/mom/broker.conf"), "workers 5\n");
-	write_file(t_path("other.conf"), "workers 6\n");
+	t_write_file(t_path("xdg/mom/broker.conf"), "workers 5\n");
+	t_write_file(t_path("other.conf"), "workers 6\n");
 	struct ran r = run_command("'%s' config show broker; HOME=/nowhere '%s' 127.0.0.1 0 -t", t_bin("mom"), t_bin("broker_server"));
 	REQUIRE(r.status == 0 && strstr(r.out, t_text("workers              5                            %s:1\n", t_path("xdg/mom/broker.conf"))), "%s%s", r.out, r.err);
 	REQUIRE(strstr(r.out, t_text("broker_server: %s is right\n", t_path("xdg/mom/broker.conf"))), "%s%s", r.out, r.err);
@@ -126,10 +119,10 @@ TEST(system_file, "what the user's file does not say the system's says, in /etc/
 		t_remark("left out: an /etc of its own needs root: %s", strerror(errno));
 		return;
 	}
-	write_file("/etc/mom/broker.conf", "workers 2\nstore-max 64m\n");
-	write_file("/etc/mom/client.conf", "timeout 3s\nwindow 5000\n");
-	write_file(t_path("xdg/mom/broker.conf"), "workers 5\n");
-	write_file(t_path("xdg/mom/client.conf"), "timeout 4s\n");
+	t_write_file("/etc/mom/broker.conf", "workers 2\nstore-max 64m\n");
+	t_write_file("/etc/mom/client.conf", "timeout 3s\nwindow 5000\n");
+	t_write_file(t_path("xdg/mom/broker.conf"), "workers 5\n");
+	t_write_file(t_path("xdg/mom/client.conf"), "timeout 4s\n");
 	struct ran r = run_command("'%s' config show broker; '%s' config show client", t_bin("mom"), t_bin("mom"));
 	static const struct { const char *key, *value, *file; int is_user, line; } holds[] = { { "workers", "5", "broker.conf", 1, 1 },
 		{ "store-max", "64m", "broker.conf", 0, 2 }, { "timeout", "4s", "client.conf", 1, 1 }, { "window", "5000", "client.conf", 0, 2 } };
@@ -140,8 +133,8 @@ TEST(system_file, "what the user's file does not say the system's says, in /etc/
 
 TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, file and line, and a cure; -t and mom config test say the same")
 {
-	write_file(t_path("broker.conf"), "# mine\nworkers many\n");
-	write_file(t_path("daemon.conf"), "spoool x\n");
+	t_write_file(t_path("broker.conf"), "# mine\nworkers many\n");
+	t_write_file(t_path("daemon.conf"), "spoool x\n");
 	struct ran r = run_command("'%s' 127.0.0.1 0", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, t_path("broker.conf:2: workers takes a number from 1 to 64, not: many; see broker_server --help")), "%d %s", r.status, r.err);
 	r = run_command("'%s' 127.0.0.1 0 -t", t_bin("broker_server"));
@@ -171,9 +164,9 @@ TEST(client_file, "a wrong client.conf is MOM_EINVAL with file and line; mended,
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
-	write_file(t_path("client.conf"), "timeout 200ms\nwindow 1\n");
+	t_write_file(t_path("client.conf"), "timeout 200ms\nwindow 1\n");
 	REQUIRE(mom_create() == MOM_EINVAL && strstr(mom_error_text(-1), t_path("client.conf:2: window takes")), "%s", mom_error_text(-1));
-	write_file(t_path("client.conf"), "timeout 200ms\n");
+	t_write_file(t_path("client.conf"), "timeout 200ms\n");
 	chmod(t_path("client.conf"), 0666);
 	REQUIRE(mom_open("name") == MOM_EINVAL && strstr(mom_error_text(-1), "chmod go-w"), "%s", mom_error_text(-1));
 	chmod(t_path("client.conf"), 0600);
@@ -192,7 +185,7 @@ TEST(client_order, "MOM_TIMEOUT wins over client.conf")
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
-	write_file(t_path("client.conf"), "timeout 15s\n");
+	t_write_file(t_path("client.conf"), "timeout 15s\n");
 	setenv("MOM_TIMEOUT", "200ms", 1);
 	int id = talk_create_hasty();
 	server_freeze(&broker);
@@ -378,7 +371,7 @@ TEST(journal, "where stderr is the journal lines have its priorities and no time
 {
 	struct stat st;
 	broker_plan(&broker, "broker", 0, NULL);
-	write_file(broker.log, "");
+	t_write_file(broker.log, "");
 	REQUIRE(stat(broker.log, &st) == 0, "stat");
 	setenv("JOURNAL_STREAM", t_text("%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino), 1);
 	server_start(&broker);
@@ -397,7 +390,7 @@ TEST(setuid, "a program with more rights than who started it takes neither MOM_R
 		t_remark("left out: it needs root");
 		return;
 	}
-	write_file(evil, "nonsense\n");
+	t_write_file(evil, "nonsense\n");
 	struct ran r = run_command("cp '%s' '%s' && chown 54321 '%s' && chmod 4755 '%s' && chmod 755 '%s'", t_bin("user_main"), copy, copy, copy, t_dir());
 	REQUIRE(r.status == 0, "%s", r.err);
 	r = run_command("MOM_CONFIG='%s' '%s' H", evil, t_bin("user_main"));

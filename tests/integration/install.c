@@ -45,13 +45,6 @@ is_there(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-static void
-put(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-	REQUIRE(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s: %s", path, strerror(errno));
-}
-
 /* broker and daemon from that folder, and the installed programs exchange a message; sbin and bin below root */
 static void
 exchange_below(const char *root, const char *prefix)
@@ -115,7 +108,7 @@ TEST(install, "make install puts all where it works: servers find each other, a 
 		return;
 	char *root = t_path("root"), *where = t_text("DESTDIR='%s' PREFIX=/usr SYSCONFDIR=/etc PYTHONDIR=/usr/lib/python3/dist-packages", root);
 	make(t_text("install %s", where));
-	put(t_path("prog.c"), program);
+	t_write_file(t_path("prog.c"), program);
 	must("cc", run_command("cd '%s' && cc -Wall -Werror prog.c %s -o prog", t_dir(), compile_flags(root)));
 	exchange_below(root, "/usr");
 	char *out = must("prog", run_command("cd / && LD_LIBRARY_PATH='%s/usr/lib' '%s'", root, t_path("prog")));
@@ -153,7 +146,7 @@ TEST(again, "a second install takes away what the older version had besides; con
 	char *where = t_text("DESTDIR='%s' PREFIX=/usr SYSCONFDIR=/etc PYTHONDIR=/usr/lib/python3", root);
 	make(t_text("install %s", where));
 	must("old", run_command("echo /usr/libexec/mom/old_server >>'%s/usr/libexec/mom/manifest' && touch '%s/usr/libexec/mom/old_server'", root, root));
-	put(conf, "listen 127.0.0.2 9000\n");
+	t_write_file(conf, "listen 127.0.0.2 9000\n");
 	make(t_text("install %s", where));
 	CHECK(!is_there(t_text("%s/usr/libexec/mom/old_server", root)), "the old server is still there");
 	CHECK(is_there(t_text("%s/usr/libexec/mom/worker", root)), "the worker is gone");
@@ -221,7 +214,7 @@ TEST(cplusplus, "a C++ program includes mom.h without a warning, links libmom.a,
 	}
 	if (!may_install())
 		return;
-	put(t_path("prog.cc"), program);
+	t_write_file(t_path("prog.cc"), program);
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);

@@ -13,13 +13,6 @@
 
 static struct server broker, one;
 
-static void
-write_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-	REQUIRE(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s", path);
-}
-
 /* A folder of its own that cannot be written; 0: that needs root. */
 static int
 read_only(const char *path)
@@ -86,7 +79,7 @@ TEST(linked_shard, "a shard's folder that is a symbolic link is told as that")
 TEST(byte_order_mark, "a configuration file that begins with a byte order mark is told as that, not as an unknown key")
 {
 	char *path = t_path("daemon.conf");
-	write_file(path, "\xef\xbb\xbfspool x\n");
+	t_write_file(path, "\xef\xbb\xbfspool x\n");
 	static const char *const commands[] = { "mom_daemon 127.0.0.1 1 -t", "mom config test daemon",
 		"mom config show daemon" };
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
@@ -100,7 +93,7 @@ TEST(byte_order_mark, "a configuration file that begins with a byte order mark i
 TEST(config_json, "mom config show --json is one array, as all --json is, with an object a program")
 {
 	char value[200];
-	write_file(t_path("broker.conf"), "store-max 10g\n");
+	t_write_file(t_path("broker.conf"), "store-max 10g\n");
 	struct ran r = run_command("'%s' config show --json", t_bin("mom"));
 	REQUIRE(r.status == 0 && json_fault(r.out) == NULL && json_length(r.out) == 3, "%s: %s%s", json_fault(r.out),
 	    r.out, r.err);
@@ -109,7 +102,7 @@ TEST(config_json, "mom config show --json is one array, as all --json is, with a
 	CHECK(json_at(r.out, "0.store-max.value", value, sizeof value) && strcmp(value, "10g") == 0, "%s", r.out);
 	CHECK(json_at(r.out, "0.store-max.from", value, sizeof value) && strcmp(value, t_path("broker.conf:1")) == 0,
 	    "%s", r.out);
-	write_file(t_path("daemon.conf"), "what\n");
+	t_write_file(t_path("daemon.conf"), "what\n");
 	r = run_command("'%s' config show --json", t_bin("mom"));
 	CHECK(
 	    r.status == 1 && json_fault(r.out) == NULL && json_length(r.out) == 2, "%d: %s%s", r.status, r.out, r.err);

@@ -134,6 +134,13 @@ t_read_file(const char *path)
 	return text;
 }
 
+void
+t_write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	REQUIRE(f && fputs(text, f) >= 0 && fclose(f) == 0, "%s: %s", path, strerror(errno));
+}
+
 void *
 t_shared_memory(size_t size)
 {

@@ -66,6 +66,7 @@ char *t_text(const char *format, ...) __attribute__((format(printf, 1, 2)));  /*
 const char *t_bin(const char *program);        /* path of one of our programs */
 const char *t_ip(void);                        /* a loopback address of this case's own: ports never meet those of another case */
 char *t_read_file(const char *path);           /* its text, "" if there is none (never freed) */
+void  t_write_file(const char *path, const char *text);    /* made anew, or what was there is gone */
 void *t_shared_memory(size_t size);            /* zeroed, shared with children forked later */
 
 pid_t t_spawn(void (*run)(void *), void *argument);   /* forks a helper that ends with the case; the case fails if it fails */

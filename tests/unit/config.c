@@ -14,8 +14,8 @@ static const struct config_program *const programs[] = { &config_broker, &config
 static void
 write_file(const char *path, const char *text, mode_t mode)
 {
-	FILE *f = fopen(path, "w");
-	REQUIRE(f && fputs(text, f) >= 0 && fclose(f) == 0 && chmod(path, mode) == 0, "%s", path);
+	t_write_file(path, text);
+	REQUIRE(chmod(path, mode) == 0, "%s", path);
 }
 
 TEST(presets, "each key has a help text, and a default that it would take itself; those of the times are the limits' own")

@@ -26,16 +26,16 @@ TEST(ends, "a user whose durable clients expire without end has the last 1,024 o
 {
 	begin();
 	put(1000, 0, 3);
-	put(1001, 0, 3 * FORGOTTEN_MOST);
+	put(1001, 0, 3 * EXPIRED_NAMES);
 	put(1000, 3, 6);
-	REQUIRE(d.forgotten_count == FORGOTTEN_MOST + 6, "%zu names", d.forgotten_count);
+	REQUIRE(d.forgotten_count == EXPIRED_NAMES + 6, "%zu names", d.forgotten_count);
 	forgotten_save(&d);
 	begin();
 	forgotten_load(&d);
-	REQUIRE(d.forgotten_count == FORGOTTEN_MOST + 6, "%zu names are back", d.forgotten_count);
+	REQUIRE(d.forgotten_count == EXPIRED_NAMES + 6, "%zu names are back", d.forgotten_count);
 	for (int i = 0; i < 6; i++)
 		REQUIRE(forgotten_take(&d, 1000, t_text("name-%d", i)), "name-%d of the other user is not told", i);
-	REQUIRE(!forgotten_take(&d, 1001, t_text("name-%d", 2 * FORGOTTEN_MOST - 1)), "more than the last 1,024 are kept");
-	REQUIRE(forgotten_take(&d, 1001, t_text("name-%d", 2 * FORGOTTEN_MOST)), "fewer than the last 1,024 are kept");
-	REQUIRE(!forgotten_take(&d, 1001, t_text("name-%d", 2 * FORGOTTEN_MOST)), "told twice");
+	REQUIRE(!forgotten_take(&d, 1001, t_text("name-%d", 2 * EXPIRED_NAMES - 1)), "more than the last 1,024 are kept");
+	REQUIRE(forgotten_take(&d, 1001, t_text("name-%d", 2 * EXPIRED_NAMES)), "fewer than the last 1,024 are kept");
+	REQUIRE(!forgotten_take(&d, 1001, t_text("name-%d", 2 * EXPIRED_NAMES)), "told twice");
 }
