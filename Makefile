@@ -22,7 +22,8 @@ SONAME  = libmom.so.$(firstword $(subst ., ,$(VERSION)))
 SHARED  = $(if $(filter release debug,$(VARIANT)),$(OUT)/lib/libmom.so.$(VERSION))     # a sanitizer's library belongs to its program alone
 OBJ     = build/obj-$(VARIANT)
 
-COMMON  = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/common/*.c))
+ROOMS   = base format config ipc log server look term                                      # what all programs share, the ground floor first
+COMMON  = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard $(ROOMS:%=src/%/*.c)))
 API     = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/api/*.c))
 BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/broker_handler.c %/broker_sender.c,$(wildcard src/broker/*.c)))
 DAEMON_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/mom_daemon.c %/mom_requester.c %/mom_responser.c %/mom_forwarder.c,$(wildcard src/daemon/*.c)))

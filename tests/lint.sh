@@ -16,13 +16,13 @@ for f in src/broker/broker_server.c src/broker/broker_handler.c src/broker/broke
 	done
 done
 # msgsnd, msgrcv, semtimedop and fdatasync have wrappers that know EINTR, a full queue and the fault points
-if grep -nE '[^_a-z](msgsnd|msgrcv|semop|semtimedop|fdatasync|pwrite|pread)\(' -r src --include='*.c' | grep -vE '^src/common/(ipcq|fdio|lock)\.c|log_|"|^[^:]*:[0-9]*: \*'; then
-	echo "bare system calls outside src/common/ipcq.c and fdio.c"
+if grep -nE '[^_a-z](msgsnd|msgrcv|semop|semtimedop|fdatasync|pwrite|pread)\(' -r src --include='*.c' | grep -vE '^src/(ipc/ipcq|base/fdio|base/lock)\.c|log_|"|^[^:]*:[0-9]*: \*'; then
+	echo "bare system calls outside src/ipc/ipcq.c and fdio.c"
 	bad=1
 fi
 # getopt heeds POSIXLY_CORRECT and takes abbreviations; an example is a program of its own
 if grep -nE 'getopt(_long)?\(' -r src --include='*.c' | grep -v '^src/examples/'; then
-	echo "getopt outside src/examples: use src/common/arguments.h"
+	echo "getopt outside src/examples: use src/base/arguments.h"
 	bad=1
 fi
 [ "$bad" = 0 ] && echo "lint: clean"

@@ -106,7 +106,7 @@ build/sim/simulate: $(SIM_KERNEL)
 # ---- tests/storm/shim: preloaded into the processes of a run; never linked ----
 SHIM = $(TESTS_OUT)/storm/shim.so
 WITNESS = $(TESTS_OUT)/storm/witness.so
-$(SHIM) $(WITNESS): $(TESTS_OUT)/storm/%.so: tests/storm/shim/%.c tests/storm/shim/%.h $(wildcard include/mom/*.h)
+$(SHIM) $(WITNESS): $(TESTS_OUT)/storm/%.so: tests/storm/shim/%.c tests/storm/shim/%.h $(wildcard src/format/*.h src/ipc/*.h)
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(filter-out -fsanitize% -fno-sanitize%,$(CFLAGS_ALL)) -shared -o $@ $<
 $(TESTS_OUT)/storm/calls $(TESTS_OUT)/storm/clock: | $(SHIM)

@@ -1,6 +1,6 @@
 /* call - the caller's side of remote calls: who serves, ask, wait, ask again */
 #include "api/rpc.h"
-#include "common/clock.h"
+#include "base/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #include "api/door.h"
 #include "api/handle.h"
 #include "api/settings.h"
-#include "common/clock.h"
-#include "common/topic.h"
+#include "base/clock.h"
+#include "format/topic.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

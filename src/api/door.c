@@ -2,9 +2,9 @@
 #include "api/door.h"
 #include "api/handle.h"
 #include "api/settings.h"
-#include "common/clock.h"
-#include "common/fdio.h"
-#include "common/rundir.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "ipc/rundir.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* Finding the daemon and registering with it. */
 #ifndef API_DOOR_H
 #define API_DOOR_H
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 struct handle;
 
 /* 0 and the answer, the connected socket in the handle; or MOM_E*, the text in this thread's. */

@@ -1,9 +1,9 @@
 /* handle - the table of handles, error texts, and how a call sleeps */
 #include "api/door.h"
 #include "api/handle.h"
-#include "common/clock.h"
-#include "common/fdio.h"
-#include "common/idling.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "ipc/idling.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* What a handle is inside libmom. One thread at a time uses it; other processes only see its segment. */
 #ifndef HANDLE_H
 #define HANDLE_H
-#include "common/idling.h"
-#include "common/topic.h"
+#include "ipc/idling.h"
+#include "format/topic.h"
 #include <mom.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <stdarg.h>
 #include <sys/types.h>
 

@@ -1,6 +1,6 @@
 /* hold - the holder's side of remote objects: hold, call, release, and signs of life */
 #include "api/object.h"
-#include "common/clock.h"
+#include "base/clock.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* mail - receive and acknowledge: from the mail box, without a system call while messages wait */
 #include "api/handle.h"
-#include "common/clock.h"
+#include "base/clock.h"
 #include <stdio.h>
 
 enum { MAIL_FREE = 32 * 1024 };                /* mail that may lie read and acknowledged in the box before its room is given back */

@@ -1,6 +1,6 @@
 /* object - the objects of a server: exported, called, held, freed when nobody holds them. How they move is in object_move.c. */
 #include "api/object.h"
-#include "common/clock.h"
+#include "base/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  * before it is the old place's to answer ("moved to"), what comes behind it the new place's. Only the old place publishes COMMIT; CANCEL either of them. Of the
  * markers of a move the first in the topic counts. The old place may go on at once when it has published CANCEL, as no COMMIT of its can follow. */
 #include "api/object.h"
-#include "common/clock.h"
+#include "base/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

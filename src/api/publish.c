@@ -1,6 +1,6 @@
 /* publish - publish, subscribe, unsubscribe */
 #include "api/handle.h"
-#include "common/topic.h"
+#include "format/topic.h"
 #include <stdio.h>
 
 static int

@@ -1,6 +1,6 @@
 /* request - publish, subscribe and the rest on their way: the ring, its numbers, answers, refusals, losses */
 #include "api/handle.h"
-#include "common/topic.h"
+#include "format/topic.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
  * A request stays the same under its number: asked again it is not done again, so a lost answer costs a second question only. */
 #include "api/handle.h"
 #include "api/resource.h"
-#include "common/clock.h"
+#include "base/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef API_RPC_H
 #define API_RPC_H
 #include "api/handle.h"
-#include "common/map.h"
+#include "base/map.h"
 #include <mom_rpc.h>
 
 enum rpc_kind {

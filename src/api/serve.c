@@ -1,6 +1,6 @@
 /* serve - the server's side of remote calls: which procedure, executed before or not, and the answer */
 #include "api/object.h"
-#include "common/clock.h"
+#include "base/clock.h"
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* settings - see settings.h. What is wrong is no reason to remember it: the next create looks again. */
 #include "api/settings.h"
 #include "api/handle.h"
-#include "common/config_keys.h"
+#include "config/config_keys.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * as long as messages wait. */
 #include "api/door.h"
 #include "api/handle.h"
-#include "common/fdio.h"
+#include "base/fdio.h"
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>

@@ -5,11 +5,11 @@
 #include "broker/lobby.h"
 #include "broker/machines.h"
 #include "broker/store.h"
-#include "common/child.h"
-#include "common/http_child.h"
-#include "common/registry.h"
-#include "common/spare.h"
-#include <mom/ipc.h>
+#include "server/child.h"
+#include "server/http_child.h"
+#include "ipc/registry.h"
+#include "base/spare.h"
+#include "ipc/layout.h"
 
 struct worker_child { pid_t pid; int64_t started, due; struct backoff backoff; int failed; };
 

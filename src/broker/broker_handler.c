@@ -7,21 +7,21 @@
  * EXIT        0 the peer closed   100 a bad frame or handshake   111 system call failed
  * ON CRASH    broker_server ends the sender and closes the connection; the machine connects anew and sends again */
 #include "broker/control.h"
-#include "common/child.h"
-#include "common/counters.h"
-#include "common/fdio.h"
-#include "common/idling.h"
-#include "common/log_peer.h"
-#include "common/net.h"
-#include "common/topic.h"
+#include "server/child.h"
+#include "ipc/counters.h"
+#include "base/fdio.h"
+#include "ipc/idling.h"
+#include "base/log_peer.h"
+#include "base/net.h"
+#include "format/topic.h"
 #include <errno.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include "common/clock.h"
-#include "common/program.h"
+#include "base/clock.h"
+#include "base/program.h"
 
 static struct {
 	struct broker_table *table;

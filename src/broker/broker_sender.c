@@ -7,17 +7,17 @@
  * EXIT        0 the peer closed   100 the machine sent nonsense   111 system call failed
  * ON CRASH    broker_server ends the handler and closes the connection; the machine connects anew and sends again */
 #include "broker/stream.h"
-#include "common/child.h"
-#include "common/counters.h"
-#include "common/fdio.h"
-#include "common/idling.h"
-#include "common/log_peer.h"
-#include "common/net.h"
-#include "common/program.h"
+#include "server/child.h"
+#include "ipc/counters.h"
+#include "base/fdio.h"
+#include "ipc/idling.h"
+#include "base/log_peer.h"
+#include "base/net.h"
+#include "base/program.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <mom/ipc.h>
-#include <mom/wire.h>
+#include "ipc/layout.h"
+#include "format/wire.h"
 #include <stdio.h>
 #include <stdlib.h>
 

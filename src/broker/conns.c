@@ -1,10 +1,10 @@
 /* conns - connections: a slot of the table, a handler and a sender process, a segment and a queue each; a part of broker_server */
 #include "broker/broker.h"
-#include "common/counters.h"
-#include "common/clock.h"
-#include "common/fdio.h"
-#include "common/log_peer.h"
-#include "common/net.h"
+#include "ipc/counters.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "base/log_peer.h"
+#include "base/net.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /* lobby - see lobby.h */
 #include "broker/lobby.h"
-#include "common/crc32c.h"
-#include "common/log_peer.h"
-#include "common/net.h"
+#include "base/crc32c.h"
+#include "base/log_peer.h"
+#include "base/net.h"
 #include <errno.h>
-#include <mom/record.h>
-#include <mom/wire.h>
+#include "format/record.h"
+#include "format/wire.h"
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/ioctl.h>

@@ -11,9 +11,9 @@
  * LOBBY_MAX guests each is served within LOBBY_MAX / STRANGERS_MAX * STRANGER_MS, whatever the others say. */
 #ifndef LOBBY_H
 #define LOBBY_H
-#include "common/spare.h"
-#include <mom/limits.h>
-#include <mom/wire.h>
+#include "base/spare.h"
+#include "format/limits.h"
+#include "format/wire.h"
 #include <poll.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* machines - see machines.h */
 #include "broker/machines.h"
-#include "common/fdio.h"
-#include "common/log_peer.h"
-#include "common/siphash.h"
-#include <mom/record.h>
+#include "base/fdio.h"
+#include "base/log_peer.h"
+#include "base/siphash.h"
+#include "format/record.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

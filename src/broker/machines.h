@@ -10,8 +10,8 @@
  * connection that was given up, and is looked at late, changes nothing. */
 #ifndef MACHINES_H
 #define MACHINES_H
-#include "common/map.h"
-#include "common/store_file.h"
+#include "base/map.h"
+#include "log/store_file.h"
 struct machines {
 	int dir, fd;                     /* fd: where changes are appended; -1: the file is to be written anew first */
 	uint8_t key[MACHINES_KEY];

@@ -1,10 +1,10 @@
 /* options - see options.h */
 #include "broker/options.h"
-#include "common/config_keys.h"
-#include "common/http_address.h"
-#include "common/log.h"
-#include "common/net.h"
-#include "common/sig.h"
+#include "config/config_keys.h"
+#include "config/http_address.h"
+#include "base/log.h"
+#include "base/net.h"
+#include "base/sig.h"
 #include <signal.h>
 #include <stdio.h>
 

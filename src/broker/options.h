@@ -2,7 +2,7 @@
 #ifndef BROKER_OPTIONS_H
 #define BROKER_OPTIONS_H
 #include "broker/broker.h"
-#include "common/config.h"
+#include "config/config.h"
 
 struct broker_options {
 	struct config config, fresh;     /* fresh: while SIGHUP is answered */

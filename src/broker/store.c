@@ -1,11 +1,11 @@
 /* store - see store.h */
 #include "broker/store.h"
-#include "common/fdio.h"
-#include "common/lock.h"
-#include "common/log.h"
-#include "common/names.h"
-#include "common/rundir.h"
-#include "common/store_file.h"
+#include "base/fdio.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "server/names.h"
+#include "ipc/rundir.h"
+#include "log/store_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

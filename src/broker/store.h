@@ -1,7 +1,7 @@
 /* The db folder as broker_server sees it: its lock, its identity, its shards. Messages are the workers' business. */
 #ifndef STORE_H
 #define STORE_H
-#include <mom/wire.h>
+#include "format/wire.h"
 struct store {
 	int dir, lock, fresh, shard_dirs[SHARDS_MAX], shard_locks[SHARDS_MAX];
 	uint32_t shards, message_max;

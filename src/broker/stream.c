@@ -1,7 +1,7 @@
 /* stream - see stream.h */
 #include "broker/stream.h"
-#include "common/fdio.h"
-#include "common/log_peer.h"
+#include "base/fdio.h"
+#include "base/log_peer.h"
 #include "worker/checkpoint.h"
 #include <errno.h>
 #include <mom.h>

@@ -1,8 +1,8 @@
 /* One shard's log as one machine gets it: the machine's list of subscriptions, then what it subscribed to, in order. */
 #ifndef STREAM_H
 #define STREAM_H
-#include "common/map.h"
-#include "common/seglog.h"
+#include "base/map.h"
+#include "log/seglog.h"
 
 enum { STREAM_SHARE = 4096 };
 

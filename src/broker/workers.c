@@ -1,8 +1,8 @@
 /* workers - starting and restarting the workers, one a shard; a part of broker_server */
 #include "broker/broker.h"
-#include "common/clock.h"
-#include "common/counters.h"
-#include "common/log.h"
+#include "base/clock.h"
+#include "ipc/counters.h"
+#include "base/log.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,13 +1,13 @@
 /* mom_daemon's state, shared by its parts: members (the list of clients), door (registration), link (the broker), unit (the three). */
 #ifndef DAEMON_H
 #define DAEMON_H
-#include "common/child.h"
-#include "common/http_child.h"
-#include "common/net.h"
-#include "common/registry.h"
-#include "common/spare.h"
-#include <mom/ipc.h>
-#include <mom/wire.h>
+#include "server/child.h"
+#include "server/http_child.h"
+#include "base/net.h"
+#include "ipc/registry.h"
+#include "base/spare.h"
+#include "ipc/layout.h"
+#include "format/wire.h"
 
 struct member {                          /* one slot of the client table */
 	enum slot_state state;

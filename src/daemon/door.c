@@ -1,12 +1,12 @@
 /* door - registration of local clients over AF_UNIX: who asks, what it gets; a part of mom_daemon */
 #include "daemon/daemon.h"
-#include "common/about.h"
-#include "common/clock.h"
-#include "common/counters.h"
-#include "common/etc.h"
-#include "common/fdio.h"
-#include "common/log_peer.h"
-#include "common/topic.h"
+#include "ipc/about.h"
+#include "base/clock.h"
+#include "ipc/counters.h"
+#include "base/etc.h"
+#include "base/fdio.h"
+#include "base/log_peer.h"
+#include "format/topic.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* mom_forwarder's state, shared by its parts: the loop (mom_forwarder.c), mail boxes (forwarder_box.c), the spool (forwarder_spool.c). */
 #ifndef FORWARDER_H
 #define FORWARDER_H
-#include "common/seglog.h"
+#include "log/seglog.h"
 #include "daemon/routes.h"
 #include "daemon/slots.h"
 

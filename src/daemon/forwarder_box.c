@@ -1,9 +1,9 @@
 /* forwarder_box - the clients' mail boxes: filling them, copying to the spool what stays, refilling from it; a part of mom_forwarder */
 #include "daemon/forwarder.h"
-#include "common/clock.h"
-#include "common/counters.h"
-#include "common/fdio.h"
-#include "common/log.h"
+#include "base/clock.h"
+#include "ipc/counters.h"
+#include "base/fdio.h"
+#include "base/log.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* forwarder_cut - a client for whom too much waits: it gets that, and nothing more of its subscriptions; a part of mom_forwarder */
 #include "daemon/forwarder.h"
-#include "common/counters.h"
-#include "common/log_peer.h"
+#include "ipc/counters.h"
+#include "base/log_peer.h"
 
 /* A mail box full of what it may be about to acknowledge is no backlog. What it has acknowledged is known once that is looked at. */
 int

@@ -1,8 +1,8 @@
 /* forwarder_pack - one sleeping client pins its own mail and no more: segments of the spool that are mostly dead are written anew with what
  * is still needed; a part of mom_forwarder */
-#include "common/fdio.h"
+#include "base/fdio.h"
 #include "daemon/forwarder.h"
-#include "common/log.h"
+#include "base/log.h"
 #include <errno.h>
 
 /* A segment rests for so many seconds before it is packed: clients that are a little behind are past it by then. */

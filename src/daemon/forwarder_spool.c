@@ -1,8 +1,8 @@
 /* forwarder_spool - what mom_forwarder keeps on disk for clients that are behind: ENTRY records, each with its recipients; and what
  * they say at a start; a part of mom_forwarder */
 #include "daemon/forwarder.h"
-#include "common/fdio.h"
-#include "common/log.h"
+#include "base/fdio.h"
+#include "base/log.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

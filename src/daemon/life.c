@@ -5,8 +5,8 @@
  * no pidfd. /proc may confirm that a process lives. It never says that one is dead: it may be hidden (hidepid), not mounted or another
  * namespace's, and it calls a process dead whose first thread has ended. */
 #include "daemon/daemon.h"
-#include "common/ipcq_own.h"
-#include "common/fdio.h"
+#include "ipc/ipcq_own.h"
+#include "base/fdio.h"
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>

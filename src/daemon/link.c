@@ -1,8 +1,8 @@
 /* link - the connection to the broker: connecting, the handshake, reconnecting for ever; a part of mom_daemon */
 #include "daemon/daemon.h"
-#include "common/clock.h"
-#include "common/fdio.h"
-#include "common/log_peer.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "base/log_peer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>

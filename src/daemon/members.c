@@ -1,10 +1,10 @@
 /* members - the daemon's list of clients: who lives, who is away, who is dying; a part of mom_daemon
  * The list (spool/clients) is the truth; how it is written is in members_file.c. */
 #include "daemon/daemon.h"
-#include "common/ipcq_own.h"
+#include "ipc/ipcq_own.h"
 #include "daemon/members_file.h"
-#include "common/fdio.h"
-#include "common/log_peer.h"
+#include "base/fdio.h"
+#include "base/log_peer.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* members_file - see members_file.h. Text, a line a client, closed by a CRC; each file is replaced as a whole. */
 #include "daemon/members_file.h"
-#include "common/boot.h"
-#include "common/crc32c.h"
-#include "common/fdio.h"
-#include "common/hex.h"
-#include "common/log.h"
-#include "common/ring_file.h"
-#include "common/sealed.h"
-#include "common/topic.h"
+#include "base/boot.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "ipc/ring_file.h"
+#include "base/sealed.h"
+#include "format/topic.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -8,12 +8,12 @@
  *             112 a file of the spool's log is gone: not started again
  * ON CRASH    mom_daemon ends requester and responser and makes the unit anew; what was on its way comes again, what was
  *             routed is known from the mail boxes and the spool */
-#include "common/child.h"
-#include "common/counters.h"
-#include "common/fdio.h"
-#include "common/idling.h"
-#include "common/log_peer.h"
-#include "common/program.h"
+#include "server/child.h"
+#include "ipc/counters.h"
+#include "base/fdio.h"
+#include "ipc/idling.h"
+#include "base/log_peer.h"
+#include "base/program.h"
 #include "daemon/forwarder.h"
 #include <errno.h>
 #include <stdio.h>

@@ -6,14 +6,14 @@
  * SIGNALS     none: it may be killed at any time
  * EXIT        0 the peer closed   111 system call failed
  * ON CRASH    mom_daemon ends responser and forwarder, connects anew: rings are sent again from their tails */
-#include "common/child.h"
-#include "common/counters.h"
-#include "common/fdio.h"
-#include "common/idling.h"
-#include "common/log_peer.h"
-#include "common/net.h"
-#include "common/program.h"
-#include "common/topic.h"
+#include "server/child.h"
+#include "ipc/counters.h"
+#include "base/fdio.h"
+#include "ipc/idling.h"
+#include "base/log_peer.h"
+#include "base/net.h"
+#include "base/program.h"
+#include "format/topic.h"
 #include "daemon/slots.h"
 #include <errno.h>
 #include <stdio.h>

@@ -6,16 +6,16 @@
  * SIGNALS     none: it may be killed at any time
  * EXIT        0 the broker closed   100 the broker sent nonsense   111 system call failed
  * ON CRASH    mom_daemon ends requester and forwarder and connects anew; what was on its way comes again */
-#include "common/child.h"
-#include "common/counters.h"
-#include "common/fdio.h"
-#include "common/idling.h"
-#include "common/log_peer.h"
-#include "common/net.h"
-#include "common/program.h"
+#include "server/child.h"
+#include "ipc/counters.h"
+#include "base/fdio.h"
+#include "ipc/idling.h"
+#include "base/log_peer.h"
+#include "base/net.h"
+#include "base/program.h"
 #include "daemon/slots.h"
 #include <errno.h>
-#include <mom/wire.h>
+#include "format/wire.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

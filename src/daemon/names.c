@@ -1,10 +1,10 @@
 /* names - once a second: do the names of folders and of what is in them lead to what is open? a part of mom_daemon */
 #include "daemon/daemon.h"
-#include "common/about.h"
-#include "common/fdio.h"
-#include "common/lock.h"
-#include "common/log.h"
-#include "common/names.h"
+#include "ipc/about.h"
+#include "base/fdio.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "server/names.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

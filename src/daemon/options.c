@@ -1,9 +1,9 @@
 /* options - see options.h */
 #include "daemon/options.h"
-#include "common/config_keys.h"
-#include "common/http_address.h"
-#include "common/log.h"
-#include "common/sig.h"
+#include "config/config_keys.h"
+#include "config/http_address.h"
+#include "base/log.h"
+#include "base/sig.h"
 #include <signal.h>
 #include <stdio.h>
 

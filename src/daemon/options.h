@@ -1,7 +1,7 @@
 /* What mom_daemon is told: its configuration as its parts want it, and what SIGHUP and SIGUSR1 change. */
 #ifndef DAEMON_OPTIONS_H
 #define DAEMON_OPTIONS_H
-#include "common/config.h"
+#include "config/config.h"
 #include "daemon/daemon.h"
 
 struct daemon_options {

@@ -1,6 +1,6 @@
 /* process - what /proc shows of a process: when it started, whether it has a segment (an exec keeps pid and start time); a part of mom_daemon */
 #include "daemon/daemon.h"
-#include "common/fdio.h"
+#include "base/fdio.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* routes - see routes.h */
 #include "daemon/routes.h"
-#include "common/log.h"
+#include "base/log.h"
 #include <stdlib.h>
 
 struct route *

@@ -2,8 +2,8 @@
  * change costs the same, however many topics, clients and subscribers there are: else a reconnect is quadratic. */
 #ifndef ROUTES_H
 #define ROUTES_H
-#include "common/map.h"
-#include <mom/record.h>
+#include "base/map.h"
+#include "format/record.h"
 struct route_link;
 struct route_sub {
 	uint64_t client, since;

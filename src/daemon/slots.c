@@ -1,7 +1,7 @@
 /* slots - see slots.h */
 #include "daemon/slots.h"
-#include "common/ipcq_own.h"
-#include "common/log.h"
+#include "ipc/ipcq_own.h"
+#include "base/log.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The client table as requester, responser and forwarder see it: which slot has which client, with its segment attached. */
 #ifndef SLOTS_H
 #define SLOTS_H
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 
 struct slot {
 	uint32_t state, owner;        /* as last seen; owner 0: nobody */

@@ -1,9 +1,9 @@
 /* unit - requester, responser and forwarder: one unit of failure, with rings and words of its own; a part of mom_daemon */
 #include "daemon/daemon.h"
-#include "common/clock.h"
-#include "common/counters.h"
-#include "common/fdio.h"
-#include "common/log_peer.h"
+#include "base/clock.h"
+#include "ipc/counters.h"
+#include "base/fdio.h"
+#include "base/log_peer.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/wait.h>

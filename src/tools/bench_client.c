@@ -1,6 +1,6 @@
 /* bench_client - a part of mom_bench: the publisher and the subscriber, each a process of its own that ends by _exit */
 #include "tools/bench.h"
-#include <mom/limits.h>
+#include "format/limits.h"
 #include <linux/futex.h>
 #include <limits.h>
 #include <stdio.h>

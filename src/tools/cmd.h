@@ -3,7 +3,7 @@
 #ifndef CMD_H
 #define CMD_H
 
-#include "common/arguments.h"
+#include "base/arguments.h"
 #include <stddef.h>
 
 enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_NOTHING = 27 };

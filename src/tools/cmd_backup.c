@@ -2,7 +2,7 @@
  * each segment only as far as it is whole and sound when it is read. So a copy holds at least all that was acknowledged before it began,
  * and claims nothing that it does not hold. Where the worker gives a segment back meanwhile, a newer check-point does without it: the shard
  * is begun anew, with the finished segments that are copied already. `machines` comes last: no serial that the logs know may be missing. */
-#include "common/fdio.h"
+#include "base/fdio.h"
 #include "tools/cmd_shards.h"
 #include "worker/checkpoint.h"
 #include <dirent.h>

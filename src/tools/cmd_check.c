@@ -1,7 +1,7 @@
 /* cmd_check - mom check: reads all of a store, or of a daemon's spool, and says what is in it and what is damaged. The broker may go on
  * meanwhile: a log that grows, and segments that it gives back, are no damage. */
-#include "common/fdio.h"
-#include "common/small_file.h"
+#include "base/fdio.h"
+#include "look/small_file.h"
 #include "tools/cmd_shards.h"
 #include "worker/checkpoint.h"
 #include <dirent.h>

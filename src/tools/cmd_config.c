@@ -1,5 +1,5 @@
 /* mom config - what holds and where it comes from; is a file right? */
-#include "common/config_keys.h"
+#include "config/config_keys.h"
 #include "tools/cmd_json.h"
 #include "tools/cmd.h"
 #include <stdio.h>

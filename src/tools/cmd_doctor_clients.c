@@ -1,6 +1,6 @@
 /* cmd_doctor_clients - programs that are stopped while mail waits for them; a part of mom doctor */
 #include "tools/cmd_doctor.h"
-#include "common/fdio.h"
+#include "base/fdio.h"
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>

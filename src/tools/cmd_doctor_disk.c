@@ -1,7 +1,7 @@
 /* cmd_doctor_disk - folders and disks of a server: who may touch them, what they are, whether they keep what is synced; a part of mom doctor */
 #include "tools/cmd_doctor.h"
-#include "common/clock.h"
-#include "common/fdio.h"
+#include "base/clock.h"
+#include "base/fdio.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 /* cmd_doctor_kernel - what the kernel and systemd give: System V objects, and a clock; a part of mom doctor */
 #include "tools/cmd_doctor.h"
-#include "common/clock.h"
-#include "common/ipcq.h"
-#include "common/logind.h"
+#include "base/clock.h"
+#include "ipc/ipcq.h"
+#include "base/logind.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* cmd_doctor_proc - what can be seen of processes here: /proc, hidepid, namespaces; a part of mom doctor */
 #include "tools/cmd_doctor.h"
-#include "common/ipcq.h"
+#include "ipc/ipcq.h"
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,9 +1,9 @@
 /* cmd_doctor_server - the servers that run here: of this version, all their processes, connected; a part of mom doctor */
 #include "tools/cmd_doctor.h"
-#include "common/fdio.h"
-#include "common/metrics.h"
-#include "common/net.h"
-#include "common/rundir.h"
+#include "base/fdio.h"
+#include "look/metrics.h"
+#include "base/net.h"
+#include "ipc/rundir.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>

@@ -2,12 +2,12 @@
  * MUST NOT touch an object that its folder's owner has not made (a registry is believed about nothing else), nor one whose server runs */
 #include "tools/cmd_json.h"
 #include "tools/cmd_look.h"
-#include "common/about.h"
-#include "common/fdio.h"
-#include "common/ipcq.h"
-#include "common/lock.h"
-#include "common/registry.h"
-#include "common/rundir.h"
+#include "ipc/about.h"
+#include "base/fdio.h"
+#include "ipc/ipcq.h"
+#include "base/lock.h"
+#include "ipc/registry.h"
+#include "ipc/rundir.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

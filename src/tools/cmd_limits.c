@@ -2,10 +2,10 @@
  * READS    the tables of running servers, /proc/sys, the kernel's count of System V objects */
 #include "tools/cmd_json.h"
 #include "tools/cmd_look.h"
-#include "common/fdio.h"
-#include "common/registry.h"
-#include "common/seglog.h"
-#include "common/store_file.h"
+#include "base/fdio.h"
+#include "ipc/registry.h"
+#include "log/seglog.h"
+#include "log/store_file.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

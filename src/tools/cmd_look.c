@@ -1,6 +1,6 @@
 /* cmd_look - see cmd_look.h */
 #include "tools/cmd_look.h"
-#include "common/fdio.h"
+#include "base/fdio.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

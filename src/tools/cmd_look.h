@@ -2,7 +2,7 @@
 #ifndef CMD_LOOK_H
 #define CMD_LOOK_H
 
-#include "common/look.h"
+#include "look/look.h"
 #include "tools/cmd.h"
 #include <stdint.h>
 

@@ -4,9 +4,9 @@
 #include "tools/cmd_look.h"
 #include "tools/cmd_machines.h"
 #include "tools/cmd_store.h"
-#include "common/clock.h"
-#include "common/ipcq.h"
-#include "common/metrics.h"
+#include "base/clock.h"
+#include "ipc/ipcq.h"
+#include "look/metrics.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

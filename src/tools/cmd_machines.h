@@ -2,7 +2,7 @@
 #ifndef CMD_MACHINES_H
 #define CMD_MACHINES_H
 
-#include "common/look.h"
+#include "look/look.h"
 
 struct connection {
 	uint32_t machine;                      /* its serial */

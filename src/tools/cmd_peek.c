@@ -2,7 +2,7 @@
  * at the log: which offsets are the last, then those. The broker may go on meanwhile. */
 #include "tools/cmd_message.h"
 #include "tools/cmd_shards.h"
-#include "common/topic.h"
+#include "format/topic.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,13 +1,13 @@
 /* cmd_pub - mom pub: publish a text, a file, standard input as one message or a line at a time. What is more than one message is sent
  * without waiting for each answer; mom_flush tells what became of them before anybody waits for more input, and at the end. */
-#include "common/config_keys.h"
-#include "common/fdio.h"
-#include "common/program.h"
+#include "config/config_keys.h"
+#include "base/fdio.h"
+#include "base/program.h"
 #include "tools/cmd.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <mom.h>
-#include <mom/limits.h>
+#include "format/limits.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* cmd_shards - where a store is and what it is made of; see cmd_shards.h */
 #include "tools/cmd_shards.h"
-#include "common/config_keys.h"
-#include "common/fdio.h"
-#include "common/look.h"
-#include "common/store_file.h"
+#include "config/config_keys.h"
+#include "base/fdio.h"
+#include "look/look.h"
+#include "log/store_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

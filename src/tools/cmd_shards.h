@@ -1,7 +1,7 @@
 /* A store looked at from outside: where it is, what it is made of, its logs. For peek, check and backup; nothing here writes to it. */
 #ifndef CMD_SHARDS_H
 #define CMD_SHARDS_H
-#include "common/seglog_walk.h"
+#include "log/seglog_walk.h"
 #include "tools/cmd.h"
 #include <stdio.h>
 

@@ -1,7 +1,7 @@
 /* mom stats - everything that the servers of this machine count */
 #include "tools/cmd_json.h"
 #include "tools/cmd_look.h"
-#include "common/metrics.h"
+#include "look/metrics.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,16 +1,16 @@
 /* cmd_store - see cmd_store.h. Files are replaced as a whole by their writers, so what is read is one state or the next, never half of each;
  * between two files anything may have happened. */
 #include "tools/cmd_store.h"
-#include "common/clock.h"
-#include "common/fdio.h"
-#include "common/hex.h"
-#include "common/seglog.h"
-#include "common/store_file.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "base/hex.h"
+#include "log/seglog.h"
+#include "log/store_file.h"
 #include "worker/checkpoint.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <mom/limits.h>
+#include "format/limits.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* cmd_sub - mom sub: print what comes. Nothing is acknowledged before it was printed and flushed: one by one with --ack, else what came
  * together. So whoever kills it, or the program that it prints to, loses nothing of a durable client. */
-#include "common/fdio.h"
-#include "common/program.h"
+#include "base/fdio.h"
+#include "base/program.h"
 #include "tools/cmd_message.h"
 #include <errno.h>
 #include <math.h>

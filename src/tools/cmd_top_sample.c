@@ -1,11 +1,11 @@
 /* cmd_top_sample - see cmd_top.h */
 #include "tools/cmd_top.h"
 #include "tools/cmd_machines.h"
-#include "common/clock.h"
-#include "common/ipcq.h"
-#include "common/map.h"
-#include "common/metrics.h"
-#include "common/topic.h"
+#include "base/clock.h"
+#include "ipc/ipcq.h"
+#include "base/map.h"
+#include "look/metrics.h"
+#include "format/topic.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

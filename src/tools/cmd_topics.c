@@ -4,7 +4,7 @@
 #include "tools/cmd_json.h"
 #include "tools/cmd_look.h"
 #include "tools/cmd_store.h"
-#include "common/topic.h"
+#include "format/topic.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

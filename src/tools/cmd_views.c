@@ -1,9 +1,9 @@
 /* cmd_views - who subscribes to what, from the files of a store; see cmd_store.h */
 #include "tools/cmd_store.h"
-#include "common/fdio.h"
-#include "common/map.h"
-#include "common/sealed.h"
-#include "common/topic.h"
+#include "base/fdio.h"
+#include "base/map.h"
+#include "base/sealed.h"
+#include "format/topic.h"
 #include "worker/checkpoint.h"
 #include <dirent.h>
 #include <errno.h>

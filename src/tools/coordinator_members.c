@@ -1,6 +1,6 @@
 /* coordinator_members - which coordinators live: their signs of life and their wills, and who of them should hold which group
  * Time is counted in our own signs of life that came back from the broker. So an outage of the broker, or of this process, makes nobody look dead. */
-#include "common/log_peer.h"
+#include "base/log_peer.h"
 #include "tools/coordinator.h"
 #include <stdlib.h>
 #include <string.h>

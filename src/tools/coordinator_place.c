@@ -1,6 +1,6 @@
 /* coordinator_place - a group and this process: joining it by a snapshot or founding it, applying its log, answering, leaving
  * See the head of mom_coordinator.c for why this loses and doubles nothing. */
-#include "common/log_peer.h"
+#include "base/log_peer.h"
 #include "tools/coordinator.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 #define COORDINATOR_STATE_H
 
 #include "api/resource.h"
-#include "common/map.h"
+#include "base/map.h"
 
 struct holder { uint64_t id; char name[MOM_NAME_MAX + 1]; };
 

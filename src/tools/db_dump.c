@@ -2,14 +2,14 @@
  * USAGE    db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them; --check: only what is damaged
  * OUTPUT   OFFSET TYPE and what the record says; payloads cut at 64 bytes, unprintable bytes as \n, \t, \\, \xHH
  * EXIT     0 all of it is sound   1 damaged (a line says where)   100 wrong use   111 it cannot be read */
-#include "common/arguments.h"
-#include "common/crc32c.h"
-#include "common/fdio.h"
-#include "common/program.h"
-#include "common/ring_file.h"
-#include "common/seglog.h"
-#include "common/small_file.h"
-#include "common/topic.h"
+#include "base/arguments.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
+#include "base/program.h"
+#include "ipc/ring_file.h"
+#include "log/seglog.h"
+#include "look/small_file.h"
+#include "format/topic.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,9 @@
 #ifndef HTTP_H
 #define HTTP_H
 
-#include "common/counters.h"
-#include "common/look.h"
-#include "common/spare.h"
+#include "ipc/counters.h"
+#include "look/look.h"
+#include "base/spare.h"
 #include "tools/http_request.h"
 #include <poll.h>
 #include <stdint.h>

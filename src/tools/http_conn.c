@@ -2,8 +2,8 @@
  *
  * A connection holds one head of at most 8 KiB and one answer, and reads nothing while it sends, so what it can cost is bounded. Whoever
  * is slow has its time and is then cut off; whoever comes when all places are taken sends the oldest idle one away, or the oldest. */
-#include "common/fdio.h"
-#include "common/log_peer.h"
+#include "base/fdio.h"
+#include "base/log_peer.h"
 #include "tools/http.h"
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 /* http_json - /stats.json and /history.json out of a sample; a part of mom_http */
-#include "common/etc.h"
-#include "common/fdio.h"
+#include "base/etc.h"
+#include "base/fdio.h"
 #include "tools/http.h"
 #include <fcntl.h>
 #include <stdlib.h>

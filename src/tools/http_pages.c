@@ -1,7 +1,7 @@
 /* http_pages - which page answers which request; a part of mom_http */
-#include "common/fdio.h"
-#include "common/hex.h"
-#include "common/metrics.h"
+#include "base/fdio.h"
+#include "base/hex.h"
+#include "look/metrics.h"
 #include "tools/http.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* http_request - see http_request.h */
 #include "tools/http_request.h"
-#include "common/http_address.h"
+#include "config/http_address.h"
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>

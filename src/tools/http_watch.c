@@ -1,8 +1,8 @@
 /* http_watch - a sample each second of all that the servers count, what that is a second, and the last five minutes of it; a part of mom_http
  *
  * Each sample looks anew at what runs here: a server that was restarted has other System V objects, and nothing has to notice that. */
-#include "common/clock.h"
-#include "common/fdio.h"
+#include "base/clock.h"
+#include "base/fdio.h"
 #include "tools/http.h"
 #include <dirent.h>
 #include <errno.h>

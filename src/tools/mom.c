@@ -2,7 +2,7 @@
  * USAGE    mom COMMAND [ARGUMENT ...]; mom help lists the commands, mom COMMAND --help tells of one
  * OUTPUT   what was asked for on stdout; complaints and progress on stderr
  * EXIT     0 ok   1 error   2 wrong use   27 nothing came in time */
-#include "common/program.h"
+#include "base/program.h"
 #include "tools/cmd.h"
 #include <errno.h>
 #include <math.h>

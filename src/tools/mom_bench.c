@@ -6,10 +6,10 @@
  * OUTPUT   a table, or with --json one object a figure: median, least and most of the runs, CPU time by role, context switches a message
  * SIGNALS  INT, TERM, HUP: ends its servers, removes their folder
  * EXIT     0   1 a message was lost, doubled, changed or out of order   100 wrong use   111 a server did not start or a call failed   130 a signal */
-#include "common/arguments.h"
-#include "common/program.h"
+#include "base/arguments.h"
+#include "base/program.h"
 #include "tools/bench.h"
-#include <mom/limits.h>
+#include "format/limits.h"
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>

@@ -32,11 +32,11 @@
  *    has gone) the group is begun anew as well: then its resources are lost, and if it comes back it reads FOUND and drops what it has.
  *  - A client died: its will, which is later than all else of it, makes both holders write GONE; its units are free again, it waits no more. The
  *    second GONE finds nothing to do. */
-#include "common/arguments.h"
-#include "common/clock.h"
-#include "common/log_peer.h"
-#include "common/notify.h"
-#include "common/program.h"
+#include "base/arguments.h"
+#include "base/clock.h"
+#include "base/log_peer.h"
+#include "base/notify.h"
+#include "base/program.h"
 #include "tools/coordinator.h"
 #include <stdio.h>
 #include <stdlib.h>

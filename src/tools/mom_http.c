@@ -1,20 +1,20 @@
 /* mom_http - the state of brokers and daemons over HTTP, for people (/) and for programs (/stats.json, /metrics, /health); nothing can be changed
  * STARTED BY  broker_server or mom_daemon with --http IP:PORT, or a person
- * READS       the tables and counters of servers, read-only, by common/look.h      WRITES  nothing
+ * READS       the tables and counters of servers, read-only, by look/look.h      WRITES  nothing
  * SLEEPS IN   poll: listening socket, connections, a second
  * MUST NOT    attach anything writable; be waited for by anybody
  * SIGNALS     TERM, INT: exit 0
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    its parent starts it again; browsers ask again */
-#include "common/about.h"
-#include "common/arguments.h"
-#include "common/clock.h"
-#include "common/fdio.h"
-#include "common/child.h"
-#include "common/http_address.h"
-#include "common/log_peer.h"
-#include "common/program.h"
-#include "common/sig.h"
+#include "ipc/about.h"
+#include "base/arguments.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "server/child.h"
+#include "config/http_address.h"
+#include "base/log_peer.h"
+#include "base/program.h"
+#include "base/sig.h"
 #include "tools/http.h"
 #include <errno.h>
 #include <limits.h>

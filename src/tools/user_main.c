@@ -2,12 +2,12 @@
  * USAGE    user_main [--run DIR] [COMMAND ...]      each argument is one command line; without any, standard input is read
  * COMMANDS S|subscribe topic   U|unsubscribe topic   P|publish topic text   R|receive [seconds]   H|help   E|exit
  * OUTPUT   one line a command on stdout; on a terminal a prompt and friendlier lines
- * EDITING  on a terminal that is not dumb: the keys of common/lineedit.h, Tab completes commands and topics, history in MOM_HISTORY (empty: none), else
+ * EDITING  on a terminal that is not dumb: the keys of term/lineedit.h, Tab completes commands and topics, history in MOM_HISTORY (empty: none), else
  *          in $XDG_STATE_HOME/mom/history or ~/.local/state/mom/history. A line that begins with a space is not remembered
  * SIGNALS  INT: brings a waiting R back to the prompt, elsewhere ends; TERM: ends. The client is destroyed at every end
  * EXIT     0 every command succeeded   1 one did not (a timeout is no success)   100 wrong use   111 no client could be made */
-#include "common/arguments.h"
-#include "common/program.h"
+#include "base/arguments.h"
+#include "base/program.h"
 #include "tools/user_prompt.h"
 #include <mom.h>
 #include <ctype.h>

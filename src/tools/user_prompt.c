@@ -1,7 +1,7 @@
 /* user_prompt - see user_prompt.h. Topics are known from this session and from the history. */
 #include "tools/user_prompt.h"
-#include "common/lineedit.h"
-#include "common/term.h"
+#include "term/lineedit.h"
+#include "term/term.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* checkpoint - see checkpoint.h */
 #include "worker/checkpoint.h"
-#include "common/crc32c.h"
-#include "common/fdio.h"
-#include "common/log.h"
-#include "common/topic.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
+#include "base/log.h"
+#include "format/topic.h"
 #include <errno.h>
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* shard - see shard.h */
 #include "worker/shard.h"
-#include "common/log.h"
+#include "base/log.h"
 #include <mom.h>
 #include <stdlib.h>
 

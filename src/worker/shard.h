@@ -1,9 +1,9 @@
 /* A shard's state as plain data: clients, topics, machines. What a record does to it is the same at a replay and live. No I/O here. */
 #ifndef SHARD_H
 #define SHARD_H
-#include "common/map.h"
-#include "common/seglog.h"
-#include <mom/record.h>
+#include "base/map.h"
+#include "log/seglog.h"
+#include "format/record.h"
 
 struct topic;
 struct client;

@@ -1,10 +1,10 @@
 /* views - see views.h */
 #include "worker/views.h"
-#include "common/clock.h"
-#include "common/fdio.h"
-#include "common/log.h"
-#include "common/sealed.h"
-#include "common/topic.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "base/log.h"
+#include "base/sealed.h"
+#include "format/topic.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -7,20 +7,20 @@
  * EXIT        0 stopped   111 system call failed   112 the disk failed, the store is damaged, a file of its log is gone: it is
  *             not started again
  * ON CRASH    broker_server starts it again: it recovers from check-point and log, reads the rings from their tails */
-#include "common/child.h"
-#include "common/clock.h"
-#include "common/counters.h"
-#include "common/fdio.h"
-#include "common/idling.h"
-#include "common/log_peer.h"
-#include "common/names.h"
-#include "common/program.h"
-#include "common/topic.h"
+#include "server/child.h"
+#include "base/clock.h"
+#include "ipc/counters.h"
+#include "base/fdio.h"
+#include "ipc/idling.h"
+#include "base/log_peer.h"
+#include "server/names.h"
+#include "base/program.h"
+#include "format/topic.h"
 #include "worker/checkpoint.h"
 #include "worker/views.h"
 #include "worker/worker.h"
 #include <errno.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #ifndef WORKER_H
 #define WORKER_H
 #include "worker/shard.h"
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 
 /* SHARE_LEAST: of a round, for one machine: with less, many would have to be looked at over and over */
 /* CHECKPOINT_REST: so many times as long as a check-point took there is none, since all publishes wait for it */

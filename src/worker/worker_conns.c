@@ -1,7 +1,7 @@
 /* worker_conns - which machines are connected, as broker_server's table says; a part of worker */
 #include "worker/worker.h"
-#include "common/clock.h"
-#include "common/log_peer.h"
+#include "base/clock.h"
+#include "base/log_peer.h"
 #include <errno.h>
 #include <stdlib.h>
 

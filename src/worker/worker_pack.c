@@ -1,8 +1,8 @@
 /* worker_pack - one sleeping machine pins its own messages and no more: segments that are mostly dead are written anew with what is
  * still needed; a part of worker */
-#include "common/fdio.h"
+#include "base/fdio.h"
 #include "worker/worker.h"
-#include "common/log.h"
+#include "base/log.h"
 #include <errno.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 /* worker_requests - what the handlers hand over: de-duplicated, refused or appended to the log, and answered; a part of worker */
 #include "worker/worker.h"
-#include "common/clock.h"
-#include "common/counters.h"
-#include "common/fdio.h"
-#include "common/log_peer.h"
+#include "base/clock.h"
+#include "ipc/counters.h"
+#include "base/fdio.h"
+#include "base/log_peer.h"
 #include <errno.h>
 #include <stdlib.h>
 

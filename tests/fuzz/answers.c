@@ -2,10 +2,10 @@
  * exist and hands whole, checked deliveries to the forwarder, never more than came.
  * INPUT  u8 shards - 1, u8 most bytes a read, u8 states of the two first slots; then the bytes of the socket */
 #include <errno.h>
-#include <mom/ipc.h>
-#include <mom/wire.h>
-#include "common/child.h"
-#include "common/fdio.h"
+#include "ipc/layout.h"
+#include "format/wire.h"
+#include "server/child.h"
+#include "base/fdio.h"
 #include "take_over.h"
 
 enum { SOCKET = 100, TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 4, SHARDS = 4 };
@@ -36,7 +36,7 @@ int role_main(int argc, char **argv);
 #define main        role_main
 #define child_begin edge_begin
 #define fdio_read   edge_read
-#include "common/idling.h"
+#include "ipc/idling.h"
 #define idling_read(l, fd, bytes, n) ((void)(l), edge_read(fd, bytes, n))
 #include "daemon/mom_responser.c"
 #include "daemon/slots.c"

@@ -2,8 +2,8 @@
  * as its own next check-point is taken up again and is the same.
  * INPUT  u8 what is repaired (1: header, 2: CRCs, 4: also lengths); then the bytes of the file */
 #include <errno.h>
-#include "common/crc32c.h"
-#include "common/fdio.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
 #include "worker/checkpoint.h"
 #include "take_over.h"
 
@@ -36,7 +36,7 @@ edge_replace(int dir, const char *name, const void *bytes, size_t n, int durable
 
 #define fdio_load    edge_load
 #define fdio_replace edge_replace
-#include "common/map.c"
+#include "base/map.c"
 #include "worker/shard.c"
 #include "worker/checkpoint.c"
 

@@ -4,10 +4,10 @@
  * INPUT  u8 which file, u8 what is repaired (1: the CRC line, 2: head and CRCs of a ring); then its bytes */
 #include <errno.h>
 #include <fcntl.h>
-#include "common/crc32c.h"
-#include "common/fdio.h"
-#include "common/hex.h"
-#include "common/topic.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
+#include "base/hex.h"
+#include "format/topic.h"
 #include "daemon/members_file.h"
 #include "take_over.h"
 
@@ -69,10 +69,10 @@ edge_copy(void *to, const void *from, size_t n)
 #define fdio_load    edge_load
 #define fdio_replace edge_replace
 #define unlinkat(dir, name, flags) ((void)(dir), (void)(flags), (void)file_of(name))
-#include "common/sealed.c"
+#include "base/sealed.c"
 #include "daemon/members_file.c"
 #define memcpy(to, from, n) edge_copy(to, from, n)
-#include "common/ring.c"
+#include "ipc/ring.c"
 #undef memcpy
 
 static void

@@ -3,8 +3,8 @@
  * it; what is refused by a file is refused as a variable, too; a lesser origin changes nothing.
  * INPUT  u8 which program (0 to 2), +4: all keys have been given by flags before; then the file */
 #include "fuzz.h"
-#include "common/config.h"
-#include "common/config_keys.h"
+#include "config/config.h"
+#include "config/config_keys.h"
 
 static const struct config_program *const programs[] = { &config_broker, &config_daemon, &config_client };
 

@@ -8,9 +8,9 @@
 #include "api/resource.h"
 #undef RESOURCE_GROUPS
 #define RESOURCE_GROUPS 4                      /* more are more of the same, and take their time in each step */
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/notify.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/notify.h"
 #include "tools/coordinator.h"
 #include "coordinator_sound.h"
 #include "take_over.h"
@@ -42,7 +42,7 @@ edge_realloc(void *p, size_t n)
 #define printf(...)       (void)snprintf(NULL, 0, __VA_ARGS__)
 int role_main(int argc, char **argv);
 #define main              role_main
-#include "common/map.c"
+#include "base/map.c"
 #include "api/coding.c"
 #include "api/resource_wire.c"
 #define take              state_take

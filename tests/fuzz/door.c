@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include "common/ipcq_own.h"
-#include "common/clock.h"
-#include "common/crc32c.h"
-#include "common/fdio.h"
-#include "common/hex.h"
-#include "common/log.h"
-#include "common/topic.h"
+#include "ipc/ipcq_own.h"
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "format/topic.h"
 #include "daemon/daemon.h"
 #include "daemon/members_file.h"
 #include "take_over.h"
@@ -179,7 +179,7 @@ edge_load(int dir, const char *name, size_t *n, size_t most)
 #define poll(p, n, timeout)     ((void)(p), 0)
 #define unit_end(d)             ((d)->unit_ending = 1)
 #define unit_bells(d)           (void)(d)
-#include "common/sealed.c"
+#include "base/sealed.c"
 #include "daemon/members_file.c"
 #include "daemon/life.c"
 #include "daemon/members.c"

@@ -6,9 +6,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
-#include "common/crc32c.h"
-#include "common/fdio.h"
-#include "common/seglog.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
+#include "log/seglog.h"
 #include "take_over.h"
 
 static struct { struct fuzz_input in; } fz;

@@ -1,9 +1,9 @@
 /* edge - the edge of a fuzzed process: its end, its memory, its log, its System V calls; see fuzz.h.
  * What a target brings itself (its own ipcq.c, say) wins: everything here is weak. */
 #include "fuzz.h"
-#include "common/ipcq.h"
-#include "common/ipcq_own.h"
-#include "common/log_peer.h"
+#include "ipc/ipcq.h"
+#include "ipc/ipcq_own.h"
+#include "base/log_peer.h"
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>

@@ -4,20 +4,20 @@
  * INPUT  u8 1: a spool is there, 2: its lengths are repaired too; u16 its length, its bytes; then steps (see do_step) */
 #include <errno.h>
 #include <fcntl.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <sched.h>
-#include "common/child.h"
-#include "common/clock.h"
-#include "common/crc32c.h"
-#include "common/fdio.h"
-#include "common/log.h"
+#include "server/child.h"
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
+#include "base/log.h"
 #include "take_over.h"
 #define fdio_allocate(fd, n) ((void)(fd), 0)
-#include "common/seglog.c"
-#include "common/seglog_recover.c"
-#include "common/seglog_cursor.c"
-#include "common/seglog_rewrite.c"
-#include "common/map.c"
+#include "log/seglog.c"
+#include "log/seglog_recover.c"
+#include "log/seglog_cursor.c"
+#include "log/seglog_rewrite.c"
+#include "base/map.c"
 
 enum { TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 3, SHARDS = 2, MESSAGE = 4096, ENDED = 99, LAST_ROUNDS = 200, HOSTILE = 0, NEIGHBOUR = 1, AWAY = 2 };
 #define RING WINDOW_OF(MESSAGE)
@@ -68,7 +68,7 @@ int role_main(int argc, char **argv);
 #define child_begin edge_begin
 #define ipcq_wait   edge_wait
 #define write(fd, bytes, n) ((void)(fd), (void)(bytes), (ssize_t)(n))
-#include "common/idling.c"
+#include "ipc/idling.c"
 #include "daemon/mom_forwarder.c"
 #include "daemon/forwarder_box.c"
 #include "daemon/forwarder_cut.c"

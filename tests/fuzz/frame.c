@@ -3,12 +3,12 @@
  * INPUT  u8 shards - 1, u8 most bytes a read, u16 bytes (of 8) that lie in the rings already; then the bytes of the socket */
 #include <errno.h>
 #include <poll.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include "broker/control.h"
-#include "common/child.h"
-#include "common/fdio.h"
-#include "common/net.h"
-#include "common/topic.h"
+#include "server/child.h"
+#include "base/fdio.h"
+#include "base/net.h"
+#include "format/topic.h"
 #include "take_over.h"
 
 enum { SOCKET = 100, CONTROL = 101, UNIT = 1, TABLE = 2, SHARDS = 4, SERIAL = 7 };
@@ -83,7 +83,7 @@ int role_main(int argc, char **argv);
 #define main          role_main
 #define child_begin   edge_begin
 #define fdio_read     edge_read
-#include "common/idling.h"
+#include "ipc/idling.h"
 #define idling_read(l, fd, bytes, n) ((void)(l), edge_read(fd, bytes, n))
 #define fdio_write_full edge_write
 #define poll          edge_poll

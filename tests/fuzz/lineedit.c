@@ -3,8 +3,8 @@
  * INPUT  u8 columns, u8 bytes a piece; then keys, in which a NUL makes the byte behind it the new width */
 #include "fuzz.h"
 #include <lib/screen.h>
-#include "common/glyph.h"
-#include "common/lineedit.h"
+#include "term/glyph.h"
+#include "term/lineedit.h"
 
 static struct history history;
 static struct screen s;

@@ -5,15 +5,15 @@
  * The files' CRCs are repaired because no fuzzer guesses one; without repair a record that was changed must not pass. */
 #include <errno.h>
 #include <fcntl.h>
-#include "common/crc32c.h"
-#include "common/fdio.h"
-#include "common/log.h"
-#include "common/seglog.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
+#include "base/log.h"
+#include "log/seglog.h"
 #include "take_over.h"
-#include "common/seglog.c"
-#include "common/seglog_recover.c"
-#include "common/seglog_cursor.c"
-#include "common/seglog_rewrite.c"
+#include "log/seglog.c"
+#include "log/seglog_recover.c"
+#include "log/seglog_cursor.c"
+#include "log/seglog_rewrite.c"
 
 enum { FILES = 3, FILE_MOST = 4096, SEGMENT = 16 * 1024, SHOWN = 1024 };
 

@@ -6,10 +6,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include "common/fdio.h"
-#include "common/hex.h"
-#include "common/lock.h"
-#include "common/rundir.h"
+#include "base/fdio.h"
+#include "base/hex.h"
+#include "base/lock.h"
+#include "ipc/rundir.h"
 #include "take_over.h"
 
 static struct {
@@ -97,9 +97,9 @@ edge_datasync(int fd)
 #define fdio_close      edge_close
 #define fdio_datasync   edge_datasync
 #define fdio_sync(dir)  ((void)(dir), 0)
-#include "common/sealed.c"
-#include "common/map.c"
-#include "common/store_file.c"
+#include "base/sealed.c"
+#include "base/map.c"
+#include "log/store_file.c"
 #include "broker/machines.c"
 #undef fdio_open_at
 #undef fdio_close

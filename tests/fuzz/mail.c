@@ -3,15 +3,15 @@
  * INPUT  u8 shards - 1, u8 local id, u8 durable; then steps (see do_call, do_daemon); bytes behind the last are none */
 #include <errno.h>
 #include <mom.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <stdarg.h>
 #include <sys/mman.h>
 #include "api/door.h"
 #include "api/handle.h"
-#include "common/clock.h"
-#include "common/fdio.h"
-#include "common/map.h"
-#include "common/topic.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "base/map.h"
+#include "format/topic.h"
 #include "take_over.h"
 
 enum { CLIENT = 10, SEM = 5, SHARDS = 3, OWNER = 7, ID = 0x700000005 };

@@ -1,9 +1,9 @@
 /* names - proves: of any bytes, a topic is refused or has a path of its own inside topics/ that leads back to it; a client's name, a path,
  * hexadecimal digits, a record's header and the payloads of the handshake are taken as they are or refused, within their lengths.
  * INPUT  u8 what; then its bytes */
-#include "common/hex.h"
-#include "common/topic.h"
-#include <mom/wire.h>
+#include "base/hex.h"
+#include "format/topic.h"
+#include "format/wire.h"
 #include "take_over.h"
 
 static struct fuzz_input in;

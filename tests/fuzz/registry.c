@@ -9,8 +9,8 @@
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
-#include "common/fdio.h"
-#include "common/registry.h"
+#include "base/fdio.h"
+#include "ipc/registry.h"
 #include "take_over.h"
 
 enum { OBJECTS = 6 };
@@ -130,7 +130,7 @@ edge_replace(int dir, const char *name, const void *bytes, size_t n, int durable
 #define fdio_load                    edge_load
 #define fdio_replace                 edge_replace
 #define fdio_open_at(dir, name, flags, mode) ((void)(dir), -1)
-#include "common/registry.c"
+#include "ipc/registry.c"
 
 static int
 keep(const struct registry_object *o, void *with)

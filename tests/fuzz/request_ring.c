@@ -3,10 +3,10 @@
  * and what is looked at and not sent ends a turn too.
  * INPUT  u8 shards - 1, u8 state of the slot; then steps: u8 what, and its arguments (see do_step); bytes behind the last are none */
 #include <errno.h>
-#include <mom/ipc.h>
-#include "common/child.h"
-#include "common/fdio.h"
-#include "common/topic.h"
+#include "ipc/layout.h"
+#include "server/child.h"
+#include "base/fdio.h"
+#include "format/topic.h"
 #include "worker/shard.h"
 #include "take_over.h"
 

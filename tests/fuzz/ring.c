@@ -3,7 +3,7 @@
  * INPUT  u8 what, u16 size of the ring / 8, u64 head, u64 tail, u64 where the reader stands; then the bytes of the ring and what else comes */
 #include <errno.h>
 #include <sys/msg.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include "take_over.h"
 
 static struct {
@@ -42,9 +42,9 @@ edge_msgrcv(int queue, void *message, size_t room, long type, int flags)
 }
 
 #define msgrcv(queue, message, room, type, flags) edge_msgrcv(queue, message, room, type, flags)
-#include "common/ipcq.c"
+#include "ipc/ipcq.c"
 #define memcpy(to, from, n) edge_copy(to, from, n)
-#include "common/ring.c"
+#include "ipc/ring.c"
 #undef memcpy
 
 static void

@@ -4,7 +4,7 @@
 #include <mom_object.h>
 #include <stdarg.h>
 #include "api/object.h"
-#include "common/clock.h"
+#include "base/clock.h"
 #include "take_over.h"
 
 static struct {

@@ -5,7 +5,7 @@
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include <mom/record.h>
+#include "format/record.h"
 #include <string.h>
 #include <sys/sem.h>
 #include <sys/shm.h>

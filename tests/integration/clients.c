@@ -6,7 +6,7 @@
 #include <lib/talk.h>
 #include <lib/views.h>
 #include <fcntl.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include <lib/proc.h>
 #include <lib/server.h>
 #include <lib/views.h>
-#include <mom/limits.h>
+#include "format/limits.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* ends - ids, generations, incarnations, owners and words of 32 bits that begin near their ends: a clear error, or they
  * go round */
-#include <common/sealed.h>
+#include "base/sealed.h"
 #include <fcntl.h>
 #include <lib/proc.h>
 #include <lib/run.h>

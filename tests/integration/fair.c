@@ -4,8 +4,8 @@
 #include <lib/shim.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include "common/look.h"
-#include "common/topic.h"
+#include "look/look.h"
+#include "format/topic.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>

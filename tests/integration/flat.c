@@ -8,7 +8,7 @@
 #include <lib/server.h>
 #include <lib/sysv.h>
 #include <lib/t.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <lib/talk.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,11 +5,11 @@
 #include <lib/talk.h>
 #include <lib/server.h>
 #include <arpa/inet.h>
-#include <common/hex.h>
-#include <common/store_file.h>
+#include "base/hex.h"
+#include "log/store_file.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <mom/wire.h>
+#include "format/wire.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <lib/wire_peer.h>
-#include <mom/wire.h>
+#include "format/wire.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

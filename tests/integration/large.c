@@ -5,7 +5,7 @@
 #include <lib/payload.h>
 #include <stdlib.h>
 #include <string.h>
-#include <mom/limits.h>
+#include "format/limits.h"
 
 static struct server broker, daemon_;
 

@@ -1,5 +1,5 @@
 /* man - the manual pages say all that the programs and the header do, so that they cannot fall behind */
-#include "common/config_keys.h"
+#include "config/config_keys.h"
 #include <lib/run.h>
 #include <lib/t.h>
 #include <mom.h>

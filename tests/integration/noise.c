@@ -7,8 +7,8 @@
 #include <lib/talk.h>
 #include <arpa/inet.h>
 #include <errno.h>
-#include <mom/ipc.h>
-#include <mom/wire.h>
+#include "ipc/layout.h"
+#include "format/wire.h"
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -3,7 +3,7 @@
 #include <lib/segment.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <signal.h>
 #include <string.h>
 #include <sys/sem.h>

@@ -4,7 +4,7 @@
 #include <lib/sysv.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include "common/look.h"
+#include "look/look.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

@@ -3,8 +3,8 @@
 #include <lib/proc.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include "common/clock.h"
-#include "common/look.h"
+#include "base/clock.h"
+#include "look/look.h"
 #include <signal.h>
 #include <stdlib.h>
 

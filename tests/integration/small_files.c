@@ -4,9 +4,9 @@
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include "common/sealed.h"
-#include "common/small_file.h"
-#include "common/store_file.h"
+#include "base/sealed.h"
+#include "look/small_file.h"
+#include "log/store_file.h"
 #include <fcntl.h>
 #include <glob.h>
 #include <signal.h>

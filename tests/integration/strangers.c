@@ -4,8 +4,8 @@
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include <common/store_file.h>
-#include <mom/wire.h>
+#include "log/store_file.h"
+#include "format/wire.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 /* screen - see screen.h */
 #include <lib/screen.h>
-#include "common/glyph.h"
+#include "term/glyph.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #define SEGMENT_H
 
 #include <lib/server.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 
 /* Of that global id, by the daemon's registry; its System V id into *shm (NULL: not wanted). NULL: the daemon has none. */
 struct client_segment *segment_attach(struct server *daemon, uint64_t id, int *shm);

@@ -1,7 +1,7 @@
 /* sysv - the SysV objects that registries tell of, and those that the kernel has */
 #include <lib/sysv.h>
 #include <lib/t.h>
-#include "common/ipcq.h"
+#include "ipc/ipcq.h"
 #include <errno.h>
 #include <ftw.h>
 #include <stdio.h>

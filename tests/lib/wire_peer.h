@@ -9,7 +9,7 @@
 #define WIRE_PEER_H
 
 #include <lib/server.h>
-#include <mom/wire.h>
+#include "format/wire.h"
 
 enum { PEER_OUT = 256 * 1024, PEER_IN = 2 * 1024 * 1024 };
 

@@ -5,7 +5,7 @@
 #include <lib/sysv.h>
 #include <lib/t.h>
 #include <errno.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

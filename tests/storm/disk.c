@@ -1,6 +1,6 @@
 /* disk - see disk.h */
 #include <storm/disk.h>
-#include "common/log.h"
+#include "base/log.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

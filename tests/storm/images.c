@@ -5,7 +5,7 @@
  * the states that a crash there could leave are made (disk.h), recovered and judged; one of them is where the next life begins.
  * SEED=n: other lives. LIFE=n: only chain n of them. */
 #include <storm/disk.h>
-#include "common/seglog.h"
+#include "log/seglog.h"
 #include "worker/checkpoint.h"
 #include "worker/shard.h"
 #include <errno.h>

@@ -2,8 +2,8 @@
 #include <storm/shim/witness.h>
 #include <storm/trial.h>
 #include <lib/t.h>
-#include <common/map.h>
-#include <mom/wire.h>
+#include "base/map.h"
+#include "format/wire.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* arguments - the parser of command lines: each form of an option, arguments between them, what is refused and how */
-#include "common/arguments.h"
+#include "base/arguments.h"
 #include <lib/t.h>
 #include <stdio.h>
 #include <stdlib.h>

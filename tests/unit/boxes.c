@@ -1,9 +1,9 @@
 /* boxes - mom_forwarder's side of each sleep of a client: the word first, then the wake. The forwarder's own code, with one thread and no kernel. */
 #include <lib/t.h>
 #include <fcntl.h>
-#include <mom/ipc.h>
+#include "ipc/layout.h"
 #include <unistd.h>
-#include "common/ipcq.h"
+#include "ipc/ipcq.h"
 #include "daemon/forwarder.h"
 
 static void posted(int sem);

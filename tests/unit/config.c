@@ -1,8 +1,8 @@
 /* config - tables, values, files; and how a log line looks */
 #include <lib/t.h>
-#include "common/config_keys.h"
-#include "common/log.h"
-#include <mom/limits.h>
+#include "config/config_keys.h"
+#include "base/log.h"
+#include "format/limits.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* counters - pages, histograms, the busiest topics */
-#include "common/counters.h"
-#include "common/ipcq.h"
+#include "ipc/counters.h"
+#include "ipc/ipcq.h"
 #include <lib/t.h>
 #include <stdio.h>
 #include <stdlib.h>

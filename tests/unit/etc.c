@@ -1,6 +1,6 @@
 /* etc - lines of /etc/passwd and /etc/group, empty fields and broken lines among them */
-#include "common/etc.h"
-#include "common/rundir.h"
+#include "base/etc.h"
+#include "ipc/rundir.h"
 #include <lib/t.h>
 #include <errno.h>
 #include <fcntl.h>

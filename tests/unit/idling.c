@@ -1,7 +1,7 @@
 /* idling - how long a process looks before it sleeps */
 #include <lib/t.h>
-#include "common/idling.h"
-#include <mom/limits.h>
+#include "ipc/idling.h"
+#include "format/limits.h"
 #include <errno.h>
 #include <sched.h>
 #include <stdatomic.h>

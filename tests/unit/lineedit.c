@@ -1,8 +1,8 @@
 /* lineedit - keys in, screen out */
 #include <lib/screen.h>
 #include <lib/t.h>
-#include "common/glyph.h"
-#include "common/lineedit.h"
+#include "term/glyph.h"
+#include "term/lineedit.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

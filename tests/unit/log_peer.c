@@ -1,5 +1,5 @@
 /* log_peer - of the lines that peers cause the first are written, the rest is counted; the clock is the test's own */
-#include "common/log_peer.h"
+#include "base/log_peer.h"
 #include <lib/t.h>
 #include <stdio.h>
 #include <string.h>

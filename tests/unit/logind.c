@@ -1,5 +1,5 @@
 /* logind - when does systemd take a user's System V objects away? Folders stand for the roots of file systems */
-#include "common/logind.h"
+#include "base/logind.h"
 #include <lib/t.h>
 #include <stdio.h>
 #include <stdlib.h>

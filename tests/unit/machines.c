@@ -1,10 +1,10 @@
 /* machines - the file of a store's machines: appended, cut off anywhere, read in all its formats; tickets of those that
  * are not in it */
 #include <lib/t.h>
-#include "common/fdio.h"
+#include "base/fdio.h"
 #define fdio_datasync(fd) ((void)(fd), 0)     /* what a disk keeps fuzz/machines looks at: here it only takes time */
 #include "broker/machines.c"
-#include "common/sealed.h"
+#include "base/sealed.h"
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>

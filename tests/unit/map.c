@@ -1,7 +1,7 @@
 /* map - a keyed hash: nobody outside this process knows which keys meet; what it costs is counted in probes */
 #include <lib/t.h>
-#include "common/map.h"
-#include "common/siphash.h"
+#include "base/map.h"
+#include "base/siphash.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

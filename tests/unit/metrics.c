@@ -1,5 +1,5 @@
 /* metrics - the page for Prometheus, of counters that the case makes itself */
-#include "common/metrics.h"
+#include "look/metrics.h"
 #include <lib/t.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* record - the bytes of records and frames never change: golden files in tests/golden (GOLDEN=write makes them) */
 #include <lib/t.h>
-#include "common/crc32c.h"
-#include <mom/record.h>
-#include <mom/wire.h>
+#include "base/crc32c.h"
+#include "format/record.h"
+#include "format/wire.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* registry - which System V objects are ours */
 #include <lib/t.h>
-#include "common/fdio.h"
-#include "common/ipcq.h"
-#include "common/registry.h"
+#include "base/fdio.h"
+#include "ipc/ipcq.h"
+#include "ipc/registry.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

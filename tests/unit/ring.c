@@ -1,6 +1,6 @@
 /* ring - the byte ring with its tickets: nothing is lost between two who hand over millions of records (must-hold 16) */
 #include <lib/t.h>
-#include "common/ring.h"
+#include "ipc/ring.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>

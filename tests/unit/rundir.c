@@ -1,6 +1,6 @@
 /* rundir - where a daemon is sought */
 #include <lib/t.h>
-#include "common/rundir.h"
+#include "ipc/rundir.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

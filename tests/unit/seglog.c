@@ -1,8 +1,8 @@
 /* seglog - the log in segments: what a crash leaves, what a start makes of it (db/README.md, S2 to S6) */
 #include <lib/t.h>
-#include "common/crc32c.h"
-#include "common/fdio.h"
-#include "common/seglog.h"
+#include "base/crc32c.h"
+#include "base/fdio.h"
+#include "log/seglog.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* seglog_walk - a segment looked at from outside: its end, its writer's place, damage and a file that is used again are told apart */
 #include <lib/t.h>
-#include "common/fdio.h"
-#include "common/seglog_walk.h"
+#include "base/fdio.h"
+#include "log/seglog_walk.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include <lib/work.h>
 #include "broker/stream.h"
 #include "worker/checkpoint.h"
-#include <mom/record.h>
+#include "format/record.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* topic - names: which are valid, where their files lie */
 #include <lib/t.h>
-#include "common/topic.h"
+#include "format/topic.h"
 #include <mom.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* waits - how libmom sleeps: what ends a sleep whatever is waited for is looked at once more behind the announcement */
 #include <lib/t.h>
-#include <mom/ipc.h>
-#include "common/ipcq.h"
+#include "ipc/layout.h"
+#include "ipc/ipcq.h"
 #include "api/handle.h"
 
 static int slept(int sem, int timeout_ms);

@@ -3,8 +3,8 @@
 #include "witness.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <mom/ipc.h>
-#include <mom/wire.h>
+#include "ipc/layout.h"
+#include "format/wire.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,18 @@
+/* Where a status page is served: "127.0.0.1:8081", "[::1]:8081"; port 0: any free one. */
+#ifndef HTTP_ADDRESS_H
+#define HTTP_ADDRESS_H
+#include "base/net.h"
+#include <stddef.h>
+
+struct http_address { char ip[64], port[8]; struct net_address net; };
+
+int http_address_parse(struct http_address *a, const char *text);      /* 0, or -1: it is none */
+/* What is wrong, with the cure; NULL: nothing. The text is good until the next call. */
+const char *http_address_fault(const char *text);
+const char *http_address_exposed(const char *text, int insecure);      /* not loopback, though not insecure; text may be NULL */
+
+/* Host names under which browsers may ask, beside addresses and localhost: "broker1.lan,mom-broker"; "*": any. */
+const char *http_hosts_fault(const char *names);                       /* as above */
+const char *http_hosts_exposed(const char *names, int insecure);       /* any, though not insecure; names may be NULL */
+int http_hosts_have(const char *names, const char *host, size_t n);    /* host: without a port */
+#endif

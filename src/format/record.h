@@ -1,0 +1,171 @@
+/* The record: one layout from a publisher's ring over TCP and the log to a subscriber's mail box.
+ *
+ *   0 u32 len        whole record: header, topic, NUL, payload; the next one begins at the next multiple of 8
+ *   4 u32 crc        CRC32C of bytes 8..len, salted with the secret of the log segment it lies in; 0 outside a log
+ *   8 u8  header     56
+ *   9 u8  type       REC_*
+ *  10 u16 flags      REC_F_*
+ *  12 u16 topic_len  without the NUL that follows the topic (there is none where topic_len is 0)
+ *  14 u16 shard
+ *  16 u64 offset     in a log: incarnation (24 bits) and position (40); in a request: `first`
+ *  24 i64 time       in a log: microseconds since 1970; in a request: the client's slot on its machine
+ *  32 u64 publisher  global id
+ *  40 u64 number     request number: generation (24 bits) and counter (40)
+ *  48 u64 aux        what a type needs besides (below)
+ *  56 topic, NUL, payload
+ *
+ * All numbers little endian. The same bytes are a frame on TCP and an entry of a ring. */
+#ifndef MOM_RECORD_H
+#define MOM_RECORD_H
+
+#include "format/limits.h"
+#include <stdint.h>
+#include <string.h>
+#include <endian.h>
+
+enum record_type {
+	/* requests of a client; in the log with offset and time */
+	REC_MESSAGE     = 1,
+	REC_SUBSCRIBE   = 2,   /* log: aux = result code as an int64 (0, MOM_EEXIST) */
+	REC_UNSUBSCRIBE = 3,   /* log: aux = result code (0, MOM_ENOTSUB). Without a topic: from all of the shard; it has no result */
+	REC_CREATE      = 4,   /* aux = 1: durable */
+	REC_DESTROY     = 5,
+	REC_WILL        = 6,   /* a message to be published once its client is no more; without a topic: it is withdrawn */
+	/* in logs only */
+	REC_MARK        = 16,  /* aux: everything below this offset is on disk */
+	REC_END         = 17,  /* the segment ends here, the next file goes on */
+	REC_ENTRY       = 18,  /* spool: aux = number of recipients; payload: their global ids, then the record */
+	REC_GAP         = 19,  /* what lay from its offset to aux was damaged: also on TCP and in mail boxes */
+	REC_START       = 23,  /* first of an incarnation: aux = 64 random bits that name its history */
+	REC_MACHINE     = 20,  /* check-point: publisher = serial, aux = its place, time = seconds away, number: clients below are forgotten */
+	REC_TOPIC       = 21,  /* check-point: a topic that is kept without subscribers */
+	REC_CLIENT      = 22,  /* check-point: publisher, number = last taken, aux = durable; payload: last result (u64 number, i64 code, u64 value) */
+	/* on TCP only */
+	REC_HELLO       = 32,  /* daemon -> broker, first frame; payload: struct hello */
+	REC_WELCOME     = 33,  /* broker -> daemon, the answer; payload: struct welcome */
+	REC_REFUSE      = 34,  /* broker -> daemon, instead of WELCOME: payload is a text */
+	REC_ALIVE       = 35,  /* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete, offset = where the
+	                        * machine's stream is to begin, publisher = the START of the last incarnation that it saw, number = its bits */
+	REC_PING        = 36,  /* both ways */
+	REC_DIED        = 38,  /* daemon -> broker, to each shard: the process of a durable client (publisher) is no more */
+	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
+	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of shard's requests */
+	REC_PLACE       = 40,  /* daemon -> broker: of shard, aux = all below this offset is safe */
+	REC_LIST        = 41,  /* broker -> daemon: the machine's subscriptions of shard follow; aux = number of them; number: see MACHINE;
+	                        * publisher = where the log ends now: what lies below may have been sent before */
+	REC_LISTED      = 42,  /* one subscription: publisher = client, offset = since, flags, topic */
+	REC_UPTO        = 43,  /* broker -> daemon: nothing for you in shard below offset aux */
+	/* in rings only */
+	REC_PAD         = 63   /* skip len bytes */
+};
+
+enum {
+	REC_F_DURABLE = 1,     /* on disk before the answer */
+	REC_F_NO_ECHO = 2,     /* subscription: not one's own messages */
+	REC_F_BAD     = 4,     /* the handler found it wrong; the worker refuses it in its order */
+	REC_F_BOX_AGAIN = 8,   /* mail box: may have been handed out before */
+	REC_F_EXPIRED = 16,    /* DESTROY: its machine stayed away for too long */
+	REC_F_NEED    = 32,    /* MESSAGE: refused where the topic has no subscriber */
+	REC_F_WILL    = 64     /* MESSAGE: it was its publisher's will, which is done with it */
+};
+
+struct record {
+	uint32_t len, crc;
+	uint8_t  header, type;
+	uint16_t flags, topic_len, shard;
+	uint64_t offset;
+	int64_t  time;
+	uint64_t publisher, number, aux;
+};
+
+static inline uint16_t get_u16(const void *p) { uint16_t v; memcpy(&v, p, 2); return le16toh(v); }
+static inline uint32_t get_u32(const void *p) { uint32_t v; memcpy(&v, p, 4); return le32toh(v); }
+static inline uint64_t get_u64(const void *p) { uint64_t v; memcpy(&v, p, 8); return le64toh(v); }
+static inline void put_u16(void *p, uint16_t v) { v = htole16(v); memcpy(p, &v, 2); }
+static inline void put_u32(void *p, uint32_t v) { v = htole32(v); memcpy(p, &v, 4); }
+static inline void put_u64(void *p, uint64_t v) { v = htole64(v); memcpy(p, &v, 8); }
+
+static inline void
+record_get(struct record *r, const void *bytes)
+{
+	const uint8_t *p = bytes;
+	r->len = get_u32(p);
+	r->crc = get_u32(p + 4);
+	r->header = p[8];
+	r->type = p[9];
+	r->flags = get_u16(p + 10);
+	r->topic_len = get_u16(p + 12);
+	r->shard = get_u16(p + 14);
+	r->offset = get_u64(p + 16);
+	r->time = (int64_t)get_u64(p + 24);
+	r->publisher = get_u64(p + 32);
+	r->number = get_u64(p + 40);
+	r->aux = get_u64(p + 48);
+}
+
+static inline void
+record_put(void *bytes, const struct record *r)
+{
+	uint8_t *p = bytes;
+	put_u32(p, r->len);
+	put_u32(p + 4, r->crc);
+	p[8] = r->header;
+	p[9] = r->type;
+	put_u16(p + 10, r->flags);
+	put_u16(p + 12, r->topic_len);
+	put_u16(p + 14, r->shard);
+	put_u64(p + 16, r->offset);
+	put_u64(p + 24, (uint64_t)r->time);
+	put_u64(p + 32, r->publisher);
+	put_u64(p + 40, r->number);
+	put_u64(p + 48, r->aux);
+}
+
+/* what a client asks for, and its ring may hold */
+static inline int record_is_request(uint8_t type) { return type >= REC_MESSAGE && type <= REC_WILL; }
+/* Bytes that a record of that length takes in a ring, a log or a stream. 64 bits: for a length that is garbage 32 would come round to 0, and who
+ * adds it would stay where he is. */
+static inline uint64_t record_stride(uint32_t len) { return ((uint64_t)len + 7) & ~UINT64_C(7); }
+static inline uint32_t record_topic_size(uint16_t topic_len) { return topic_len ? topic_len + 1u : 0; }
+static inline const char *record_topic(const void *bytes) { return (const char *)bytes + RECORD_HEADER; }
+static inline const void *record_data(const void *bytes, const struct record *r)
+{
+	return (const char *)bytes + RECORD_HEADER + record_topic_size(r->topic_len);
+}
+static inline uint32_t record_data_len(const struct record *r)
+{
+	return r->len - RECORD_HEADER - record_topic_size(r->topic_len);
+}
+
+/* Only the header is looked at: 1 where len, header and topic_len can be right for a record of at most `limit` bytes. */
+static inline int record_header_is_sound(const void *bytes, uint64_t limit)
+{
+	const uint8_t *p = bytes;
+	uint32_t len = get_u32(p), topic_len = get_u16(p + 12);
+	return len >= RECORD_HEADER && len <= limit && p[8] == RECORD_HEADER && topic_len <= MOM_TOPIC_MAX &&
+	    RECORD_HEADER + record_topic_size((uint16_t)topic_len) <= len;
+}
+/* Of a sound header, all there: the topic ends in NUL, its first. */
+static inline int record_topic_is_sound(const void *bytes)
+{
+	uint16_t topic_len = get_u16((const uint8_t *)bytes + 12);
+	return topic_len == 0 || (record_topic(bytes)[topic_len] == '\0' && memchr(record_topic(bytes), '\0', topic_len) == NULL);
+}
+/* The lengths of a record agree with each other and with `limit` (bytes that are there or allowed), and its topic is sound. */
+static inline int record_is_sound(const void *bytes, uint64_t limit)
+{
+	return limit >= RECORD_HEADER && record_header_is_sound(bytes, limit) && record_topic_is_sound(bytes);
+}
+uint32_t record_crc(const void *bytes, uint32_t len, uint64_t salt);
+const char *record_type_name(unsigned type);
+/* A record with this header, topic and payload at `bytes` (stride bytes long, zero filled at its end); its stride. */
+uint32_t record_make(void *bytes, struct record *r, const char *topic, const void *data, uint32_t data_len);
+
+/* request numbers and offsets */
+#define NUMBER_COUNTER ((UINT64_C(1) << 40) - 1)
+static inline uint64_t number_make(uint32_t generation, uint64_t counter) { return (uint64_t)generation << 40 | counter; }
+static inline uint32_t number_generation(uint64_t number) { return (uint32_t)(number >> 40); }
+static inline uint64_t offset_position(uint64_t offset) { return offset & NUMBER_COUNTER; }
+static inline uint32_t offset_incarnation(uint64_t offset) { return (uint32_t)(offset >> 40); }
+
+#endif

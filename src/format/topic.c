@@ -1,0 +1,162 @@
+/* topic - see topic.h */
+#include "format/topic.h"
+#include "format/limits.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { LEVEL_MAX = 200 };                      /* bytes of a folder's name; the kernel's limit is 255 */
+
+int
+topic_utf8_length(const unsigned char *p, size_t n)
+{
+	uint32_t c;
+	int len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+	if (len == 0 || (size_t)len > n)
+		return 0;
+	c = len == 1 ? p[0] : p[0] & (0xffu >> (len + 1));
+	for (int i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3fu);
+	}
+	if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) || (len == 4 && (c < 0x10000 || c > 0x10ffff)))
+		return 0;
+	return len;
+}
+
+/* bytes that need no second look: printable ASCII but those that topic_fault names */
+static const unsigned char harmless[256] = {
+	['!'] = 1, ['"'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['('] = 1, [')'] = 1, [','] = 1, ['-'] = 1, ['.'] = 1, ['/'] = 1,
+	['0' ... '9'] = 1, [':'] = 1, [';'] = 1, ['<'] = 1, ['='] = 1, ['?'] = 1, ['@' ... '~'] = 1,
+};
+
+const char *
+topic_fault(const char *topic, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)topic;
+	if (len == 0)
+		return "is empty; give it 1 to 255 bytes";
+	if (len > MOM_TOPIC_MAX)
+		return "is longer than 255 bytes";
+	if (topic[0] == '$')
+		return "begins with `$`, which is reserved; use another first letter";
+	for (size_t i = 0; i < len;) {
+		if (harmless[p[i]]) {
+			i++;
+			continue;
+		}
+		int n = topic_utf8_length(p + i, len - i);
+		if (n == 0)
+			return "is not UTF-8";
+		if (p[i] < 0x20 || p[i] == 0x7f || (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0))
+			return "has a control character";
+		if (p[i] == ' ')
+			return "has a space; use _ or -";
+		if (strchr("*#+>", p[i]))
+			return "has one of * # + >, which are reserved; use other letters";
+		i += (size_t)n;
+	}
+	return NULL;
+}
+
+const char *
+client_name_fault(const char *name)
+{
+	size_t n = name ? strlen(name) : 0;
+	if (n == 0 || n > MOM_NAME_MAX)
+		return "a durable client's name has 1 to 64 bytes";
+	if (strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != n)
+		return "a durable client's name is made of A-Z a-z 0-9 . _ -";
+	return NULL;
+}
+
+/* FNV-1a: fixed for ever, since a store's topics lie where it put them */
+uint32_t
+topic_shard(const char *topic, size_t len, uint32_t shards)
+{
+	uint32_t h = 2166136261u;
+	for (size_t i = 0; i < len && shards > 1; i++)
+		h = (h ^ (unsigned char)topic[i]) * 16777619u;
+	return shards > 1 ? h % shards : 0;
+}
+
+const char *
+topic_resolve(struct topic_memo *m, const char *topic, size_t len, uint32_t shards, uint32_t *shard)
+{
+	if (len == 0 || len != m->len || shards != m->shards || memcmp(topic, m->name, len) != 0) {
+		const char *fault = topic_fault(topic, len);
+		if (fault)
+			return fault;
+		m->shards = shards;
+		m->shard = topic_shard(topic, len, shards);
+		m->len = (uint16_t)len;
+		memcpy(m->name, topic, len);
+	}
+	*shard = m->shard;
+	return NULL;
+}
+
+static int
+is_plain(unsigned char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+}
+
+void
+topic_path(const char *topic, size_t len, char path[TOPIC_PATH_MAX])
+{
+	char *p = path;
+	for (size_t i = 0; i <= len;) {
+		size_t n = strcspn(topic + i, "/");
+		char *level = p;
+		int odd = topic[i] == '.' || (n == 11 && memcmp(topic + i, "subscribers", 11) == 0);
+		if (n == 0) {
+			*p++ = '%';
+			*p++ = '-';
+		}
+		for (size_t k = 0; k < n; k++) {
+			unsigned char c = (unsigned char)topic[i + k];
+			if (p - level > LEVEL_MAX - 4) {
+				*p++ = '%';
+				*p++ = '/';
+				level = p;
+				odd = c == '.';
+			}
+			if (is_plain(c) && !odd)
+				*p++ = (char)c;
+			else
+				p += sprintf(p, "%%%02X", c);
+			odd = 0;
+		}
+		i += n + 1;
+		*p++ = '/';
+	}
+	p[-1] = '\0';
+}
+
+int
+topic_from_path(const char *path, char *topic)
+{
+	size_t n = 0;
+	for (const char *p = path; *p;) {
+		unsigned c = (unsigned char)*p++;
+		if (c == '%' && *p == '/') {           /* the level goes on below */
+			p++;
+			continue;
+		}
+		if (c == '%' && *p == '-') {
+			p++;
+			continue;
+		}
+		if (c == '%') {
+			if (sscanf(p, "%2X", &c) != 1 || p[0] == '\0' || p[1] == '\0')
+				return -1;
+			p += 2;
+		}
+		if (n == MOM_TOPIC_MAX)
+			return -1;
+		topic[n++] = (char)c;
+	}
+	topic[n] = '\0';
+	return 0;
+}

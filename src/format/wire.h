@@ -1,0 +1,52 @@
+/* What goes over TCP besides the records themselves (record.h): the payloads of HELLO, WELCOME and ANSWERS.
+ * diagrams/protocol.md has the prose; tests/golden the bytes. All numbers little endian. */
+#ifndef MOM_WIRE_H
+#define MOM_WIRE_H
+
+#include "format/record.h"
+
+enum { WIRE_VERSION = 2 /* 2: WILL, DIED */, WIRE_ID_BYTES = 16 };
+
+/* HELLO payload, 64 bytes: u32 version, u32 feature bits, machine id, store id (zeros: none known), u32 largest payload,
+ * u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token of the last WELCOME (0: none) */
+struct hello {
+	uint32_t version, features;
+	uint8_t  machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
+	uint32_t message_max, slots, window;
+	uint64_t token;
+};
+/* WELCOME payload, 56 bytes: u32 version, u32 feature bits, store id, u32 serial, u32 shards, u32 largest payload, u32 request
+ * window a shard in bytes, u64 token: on disk before anything else is done, shown in the next HELLO, u32 machine expiry in seconds
+ * (0: never), u32 zero */
+struct welcome {
+	uint32_t version, features;
+	uint8_t  store[WIRE_ID_BYTES];
+	uint32_t serial, shards, message_max, window;
+	uint64_t token;
+	uint32_t expiry, spare;
+};
+enum { HELLO_BYTES = 64, WELCOME_BYTES = 56, ANSWER_BYTES = 40 };
+
+/* One entry of ANSWERS, 40 bytes: u32 slot, u16 shard, u16 kind, u64 number, i64 code, u64 value, u64 zero */
+enum answer_kind {
+	ANSWER_ACKED   = 1,    /* all up to number are taken */
+	ANSWER_RESULT  = 2,    /* of subscribe, unsubscribe, create, destroy: code, value = offset */
+	ANSWER_REFUSED = 3,    /* number and all after it that were on their way: code; not stored */
+	ANSWER_LOST    = 4     /* number..value were acknowledged as fast and are gone; code = how many such tellings so far */
+};
+struct answer {
+	uint32_t slot;
+	uint16_t shard, kind;
+	uint64_t number;
+	int64_t  code;
+	uint64_t value;
+};
+
+void wire_hello_put(void *payload, const struct hello *h);
+void wire_hello_get(struct hello *h, const void *payload);
+void wire_welcome_put(void *payload, const struct welcome *w);
+void wire_welcome_get(struct welcome *w, const void *payload);
+void wire_answer_put(void *payload, const struct answer *a);
+void wire_answer_get(struct answer *a, const void *payload);
+
+#endif

@@ -1,0 +1,86 @@
+/* rundir - see rundir.h */
+#include "ipc/rundir.h"
+#include "base/etc.h"
+#include "base/fdio.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void
+rundir_default(char *path, size_t n)
+{
+	const char *xdg = secure_getenv("XDG_RUNTIME_DIR");
+	if (geteuid() == 0)
+		snprintf(path, n, "/run/mom");
+	else if (xdg && xdg[0] == '/')
+		snprintf(path, n, "%s/mom", xdg);
+	else
+		snprintf(path, n, "/tmp/mom-%u", (unsigned)geteuid());
+}
+
+int
+rundir_spool(char *path, size_t n)
+{
+	const char *state = secure_getenv("XDG_STATE_HOME"), *home = secure_getenv("HOME");
+	int len = -1;
+	if (geteuid() == 0)
+		len = snprintf(path, n, "/var/spool/mom");
+	else if (state && state[0] == '/')
+		len = snprintf(path, n, "%s/mom/spool", state);
+	else if (home && home[0] == '/')
+		len = snprintf(path, n, "%s/.local/state/mom/spool", home);
+	return len < 0 || (size_t)len >= n ? -1 : 0;
+}
+
+void
+rundir_root(int i, char path[PATH_MAX])
+{
+	const char *xdg = secure_getenv("XDG_RUNTIME_DIR");
+	char login[40];
+	snprintf(login, sizeof login, "/run/user/%u", (unsigned)geteuid());
+	path[0] = '\0';
+	if (i == 0 && xdg && xdg[0] == '/')
+		snprintf(path, PATH_MAX, "%s/mom", xdg);
+	else if (i == 1 && !(xdg && strcmp(xdg, login) == 0))
+		snprintf(path, PATH_MAX, "%s/mom", login);
+	else if (i == 2)
+		snprintf(path, PATH_MAX, "/tmp/mom-%u", (unsigned)geteuid());
+	else if (i == 3)
+		snprintf(path, PATH_MAX, "/run/mom");
+}
+
+int
+rundir_open(const char *path, const char **why)
+{
+	struct stat st;
+	if (fdio_mkdir_path(path, 0700) < 0) {
+		*why = strerror(errno);
+		return -1;
+	}
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		*why = strerror(errno);
+		fdio_close(&fd);
+		return -1;
+	}
+	if (st.st_uid != geteuid() || (st.st_mode & 022)) {
+		*why = st.st_uid != geteuid() ? "it belongs to another user; name a folder of your own" :
+		    "others may write to it; run chmod go-w on it";
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+rundir_is_trusted(int fd)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return 0;
+	return st.st_uid == geteuid() || st.st_uid == 0 || etc_user_id("mom") == (int64_t)st.st_uid;
+}

@@ -1,0 +1,396 @@
+/* seglog_rewrite - finished segments written anew: with what is still needed of them, or around their damage; see seglog.h */
+#include "base/fdio.h"
+#include "base/log.h"
+#include "log/seglog_inner.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- reading a file record by record ---- */
+
+int
+scan_begin(struct seglog_scan *s, const struct seglog *l)
+{
+	s->most = l->record_most;
+	s->room = 2 * s->most;
+	s->buffer = malloc(s->room);
+	return s->buffer ? 0 : -1;
+}
+
+int
+scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
+{
+	char name[SEGLOG_NAME];
+	struct stat st;
+	seglog_name(name, base);
+	s->mark = s->end = 0;
+	s->limit = limit;
+	s->pos = SEGLOG_HEADER;
+	s->at = base;
+	s->fd = fdio_open_at(dir, name, O_RDWR, 0);
+	if (s->fd < 0 || fstat(s->fd, &st) < 0) {
+		log_error("open(%s): %s: %s", name, strerror(errno), fdio_hint(errno));
+		return -1;
+	}
+	s->size = (uint64_t)st.st_size;
+	struct seglog_head head;
+	int r = seglog_header(s->fd, &head), error = errno;
+	if (r == 0) {
+		s->base = head.base;
+		s->salt = head.salt;
+		s->packed = head.packed;
+		s->reused = head.reused;
+	}
+	if (r == 0 && s->base == base)
+		return 0;
+	fdio_close(&s->fd);
+	if (r == -3) {                                 /* no damage that anybody has seen */
+		log_error("read(%s): %s: %s", name, strerror(error), fdio_hint(error));
+		errno = error;
+		return -1;
+	}
+	if (r != -2)
+		return 1;
+	log_error("%s: a newer format than this program knows; use the newer program", name);
+	errno = EINVAL;
+	return -1;
+}
+
+static int
+scan_is_sound(const struct seglog_scan *s, const char *p, size_t n, uint64_t at)
+{
+	if (!seglog_is_sound(p, n < s->most ? n : s->most, at, s->base, s->salt, s->packed))
+		return 0;
+	uint64_t behind = p[9] == REC_GAP ? get_u64(p + 48) : get_u64(p + 16) + (p[9] == REC_END ? 0 : record_stride(get_u32(p)));
+	return s->limit == 0 || behind <= s->limit;
+}
+
+int
+scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with)
+{
+	for (;;) {
+		ssize_t n = fdio_pread_full(s->fd, s->buffer, s->room, s->pos);
+		size_t q = 0;
+		if (n < 0)
+			return -1;
+		while (s->end == 0 && (size_t)n - q >= RECORD_HEADER) {
+			const char *p = s->buffer + q;
+			uint32_t stride = record_stride(get_u32(p));
+			if (!scan_is_sound(s, p, (size_t)n - q, s->at))
+				break;
+			uint64_t offset = get_u64(p + 16), aux = get_u64(p + 48);
+			if (p[9] == REC_MARK && aux > s->mark)
+				s->mark = aux;
+			if (p[9] == REC_END)
+				s->end = aux;
+			if (fn && offset >= from && fn(with, p, offset) != 0)
+				return -1;
+			q += stride;
+			s->pos += stride;
+			s->at = p[9] == REC_GAP ? aux : offset + stride;
+		}
+		if (q == 0 || s->end != 0)
+			return 0;
+	}
+}
+
+int
+scan_resume(struct seglog_scan *s)
+{
+	for (uint64_t pos = s->pos + RECORD_HEADER; pos + RECORD_HEADER <= s->size;) {
+		ssize_t n = fdio_pread_full(s->fd, s->buffer, s->room, pos);
+		if (n < 0)
+			return -1;
+		/* a record that the buffer cuts off is looked at again from the next buffer's start */
+		size_t last = pos + (size_t)n < s->size ? (size_t)n - s->most - 8 : (size_t)n - RECORD_HEADER;
+		size_t q = 0;
+		for (; q <= last; q += 8) {
+			uint64_t at = s->packed ? s->at : s->base + pos + q - SEGLOG_HEADER;
+			if (!scan_is_sound(s, s->buffer + q, (size_t)n - q, at))
+				continue;
+			s->pos = pos + q;
+			uint64_t offset = get_u64(s->buffer + q + 16);
+			s->at = offset > s->at ? offset : s->at;       /* a packed segment's END may stand lower */
+			return 1;
+		}
+		pos += q;
+	}
+	return 0;
+}
+
+int
+scan_has_later_mark(struct seglog_scan s)
+{
+	uint64_t bad = s.at;
+	int r;
+	while ((r = scan_resume(&s)) == 1) {
+		s.mark = 0;
+		if (scan_records(&s, 0, NULL, NULL) < 0)
+			return -1;
+		if (s.mark > bad)
+			return 1;
+	}
+	return r;
+}
+
+/* ---- writing one anew ---- */
+
+struct rewrite {
+	struct seglog *log;
+	uint64_t base, salt, at, bytes, most; /* at: behind the last record; bytes: of the file so far */
+	int fd;
+	char *buffer;
+	size_t used, room;
+	seglog_keep_fn keep;
+	void *with;
+};
+
+static int
+rewrite_flush(struct rewrite *w)
+{
+	if (fdio_pwrite_full(w->fd, w->buffer, w->used, w->bytes) < 0)
+		return -1;
+	w->bytes += w->used;
+	w->used = 0;
+	return 0;
+}
+
+static int
+rewrite_add(struct rewrite *w, const char *bytes, uint32_t stride)
+{
+	if (w->used + stride > w->room && rewrite_flush(w) < 0)
+		return -1;
+	memcpy(w->buffer + w->used, bytes, stride);
+	w->used += stride;
+	return 0;
+}
+
+static int
+rewrite_note(struct rewrite *w, int type, uint64_t offset, uint64_t aux)
+{
+	char p[RECORD_HEADER];
+	struct record r = { .type = (uint8_t)type, .shard = w->log->place.shard, .offset = offset, .aux = aux };
+	record_make(p, &r, NULL, NULL, 0);
+	put_u32(p + 4, record_crc(p, RECORD_HEADER, w->salt));
+	return rewrite_add(w, p, RECORD_HEADER);
+}
+
+static int
+rewrite_begin(struct rewrite *w, struct seglog *l, uint64_t base, uint64_t salt)
+{
+	char name[SEGLOG_NAME + 8];
+	*w = (struct rewrite){ .log = l, .base = base, .salt = salt, .at = base, .room = BATCH + l->record_most, .most = UINT64_MAX };
+	seglog_name(name, base);
+	strcat(name, ".new");
+	w->fd = fdio_open_at(l->dir, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	w->buffer = w->fd < 0 ? NULL : malloc(w->room);
+	if (w->buffer == NULL)
+		return -1;
+	seglog_head_put((unsigned char *)w->buffer, &(struct seglog_head){ .base = base, .salt = salt, .packed = 1 });
+	w->used = SEGLOG_HEADER;
+	return 0;
+}
+
+static void
+rewrite_drop(struct rewrite *w)
+{
+	char name[SEGLOG_NAME + 8];
+	int keep = errno;
+	seglog_name(name, w->base);
+	strcat(name, ".new");
+	fdio_close(&w->fd);
+	free(w->buffer);
+	unlinkat(w->log->dir, name, 0);
+	if (fdio_is_full(keep))
+		seglog_drop_spares(w->log);
+	errno = keep;
+}
+
+/* END and on disk, then in the old one's place. */
+static int
+rewrite_finish(struct rewrite *w, uint64_t next)
+{
+	struct seglog *l = w->log;
+	char name[SEGLOG_NAME], temp[SEGLOG_NAME + 8];
+	seglog_name(name, w->base);
+	snprintf(temp, sizeof temp, "%s.new", name);
+	if (rewrite_note(w, REC_END, w->at, next) < 0 || rewrite_flush(w) < 0 || fdio_sync(w->fd) < 0 || fdio_rename_at(l->dir, temp, name) < 0 ||
+	    fdio_sync(l->dir) < 0)
+		return -1;
+	fdio_close(&w->fd);
+	free(w->buffer);
+	for (size_t i = 0; i < l->count; i++) {
+		if (l->files[i].base != w->base)
+			continue;
+		l->total = l->total - l->files[i].bytes + w->bytes;
+		l->files[i].bytes = w->bytes;
+	}
+	return 0;
+}
+
+static int
+rewrite_record(void *with, const void *bytes, uint64_t offset)
+{
+	struct rewrite *w = with;
+	const char *p = bytes;
+	uint32_t stride = record_stride(get_u32(p));
+	if (p[9] == REC_END || p[9] == REC_MARK || (w->keep && p[9] != REC_GAP && !w->keep(w->with, p)))
+		return 0;
+	w->at = p[9] == REC_GAP ? get_u64(p + 48) : offset + stride;
+	if (w->bytes + w->used + stride > w->most) {
+		errno = E2BIG;
+		return -1;
+	}
+	return rewrite_add(w, p, stride);
+}
+
+int
+seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep, void *with)
+{
+	struct seglog_scan s = { .fd = -1 };
+	struct rewrite w = { .fd = -1 };
+	int bad = scan_begin(&s, l) < 0 ? -1 : scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base);
+	if (bad == 0)
+		bad = rewrite_begin(&w, l, s.base, s.salt);
+	w.most = most;
+	w.keep = keep;
+	w.with = with;
+	if (bad == 0)
+		bad = scan_records(&s, 0, rewrite_record, &w);
+	if (bad == 0 && s.end != l->files[i + 1].base)
+		bad = 1;
+	if (bad == 0)
+		bad = rewrite_finish(&w, s.end);
+	if (bad && w.buffer)
+		rewrite_drop(&w);
+	if (bad == 1)
+		errno = EBADMSG;
+	int keep_errno = errno;
+	fdio_close(&s.fd);
+	free(s.buffer);
+	errno = keep_errno;
+	return bad ? -1 : 0;
+}
+
+/* ---- damage ---- */
+
+static int
+mend_gap(struct rewrite *w, uint64_t to)
+{
+	log_error("%s/log-%016llx: damaged from offset %llx to %llx, %llu bytes are lost: see %s", w->log->place.label, (unsigned long long)w->base,
+	    (unsigned long long)w->at, (unsigned long long)to, (unsigned long long)(to - w->at), w->log->place.corrupt);
+	if (rewrite_note(w, REC_GAP, w->at, to) < 0)
+		return -1;
+	w->at = to;
+	return 0;
+}
+
+static int
+mend_records(struct rewrite *w, struct seglog_scan *s, uint64_t next, int torn)
+{
+	for (;;) {
+		if (scan_records(s, 0, rewrite_record, w) < 0)
+			return -1;
+		w->at = s->end ? s->at - RECORD_HEADER : s->at;        /* marks and END were left out */
+		if (s->end)                                            /* to a whole segment that is gone? */
+			return s->end < next ? mend_gap(w, next) : 0;
+		int r = torn ? scan_has_later_mark(*s) : 1;            /* what was not on disk is a torn tail and no damage */
+		if (r == 1)
+			r = scan_resume(s);
+		if (r < 0)
+			return -1;
+		if (r == 0)
+			return !torn && next > w->at ? mend_gap(w, next) : 0;
+		if (s->at > w->at && mend_gap(w, s->at) < 0)
+			return -1;
+	}
+}
+
+/* The damaged file is kept: a link to it in corrupt, before the new one takes its name. */
+static int
+mend_keep(struct seglog *l, uint64_t base)
+{
+	char name[SEGLOG_NAME], kept[2 * SEGLOG_NAME + 8];
+	seglog_name(name, base);
+	if (mkdirat(l->dir, l->place.corrupt, 0700) < 0 && errno != EEXIST)
+		return -1;
+	int fd = fdio_open_at(l->dir, l->place.corrupt, O_RDONLY | O_DIRECTORY, 0), r = -1;
+	for (int n = 0; fd >= 0 && n < 1000; n++) {
+		snprintf(kept, sizeof kept, n ? "%.32s-%s.%d" : "%.32s-%s", l->place.label, name, n);
+		r = linkat(l->dir, name, fd, kept, 0);
+		if (r == 0 || errno != EEXIST)
+			break;
+	}
+	if (r < 0 && errno == ENOENT)
+		r = 0;                                 /* it is missing as a whole */
+	if (r == 0 && fdio_sync(fd) < 0)
+		r = -1;
+	fdio_close(&fd);
+	return r;
+}
+
+int
+seglog_set_aside(struct seglog *l, uint64_t base)
+{
+	char name[SEGLOG_NAME];
+	seglog_name(name, base);
+	return mend_keep(l, base) < 0 || fdio_unlink_at(l->dir, name) < 0 || fdio_sync(l->dir) < 0 ? -1 : 0;
+}
+
+int
+seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn)
+{
+	struct seglog_scan s = { .fd = -1, .pos = 0 };
+	struct rewrite w = { .fd = -1 };
+	char name[SEGLOG_NAME];
+	seglog_name(name, base);
+	if (scan_begin(&s, l) < 0)
+		return -1;
+	int there = faccessat(l->dir, name, F_OK, 0) == 0, bad = there ? scan_open(&s, l->dir, base, next) : 1;
+	if (bad >= 0 && bad != 0 && fdio_random(&s.salt, sizeof s.salt) < 0)
+		bad = -1;
+	int readable = bad == 0;
+	bad = bad < 0 ? -1 : rewrite_begin(&w, l, base, s.salt);
+	if (bad == 0)
+		bad = readable ? mend_records(&w, &s, next, torn) : mend_gap(&w, next);
+	if (bad == 0)
+		bad = mend_keep(l, base);
+	if (bad == 0)
+		bad = rewrite_finish(&w, next);
+	if (bad && w.buffer)
+		rewrite_drop(&w);
+	int keep_errno = errno;
+	fdio_close(&s.fd);
+	free(s.buffer);
+	errno = keep_errno;
+	if (bad)
+		log_error("%s/%s: damaged, and it cannot be written anew: %s: %s", l->place.label, name, strerror(errno), fdio_hint(errno));
+	return bad ? -1 : 0;
+}
+
+/* somebody else's reader met the damage too, and it is mended already */
+static int
+segment_is_sound(struct seglog *l, size_t i)
+{
+	struct seglog_scan s = { .fd = -1 };
+	int sound = scan_begin(&s, l) == 0 && scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base) == 0 && scan_records(&s, 0, NULL, NULL) == 0 &&
+	    s.end == l->files[i + 1].base;
+	fdio_close(&s.fd);
+	free(s.buffer);
+	return sound;
+}
+
+int
+seglog_repair(struct seglog *l, uint64_t at)
+{
+	if (at >= l->base && seglog_roll(l) < 0)
+		return -1;
+	for (size_t i = 0; i + 1 < l->count; i++)
+		if (l->files[i + 1].base > at)
+			return segment_is_sound(l, i) ? 0 : seglog_mend(l, l->files[i].base, l->files[i + 1].base, 0);
+	errno = ENOENT;
+	return -1;
+}

@@ -1,0 +1,205 @@
+/* metrics - see metrics.h. A metric's samples stand together under its HELP and TYPE, so the loops go by metric, then by server. */
+#include "look/metrics.h"
+#include "format/topic.h"
+#include <inttypes.h>
+#include <string.h>
+
+/* Pages of connection slots that nobody ever had are not looked at: a first look would take memory for them, and there are thousands. */
+static uint32_t
+pages_used(const struct look_server *s)
+{
+	return s->is_broker ? COUNTERS_HANDLER(s->counters->shards, s->broker ? atomic_load(&s->broker->conns) : 0) : s->counters->pages;
+}
+
+int
+metrics_process(const struct look_server *s, uint32_t page, struct metrics_process *p)
+{
+	const struct counters *c = s->counters && page < pages_used(s) ? counters_page(s->counters, page) : NULL;
+	if (c == NULL)
+		return -1;
+	uint32_t role = atomic_load(&c->role), shards = s->counters->shards;
+	*p = (struct metrics_process){ .counters = c, .role = (enum counter_role)role, .pid = (pid_t)atomic_load(&c->pid), .shard = -1, .slot = -1 };
+	if (role == ROLE_NONE || role >= COUNTER_ROLES)
+		return 0;
+	if (role == ROLE_WORKER)
+		p->shard = (int)page - (int)COUNTERS_WORKER(0);
+	if (role == ROLE_HANDLER || role == ROLE_SENDER) {
+		p->slot = ((int)page - (int)COUNTERS_HANDLER(shards, 0)) / 2;
+		p->machine = atomic_load(&c->owner);
+	}
+	return 1;
+}
+
+void
+metrics_process_index(const struct metrics_process *p, char *text, size_t n)
+{
+	text[0] = '\0';
+	if (p->shard >= 0)
+		snprintf(text, n, "shard %d", p->shard);
+	else if (p->slot >= 0)
+		snprintf(text, n, "machine %u", p->machine);
+}
+
+/* A label's value: quotes and backslashes escaped; bytes that a page should not have as %XX, so that two folders never become one. */
+static void
+put_label(FILE *f, const char *name, const char *value)
+{
+	fprintf(f, "%s=\"", name);
+	for (const unsigned char *p = (const unsigned char *)value; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			fprintf(f, "\\%c", *p);
+		else if (*p < 0x20 || *p >= 0x7f)
+			fprintf(f, "%%%02X", *p);
+		else
+			fputc(*p, f);
+	}
+	fputc('"', f);
+}
+
+static void
+put_process(FILE *f, const struct look_server *s, const struct metrics_process *p)
+{
+	fprintf(f, "role=\"%s\",", counters_role_name(p->role));
+	put_label(f, "server", s->run);
+	if (p->shard >= 0)
+		fprintf(f, ",shard=\"%d\"", p->shard);
+	if (p->slot >= 0)
+		fprintf(f, ",machine=\"%" PRIu32 "\",slot=\"%d\"", p->machine, p->slot);
+}
+
+static void
+put_head(FILE *f, const char *name, const char *help, const char *type)
+{
+	fprintf(f, "# HELP mom_%s %s\n# TYPE mom_%s %s\n", name, help, name, type);
+}
+
+static void
+put_counter(FILE *f, const struct look_server *servers, size_t count, enum counter which)
+{
+	struct metrics_process p;
+	put_head(f, counters_names[which].name, counters_names[which].help, "counter");
+	for (size_t i = 0; i < count; i++)
+		for (uint32_t page = 0; metrics_process(&servers[i], page, &p) >= 0; page++) {
+			if (p.role == ROLE_NONE || p.role >= COUNTER_ROLES)
+				continue;
+			fprintf(f, "mom_%s{", counters_names[which].name);
+			put_process(f, &servers[i], &p);
+			fprintf(f, "} %" PRIu64 "\n", counters_get(p.counters, which));
+		}
+}
+
+/* Bucket i holds whole numbers below 2^i: those up to 2^i - 1. +Inf and _count are the sum of what was read, so that the page agrees with itself. */
+static void
+put_histogram(FILE *f, const struct look_server *s, const struct metrics_process *p, enum counter_histogram which)
+{
+	const struct histogram *h = &p->counters->histogram[which];
+	const char *name = counters_histogram_names[which].name;
+	uint64_t below = 0;
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		below += atomic_load_explicit(&h->count[i], memory_order_relaxed);
+		fprintf(f, "mom_%s_bucket{", name);
+		put_process(f, s, p);
+		if (i == HISTOGRAM_BUCKETS - 1)
+			fprintf(f, ",le=\"+Inf\"} %" PRIu64 "\n", below);
+		else
+			fprintf(f, ",le=\"%" PRIu64 "\"} %" PRIu64 "\n", (UINT64_C(1) << i) - 1, below);
+	}
+	fprintf(f, "mom_%s_sum{", name);
+	put_process(f, s, p);
+	fprintf(f, "} %" PRIu64 "\nmom_%s_count{", atomic_load_explicit(&h->sum, memory_order_relaxed), name);
+	put_process(f, s, p);
+	fprintf(f, "} %" PRIu64 "\n", below);
+}
+
+/* Only of those that observe something: most roles never sync. */
+static int
+has_observed(const struct histogram *h)
+{
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		if (atomic_load_explicit(&h->count[i], memory_order_relaxed))
+			return 1;
+	return 0;
+}
+
+static void
+put_histograms(FILE *f, const struct look_server *servers, size_t count, enum counter_histogram which)
+{
+	struct metrics_process p;
+	put_head(f, counters_histogram_names[which].name, counters_histogram_names[which].help, "histogram");
+	for (size_t i = 0; i < count; i++)
+		for (uint32_t page = 0; metrics_process(&servers[i], page, &p) >= 0; page++)
+			if (p.role != ROLE_NONE && p.role < COUNTER_ROLES && has_observed(&p.counters->histogram[which]))
+				put_histogram(f, &servers[i], &p, which);
+}
+
+/* What is no topic is not shown: then the name needs no escapes but those of a label. */
+static void
+put_topics(FILE *f, const struct look_server *servers, size_t count, const char *name, const char *help, int bytes)
+{
+	struct busy_topic t;
+	put_head(f, name, help, "counter");
+	for (size_t i = 0; i < count; i++)
+		for (uint32_t shard = 0; servers[i].counters && shard < servers[i].counters->shards; shard++)
+			for (uint32_t k = 0; k < BUSY_ROWS; k++) {
+				if (!counters_topic(counters_busy(servers[i].counters, shard), k, &t) || topic_fault(t.name, strlen(t.name)))
+					continue;
+				fprintf(f, "mom_%s{", name);
+				put_label(f, "server", servers[i].run);
+				fprintf(f, ",shard=\"%" PRIu32 "\",topic=\"", shard);
+				for (const char *p = t.name; *p; p++)
+					fprintf(f, *p == '"' || *p == '\\' ? "\\%c" : "%c", *p);
+				fprintf(f, "\"} %" PRIu64 "\n", bytes ? t.bytes : t.messages);
+			}
+}
+
+static void
+put_gauge(FILE *f, const struct look_server *servers, size_t count, const char *name, const char *help, int64_t (*value)(const struct look_server *))
+{
+	put_head(f, name, help, "gauge");
+	for (size_t i = 0; i < count; i++) {
+		int64_t v = value(&servers[i]);
+		if (v < 0)
+			continue;
+		fprintf(f, "mom_%s{role=\"%s\",", name, servers[i].is_broker ? "broker_server" : "mom_daemon");
+		put_label(f, "server", servers[i].run);
+		fprintf(f, "} %" PRId64 "\n", v);
+	}
+}
+
+static int64_t
+is_up(const struct look_server *s)
+{
+	return s->pid > 0;
+}
+
+static int64_t
+machines_connected(const struct look_server *s)
+{
+	int64_t n = 0;
+	for (uint32_t i = 0; s->broker && i < atomic_load(&s->broker->conns) && i < s->broker->capacity; i++)
+		n += atomic_load(&s->broker->conn[i].state) == CONN_LIVE;
+	return s->broker ? n : -1;
+}
+
+static int64_t
+clients_living(const struct look_server *s)
+{
+	int64_t n = 0;
+	for (uint32_t i = 0; s->machine && i < atomic_load(&s->machine->slots) && i < s->machine->capacity; i++)
+		n += atomic_load(&s->machine->slot[i].state) == SLOT_LIVE;
+	return s->machine ? n : -1;
+}
+
+void
+metrics_print(FILE *f, const struct look_server *servers, size_t count)
+{
+	put_gauge(f, servers, count, "up", "1 where the server runs", is_up);
+	put_gauge(f, servers, count, "machines_connected", "machines that are connected to the broker now", machines_connected);
+	put_gauge(f, servers, count, "clients", "clients with a living process", clients_living);
+	for (unsigned i = 0; i < COUNTERS; i++)
+		put_counter(f, servers, count, (enum counter)i);
+	for (unsigned i = 0; i < HISTOGRAMS; i++)
+		put_histograms(f, servers, count, (enum counter_histogram)i);
+	put_topics(f, servers, count, "topic_messages_total", "messages of a topic since it is among the busiest", 0);
+	put_topics(f, servers, count, "topic_bytes_total", "bytes of a topic since it is among the busiest", 1);
+}

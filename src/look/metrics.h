@@ -1,0 +1,28 @@
+/* The counters of servers as a page for Prometheus, text format 0.0.4: `mom stats --prometheus` and mom_http's /metrics show the same.
+ *     struct look *l = look_all(NULL);
+ *     metrics_print(stdout, l->server, l->count);
+ * Labels: role, server (its run folder); worker: shard; handler and sender: machine (serial) and slot; topics: topic, shard. */
+#ifndef METRICS_H
+#define METRICS_H
+
+#include "look/look.h"
+#include <stdio.h>
+
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+void metrics_print(FILE *f, const struct look_server *servers, size_t count);
+
+/* Who counts on that page of a server; 1, 0: nobody did yet, -1: no such page. */
+struct metrics_process {
+	const struct counters *counters;
+	enum counter_role role;
+	pid_t pid;                                   /* of the present process or the last one */
+	int shard;                                   /* of a worker; else -1 */
+	int slot;                                    /* of a handler or sender; else -1 */
+	uint32_t machine;                            /* its serial; else 0 */
+};
+int metrics_process(const struct look_server *s, uint32_t page, struct metrics_process *p);
+/* What tells it from others of its role: "shard 3", "machine 7", or "". */
+void metrics_process_index(const struct metrics_process *p, char *text, size_t n);
+
+#endif

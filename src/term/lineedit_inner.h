@@ -1,0 +1,61 @@
+/* What the files of lineedit share: lineedit.c takes the keys, lineedit_text.c changes the text, lineedit_find.c is the history,
+ * lineedit_choice.c the completion, lineedit_draw.c the screen. */
+#ifndef LINEEDIT_INNER_H
+#define LINEEDIT_INNER_H
+#include "term/lineedit.h"
+
+struct bytes { char *p; size_t n, room; };               /* always with a NUL behind it, where p is not NULL */
+
+struct lineedit {
+	const char *prompt;
+	size_t columns;
+	struct bytes text, killed, out;
+	size_t cursor, left;                                 /* bytes; left: the first that is drawn */
+	int dirty;                                           /* the row is to be drawn anew */
+
+	enum { KEYS_PLAIN, KEYS_ESC, KEYS_CSI, KEYS_ONE_MORE, KEYS_SS3 } keys;
+	char csi[16];                                        /* parameters of an escape sequence; a longer one is nobody's key */
+	size_t csi_n;
+	int pasting, paste_cr, tabs;
+
+	struct history *history;
+	size_t at;                                           /* the line shown; history->n: the one being typed */
+	struct bytes typed;                                  /* that one, while another is shown */
+	int searching, missed;
+	struct bytes query, before;                          /* before: the text when the search began */
+	size_t before_cursor, found;                         /* found: the line that is shown */
+
+	lineedit_complete_fn complete;
+	void *context;
+};
+
+/* -1: no memory, and nothing has changed */
+int  bytes_put(struct bytes *b, size_t at, const void *p, size_t n);
+int  bytes_set(struct bytes *b, const void *p, size_t n);
+void bytes_cut(struct bytes *b, size_t from, size_t to);
+const char *bytes_text(const struct bytes *b);
+
+void lineedit_bell(struct lineedit *e);
+/* lineedit_text.c */
+void text_insert(struct lineedit *e, const char *p, size_t n);
+void text_replace(struct lineedit *e, const char *p, size_t n);   /* the whole, the cursor at its end */
+void text_kill(struct lineedit *e, size_t from, size_t to);       /* Ctrl-Y brings it back */
+void text_delete(struct lineedit *e, int forward);
+void text_swap(struct lineedit *e);
+void text_move(struct lineedit *e, int forward);
+size_t text_word_left(const struct lineedit *e);
+size_t text_word_right(const struct lineedit *e);
+size_t text_blank_left(const struct lineedit *e);                 /* words as the shell parts them */
+/* lineedit_find.c */
+void find_go(struct lineedit *e, int step);                       /* -1: older */
+void find_begin(struct lineedit *e);
+int  find_key(struct lineedit *e, unsigned char c);              /* 1: taken; 0: the search is over, the key is the line's */
+void find_end(struct lineedit *e, int keep);
+/* lineedit_choice.c */
+void choice_complete(struct lineedit *e);
+/* lineedit_draw.c */
+void draw_row(struct lineedit *e);
+void draw_safely(struct lineedit *e, const char *p, size_t n);
+void draw_bytes(struct lineedit *e, const char *text);
+size_t draw_columns(const char *p, size_t n);
+#endif

@@ -1,0 +1,261 @@
+/* term - see term.h.
+ * SIGNALS  While a line is typed they are blocked but for the time of the waiting, so that none is lost between a look at its flag and the sleep.
+ *          WINCH, TSTP and CONT are ours then (the size, Ctrl-Z from elsewhere, back in the foreground). Those that would end the process first give
+ *          the terminal back; a handler of the program's runs as ever, and then term_read returns. */
+#include "term/term.h"
+#include "base/fdio.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 4096, COLUMNS_UNKNOWN = 80 };
+
+static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2 };
+enum { OUR_RESIZE, OUR_STOP, OUR_CONTINUE };
+static const int ours[] = { [OUR_RESIZE] = SIGWINCH, [OUR_STOP] = SIGTSTP, [OUR_CONTINUE] = SIGCONT };
+#define COUNT(a) (sizeof (a) / sizeof *(a))
+
+static struct {
+	struct termios before;
+	volatile sig_atomic_t raw, resized, stop, continued;
+	char keys[READ_BYTES];               /* read, and not yet taken */
+	size_t at, n;
+	int ahead;                           /* so many bytes were typed before the terminal was raw */
+	sigset_t mask;                       /* outside */
+	struct sigaction was_deadly[COUNT(deadly)], was_ours[COUNT(ours)];
+} t;
+
+int
+term_can_edit(void)
+{
+	const char *term = getenv("TERM");
+	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+size_t
+term_columns(void)
+{
+	struct winsize size;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : COLUMNS_UNKNOWN;
+}
+
+/* ---- raw and back ---- */
+
+static const char paste_on[] = "\x1b[?2004h", paste_off[] = "\x1b[?2004l";
+
+static int
+set(int when, const struct termios *to)
+{
+	int r;
+	while ((r = tcsetattr(STDIN_FILENO, when, to)) < 0 && errno == EINTR)
+		;
+	return r;
+}
+
+/* In a signal's handler too. */
+static void
+give_back(int when)
+{
+	if (!t.raw)
+		return;
+	t.raw = 0;
+	fdio_write_full(STDOUT_FILENO, paste_off, sizeof paste_off - 1);
+	set(when, &t.before);
+}
+
+static int
+make_raw(void)
+{
+	struct termios raw;
+	if (t.raw)
+		return 0;
+	if (tcgetattr(STDIN_FILENO, &t.before) < 0)
+		return -1;
+	raw = t.before;
+	raw.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR | IXON | ISTRIP | BRKINT | PARMRK | INPCK);
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHONL | ISIG | IEXTEN);      /* c_oflag stays: what others print meanwhile has to look right */
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	t.raw = 1;                           /* before it is: a signal between the two gives back what was not yet taken, which does no harm */
+	if (set(TCSADRAIN, &raw) < 0) {
+		t.raw = 0;
+		return -1;
+	}
+	if (ioctl(STDIN_FILENO, FIONREAD, &t.ahead) < 0)
+		t.ahead = 0;
+	return fdio_write_full(STDOUT_FILENO, paste_on, sizeof paste_on - 1);
+}
+
+/* A Ctrl-D that was typed while a command ran is a NUL by now: the kernel's mark of an end, which only its own lines know. */
+static void
+mend_ahead(void)
+{
+	for (size_t i = 0; i < t.n && t.ahead > 0; i++, t.ahead--)
+		if (t.keys[i] == '\0')
+			t.keys[i] = 'D' - '@';
+}
+
+/* ---- signals ---- */
+
+static void
+on_ours(int number)
+{
+	if (number == SIGWINCH)
+		t.resized = 1;
+	else if (number == SIGTSTP)
+		t.stop = 1;
+	else
+		t.continued = 1;
+}
+
+static void
+on_deadly(int number)
+{
+	give_back(TCSANOW);
+	signal(number, SIG_DFL);
+	raise(number);
+}
+
+static void
+take_signals(void)
+{
+	struct sigaction mine = { .sa_handler = on_ours }, last = { .sa_handler = on_deadly, .sa_flags = SA_NODEFER };
+	sigset_t all;
+	sigemptyset(&all);
+	for (size_t i = 0; i < COUNT(ours); i++)
+		sigaddset(&all, ours[i]);
+	for (size_t i = 0; i < COUNT(deadly); i++)
+		if (deadly[i] != SIGSEGV && deadly[i] != SIGBUS && deadly[i] != SIGILL && deadly[i] != SIGFPE && deadly[i] != SIGABRT)
+			sigaddset(&all, deadly[i]);
+	sigprocmask(SIG_BLOCK, &all, &t.mask);
+	for (size_t i = 0; i < COUNT(ours); i++)
+		sigaction(ours[i], &mine, &t.was_ours[i]);
+	for (size_t i = 0; i < COUNT(deadly); i++)
+		if (sigaction(deadly[i], NULL, &t.was_deadly[i]) == 0 && t.was_deadly[i].sa_handler == SIG_DFL)
+			sigaction(deadly[i], &last, NULL);
+}
+
+static void
+leave_signals(void)
+{
+	for (size_t i = 0; i < COUNT(ours); i++)
+		sigaction(ours[i], &t.was_ours[i], NULL);
+	for (size_t i = 0; i < COUNT(deadly); i++)
+		sigaction(deadly[i], &t.was_deadly[i], NULL);
+	sigprocmask(SIG_SETMASK, &t.mask, NULL);
+}
+
+/* ---- a line ---- */
+
+static void
+write_screen(struct lineedit *e)
+{
+	size_t n;
+	const char *bytes = lineedit_output(e, &n);
+	for (struct pollfd room = { .fd = STDOUT_FILENO, .events = POLLOUT }; fdio_write_full(STDOUT_FILENO, bytes, n) < 0 && errno == EAGAIN;)
+		if (poll(&room, 1, -1) < 0 && errno != EINTR)       /* somebody made it non-blocking; what was written comes again, and draws the same */
+			return;
+}
+
+/* The whole job is stopped, as the terminal itself does it; this returns when it goes on. */
+static int
+stop(struct lineedit *e)
+{
+	sigset_t tstp;
+	t.stop = 0;
+	if (t.was_ours[OUR_STOP].sa_handler == SIG_IGN)           /* started by a shell without job control */
+		return 0;
+	sigemptyset(&tstp);
+	sigaddset(&tstp, SIGTSTP);
+	give_back(TCSADRAIN);
+	fdio_write_full(STDOUT_FILENO, "\r\n", 2);
+	signal(SIGTSTP, SIG_DFL);
+	kill(0, SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &tstp, NULL);
+	sigprocmask(SIG_BLOCK, &tstp, NULL);
+	sigaction(SIGTSTP, &(struct sigaction){ .sa_handler = on_ours }, NULL);
+	t.stop = t.continued = 0;
+	if (make_raw() < 0)
+		return -1;
+	lineedit_resize(e, term_columns());
+	return 0;
+}
+
+/* does what the handlers left to be done. -1: no terminal any more */
+static int
+after_signal(struct lineedit *e)
+{
+	if (t.stop)
+		return stop(e);
+	if (t.continued) {                   /* it was stopped in a way that nobody is asked about: whoever had the terminal meanwhile changed it */
+		struct termios before = t.before;
+		t.raw = 0;
+		if (make_raw() < 0)
+			return -1;
+		t.before = before;
+	}
+	if (t.resized || t.continued)
+		lineedit_resize(e, term_columns());
+	t.resized = t.continued = 0;
+	return 0;
+}
+
+/* waits for keys: 1, or how the line ended. The signals are blocked, so that between the look at over and the sleep none is lost. */
+static int
+more_keys(struct lineedit *e, const volatile sig_atomic_t *over, enum term_end *end)
+{
+	*end = TERM_SIGNAL;
+	if (*over)
+		return 0;
+	*end = TERM_END;
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	int r = ppoll(&in, 1, NULL, &t.mask);
+	if (r < 0 && errno == EINTR)
+		return after_signal(e) == 0;
+	ssize_t n = r < 0 ? -1 : fdio_read(STDIN_FILENO, t.keys, sizeof t.keys);
+	t.at = 0;
+	t.n = n > 0 ? (size_t)n : 0;
+	mend_ahead();
+	return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+static enum term_end
+edit(struct lineedit *e, const volatile sig_atomic_t *over)
+{
+	enum term_end end;
+	for (;;) {
+		write_screen(e);
+		size_t used;
+		enum lineedit_event event = lineedit_feed(e, t.keys + t.at, t.n - t.at, &used);
+		t.at += used;
+		if (event == LINEEDIT_STOP && stop(e) < 0)
+			return TERM_END;
+		if (event == LINEEDIT_LINE || event == LINEEDIT_END)
+			return event == LINEEDIT_LINE ? TERM_LINE : TERM_END;
+		write_screen(e);
+		if (t.at == t.n && !more_keys(e, over, &end))
+			return end;
+	}
+}
+
+enum term_end
+term_read(struct lineedit *e, const volatile sig_atomic_t *over)
+{
+	enum term_end end = TERM_NONE;
+	take_signals();
+	if (make_raw() == 0) {
+		lineedit_begin(e, term_columns());
+		end = edit(e, over);
+		write_screen(e);
+	}
+	int keep = errno;
+	give_back(TCSADRAIN);
+	leave_signals();
+	errno = keep;
+	return end;
+}
