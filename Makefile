@@ -24,16 +24,15 @@ OBJ     = build/obj-$(VARIANT)
 
 ROOMS   = base format config ipc log server look term                                      # what all programs share, the ground floor first
 COMMON  = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard $(ROOMS:%=src/%/*.c)))
-API     = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/api/*.c))
+API     = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/api/*.c src/api/*/*.c))
 BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/broker_handler.c %/broker_sender.c,$(wildcard src/broker/*.c)))
 DAEMON_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/mom_daemon.c %/mom_requester.c %/mom_responser.c %/mom_forwarder.c,$(wildcard src/daemon/*.c)))
 WORKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/worker.c,$(wildcard src/worker/*.c)))
 SERVERS = broker_server broker_handler broker_sender worker mom_daemon mom_requester mom_responser mom_forwarder
-TOOLS   = $(patsubst src/tools/%.c,%,$(filter-out src/tools/bench_% src/tools/cmd_% src/tools/http_% src/tools/coordinator_% src/tools/user_prompt.c,$(wildcard src/tools/*.c)))
-BENCH_PARTS = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/bench_*.c))     # of mom_bench
-CMDS    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/cmd_*.c))               # of mom
-COORDINATOR = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/coordinator_*.c)) $(OBJ)/api/resource_wire.o     # of mom_coordinator
-HTTP    = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/http_*.c))              # of mom_http
+# src/tools/ROOM/*.c is one program; tests/bench is mom_bench
+parts   = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/$1/*.c))
+BENCH   = $(patsubst tests/%.c,$(OBJ)/%.o,$(wildcard tests/bench/*.c))
+TOOLS   = mom mom_bench mom_http mom_coordinator user_main db_dump
 
 all: $(addprefix $(BIN)/,$(SERVERS) $(TOOLS)) $(LIB) $(SHARED)
 
@@ -50,15 +49,19 @@ $(BIN)/worker: $(OBJ)/worker/worker.o $(WORKER_SHARED) $(OBJ)/libcommon.a
 $(BIN)/mom_daemon $(BIN)/mom_requester $(BIN)/mom_responser $(BIN)/mom_forwarder: $(BIN)/%: $(OBJ)/daemon/%.o $(DAEMON_SHARED) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
-$(BIN)/mom_bench: $(BENCH_PARTS)
-$(BIN)/mom: $(CMDS) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
-$(BIN)/user_main: $(OBJ)/tools/user_prompt.o
-$(BIN)/mom_http: $(HTTP)
-$(BIN)/mom_coordinator: $(COORDINATOR)
-$(OBJ)/tools/http_html.o: src/tools/http_page.html
-$(addprefix $(BIN)/,$(TOOLS)): $(BIN)/%: $(OBJ)/tools/%.o $(LIB) $(OBJ)/libcommon.a
+$(BIN)/mom: $(call parts,mom) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
+$(BIN)/mom_bench: $(BENCH)
+$(BIN)/mom_http: $(call parts,http)
+$(BIN)/mom_coordinator: $(call parts,coordinator) $(OBJ)/api/resource/resource_wire.o
+$(BIN)/user_main: $(call parts,user)
+$(BIN)/db_dump: $(call parts,dump)
+$(OBJ)/tools/http/http_html.o: src/tools/http/http_page.html
+$(addprefix $(BIN)/,$(TOOLS)): $(LIB) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+$(OBJ)/bench/%.o: tests/bench/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -Itests -MMD -MP -c -o $@ $<
 $(OBJ)/libcommon.a: $(COMMON)
 	@rm -f $@
 	@$(AR) rcs $@ $^
@@ -129,7 +132,7 @@ sim:                         ## the simulator, all roles in one process: SEEDS=n
 	@$(MAKE) --no-print-directory VARIANT=sim sim-programs
 	@build/sim/simulate $(if $(SEED),--trace $(SEED) 1,--twice $(or $(FIRST),1) $(or $(SEEDS),200000))
 bench: all                   ## the workloads W1 to W8, each message checked; W="W1 W5": some; PEERS=1: beside other brokers, by the bench in PEERS_DIR
-	@$(if $(PEERS),BIN=$(BIN) PEERS="$(PEERS)" PEERS_DIR="$(or $(PEERS_DIR),../shared/peers)" W="$(W)" sh src/tools/bench_peers.sh,$(BIN)/mom_bench --selfserve $(W))
+	@$(if $(PEERS),BIN=$(BIN) PEERS="$(PEERS)" PEERS_DIR="$(or $(PEERS_DIR),../shared/peers)" W="$(W)" sh tests/bench/bench_peers.sh,$(BIN)/mom_bench --selfserve $(W))
 bench-scale: all             ## what a message costs as subscribers, machines, topics, backlog and workers grow; some minutes
 	@$(BIN)/mom_bench --selfserve scale
 bench-recovery: all $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper  ## how soon all is served again: a worker killed, 1 GB in store; and the disk while 20 GB pass a sleeper

@@ -37,11 +37,11 @@ $(TESTS_OUT)/integration/mom_store: | $(TESTS_OUT)/shim/hold_log.so
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config lineedit http_request coding rpc
 FUZZ_TARGETS += coordinator coordinator_frames
-FUZZ_WITH_coordinator = $(addprefix $(OBJ)/,tools/coordinator_state.o tools/coordinator_snapshot.o api/resource_wire.o api/coding.o)
+FUZZ_WITH_coordinator = $(addprefix $(OBJ)/,tools/coordinator/coordinator_state.o tools/coordinator/coordinator_snapshot.o api/resource/resource_wire.o api/coding.o)
 FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
 FUZZ_WITH_mail = $(OBJ)/api/settings.o
 FUZZ_WITH_lineedit = $(TESTS_OUT)/lib/screen.o
-FUZZ_WITH_command_line = $(OBJ)/tools/user_prompt.o
+FUZZ_WITH_command_line = $(OBJ)/tools/user/user_prompt.o
 FUZZ_TARGETS += bets news_request                     # of src/examples
 FUZZ_WITH_bets = $(OBJ)/api/coding.o
 FUZZ_REPLAYS = $(FUZZ_TARGETS:%=$(TESTS_OUT)/fuzz/%)
@@ -116,5 +116,5 @@ $(TESTS_OUT)/storm/witness $(TESTS_OUT)/storm/power: | $(WITNESS)
 $(TESTS_OUT)/unit/routes: $(OBJ)/daemon/routes.o
 $(TESTS_OUT)/unit/shard: $(OBJ)/worker/shard.o
 $(TESTS_OUT)/unit/stream: $(OBJ)/broker/stream.o $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
-$(TESTS_OUT)/unit/coordinator_state: $(OBJ)/tools/coordinator_state.o $(OBJ)/tools/coordinator_snapshot.o $(OBJ)/api/resource_wire.o
-$(TESTS_OUT)/integration/resource: $(OBJ)/api/resource_wire.o
+$(TESTS_OUT)/unit/coordinator_state: $(OBJ)/tools/coordinator/coordinator_state.o $(OBJ)/tools/coordinator/coordinator_snapshot.o $(OBJ)/api/resource/resource_wire.o
+$(TESTS_OUT)/integration/resource: $(OBJ)/api/resource/resource_wire.o

@@ -118,7 +118,7 @@ install_system() {
 	for f in src/tools/etc/*.conf; do
 		[ -f "$f" ] && configure "$f" "${f##*/}"
 	done
-	[ -f src/tools/mom.bash ] && put 644 src/tools/mom.bash "$COMPDIR/mom" && link "$COMPDIR/mom" "$COMPDIR/mom_coordinator"
+	[ -f src/tools/mom/mom.bash ] && put 644 src/tools/mom/mom.bash "$COMPDIR/mom" && link "$COMPDIR/mom" "$COMPDIR/mom_coordinator"
 	for f in src/tools/man/*.[1-8]; do
 		[ -f "$f" ] && put 644 "$f" "$MANDIR/man${f##*.}/${f##*/}"
 	done

@@ -95,7 +95,7 @@ edge_getline(char **line, size_t *room, FILE *f)
 #define isatty(fd)            0
 int role_main(int argc, char **argv);
 #define main role_main
-#include "tools/user_main.c"
+#include "tools/user/user_main.c"
 
 static void
 body(void)

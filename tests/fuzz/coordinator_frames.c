@@ -5,13 +5,13 @@
  * its groups' states stay sound, and what it publishes is whole.
  * INPUT  steps: u8 what, and its arguments (see mom_receive); bytes behind the last are none: then it is stopped */
 #define RESOURCE_GROUPS groups_of_the_product
-#include "api/resource.h"
+#include "api/resource/resource.h"
 #undef RESOURCE_GROUPS
 #define RESOURCE_GROUPS 4                      /* more are more of the same, and take their time in each step */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/notify.h"
-#include "tools/coordinator.h"
+#include "tools/coordinator/coordinator.h"
 #include "coordinator_sound.h"
 #include "take_over.h"
 
@@ -44,18 +44,18 @@ int role_main(int argc, char **argv);
 #define main              role_main
 #include "base/map.c"
 #include "api/coding.c"
-#include "api/resource_wire.c"
+#include "api/resource/resource_wire.c"
 #define take              state_take
 #define client_gone       state_client_gone
-#include "tools/coordinator_state.c"
+#include "tools/coordinator/coordinator_state.c"
 #undef take
 #undef client_gone
-#include "tools/coordinator_snapshot.c"
-#include "tools/coordinator_members.c"
+#include "tools/coordinator/coordinator_snapshot.c"
+#include "tools/coordinator/coordinator_members.c"
 #define subscribe         place_subscribe
-#include "tools/coordinator_place.c"
+#include "tools/coordinator/coordinator_place.c"
 #undef subscribe
-#include "tools/mom_coordinator.c"
+#include "tools/coordinator/mom_coordinator.c"
 #undef main
 #undef printf
 

@@ -1,7 +1,7 @@
 /* coordinator_sound - what holds in the state of a group whatever its log and its snapshots say */
 #ifndef COORDINATOR_SOUND_H
 #define COORDINATOR_SOUND_H
-#include "tools/coordinator_state.h"
+#include "tools/coordinator/coordinator_state.h"
 #include "fuzz.h"
 
 /* Who waits stands in one queue, once; who has taken units has some; each holds the group once. is_ours: it came by

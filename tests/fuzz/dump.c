@@ -15,7 +15,7 @@ static struct { struct fuzz_input in; } fz;
 
 int role_main(int argc, char **argv);
 #define main role_main
-#include "tools/db_dump.c"
+#include "tools/dump/db_dump.c"
 
 static void
 repair(char *b, size_t n, unsigned how)

@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <strings.h>
 #include "fuzz.h"
-#include "tools/http_request.c"
+#include "tools/http/http_request.c"
 
 /* That name, with or without a port. */
 static int

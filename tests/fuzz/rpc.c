@@ -3,7 +3,7 @@
  * INPUT  steps: u8 what (see message_make), then its pieces; bytes behind the last are zeros */
 #include <mom_object.h>
 #include <stdarg.h>
-#include "api/object.h"
+#include "api/object/object.h"
 #include "base/clock.h"
 #include "take_over.h"
 
@@ -15,11 +15,11 @@ static struct {
 
 #define clock_ms() (fz.now)
 #include "api/coding.c"
-#include "api/rpc_wire.c"
-#include "api/kept.c"
-#include "api/object_move.c"
-#include "api/object.c"
-#include "api/serve.c"
+#include "api/rpc/rpc_wire.c"
+#include "api/rpc/kept.c"
+#include "api/object/object_move.c"
+#include "api/object/object.c"
+#include "api/rpc/serve.c"
 
 /* ---- MOM itself ---- */
 

@@ -23,7 +23,7 @@ offers(const char *words, int with_topics, const char *wanted)
 	REQUIRE(f && fprintf(f, "#!/bin/sh\n%s\nexec '%s' \"$@\"\n", with_topics ? "[ \"$1\" = topics ] && printf 'news   1 subscriber\\nplant/boiler   2\\nplant/it\"s\\nx$(id>pwned)\\n' && exit" :
 	    "[ \"$1\" = topics ] && exit 2", mom) > 0 && fclose(f) == 0, "%s", stand_in);
 	f = fopen(code, "w");
-	REQUIRE(f && fprintf(f, "source src/tools/mom.bash\nCOMP_WORDS=(mom %s)\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\nword=${COMP_WORDS[$COMP_CWORD]}\n"
+	REQUIRE(f && fprintf(f, "source src/tools/mom/mom.bash\nCOMP_WORDS=(mom %s)\nCOMP_CWORD=$((${#COMP_WORDS[@]} - 1))\nword=${COMP_WORDS[$COMP_CWORD]}\n"
 	    "before=${COMP_WORDS[$COMP_CWORD - 1]}\n_mom '%s' \"$word\" \"$before\"\nprintf '%%s\\n' \"${COMPREPLY[@]}\" | sort\n", words, stand_in) > 0 && fclose(f) == 0, "%s", code);
 	struct ran r = run_command("chmod +x '%s'; bash '%s'", stand_in, code);
 	REQUIRE(r.status == 0 && r.err[0] == '\0' && strcmp(r.out, wanted) == 0, "mom %s: wanted\n%sgot\n%s%s", words, wanted, r.out, r.err);
@@ -67,7 +67,7 @@ TEST(coordinator, "Tab offers the options of mom_coordinator, and nothing where 
 {
 	if (!has_bash())
 		return;
-	struct ran r = run_command("bash -c 'source src/tools/mom.bash; _mom_coordinator \"$1\" --m mom_coordinator; echo \"${COMPREPLY[@]}\"; "
+	struct ran r = run_command("bash -c 'source src/tools/mom/mom.bash; _mom_coordinator \"$1\" --m mom_coordinator; echo \"${COMPREPLY[@]}\"; "
 	    "_mom_coordinator \"$1\" - --list; printf \"%%s\\n\" \"${COMPREPLY[@]}\" | sort | tr \"\\n\" \" \"; "
 	    "_mom_coordinator \"$1\" \"\" --name; echo \"${#COMPREPLY[@]}\"' bash '%s'", t_bin("mom_coordinator"));
 	REQUIRE(r.status == 0 && strcmp(r.out, "--missed\n--alive --help --list --missed --name -v 0\n") == 0, "%s%s", r.out, r.err);

@@ -3,7 +3,7 @@
 #include <lib/run.h>
 #include <lib/t.h>
 #include <lib/talk.h>
-#include <api/resource.h>
+#include <api/resource/resource.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

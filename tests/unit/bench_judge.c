@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "tools/bench_judge.c"
+#include "bench/bench_judge.c"
 
 enum { SIZE = 64, TOPICS = 2, PUBLISHERS = 2, RUN = 77 };
 

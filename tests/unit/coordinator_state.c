@@ -2,7 +2,7 @@
 #include <lib/t.h>
 #include <stdlib.h>
 #include <string.h>
-#include <tools/coordinator_state.h>
+#include <tools/coordinator/coordinator_state.h>
 
 static struct state s;
 static uint64_t offset, numbers[8];

@@ -6,7 +6,7 @@ static int next_junk(int id, struct mom_message *m, int timeout_ms);
 #define mom_receive    next_junk
 #define mom_call       own_call                /* libmom has them, too */
 #define mom_call_retry own_call_retry
-#include "api/call.c"
+#include "api/rpc/call.c"
 
 int64_t handle_deadline(long timeout_ms) { return clock_ms() + timeout_ms; }
 struct handle *handle_get(int id, int *error) { (void)id, *error = MOM_EBADID; return NULL; }

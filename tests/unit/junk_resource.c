@@ -13,7 +13,7 @@ static int next_junk(int id, struct mom_message *m, int timeout_ms);
 #define mom_dshm_read    own_var_read
 #define mom_dshm_write   own_var_write
 #define mom_dshm_destroy own_var_destroy
-#include "api/resource.c"
+#include "api/resource/resource.c"
 
 struct handle *handle_get(int id, int *error) { (void)id, *error = MOM_EBADID; return NULL; }
 int handle_fail(struct handle *h, int code, const char *format, ...) { (void)h, (void)format; return code; }

@@ -1,7 +1,7 @@
 /* kept - what was executed for whom: which requests are new, how long answers are kept, and that all of it moves */
 #include <lib/t.h>
 #include <string.h>
-#include "api/kept.c"
+#include "api/rpc/kept.c"
 
 static enum kept_verdict
 take(struct kept *k, uint64_t caller, uint64_t number, int64_t now, struct kept_call **c)

@@ -1,0 +1,55 @@
+/* What the parts of a server's objects share: see mom_object.h for the protocol. */
+#ifndef API_OBJECT_H
+#define API_OBJECT_H
+#include "api/rpc/rpc.h"
+#include <mom_object.h>
+
+#define OBJECT_ALIVE "object/alive"
+#define OBJECT_GONE  "object/gone"
+
+enum object_state {
+	OBJECT_HERE,
+	OBJECT_WANTED,         /* a move is asked for: calls wait */
+	OBJECT_ASKED,          /* the new place has the state */
+	OBJECT_COMMITTED,      /* COMMIT is published; when it comes back to us all before it is seen */
+	OBJECT_COMING          /* at the new place: loaded, waits for COMMIT */
+};
+struct holder { uint64_t id; int64_t heard_ms; uint32_t objects; };        /* one a server, for all its objects */
+struct waiting { struct waiting *next; struct rpc_head head; size_t len; unsigned char bytes[]; };
+
+struct mom_object {
+	struct mom_server *server;
+	const struct mom_object_type *type;
+	void *self;
+	enum object_state state;
+	int keep, had_holder;
+	int64_t born_ms;                       /* by the server's heard_ms */
+	struct map holders;                    /* struct holder */
+	struct kept kept;
+	char place[RPC_ID_TOPIC];              /* it goes there */
+	int64_t until_ms;
+	uint64_t from, move;                   /* COMING: from that server, by its number */
+	struct waiting *waiting, **waiting_end;
+	char topic[MOM_REF_MAX + 1];
+};
+
+/* ---- object.c ---- */
+struct mom_object *object_new(struct mom_server *s, const struct mom_object_type *type, const char *topic);
+void object_end(struct mom_object *o);                         /* unsubscribed, self freed, all freed */
+int  object_hold(struct mom_object *o, uint64_t id);           /* -1: no memory */
+void object_serve(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args);   /* METHOD, HOLD, RELEASE: now */
+void objects_message(struct mom_server *s, const char *topic, const struct rpc_head *head, const struct mom_reader *args);
+void objects_tick(struct mom_server *s);
+int  objects_due_ms(struct mom_server *s);                     /* -1: never */
+int  objects_subscribe_again(struct mom_server *s);
+void objects_free(struct mom_server *s);
+
+/* ---- object_move.c ---- */
+void move_wait(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args);       /* a call that comes meanwhile */
+int  move_subscribe_again(struct mom_object *o);                                /* after a cut, which may have taken the marker */
+void move_tick(struct mom_object *o, int64_t now_ms);
+void move_adopt(struct mom_server *s, const struct rpc_head *head, const struct mom_reader *args);
+void move_adopted(struct mom_server *s, const struct rpc_head *head, const struct mom_reader *args);
+void move_marker(struct mom_object *o, const struct rpc_head *head);           /* COMMIT or CANCEL; the object may be gone afterwards */
+void move_from_dead(struct mom_object *o, uint64_t id);                        /* COMING: its old place has died */
+#endif

@@ -1,0 +1,337 @@
+/* http_watch - a sample each second of all that the servers count, what that is a second, and the last five minutes of it; a part of mom_http
+ *
+ * Each sample looks anew at what runs here: a server that was restarted has other System V objects, and nothing has to notice that. */
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "tools/http/http.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { DISK_MS = 10000, DISK_DEPTH = 4 };
+
+static uint64_t
+flow_of(const struct counters *c, enum http_flow f)
+{
+	switch (f) {
+	case FLOW_IN:       return counters_get(c, COUNT_MESSAGES_IN);
+	case FLOW_BYTES_IN: return counters_get(c, COUNT_BYTES_IN);
+	case FLOW_OUT:      return counters_get(c, COUNT_MESSAGES_OUT) + counters_get(c, COUNT_COPIES);
+	default:            return counters_get(c, COUNT_BYTES_OUT);
+	}
+}
+
+int
+watch_alive(uint32_t pid, const char *program)
+{
+	char path[40], stat[200] = "";
+	snprintf(path, sizeof path, "/proc/%u/stat", pid);
+	int fd = pid ? fdio_open_at(AT_FDCWD, path, O_RDONLY, 0) : -1;
+	ssize_t n = fd < 0 ? -1 : fdio_read(fd, stat, sizeof stat - 1);
+	fdio_close(&fd);
+	const char *name = n > 0 ? strchr(stat, '(') : NULL, *end = name ? strrchr(name, ')') : NULL;      /* PID (NAME) STATE ... */
+	if (end == NULL || strlen(end) < 3 || end[2] == 'Z' || end[2] == 'X')
+		return 0;
+	size_t len = strlen(program) < 15 ? strlen(program) : 15;                   /* the kernel keeps 15 bytes of a name */
+	return (size_t)(end - name - 1) == len && memcmp(name + 1, program, len) == 0;
+}
+
+uint32_t
+watch_pages_used(const struct look_server *s)
+{
+	uint32_t used = 0;
+	if (s->counters == NULL)
+		return 0;
+	if (s->broker)
+		used = COUNTERS_HANDLER(s->broker->shards, atomic_load(&s->broker->conns));
+	else if (s->machine)
+		used = COUNTERS_UNIT(UNIT_ROLES);
+	return used < s->counters->pages ? used : s->counters->pages;
+}
+
+/* ---- how large what it keeps is ---- */
+
+static uint64_t
+folder_bytes(int at, const char *name, int depth)
+{
+	uint64_t bytes = 0;
+	int fd = fdio_open_at(at, name, O_RDONLY | O_DIRECTORY, 0);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (d == NULL) {
+		fdio_close(&fd);
+		return 0;
+	}
+	for (struct dirent *e; (e = readdir(d)) != NULL;) {
+		struct stat st;
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISREG(st.st_mode))
+			bytes += (uint64_t)st.st_blocks * 512;
+		else if (S_ISDIR(st.st_mode) && depth > 0 && strcmp(e->d_name, "topics") != 0 &&
+		    strncmp(e->d_name, "old-", 4) != 0)        /* many small views */
+			bytes += folder_bytes(fd, e->d_name, depth - 1);
+	}
+	closedir(d);
+	return bytes;
+}
+
+static void
+disk_look(struct watch_server *v, const struct look_server *s, int64_t now)
+{
+	struct statvfs fs;
+	if (now < v->disk_ms || s->files[0] == '\0')
+		return;
+	v->disk_ms = now + DISK_MS;
+	v->disk_used = folder_bytes(AT_FDCWD, s->files, DISK_DEPTH);
+	v->disk_free = statvfs(s->files, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : 0;
+}
+
+/* ---- rates ---- */
+
+/* A counter that went down belongs to somebody else by now. */
+static double
+rate(uint64_t now, uint64_t before, double seconds)
+{
+	return now >= before && seconds > 0 ? (double)(now - before) / seconds : 0;
+}
+
+static void
+pages_look(struct watch_server *v, const struct look_server *s, double seconds)
+{
+	uint32_t used = watch_pages_used(s);
+	if (used > v->pages) {
+		struct watch_page *p = realloc(v->page, used * sizeof *p);
+		if (p == NULL)
+			used = v->pages;
+		else {
+			v->page = p;
+			memset(p + v->pages, 0, (used - v->pages) * sizeof *p);
+		}
+	}
+	v->pages = used;
+	for (uint32_t i = 0; i < used; i++) {
+		struct watch_page *p = &v->page[i];
+		const struct counters *c = counters_page(s->counters, i);
+		uint32_t owner = atomic_load(&c->owner);
+		if (owner != p->owner)
+			memset(p->total, 0, sizeof p->total);
+		p->owner = owner;
+		p->pid = atomic_load(&c->pid);
+		for (int f = 0; f < FLOWS; f++) {
+			uint64_t total = flow_of(c, (enum http_flow)f);
+			p->rate[f] = rate(total, p->total[f], seconds);
+			p->total[f] = total;
+		}
+	}
+}
+
+static void
+topic_look(struct watch_topic *t, const struct busy_topics *b, uint32_t row, uint32_t shard, double seconds)
+{
+	struct busy_topic now;
+	if (!counters_topic(b, row, &now)) {
+		t->name[0] = '\0';
+		return;
+	}
+	int same = strcmp(t->name, now.name) == 0;
+	t->rate = rate(now.messages, same ? t->messages : 0, seconds);
+	t->byte_rate = rate(now.bytes, same ? t->bytes : 0, seconds);
+	t->messages = now.messages;
+	t->bytes = now.bytes;
+	t->shard = shard;
+	memcpy(t->name, now.name, sizeof t->name);
+}
+
+static void
+topics_look(struct watch_server *v, const struct look_server *s, double seconds)
+{
+	uint32_t shards = s->counters && s->broker ? s->counters->shards : 0;
+	if (shards > SHARDS_MAX)
+		shards = 0;
+	if (v->topics != shards * BUSY_ROWS) {
+		free(v->topic);
+		v->topic = shards ? calloc((size_t)shards * BUSY_ROWS, sizeof *v->topic) : NULL;
+		v->topics = v->topic ? shards * BUSY_ROWS : 0;
+	}
+	for (uint32_t i = 0; i < v->topics; i++)
+		topic_look(&v->topic[i], counters_busy(s->counters, i / BUSY_ROWS), i % BUSY_ROWS, i / BUSY_ROWS, seconds);
+}
+
+/* What a broker's machines gave and got, or a daemon's programs, each message once: what a worker takes and a sender sends, or what a
+ * requester sends and a forwarder puts into mail boxes. */
+static void
+totals_add(struct watch_server *v, enum counter_role role, const struct watch_page *p)
+{
+	for (int f = 0; f < FLOWS; f++) {
+		int is_in = f == FLOW_IN || f == FLOW_BYTES_IN, from = f;
+		if (role == ROLE_REQUESTER && is_in)
+			from = f == FLOW_IN ? FLOW_OUT : FLOW_BYTES_OUT;
+		else if (is_in ? role != ROLE_WORKER : role != ROLE_SENDER && role != ROLE_FORWARDER)
+			continue;
+		v->total[f] += p->total[from];
+		v->rate[f] += p->rate[from];
+	}
+}
+
+static void
+totals_look(struct watch_server *v, const struct look_server *s)
+{
+	memset(v->total, 0, sizeof v->total);
+	memset(v->rate, 0, sizeof v->rate);
+	for (uint32_t i = 0; i < v->pages; i++)
+		totals_add(v, (enum counter_role)atomic_load(&counters_page(s->counters, i)->role), &v->page[i]);
+}
+
+/* known: there was a sample before, so the rates are more than a beginning */
+static void
+moment_keep(struct watch_server *v, int known)
+{
+	if (v->moment == NULL && (v->moment = calloc(HTTP_HISTORY, sizeof *v->moment)) == NULL)
+		return;
+	struct watch_moment *m = &v->moment[v->next];
+	m->wall_ms = clock_wall_us() / 1000;
+	for (int f = 0; f < FLOWS; f++)
+		m->flow[f] = known ? (float)v->rate[f] : -1;
+	for (uint32_t i = 0; i < HTTP_LINES; i++)
+		m->line[i] = known && i < v->pages && v->page[i].pid ? (float)(v->page[i].rate[FLOW_IN] + v->page[i].rate[FLOW_OUT]) : -1;
+	v->next = (v->next + 1) % HTTP_HISTORY;
+	v->moments += v->moments < HTTP_HISTORY;
+}
+
+/* ---- which servers there are ---- */
+
+static void
+server_free(struct watch_server *v)
+{
+	free(v->page);
+	free(v->topic);
+	free(v->moment);
+}
+
+/* What is known of them from before, in the order of the look; those that are gone are forgotten. */
+static int
+servers_match(struct watch *w)
+{
+	struct watch_server *now = calloc(w->look->count + 1, sizeof *now);
+	if (now == NULL)
+		return -1;
+	for (size_t i = 0; i < w->look->count; i++) {
+		const struct look_server *s = &w->look->server[i];
+		for (size_t k = 0; k < w->count && !now[i].seen; k++)
+			if (!w->server[k].seen && w->server[k].is_broker == s->is_broker && strcmp(w->server[k].run, s->run) == 0) {
+				now[i] = w->server[k];
+				w->server[k].seen = now[i].seen = 1;
+			}
+		snprintf(now[i].run, sizeof now[i].run, "%s", s->run);
+		now[i].is_broker = s->is_broker;
+	}
+	for (size_t k = 0; k < w->count; k++)
+		if (!w->server[k].seen)
+			server_free(&w->server[k]);
+	free(w->server);
+	w->server = now;
+	w->count = w->look->count;
+	return 0;
+}
+
+static void
+server_look(struct watch_server *v, const struct look_server *s, double seconds, int64_t now)
+{
+	if (v->pid != s->pid || s->counters == NULL)
+		v->pages = 0;                            /* another process: all its pages are new */
+	double since = v->pages ? seconds : 0;
+	v->seen = 0;
+	v->pid = s->pid;
+	pages_look(v, s, since);
+	topics_look(v, s, since);
+	totals_look(v, s);
+	disk_look(v, s, now);
+	moment_keep(v, since > 0);
+}
+
+void
+watch_take(struct watch *w, int64_t now)
+{
+	double seconds = (double)(now - w->taken_ms) / 1000;
+	struct look *fresh = look_all(w->folder);
+	if (w->look)
+		look_free(w->look);
+	w->look = fresh;
+	w->sample++;
+	w->taken_ms = now;
+	w->wall_us = clock_wall_us();
+	if (fresh == NULL || servers_match(w) < 0) {
+		look_free(fresh);
+		w->look = NULL;
+		for (size_t i = 0; i < w->count; i++)
+			w->server[i].seen = 0;
+		return;
+	}
+	for (size_t i = 0; i < w->count; i++)
+		server_look(&w->server[i], &w->look->server[i], seconds, now);
+}
+
+int64_t
+watch_due(const struct watch *w)
+{
+	return w->taken_ms + (w->look && w->look->count ? HTTP_SAMPLE_MS : HTTP_EMPTY_MS);
+}
+
+/* ---- questions ---- */
+
+void
+watch_page_name(const struct look_server *s, uint32_t page, char *text, size_t n)
+{
+	const struct counters *c = counters_page(s->counters, page);
+	const char *role = counters_role_name((enum counter_role)atomic_load(&c->role));
+	uint32_t shards = s->broker ? s->broker->shards : 0;
+	if (s->broker && page >= 1 && page <= shards)
+		snprintf(text, n, "%s, shard %u", role, page - 1);
+	else if (s->broker && page > shards)
+		snprintf(text, n, "%s, machine %u", role, atomic_load(&c->owner));
+	else
+		snprintf(text, n, "%s", role);
+}
+
+/* The first shard that is not served; -1: all are. */
+static int
+broker_lacks(const struct look_server *s, const char **what)
+{
+	uint32_t shards = s->broker->shards < SHARDS_MAX ? s->broker->shards : SHARDS_MAX;
+	for (uint32_t i = 0; i < shards; i++) {
+		const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_WORKER(i)) : NULL;
+		int lives = c == NULL || watch_alive(atomic_load(&c->pid), "worker");
+		*what = lives ? "is not ready" : "does not run";
+		if (!lives || !atomic_load(&s->broker->shard[i].ready))
+			return (int)i;
+	}
+	return -1;
+}
+
+int
+watch_health(const struct look_server *s, char *why, size_t n)
+{
+	const char *kind = s->is_broker ? "broker" : "daemon", *what;
+	if (s->pid == 0)
+		snprintf(why, n, "%s %s does not run", kind, s->run);
+	else if (s->broker == NULL && s->machine == NULL)
+		snprintf(why, n, "%s %s: %s", kind, s->run, s->why);
+	else if (s->is_broker) {
+		int shard = broker_lacks(s, &what);
+		if (shard < 0)
+			return 1;
+		snprintf(why, n, "broker %s: the worker of shard %d %s", s->run, shard, what);
+	} else {
+		/* requester and responser live as long as the connection */
+		const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_UNIT(UNIT_REQUESTER)) : NULL;
+		if (c == NULL || watch_alive(atomic_load(&c->pid), "mom_requester"))
+			return 1;
+		snprintf(why, n, "daemon %s is not connected to its broker %s", s->run, s->address);
+	}
+	return 0;
+}

@@ -1,0 +1,86 @@
+/* mom doctor - is all well with this machine? A line a finding: ok, warn, FAIL, and what to do */
+#include "tools/mom/cmd_doctor.h"
+#include "tools/mom/cmd_json.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: mom doctor [--json] [-q] [FOLDER ...]\n"
+    "  Looks at what MOM needs of this machine and at the servers that run here: System V limits, systemd's RemoveIPC, folders, disks, the clock, versions,\n"
+    "  connections, what killed servers left behind. A line a finding: ok, warn (works, but look at it), FAIL (does not work), and what to do.\n"
+    "  For a moment it makes a queue, a segment, a semaphore, and a file without a name in each store and spool.\n"
+    "  -q       only what is not ok\n"
+    "  --json   an array of objects: level, check, text, cure\n"
+    "  FOLDER   a run folder or store; without any, all servers of this machine\n"
+    "Exit status: 0   1 at least one FAIL   2 wrong use\n"
+    "Example: mom doctor\n";
+
+static struct { int json, quiet, failed; } d;
+
+void
+doctor_say(enum doctor_level level, const char *check, const char *cure, const char *format, ...)
+{
+	static const char *const levels[] = { "ok", "warn", "FAIL" };
+	char text[1024];
+	va_list ap;
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	d.failed |= level == DOCTOR_FAIL;
+	if (d.quiet && level == DOCTOR_OK)
+		return;
+	if (d.json) {
+		json_open(NULL, '{');
+		json_text("level", levels[level]);
+		json_text("check", check);
+		json_text("text", text);
+		json_text("cure", cure);
+		json_close('}');
+		return;
+	}
+	printf("%-4s %s: ", levels[level], check);
+	text_put(text, strlen(text), 0);
+	if (cure)
+		printf(": %s", cure);
+	putchar('\n');
+}
+
+static int
+run(int argc, char **argv)
+{
+	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "help", 0, 0, 'h' }, { 0 } };
+	struct servers s;
+	for (int o; (o = cmd_option(&cmd_doctor, argc, argv, "hq", longs)) != -1;) {
+		d.json |= o == 'j';
+		d.quiet |= o == 'q';
+	}
+	doctor_clock_begin();
+	servers_look(&s, &cmd_doctor, cmd_line.word, cmd_line.count, 1);
+	if (d.json)
+		json_open(NULL, '[');
+	doctor_ipc(&s);
+	doctor_remove_ipc(&s);
+	doctor_proc();
+	for (int i = 0; i < cmd_line.count && s.count == 0; i++)
+		doctor_say(DOCTOR_FAIL, "servers", "name a run folder or store",
+		    "%s: no broker or daemon runs with this folder", cmd_line.word[i]);
+	if (s.count == 0 && cmd_line.count == 0)
+		doctor_say(DOCTOR_WARN, "servers", "start one, or name its run folder",
+		    "no broker or daemon is found on this machine%s", servers_tried(&s));
+	for (size_t i = 0; i < s.count; i++) {
+		doctor_server(&s.server[i]);
+		doctor_folders(&s.server[i]);
+		doctor_disk(&s.server[i]);
+		doctor_link(&s.server[i]);
+		doctor_clients(&s.server[i]);
+		doctor_namespaces(&s.server[i]);
+	}
+	doctor_clock_end(&s);
+	if (d.json)
+		json_close(']');
+	servers_free(&s);
+	return d.failed ? CMD_FAILED : CMD_OK;
+}
+
+const struct cmd cmd_doctor = { "doctor", "is all well here? limits, disks, clock, connections; what to do", usage, run };

@@ -1,0 +1,47 @@
+/* cmd_doctor_clients - programs that are stopped while mail waits for them; a part of mom doctor */
+#include "tools/mom/cmd_doctor.h"
+#include "base/fdio.h"
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { COMMAND_SHOWN = 60 };
+
+/* By a signal (or a debugger), as its state in /proc says; the program's name before it may hold anything, a `)`, too. */
+static int
+process_is_stopped(pid_t pid)
+{
+	char path[40], text[512];
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
+	fdio_close(&fd);
+	text[n > 0 ? n : 0] = '\0';
+	const char *end = strrchr(text, ')');
+	return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+}
+
+static void
+stopped(const struct look_client *c)
+{
+	char cure[80], command[4096];
+	if (process_command(c->pid, command, sizeof command) < 0)
+		snprintf(command, sizeof command, "-");
+	snprintf(cure, sizeof cure, "kill -CONT %d lets it go on; or end it", (int)c->pid);
+	doctor_say(DOCTOR_WARN, "clients", cure, "%016" PRIx64 " (process %d, %.*s) is stopped, and %" PRIu64 " bytes%s wait for it", c->id, (int)c->pid, COMMAND_SHOWN, command,
+	    c->mail_bytes, c->behind ? " and more in the spool" : "");
+}
+
+void
+doctor_clients(const struct look_server *s)
+{
+	struct look_client c;
+	int there;
+	if (s->is_broker || s->pid == 0 || s->machine == NULL)
+		return;
+	for (uint32_t i = 0; (there = look_client(s, i, &c)) >= 0; i++)
+		if (there && (c.mail_bytes || c.behind) && process_is_stopped(c.pid))
+			stopped(&c);
+}

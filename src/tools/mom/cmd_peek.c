@@ -1,0 +1,149 @@
+/* cmd_peek - mom peek: the messages of a topic that the store still has, without a client: nothing is consumed, nothing written. Two looks
+ * at the log: which offsets are the last, then those. The broker may go on meanwhile. */
+#include "tools/mom/cmd_message.h"
+#include "tools/mom/cmd_shards.h"
+#include "format/topic.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OPT_DB = 256 };
+
+static struct {
+	struct message_style style;
+	const char *topic;
+	uint16_t topic_len;
+	size_t last;                           /* so many; 0: all */
+	uint64_t *offsets;                     /* of the last, in a ring */
+	unsigned long long found, shown;
+	uint64_t from, to;                     /* offsets that are shown */
+	int damaged;
+} k = { .to = UINT64_MAX };
+
+typedef void (*record_fn)(const struct record *r, const char *bytes);
+
+static void
+note_offset(const struct record *r, const char *bytes)
+{
+	(void)bytes;
+	k.offsets[k.found++ % k.last] = r->offset;
+}
+
+static void
+show(const struct record *r, const char *bytes)
+{
+	if (r->offset < k.from || r->offset > k.to)
+		return;
+	struct mom_message m = { record_topic(bytes), record_data(bytes, r), record_data_len(r), r->publisher, r->offset, r->time, 0 };
+	message_print(&k.style, &m);
+	k.shown++;
+}
+
+static void
+look_at_records(const char *bytes, size_t n, record_fn fn)
+{
+	for (size_t q = 0; q < n; q += record_stride(get_u32(bytes + q))) {
+		struct record r;
+		record_get(&r, bytes + q);
+		if (r.type == REC_MESSAGE && r.topic_len == k.topic_len && memcmp(record_topic(bytes + q), k.topic, k.topic_len) == 0)
+			fn(&r, bytes + q);
+		if (r.type == REC_GAP && fn == show)
+			fprintf(stderr, "mom peek: from offset %016" PRIx64 " to %016" PRIx64 " the log was damaged\n", r.offset, r.aux);
+	}
+}
+
+/* What was given back while it was read is no loss: nobody needs it. */
+static void
+look_at_segment(int dir, uint64_t base, record_fn fn)
+{
+	struct seglog_walk w;
+	const char *bytes;
+	ssize_t n;
+	if (seglog_walk_open(&w, dir, base) < 0) {
+		if (errno != ENOENT && errno != ESTALE)
+			k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s; see mom check", base, errno == EBADMSG ? "damaged" : strerror(errno));
+		return;
+	}
+	while ((n = seglog_walk_next(&w, &bytes)) > 0)
+		look_at_records(bytes, (size_t)n, fn);
+	enum seglog_tail tail = n < 0 ? SEGLOG_UNREADABLE : seglog_walk_tail(&w);
+	if (tail == SEGLOG_DAMAGED || tail == SEGLOG_UNREADABLE)
+		k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s at offset %016" PRIx64 "; see mom check", base, tail == SEGLOG_DAMAGED ? "damaged" : strerror(errno), w.at);
+	seglog_walk_close(&w);
+}
+
+static int
+look_at_log(int dir, record_fn fn)
+{
+	struct seglog_file *files;
+	size_t count;
+	if (seglog_list(dir, &files, &count) < 0)
+		return -1;
+	for (size_t i = 0; i < count && !ferror(stdout); i++)
+		look_at_segment(dir, files[i].base, fn);
+	free(files);
+	return 0;
+}
+
+/* The offsets of the last so many. */
+static int
+find_last(int dir)
+{
+	k.offsets = malloc(k.last * sizeof *k.offsets);
+	if (k.offsets == NULL || look_at_log(dir, note_offset) < 0)
+		return -1;
+	k.from = k.found > k.last ? k.offsets[k.found % k.last] : 0;
+	k.to = k.found ? k.offsets[(k.found - 1) % k.last] : 0;
+	return 0;
+}
+
+static int
+peek(int dir, const char *path)
+{
+	int shards = store_shards(dir);
+	if (shards <= 0)
+		return cmd_fail(&cmd_peek, "%s/store: %s: name the store with --db DIR", path, shards ? strerror(errno) : "no store is there");
+	uint32_t shard = topic_shard(k.topic, k.topic_len, (uint32_t)shards);
+	int fd = store_shard_open(dir, (int)shard);
+	if (fd < 0 || (k.last && find_last(fd) < 0) || look_at_log(fd, show) < 0)
+		return cmd_fail(&cmd_peek, "%s/shard-%u: %s", path, shard, strerror(errno));
+	close(fd);
+	free(k.offsets);
+	return k.damaged ? CMD_FAILED : k.shown ? CMD_OK : CMD_NOTHING;
+}
+
+static int
+peek_run(int argc, char **argv)
+{
+	static const struct option options[] = { MESSAGE_LONGS, { "last", 1, 0, 'n' }, { "db", 1, 0, OPT_DB }, { "help", 0, 0, 'h' }, { 0 } };
+	const char *given = NULL;
+	int dir;
+	for (int o; (o = cmd_option(&cmd_peek, argc, argv, MESSAGE_SHORTS "n:h", options)) != -1;) {
+		if (o == 'n')
+			k.last = cmd_number(&cmd_peek, "-n", cmd_line.value, 1, 100000000);
+		else if (!message_option(&cmd_peek, &k.style, o, cmd_line.value))
+			given = cmd_line.value;
+	}
+	if (cmd_line.count != 1)
+		cmd_wrong_use(&cmd_peek, cmd_line.count == 0 ? "which topic?" : "one topic at a time");
+	k.topic = cmd_line.word[0];
+	const char *fault = topic_fault(k.topic, strlen(k.topic));
+	if (fault)
+		cmd_wrong_use(&cmd_peek, "the topic %s", fault);
+	k.topic_len = (uint16_t)strlen(k.topic);
+	const char *path = store_find(&cmd_peek, given, &dir);
+	int r = peek(dir, path);
+	close(dir);
+	return r;
+}
+
+const struct cmd cmd_peek = { "peek", "look at the messages of a topic that are still stored, without consuming them",
+	"usage: mom peek TOPIC [options]\n"
+	"Reads the store of the broker on this machine; it may go on, or not run. Shown is what the store still has, also what subscribers got already.\n"
+	MESSAGE_USAGE
+	"  -n, --last N       only the last N\n"
+	"  --db DIR           the store; without it that of the broker that runs here, else what broker.conf names, or db\n"
+	"Exit status: 0 something was shown   1 error or damage   2 wrong use   27 there is nothing\n"
+	"Example: mom peek -v -n 10 plant/boiler\n", peek_run };

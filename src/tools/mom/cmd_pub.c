@@ -1,0 +1,264 @@
+/* cmd_pub - mom pub: publish a text, a file, standard input as one message or a line at a time. What is more than one message is sent
+ * without waiting for each answer; mom_flush tells what became of them before anybody waits for more input, and at the end. */
+#include "config/config_keys.h"
+#include "base/fdio.h"
+#include "base/program.h"
+#include "tools/mom/cmd.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <mom.h>
+#include "format/limits.h"
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { OPT_FAST = 256, OPT_ASYNC, OPT_COUNT, OPT_INTERVAL, OPT_TIMEOUT, OPT_NEED, READ_BYTES = 64 * 1024 };
+
+static struct {
+	const char *topic, *text, *file;
+	int lines, whole, empty, verbose, many;
+	unsigned flags;
+	unsigned long long count;
+	double interval;
+	int timeout_ms;                    /* as client.conf or --timeout says; -1: for ever */
+	int id, failures;
+	unsigned long long sent;
+	int stopped;                       /* nothing more can be sent */
+	int left;                          /* on their way, and waited for in vain */
+} p = { .count = 1, .id = -1 };
+
+/* What the broker said of those on their way; waits for all of them. */
+static void
+settle(void)
+{
+	int r;
+	while ((r = mom_flush(p.id, p.timeout_ms)) == MOM_EINTR)
+		;
+	if (r == 0)
+		return;
+	p.failures++;
+	p.left = r == MOM_ETIMEDOUT;
+	p.stopped |= r != MOM_EFULL && r != MOM_ELOST;
+	cmd_fail(&cmd_pub, r == MOM_ETIMEDOUT ? "%s: the broker is away; they are stored when it is back: do not publish them again" : "%s", mom_error_text(p.id));
+}
+
+static void
+pause_between(void)
+{
+	time_t whole = (time_t)p.interval;
+	struct timespec left = { whole, (long)((p.interval - (double)whole) * 1e9) };
+	while (nanosleep(&left, &left) < 0 && errno == EINTR)
+		;
+}
+
+static void
+publish(const void *data, size_t n)
+{
+	if (p.sent && p.interval > 0)
+		pause_between();
+	int r = mom_publish(p.id, p.topic, data, n, p.flags | (p.many && p.interval == 0 ? MOM_ASYNC : 0));
+	if (r == 0) {
+		p.sent++;
+		if (p.verbose)
+			fprintf(stderr, "mom pub: %zu bytes to %s\n", n, p.topic);
+		return;
+	}
+	p.failures++;
+	p.stopped |= r != MOM_EFULL && r != MOM_ELOST && r != MOM_ETOOBIG && r != MOM_ENOSUBSCRIBER;
+	cmd_fail(&cmd_pub, "message %llu (%zu bytes): %s", p.sent + 1, n, mom_error_text(p.id));
+}
+
+/* ---- where payloads come from ---- */
+
+/* A file to its end; one byte more than fits is enough to be told so. */
+static char *
+read_whole(int fd, const char *name, size_t *n)
+{
+	char *bytes = NULL;
+	size_t room = 0;
+	*n = 0;
+	for (;;) {
+		if (*n == room && (bytes = realloc(bytes, room = room ? room * 2 : READ_BYTES)) == NULL)
+			exit(cmd_fail(&cmd_pub, "%s: no memory for %zu bytes", name, room));
+		ssize_t r = fdio_read(fd, bytes + *n, room - *n);
+		if (r < 0)
+			exit(cmd_fail(&cmd_pub, "%s: %s", name, strerror(errno)));
+		*n += (size_t)r;
+		if (r == 0)
+			return bytes;
+		if (*n > MESSAGE_LIMIT)
+			exit(cmd_fail(&cmd_pub, "%s: more than %d bytes, which no broker takes: send it in pieces, or its name", name, MESSAGE_LIMIT));
+	}
+}
+
+/* Before waiting for input: whoever types sees at once what failed. */
+static ssize_t
+read_some(char *bytes, size_t n)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	if (poll(&in, 1, 0) == 0)
+		settle();
+	return p.stopped ? 0 : fdio_read(STDIN_FILENO, bytes, n);
+}
+
+static void
+publish_lines(void)
+{
+	char *bytes = NULL, *end;
+	size_t n = 0, room = 0;
+	while (!p.stopped) {
+		if (room - n < READ_BYTES && (bytes = realloc(bytes, room = room * 2 + READ_BYTES)) == NULL)
+			exit(cmd_fail(&cmd_pub, "no memory for a line of %zu bytes", n));
+		ssize_t r = read_some(bytes + n, room - n);
+		if (r < 0)
+			exit(cmd_fail(&cmd_pub, "standard input: %s", strerror(errno)));
+		if (r == 0)
+			break;
+		char *line = bytes, *fresh = bytes + n;
+		n += (size_t)r;
+		for (; !p.stopped && (end = memchr(fresh, '\n', (size_t)(bytes + n - fresh))) != NULL; line = fresh = end + 1)
+			publish(line, (size_t)(end - line));
+		n -= (size_t)(line - bytes);
+		memmove(bytes, line, n);
+		if (n > MESSAGE_LIMIT)
+			exit(cmd_fail(&cmd_pub, "a line of more than %d bytes, which no broker takes; messages before it are sent", MESSAGE_LIMIT));
+	}
+	if (n && !p.stopped)                           /* the last one without its newline */
+		publish(bytes, n);
+	free(bytes);
+}
+
+static void
+publish_one(void)
+{
+	size_t n = p.text ? strlen(p.text) : 0;
+	char *bytes = NULL;
+	if (p.file || p.whole) {
+		int fd = p.whole || strcmp(p.file, "-") == 0 ? STDIN_FILENO : open(p.file, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			exit(cmd_fail(&cmd_pub, "%s: %s", p.file, strerror(errno)));
+		bytes = read_whole(fd, p.file ? p.file : "standard input", &n);
+	}
+	for (unsigned long long i = 0; i < p.count && !p.stopped; i++)
+		publish(bytes ? bytes : p.text, n);
+	free(bytes);
+}
+
+/* ---- the command ---- */
+
+/* As the environment says it to libmom, for whom it counts from the first call on. */
+static void
+set_timeout(double seconds)
+{
+	char text[40] = "forever";
+	if (seconds > 0)
+		snprintf(text, sizeof text, "%ldms", seconds < 0.001 ? 1 : (long)(seconds * 1000));
+	if (setenv("MOM_TIMEOUT", text, 1) < 0)
+		exit(cmd_fail(&cmd_pub, "--timeout: %s", strerror(errno)));
+}
+
+static int
+timeout_ms(void)
+{
+	struct config *c = malloc(sizeof *c);
+	if (c == NULL)
+		exit(cmd_fail(&cmd_pub, "no memory for the settings"));
+	config_begin(c, &config_client);
+	if (config_load(c) < 0)
+		exit(cmd_fail(&cmd_pub, "%s", c->error));
+	uint64_t ms = config_number(c, CLIENT_TIMEOUT);
+	config_end(c);
+	free(c);
+	return ms == CONFIG_NO_END ? -1 : (int)ms;
+}
+
+static void
+take_option(int o)
+{
+	switch (o) {
+	case 'f': p.file = cmd_line.value; break;
+	case 'l': p.lines = 1; break;
+	case 's': p.whole = 1; break;
+	case 'n': p.empty = 1; break;
+	case 'v': p.verbose = 1; break;
+	case OPT_FAST: p.flags |= MOM_FAST; break;
+	case OPT_ASYNC: p.many = 1; break;
+	case OPT_COUNT: p.count = cmd_number(&cmd_pub, "--count", cmd_line.value, 1, 1000000000000); break;
+	case OPT_INTERVAL: p.interval = cmd_seconds(&cmd_pub, "--interval", cmd_line.value); break;
+	case OPT_TIMEOUT: set_timeout(cmd_seconds(&cmd_pub, "--timeout", cmd_line.value)); break;
+	case OPT_NEED: p.flags |= MOM_NEED_SUBSCRIBER; break;
+	}
+}
+
+static void
+parse(int argc, char **argv)
+{
+	static const struct option options[] = { { "file", 1, 0, 'f' }, { "lines", 0, 0, 'l' }, { "stdin", 0, 0, 's' }, { "empty", 0, 0, 'n' }, { "fast", 0, 0, OPT_FAST },
+		{ "async", 0, 0, OPT_ASYNC }, { "count", 1, 0, OPT_COUNT }, { "interval", 1, 0, OPT_INTERVAL }, { "timeout", 1, 0, OPT_TIMEOUT }, { "need-subscriber", 0, 0, OPT_NEED },
+		{ "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
+	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvh", options)) != -1;)
+		take_option(o);
+	if ((p.topic = arguments_take(&cmd_line)) == NULL)
+		cmd_wrong_use(&cmd_pub, "which topic?");
+	p.text = arguments_take(&cmd_line);
+	if (cmd_line.count)
+		cmd_wrong_use(&cmd_pub, "%s is one argument too many: quote a text with spaces", cmd_line.word[0]);
+	int sources = (p.text != NULL) + (p.file != NULL) + p.lines + p.whole + p.empty;
+	if (sources != 1)
+		cmd_wrong_use(&cmd_pub, sources ? "only one of TEXT, -f, -l, -s and -n" : "what? A TEXT, or one of -f FILE, -l, -s and -n");
+	if (p.lines && p.count > 1)
+		cmd_wrong_use(&cmd_pub, "--count goes with one message, not with -l");
+	p.many |= p.lines || p.count > 1;
+	if (p.flags & MOM_NEED_SUBSCRIBER)             /* a refusal would cover what is published behind it */
+		p.many = 0;
+}
+
+static int
+pub_run(int argc, char **argv)
+{
+	parse(argc, argv);
+	const char *fault =
+	    p.lines || p.whole || (p.file && strcmp(p.file, "-") == 0) ? program_stream_fault(STDIN_FILENO) : NULL;
+	if (fault)
+		return cmd_fail(&cmd_pub, "%s: there is nothing to publish", fault);
+	p.timeout_ms = timeout_ms();
+	p.id = mom_create();
+	if (p.id < 0)
+		return cmd_fail(&cmd_pub, "%s", mom_error_text(-1));
+	if (p.lines)
+		publish_lines();
+	else
+		publish_one();
+	if (!p.left && (!p.stopped || p.many))
+		settle();
+	mom_set_option(p.id, MOM_OPT_TIMEOUT_MS, 1000);        /* all was told of what was published */
+	int r = mom_destroy(p.id);
+	if (r < 0 && r != MOM_ETIMEDOUT && p.failures == 0)
+		return cmd_fail(&cmd_pub, "%s", mom_error_text(-1));
+	return p.failures ? CMD_FAILED : CMD_OK;
+}
+
+const struct cmd cmd_pub = { "pub", "publish: a text, a file, standard input, a line at a time",
+	"usage: mom pub TOPIC TEXT | -f FILE | -l | -s | -n  [options]\n"
+	"Publishes and returns once it is on the broker's disk. A TEXT that begins with - and is no number goes behind "
+	"--.\n"
+	"  -f, --file FILE    the file is the message (-: standard input)\n"
+	"  -l, --lines        each line of standard input is a message, without its newline\n"
+	"  -s, --stdin        all of standard input is one message\n"
+	"  -n, --empty        a message without payload\n"
+	"  --count N          the message so many times\n"
+	"  --interval SECONDS between messages, such as 0.5\n"
+	"  --fast             return once the broker has written it: survives the death of any process, not a power "
+	"cut\n"
+	"  --async            do not wait for each answer, as -l and --count do anyway; at the end all are waited for\n"
+	"  --need-subscriber  refuse a message to a topic that nobody subscribes to; each is waited for\n"
+	"  --timeout SECONDS  wait so long for a broker that is away (as client.conf says, else 30; 0: for ever)\n"
+	"  -v, --verbose      a line on stderr for each\n"
+	"Exit status: 0 all are stored   1 one is not, stderr says why   2 wrong use\n"
+	"Example: mom pub plant/boiler -87.5\n"
+	"         mom pub plant/boiler -- '-- off --'\n"
+	"         tail -f /var/log/messages | mom pub -l log\n",
+	pub_run };

@@ -1,0 +1,239 @@
+/* mom topics - the topics of the brokers on this machine: who subscribes, how much goes through
+ * READS    the views in the stores, or check-points where there are none, and the counters of the busiest topics;
+ *          nothing is disturbed */
+#include "tools/mom/cmd_json.h"
+#include "tools/mom/cmd_look.h"
+#include "tools/mom/cmd_store.h"
+#include "format/topic.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "usage: mom topics [--json] [-v] [--db DIR] [FOLDER ...]\n"
+    "  One topic a line: name, subscribers, messages and bytes since the broker counts it among its busiest (- where it does not), by name.\n"
+    "  FOLDER       a broker's run folder or store; without any, the brokers of this machine, or the store ./db where none runs\n"
+    "  --db DIR     the same of a store, whether a broker runs with it or not\n"
+    "  -v           below each topic its subscribers: client, machine, the offset since when, no-echo; with the store's name where there are several\n"
+    "  --json       an array of objects: topic, shard, store, subscribers, messages, bytes (null: not counted), with -v clients\n"
+    "Exit status: 0   1 a store cannot be read   2 wrong use\n"
+    "Example: mom topics --db db -v\n";
+
+struct row {
+	char *topic, *list;                    /* list: the subscribers, a line each, with -v */
+	const char *store;
+	uint32_t shard;
+	uint64_t subscribers, messages, bytes;
+	int counted;
+};
+
+static struct {
+	struct row *rows;
+	size_t count, room;
+	const char *store;
+	int verbose, json, bad, stores;
+} t;
+
+static struct row *
+row_add(uint32_t shard, const char *topic)
+{
+	if (t.count == t.room) {
+		struct row *grown = realloc(t.rows, (t.room = t.room * 2 + 256) * sizeof *grown);
+		if (grown == NULL)
+			exit(cmd_fail(&cmd_topics, "no memory for %zu topics", t.room));
+		t.rows = grown;
+	}
+	t.rows[t.count] = (struct row){ .topic = strdup(topic), .store = t.store, .shard = shard };
+	if (t.rows[t.count].topic == NULL)
+		exit(cmd_fail(&cmd_topics, "no memory"));
+	return &t.rows[t.count++];
+}
+
+static void
+take_view(void *with, uint32_t shard, const char *topic, char *subscribers)
+{
+	struct row *r = row_add(shard, topic);
+	(void)with;
+	for (const char *p = subscribers; (p = strchr(p, '\n')) != NULL; p++)
+		r->subscribers++;
+	r->list = t.verbose ? strdup(subscribers) : NULL;
+}
+
+static int
+by_topic(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int way = strcmp(x->topic, y->topic);
+	return way ? way : strcmp(x->store, y->store);
+}
+
+static void
+take_busy(const struct look_server *s)
+{
+	size_t sorted = t.count;
+	struct busy_topic b;
+	if (sorted)
+		qsort(t.rows, sorted, sizeof *t.rows, by_topic);
+	for (uint32_t shard = 0; s->counters && shard < s->counters->shards; shard++)
+		for (uint32_t i = 0; i < BUSY_ROWS; i++) {
+			if (!counters_topic(counters_busy(s->counters, shard), i, &b) || topic_fault(b.name, strlen(b.name)))
+				continue;
+			struct row key = { .topic = b.name, .store = t.store };
+			struct row *r = sorted ? bsearch(&key, t.rows, sorted, sizeof key, by_topic) : NULL;
+			r = r ? r : row_add(shard, b.name);
+			r->messages = b.messages;
+			r->bytes = b.bytes;
+			r->counted = 1;
+		}
+}
+
+static void
+take_store(const char *store, const struct look_server *s)
+{
+	struct store_names names;
+	t.store = store;
+	t.stores++;
+	if (store_names(store, &names) < 0 || names.newer) {
+		t.bad = 1;
+		cmd_fail(&cmd_topics, "%s: %s: %s", store, names.newer ? "of a newer format" : strerror(errno),
+		    names.newer ? "use the newer program" : errno == EACCES ? "run this as the user of the broker, or as root" : "name a broker's store with --db");
+		return;
+	}
+	if (store_topics(store, names.shards, take_view, NULL) < 0) {
+		t.bad = 1;
+		cmd_fail(&cmd_topics, "%s: %s: run this as the user of the broker, or as root", store, strerror(errno));
+	}
+	if (s)
+		take_busy(s);
+}
+
+/* ---- output ---- */
+
+static void
+show_subscriber(const char *line)
+{
+	unsigned long long id, since;
+	unsigned machine;
+	char flags[32] = "";
+	if (sscanf(line, "%llx %u %llx %31s", &id, &machine, &since, flags) < 3)
+		return;
+	int no_echo = strcmp(flags, "no-echo") == 0;
+	if (!t.json) {
+		printf("    client %016llx machine %u since %016llx%s\n", id, machine, since, no_echo ? " no-echo" : "");
+		return;
+	}
+	char text[24];
+	json_open(NULL, '{');
+	snprintf(text, sizeof text, "%016llx", id);
+	json_text("client", text);
+	json_number("machine", machine);
+	snprintf(text, sizeof text, "%016llx", since);
+	json_text("since", text);
+	json_bool("no_echo", no_echo);
+	json_close('}');
+}
+
+static void
+show_subscribers(struct row *r)
+{
+	char *rest = NULL;
+	if (t.json)
+		json_open("clients", '[');
+	for (char *line = r->list ? strtok_r(r->list, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+		show_subscriber(line);
+	if (t.json)
+		json_close(']');
+}
+
+static void
+show_json(struct row *r)
+{
+	json_open(NULL, '{');
+	json_text("topic", r->topic);
+	json_number("shard", r->shard);
+	json_text("store", r->store);
+	json_number("subscribers", r->subscribers);
+	if (r->counted) {
+		json_number("messages", r->messages);
+		json_number("bytes", r->bytes);
+	} else {
+		json_null("messages");
+		json_null("bytes");
+	}
+	if (t.verbose)
+		show_subscribers(r);
+	json_close('}');
+}
+
+static void
+show_line(struct row *r)
+{
+	text_column(r->topic, 32);
+	printf(" %11llu", (unsigned long long)r->subscribers);
+	if (r->counted)
+		printf(" %12llu %14llu", (unsigned long long)r->messages, (unsigned long long)r->bytes);
+	else
+		printf(" %12s %14s", "-", "-");
+	if (t.stores > 1) {
+		putchar(' ');
+		text_put(r->store, strlen(r->store), 0);
+	}
+	putchar('\n');
+	if (t.verbose)
+		show_subscribers(r);
+}
+
+static void
+show_all(void)
+{
+	if (t.count)
+		qsort(t.rows, t.count, sizeof *t.rows, by_topic);
+	if (t.json)
+		json_open(NULL, '[');
+	else
+		heading("TOPIC                            SUBSCRIBERS     MESSAGES          BYTES");
+	for (size_t i = 0; i < t.count; i++) {
+		if (t.json)
+			show_json(&t.rows[i]);
+		else
+			show_line(&t.rows[i]);
+		free(t.rows[i].topic);
+		free(t.rows[i].list);
+	}
+	if (t.json)
+		json_close(']');
+	free(t.rows);
+}
+
+static int
+run(int argc, char **argv)
+{
+	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "db", 1, 0, 'd' }, { "help", 0, 0, 'h' }, { 0 } };
+	char *db = NULL;
+	struct servers s;
+	for (int o; (o = cmd_option(&cmd_topics, argc, argv, "hv", longs)) != -1;) {
+		t.json |= o == 'j';
+		t.verbose |= o == 'v';
+		db = o == 'd' ? cmd_line.value : db;
+	}
+	char **folders = db ? &db : cmd_line.word;
+	int n = db ? 1 : cmd_line.count;
+	if (db && cmd_line.count)
+		cmd_wrong_use(&cmd_topics, "--db or folders, not both");
+	servers_look(&s, &cmd_topics, folders, n, db != NULL);
+	for (size_t i = 0; i < s.count; i++)
+		if (s.server[i].is_broker)
+			take_store(s.server[i].files, &s.server[i]);
+	if (t.stores == 0 && (db || (n == 0 && access("db/store", F_OK) == 0)))
+		take_store(db ? db : "db", NULL);
+	t.bad |= db ? 0 : s.bad;
+	if (t.stores == 0 && servers_none(&s, &cmd_topics, 1, 0) != CMD_OK)
+		t.bad = 1;
+	show_all();
+	servers_free(&s);
+	return t.bad ? CMD_FAILED : CMD_OK;
+}
+
+const struct cmd cmd_topics = { "topics", "topics of the brokers here: subscribers, messages, bytes", usage, run };

@@ -1,0 +1,381 @@
+/* user_main - the interactive tester of MOM
+ * USAGE    user_main [--run DIR] [COMMAND ...]      each argument is one command line; without any, standard input is read
+ * COMMANDS S|subscribe topic   U|unsubscribe topic   P|publish topic text   R|receive [seconds]   H|help   E|exit
+ * OUTPUT   one line a command on stdout; on a terminal a prompt and friendlier lines
+ * EDITING  on a terminal that is not dumb: the keys of term/lineedit.h, Tab completes commands and topics, history in MOM_HISTORY (empty: none), else
+ *          in $XDG_STATE_HOME/mom/history or ~/.local/state/mom/history. A line that begins with a space is not remembered
+ * SIGNALS  INT: brings a waiting R back to the prompt, elsewhere ends; TERM: ends. The client is destroyed at every end
+ * EXIT     0 every command succeeded   1 one did not (a timeout is no success)   100 wrong use   111 no client could be made */
+#include "base/arguments.h"
+#include "base/program.h"
+#include "tools/user/user_prompt.h"
+#include <mom.h>
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+enum { EXIT_FAILED = 1, EXIT_WRONG_USE = 100, EXIT_NO_CLIENT = 111 };
+
+static struct {
+	int id, terminal, edits, failed, done;
+	volatile sig_atomic_t receiving, interrupted, ended;
+} u = { .id = -1 };
+static struct arguments given;
+
+static const char help_text[] =
+    "  S topic         subscribe            U topic   unsubscribe\n"
+    "  P topic text    publish all after one space\n"
+    "  R [seconds]     receive: waits for ever, or so long (Ctrl-C ends the waiting)\n"
+    "  H               this help            E         exit\n";
+
+static const char editing_text[] =
+    "On a terminal: arrows and Ctrl-A E K U W Y edit, up and Ctrl-R bring back lines, Tab completes commands and topics (twice: shows them).\n"
+    "Lines are remembered in MOM_HISTORY (empty: nowhere), else ~/.local/state/mom/history; not those that begin with a space.\n";
+
+/* The line editor takes Ctrl-C as a key. Where it works, SIGINT by a key (of SI_KERNEL) is meant for the command that
+ * runs, also where that is just over: it never ends the session. */
+static void
+on_signal(int number, siginfo_t *info, void *context)
+{
+	(void)context;
+	if (number == SIGINT && (u.receiving || (u.edits && info->si_code == SI_KERNEL)))
+		u.interrupted = 1;
+	else
+		u.ended = 1;
+	if (u.id >= 0)
+		mom_wake(u.id);
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };    /* no SA_RESTART: a read at the prompt ends */
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+}
+
+/* ---- output ---- */
+
+static int
+utf8_printable(const unsigned char *p, size_t n)
+{
+	int len = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+	if (len == 0 || (size_t)len > n || (p[0] == 0xc2 && p[1] < 0xa0))
+		return 0;
+	for (int i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+static void
+print_escaped(const void *data, size_t n)
+{
+	const unsigned char *p = data;
+	for (size_t i = 0; i < n; i++) {
+		int len = utf8_printable(p + i, n - i);
+		if (len) {
+			fwrite(p + i, 1, (size_t)len, stdout);
+			i += (size_t)len - 1;
+		} else if (p[i] == '\n' || p[i] == '\t' || p[i] == '\\')
+			printf("\\%c", p[i] == '\n' ? 'n' : p[i] == '\t' ? 't' : '\\');
+		else if (p[i] >= 0x20 && p[i] < 0x7f)
+			putchar(p[i]);
+		else
+			printf("\\x%02X", p[i]);
+	}
+}
+
+static void
+report(int r, const char *verb, const char *topic, const char *friendly)
+{
+	u.failed |= r < 0;
+	if (r < 0)
+		printf("error %s ", verb);
+	else
+		printf(u.terminal ? "%s " : "ok %s ", u.terminal ? friendly : verb);
+	print_escaped(topic, strlen(topic));
+	if (r < 0)
+		printf(": %s\n", mom_error_text(u.id));
+	else
+		puts(u.terminal ? "." : "");
+}
+
+/* ---- commands ---- */
+
+static void
+do_subscribe(char *topic, char *rest)
+{
+	(void)rest;
+	int r = mom_subscribe(u.id, topic, 0);
+	report(r, "subscribe", topic, "Subscribed to");
+	if (r == 0 || r == MOM_EEXIST)
+		prompt_learn(topic, PROMPT_SUBSCRIBED);
+}
+
+static void
+do_unsubscribe(char *topic, char *rest)
+{
+	(void)rest;
+	int r = mom_unsubscribe(u.id, topic);
+	report(r, "unsubscribe", topic, "Unsubscribed from");
+	if (r == 0)
+		prompt_learn(topic, PROMPT_UNSUBSCRIBED);
+}
+
+static void
+do_publish(char *topic, char *text)
+{
+	int r = mom_publish(u.id, topic, text, strlen(text), 0);
+	report(r, "publish", topic, "Published to");
+	if (r == 0)
+		prompt_learn(topic, PROMPT_SEEN);
+}
+
+static int
+receive_message(double seconds)
+{
+	struct mom_message m;
+	int r;
+	do
+		r = mom_receive(u.id, &m, seconds < 0 ? -1 : (int)(seconds * 1000));
+	while (r == MOM_EINTR && !u.interrupted && !u.ended);
+	if (r == 0) {
+		if (m.flags & MOM_GAP)
+			printf("%s", u.terminal ? "Gap: " : "gap ");
+		else {
+			printf("%s ", u.terminal ? "Message from" : "message");
+			print_escaped(m.topic, strlen(m.topic));
+			printf(u.terminal ? ": " : " ");
+		}
+		print_escaped(m.data, m.len);
+		putchar('\n');
+	}
+	return r;
+}
+
+static void
+do_receive(char *text, char *rest)
+{
+	char *end = text;
+	double seconds = *text ? strtod(text, &end) : -1;
+	if (*rest || (*text && (*end || !(seconds >= 0 && seconds <= INT_MAX / 1000)))) {
+		printf("error receive: `");
+		print_escaped(text, strlen(text));
+		printf("%s", *rest ? " " : "");
+		print_escaped(rest, strlen(rest));
+		printf("` is no number of seconds\n");
+		u.failed = 1;
+		return;
+	}
+	u.receiving = 1;
+	int r = receive_message(seconds);
+	u.receiving = 0;
+	u.failed |= r != 0;
+	if (r == MOM_ETIMEDOUT)
+		puts(u.terminal ? "Nothing came in time." : "timeout");
+	else if (r == MOM_EINTR && u.terminal)
+		puts("");
+	else if (r < 0)
+		printf("error receive: %s\n", mom_error_text(u.id));
+}
+
+static void
+do_help(char *topic, char *rest)
+{
+	(void)topic;
+	(void)rest;
+	fputs(help_text, stderr);
+	if (u.terminal)
+		fputs(editing_text, stderr);
+}
+
+static void
+do_exit(char *topic, char *rest)
+{
+	(void)topic;
+	(void)rest;
+	u.done = 1;
+}
+
+static const struct command {
+	char letter;
+	const char *word;
+	int needs_topic;
+	void (*run)(char *topic, char *rest);
+} commands[] = {
+	{ 'S', "subscribe", 1, do_subscribe },
+	{ 'U', "unsubscribe", 1, do_unsubscribe },
+	{ 'P', "publish", 1, do_publish },
+	{ 'R', "receive", 0, do_receive },
+	{ 'H', "help", 0, do_help },
+	{ 'E', "exit", 0, do_exit },
+};
+
+static const struct command *
+find_command(const char *word)
+{
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if ((toupper((unsigned char)word[0]) == commands[i].letter && word[1] == '\0') || strcasecmp(word, commands[i].word) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+/* cuts off the word at *text and leaves *text behind exactly one space */
+static char *
+next_word(char **text)
+{
+	char *word = *text, *space = strchr(word, ' ');
+	if (space)
+		*space = '\0';
+	*text = space ? space + 1 : word + strlen(word);
+	return word;
+}
+
+static void
+run_line(char *line)
+{
+	char *word, *topic;
+	while (*line == ' ' || *line == '\t')
+		line++;
+	if (*line == '\0')
+		return;
+	u.interrupted = 0;
+	word = next_word(&line);
+	topic = next_word(&line);
+	const struct command *c = find_command(word);
+	if (c == NULL || (c->needs_topic && *topic == '\0')) {
+		printf("error ");
+		print_escaped(word, strlen(word));
+		printf(": %s\n", c ? "it needs a topic" : "there is no such command; H shows them");
+		u.failed = 1;
+	} else
+		c->run(topic, line);
+	u.ended |= program_flush() < 0;      /* nobody would see what more is done: end() says why */
+}
+
+/* ---- input ---- */
+
+static const char *
+command_word(int i)
+{
+	return (size_t)i < sizeof commands / sizeof *commands ? commands[i].word : NULL;
+}
+
+static int
+takes_topic(const char *word)
+{
+	const struct command *c = find_command(word);
+	return c == NULL || !c->needs_topic ? 0 : c->run == do_unsubscribe ? 2 : 1;
+}
+
+static void
+run_terminal(void)
+{
+	for (char *line; !u.done && !u.ended && (line = prompt_read(&u.ended)) != NULL; free(line))
+		for (char *rest = line, *one; !u.done && !u.ended && (one = strsep(&rest, "\n")) != NULL;)   /* a paste: more than one */
+			run_line(one);
+	prompt_close();
+}
+
+static void
+run_input(void)
+{
+	char *line = NULL;
+	size_t room = 0;
+	while (!u.done && !u.ended) {
+		if (u.terminal) {
+			fputs("mom> ", stdout);
+			fflush(stdout);
+		}
+		ssize_t n = getline(&line, &room, stdin);
+		if (n < 0) {
+			if (ferror(stdin) && !u.ended) {
+				fprintf(stderr, "user_main: standard input: %s\n", strerror(errno));
+				u.failed = 1;
+			}
+			break;
+		}
+		size_t length = (size_t)n - (line[n - 1] == '\n');
+		line[length] = '\0';
+		if (strlen(line) == length) {
+			run_line(line);
+			continue;
+		}
+		printf("error: a zero byte in the line: a message published here is text\n");     /* what follows it would be lost */
+		fflush(stdout);
+		u.failed = 1;
+	}
+	free(line);
+}
+
+static void
+parse(int argc, char **argv)
+{
+	static const struct option options[] = { { "run", 1, 0, 'r' }, { "help", 0, 0, 'h' }, { 0 } };
+	arguments_begin(&given, argc, argv, "h", options);
+	for (int o; (o = arguments_next(&given)) != -1;) {
+		if (o == 'h') {
+			printf("usage: user_main [--run DIR] [COMMAND ...]\n%s%s", help_text, editing_text);
+			exit(program_end("user_main", 0, EXIT_FAILED));
+		}
+		if (o != 'r') {
+			fprintf(stderr, "user_main: %s; see user_main --help\n", given.fault);
+			exit(EXIT_WRONG_USE);
+		}
+		setenv("MOM_RUN", given.value, 1);
+	}
+}
+
+static int
+end(void)
+{
+	int r = mom_destroy(u.id);
+	u.id = -1;
+	if (r < 0) {
+		fprintf(stderr, "user_main: destroy: %s\n", mom_error_text(-1));
+		u.failed = 1;
+	}
+	if (u.done)
+		puts(u.terminal ? "Bye." : "ok exit");
+	return program_end("user_main", u.failed ? EXIT_FAILED : 0, EXIT_FAILED);
+}
+
+int
+main(int argc, char **argv)
+{
+	program_begin(argc, argv, "user_main");
+	parse(argc, argv);
+	const char *fault = program_stream_fault(STDOUT_FILENO);
+	if (fault == NULL && given.count == 0)
+		fault = program_stream_fault(STDIN_FILENO);
+	if (fault) {
+		fprintf(stderr, "user_main: %s\n", fault);
+		return EXIT_FAILED;
+	}
+	catch_signals();
+	u.terminal = given.count == 0 && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	u.id = mom_create();
+	if (u.id < 0) {
+		fprintf(stderr, "user_main: %s\n", mom_error_text(-1));
+		return EXIT_NO_CLIENT;
+	}
+	if (u.terminal)
+		printf("Client %d (global id %016llx). H shows the commands.\n", u.id, (unsigned long long)mom_global_id(u.id));
+	if (given.count == 0) {
+		static const struct prompt_commands known = { command_word, takes_topic };
+		u.edits = u.terminal && prompt_open("mom> ", &known) == 0;
+		u.edits ? run_terminal() : run_input();
+		if (u.terminal && !u.done)
+			putchar('\n');
+	}
+	for (char *one; !u.done && !u.ended && (one = arguments_take(&given)) != NULL;)
+		run_line(one);
+	return end();
+}

@@ -1,0 +1,177 @@
+/* user_prompt - see user_prompt.h. Topics are known from this session and from the history. */
+#include "tools/user/user_prompt.h"
+#include "term/lineedit.h"
+#include "term/term.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct known { char *topic; int subscribed; };
+
+static struct {
+	struct lineedit *edit;
+	struct history history;
+	const struct prompt_commands *commands;
+	struct known *known;
+	size_t n, room;
+} p;
+
+/* ---- completion ---- */
+
+/* the word that begins at text, and what lies between it and the next */
+static size_t
+word_length(const char *text, size_t n)
+{
+	size_t len = 0;
+	while (len < n && text[len] != ' ' && text[len] != '\n')
+		len++;
+	return len;
+}
+
+static void
+choose_commands(const char *typed, size_t n, struct lineedit_choices *to)
+{
+	const char *word;
+	for (int i = 0; (word = p.commands->word(i)) != NULL; i++)
+		if (strncasecmp(word, typed, n) == 0)
+			lineedit_choose(to, word, strlen(word));
+}
+
+/* 0: none, else as takes_topic */
+static int
+topic_follows(const char *word, size_t n)
+{
+	char *copy = strndup(word, n);
+	int r = copy ? p.commands->takes_topic(copy) : 0;
+	free(copy);
+	return r;
+}
+
+static void
+choose_topics(const char *typed, size_t n, int only_subscribed, struct lineedit_choices *to)
+{
+	for (size_t i = 0; i < p.n; i++)
+		if (strncmp(p.known[i].topic, typed, n) == 0 && (p.known[i].subscribed || !only_subscribed))
+			lineedit_choose(to, p.known[i].topic, strlen(p.known[i].topic));
+	for (size_t i = 0; i < p.history.n && !only_subscribed; i++) {
+		const char *line = p.history.lines[i];
+		size_t word = word_length(line, strlen(line));
+		if (line[word] == '\0' || !topic_follows(line, word))
+			continue;
+		line += word + 1;
+		size_t topic = word_length(line, strlen(line));
+		if (topic >= n && topic > 0 && strncmp(line, typed, n) == 0)
+			lineedit_choose(to, line, topic);
+	}
+}
+
+/* what may stand at the cursor: of the pasted lines the one it is in counts */
+static void
+complete(void *context, const char *text, size_t cursor, struct lineedit_choices *to)
+{
+	(void)context;
+	size_t start = cursor;
+	while (start > 0 && text[start - 1] != '\n')
+		start--;
+	while (start < cursor && (text[start] == ' ' || text[start] == '\t'))
+		start++;
+	size_t word = word_length(text + start, cursor - start);
+	to->from = start;
+	if (start + word == cursor) {
+		choose_commands(text + start, word, to);
+		return;
+	}
+	int follows = topic_follows(text + start, word);
+	to->from = start + word + 1;
+	if (follows && to->from + word_length(text + to->from, cursor - to->from) == cursor)
+		choose_topics(text + to->from, cursor - to->from, follows == 2, to);
+}
+
+void
+prompt_learn(const char *topic, enum prompt_topic what)
+{
+	if (p.edit == NULL)
+		return;
+	for (size_t i = 0; i < p.n; i++)
+		if (strcmp(p.known[i].topic, topic) == 0) {
+			p.known[i].subscribed = what == PROMPT_SUBSCRIBED || (p.known[i].subscribed && what != PROMPT_UNSUBSCRIBED);
+			return;
+		}
+	if (p.n == p.room) {
+		size_t room = p.room ? 2 * p.room : 32;
+		struct known *bigger = realloc(p.known, room * sizeof *bigger);
+		if (bigger == NULL)
+			return;
+		p.known = bigger;
+		p.room = room;
+	}
+	char *copy = strdup(topic);
+	if (copy)
+		p.known[p.n++] = (struct known){ copy, what == PROMPT_SUBSCRIBED };
+}
+
+/* ---- history ---- */
+
+static void
+complain(const char *path)
+{
+	fprintf(stderr, "user_main: history %s: %s: goes on without; MOM_HISTORY names another file, or is empty for none\n", path, strerror(errno));
+}
+
+static void
+load_history(void)
+{
+	char *path = history_path();
+	if (path && history_open(&p.history, path) < 0)
+		complain(path);
+	free(path);
+}
+
+static void
+remember(const char *line)
+{
+	history_add(&p.history, line);
+	if (history_save(&p.history) == 0)
+		return;
+	complain(p.history.path);
+	free(p.history.path);
+	p.history.path = NULL;                           /* told once is enough */
+}
+
+/* ---- lines ---- */
+
+int
+prompt_open(const char *prompt, const struct prompt_commands *commands)
+{
+	if (!term_can_edit() || (p.edit = lineedit_new(prompt, &p.history)) == NULL)
+		return -1;
+	p.commands = commands;
+	lineedit_on_complete(p.edit, complete, NULL);
+	load_history();
+	return 0;
+}
+
+char *
+prompt_read(const volatile sig_atomic_t *over)
+{
+	fflush(stdout);
+	if (term_read(p.edit, over) != TERM_LINE)
+		return NULL;
+	remember(lineedit_line(p.edit));
+	return strdup(lineedit_line(p.edit));
+}
+
+void
+prompt_close(void)
+{
+	lineedit_free(p.edit);
+	p.edit = NULL;
+	history_free(&p.history);
+	for (size_t i = 0; i < p.n; i++)
+		free(p.known[i].topic);
+	free(p.known);
+	p.known = NULL;
+	p.n = p.room = 0;
+}
