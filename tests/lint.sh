@@ -25,5 +25,6 @@ if grep -nE 'getopt(_long)?\(' -r src --include='*.c' | grep -v '^src/examples/'
 	echo "getopt outside src/examples: use src/base/arguments.h"
 	bad=1
 fi
+sh tests/rooms.sh || bad=1
 [ "$bad" = 0 ] && echo "lint: clean"
 exit $bad

@@ -4,7 +4,6 @@
 #include "base/fdio.h"
 #include <errno.h>
 #include <fcntl.h>
-#include "format/limits.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,8 +77,8 @@ lock_file(int dir, const char *name, pid_t *holder, int patience_ms)
 	return fd;
 }
 
-static int
-lock_take_within(int dir, const char *name, pid_t *holder, int patience_ms)
+int
+lock_take(int dir, const char *name, pid_t *holder, int patience_ms)
 {
 	int fd;
 	while ((fd = lock_file(dir, name, holder, patience_ms)) >= 0 && !fdio_leads_to(dir, name, fd))
@@ -92,16 +91,10 @@ lock_take_within(int dir, const char *name, pid_t *holder, int patience_ms)
 }
 
 int
-lock_take(int dir, const char *name, pid_t *holder)
-{
-	return lock_take_within(dir, name, holder, STOP_MS);
-}
-
-int
 lock_renew(int dir, const char *name, int fd)
 {
 	pid_t holder;
-	int flags = fcntl(fd, F_GETFD), fresh = lock_take_within(dir, name, &holder, 0);
+	int flags = fcntl(fd, F_GETFD), fresh = lock_take(dir, name, &holder, 0);
 	int bad = flags < 0 || fresh < 0 || dup3(fresh, fd, flags & FD_CLOEXEC ? O_CLOEXEC : 0) < 0, keep = errno;
 	if (fresh >= 0)
 		close(fresh);

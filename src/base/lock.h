@@ -3,8 +3,8 @@
 #ifndef LOCK_H
 #define LOCK_H
 #include <sys/types.h>
-/* The locked descriptor; -1: errno; -2: in use by *holder, which lives (or by its orphans, for longer than STOP_MS). */
-int lock_take(int dir, const char *name, pid_t *holder);
+/* The locked descriptor; -1: errno; -2: in use by *holder, which lives (or by its orphans, for longer than patience_ms). */
+int lock_take(int dir, const char *name, pid_t *holder, int patience_ms);
 /* Once a second: makes the file anew where it is gone, under the same descriptor, and locks the folder where that did
  * not go before. 1: it was gone; -1: it is, and cannot be made: errno, EBUSY where somebody else has it */
 int lock_look(int dir, const char *name, int fd);

@@ -1,6 +1,6 @@
 /* log_format - how a log line looks, see log.h */
 #include "base/log.h"
-#include "format/topic.h"
+#include "base/utf8.h"
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -54,19 +54,11 @@ put_json(struct line *l, const char *text)
 {
 	size_t n = strlen(text);
 	for (size_t i = 0; i < n;) {
-		const unsigned char *p = (const unsigned char *)text + i;
-		int len = topic_utf8_length(p, n - i);
-		char escape[8] = "\\ufffd";
-		if (len == 1 && (*p == '"' || *p == '\\'))
-			snprintf(escape, sizeof escape, "\\%c", *p);
-		else if (len == 1 && (*p < 0x20 || *p == 0x7f))
-			snprintf(escape, sizeof escape, "\\u%04x", *p);
-		else if (len > 0)
-			snprintf(escape, sizeof escape, "%.*s", len, text + i);
-		if (strlen(escape) > (size_t)(l->end - l->at))
+		char json[UTF8_JSON];
+		i += utf8_json(text + i, n - i, json);
+		if (strlen(json) > (size_t)(l->end - l->at))
 			return;
-		put_text(l, escape);
-		i += len > 0 ? (size_t)len : 1;
+		put_text(l, json);
 	}
 }
 

@@ -4,7 +4,6 @@
 #include "base/fdio.h"
 #include <arpa/inet.h>
 #include <errno.h>
-#include "format/limits.h"
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -75,13 +74,13 @@ net_connect(const struct net_address *a, int *done)
 }
 
 void
-net_tune(int fd)
+net_tune(int fd, int dead_ms)
 {
-	int one = 1, dead = PEER_DEAD_MS;
-	struct timeval t = { PEER_DEAD_MS / 1000, 0 };
+	int one = 1;
+	struct timeval t = { dead_ms / 1000, dead_ms % 1000 * 1000 };
 	fdio_nonblock(fd, 0);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead, sizeof dead);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof dead_ms);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
 }
 

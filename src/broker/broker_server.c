@@ -113,7 +113,7 @@ open_run_folder(void)
 	m.run_dir = rundir_open(m.run, &why);
 	if (m.run_dir < 0)
 		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", m.run, why);
-	m.run_lock = lock_take(m.run_dir, "lock", &holder);
+	m.run_lock = lock_take(m.run_dir, "lock", &holder, STOP_MS);
 	if (m.run_lock == -2)
 		log_fatal(EXIT_SYSTEM, "run folder %s: in use (pid %d): name another with --run", m.run, (int)holder);
 	if (m.run_lock < 0)

@@ -62,7 +62,7 @@ conn_begin(void *broker, int fd)
 	}
 	struct conn *c = &b->conns[slot];
 	struct conn_word *word = &b->table->conn[slot];
-	net_tune(fd);
+	net_tune(fd, PEER_DEAD_MS);
 	*c = (struct conn){ .socket = fd, .control = -1, .unit = -1, .queue = -1 };
 	net_peer_text(fd, c->peer, sizeof c->peer);
 	if (conn_start_handler(b, (uint32_t)slot) < 0) {

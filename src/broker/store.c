@@ -77,7 +77,7 @@ store_shard(struct store *s, const char *path, uint32_t i)
 	if (fd < 0 || fdio_sync(s->dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/%s: %s: %s", path, name, strerror(errno), fdio_hint(errno));
 	pid_t holder = 0;
-	int lock = lock_take(fd, "lock", &holder);
+	int lock = lock_take(fd, "lock", &holder, STOP_MS);
 	if (lock < 0)
 		log_fatal(EXIT_SYSTEM, "%s/%s: its lock: %s", path, name, lock == -2 ? "held by an old worker: it ends within moments, start again" : strerror(errno));
 	s->shard_dirs[i] = fd;
@@ -94,7 +94,7 @@ store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_
 	s->dir = rundir_open(path, &why);
 	if (s->dir < 0)
 		log_fatal(EXIT_SYSTEM, "%s: %s", path, why);
-	s->lock = lock_take(s->dir, "lock", &holder);
+	s->lock = lock_take(s->dir, "lock", &holder, STOP_MS);
 	if (s->lock == -2)
 		log_fatal(EXIT_SYSTEM, "%s: the store is in use by broker_server pid %d: stop that first, or name another folder with --db", path, (int)holder);
 	if (s->lock < 0)

@@ -124,7 +124,7 @@ link_welcome(struct daemon *d)
 	d->link_until = clock_ms();
 	d->link_said[0] = '\0';
 	log_peer(LOG_FROM_INFO, 0, "connected to broker %s port %s as machine %u", d->ip, d->port, d->serial);
-	net_tune(d->socket);
+	net_tune(d->socket, PEER_DEAD_MS);
 	unit_connect(d);
 	door_serve(d);
 }

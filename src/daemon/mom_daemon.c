@@ -128,7 +128,7 @@ open_folders(void)
 	d->spool = m.spool;
 	if ((d->run_dir = rundir_open(m.run, &why)) < 0)
 		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", m.run, why);
-	d->run_lock = lock_take(d->run_dir, "lock", &holder);
+	d->run_lock = lock_take(d->run_dir, "lock", &holder, STOP_MS);
 	if (d->run_lock == -2)
 		log_fatal(EXIT_SYSTEM,
 		    "run folder %s: in use (mom_daemon pid %d): stop that first, or name another folder with "
@@ -142,7 +142,7 @@ open_folders(void)
 		d->spool_dir = rundir_open(m.spool, &why);
 	if (d->spool_dir < 0)
 		log_fatal(EXIT_SYSTEM, "spool folder %s: %s: name another with --spool, or set XDG_STATE_HOME", m.spool, why);
-	d->spool_lock = lock_take(d->spool_dir, "lock", &holder);
+	d->spool_lock = lock_take(d->spool_dir, "lock", &holder, STOP_MS);
 	if (d->spool_lock == -2)
 		log_fatal(EXIT_SYSTEM,
 		    "spool folder %s: in use (mom_daemon pid %d): stop that first, or name another folder with "

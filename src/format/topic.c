@@ -1,28 +1,11 @@
 /* topic - see topic.h */
 #include "format/topic.h"
+#include "base/utf8.h"
 #include "format/limits.h"
 #include <stdio.h>
 #include <string.h>
 
 enum { LEVEL_MAX = 200 };                      /* bytes of a folder's name; the kernel's limit is 255 */
-
-int
-topic_utf8_length(const unsigned char *p, size_t n)
-{
-	uint32_t c;
-	int len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-	if (len == 0 || (size_t)len > n)
-		return 0;
-	c = len == 1 ? p[0] : p[0] & (0xffu >> (len + 1));
-	for (int i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3fu);
-	}
-	if ((len == 3 && (c < 0x800 || (c >= 0xd800 && c < 0xe000))) || (len == 4 && (c < 0x10000 || c > 0x10ffff)))
-		return 0;
-	return len;
-}
 
 /* bytes that need no second look: printable ASCII but those that topic_fault names */
 static const unsigned char harmless[256] = {
@@ -45,16 +28,17 @@ topic_fault(const char *topic, size_t len)
 			i++;
 			continue;
 		}
-		int n = topic_utf8_length(p + i, len - i);
+		uint32_t code;
+		size_t n = utf8_decode(p + i, len - i, &code);
 		if (n == 0)
 			return "is not UTF-8";
-		if (p[i] < 0x20 || p[i] == 0x7f || (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0))
+		if (code < 0x20 || (code >= 0x7f && code < 0xa0))
 			return "has a control character";
 		if (p[i] == ' ')
 			return "has a space; use _ or -";
 		if (strchr("*#+>", p[i]))
 			return "has one of * # + >, which are reserved; use other letters";
-		i += (size_t)n;
+		i += n;
 	}
 	return NULL;
 }

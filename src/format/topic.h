@@ -17,6 +17,4 @@ void topic_path(const char *topic, size_t len, char path[TOPIC_PATH_MAX]);
 /* 0, or -1 where the path is none that topic_path makes. topic: MOM_TOPIC_MAX + 1 bytes. */
 int topic_from_path(const char *path, char *topic);
 const char *client_name_fault(const char *name);
-/* Length of the UTF-8 sequence at p (1..4), 0 where it is malformed, overlong, a surrogate, or does not end within n bytes. */
-int topic_utf8_length(const unsigned char *p, size_t n);
 #endif

@@ -1,5 +1,6 @@
 /* glyph - see glyph.h. The tables are the categories Mn and Me with what else takes no column, and the East Asian widths W and F, of Unicode 14. */
 #include "term/glyph.h"
+#include "base/utf8.h"
 #include <string.h>
 
 struct range { uint32_t first, last; };
@@ -92,21 +93,10 @@ glyph_width(uint32_t code)
 size_t
 glyph_decode(const char *text, size_t n, uint32_t *code)
 {
-	const unsigned char *p = (const unsigned char *)text;
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-	uint32_t c = len < 2 ? p[0] : p[0] & (0x7fu >> len);
-	*code = GLYPH_BAD;
-	if (len == 0 || len > n)
-		return 1;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 1;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if ((len == 3 && c < 0x800) || (len == 4 && c < 0x10000) || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 1;
-	*code = c;
-	return len;
+	size_t len = utf8_decode(text, n, code);
+	if (len == 0)
+		*code = GLYPH_BAD;
+	return len ? len : 1;
 }
 
 size_t

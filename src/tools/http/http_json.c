@@ -1,6 +1,7 @@
 /* http_json - /stats.json and /history.json out of a sample; a part of mom_http */
 #include "base/etc.h"
 #include "base/fdio.h"
+#include "base/utf8.h"
 #include "tools/http/http.h"
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,34 +10,14 @@
 static const char *const flow_names[FLOWS] = {
 	[FLOW_IN] = "messages_in", [FLOW_BYTES_IN] = "bytes_in", [FLOW_OUT] = "messages_out", [FLOW_BYTES_OUT] = "bytes_out" };
 
-/* Bytes of the character at p, 0 where it is no UTF-8 */
-static size_t
-character(const unsigned char *p)
-{
-	size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)             /* the NUL at the end, too */
-			return 0;
-	return n;
-}
-
 void
 http_json_string(FILE *f, const char *text)
 {
+	char json[UTF8_JSON];
 	putc('"', f);
-	for (const unsigned char *p = (const unsigned char *)text; *p;) {
-		size_t n = character(p);
-		if (n == 0)
-			fputs("\\ufffd", f);
-		else if (*p == '"' || *p == '\\')
-			fprintf(f, "\\%c", *p);
-		else if (*p < 0x20 || *p == 0x7f || *p == '<')     /* no tag, wherever somebody puts it */
-			fprintf(f, "\\u%04x", *p);
-		else
-			fwrite(p, 1, n, f);
-		p += n ? n : 1;
+	for (size_t i = 0, n = strlen(text); i < n;) {
+		i += utf8_json(text + i, n - i, json);
+		fputs(json[0] == '<' ? "\\u003c" : json, f);         /* no tag, wherever somebody puts it */
 	}
 	putc('"', f);
 }

@@ -1,4 +1,5 @@
 /* cmd_look - see cmd_look.h */
+#include "base/utf8.h"
 #include "tools/mom/cmd_look.h"
 #include "base/fdio.h"
 #include <dirent.h>
@@ -171,17 +172,10 @@ user_name(uid_t uid)
 static size_t
 printable(const unsigned char *p, size_t n)
 {
-	size_t len = p[0] >= 0x20 && p[0] < 0x7f ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-	if (len == 0 || len > n || (p[0] == 0xc2 && p[1] < 0xa0) || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	/* marks that turn the direction of writing */
-	if (len == 3 && p[0] == 0xe2 && ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
-		return 0;
-	return len;
+	uint32_t c = 0;
+	size_t len = utf8_decode(p, n, &c);
+	int turns = (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);      /* the direction of writing */
+	return len == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || turns ? 0 : len;
 }
 
 size_t

@@ -4,6 +4,7 @@
  * EXIT     0 ok   1 error   2 wrong use   27 nothing came in time */
 #include "base/program.h"
 #include "tools/mom/cmd.h"
+#include "base/utf8.h"
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -100,45 +101,24 @@ cmd_seconds(const struct cmd *c, const char *option, const char *text)
 	return v;
 }
 
-/* bytes of the character at p, 0 where it is no UTF-8 */
-static size_t
-utf8_length(const unsigned char *p, size_t n)
-{
-	size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-	if (len == 0 || len > n || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
 int
 cmd_is_utf8(const void *text, size_t n)
 {
-	const unsigned char *p = text;
 	size_t len = 1;
+	uint32_t code;
 	for (size_t i = 0; i < n && len; i += len)
-		len = utf8_length(p + i, n - i);
+		len = utf8_decode((const char *)text + i, n - i, &code);
 	return len != 0;
 }
 
 void
 cmd_json_string(const void *text, size_t n)
 {
-	const unsigned char *p = text;
+	char json[UTF8_JSON];
 	putchar('"');
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_length(p + i, n - i);
-		if (len == 0)
-			fputs("\\ufffd", stdout);
-		else if (p[i] == '"' || p[i] == '\\')
-			printf("\\%c", p[i]);
-		else if (p[i] < 0x20 || p[i] == 0x7f)
-			printf("\\u%04x", p[i]);
-		else
-			fwrite(p + i, 1, len, stdout);
-		i += len ? len : 1;
+		i += utf8_json((const char *)text + i, n - i, json);
+		fputs(json, stdout);
 	}
 	putchar('"');
 }

@@ -6,6 +6,7 @@
  *          in $XDG_STATE_HOME/mom/history or ~/.local/state/mom/history. A line that begins with a space is not remembered
  * SIGNALS  INT: brings a waiting R back to the prompt, elsewhere ends; TERM: ends. The client is destroyed at every end
  * EXIT     0 every command succeeded   1 one did not (a timeout is no success)   100 wrong use   111 no client could be made */
+#include "base/utf8.h"
 #include "base/arguments.h"
 #include "base/program.h"
 #include "tools/user/user_prompt.h"
@@ -62,33 +63,22 @@ catch_signals(void)
 
 /* ---- output ---- */
 
-static int
-utf8_printable(const unsigned char *p, size_t n)
-{
-	int len = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
-	if (len == 0 || (size_t)len > n || (p[0] == 0xc2 && p[1] < 0xa0))
-		return 0;
-	for (int i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
 static void
 print_escaped(const void *data, size_t n)
 {
 	const unsigned char *p = data;
-	for (size_t i = 0; i < n; i++) {
-		int len = utf8_printable(p + i, n - i);
-		if (len) {
-			fwrite(p + i, 1, (size_t)len, stdout);
-			i += (size_t)len - 1;
-		} else if (p[i] == '\n' || p[i] == '\t' || p[i] == '\\')
+	size_t len;
+	for (size_t i = 0; i < n; i += len ? len : 1) {
+		uint32_t code = 0;
+		len = utf8_decode(p + i, n - i, &code);
+		if (p[i] == '\n' || p[i] == '\t' || p[i] == '\\')
 			printf("\\%c", p[i] == '\n' ? 'n' : p[i] == '\t' ? 't' : '\\');
-		else if (p[i] >= 0x20 && p[i] < 0x7f)
-			putchar(p[i]);
-		else
+		else if (len && code >= 0x20 && (code < 0x7f || code >= 0xa0))
+			fwrite(p + i, 1, len, stdout);
+		else {
 			printf("\\x%02X", p[i]);
+			len = 1;
+		}
 	}
 }
 
