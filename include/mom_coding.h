@@ -1,13 +1,14 @@
 /* MOM's payload coding: numbers, bytes and texts in a message that any machine and language reads alike.
  *
- * All numbers little endian, in as many bytes as their name says, without padding; i64 is two's complement, f64 the 8 bytes of an
- * IEEE 754 double. Bytes and strings are a length (u8, u16 or u32, as the name says) and so many bytes; a string has no closing NUL
- * on the wire and none inside. Nothing says which types follow each other: both ends know.
+ * All numbers little endian, in as many bytes as their name says, without padding; i64 is two's complement, f64 the 8
+ * bytes of an IEEE 754 double. Bytes and strings are a length (u8, u16 or u32, as the name says) and so many bytes; a
+ * string has no closing NUL on the wire and none inside. Nothing says which types follow each other: both ends know.
  *
  *     u16 0x0102 -> 02 01        string8 "hi" -> 02 68 69        i64 -1 -> ff ff ff ff ff ff ff ff
  *
- * A writer fills a buffer of the caller's, a reader walks through one; neither allocates. What does not fit, and what is not there,
- * sticks: from then on nothing is written, everything that is read is 0 or empty, and one question at the end tells.
+ * A writer fills a buffer of the caller's, a reader walks through one; neither allocates. What does not fit, and what
+ * is not there, sticks: from then on nothing is written, everything that is read is 0 or empty, and one question at the
+ * end tells.
  *
  *     unsigned char bytes[64];
  *     struct mom_writer w;
@@ -25,7 +26,8 @@
  *     if (mom_reader_failed(&r))
  *         puts("not one of ours");
  *
- * A reader never looks beyond the bytes that it was given, whatever lengths stand in them: bytes of strangers are safe to read. */
+ * A reader never looks beyond the bytes that it was given, whatever lengths stand in them: bytes of strangers are safe
+ * to read. */
 #ifndef MOM_CODING_H
 #define MOM_CODING_H
 
@@ -56,7 +58,8 @@ struct mom_reader {
  *     mom_writer_init(&w, bytes, sizeof bytes); */
 void mom_writer_init(struct mom_writer *w, void *bytes, size_t size);
 
-/* 1: something did not fit (the buffer, or the prefix: 256 bytes after a u8), what is in the buffer is not whole. 0: all is there, w->len bytes.
+/* 1: something did not fit (the buffer, or the prefix: 256 bytes after a u8), what is in the buffer is not whole. 0:
+ * all is there, w->len bytes.
  *     if (mom_writer_failed(&w)) puts("too much"); */
 int  mom_writer_failed(const struct mom_writer *w);
 
@@ -87,7 +90,8 @@ void mom_put_string32(struct mom_writer *w, const char *text);
 
 /* ---- reading ---- */
 
-/* Begin at the first of len bytes, which stay the caller's: valid as long as the message is. bytes may be NULL where len is 0.
+/* Begin at the first of len bytes, which stay the caller's: valid as long as the message is. bytes may be NULL where
+ * len is 0.
  *     mom_reader_init(&r, m.data, m.len); */
 void mom_reader_init(struct mom_reader *r, const void *bytes, size_t len);
 
@@ -112,14 +116,15 @@ double   mom_get_f64(struct mom_reader *r);
  *     const void *digest = mom_get_raw(&r, 32); */
 const void *mom_get_raw(struct mom_reader *r, size_t len);
 
-/* Take a length and its bytes: where they lie in the reader's buffer and how many in *len; never NULL, *len is 0 after a failure.
+/* Take a length and its bytes: where they lie in the reader's buffer and how many in *len; never NULL, *len is 0 after
+ * a failure.
  *     size_t n;  const void *picture = mom_get_bytes16(&r, &n); */
 const void *mom_get_bytes8(struct mom_reader *r, size_t *len);
 const void *mom_get_bytes16(struct mom_reader *r, size_t *len);
 const void *mom_get_bytes32(struct mom_reader *r, size_t *len);
 
-/* Take a text into text (size bytes, 1 at least), with a closing NUL, and return its length. One that is too long for it, or that has a
- * NUL inside, fails; text is "" then.
+/* Take a text into text (size bytes, 1 at least), with a closing NUL, and return its length. One that is too long for
+ * it, or that has a NUL inside, fails; text is "" then.
  *     char name[32];  mom_get_string8(&r, name, sizeof name); */
 size_t mom_get_string8(struct mom_reader *r, char *text, size_t size);
 size_t mom_get_string16(struct mom_reader *r, char *text, size_t size);

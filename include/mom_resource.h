@@ -1,4 +1,5 @@
-/* Distributed semaphores and shared variables over MOM: counted and kept by mom_coordinator processes, seen alike from every machine.
+/* Distributed semaphores and shared variables over MOM: counted and kept by mom_coordinator processes, seen alike from
+ * every machine.
  *
  *     bin/mom_coordinator &  bin/mom_coordinator &         two or more, on any machines that have a mom_daemon
  *
@@ -9,14 +10,17 @@
  *         mom_dsem_signal(id, "museum/room");
  *     }
  *
- * Names: 1 to MOM_RESOURCE_MAX bytes, any but NUL; semaphores and variables have names of their own kind. A value is an int of 32 bits.
- * Each resource is kept by two coordinators where there are two: the death of one loses and doubles nothing. With one alone, or where both die at
- * once, it is lost, and calls say MOM_ENORESOURCE. Resources live until they are destroyed, not with the client that made them.
+ * Names: 1 to MOM_RESOURCE_MAX bytes, any but NUL; semaphores and variables have names of their own kind. A value is an
+ * int of 32 bits. Each resource is kept by two coordinators where there are two: the death of one loses and doubles
+ * nothing. With one alone, or where both die at once, it is lost, and calls say MOM_ENORESOURCE. Resources live until
+ * they are destroyed, not with the client that made them.
  *
- * id is any handle: its own subscriptions and messages are left alone. The first call makes a second client, through MOM_RUN as it is then, that lives as
- * long as the handle: it is the one who waits and holds. So a fork's child, and a thread that waits beside others, need handles of their own.
+ * id is any handle: its own subscriptions and messages are left alone. The first call makes a second client, through
+ * MOM_RUN as it is then, that lives as long as the handle: it is the one who waits and holds. So a fork's child, and a
+ * thread that waits beside others, need handles of their own.
  *
- * Every call waits for its coordinator as long as the handle's MOM_OPT_TIMEOUT_MS says (30 s), through its death and the broker's. All may return
+ * Every call waits for its coordinator as long as the handle's MOM_OPT_TIMEOUT_MS says (30 s), through its death and
+ * the broker's. All may return
  *   MOM_EINVAL, MOM_EBADID, MOM_EFORK, and what mom_create returns;
  *   MOM_ENOSUBSCRIBER: no mom_coordinator ran in that time: not executed;
  *   MOM_ETIMEDOUT: no answer in that time. Whether it was executed is not known; a wait was not, or is undone.
@@ -34,18 +38,21 @@ extern "C" {
 #define MOM_NOT_FREE     1       /* mom_dsem_trywait: it would have waited */
 
 /* Flags of mom_dsem_init. */
-#define MOM_DSEM_KEEP    1u      /* what a dead client had taken stays taken: for semaphores that count things, such as items in a buffer */
+/* what a dead client had taken stays taken: for semaphores that count things, such as items in a buffer */
+#define MOM_DSEM_KEEP    1u
 
 /* ---- semaphores ---- */
 
-/* A new semaphore with that value, 0 or more. flags: 0 or MOM_DSEM_KEEP. Without it a unit that a client has taken is free again when that client ends
- * in whatever way, and goes to who waits longest; a signal gives back a unit of the client that signals, or where that has none, of the one that has
- * had its own for longest. Returns 0, MOM_EEXIST (there is one; it is as it was).
+/* A new semaphore with that value, 0 or more. flags: 0 or MOM_DSEM_KEEP. Without it a unit that a client has taken is
+ * free again when that client ends in whatever way, and goes to who waits longest; a signal gives back a unit of the
+ * client that signals, or where that has none, of the one that has had its own for longest. Returns 0, MOM_EEXIST
+ * (there is one; it is as it was).
  *     mom_dsem_init(id, "chopstick/7", 1, 0); */
 int mom_dsem_init(int id, const char *name, int value, unsigned flags);
 
-/* Take a unit, waiting for it: first come, first served. timeout_ms: -1 for ever, 0 as trywait but with MOM_ETIMEDOUT. Returns 0; MOM_ETIMEDOUT: not taken;
- * MOM_ENORESOURCE: there is none of this name, or it was destroyed meanwhile; MOM_EINTR: a signal came while it waited, not taken.
+/* Take a unit, waiting for it: first come, first served. timeout_ms: -1 for ever, 0 as trywait but with MOM_ETIMEDOUT.
+ * Returns 0; MOM_ETIMEDOUT: not taken; MOM_ENORESOURCE: there is none of this name, or it was destroyed meanwhile;
+ * MOM_EINTR: a signal came while it waited, not taken.
  *     if (mom_dsem_wait(id, "chopstick/7", 5000) == MOM_ETIMEDOUT) puts("still hungry"); */
 int mom_dsem_wait(int id, const char *name, int timeout_ms);
 
@@ -53,7 +60,8 @@ int mom_dsem_wait(int id, const char *name, int timeout_ms);
  *     if (mom_dsem_trywait(id, "chopstick/7") == 0) eat(); */
 int mom_dsem_trywait(int id, const char *name);
 
-/* Give a unit: to who has waited longest, else the value grows by 1. Anybody may. Returns 0, MOM_ENORESOURCE, MOM_ELIMIT (the value is 2147483647).
+/* Give a unit: to who has waited longest, else the value grows by 1. Anybody may. Returns 0, MOM_ENORESOURCE,
+ * MOM_ELIMIT (the value is 2147483647).
  *     mom_dsem_signal(id, "chopstick/7"); */
 int mom_dsem_signal(int id, const char *name);
 
@@ -71,7 +79,8 @@ int mom_dshm_init(int id, const char *name, int value);
  *     int items;  mom_dshm_read(id, "buffer/3", &items); */
 int mom_dshm_read(int id, const char *name, int *value);
 
-/* Set it: when this returns 0 all reads that begin see it. To read and write as one step, hold a semaphore. Returns 0, MOM_ENORESOURCE.
+/* Set it: when this returns 0 all reads that begin see it. To read and write as one step, hold a semaphore. Returns 0,
+ * MOM_ENORESOURCE.
  *     mom_dshm_write(id, "buffer/3", items + 1); */
 int mom_dshm_write(int id, const char *name, int value);
 

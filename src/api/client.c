@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A process that was killed between taking a number and publishing its frame left a number that nobody will ever send: it is taken
- * again, or the requester finds a gap. All numbers below `first` are answered, all others from there on are in the ring. */
+/* A process that was killed between taking a number and publishing its frame left a number that nobody will ever send:
+ * it is taken again, or the requester finds a gap. All numbers below `first` are answered, all others from there on are
+ * in the ring. */
 static void
 client_mend_numbers(struct handle *h)
 {
@@ -34,7 +35,8 @@ client_attach(struct handle *h, const struct registered *a)
 	struct client_segment *c = ipcq_attach(a->segment, 1);
 	if (c == NULL)
 		return -1;
-	errno = EIDRM;                                 /* if it is no segment of ours: ids come again, and mean another one in another namespace */
+	/* if it is no segment of ours: ids come again, and mean another one in another namespace */
+	errno = EIDRM;
 	h->segment = c;
 	h->owner = a->owner;
 	h->ring = client_ring(ipcq_bytes(a->segment));
@@ -115,11 +117,14 @@ client_register(struct handle *h, const char *name, int64_t deadline, struct reg
 		h->segment = NULL;
 		door_close(h);
 		if (here && a->ipc_namespace && here != a->ipc_namespace)
-			return handle_fail(NULL, MOM_ELIMIT, "this program is in another IPC namespace than its mom_daemon and cannot share memory with it: run "
-			    "both in one container or pod, start the container with --ipc=host, or run a mom_daemon in it");
-		if (tries == 3 || clock_ms() >= deadline)      /* else the daemon died in between: its successor serves */
-			return handle_fail(NULL, MOM_ELIMIT, "shmat(%d): %s: see `ulimit -v` and kernel.shmmni, and whether this program and its mom_daemon are in one "
-			    "IPC namespace (containers: --ipc=host)", a->segment, strerror(keep));
+			return handle_fail(NULL, MOM_ELIMIT, "this program is in another IPC namespace than its "
+			    "mom_daemon and cannot share memory with it: run both in one container or pod, start the "
+			    "container with --ipc=host, or run a mom_daemon in it");
+		/* else the daemon died in between: its successor serves */
+		if (tries == 3 || clock_ms() >= deadline)
+			return handle_fail(NULL, MOM_ELIMIT, "shmat(%d): %s: see `ulimit -v` and kernel.shmmni, and "
+			    "whether this program and its mom_daemon are in one IPC namespace (containers: --ipc=host)",
+			    a->segment, strerror(keep));
 	}
 }
 
@@ -134,16 +139,18 @@ client_begin(const char *name)
 	struct handle *h = handle_new(s);
 	int64_t deadline = clock_ms() + (s->timeout_ms < 0 || s->timeout_ms > INT32_MAX ? INT32_MAX : s->timeout_ms);
 	if (h == NULL)
-		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle (see `ulimit -v`), or a kernel older than 4.14");
+		return handle_fail(NULL, MOM_ELIMIT, "no memory for a handle (see `ulimit -v`), or a kernel older than "
+		    "4.14");
 	e = client_register(h, name, deadline, &a);
 	if (e) {
 		handle_abandon(h, 0);
 		return e;
 	}
 	e = client_announce(h, deadline);
-	if (e == MOM_ETIMEDOUT || e == MOM_EAGAIN)     /* whatever is on its way, there is no handle to ask what became of it */
-		e = handle_fail(h, MOM_ETIMEDOUT, "the broker gave no answer in time: there is no handle, and nothing was published; look whether the broker runs, "
-		    "then call again");
+	/* whatever is on its way, there is no handle to ask what became of it */
+	if (e == MOM_ETIMEDOUT || e == MOM_EAGAIN)
+		e = handle_fail(h, MOM_ETIMEDOUT, "the broker gave no answer in time: there is no handle, and nothing "
+		    "was published; look whether the broker runs, then call again");
 	if (e == 0 && (h->id = handle_add(h, a.local_id)) < 0)
 		e = handle_fail(h, MOM_ELIMIT, "this process has %d handles: close some", SLOTS_MAX);
 	if (e) {
@@ -203,8 +210,10 @@ client_destroy(struct handle *h)
 	for (uint32_t k = 0; e2 == 0 && k < h->shards; k++)
 		e2 = request_outcome(h, k, number[k], deadline);
 	if (e2 == MOM_EAGAIN)
-		e2 = handle_fail(h, MOM_ETIMEDOUT, "no answer in time (is the broker up?): mom_daemon destroys the client once the broker is back");
-	if (e2 == MOM_EBADID)                          /* the broker has destroyed it before: that is what was asked for */
+		e2 = handle_fail(h, MOM_ETIMEDOUT, "no answer in time (is the broker up?): mom_daemon destroys the "
+		    "client once the broker is back");
+	/* the broker has destroyed it before: that is what was asked for */
+	if (e2 == MOM_EBADID)
 		e2 = 0;
 	return client_end(h, e ? e : e2, 2);
 }
@@ -226,7 +235,8 @@ mom_close(int id)
 		return e;
 	if (!h->segment->durable)
 		return client_destroy(h);
-	int e2 = will_withdraw(h);                     /* not in time: on its way, before anything of its next process */
+	/* not in time: on its way, before anything of its next process */
+	int e2 = will_withdraw(h);
 	e = requests_flush(h, handle_deadline(h->timeout_ms), 0);
 	return client_end(h, e || e2 == MOM_ETIMEDOUT ? e : e2, 1);
 }

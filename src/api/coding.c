@@ -1,4 +1,5 @@
-/* coding - payloads that any machine reads alike: see mom_coding.h. Bytes are put one by one; every length is checked before it is used. */
+/* coding - payloads that any machine reads alike: see mom_coding.h. Bytes are put one by one; every length is checked
+ * before it is used. */
 #include <mom_coding.h>
 #include <string.h>
 

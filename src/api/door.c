@@ -1,4 +1,5 @@
-/* door - see door.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom are trusted. */
+/* door - see door.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom are
+ * trusted. */
 #include "api/door.h"
 #include "api/handle.h"
 #include "api/settings.h"
@@ -20,7 +21,8 @@
 
 enum { DOOR_RETRY_MS = 20, DOOR_WHY = 1000 };
 
-/* A connected socket; -1: no daemon is or was there; -2: it was killed, or is starting; -3: this process is at a limit */
+/* A connected socket; -1: no daemon is or was there; -2: it was killed, or is starting; -3: this process is at a
+ * limit */
 static int
 door_error(int error)
 {
@@ -29,9 +31,9 @@ door_error(int error)
 	return error == ECONNREFUSED || error == EAGAIN || error == EINTR ? -2 : -1;
 }
 
-/* The folder's path may be longer than an address, and what is trusted is the folder that was opened: so the address goes through /proc. Of the
- * thread, since /proc/self shows no descriptors once the first thread has ended. Where there is no /proc (a chroot) the path itself has to do,
- * and whoever listens there has to be the folder's owner. */
+/* The folder's path may be longer than an address, and what is trusted is the folder that was opened: so the address
+ * goes through /proc. Of the thread, since /proc/self shows no descriptors once the first thread has ended. Where there
+ * is no /proc (a chroot) the path itself has to do, and whoever listens there has to be the folder's owner. */
 static int
 door_connect(int fd, int dir, const char *run)
 {
@@ -60,7 +62,8 @@ door_connect(int fd, int dir, const char *run)
 static int
 door_is_made(int dir)
 {
-	return faccessat(dir, "socket.old", F_OK, 0) == 0 || (flock(dir, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK);
+	return faccessat(dir, "socket.old", F_OK, 0) == 0 || (flock(dir, LOCK_SH | LOCK_NB) < 0 &&
+	    errno == EWOULDBLOCK);
 }
 
 static int
@@ -85,7 +88,8 @@ door_knock(const char *run, int flags, char *why, size_t n)
 		return fd;
 	fdio_close(&fd);
 	if (error == ENAMETOOLONG)
-		snprintf(why, n, "there is no /proc here, and without it a path is too long for a socket: mount /proc, or take a shorter run folder: %s", run);
+		snprintf(why, n, "there is no /proc here, and without it a path is too long for a socket: mount /proc, "
+		    "or take a shorter run folder: %s", run);
 	else
 		snprintf(why, n, "%s/socket: %s", run, strerror(error));
 	return starts ? -2 : door_error(error);
@@ -124,7 +128,8 @@ static int
 door_ask(int fd, const struct registration *ask, struct registered *answer, int64_t deadline)
 {
 	struct pollfd p = { fd, POLLIN, 0 };
-	if (send(fd, ask, sizeof *ask, MSG_NOSIGNAL) != sizeof *ask)       /* closed already: it may have left an answer */
+	/* closed already: it may have left an answer */
+	if (send(fd, ask, sizeof *ask, MSG_NOSIGNAL) != sizeof *ask)
 		return recv(fd, answer, sizeof *answer, MSG_DONTWAIT) == sizeof *answer ? 0 : -1;
 	for (;;) {
 		int64_t left = deadline - clock_ms();
@@ -179,11 +184,14 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 	snprintf(h->name, sizeof h->name, "%s", name ? name : "");
 	door_say_who(h, &ask);
 	for (;;) {
-		int fd = door_find(SOCK_NONBLOCK, why, sizeof why), r = -1;      /* else a daemon that stands still would hold us beyond the deadline */
+		/* else a daemon that stands still would hold us beyond the deadline */
+		int fd = door_find(SOCK_NONBLOCK, why, sizeof why), r = -1;
 		if (fd == -1)
-			return handle_fail(NULL, MOM_ENODAEMON, "no mom_daemon runs here (%.700s): start one, or set MOM_RUN to its run folder", why);
+			return handle_fail(NULL, MOM_ENODAEMON, "no mom_daemon runs here (%.700s): start one, or set "
+			    "MOM_RUN to its run folder", why);
 		if (fd == -3)
-			return handle_fail(NULL, MOM_ELIMIT, "%.700s: close files of this program, or raise `ulimit -n`", why);
+			return handle_fail(NULL, MOM_ELIMIT, "%.700s: close files of this program, or raise `ulimit "
+			    "-n`", why);
 		if (fd >= 0 && (r = door_ask(fd, &ask, answer, deadline)) == 0) {
 			door_keep(h, fd);
 			answer->text[sizeof answer->text - 1] = '\0';
@@ -192,9 +200,11 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 		if (fd >= 0)
 			close(fd);
 		if (r == -2)
-			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon gave no answer in time: it has not reached its broker yet; start that, or look at the daemon's log");
+			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon gave no answer in time: it has not reached "
+			    "its broker yet; start that, or look at the daemon's log");
 		if (clock_ms() >= deadline)
-			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed, is starting or stands still (%.700s): it did not come in time", why);
+			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed, is starting or stands still "
+			    "(%.700s): it did not come in time", why);
 		usleep(DOOR_RETRY_MS * 1000);
 	}
 }

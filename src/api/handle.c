@@ -17,7 +17,8 @@ static _Thread_local char thread_text[1000];           /* names each place where
 
 enum { BORROWED_MS = 5000, STEP_MOST_US = 50000 };
 
-/* A page that the kernel wipes in a forked child: asking costs a load, where getpid would cost a system call a message. */
+/* A page that the kernel wipes in a forked child: asking costs a load, where getpid would cost a system call a
+ * message. */
 uint64_t
 handle_era(void)
 {
@@ -26,7 +27,8 @@ handle_era(void)
 		fresh = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (fresh == MAP_FAILED)
 			return 0;
-		if (madvise(fresh, PAGE, MADV_WIPEONFORK) < 0) {       /* a kernel before 4.14: a fork would not be noticed */
+		/* a kernel before 4.14: a fork would not be noticed */
+		if (madvise(fresh, PAGE, MADV_WIPEONFORK) < 0) {
 			munmap(fresh, PAGE);
 			return 0;
 		}
@@ -72,9 +74,11 @@ handle_get(int id, int *error)
 {
 	struct handle *h = handle_peek(id);
 	if (h == NULL)
-		*error = handle_fail(NULL, MOM_EBADID, "%d is no handle of this process: use what mom_create or mom_open returned, until its close", id);
+		*error = handle_fail(NULL, MOM_EBADID, "%d is no handle of this process: use what mom_create or "
+		    "mom_open returned, until its close", id);
 	else if (h->era != handle_era()) {
-		*error = handle_fail(NULL, MOM_EFORK, "handle %d belongs to the parent process: make one of your own with mom_create after fork", id);
+		*error = handle_fail(NULL, MOM_EFORK, "handle %d belongs to the parent process: make one of your own "
+		    "with mom_create after fork", id);
 		h = NULL;
 	}
 	return h;
@@ -112,9 +116,11 @@ void
 handle_drop(struct handle *h)
 {
 	atomic_store(&handles[h->id], NULL);
-	for (int i = 0; atomic_load(&borrowed[h->id]) > 0; i++) {      /* a mom_wake in another thread is about to be done with it */
+	/* a mom_wake in another thread is about to be done with it */
+	for (int i = 0; atomic_load(&borrowed[h->id]) > 0; i++) {
 		if (i == BORROWED_MS)
-			return;                        /* a forked child has the count of a thread that it has not: the memory is not given back */
+			/* a forked child has the count of a thread that it has not: the memory is not given back */
+			return;
 		usleep(1000);
 	}
 	ipcq_detach(h->segment);
@@ -150,14 +156,16 @@ handle_slice(struct handle *h, int64_t deadline, unsigned how)
 		return 0;
 	if (errno == EINTR)
 		return how & WAIT_INTERRUPTIBLE ? MOM_EINTR : 0;
-	if (errno == EACCES || errno == EPERM) {       /* the process changed its user since: it may not use the semaphore that was made for it */
+	/* the process changed its user since: it may not use the semaphore that was made for it */
+	if (errno == EACCES || errno == EPERM) {
 		usleep(h->step_us = h->step_us < STEP_MOST_US / 2 ? h->step_us * 2 + 1000 : STEP_MOST_US);
 	} else if (errno == EAGAIN) {
 		ring_all(h);
 		door_check(h, 0);
 	} else if (atomic_load(&h->segment->sem) == sem) {
 		door_check(h, 1);
-		usleep(5000);                          /* the semaphore is gone: the daemon makes a new one within a second */
+		/* the semaphore is gone: the daemon makes a new one within a second */
+		usleep(5000);
 	}
 	return 0;
 }
@@ -165,16 +173,17 @@ handle_slice(struct handle *h, int64_t deadline, unsigned how)
 int
 handle_poisoned(struct handle *h)
 {
-	return handle_fail(h, MOM_EPROTO, "this client's ring holds garbage, which only this program can have written there: destroy the handle, make a new "
-	    "one, and look for a stray pointer");
+	return handle_fail(h, MOM_EPROTO, "this client's ring holds garbage, which only this program can have written "
+	    "there: destroy the handle, make a new one, and look for a stray pointer");
 }
 
 /* What the answers say is true all the same: they belong to this client alone. */
 int
 handle_ended(struct handle *h)
 {
-	return handle_fail(h, MOM_EBADID, "mom_daemon has ended this client (%s): %llu of its requests had no answer, they may be stored or not; destroy or "
-	    "close the handle and make a new one", h->unknown ? "it was started without the list of its clients" :
+	return handle_fail(h, MOM_EBADID, "mom_daemon has ended this client (%s): %llu of its requests had no answer, "
+	    "they may be stored or not; destroy or close the handle and make a new one",
+	    h->unknown ? "it was started without the list of its clients" :
 	    "its process was taken for dead, or another one has its name", (unsigned long long)requests_open(h));
 }
 
@@ -182,7 +191,8 @@ handle_ended(struct handle *h)
 int
 is_interrupted(const struct handle *h, unsigned how)
 {
-	return atomic_load(&h->segment->poisoned) || handle_is_ended(h) || (how & WAIT_INTERRUPTIBLE && atomic_load(&h->woken));
+	return atomic_load(&h->segment->poisoned) || handle_is_ended(h) ||
+	    (how & WAIT_INTERRUPTIBLE && atomic_load(&h->woken));
 }
 
 int

@@ -19,7 +19,8 @@ struct handle {
 	ino_t watch_inode;
 	atomic_int watch_timed;       /* the timer is set, or has made it readable */
 	unsigned watch_wait_ms;       /* the daemon is away: looked for again so soon */
-	ino_t socket_inode;           /* a program that closes all descriptors may have its own under this number by now */
+	/* a program that closes all descriptors may have its own under this number by now */
+	ino_t socket_inode;
 	uint32_t owner;               /* the client is ours while the segment's word says so */
 	int unknown;                  /* its daemon does not know the client any more */
 	int64_t asked_ms;             /* when a successor of the daemon was looked for */
@@ -48,7 +49,8 @@ struct handle {
 	uint64_t lost;                /* fast messages that a power cut took, not told yet */
 	char lost_text[160];
 	struct pending pending[SHARDS_MAX];
-	void *rider;                  /* what a library on top keeps with the handle, and how it is ended before the handle is; NULL: none */
+	/* what a library on top keeps with the handle, and how it is ended before the handle is; NULL: none */
+	void *rider;
 	void (*rider_end)(void *rider);
 	void *resources;              /* the same of mom_resource.h */
 	void (*resources_end)(void *resources);
@@ -56,14 +58,17 @@ struct handle {
 	char gap[200];                /* what a MOM_GAP message says */
 };
 
-struct handle *handle_get(int id, int *error);        /* NULL: MOM_EBADID or MOM_EFORK in *error, its text is this thread's */
+/* NULL: MOM_EBADID or MOM_EFORK in *error, its text is this thread's */
+struct handle *handle_get(int id, int *error);
 struct handle *handle_peek(int id);                   /* without complaints */
-struct handle *handle_borrow(int id);                 /* the same for a thread that does not own it: it stays until handle_return. Async-signal-safe */
+/* the same for a thread that does not own it: it stays until handle_return. Async-signal-safe */
+struct handle *handle_borrow(int id);
 void handle_return(int id);
 int  handle_add(struct handle *h, int wish);          /* its local id */
 void handle_drop(struct handle *h);                   /* out of the table, detached, freed */
 uint64_t handle_era(void);                            /* of this process */
-int  handle_fail(struct handle *h, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));   /* h NULL: this thread's text */
+/* h NULL: this thread's text */
+int  handle_fail(struct handle *h, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int  handle_poisoned(struct handle *h);              /* MOM_EPROTO with its text */
 int  handle_ended(struct handle *h);                 /* MOM_EBADID with its text */
 
@@ -75,17 +80,20 @@ handle_is_ended(const struct handle *h)
 }
 const char *handle_thread_text(void);
 
-/* Sleep until done(h, with), which ASLEEP_FOR_* may change; the deadline (-1: never) or, where WAIT_INTERRUPTIBLE, a signal or mom_wake.
- * 0, MOM_ETIMEDOUT, MOM_EINTR, MOM_EPROTO. */
+/* Sleep until done(h, with), which ASLEEP_FOR_* may change; the deadline (-1: never) or, where WAIT_INTERRUPTIBLE, a
+ * signal or mom_wake. 0, MOM_ETIMEDOUT, MOM_EINTR, MOM_EPROTO. */
 enum { WAIT_INTERRUPTIBLE = 256 };
 typedef int (*done_fn)(struct handle *h, const void *with);
 int64_t handle_deadline(long timeout_ms);
-#define DEADLINE_DEFAULT INT64_MIN                     /* the handle's own time-out from the first sleep on: most calls never sleep, and a clock costs */
-int  is_interrupted(const struct handle *h, unsigned how);     /* by what ends each wait; the last look before a sleep, or a poll */
+/* the handle's own time-out from the first sleep on: most calls never sleep, and a clock costs */
+#define DEADLINE_DEFAULT INT64_MIN
+/* by what ends each wait; the last look before a sleep, or a poll */
+int  is_interrupted(const struct handle *h, unsigned how);
 int  handle_wait(struct handle *h, done_fn done, const void *with, int64_t deadline, unsigned how);
 
 /* mom_fd */
-void watch_arm(struct handle *h);                     /* nothing was found: be woken by what comes. The caller looks once more */
+/* nothing was found: be woken by what comes. The caller looks once more */
+void watch_arm(struct handle *h);
 void watch_now(struct handle *h);                     /* readable, whatever comes. Async-signal-safe */
 void watch_leave_door(struct handle *h);              /* the registration's socket is given up ... */
 void watch_take_door(struct handle *h);               /* ... or is another one now */
@@ -93,12 +101,16 @@ void watch_close(struct handle *h);
 
 /* requests */
 int  will_withdraw(struct handle *h);
-int  publish_check(struct handle *h, const char *topic, size_t *topic_len, uint32_t *shard, const void *data, size_t len, unsigned flags);
-struct ask { int type; unsigned flags; uint32_t shard; const char *topic; uint16_t topic_len; const void *data; uint32_t len; uint64_t aux; };
+int  publish_check(struct handle *h, const char *topic, size_t *topic_len, uint32_t *shard, const void *data,
+    size_t len, unsigned flags);
+struct ask { int type; unsigned flags; uint32_t shard; const char *topic; uint16_t topic_len; const void *data;
+    uint32_t len; uint64_t aux; };
 int  request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number);
 void requests_look(struct handle *h);                 /* refusals, losses, late results: into the handle's accounts */
-int  request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadline);   /* acknowledged: 0; refused: its code */
-int  requests_end_subscriptions(struct handle *h, int64_t deadline);    /* all of them, as the forwarder did; not waited for */
+/* acknowledged: 0; refused: its code */
+int  request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadline);
+/* all of them, as the forwarder did; not waited for */
+int  requests_end_subscriptions(struct handle *h, int64_t deadline);
 int  client_is_cut(const struct handle *h);
 uint64_t requests_open(const struct handle *h);       /* how many are neither acknowledged nor given up */
 int  all_answered(struct handle *h, const void *with);

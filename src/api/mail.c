@@ -3,7 +3,8 @@
 #include "base/clock.h"
 #include <stdio.h>
 
-enum { MAIL_FREE = 32 * 1024 };                /* mail that may lie read and acknowledged in the box before its room is given back */
+/* mail that may lie read and acknowledged in the box before its room is given back */
+enum { MAIL_FREE = 32 * 1024 };
 
 static int
 is_unsubscribed(const struct handle *h, const char *p, const struct record *r)
@@ -70,13 +71,16 @@ tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset)
 			return;
 		}
 	}
-	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room_or_mail, NULL, DEADLINE_DEFAULT, ASLEEP_FOR_ANY) || (n = tombstones(c)) == TOMBSTONES))
-		n--;                                   /* thousands unsubscribed with mail waiting: the newest matters most */
+	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room_or_mail, NULL, DEADLINE_DEFAULT, ASLEEP_FOR_ANY) ||
+	    (n = tombstones(c)) == TOMBSTONES))
+		/* thousands unsubscribed with mail waiting: the newest matters most */
+		n--;
 	c->tomb[n] = (struct tombstone){ hash, offset, shard, 0 };
 	atomic_store(&c->tombs, n + 1);
 }
 
-/* The oldest record that was handed out and is not freed, where it may be: it is acknowledged, or safe in the spool. Else NULL. */
+/* The oldest record that was handed out and is not freed, where it may be: it is acknowledged, or safe in the spool.
+ * Else NULL. */
 static const char *
 mail_to_free(struct handle *h)
 {
@@ -118,16 +122,19 @@ mail_ack(struct handle *h)
 	struct client_segment *c = h->segment;
 	for (; h->handed; h->handed &= h->handed - 1) {
 		int k = __builtin_ctzll(h->handed);
-		atomic_store_explicit(&c->acked[k], atomic_load_explicit(&c->handed[k], memory_order_relaxed), memory_order_release);
+		atomic_store_explicit(&c->acked[k], atomic_load_explicit(&c->handed[k], memory_order_relaxed),
+		    memory_order_release);
 	}
 }
 
 static void
 gap_message(struct handle *h, struct mom_message *m, const struct record *r)
 {
-	int n = snprintf(h->gap, sizeof h->gap, "messages are lost here: %llu bytes of what was stored for shard %u, from offset %016llx on, were damaged on disk",
+	int n = snprintf(h->gap, sizeof h->gap, "messages are lost here: %llu bytes of what was stored for shard %u, "
+	    "from offset %016llx on, were damaged on disk",
 	    (unsigned long long)(r->aux - r->offset), r->shard, (unsigned long long)r->offset);
-	*m = (struct mom_message){ .topic = "", .data = h->gap, .len = (size_t)n, .offset = r->offset, .time_us = clock_wall_us(), .flags = MOM_GAP };
+	*m = (struct mom_message){ .topic = "", .data = h->gap, .len = (size_t)n, .offset = r->offset,
+	    .time_us = clock_wall_us(), .flags = MOM_GAP };
 }
 
 static int
@@ -138,9 +145,11 @@ notice_message(struct handle *h, struct mom_message *m)
 	if (notice == 0 || notice == atomic_load(&c->notice_told))
 		return 0;
 	atomic_store(&c->notice_told, notice);
-	int n = snprintf(h->gap, sizeof h->gap, "messages are lost here: %s away for longer than the broker's --machine-expiry: the client and its subscriptions "
-	    "were forgotten; subscribe anew", notice == NOTICE_MACHINE_EXPIRED ? "this machine was" : "the client of this name was");
-	*m = (struct mom_message){ .topic = "", .data = h->gap, .len = (size_t)n, .time_us = clock_wall_us(), .flags = MOM_GAP };
+	int n = snprintf(h->gap, sizeof h->gap, "messages are lost here: %s away for longer than the broker's "
+	    "--machine-expiry: the client and its subscriptions were forgotten; subscribe anew",
+	    notice == NOTICE_MACHINE_EXPIRED ? "this machine was" : "the client of this name was");
+	*m = (struct mom_message){ .topic = "", .data = h->gap, .len = (size_t)n, .time_us = clock_wall_us(),
+	    .flags = MOM_GAP };
 	return 1;
 }
 
@@ -155,7 +164,8 @@ mail_next(struct handle *h, struct mom_message *m)
 		return 1;
 	for (const char *p; (p = ring_next(&h->mail, &broken)) != NULL;) {
 		record_get(&r, p);
-		if (r.shard >= SHARDS_MAX || r.offset <= atomic_load_explicit(&c->handed[r.shard], memory_order_relaxed))
+		if (r.shard >= SHARDS_MAX || r.offset <= atomic_load_explicit(&c->handed[r.shard],
+		    memory_order_relaxed))
 			continue;
 		atomic_store_explicit(&c->handed[r.shard], r.offset, memory_order_release);
 		h->handed |= UINT64_C(1) << r.shard;
@@ -165,9 +175,11 @@ mail_next(struct handle *h, struct mom_message *m)
 		}
 		if (is_unsubscribed(h, p, &r))
 			continue;
-		*m = (struct mom_message){ record_topic(p), record_data(p, &r), record_data_len(&r), r.publisher, r.offset, r.time,
+		*m = (struct mom_message){ record_topic(p), record_data(p, &r), record_data_len(&r), r.publisher,
+		    r.offset, r.time,
 			r.offset <= atomic_load_explicit(&c->again[r.shard], memory_order_relaxed) ||
-			r.offset < atomic_load_explicit(&c->risk[r.shard], memory_order_relaxed) ? MOM_REDELIVERED : 0 };
+			r.offset < atomic_load_explicit(&c->risk[r.shard], memory_order_relaxed) ? MOM_REDELIVERED
+			    : 0 };
 		return 1;
 	}
 	return broken ? handle_poisoned(h) : 0;
@@ -187,8 +199,9 @@ has_ended(struct handle *h)
 	return ended && !atomic_load(&h->segment->behind) && !has_mail(h, NULL);
 }
 
-/* A reader that acknowledges by itself has read the whole box, which is full for the next message then. That one waits in the spool. What is in
- * the box is in there, too, or will be within two ticks, and may be freed then: nobody but us can do that. */
+/* A reader that acknowledges by itself has read the whole box, which is full for the next message then. That one waits
+ * in the spool. What is in the box is in there, too, or will be within two ticks, and may be freed then: nobody but us
+ * can do that. */
 static int
 has_to_free(struct handle *h)
 {
@@ -206,14 +219,14 @@ tell_end(struct handle *h, int64_t deadline)
 {
 	uint32_t cuts = atomic_load(&h->segment->cuts);
 	if (atomic_load(&h->segment->gone))
-		return handle_fail(h, MOM_EBADID, "this machine was away from its broker for longer than --machine-expiry: the broker forgot this client; "
-		    "destroy or close the handle and make a new one");
+		return handle_fail(h, MOM_EBADID, "this machine was away from its broker for longer than "
+		    "--machine-expiry: the broker forgot this client; destroy or close the handle and make a new one");
 	int e = requests_end_subscriptions(h, deadline);
 	if (e)
 		return e == MOM_EAGAIN ? handle_fail(h, MOM_ETIMEDOUT, "no message came in time") : e;
 	atomic_store(&h->segment->cuts_told, cuts);
-	return handle_fail(h, MOM_EFULL, "messages are lost here: too many waited for this client, or were not acknowledged by it (mom_daemon's --client-backlog-max, or its spool's "
-	    "disk is full): "
+	return handle_fail(h, MOM_EFULL, "messages are lost here: too many waited for this client, or were not "
+	    "acknowledged by it (mom_daemon's --client-backlog-max, or its spool's disk is full): "
 	    "its subscriptions have ended; subscribe anew");
 }
 
@@ -225,7 +238,8 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 	if (h == NULL)
 		return e;
 	if (m == NULL || timeout_ms < -1)
-		return handle_fail(h, MOM_EINVAL, m ? "timeout_ms is -1 (for ever), 0 (only look) or more" : "mom_receive needs a message to fill in");
+		return handle_fail(h, MOM_EINVAL, m ? "timeout_ms is -1 (for ever), 0 (only look) or more"
+		    : "mom_receive needs a message to fill in");
 	if (!h->manual_ack)
 		mail_ack(h);
 	if (h->mail.at - h->mail_tail >= MAIL_FREE)
@@ -240,7 +254,8 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 			deadline = timeout_ms > 0 ? handle_deadline(timeout_ms) : timeout_ms;
 		if (!h->manual_ack)
 			mail_ack(h);                   /* what was dropped */
-		h->was_behind = atomic_load(&h->segment->behind) != 0;        /* before what it lets us free is looked at */
+		/* before what it lets us free is looked at */
+		h->was_behind = atomic_load(&h->segment->behind) != 0;
 		mail_free(h);
 		tombstones_sweep(h);
 		for (uint32_t k = 0; k < h->shards; k++)
@@ -254,7 +269,8 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 			return handle_poisoned(h);
 		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
-		r = timeout_ms == 0 ? has_mail(h, NULL) || has_to_free(h) ? 0 : MOM_ETIMEDOUT : handle_wait(h, has_mail_or_ended, NULL, deadline, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE);
+		r = timeout_ms == 0 ? has_mail(h, NULL) || has_to_free(h) ? 0 : MOM_ETIMEDOUT
+		    : handle_wait(h, has_mail_or_ended, NULL, deadline, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE);
 		if (r == MOM_ETIMEDOUT && h->watch >= 0) {
 			watch_arm(h);
 			r = has_mail_or_ended(h, NULL) || is_interrupted(h, WAIT_INTERRUPTIBLE) ? 0 : r;

@@ -35,11 +35,13 @@ requests_trim(struct handle *h)
 		if (is_open(c, shard, number))
 			break;
 		if (number >= atomic_load(&c->first[shard]))
-			atomic_store_explicit(&c->first[shard], number + 1, memory_order_release);     /* before the tail: it cannot be sent again */
+			/* before the tail: it cannot be sent again */
+			atomic_store_explicit(&c->first[shard], number + 1, memory_order_release);
 		h->tail += record_stride(len);
 	}
 	atomic_store_explicit(&ring->tail, h->tail, memory_order_release);
-	/* before what is written there next: mom_requester copies a frame first and looks at the tail then (see feed_frame) */
+	/* before what is written there next: mom_requester copies a frame first and looks at the tail then (see
+	 * feed_frame) */
 	atomic_thread_fence(memory_order_release);
 }
 
@@ -58,8 +60,9 @@ static void
 note_lost(struct handle *h, uint64_t count, uint64_t from, uint64_t to)
 {
 	h->lost += count;
-	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (the last: numbers "
-	    "%llu to %llu of this client)", (unsigned long long)h->lost, (unsigned long long)(from & NUMBER_COUNTER),
+	snprintf(h->lost_text, sizeof h->lost_text, "the broker lost its power: %llu fast messages are gone (the last: "
+	    "numbers %llu to %llu of this client)", (unsigned long long)h->lost,
+	    (unsigned long long)(from & NUMBER_COUNTER),
 	    (unsigned long long)(to & NUMBER_COUNTER));
 }
 
@@ -70,8 +73,8 @@ answer_code(int64_t code, int may_succeed)
 	return (code < 0 && code >= MOM_ENOSUBSCRIBER) || (code == 0 && may_succeed) ? (int)code : MOM_EPROTO;
 }
 
-/* What had been acknowledged was lost in a power cut, came again from the ring, and was refused then; and meanwhile the acknowledgement was seen
- * and its room given back. It is a loss like any other. */
+/* What had been acknowledged was lost in a power cut, came again from the ring, and was refused then; and meanwhile the
+ * acknowledgement was seen and its room given back. It is a loss like any other. */
 static void
 look_refused_late(struct handle *h, uint32_t shard, uint64_t refused, uint64_t first)
 {
@@ -86,15 +89,18 @@ look_refused(struct handle *h, uint32_t shard)
 {
 	struct client_segment *c = h->segment;
 	int64_t said;
-	uint64_t refused = refused_read(&c->answer[shard], &said), first = atomic_load(&c->first[shard]), next = atomic_load(&c->next[shard]);
+	uint64_t refused = refused_read(&c->answer[shard], &said), first = atomic_load(&c->first[shard]),
+	    next = atomic_load(&c->next[shard]);
 	if (refused && refused < first && refused > atomic_load(&c->refused_to[shard]))
 		look_refused_late(h, shard, refused, first);
 	if (refused == 0 || refused < first || refused >= next)
 		return;
-	uint64_t from = atomic_load(&c->refused_to[shard]) + 1 == refused ? atomic_load(&c->refused_from[shard]) : refused;
+	uint64_t from = atomic_load(&c->refused_to[shard]) + 1 == refused ? atomic_load(&c->refused_from[shard])
+	    : refused;
 	int code = answer_code(said, 0);
 	char text[200];
-	snprintf(text, sizeof text, "%s: requests %llu to %llu of this client were refused and are not stored", mom_strerror(code),
+	snprintf(text, sizeof text, "%s: requests %llu to %llu of this client were refused and are not stored",
+	    mom_strerror(code),
 	    (unsigned long long)(refused & NUMBER_COUNTER), (unsigned long long)((next - 1) & NUMBER_COUNTER));
 	atomic_store(&c->refused_from[shard], from);
 	atomic_store(&c->refused_to[shard], next - 1);
@@ -109,11 +115,13 @@ look_lost(struct handle *h, uint32_t shard)
 	struct client_segment *c = h->segment;
 	uint64_t from, to;
 	int64_t telling;
-	if (!result_read(&c->answer[shard].lost, &from, &telling, &to) || (uint64_t)telling == atomic_load(&c->lost_told[shard]))
+	if (!result_read(&c->answer[shard].lost, &from, &telling, &to) ||
+	    (uint64_t)telling == atomic_load(&c->lost_told[shard]))
 		return;
 	uint64_t lost = (uint64_t)telling - atomic_load(&c->lost_told[shard]);      /* by several power cuts, perhaps */
 	atomic_store(&c->lost_told[shard], (uint64_t)telling);
-	uint64_t lo = atomic_load(&c->refused_from[shard]), hi = atomic_load(&c->refused_to[shard]), last = to - from + 1;
+	uint64_t lo = atomic_load(&c->refused_from[shard]), hi = atomic_load(&c->refused_to[shard]),
+	    last = to - from + 1;
 	if (lo && lo <= from && hi >= to)
 		lost -= lost < last ? lost : last;     /* was told as refused */
 	if (lost == 0)
@@ -129,7 +137,8 @@ look_pending(struct handle *h, uint32_t shard)
 	int64_t code;
 	if (p->number == 0)
 		return;
-	if (result_read(&h->segment->answer[shard].result[p->number & 1], &number, &code, &value) && number == p->number) {
+	if (result_read(&h->segment->answer[shard].result[p->number & 1], &number, &code, &value) &&
+	    number == p->number) {
 		if (p->type == REC_UNSUBSCRIBE && code == 0)
 			tombstone_add(h, p->topic_hash, shard, value);
 		if (code)
@@ -164,7 +173,8 @@ say_enough(struct handle *h)
 			atomic_store_explicit(&c->enough_shard, shard, memory_order_relaxed);
 			atomic_store_explicit(&c->enough, get_u64(p + 40), memory_order_relaxed);
 		}
-		at += len ? record_stride(len) : h->ring - at % h->ring;       /* always on: no stride is 0, and the ring's end lies ahead */
+		/* always on: no stride is 0, and the ring's end lies ahead */
+		at += len ? record_stride(len) : h->ring - at % h->ring;
 	}
 	atomic_thread_fence(memory_order_seq_cst);
 }
@@ -194,7 +204,8 @@ has_room(struct handle *h, const void *with)
 	room->at = reserve(h, room->stride);
 	if (room->at && h->out.head - h->trimmed_at < TRIM_BYTES)
 		return 1;
-	h->trimmed_at = h->out.head;                   /* now and then while all goes well, so that refusals are seen and an early wrap finds room */
+	/* now and then while all goes well, so that refusals are seen and an early wrap finds room */
+	h->trimmed_at = h->out.head;
 	for (uint32_t tries = 0; tries <= h->shards; tries++) {
 		requests_look(h);
 		requests_trim(h);
@@ -213,7 +224,8 @@ int
 request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number)
 {
 	struct client_segment *c = h->segment;
-	struct record r = { .type = (uint8_t)ask->type, .flags = (uint16_t)ask->flags, .shard = (uint16_t)ask->shard, .topic_len = ask->topic_len,
+	struct record r = { .type = (uint8_t)ask->type, .flags = (uint16_t)ask->flags, .shard = (uint16_t)ask->shard,
+	    .topic_len = ask->topic_len,
 		.aux = ask->aux };
 	if (atomic_load_explicit(&c->poisoned, memory_order_relaxed))
 		return handle_poisoned(h);
@@ -222,7 +234,8 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 	struct room room = { record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + ask->len), NULL };
 	int e = handle_wait(h, has_room, &room, deadline, ASLEEP_FOR_ROOM);
 	if (e == MOM_ETIMEDOUT)
-		return handle_fail(h, MOM_EAGAIN, "no room for it in time: %ld bytes wait for the broker's answer; this request was not sent: call again",
+		return handle_fail(h, MOM_EAGAIN, "no room for it in time: %ld bytes wait for the broker's answer; "
+		    "this request was not sent: call again",
 		    (long)(h->out.head - h->tail));
 	if (e)
 		return e;
@@ -256,7 +269,8 @@ is_answered(struct handle *h, const void *with)
 	struct answer_words *a = &h->segment->answer[w->shard];
 	int64_t code;
 	uint64_t refused = refused_read(a, &code);
-	return atomic_load(&a->acked) >= w->number || (refused <= w->number && refused >= atomic_load(&h->segment->first[w->shard])) ||
+	return atomic_load(&a->acked) >= w->number || (refused <= w->number &&
+	    refused >= atomic_load(&h->segment->first[w->shard])) ||
 	    atomic_load(&h->segment->first[w->shard]) > w->number;
 }
 
@@ -266,8 +280,8 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 	struct wanted w = { shard, number };
 	int e = handle_wait(h, is_answered, &w, deadline, ASLEEP_FOR_ANSWERS);
 	if (e == MOM_ETIMEDOUT)
-		return handle_fail(h, e, "no answer in time (is the broker up?): it is on its way and takes effect once the broker is back: do not repeat it, "
-		    "mom_flush tells what became of it");
+		return handle_fail(h, e, "no answer in time (is the broker up?): it is on its way and takes effect "
+		    "once the broker is back: do not repeat it, mom_flush tells what became of it");
 	if (e)
 		return e;
 	uint64_t failed = h->failed;
@@ -282,9 +296,11 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 		h->failed--;
 		h->failed_code = failed ? first_code : h->failed_code;
 	}
-	const char *cure = code == MOM_EFULL ? "the broker's store or this topic's share is full: let subscribers catch up, or raise --store-max or --topic-max" :
+	const char *cure = code == MOM_EFULL ? "the broker's store or this topic's share is full: let subscribers "
+	    "catch up, or raise --store-max or --topic-max" :
 	    code == MOM_ENOSUBSCRIBER ? "nobody subscribes to this topic now: the message was not stored" :
-	    code == MOM_EBADID ? "the broker has forgotten this client: destroy the handle and make a new one" : mom_strerror(code);
+	    code == MOM_EBADID ? "the broker has forgotten this client: destroy the handle and make a new one"
+	    : mom_strerror(code);
 	return handle_fail(h, code, "%s", cure);
 }
 
@@ -314,11 +330,13 @@ requests_flush(struct handle *h, int64_t deadline, unsigned interruptible)
 	int e = handle_wait(h, all_answered, NULL, deadline, ASLEEP_FOR_ANSWERS | interruptible);
 	requests_trim(h);
 	if (e == MOM_ETIMEDOUT)
-		return handle_fail(h, e, "not all is acknowledged: %ld bytes are on their way", (long)(h->out.head - h->tail));
+		return handle_fail(h, e, "not all is acknowledged: %ld bytes are on their way",
+		    (long)(h->out.head - h->tail));
 	if (e)
 		return e;
 	if (h->failed) {
-		e = handle_fail(h, h->failed_code, "%llu failed, the first: %s", (unsigned long long)h->failed, h->failed_text);
+		e = handle_fail(h, h->failed_code, "%llu failed, the first: %s", (unsigned long long)h->failed,
+		    h->failed_text);
 		h->failed = 0;
 		return e;
 	}

@@ -19,7 +19,8 @@ static struct settings *
 settings_take(struct config *c, int *error)
 {
 	struct settings *s = calloc(1, sizeof *s);
-	const char *run = config_text(c, CLIENT_RUN);          /* before the environment: MOM_RUN is looked at whenever a daemon is sought */
+	/* before the environment: MOM_RUN is looked at whenever a daemon is sought */
+	const char *run = config_text(c, CLIENT_RUN);
 	if (s == NULL || (run && (s->run = strdup(run)) == NULL)) {
 		*error = handle_fail(NULL, MOM_ELIMIT, "no memory for the settings: see `ulimit -v`");
 		settings_free(s);

@@ -8,5 +8,6 @@ struct settings {
 	long window;             /* 0: all that the ring holds */
 };
 
-const struct settings *settings_get(int *error);       /* NULL: MOM_EINVAL, MOM_ELIMIT in *error, the text is this thread's */
+/* NULL: MOM_EINVAL, MOM_ELIMIT in *error, the text is this thread's */
+const struct settings *settings_get(int *error);
 #endif

@@ -1,7 +1,7 @@
-/* watch - mom_fd: an epoll descriptor of our own for the program's event loop. In it: the registration's socket, to which mom_daemon sends a byte
- * when mail comes for a client that found nothing before; and a timer, which makes it readable on our own: at the start, for mom_wake, and
- * while no daemon is there, to look for its successor. Nothing is read from the socket until the mail box is empty, so it is readable
- * as long as messages wait. */
+/* watch - mom_fd: an epoll descriptor of our own for the program's event loop. In it: the registration's socket, to
+ * which mom_daemon sends a byte when mail comes for a client that found nothing before; and a timer, which makes it
+ * readable on our own: at the start, for mom_wake, and while no daemon is there, to look for its successor. Nothing is
+ * read from the socket until the mail box is empty, so it is readable as long as messages wait. */
 #include "api/door.h"
 #include "api/handle.h"
 #include "base/fdio.h"
@@ -22,13 +22,14 @@ watch_control(const struct handle *h, int what, int fd)
 	return epoll_ctl(h->watch, what, fd, &e);
 }
 
-/* A program may close all its descriptors and have others under their numbers by now. The mark is known by its inode. Only our epoll descriptor
- * has the mark in it, and the timer that is in that one is ours. */
+/* A program may close all its descriptors and have others under their numbers by now. The mark is known by its inode.
+ * Only our epoll descriptor has the mark in it, and the timer that is in that one is ours. */
 static int
 mark_is_ours(const struct handle *h)
 {
 	struct stat st;
-	return h->watch_mark >= 0 && fstat(h->watch_mark, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_ino == h->watch_inode;
+	return h->watch_mark >= 0 && fstat(h->watch_mark, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    st.st_ino == h->watch_inode;
 }
 
 static int
@@ -153,7 +154,8 @@ mom_fd(int id)
 	watch_close(h);                                /* the program has closed some of it */
 	h->watch_wait_ms = WATCH_AGAIN_MS;
 	if (watch_open(h) < 0) {
-		e = handle_fail(h, MOM_ELIMIT, "epoll or timerfd: %s: close files of this program, or raise `ulimit -n`", strerror(errno));
+		e = handle_fail(h, MOM_ELIMIT, "epoll or timerfd: %s: close files of this program, or raise `ulimit "
+		    "-n`", strerror(errno));
 		fdio_close(&h->watch_timer);           /* just made, so ours, in the set or not */
 		fdio_close(&h->watch);
 		fdio_close(&h->watch_mark);

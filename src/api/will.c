@@ -10,11 +10,13 @@ will_ask(struct handle *h, struct ask *ask, int64_t deadline)
 	int e = request_append(h, ask, deadline, &number);
 	if (e)
 		return e;
-	h->wills |= UINT64_C(1) << ask->shard;         /* whatever becomes of it: an answer that does not come in time may still be yes */
+	/* whatever becomes of it: an answer that does not come in time may still be yes */
+	h->wills |= UINT64_C(1) << ask->shard;
 	return request_outcome(h, ask->shard, number, deadline);
 }
 
-/* All but the one in that shard; -1: all. What is not answered in time is withdrawn once more by the next call: that does no harm. */
+/* All but the one in that shard; -1: all. What is not answered in time is withdrawn once more by the next call: that
+ * does no harm. */
 static int
 will_withdraw_but(struct handle *h, int kept, int64_t deadline)
 {
@@ -46,12 +48,14 @@ mom_will(int id, const char *topic, const void *data, size_t len)
 	if (h == NULL)
 		return e;
 	if (topic == NULL)
-		return data || len ? handle_fail(h, MOM_EINVAL, "mom_will: there is data but no topic") : will_withdraw(h);
+		return data || len ? handle_fail(h, MOM_EINVAL, "mom_will: there is data but no topic")
+		    : will_withdraw(h);
 	e = publish_check(h, topic, &topic_len, &shard, data, len, 0);
 	if (e)
 		return e;
 	int64_t deadline = handle_deadline(h->timeout_ms);
-	struct ask ask = { .shard = shard, .topic = topic, .topic_len = (uint16_t)topic_len, .data = data, .len = (uint32_t)len };
+	struct ask ask = { .shard = shard, .topic = topic, .topic_len = (uint16_t)topic_len, .data = data,
+	    .len = (uint32_t)len };
 	e = will_ask(h, &ask, deadline);
 	if (e == MOM_ELIMIT)
 		return handle_fail(h, e, "the wills of this machine's programs may be %d MiB in a shard of the "

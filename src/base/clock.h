@@ -15,7 +15,8 @@ static inline int64_t clock_us(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
 }
-static inline int64_t clock_tick_us(void)        /* of the kernel's last tick: some milliseconds coarse, and cheap everywhere */
+/* of the kernel's last tick: some milliseconds coarse, and cheap everywhere */
+static inline int64_t clock_tick_us(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);

@@ -35,8 +35,8 @@ crc32c_soft(uint32_t c, const unsigned char *p, size_t n)
 }
 
 #if defined(__x86_64__)
-/* The instruction takes 3 cycles but begins every cycle: three lanes of LANE bytes run side by side. What a lane's CRC becomes when
- * the next lane's bytes follow is linear in its bits: a table a byte. */
+/* The instruction takes 3 cycles but begins every cycle: three lanes of LANE bytes run side by side. What a lane's CRC
+ * becomes when the next lane's bytes follow is linear in its bits: a table a byte. */
 enum { LANE = 256 };
 static uint32_t behind[4][256];
 static int have_behind;

@@ -17,7 +17,8 @@ fault_errno(const char *name)
 {
 	static const struct { const char *name; int value; } table[] = {
 		{ "EIO", EIO }, { "ENOSPC", ENOSPC }, { "EMFILE", EMFILE }, { "ENOMEM", ENOMEM }, { "EINTR", EINTR },
-		{ "EAGAIN", EAGAIN }, { "EIDRM", EIDRM }, { "EINVAL", EINVAL }, { "ECONNRESET", ECONNRESET }, { "EACCES", EACCES },
+		{ "EAGAIN", EAGAIN }, { "EIDRM", EIDRM }, { "EINVAL", EINVAL }, { "ECONNRESET", ECONNRESET },
+		    { "EACCES", EACCES },
 		{ "EPIPE", EPIPE }, { "EDQUOT", EDQUOT }, { "EFBIG", EFBIG }, { "ENFILE", ENFILE }, { "E2BIG", E2BIG },
 	};
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)

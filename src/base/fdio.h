@@ -11,13 +11,15 @@ struct statvfs;
 int     fdio_open_at(int dir, const char *name, int flags, int mode);          /* O_CLOEXEC and O_NOFOLLOW are added */
 ssize_t fdio_read(int fd, void *bytes, size_t n);                               /* what is there; 0 at the end */
 int     fdio_write_full(int fd, const void *bytes, size_t n);
-ssize_t fdio_pread_full(int fd, void *bytes, size_t n, uint64_t at);            /* fewer than n only at the end of the file */
+/* fewer than n only at the end of the file */
+ssize_t fdio_pread_full(int fd, void *bytes, size_t n, uint64_t at);
 int     fdio_pwrite_full(int fd, const void *bytes, size_t n, uint64_t at);
 int     fdio_allocate(int fd, uint64_t n);          /* takes disk space for n bytes, where it can; the size stays */
 int     fdio_truncate(int fd, uint64_t n);
 int     fdio_statvfs(int fd, struct statvfs *st);
 int     fdio_datasync(int fd);
-void    fdio_write_back(int fd, uint64_t at, uint64_t n);                       /* begin to write pages to the disk, without waiting; only a wish */
+/* begin to write pages to the disk, without waiting; only a wish */
+void    fdio_write_back(int fd, uint64_t at, uint64_t n);
 int     fdio_sync(int fd);
 int     fdio_rename_at(int dir, const char *from, const char *to);
 int     fdio_unlink_at(int dir, const char *name);
@@ -26,12 +28,14 @@ int     fdio_nonblock(int fd, int on);
 int     fdio_cloexec(int fd, int on);
 /* Does that name lead to what is open (-1: to anything)? 0: it is gone, or another's. 1 where that cannot be seen */
 int     fdio_leads_to(int dir, const char *name, int fd);
-void    fdio_sweep(int dir, const char *prefix);            /* unlinks PREFIX*.new: left by a process that died while it made a file */
+/* unlinks PREFIX*.new: left by a process that died while it made a file */
+void    fdio_sweep(int dir, const char *prefix);
 int     fdio_mkdir_path(const char *path, int mode);                            /* with its parents */
 /* Write a whole file so that a crash leaves the old or the new one: temp, (sync,) rename, (sync of the folder). */
 int     fdio_replace(int dir, const char *name, const void *bytes, size_t n, int durable);
 /* A file of more than `most` bytes: EBADMSG. */
-void   *fdio_load(int dir, const char *name, size_t *n, size_t most);           /* malloc'd whole file plus a NUL, or NULL */
+/* malloc'd whole file plus a NUL, or NULL */
+void   *fdio_load(int dir, const char *name, size_t *n, size_t most);
 int     fdio_is_full(int error);            /* no room for more, now: a disk, a quota, the largest file */
 const char *fdio_hint(int error);                                               /* why a file's call failed: the cure */
 

@@ -43,7 +43,8 @@ lock_sign(int fd)
 }
 
 /* Who cleans old files passes over a folder that is locked, and over all below. Nothing else depends on it: a folder
- * that others may read they may lock, too. So it is waited for, since the last writers are about to end, but not long. */
+ * that others may read they may lock, too. So it is waited for, since the last writers are about to end, but not
+ * long. */
 static void
 lock_folder(int dir, int patience_ms)
 {

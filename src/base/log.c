@@ -76,7 +76,8 @@ log_is_journal(void)
 	const char *stream = getenv("JOURNAL_STREAM");
 	unsigned long long device, inode;
 	struct stat st;
-	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+	return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	    st.st_dev == device && st.st_ino == inode;
 }
 
 static void
@@ -97,7 +98,8 @@ log_reopen_by_signal(void)
 	sigprocmask(SIG_UNBLOCK, &mine, NULL);
 }
 
-/* The parent has the new file as its descriptor 2 before it tells its children: whatever its name is, it is opened through that. */
+/* The parent has the new file as its descriptor 2 before it tells its children: whatever its name is, it is opened
+ * through that. */
 static void
 reopen_as_parent(void)
 {
@@ -107,7 +109,8 @@ reopen_as_parent(void)
 	snprintf(path, sizeof path, "/proc/%d/fd/2", (int)getppid());
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
 	    log_take(open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_CLOEXEC)) < 0)
-		log_warn("%s: %s: lines of this process go to the old log file; start its server again to mend it", path, strerror(errno));
+		log_warn("%s: %s: lines of this process go to the old log file; start its server again to mend it",
+		    path, strerror(errno));
 }
 
 /* ---- lines ---- */
@@ -116,13 +119,15 @@ reopen_as_parent(void)
 static uint32_t
 how_by_environment(void)
 {
-	static const struct { const char *word; uint32_t how; } words[] = { { "debug", LOG_FROM_DEBUG }, { "warn", LOG_FROM_WARN }, { "error", LOG_FROM_ERROR },
+	static const struct { const char *word; uint32_t how; } words[] = { { "debug", LOG_FROM_DEBUG },
+	    { "warn", LOG_FROM_WARN }, { "error", LOG_FROM_ERROR },
 		{ "json", LOG_JSON }, { "time", LOG_TIME } };
 	const char *p = secure_getenv("MOM_LOG");
 	uint32_t how = 0;
 	for (; p && *p; p += strcspn(p, ","), p += *p == ',')
 		for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-			if (strcspn(p, ",") == strlen(words[i].word) && strncmp(p, words[i].word, strlen(words[i].word)) == 0)
+			if (strcspn(p, ",") == strlen(words[i].word) &&
+			    strncmp(p, words[i].word, strlen(words[i].word)) == 0)
 				how |= words[i].how;
 	return how;
 }
@@ -144,7 +149,8 @@ log_line(const char *severity, const char *format, va_list ap)
 		reopen_as_parent();
 	uint32_t how = how_now();
 	vsnprintf(text, sizeof text, format, ap);
-	size_t n = log_format(line, sizeof line, how, how & (LOG_TIME | LOG_JSON) ? clock_wall_us() : 0, l.role, (int)getpid(), severity, text);
+	size_t n = log_format(line, sizeof line, how, how & (LOG_TIME | LOG_JSON) ? clock_wall_us() : 0, l.role,
+	    (int)getpid(), severity, text);
 	while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
 		;                                      /* else nobody is left to tell */
 	errno = keep;
@@ -154,7 +160,8 @@ log_line(const char *severity, const char *format, va_list ap)
 int
 log_is_wanted(uint32_t from)
 {
-	static const char rank[] = { [LOG_FROM_DEBUG] = 0, [LOG_FROM_INFO] = 1, [LOG_FROM_WARN] = 2, [LOG_FROM_ERROR] = 3 };
+	static const char rank[] = { [LOG_FROM_DEBUG] = 0, [LOG_FROM_INFO] = 1, [LOG_FROM_WARN] = 2,
+	    [LOG_FROM_ERROR] = 3 };
 	uint32_t floor = how_now() & LOG_FROM;
 	return floor >= sizeof rank || rank[from] >= rank[floor];
 }

@@ -1,23 +1,28 @@
-/* One line an event on descriptor 2: `role[pid]: severity: text`. Severity says who must act (style of the whole project):
- * panic = our bug, core; fatal = the operator, exit; error = one request or connection is lost; warn = degraded, goes on;
- * info = life cycle; debug = only with -v. Never a payload.
- * How it is written is one word, so that a supervisor can tell its children in their table: what the lowest severity is, and
+/* One line an event on descriptor 2: `role[pid]: severity: text`. Severity says who must act (style of the whole
+ * project): panic = our bug, core; fatal = the operator, exit; error = one request or connection is lost; warn =
+ * degraded, goes on; info = life cycle; debug = only with -v. Never a payload.
+ * How it is written is one word, so that a supervisor can tell its children in their table: what the lowest severity
+ * is, and
  *     text  [<4>][2026-01-31T12:00:00.123Z ]role[pid]: warn: text          <4>: a priority, for the journal
  *     json  [<4>]{"time":"2026-01-31T12:00:00.123Z","level":"warn","role":"worker","pid":7,"text":"..."}
- * 0 is what a tool wants: info and above, without a time; MOM_LOG=LEVEL[,json][,time] changes that for programs that do not call log_init. */
+ * 0 is what a tool wants: info and above, without a time; MOM_LOG=LEVEL[,json][,time] changes that for programs that do
+ * not call log_init. */
 #ifndef LOG_H
 #define LOG_H
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #define LOG_PRINTF(a, b) __attribute__((format(printf, a, b)))
-enum { EXIT_USAGE = 100, EXIT_SYSTEM = 111, EXIT_DISK = 112 /* an fdatasync failed: not to be restarted by a parent */ };
+enum { EXIT_USAGE = 100, EXIT_SYSTEM = 111, EXIT_DISK =
+    112 /* an fdatasync failed: not to be restarted by a parent */ };
 enum {
-	LOG_FROM_INFO, LOG_FROM_DEBUG, LOG_FROM_WARN, LOG_FROM_ERROR, LOG_FROM = 0xff,      /* the lowest severity that is written */
+	/* the lowest severity that is written */
+	LOG_FROM_INFO, LOG_FROM_DEBUG, LOG_FROM_WARN, LOG_FROM_ERROR, LOG_FROM = 0xff,
 	LOG_JSON = 0x100, LOG_TIME = 0x200, LOG_JOURNAL = 0x400
 };
 void log_init(const char *role, uint32_t how);
-void log_follow(const _Atomic uint32_t *how);  /* from now on that word says how: a child's, in its supervisor's table */
+/* from now on that word says how: a child's, in its supervisor's table */
+void log_follow(const _Atomic uint32_t *how);
 const char *log_role(void);
 
 /* The file that descriptor 2 is. */
@@ -25,10 +30,12 @@ int  log_to_file(const char *path);            /* opened (again) for appending; 
 int  log_file(const char *path);               /* the same in two steps: the file's descriptor, or -1 ... */
 int  log_take(int fd);                         /* ... which is the log's from now on */
 int  log_is_journal(void);                     /* 2 is systemd's journal (JOURNAL_STREAM) */
-void log_reopen_by_signal(void);               /* in a child: SIGUSR1 makes it take its parent's descriptor 2 before the next line */
+/* in a child: SIGUSR1 makes it take its parent's descriptor 2 before the next line */
+void log_reopen_by_signal(void);
 
 /* A line as it is written, without a call; its length. For log_line and its test. */
-size_t log_format(char *line, size_t room, uint32_t how, int64_t time_us, const char *role, int pid, const char *severity, const char *text);
+size_t log_format(char *line, size_t room, uint32_t how, int64_t time_us, const char *role, int pid,
+    const char *severity, const char *text);
 
 void log_debug(const char *format, ...) LOG_PRINTF(1, 2);
 void log_info(const char *format, ...) LOG_PRINTF(1, 2);

@@ -31,7 +31,8 @@ put_time(struct line *l, int64_t time_us)
 	char text[64];
 	if (gmtime_r(&seconds, &t) == NULL)
 		memset(&t, 0, sizeof t);
-	int n = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
+	int n = snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.tm_year + 1900, t.tm_mon + 1,
+	    t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
 	    (int)(time_us / 1000 % 1000));
 	put(l, text, (size_t)n);
 }
@@ -63,7 +64,8 @@ put_json(struct line *l, const char *text)
 }
 
 size_t
-log_format(char *line, size_t room, uint32_t how, int64_t time_us, const char *role, int pid, const char *severity, const char *text)
+log_format(char *line, size_t room, uint32_t how, int64_t time_us, const char *role, int pid, const char *severity,
+    const char *text)
 {
 	struct line l = { line, line + room - 3 };     /* "}\n of JSON */
 	char number[16];
@@ -73,7 +75,8 @@ log_format(char *line, size_t room, uint32_t how, int64_t time_us, const char *r
 	if (how & LOG_JSON) {
 		put_text(&l, "{\"time\":\"");
 		put_time(&l, time_us);
-		const char *const parts[] = { "\",\"level\":\"", severity, "\",\"role\":\"", role, "\",\"pid\":", number, ",\"text\":\"" };
+		const char *const parts[] = { "\",\"level\":\"", severity, "\",\"role\":\"", role, "\",\"pid\":",
+		    number, ",\"text\":\"" };
 		for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
 			put_text(&l, parts[i]);
 		put_json(&l, text);
@@ -89,7 +92,8 @@ log_format(char *line, size_t room, uint32_t how, int64_t time_us, const char *r
 		put_text(&l, parts[i]);
 	char *began = l.at;
 	put_text(&l, text);
-	for (char *p = began; p < l.at; p++)           /* what a peer said must not look like a line of ours, or command a terminal */
+	/* what a peer said must not look like a line of ours, or command a terminal */
+	for (char *p = began; p < l.at; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
 	*l.at++ = '\n';

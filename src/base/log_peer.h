@@ -1,6 +1,6 @@
 /* Lines that a peer can cause again and again: a client, a machine, a stranger. A format is a kind. Of each kind the
- * first LOG_FIRST lines that a peer causes within ten seconds are written at once, for up to LOG_PEERS peers. The others are
- * counted, and their count is told when the ten seconds are over:
+ * first LOG_FIRST lines that a peer causes within ten seconds are written at once, for up to LOG_PEERS peers. The
+ * others are counted, and their count is told when the ten seconds are over:
  *     worker[7]: warn: and 116000 more like this in 10 s, one of them: mom_requester[9]: client 0000000100000001 in ...
  * So a log grows by a bounded number of lines a second whatever peers do, and no peer hides the first line of another.
  * The limits stand in a supervisor's table. Its children, which come and go with their peers, share them: else each

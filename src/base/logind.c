@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 
 enum { SYSTEM_UID_MAX = 999, DROP_INS = 64, PLACES = 4 };
-static const char *const places[PLACES] = { "/usr/lib", "/usr/local/lib", "/run", "/etc" };     /* a later one hides the same name in an earlier one */
+/* a later one hides the same name in an earlier one */
+static const char *const places[PLACES] = { "/usr/lib", "/usr/local/lib", "/run", "/etc" };
 
 struct drop_in { char name[NAME_MAX + 1]; int place; };
 
@@ -30,7 +31,8 @@ setting(char *text, int before)
 	char *rest = NULL, word[16];
 	for (char *line = text ? strtok_r(text, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
 		if (sscanf(line, " RemoveIPC = %15s", word) == 1)
-			before = strcasecmp(word, "no") && strcasecmp(word, "n") && strcasecmp(word, "false") && strcasecmp(word, "f") && strcasecmp(word, "off") &&
+			before = strcasecmp(word, "no") && strcasecmp(word, "n") && strcasecmp(word, "false") &&
+			    strcasecmp(word, "f") && strcasecmp(word, "off") &&
 			    strcmp(word, "0");
 	free(text);
 	return before;
@@ -87,7 +89,8 @@ logind_removes_ipc(const char *root, uid_t uid)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	if (uid <= SYSTEM_UID_MAX || snprintf(path, sizeof path, "%s/run/systemd/system", root) >= (int)sizeof path || stat(path, &st) < 0)
+	if (uid <= SYSTEM_UID_MAX || snprintf(path, sizeof path, "%s/run/systemd/system", root) >= (int)sizeof path ||
+	    stat(path, &st) < 0)
 		return 0;
 	struct drop_in *found = calloc(DROP_INS, sizeof *found);
 	size_t count = found ? drop_ins(root, found) : 0;

@@ -47,14 +47,16 @@ net_listen(const struct net_address *a, int *port)
 	socklen_t len = sizeof got;
 	if (fd < 0)
 		return -1;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 || bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0 || listen(fd, 1024) < 0 ||
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+	    bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0 || listen(fd, 1024) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&got, &len) < 0) {
 		int keep = errno;
 		close(fd);
 		errno = keep;
 		return -1;
 	}
-	*port = ntohs(got.ss_family == AF_INET ? ((struct sockaddr_in *)&got)->sin_port : ((struct sockaddr_in6 *)&got)->sin6_port);
+	*port = ntohs(got.ss_family == AF_INET ? ((struct sockaddr_in *)&got)->sin_port
+	    : ((struct sockaddr_in6 *)&got)->sin6_port);
 	return fd;
 }
 
@@ -106,7 +108,8 @@ net_hint(int error)
 {
 	switch (error) {
 	case EAGAIN:
-	case ETIMEDOUT:  return "nothing came for too long: the other side is stopped, or the network between is cut; it is connected again";
+	case ETIMEDOUT:  return "nothing came for too long: the other side is stopped, or the network between is cut; "
+	    "it is connected again";
 	case EPIPE:
 	case ECONNRESET: return "the other side ended; it is connected again";
 	case EHOSTUNREACH:

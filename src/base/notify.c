@@ -28,7 +28,8 @@ static struct {
 static int
 notify_send(const char *text)
 {
-	if (connect(n.fd, (const struct sockaddr *)&n.to, n.to_len) == 0 && send(n.fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+	if (connect(n.fd, (const struct sockaddr *)&n.to, n.to_len) == 0 &&
+	    send(n.fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return 0;
 	log_debug("NOTIFY_SOCKET: %s: tried again", strerror(errno));
 	return -1;
@@ -65,7 +66,8 @@ notify_init(void)
 	const char *name = getenv("NOTIFY_SOCKET");
 	if (name && name[0]) {
 		if (notify_address(name) < 0)
-			log_warn("NOTIFY_SOCKET is %s: neither a path nor @NAME of at most %zu bytes; nobody is told that this server is ready", name,
+			log_warn("NOTIFY_SOCKET is %s: neither a path nor @NAME of at most %zu bytes; nobody is told "
+			    "that this server is ready", name,
 			    sizeof n.to.sun_path - 1);
 		else if ((n.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) < 0)
 			log_fatal(EXIT_SYSTEM, "socket(NOTIFY_SOCKET): %s", strerror(errno));
@@ -81,8 +83,10 @@ static void
 notify_tell(int64_t now)
 {
 	char text[sizeof n.status + 40];
-	int ready = n.ready && !n.ready_told, status = strcmp(n.status, n.status_told) != 0, ping = n.ping_ms && n.ready;
-	snprintf(text, sizeof text, "%s%s%s%s%s", ready ? "READY=1\n" : "", ping ? "WATCHDOG=1\n" : "", status ? "STATUS=" : "", status ? n.status : "",
+	int ready = n.ready && !n.ready_told, status = strcmp(n.status, n.status_told) != 0,
+	    ping = n.ping_ms && n.ready;
+	snprintf(text, sizeof text, "%s%s%s%s%s", ready ? "READY=1\n" : "", ping ? "WATCHDOG=1\n" : "",
+	    status ? "STATUS=" : "", status ? n.status : "",
 	    status ? "\n" : "");
 	if (text[0] == '\0') {
 		n.due = -1;

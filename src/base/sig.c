@@ -12,7 +12,8 @@ static void
 sig_handle(int number)
 {
 	int keep = errno;
-	*(number == SIGCHLD ? &sig_got_child : number == SIGHUP ? &sig_got_reload : number == SIGUSR1 ? &sig_got_reopen : &sig_got_stop) = 1;
+	*(number == SIGCHLD ? &sig_got_child : number == SIGHUP ? &sig_got_reload : number == SIGUSR1 ? &sig_got_reopen
+	    : &sig_got_stop) = 1;
 	if (write(ends[1], "", 1) < 0) {
 		/* the pipe is full: the loop wakes anyway */
 	}

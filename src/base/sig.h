@@ -3,6 +3,7 @@
 #define SIG_H
 #include <signal.h>
 extern volatile sig_atomic_t sig_got_stop, sig_got_child, sig_got_reload, sig_got_reopen;
-int  sig_init(void);      /* TERM and INT stop, CHLD wakes, HUP reloads, USR1 reopens the log, PIPE is ignored; the descriptor to poll, or -1 */
+/* TERM and INT stop, CHLD wakes, HUP reloads, USR1 reopens the log, PIPE is ignored; the descriptor to poll, or -1 */
+int  sig_init(void);
 void sig_drain(void);     /* empty the pipe, before the flags are looked at */
 #endif

@@ -1,5 +1,6 @@
-/* A descriptor that is kept for the moment when there is none left (EMFILE, ENFILE): with it a newcomer can still be taken, told, and sent
- * away. Without it the newcomer stays in the backlog: poll(2) returns at once, for ever, and nobody is told anything. */
+/* A descriptor that is kept for the moment when there is none left (EMFILE, ENFILE): with it a newcomer can still be
+ * taken, told, and sent away. Without it the newcomer stays in the backlog: poll(2) returns at once, for ever, and
+ * nobody is told anything. */
 #ifndef SPARE_H
 #define SPARE_H
 #include <stdint.h>

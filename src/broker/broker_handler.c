@@ -1,7 +1,8 @@
 /* broker_handler - socket to workers' rings; one process a connected machine
  * STARTED BY  broker_server, which starts a broker_sender beside it once the handshake is done
  * READS       frames from its socket            WRITES  a ring a shard, words for sender and workers
- * SLEEPS IN   read: its socket                  WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one on the queue
+ * SLEEPS IN   read: its socket                  WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket,
+ *             one on the queue
  * MUST NOT    create or remove System V objects; open files; believe a length
  * SIGNALS     none: it may be killed at any time
  * EXIT        0 the peer closed   100 a bad frame or handshake   111 system call failed
@@ -73,7 +74,8 @@ read_hello(struct hello *hello)
 	char bytes[RECORD_HEADER + HELLO_BYTES];
 	int64_t until = clock_ms() + HANDSHAKE_MS;
 	read_exactly(bytes, RECORD_HEADER, until);
-	if (get_u32(bytes) != sizeof bytes || bytes[8] != RECORD_HEADER || bytes[9] != REC_HELLO || get_u16(bytes + 12) != 0)
+	if (get_u32(bytes) != sizeof bytes || bytes[8] != RECORD_HEADER || bytes[9] != REC_HELLO ||
+	    get_u16(bytes + 12) != 0)
 		bad_peer("the first frame is no HELLO; is it a mom_daemon");
 	read_exactly(bytes + RECORD_HEADER, HELLO_BYTES, until);
 	wire_hello_get(hello, bytes + RECORD_HEADER);
@@ -122,9 +124,11 @@ handshake(void)
 	h.serial = answer.welcome.serial;
 	h.is_known = answer.is_known;
 	for (uint32_t i = 0; i < h.shards; i++)
-		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), UNIT_RING(h.message_max), WINDOW_OF(h.message_max));
+		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), UNIT_RING(h.message_max),
+		    WINDOW_OF(h.message_max));
 	wire_welcome_put(payload, &answer.welcome);
-	counters_begin(atomic_load(&h.table->counters), COUNTERS_HANDLER(h.shards, (uint32_t)(h.conn - h.table->conn)), ROLE_HANDLER, h.serial);
+	counters_begin(atomic_load(&h.table->counters), COUNTERS_HANDLER(h.shards, (uint32_t)(h.conn - h.table->conn)),
+	    ROLE_HANDLER, h.serial);
 	write_frame(REC_WELCOME, payload, sizeof payload);
 }
 
@@ -192,7 +196,8 @@ on_request(char *frame, struct record *r)
 		bad_peer("a client id of another machine");
 	if (r->number == 0 || r->offset > r->number)
 		bad_peer("a request number that cannot be");
-	int fault = request_fault(frame, r), code = !fault && r->type == REC_CREATE && !h.is_known ? become_known() : fault;
+	int fault = request_fault(frame, r), code = !fault && r->type == REC_CREATE && !h.is_known ? become_known()
+	    : fault;
 	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
 	if (code) {                                    /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;

@@ -1,7 +1,8 @@
 /* broker_sender - answers, and the machine's share of the workers' logs, to the socket; one process a connected machine
  * STARTED BY  broker_server, once the broker_handler of the same connection is done with the handshake
  * READS       words of the workers, log segments, check-points      WRITES  frames to its socket
- * SLEEPS IN   msgrcv: its queue              WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one on the queue
+ * SLEEPS IN   msgrcv: its queue              WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket,
+ *             one on the queue
  * MUST NOT    write anything under db/; send more than the machine granted
  * SIGNALS     none: it may be killed at any time
  * EXIT        0 the peer closed   100 the machine sent nonsense   111 system call failed
@@ -39,7 +40,8 @@ static struct {
 	int socket, db;
 	char payload[ANSWERS_A_FRAME * ANSWER_BYTES];
 	uint32_t answers;
-	char out[OUT_BYTES];                  /* small frames go out together, with the deliveries behind them where those are few */
+	/* small frames go out together, with the deliveries behind them where those are few */
+	char out[OUT_BYTES];
 	size_t have;
 	uint64_t moved;                       /* bytes to the socket, and of the log that was passed over */
 } s;
@@ -120,8 +122,8 @@ answer(uint32_t slot, uint32_t shard, enum answer_kind kind, uint64_t number, in
 		answers_flush();
 }
 
-/* Results go before the acknowledgement that makes libmom look for them. 0: a word was changing: its writer rings once it is done, and where it
- * was killed its successor does. */
+/* Results go before the acknowledgement that makes libmom look for them. 0: a word was changing: its writer rings once
+ * it is done, and where it was killed its successor does. */
 static int
 answer_slot(uint32_t shard, uint32_t slot, struct answer_words *a, struct answered *done)
 {
@@ -130,7 +132,8 @@ answer_slot(uint32_t shard, uint32_t slot, struct answer_words *a, struct answer
 	int whole = 1;
 	for (int i = 0; i < 2; i++) {
 		if (!result_read(&a->result[i], &number, &code, &value))
-			whole &= number == 0 && atomic_load(&a->result[i].code) == 0 && atomic_load(&a->result[i].value) == 0;
+			whole &= number == 0 && atomic_load(&a->result[i].code) == 0 &&
+			    atomic_load(&a->result[i].value) == 0;
 		else if (number != done->result[i]) {
 			answer(slot, shard, ANSWER_RESULT, number, code, value);
 			done->result[i] = number;
@@ -211,9 +214,11 @@ log_damage(uint32_t shard, uint64_t at)
 {
 	word64 *damaged = &s.unit->by_shard[shard].damaged;
 	if (errno != EBADMSG)
-		log_fatal(EXIT_SYSTEM, "shard %u: reading the log at %llx: %s: %s", shard, (unsigned long long)at, strerror(errno), fdio_hint(errno));
+		log_fatal(EXIT_SYSTEM, "shard %u: reading the log at %llx: %s: %s", shard, (unsigned long long)at,
+		    strerror(errno), fdio_hint(errno));
 	if (atomic_load(damaged) != at + 1)
-		log_error("shard %u: the log is damaged at offset %llx: the worker mends it (see its line) and keeps the rest in corrupt/; look at the disk",
+		log_error("shard %u: the log is damaged at offset %llx: the worker mends it (see its line) and keeps "
+		    "the rest in corrupt/; look at the disk",
 		    shard, (unsigned long long)at);
 	atomic_store(damaged, at + 1);
 }
@@ -223,7 +228,8 @@ stream_look(uint32_t shard, int on_tick)
 {
 	struct stream *st = &s.streams[shard];
 	char name[24];
-	uint64_t head = atomic_load(&s.table->shard[shard].head);      /* head first: what it shows is in wanted by then */
+	/* head first: what it shows is in wanted by then */
+	uint64_t head = atomic_load(&s.table->shard[shard].head);
 	if (!st->started) {
 		uint64_t start = atomic_load(&s.unit->start[shard]);
 		if (!atomic_load(&s.unit->by_shard[shard].started) || start == 0)
@@ -233,7 +239,8 @@ stream_look(uint32_t shard, int on_tick)
 		*st = (struct stream){ .shard = shard, .serial = s.unit->serial, .dir = dir, .from = start - 1,
 		    .alive = alive };
 		if (dir < 0 || stream_start(st, s.unit->message_max, head) < 0)
-			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s: %s", name, strerror(errno), fdio_hint(errno));
+			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s: %s", name, strerror(errno),
+			    fdio_hint(errno));
 	}
 	uint64_t at = st->at;
 	if (st->sent == st->have && stream_read(st, head, atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
@@ -244,12 +251,13 @@ stream_look(uint32_t shard, int on_tick)
 	return stream_send(st);
 }
 
-/* The machine closes the connection once it has read the refusal; where it does not, its next HELLO finds nobody in its way. */
+/* The machine closes the connection once it has read the refusal; where it does not, its next HELLO finds nobody in its
+ * way. */
 static void
 end_machine(uint32_t why)
 {
-	static const char text[] = "what this machine has received is not in this store: the store was replaced, or is an older copy of itself: bring back the newer "
-	    "one, or give this daemon a new spool folder";
+	static const char text[] = "what this machine has received is not in this store: the store was replaced, or is "
+	    "an older copy of itself: bring back the newer one, or give this daemon a new spool folder";
 	uint32_t ticks = atomic_load(&s.table->ticks);
 	if (why == BROKEN_LIST) {
 		log_peer(LOG_FROM_INFO, s.unit->serial, "the worker was started again while it took the machine's list "
@@ -261,7 +269,8 @@ end_machine(uint32_t why)
 		    "connection is ended");
 	send_frame(&(struct record){ .type = REC_REFUSE }, text, sizeof text - 1);
 	out_flush();
-	while (atomic_load(&s.table->ticks) - ticks < PING_TICKS && (ipcq_wait(atomic_load(&s.conn->queue)) == 0 || errno == EINTR))
+	while (atomic_load(&s.table->ticks) - ticks < PING_TICKS &&
+	    (ipcq_wait(atomic_load(&s.conn->queue)) == 0 || errno == EINTR))
 		bell_clear(&s.unit->time_bell);
 	log_peer_fatal(EXIT_USAGE, s.unit->serial, "the machine was refused (see the worker's line): its connection is "
 	    "ended");
@@ -318,7 +327,8 @@ main(int argc, char **argv)
 	s.shards = s.unit->shards;
 	s.slots = s.unit->slots;
 	s.ticks = s.pinged = atomic_load(&s.table->ticks);
-	counters_begin(atomic_load(&s.table->counters), COUNTERS_SENDER(s.shards, (uint32_t)place.index), ROLE_SENDER, s.unit->serial);
+	counters_begin(atomic_load(&s.table->counters), COUNTERS_SENDER(s.shards, (uint32_t)place.index), ROLE_SENDER,
+	    s.unit->serial);
 	for (uint32_t i = 0; i < s.shards; i++)
 		if ((s.answered[i] = calloc(s.slots, sizeof **s.answered)) == NULL)
 			log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", s.slots);

@@ -1,12 +1,15 @@
 /* broker_server - accepts machines, starts, reaps and restarts everything of the broker
  * STARTED BY  a person, make run_broker, systemd
- * READS       its flags, environment, broker.conf, db/store, db/machines      WRITES  db/machines, db/registry, the broker table
+ * READS       its flags, environment, broker.conf, db/store, db/machines      WRITES  db/machines, db/registry, the
+ *             broker table
  * SLEEPS IN   poll: listening socket, those that have no place yet, signals, handlers in their handshake or with a
  *             machine that is not known yet
  * MUST NOT    touch a message; wait for a child but at its own end
- * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: broker.conf again   USR1: the log file anew
+ * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: broker.conf again   USR1: the log file
+ *             anew
  * EXIT        0 stopped   100 wrong use   111 system trouble
- * ON CRASH    the children die with it (PDEATHSIG); the next start waits for the store's lock and reaps what the registry lists */
+ * ON CRASH    the children die with it (PDEATHSIG); the next start waits for the store's lock and reaps what the
+ *             registry lists */
 #include "broker/broker.h"
 #include "broker/options.h"
 #include "ipc/about.h"
@@ -50,7 +53,8 @@ enum { POLL_SIGNALS, POLL_LISTENER, POLL_FIXED };
 static void
 wrong_use(const char *what, const char *which)
 {
-	fprintf(stderr, "broker_server: %s%s%s; see broker_server --help\n", what, which ? ": " : "", which ? which : "");
+	fprintf(stderr, "broker_server: %s%s%s; see broker_server --help\n", what, which ? ": " : "",
+	    which ? which : "");
 	exit(EXIT_USAGE);
 }
 
@@ -60,12 +64,15 @@ start_listening(void)
 	struct net_address a;
 	if (net_parse(&a, m.o.ip, m.o.port) < 0)               /* options_read has seen that it is one */
 		wrong_use("not an address", m.o.ip);
-	/* a child of a predecessor that was killed just now may be between fork and exec, and holds its listening socket for that long */
-	for (int64_t until = clock_ms() + LISTEN_MS; (m.b.listener = net_listen(&a, &m.port)) < 0 && errno == EADDRINUSE && clock_ms() < until;)
+	/* a child of a predecessor that was killed just now may be between fork and exec, and holds its listening
+	 * socket for that long */
+	for (int64_t until = clock_ms() + LISTEN_MS; (m.b.listener = net_listen(&a, &m.port)) < 0 &&
+	    errno == EADDRINUSE && clock_ms() < until;)
 		usleep(5000);
 	if (m.b.listener < 0)
 		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", m.o.ip, m.o.port, strerror(errno),
-		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free one)" : "see `ip addr`");
+		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free "
+		    "one)" : "see `ip addr`");
 }
 
 static void
@@ -126,7 +133,8 @@ static void
 make_counters(struct broker *b)
 {
 	uint32_t pages = COUNTERS_HANDLER(m.o.workers, b->table->capacity);
-	int id = registry_make(&b->registry, REGISTRY_SHM, counters_bytes(pages, m.o.workers), geteuid(), 0, "counters");
+	int id = registry_make(&b->registry, REGISTRY_SHM, counters_bytes(pages, m.o.workers), geteuid(), 0,
+	    "counters");
 	if (id < 0)
 		log_warn("shmget(counters): %s: %s", strerror(errno), registry_hint(&b->registry));
 	atomic_store(&b->table->counters, id);
@@ -138,7 +146,8 @@ make_table(void)
 {
 	struct shminfo info;
 	struct broker *b = &m.b;
-	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX ? (uint32_t)info.shmmni : SLOTS_MAX;
+	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX
+	    ? (uint32_t)info.shmmni : SLOTS_MAX;
 	size_t bytes = sizeof *b->table + capacity * sizeof(struct conn_word);
 	if (registry_open(&b->registry, b->store.dir, NULL, NULL) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", m.o.db, strerror(errno), fdio_hint(errno));
@@ -148,13 +157,15 @@ make_table(void)
 	m.polls = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.polls);
 	m.poll_conn = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.poll_conn);
 	if (b->table == NULL || b->conns == NULL || m.polls == NULL || m.poll_conn == NULL)
-		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), registry_hint(&b->registry));
+		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno),
+		    registry_hint(&b->registry));
 	b->table->shards = m.o.workers;
 	b->table->capacity = capacity;
 	atomic_store(&b->table->log, (uint32_t)b->verbose);
 	atomic_store(&b->table->store_max, m.o.store_max);
 	atomic_store(&b->table->topic_max, m.o.topic_max);
-	uint64_t share = m.o.store_max / m.o.workers / 8, segment = m.o.store_max && share < SEGMENT_BYTES ? share : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max);
+	uint64_t share = m.o.store_max / m.o.workers / 8, segment = m.o.store_max && share < SEGMENT_BYTES ? share
+	    : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max);
 	b->table->message_max = b->store.message_max;
 	b->table->views = (uint32_t)m.o.views;
 	atomic_store(&b->table->expiry, m.o.expiry);
@@ -192,7 +203,8 @@ say_ready(void)
 	char line[128];
 	m.said_ready = 1;
 	if (say_about(m.run_dir) < 0 || say_about(m.b.store.dir) < 0)
-		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", m.run, strerror(errno));
+		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", m.run,
+		    strerror(errno));
 	if (say_line(line) < 0)
 		log_warn("%s/ready: %s: %s", m.run, strerror(errno), fdio_hint(errno));
 	if (fdio_write_full(STDOUT_FILENO, line, strlen(line)) < 0)
@@ -200,7 +212,8 @@ say_ready(void)
 	if (program_ready_say(m.o.ready_fd) < 0)
 		log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
 	notify_ready();
-	log_info("serves %s port %d, store %s, %u worker%s", m.o.ip, m.port, m.o.db, m.o.workers, m.o.workers == 1 ? "" : "s");
+	log_info("serves %s port %d, store %s, %u worker%s", m.o.ip, m.port, m.o.db, m.o.workers,
+	    m.o.workers == 1 ? "" : "s");
 }
 
 static void
@@ -246,8 +259,9 @@ files_look(void)
 	struct broker *b = &m.b;
 	int there = store_is_there(&b->store, m.o.db);
 	if (!there && !b->store_lost) {
-		log_error("store %s, or a shard in it, is gone, or another folder has its name: nothing more is acknowledged. "
-		    "Bring it back under that name, and all goes on; or stop this broker, and start one with a backup", m.o.db);
+		log_error("store %s, or a shard in it, is gone, or another folder has its name: nothing more is "
+		    "acknowledged. Bring it back under that name, and all goes on; or stop this broker, and start one "
+		    "with a backup", m.o.db);
 		b->store_lost = 1;
 		workers_end(b);
 	}
@@ -308,7 +322,8 @@ poll_once(int64_t now)
 	struct lobby_host host = conn_host;
 	nfds_t n = POLL_FIXED, guests = lobby_polls(&b->lobby, m.polls + n);
 	m.polls[POLL_SIGNALS] = (struct pollfd){ m.signals, POLLIN, 0 };
-	m.polls[POLL_LISTENER] = (struct pollfd){ m.said_ready && spare_is_ready(&b->spare, now) ? b->listener : -1, POLLIN, 0 };
+	m.polls[POLL_LISTENER] = (struct pollfd){ m.said_ready && spare_is_ready(&b->spare, now) ? b->listener : -1,
+	    POLLIN, 0 };
 	n += guests;
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
 		uint32_t state = atomic_load(&b->table->conn[i].state);
@@ -388,7 +403,8 @@ main(int argc, char **argv)
 	start_listening();
 	store_open(&m.b.store, m.o.db, m.o.workers, m.o.message_max);
 	if (m.o.store_max && m.o.store_max < (uint64_t)STORE_SEGMENTS * SEGMENT_LEAST(m.b.store.message_max))
-		wrong_use("--store-max is too small for this store's --max-message: four segments of two messages each are the least", NULL);
+		wrong_use("--store-max is too small for this store's --max-message: four segments of two messages each "
+		    "are the least", NULL);
 	open_run_folder();
 	if (http_child_open(&m.b.http, m.run_dir) < 0)         /* what may be wrong comes before objects are made */
 		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)",

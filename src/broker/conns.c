@@ -1,4 +1,5 @@
-/* conns - connections: a slot of the table, a handler and a sender process, a segment and a queue each; a part of broker_server */
+/* conns - connections: a slot of the table, a handler and a sender process, a segment and a queue each; a part of
+ * broker_server */
 #include "broker/broker.h"
 #include "ipc/counters.h"
 #include "base/clock.h"
@@ -116,16 +117,19 @@ conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size
 	if (h->version != WIRE_VERSION)
 		return "the daemon speaks another version of the protocol: use programs of one release";
 	if (h->message_max < b->table->message_max) {
-		snprintf(text, n, "this broker takes payloads up to %u bytes, the daemon up to %u: start it with --max-message %u", b->table->message_max,
+		snprintf(text, n, "this broker takes payloads up to %u bytes, the daemon up to %u: start it with "
+		    "--max-message %u", b->table->message_max,
 		    h->message_max, b->table->message_max);
 		return text;
 	}
-	if (h->slots < 1 || h->slots > SLOTS_MAX || h->message_max > MESSAGE_LIMIT || h->window != WINDOW_OF(h->message_max))
+	if (h->slots < 1 || h->slots > SLOTS_MAX || h->message_max > MESSAGE_LIMIT ||
+	    h->window != WINDOW_OF(h->message_max))
 		return "the daemon's limits cannot be";
 	if (memcmp(h->machine, none, sizeof none) == 0)
 		return "the daemon has no machine id";
 	if (memcmp(h->store, none, sizeof none) != 0 && memcmp(h->store, b->store.id, sizeof b->store.id) != 0)
-		return "the daemon's spool belongs to another store: point it at that broker, or give it a new spool folder";
+		return "the daemon's spool belongs to another store: point it at that broker, or give it a new spool "
+		    "folder";
 	if ((other = conn_of(b, h->machine, &b->conns[i])) == NULL)
 		return NULL;
 	snprintf(text, n, "this machine is connected already, from %s: stop that daemon, or give this one a spool "
@@ -137,11 +141,11 @@ static const char *
 conn_stranger(int error)
 {
 	if (error == ESTALE)
-		return "its spool is a copy, or older than the one that was here last; or this store is an older copy of itself: bring back the newer one, "
-		    "or give this daemon a new spool folder";
+		return "its spool is a copy, or older than the one that was here last; or this store is an older copy "
+		    "of itself: bring back the newer one, or give this daemon a new spool folder";
 	if (error == ENOENT)
-		return "it was here before, but this store does not know it: the store is an older copy of itself: bring back the newer one, or give "
-		    "this daemon a new spool folder";
+		return "it was here before, but this store does not know it: the store is an older copy of itself: "
+		    "bring back the newer one, or give this daemon a new spool folder";
 	if (error == EOVERFLOW)
 		return "this store knows as many machines as it can: give this daemon the spool folder of a machine "
 		    "that is no more, or begin a new store";
@@ -155,7 +159,8 @@ conn_make_objects(struct broker *b, uint32_t i, const struct hello *h)
 	struct conn_word *word = &b->table->conn[i];
 	char role[40];
 	snprintf(role, sizeof role, "unit-%u", i);
-	c->unit = registry_make(&b->registry, REGISTRY_SHM, broker_unit_bytes(b->store.shards, h->slots, b->table->message_max), geteuid(), 0, role);
+	c->unit = registry_make(&b->registry, REGISTRY_SHM, broker_unit_bytes(b->store.shards, h->slots,
+	    b->table->message_max), geteuid(), 0, role);
 	snprintf(role, sizeof role, "sender-%u-queue", i);
 	c->queue = c->unit < 0 ? -1 : registry_make(&b->registry, REGISTRY_MSG, 0, geteuid(), 0, role);
 	struct broker_unit *u = c->queue < 0 ? NULL : ipcq_attach(c->unit, 0);
@@ -235,7 +240,8 @@ conn_keep(struct broker *b, uint32_t i)
 	if (!c->is_known) {
 		code = (char)(errno == EOVERFLOW ? -MOM_ELIMIT : -MOM_EFULL);
 		if (clock_ms() - b->keep_said > TICK_MS)
-			log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: machines: %s: its clients are refused; %s", c->peer, strerror(errno),
+			log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: machines: %s: its clients are refused; %s",
+			    c->peer, strerror(errno),
 			    errno == EOVERFLOW || errno == EEXIST ? conn_stranger(errno) : fdio_hint(errno));
 		b->keep_said = clock_ms();
 	}

@@ -85,7 +85,8 @@ lobby_accept(struct lobby *l, struct spare *spare, int listener, int64_t now)
 	for (int n = 0; n < ACCEPT_MOST; n++) {
 		struct sockaddr_storage a;
 		socklen_t len = sizeof a;
-		int whole = HELLO_WHOLE, fd = spare_accept(spare, listener, SOCK_CLOEXEC | SOCK_NONBLOCK), error = errno;
+		int whole = HELLO_WHOLE, fd = spare_accept(spare, listener, SOCK_CLOEXEC | SOCK_NONBLOCK),
+		    error = errno;
 		int full = fd >= 0 ? spare->is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED;
 		if (full)
 			log_peer(LOG_FROM_WARN, 0, "accept: %s: a machine is turned away, it tries again: raise "
@@ -105,7 +106,8 @@ lobby_accept(struct lobby *l, struct spare *spare, int listener, int64_t now)
 		}
 		if (l->guests.count == LOBBY_MAX)
 			lobby_make_room(l);
-		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &whole, sizeof whole);       /* poll tells of a whole HELLO, not of each byte */
+		/* poll tells of a whole HELLO, not of each byte */
+		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &whole, sizeof whole);
 		l->guests.of[l->guests.count++] = (struct guest){ .fd = fd, .from = address_number(&a),
 		    .until = now + HANDSHAKE_MS };
 	}
@@ -126,7 +128,8 @@ lobby_say(struct lobby *l, int64_t now)
 {
 	if (l->said == l->sent_away || now < l->say_due)
 		return;
-	log_warn("%llu connections closed that made no handshake within 3 s, or too slowly among many; the last from %s: is it a mom_daemon",
+	log_warn("%llu connections closed that made no handshake within 3 s, or too slowly among many; the last from "
+	    "%s: is it a mom_daemon",
 	    (unsigned long long)(l->sent_away - l->said), l->last);
 	l->said = l->sent_away;
 	l->say_due = now + LOG_PEER_MS;

@@ -311,5 +311,6 @@ machines_confirm(struct machines *m, uint32_t serial, uint64_t token)
 		return;
 	k->before = k->token;
 	if (machines_save(m, k) < 0)
-		log_peer(LOG_FROM_WARN, 0, "machines: %s: the token before counts, too, until it can be written; %s", strerror(errno), fdio_hint(errno));
+		log_peer(LOG_FROM_WARN, 0, "machines: %s: the token before counts, too, until it can be written; %s",
+		    strerror(errno), fdio_hint(errno));
 }

@@ -22,8 +22,8 @@ check(const struct config *c)
 		return fault;
 	if (config_address(c, BROKER_LISTEN, ip, port) < 0 || net_parse(&a, ip, port) < 0 || a.loopback || insecure)
 		return NULL;
-	snprintf(text, sizeof text, "an address that is not loopback needs --insecure, since there is no authentication yet: whoever reaches the port can read "
-	    "and publish everything: %s", ip);
+	snprintf(text, sizeof text, "an address that is not loopback needs --insecure, since there is no "
+	    "authentication yet: whoever reaches the port can read and publish everything: %s", ip);
 	return text;
 }
 
@@ -60,9 +60,11 @@ options_say(const struct broker_options *o)
 {
 	const struct config *c = &o->config;
 	char log[PATH_MAX + 100];
-	log_info("version %s; store %s; limits: store-max %s, topic-max %s, machine-expiry %s, max-message %s; %s", MOM_VERSION, o->db,
+	log_info("version %s; store %s; limits: store-max %s, topic-max %s, machine-expiry %s, max-message %s; %s",
+	    MOM_VERSION, o->db,
 	    config_text(c, BROKER_STORE_MAX), config_text(c, BROKER_TOPIC_MAX), config_text(c, BROKER_EXPIRY),
-	    o->message_max ? config_text(c, BROKER_MESSAGE_MAX) : "as the store was made", config_log_text(c, log, sizeof log));
+	    o->message_max ? config_text(c, BROKER_MESSAGE_MAX) : "as the store was made",
+	    config_log_text(c, log, sizeof log));
 }
 
 static void
@@ -85,10 +87,12 @@ static void
 keep_store_max(struct config *fresh, const struct config *c, void *broker)
 {
 	const struct broker *b = broker;
-	uint64_t least = b->table->segment_bytes * STORE_SEGMENTS * b->store.shards, wanted = config_number(fresh, BROKER_STORE_MAX);
+	uint64_t least = b->table->segment_bytes * STORE_SEGMENTS * b->store.shards,
+	    wanted = config_number(fresh, BROKER_STORE_MAX);
 	if (wanted == 0 || wanted >= least || wanted == config_number(c, BROKER_STORE_MAX))
 		return;
-	log_warn("SIGHUP: store-max is to be %s, it stays %s: below %llu bytes that needs a restart", config_text(fresh, BROKER_STORE_MAX),
+	log_warn("SIGHUP: store-max is to be %s, it stays %s: below %llu bytes that needs a restart",
+	    config_text(fresh, BROKER_STORE_MAX),
 	    config_text(c, BROKER_STORE_MAX), (unsigned long long)least);
 	config_keep(fresh, BROKER_STORE_MAX, c);
 }

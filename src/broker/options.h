@@ -13,7 +13,8 @@ struct broker_options {
 	int insecure, views, ready_fd;
 };
 
-void options_read(struct broker_options *o, struct broker *b, int argc, char **argv);     /* mistakes, --help and -t end the program */
+/* mistakes, --help and -t end the program */
+void options_read(struct broker_options *o, struct broker *b, int argc, char **argv);
 void options_say(const struct broker_options *o);                  /* the line with which a broker begins */
 void options_signals(struct broker_options *o, struct broker *b);  /* where SIGHUP or SIGUSR1 came */
 #endif

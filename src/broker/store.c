@@ -79,7 +79,8 @@ store_shard(struct store *s, const char *path, uint32_t i)
 	pid_t holder = 0;
 	int lock = lock_take(fd, "lock", &holder, STOP_MS);
 	if (lock < 0)
-		log_fatal(EXIT_SYSTEM, "%s/%s: its lock: %s", path, name, lock == -2 ? "held by an old worker: it ends within moments, start again" : strerror(errno));
+		log_fatal(EXIT_SYSTEM, "%s/%s: its lock: %s", path, name,
+		    lock == -2 ? "held by an old worker: it ends within moments, start again" : strerror(errno));
 	s->shard_dirs[i] = fd;
 	s->shard_locks[i] = lock;
 	fdio_cloexec(lock, 0);                         /* the workers keep it: a successor waits for them */
@@ -96,7 +97,8 @@ store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_
 		log_fatal(EXIT_SYSTEM, "%s: %s", path, why);
 	s->lock = lock_take(s->dir, "lock", &holder, STOP_MS);
 	if (s->lock == -2)
-		log_fatal(EXIT_SYSTEM, "%s: the store is in use by broker_server pid %d: stop that first, or name another folder with --db", path, (int)holder);
+		log_fatal(EXIT_SYSTEM, "%s: the store is in use by broker_server pid %d: stop that first, or name "
+		    "another folder with --db", path, (int)holder);
 	if (s->lock < 0)
 		log_fatal(EXIT_SYSTEM, "%s/lock: %s: %s", path, strerror(errno), fdio_hint(errno));
 	fdio_sweep(s->dir, "");

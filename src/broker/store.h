@@ -7,7 +7,8 @@ struct store {
 	uint32_t shards, message_max;
 	uint8_t id[WIRE_ID_BYTES];
 };
-/* Open or make it for that many shards, and payloads up to message_max (0: as it was made, or 1 MiB). Ends the program with one clear line where it cannot. */
+/* Open or make it for that many shards, and payloads up to message_max (0: as it was made, or 1 MiB). Ends the program
+ * with one clear line where it cannot. */
 void store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_max);
 /* Once a second. Do its name and its shards' lead to what is open? */
 int  store_is_there(const struct store *s, const char *path);

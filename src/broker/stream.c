@@ -148,7 +148,8 @@ stream_start(struct stream *s, uint32_t message, uint64_t head)
 	list.aux = s->told;
 	list.offset = s->at;
 	list.number = s->expired_below;
-	list.publisher = head > s->as_of ? head : s->as_of;    /* a worker that has just started shows its head a moment later */
+	/* a worker that has just started shows its head a moment later */
+	list.publisher = head > s->as_of ? head : s->as_of;
 	record_make(s->out, &list, NULL, NULL, 0);
 	s->told = 0;
 	s->started = 1;

@@ -29,7 +29,9 @@ struct stream {
 /* Of a stream that is 0 but for shard, serial, dir, alive, from (what the machine says that it has; 0: nothing).
  * The list is in out. message: the largest payload; head: where the log ends now. -1: errno or damaged (logged) */
 int  stream_start(struct stream *s, uint32_t message, uint64_t head);
-/* More frames into an empty out: what lies below head; skips to head without reading where nothing is wanted from here on. -1: errno */
+/* More frames into an empty out: what lies below head; skips to head without reading where nothing is wanted from here
+ * on. -1: errno */
 int  stream_read(struct stream *s, uint64_t head, uint64_t wanted);
-void stream_tell_place(struct stream *s);                                       /* an UPTO into an empty out, where one is due */
+/* an UPTO into an empty out, where one is due */
+void stream_tell_place(struct stream *s);
 #endif

@@ -42,7 +42,8 @@ workers_start(struct broker *b, int64_t now)
 			w->pid = 0;
 			w->due = now + backoff_after(&w->backoff, 0, 0);
 			if (queue == 0)
-				log_warn("worker of shard %u cannot be started: %s: %s: tried again", i, strerror(errno), child_hint(errno));
+				log_warn("worker of shard %u cannot be started: %s: %s: tried again", i,
+				    strerror(errno), child_hint(errno));
 			continue;
 		}
 		w->started = now;
@@ -62,12 +63,14 @@ workers_reaped(struct broker *b, pid_t pid, int status, int64_t now)
 		counters_add(COUNT_DEATHS, !child_ended_well(status));
 		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DISK) {
 			w->failed = 1;
-			log_error("shard %u is off: its disk failed or it is damaged (see the worker's line); start the broker again once that is mended", i);
+			log_error("shard %u is off: its disk failed or it is damaged (see the worker's line); start "
+			    "the broker again once that is mended", i);
 			return 1;
 		}
 		int wait = backoff_after(&w->backoff, child_was_killed(status), now - w->started);
 		w->due = now + wait;
-		log_warn("worker of shard %u ended (%s): started again%s", i, child_status_text(status), wait ? " in a moment" : "");
+		log_warn("worker of shard %u ended (%s): started again%s", i, child_status_text(status),
+		    wait ? " in a moment" : "");
 		return 1;
 	}
 	return 0;

@@ -7,9 +7,11 @@
 #include <string.h>
 
 /* a value on its way in */
-struct offer { const struct config_key *key; const char *text; enum config_from from; const char *where; unsigned line; };
+struct offer { const struct config_key *key; const char *text; enum config_from from; const char *where; unsigned line;
+    };
 
-static int refuse(struct config *c, const struct offer *o, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int refuse(struct config *c, const struct offer *o, const char *format,
+    ...) __attribute__((format(printf, 3, 4)));
 
 /* What is wrong, with the place in front; a control character in it must not command a terminal. */
 static int
@@ -61,7 +63,8 @@ take_number(struct config *c, const struct offer *o, uint64_t *number)
 {
 	const char *end;
 	if (digits(o->text, number, &end) < 0 || *end || !is_in_range(o->key, *number))
-		return refuse(c, o, "takes a number from %llu to %llu%s, not: %.200s", (unsigned long long)o->key->least, (unsigned long long)o->key->most,
+		return refuse(c, o, "takes a number from %llu to %llu%s, not: %.200s",
+		    (unsigned long long)o->key->least, (unsigned long long)o->key->most,
 		    o->key->how & CONFIG_ZERO ? ", or 0" : "", o->text);
 	return 0;
 }
@@ -77,7 +80,8 @@ take_bytes(struct config *c, const struct offer *o, uint64_t *number)
 	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
 	*number = v << shift;
 	if (bad || *end || *number >> shift != v || !is_in_range(o->key, *number))
-		return refuse(c, o, "takes a number of bytes from %llu to %llu (or with k, m, g: 16m)%s, not: %.200s", (unsigned long long)o->key->least,
+		return refuse(c, o, "takes a number of bytes from %llu to %llu (or with k, m, g: 16m)%s, not: %.200s",
+		    (unsigned long long)o->key->least,
 		    (unsigned long long)o->key->most, o->key->how & CONFIG_ZERO ? ", or 0" : "", o->text);
 	return 0;
 }
@@ -85,7 +89,8 @@ take_bytes(struct config *c, const struct offer *o, uint64_t *number)
 static int
 take_time(struct config *c, const struct offer *o, uint64_t *number)
 {
-	static const struct { const char *unit; uint64_t ms; } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+	static const struct { const char *unit; uint64_t ms; } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
+	    { "h", 3600000 }, { "d", 86400000 } };
 	const char *end;
 	uint64_t v;
 	if ((o->key->how & CONFIG_FOREVER) && strcmp(o->text, "forever") == 0) {
@@ -98,10 +103,12 @@ take_time(struct config *c, const struct offer *o, uint64_t *number)
 			return 0;
 		}
 		for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-			if (strcmp(end, units[i].unit) == 0 && v > 0 && v <= o->key->most / units[i].ms && (*number = v * units[i].ms) >= o->key->least)
+			if (strcmp(end, units[i].unit) == 0 && v > 0 && v <= o->key->most / units[i].ms &&
+			    (*number = v * units[i].ms) >= o->key->least)
 				return 0;
 	}
-	return refuse(c, o, "takes a time such as 7d, 36h, 90m, 20s%s%s, not: %.200s", o->key->least < 1000 ? ", 500ms" : "",
+	return refuse(c, o, "takes a time such as 7d, 36h, 90m, 20s%s%s, not: %.200s",
+	    o->key->least < 1000 ? ", 500ms" : "",
 	    (o->key->how & CONFIG_FOREVER) ? ", or forever" : (o->key->how & CONFIG_ZERO) ? ", or 0" : "", o->text);
 }
 
@@ -172,7 +179,8 @@ static int
 take(struct config *c, const struct offer *o, uint64_t *number)
 {
 	static int (*const kinds[])(struct config *, const struct offer *, uint64_t *) = {
-		[CONFIG_TEXT] = take_text, [CONFIG_NUMBER] = take_number, [CONFIG_BYTES] = take_bytes, [CONFIG_TIME] = take_time, [CONFIG_SWITCH] = take_switch,
+		[CONFIG_TEXT] = take_text, [CONFIG_NUMBER] = take_number, [CONFIG_BYTES] = take_bytes,
+		    [CONFIG_TIME] = take_time, [CONFIG_SWITCH] = take_switch,
 		[CONFIG_CHOICE] = take_choice, [CONFIG_ADDRESS] = take_address };
 	for (const char *p = o->text; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)

@@ -1,13 +1,16 @@
-/* What a program can be told, by one table of keys a program (config_keys.c): its flags, its environment, its files are read from it,
- * its usage is printed from it, and where each value came from is remembered. Order: flag, environment, file, default.
+/* What a program can be told, by one table of keys a program (config_keys.c): its flags, its environment, its files are
+ * read from it, its usage is printed from it, and where each value came from is remembered. Order: flag, environment,
+ * file, default.
  *
- * A file has lines of `key value`; `#` begins a comment line, empty lines count for nothing, a value goes to the end of its line.
- * Files: /etc/mom/NAME.conf, then the user's $XDG_CONFIG_HOME/mom/NAME.conf (~/.config/mom/), which wins key by key; MOM_CONFIG or
- * --config names one file instead, or a folder with files of these names. Only a file that belongs to root or to the program's own
- * user and that nobody else may write to is taken.
+ * A file has lines of `key value`; `#` begins a comment line, empty lines count for nothing, a value goes to the end of
+ * its line. Files: /etc/mom/NAME.conf, then the user's $XDG_CONFIG_HOME/mom/NAME.conf (~/.config/mom/), which wins key
+ * by key; MOM_CONFIG or --config names one file instead, or a folder with files of these names. Only a file that
+ * belongs to root or to the program's own user and that nobody else may write to is taken.
  *     config_begin(&c, &config_broker);
- *     if (config_flags(&c, argc, argv) < 0 || config_load(&c) < 0) puts(c.error);      what is wrong where, and the cure
- *     printf("%s\n", config_text(&c, BROKER_DB)); */
+ *     if (config_flags(&c, argc, argv) < 0 || config_load(&c) < 0) puts(c.error);
+ *     printf("%s\n", config_text(&c, BROKER_DB));
+ *
+ * The error says what is wrong where, and the cure. */
 #ifndef CONFIG_H
 #define CONFIG_H
 
@@ -23,7 +26,8 @@ enum config_kind {
 	CONFIG_TIME,             /* 7d, 36h, 90m, 20s, 500ms; number: milliseconds */
 	CONFIG_SWITCH,           /* yes or no; alone: yes */
 	CONFIG_CHOICE,           /* one of choices; number: which */
-	CONFIG_ADDRESS           /* IP PORT or mom://IP:PORT; the program's two arguments instead of a flag; least: the lowest port */
+	/* IP PORT or mom://IP:PORT; the program's two arguments instead of a flag; least: the lowest port */
+	CONFIG_ADDRESS
 };
 
 enum {
@@ -38,7 +42,8 @@ enum {
 enum { CONFIG_KEYS_MAX = 24, CONFIG_FILES_MAX = 2, CONFIG_FILE_BYTES_MAX = 1 << 20 };
 
 struct config_key {
-	const char *name;        /* in a file; the flag is --name; the environment: the program's prefix, then it in capitals, - as _ */
+	/* in a file; the flag is --name; the environment: the program's prefix, then it in capitals, - as _ */
+	const char *name;
 	enum config_kind kind;
 	unsigned how;            /* CONFIG_RELOAD ... */
 	const char *shape;       /* what usage shows as its value */
@@ -93,10 +98,12 @@ void config_usage(const struct config_program *program, FILE *to);
 int  config_load(struct config *c);            /* files, then environment; 0, or -1 with c->error */
 int  config_files(struct config *c);
 int  config_environment(struct config *c);
-int  config_read(struct config *c, const char *path, int must);        /* one file. 0: taken, or not there (unless it must be); -1 */
+/* one file. 0: taken, or not there (unless it must be); -1 */
+int  config_read(struct config *c, const char *path, int must);
 int  config_parse(struct config *c, const char *text, size_t n, const char *path);     /* its bytes */
 /* A value of one key; path and line for its complaint. A lesser origin is checked, but changes nothing. */
-int  config_set(struct config *c, unsigned key, const char *text, enum config_from from, const char *where, unsigned line);
+int  config_set(struct config *c, unsigned key, const char *text, enum config_from from, const char *where,
+    unsigned line);
 void config_keep(struct config *c, unsigned key, const struct config *from);    /* that key's value as it is in from */
 int  config_find(const struct config_program *program, const char *name, size_t n);      /* -1: no such key */
 
@@ -107,19 +114,26 @@ int  config_address(const struct config *c, unsigned key, char ip[64], char port
 /* "flag", "environment MOM_URL", "/etc/mom/broker.conf:12", "default". */
 const char *config_origin(const struct config *c, unsigned key, char *text, size_t n);
 /* All files that are looked for, whether they are there or not: how many. */
-unsigned config_places(const struct config_program *program, const char *named, char places[CONFIG_FILES_MAX][PATH_MAX]);
+unsigned config_places(const struct config_program *program, const char *named,
+    char places[CONFIG_FILES_MAX][PATH_MAX]);
 
-/* A server's start: flags, environment, files; --help, -t and mistakes end the program. check: what only all together tell; NULL or what is wrong. It may be NULL itself. */
-void config_start(struct config *c, const struct config_program *program, int argc, char **argv, const char *(*check)(const struct config *c));
-/* SIGHUP: all of it read again into fresh, then *c is that. 0: something is wrong, the log says what, nothing has changed. The log says
- * what is new, and what waits for a restart: that stays in *c as it was. keep takes back more of the kind (config_keep), or is NULL. */
-enum { CONFIG_CHANGED = 1, CONFIG_LOG_MOVED = 2 /* the log file, too: tell the children, as after config_reopen_log */ };
-int  config_reload(struct config *c, struct config *fresh, const char *(*check)(const struct config *c), void (*keep)(struct config *fresh, const struct config *c, void *with),
+/* A server's start: flags, environment, files; --help, -t and mistakes end the program. check: what only all together
+ * tell; NULL or what is wrong. It may be NULL itself. */
+void config_start(struct config *c, const struct config_program *program, int argc, char **argv,
+    const char *(*check)(const struct config *c));
+/* SIGHUP: all of it read again into fresh, then *c is that. 0: something is wrong, the log says what, nothing has
+ * changed. The log says what is new, and what waits for a restart: that stays in *c as it was. keep takes back more of
+ * the kind (config_keep), or is NULL. */
+enum { CONFIG_CHANGED = 1,
+    CONFIG_LOG_MOVED = 2 /* the log file, too: tell the children, as after config_reopen_log */ };
+int  config_reload(struct config *c, struct config *fresh, const char *(*check)(const struct config *c),
+    void (*keep)(struct config *fresh, const struct config *c, void *with),
     void *with);
 uint32_t config_log(const struct config *c);   /* log-level, log-format, log-time as a word for log_init */
 void config_find_log(const struct config *c);  /* log-file, where there is one, opens, or the process ends ... */
 void config_open_log(void);                    /* ... and all goes there from now on; before the first child */
-int  config_reopen_log(const struct config *c, const char *why);       /* 1: done: the children are to be told by SIGUSR1 */
+/* 1: done: the children are to be told by SIGUSR1 */
+int  config_reopen_log(const struct config *c, const char *why);
 const char *config_log_text(const struct config *c, char *text, size_t n);
 
 #endif

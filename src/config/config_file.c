@@ -28,7 +28,8 @@ unknown_key(struct config *c, const char *name, size_t n, const char *path, unsi
 	for (char *p = shown; *p; p++)
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = '?';
-	snprintf(c->error, sizeof c->error, near ? "%.300s:%u: there is no key %s; is it %s?" : "%.300s:%u: there is no key %s; `mom config show` lists all",
+	snprintf(c->error, sizeof c->error, near ? "%.300s:%u: there is no key %s; is it %s?"
+	    : "%.300s:%u: there is no key %s; `mom config show` lists all",
 	    path, line, shown, near);
 	return -1;
 }
@@ -49,15 +50,18 @@ take_line(struct config *c, char *line, unsigned number, const char *path, unsig
 	const struct config_key *k = &c->program->keys[key];
 	char *value = line + n + strspn(line + n, " \t");
 	if (k->how & CONFIG_FLAG_ONLY) {
-		snprintf(c->error, sizeof c->error, "%.300s:%u: %s belongs to one start: give it as the flag --%s", path, number, k->name, k->name);
+		snprintf(c->error, sizeof c->error, "%.300s:%u: %s belongs to one start: give it as the flag --%s",
+		    path, number, k->name, k->name);
 		return -1;
 	}
 	if (seen[key]) {
-		snprintf(c->error, sizeof c->error, "%.300s:%u: %s stands in line %u already: keep one of them", path, number, k->name, seen[key]);
+		snprintf(c->error, sizeof c->error, "%.300s:%u: %s stands in line %u already: keep one of them", path,
+		    number, k->name, seen[key]);
 		return -1;
 	}
 	seen[key] = number;
-	return config_set(c, (unsigned)key, *value == '\0' && k->kind == CONFIG_SWITCH ? "yes" : value, CONFIG_BY_FILE, path, number);
+	return config_set(c, (unsigned)key, *value == '\0' && k->kind == CONFIG_SWITCH ? "yes" : value, CONFIG_BY_FILE,
+	    path, number);
 }
 
 int
@@ -105,7 +109,8 @@ distrust(const struct stat *st)
 	if (!S_ISREG(st->st_mode))
 		return "it is no file; name one that is";
 	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return "it belongs to another user and is not trusted; make it your own, or name another with MOM_CONFIG";
+		return "it belongs to another user and is not trusted; make it your own, or name another with "
+		    "MOM_CONFIG";
 	if (st->st_mode & 022)
 		return "others may write to it; run chmod go-w on it";
 	if (st->st_size > CONFIG_FILE_BYTES_MAX)
@@ -125,20 +130,23 @@ config_read(struct config *c, const char *path, int must)
 {
 	struct stat st;
 	int fd;
-	while ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) < 0 && errno == EINTR)      /* a fifo must not hold us up */
+	/* a fifo must not hold us up */
+	while ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) < 0 && errno == EINTR)
 		;
 	if (fd < 0 && !must && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	c->limited = fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
 	c->trouble = c->limited || (fd < 0 && errno == EIO);
 	if (fd < 0)
-		return cannot_read(c, path, strerror(errno), errno == EACCES ? ": let this user read it" : c->limited ? ": raise `ulimit -n`, or close files" :
+		return cannot_read(c, path, strerror(errno), errno == EACCES ? ": let this user read it" : c->limited
+		    ? ": raise `ulimit -n`, or close files" :
 		    c->trouble ? ": see dmesg, or name another" : ": name a file that is there");
 	c->trouble = fstat(fd, &st) < 0;
 	const char *why = c->trouble ? strerror(errno) : distrust(&st);
 	char *text = why ? NULL : malloc((size_t)st.st_size + 1);
 	ssize_t n = text ? fdio_pread_full(fd, text, (size_t)st.st_size, 0) : -1;
-	int r = why ? cannot_read(c, path, why, "") : n < 0 ? cannot_read(c, path, strerror(errno), ": see dmesg, or name another") : 0;
+	int r = why ? cannot_read(c, path, why, "") : n < 0 ? cannot_read(c, path, strerror(errno),
+	    ": see dmesg, or name another") : 0;
 	c->trouble |= why == NULL && n < 0;
 	close(fd);
 	if (r == 0 && c->file_count < CONFIG_FILES_MAX) {
@@ -211,7 +219,8 @@ static int
 take_log_variable(struct config *c)
 {
 	const char *value = secure_getenv("MOM_LOG");
-	int level = config_find(c->program, "log-level", 9), format = config_find(c->program, "log-format", 10), when = config_find(c->program, "log-time", 8), r = 0;
+	int level = config_find(c->program, "log-level", 9), format = config_find(c->program, "log-format", 10),
+	    when = config_find(c->program, "log-time", 8), r = 0;
 	if (value == NULL || level < 0)
 		return 0;
 	for (const char *p = value; *p && r == 0; p += strcspn(p, ","), p += *p == ',') {
@@ -220,12 +229,14 @@ take_log_variable(struct config *c)
 		if (strcmp(word, "json") == 0 || strcmp(word, "text") == 0)
 			r = config_set(c, (unsigned)format, word, CONFIG_BY_ENVIRONMENT, "MOM_LOG", 0);
 		else if (strcmp(word, "time") == 0 || strcmp(word, "notime") == 0)
-			r = config_set(c, (unsigned)when, word[0] == 't' ? "yes" : "no", CONFIG_BY_ENVIRONMENT, "MOM_LOG", 0);
+			r = config_set(c, (unsigned)when, word[0] == 't' ? "yes" : "no", CONFIG_BY_ENVIRONMENT,
+			    "MOM_LOG", 0);
 		else
 			r = config_set(c, (unsigned)level, word, CONFIG_BY_ENVIRONMENT, "MOM_LOG", 0);
 	}
 	if (r < 0)
-		snprintf(c->error, sizeof c->error, "MOM_LOG in the environment is LEVEL[,json][,time|notime], LEVEL one of debug, info, warn, error, not: %.200s", value);
+		snprintf(c->error, sizeof c->error, "MOM_LOG in the environment is LEVEL[,json][,time|notime], LEVEL "
+		    "one of debug, info, warn, error, not: %.200s", value);
 	return r;
 }
 

@@ -16,11 +16,13 @@ wrong_flag(struct config *c, const char *what, const char *which)
 static void
 flag_options(const struct config_program *p, struct option *options)
 {
-	static const struct option usual[] = { { "config", 1, 0, 'c' }, { "test", 0, 0, 't' }, { "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option usual[] = { { "config", 1, 0, 'c' }, { "test", 0, 0, 't' }, { "verbose", 0, 0, 'v' },
+	    { "help", 0, 0, 'h' }, { 0 } };
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct config_key *k = &p->keys[i];
 		if (!(k->how & CONFIG_NO_FLAG))
-			*options++ = (struct option){ k->name, k->kind == CONFIG_SWITCH || (k->how & CONFIG_ALONE) ? optional_argument : required_argument, 0,
+			*options++ = (struct option){ k->name, k->kind == CONFIG_SWITCH ||
+			    (k->how & CONFIG_ALONE) ? optional_argument : required_argument, 0,
 				FLAG_OF_KEY + (int)i };
 	}
 	memcpy(options, usual, sizeof usual);
@@ -76,14 +78,16 @@ config_usage(const struct config_program *p, FILE *to)
 {
 	static const char usual[] =
 	    "  -v                           --log-level debug\n"
-	    "  -c FILE, --config FILE       read this file, or those of this folder, instead of /etc/mom/ and ~/.config/mom/ (MOM_CONFIG)\n"
-	    "  -t, --test                   read all that, say which files it was, and end: 0 where all is right, 100 where not; IP PORT may be left out\n";
+	    "  -c FILE, --config FILE       read this file, or those of this folder, instead of /etc/mom/ and "
+	    "~/.config/mom/ (MOM_CONFIG)\n  -t, --test                   read all that, say which files it was, and "
+	    "end: 0 where all is right, 100 where not; IP PORT may be left out\n";
 	int column = fprintf(to, "usage: %s", p->name), indent = column;
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct config_key *k = &p->keys[i];
 		char word[80];
 		int n = k->kind == CONFIG_ADDRESS ? snprintf(word, sizeof word, " %s", k->shape) :
-		    snprintf(word, sizeof word, k->shape ? k->how & CONFIG_ALONE ? " [--%s[=%s]]" : " [--%s %s]" : " [--%s]", k->name, k->shape);
+		    snprintf(word, sizeof word, k->shape ? k->how & CONFIG_ALONE ? " [--%s[=%s]]" : " [--%s %s]"
+		    : " [--%s]", k->name, k->shape);
 		if (column + n > USAGE_WIDTH)
 			column = fprintf(to, "\n%*s", indent, "") - 1;
 		column += n;
@@ -93,14 +97,17 @@ config_usage(const struct config_program *p, FILE *to)
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct config_key *k = &p->keys[i];
 		char word[60];
-		snprintf(word, sizeof word, k->how & CONFIG_NO_FLAG ? "%s%s" : k->how & CONFIG_ALONE ? "--%s[=%s]" : k->shape ? "--%s %s" : "--%s%s",
+		snprintf(word, sizeof word, k->how & CONFIG_NO_FLAG ? "%s%s" : k->how & CONFIG_ALONE ? "--%s[=%s]"
+		    : k->shape ? "--%s %s" : "--%s%s",
 		    k->how & CONFIG_NO_FLAG ? "" : k->name, k->shape ? k->shape : "");
 		fprintf(to, "  %-28s %s", word, k->help);
 		fprintf(to, k->preset && k->kind != CONFIG_SWITCH ? " (%s)\n" : "\n", k->preset);
 	}
 	fputs(usual, to);
-	fprintf(to, "Each is also a line `KEY VALUE` of /etc/mom/%s or ~/.config/mom/%s (KEY: as the flag, without --), or %sKEY in the\n"
-	    "environment (in capitals, _ for -); MOM_URL is mom://IP:PORT, MOM_LOG is LEVEL[,json][,time|notime]. Flags win over the environment, that over files.\n"
-	    "SIGHUP reads the files again, SIGUSR1 opens the log file anew. `mom config show` says what holds and why. src/tools/etc/%s has every key.\n%s",
+	fprintf(to, "Each is also a line `KEY VALUE` of /etc/mom/%s or ~/.config/mom/%s (KEY: as the flag, without "
+	    "--), or %sKEY in the\nenvironment (in capitals, _ for -); MOM_URL is mom://IP:PORT, MOM_LOG is "
+	    "LEVEL[,json][,time|notime]. Flags win over the environment, that over files.\nSIGHUP reads the files "
+	    "again, SIGUSR1 opens the log file anew. `mom config show` says what holds and why. src/tools/etc/%s has "
+	    "every key.\n%s",
 	    p->file, p->file, p->prefix, p->file, p->example);
 }

@@ -10,10 +10,12 @@ uint32_t
 config_log(const struct config *c)
 {
 	const struct config_program *p = c->program;
-	int level = config_find(p, "log-level", 9), format = config_find(p, "log-format", 10), when = config_find(p, "log-time", 8);
+	int level = config_find(p, "log-level", 9), format = config_find(p, "log-format", 10),
+	    when = config_find(p, "log-time", 8);
 	enum { AUTO, YES, NO } with_time = (int)config_number(c, (unsigned)when);
 	int journal = log_is_journal();
-	return (uint32_t)config_number(c, (unsigned)level) | (config_number(c, (unsigned)format) ? LOG_JSON : 0) | (journal ? LOG_JOURNAL : 0) |
+	return (uint32_t)config_number(c, (unsigned)level) | (config_number(c, (unsigned)format) ? LOG_JSON
+	    : 0) | (journal ? LOG_JOURNAL : 0) |
 	    (with_time == YES || (with_time == AUTO && !journal) ? LOG_TIME : 0);
 }
 
@@ -49,7 +51,8 @@ config_reopen_log(const struct config *c, const char *why)
 	if (path == NULL)
 		log_info("%s: there is no --log-file to open anew", why);
 	else if (log_to_file(path) < 0)
-		log_error("%s: open(%s): %s: all goes to the file of before; mend it and send SIGUSR1", why, path, strerror(errno));
+		log_error("%s: open(%s): %s: all goes to the file of before; mend it and send SIGUSR1", why, path,
+		    strerror(errno));
 	else {
 		log_info("%s: logs to %s", why, path);
 		return 1;
@@ -84,7 +87,8 @@ fault_of(const struct config *c, const char *(*check)(const struct config *c))
 }
 
 void
-config_start(struct config *c, const struct config_program *program, int argc, char **argv, const char *(*check)(const struct config *c))
+config_start(struct config *c, const struct config_program *program, int argc, char **argv,
+    const char *(*check)(const struct config *c))
 {
 	config_begin(c, program);
 	int r = config_flags(c, argc, argv);
@@ -141,10 +145,12 @@ tell(const struct config *before, struct config *after)
 		changes++;
 		config_origin(after, i, origin, sizeof origin);
 		if (k->how & CONFIG_RELOAD) {
-			log_info("SIGHUP: %s is %s now (%s), it was %s", k->name, is ? is : "not set", origin, was ? was : "not set");
+			log_info("SIGHUP: %s is %s now (%s), it was %s", k->name, is ? is : "not set", origin,
+			    was ? was : "not set");
 			continue;
 		}
-		log_warn("SIGHUP: %s is to be %s (%s), it stays %s: that needs a restart", k->name, is ? is : "not set", origin, was ? was : "not set");
+		log_warn("SIGHUP: %s is to be %s (%s), it stays %s: that needs a restart", k->name, is ? is : "not set",
+		    origin, was ? was : "not set");
 		config_keep(after, i, before);
 	}
 	if (changes == 0)
@@ -152,7 +158,8 @@ tell(const struct config *before, struct config *after)
 }
 
 int
-config_reload(struct config *c, struct config *fresh, const char *(*check)(const struct config *c), void (*keep)(struct config *fresh, const struct config *c, void *with),
+config_reload(struct config *c, struct config *fresh, const char *(*check)(const struct config *c),
+    void (*keep)(struct config *fresh, const struct config *c, void *with),
     void *with)
 {
 	if (!read_again(fresh, c, check))

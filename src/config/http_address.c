@@ -11,7 +11,8 @@ static const char *
 split(struct http_address *a, const char *text)
 {
 	const char *colon = strrchr(text, ':'), *begin = text, *end = colon;
-	if (colon == NULL || strlen(colon + 1) >= sizeof a->port || (*text == '[' && (colon == text || colon[-1] != ']')))
+	if (colon == NULL || strlen(colon + 1) >= sizeof a->port ||
+	    (*text == '[' && (colon == text || colon[-1] != ']')))
 		return "an address is IP:PORT, such as 127.0.0.1:8081 or [::1]:8081";
 	if (*text == '[') {
 		begin++;
@@ -50,7 +51,8 @@ http_address_exposed(const char *text, int insecure)
 	struct http_address a;
 	if (text == NULL || insecure || split(&a, text) || a.net.loopback)
 		return NULL;
-	snprintf(said, sizeof said, "http on an address that is not loopback needs --insecure: whoever reaches it sees topics, names and programs: %.100s", text);
+	snprintf(said, sizeof said, "http on an address that is not loopback needs --insecure: whoever reaches it sees "
+	    "topics, names and programs: %.100s", text);
 	return said;
 }
 

@@ -9,7 +9,8 @@ struct http_address { char ip[64], port[8]; struct net_address net; };
 int http_address_parse(struct http_address *a, const char *text);      /* 0, or -1: it is none */
 /* What is wrong, with the cure; NULL: nothing. The text is good until the next call. */
 const char *http_address_fault(const char *text);
-const char *http_address_exposed(const char *text, int insecure);      /* not loopback, though not insecure; text may be NULL */
+/* not loopback, though not insecure; text may be NULL */
+const char *http_address_exposed(const char *text, int insecure);
 
 /* Host names under which browsers may ask, beside addresses and localhost: "broker1.lan,mom-broker"; "*": any. */
 const char *http_hosts_fault(const char *names);                       /* as above */

@@ -1,4 +1,5 @@
-/* mom_daemon's state, shared by its parts: members (the list of clients), door (registration), link (the broker), unit (the three). */
+/* mom_daemon's state, shared by its parts: members (the list of clients), door (registration), link (the broker), unit
+ * (the three). */
 #ifndef DAEMON_H
 #define DAEMON_H
 #include "server/child.h"
@@ -15,7 +16,8 @@ struct member {                          /* one slot of the client table */
 	uint32_t generation, owner;
 	uid_t uid;
 	pid_t pid;
-	unsigned long long started;      /* of the process, from /proc: a pid alone may be another's by now; 0: not known */
+	/* of the process, from /proc: a pid alone may be another's by now; 0: not known */
+	unsigned long long started;
 	int durable, fresh;
 	char name[MOM_NAME_MAX + 4];
 	uint8_t nonce[16];
@@ -33,7 +35,8 @@ struct member {                          /* one slot of the client table */
 
 struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };   /* at the door */
 
-struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };    /* a durable client that was away for too long: told when it comes back */
+/* a durable client that was away for too long: told when it comes back */
+struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };
 
 enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 
@@ -54,9 +57,11 @@ struct daemon {
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max;
-	uint64_t token, token_fresh;     /* what HELLO shows; what the last WELCOME gave: shown (and on disk) once every shard of that broker has
-	                                  * taken us up. Until then it may be the wrong store, and the right one takes the old token, too */
-	int list_is_behind;              /* spool/clients still names clients that are gone: written with the next change, or tick */
+	/* what HELLO shows; what the last WELCOME gave: shown (and on disk) once every shard of that broker has taken
+	 * us up. Until then it may be the wrong store, and the right one takes the old token, too */
+	uint64_t token, token_fresh;
+	/* spool/clients still names clients that are gone: written with the next change, or tick */
+	int list_is_behind;
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
 	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */
 
@@ -93,11 +98,14 @@ int  members_save(struct daemon *d);
 int  members_keep(const struct registry_object *o, void *d);       /* for registry_open */
 int  members_use(const struct registry_object *o, void *d);        /* for registry_leave */
 struct member *members_by_name(struct daemon *d, uid_t uid, const char *name);
-int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);  /* slot, or MOM_E* */
-int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);   /* 0; 1: the forwarder is not done yet; -1: the list cannot be written */
+/* slot, or MOM_E* */
+int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);
+/* 0; 1: the forwarder is not done yet; -1: the list cannot be written */
+int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);
 void member_died(struct daemon *d, uint32_t slot, const char *why);
 void members_wake(struct daemon *d);                   /* mail came for clients that wait in poll */
-void members_check(struct daemon *d);                  /* once a second: liveness, missing semaphores, words of durable clients */
+/* once a second: liveness, missing semaphores, words of durable clients */
+void members_check(struct daemon *d);
 void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */
 void members_stop(struct daemon *d);                   /* clean stop: undrained rings and words to the spool */
 void members_limits(struct daemon *d);                 /* the broker's limits into all segments */
@@ -106,8 +114,10 @@ void daemon_touch(struct daemon *d);                   /* the client table chang
 /* life */
 enum life { LIFE_GOES_ON, LIFE_OVER, LIFE_UNDECIDED /* known within three seconds */ };
 int  life_pidfd(int socket, pid_t pid);                /* of who is at the socket's other end; -1: there is none */
-const char *life_ended(struct daemon *d, uint32_t slot);       /* once a second: NULL, or why a client that counts as living does not live any more */
-enum life life_now(struct daemon *d, uint32_t slot, const char **why);         /* the same at once, for somebody who waits for its name */
+/* once a second: NULL, or why a client that counts as living does not live any more */
+const char *life_ended(struct daemon *d, uint32_t slot);
+/* the same at once, for somebody who waits for its name */
+enum life life_now(struct daemon *d, uint32_t slot, const char **why);
 int  life_is_attached(const struct daemon *d, uint32_t slot);
 int  life_goes_on(struct member *m);                   /* at a start: the process lives on; takes its pidfd */
 

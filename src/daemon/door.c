@@ -37,7 +37,8 @@ door_group(struct daemon *d)
 {
 	int64_t gid = etc_group_id("mom");
 	if (gid >= 0 && door_give(d, (gid_t)gid) < 0)
-		log_warn("the group mom cannot be given the registration socket: %s: only this user's programs can register",
+		log_warn("the group mom cannot be given the registration socket: %s: only this user's programs can "
+		    "register",
 		    strerror(errno));
 }
 
@@ -121,7 +122,8 @@ door_turn_away(struct daemon *d, int fd)
 	struct registration ask;
 	if (recv(fd, &ask, sizeof ask, 0) < 0 && errno != EAGAIN)
 		log_debug("a client left at the door");
-	door_answer(fd, MOM_ELIMIT, NULL, 0, "mom_daemon has no descriptors left: raise its `ulimit -n`, or end some clients");
+	door_answer(fd, MOM_ELIMIT, NULL, 0, "mom_daemon has no descriptors left: raise its `ulimit -n`, or end some "
+	    "clients");
 	close(fd);
 	spare_open(&d->spare);
 }
@@ -134,7 +136,8 @@ door_forget(struct daemon *d, size_t i, int close_it)
 	d->waiting[i] = d->waiting[--d->waiting_count];
 }
 
-/* Whoever says nothing holds no more than a quarter of the descriptors: clients, and files for a moment, need the rest. */
+/* Whoever says nothing holds no more than a quarter of the descriptors: clients, and files for a moment, need the
+ * rest. */
 static int
 door_has_share(const struct daemon *d)
 {
@@ -142,7 +145,8 @@ door_has_share(const struct daemon *d)
 	return getrlimit(RLIMIT_NOFILE, &most) == 0 && d->waiting_count >= most.rlim_cur / 4;
 }
 
-/* Of those who have said nothing yet the one who has waited longest, of the user who has more than half of them; -1: all have spoken. */
+/* Of those who have said nothing yet the one who has waited longest, of the user who has more than half of them; -1:
+ * all have spoken. */
 static int
 door_silent(const struct daemon *d)
 {
@@ -199,7 +203,8 @@ door_accept(struct daemon *d)
 		close(fd);
 		return;
 	}
-	d->waiting[d->waiting_count++] = (struct waiting){ .fd = fd, .until = clock_ms() + HANDSHAKE_MS, .uid = who.uid, .pid = who.pid };
+	d->waiting[d->waiting_count++] = (struct waiting){ .fd = fd, .until = clock_ms() + HANDSHAKE_MS, .uid = who.uid,
+	    .pid = who.pid };
 }
 
 static int
@@ -225,9 +230,11 @@ door_hear(struct daemon *d, size_t i)
 	ssize_t n = recv(w->fd, &ask, sizeof ask, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (w->asked || n != sizeof ask || ask.magic != MAGIC_CLIENT || ask.layout != IPC_LAYOUT || memchr(ask.name, '\0', sizeof ask.name) == NULL) {
+	if (w->asked || n != sizeof ask || ask.magic != MAGIC_CLIENT || ask.layout != IPC_LAYOUT ||
+	    memchr(ask.name, '\0', sizeof ask.name) == NULL) {
 		if (n > 0)
-			door_answer(w->fd, MOM_EPROTO, NULL, 0, "the program was built with another libmom than this daemon: build it anew");
+			door_answer(w->fd, MOM_EPROTO, NULL, 0, "the program was built with another libmom than this "
+			    "daemon: build it anew");
 		door_forget(d, i, 1);
 		return;
 	}
@@ -253,7 +260,8 @@ door_admit(struct daemon *d, struct waiting *w, uint32_t slot, int again)
 	}
 	m->poison_told = 0;
 	if (door_answer(w->fd, 0, m, slot, NULL) < 0)
-		fdio_close(&m->socket);                        /* it asks again with the same nonce, or is seen to be dead */
+		/* it asks again with the same nonce, or is seen to be dead */
+		fdio_close(&m->socket);
 }
 
 /* 1: served or turned away. 0: it has to wait. */
@@ -267,10 +275,12 @@ door_try(struct daemon *d, struct waiting *w)
 	const char *fault = w->ask.name[0] ? client_name_fault(w->ask.name) : NULL;
 	struct member *m = w->ask.name[0] ? members_by_name(d, w->uid, w->ask.name) : NULL;
 	for (uint32_t i = 0; i < d->used && slot < 0; i++)            /* the same nonce gets the same answer */
-		if (d->members[i].state == SLOT_LIVE && d->members[i].uid == w->uid && memcmp(d->members[i].nonce, w->ask.nonce, 16) == 0)
+		if (d->members[i].state == SLOT_LIVE && d->members[i].uid == w->uid &&
+		    memcmp(d->members[i].nonce, w->ask.nonce, 16) == 0)
 			slot = (int)i;
 	again = slot >= 0;
-	if (!again && !w->ask.again && m && m->state == SLOT_LIVE && (life = life_now(d, (uint32_t)(m - d->members), &ended)) == LIFE_OVER) {
+	if (!again && !w->ask.again && m && m->state == SLOT_LIVE &&
+	    (life = life_now(d, (uint32_t)(m - d->members), &ended)) == LIFE_OVER) {
 		member_died(d, (uint32_t)(m - d->members), ended);
 		m = members_by_name(d, w->uid, w->ask.name);          /* none if it was destroyed */
 	}
@@ -285,15 +295,18 @@ door_try(struct daemon *d, struct waiting *w)
 	} else if (slot < 0 && m) {
 		if (m->state == SLOT_LIVE) {
 			code = MOM_EBUSY;
-			snprintf(why, sizeof why, "the durable client %s is in use by process %d", w->ask.name, (int)m->pid);
+			snprintf(why, sizeof why, "the durable client %s is in use by process %d", w->ask.name,
+			    (int)m->pid);
 		} else {
-			int r = m->state == SLOT_DYING ? 1 : member_resume(d, (uint32_t)(m - d->members), w->pid, w->ask.nonce);
+			int r = m->state == SLOT_DYING ? 1 : member_resume(d, (uint32_t)(m - d->members), w->pid,
+			    w->ask.nonce);
 			if (r > 0)
 				return 0;
 			slot = r < 0 ? -1 : (int)(m - d->members);
 			code = r < 0 ? MOM_EIO : 0;
 			if (r < 0)
-				snprintf(why, sizeof why, "the daemon's spool cannot be written: mend the disk or make room");
+				snprintf(why, sizeof why, "the daemon's spool cannot be written: mend the disk or make "
+				    "room");
 		}
 	} else if (slot < 0)
 		slot = code = member_new(d, w->uid, w->pid, w->ask.name, w->ask.nonce, why, sizeof why);
@@ -313,12 +326,14 @@ door_serve(struct daemon *d)
 	for (size_t i = 0; i < d->waiting_count;) {
 		struct waiting *w = &d->waiting[i];
 		if (w->asked && d->spool_state != SPOOL_GOOD) {
-			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool is gone: its log says how to bring it back");
+			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool is gone: its log says how to bring it "
+			    "back");
 			door_forget(d, i, 1);
 		} else if (w->asked && (d->serial || w->ask.again) && door_try(d, w))
 			door_forget(d, i, 0);
 		else if (w->asked && d->spool_failed) {
-			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool cannot be written: mend the disk or make room");
+			door_answer(w->fd, MOM_EIO, NULL, 0, "the daemon's spool cannot be written: mend the disk or "
+			    "make room");
 			door_forget(d, i, 1);
 		}
 		else if (now > w->until)

@@ -1,4 +1,5 @@
-/* forwarder_box - the clients' mail boxes: filling them, copying to the spool what stays, refilling from it; a part of mom_forwarder */
+/* forwarder_box - the clients' mail boxes: filling them, copying to the spool what stays, refilling from it; a part of
+ * mom_forwarder */
 #include "daemon/forwarder.h"
 #include "base/clock.h"
 #include "ipc/counters.h"
@@ -89,7 +90,8 @@ box_shadow(struct slot *v, uint64_t to)
 {
 	struct box *b = v->own;
 	const struct ring *ring = client_mail(v->segment, v->ring);
-	uint64_t tail = atomic_load(&ring->tail), from = tail > b->shadowed && tail <= b->out.head ? tail : b->shadowed, safe[SHARDS_MAX] = { 0 };
+	uint64_t tail = atomic_load(&ring->tail), from = tail > b->shadowed && tail <= b->out.head ? tail : b->shadowed,
+	    safe[SHARDS_MAX] = { 0 };
 	struct ring_reader r;
 	int broken, full = 0;
 	ring_publish(&b->out);
@@ -123,7 +125,8 @@ box_shadow(struct slot *v, uint64_t to)
 		more = 1;
 	}
 	if (more && b->behind)
-		box_wake(v, ASLEEP_FOR_MAIL);  /* what is safe now only its owner can free, for what waits in the spool */
+		/* what is safe now only its owner can free, for what waits in the spool */
+		box_wake(v, ASLEEP_FOR_MAIL);
 	return full ? -1 : 0;
 }
 
@@ -142,7 +145,8 @@ box_wait(struct slot *v, const char *record)
 		usleep(PATIENCE_STEP_US);
 	int done = box_put(v, record);
 	f.patience_us -= clock_us() - began;
-	b->patience_us = !done ? b->patience_us / PATIENCE_CUT : b->patience_us < PATIENCE_US / 2 ? b->patience_us * 2 : PATIENCE_US;
+	b->patience_us = !done ? b->patience_us / PATIENCE_CUT : b->patience_us < PATIENCE_US / 2 ? b->patience_us * 2
+	    : PATIENCE_US;
 	return done;
 }
 
@@ -186,7 +190,8 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 
 /* ---- refilling from the spool ---- */
 
-/* What the broker's list and the stream say of a spooled message: the list says nothing of what lies beyond the stream's place. */
+/* What the broker's list and the stream say of a spooled message: the list says nothing of what lies beyond the
+ * stream's place. */
 enum known { KNOWN_NOT_YET, KNOWN_WANTED, KNOWN_UNWANTED };
 
 static enum known
@@ -209,12 +214,14 @@ gap_for(const struct slot *v, const char *entry, char record[RECORD_HEADER])
 {
 	const struct box *b = v->own;
 	uint64_t acked = atomic_load(&v->segment->acked[0]), last = b->boxed[0] > acked ? b->boxed[0] : acked;
-	struct record r = { .type = REC_GAP, .offset = last + 1, .aux = last + 1 + get_u64(entry + 48) - get_u64(entry + 16) };
+	struct record r = { .type = REC_GAP, .offset = last + 1,
+	    .aux = last + 1 + get_u64(entry + 48) - get_u64(entry + 16) };
 	record_make(record, &r, NULL, NULL, 0);
 	return record;
 }
 
-/* One record into the box. 0: no room, or it is too early to say. libmom itself drops what it has unsubscribed from, unless its segment is new. */
+/* One record into the box. 0: no room, or it is too early to say. libmom itself drops what it has unsubscribed from,
+ * unless its segment is new. */
 static int
 refill_record(struct slot *v, const char *record, uint64_t at)
 {
@@ -259,7 +266,8 @@ box_refill_done(struct slot *v)
 	b->behind = 0;
 	b->backlog = 0;
 	atomic_store(&v->segment->behind, 0);
-	box_wake(v, ASLEEP_FOR_ANY);           /* one that was cut has all now; one with too many tombstones may forget some */
+	/* one that was cut has all now; one with too many tombstones may forget some */
+	box_wake(v, ASLEEP_FOR_ANY);
 	log_debug("client %016llx has caught up", (unsigned long long)v->id);
 }
 
@@ -273,7 +281,8 @@ box_refill(struct slot *v)
 	if (f.spool.used && seglog_flush(&f.spool) < 0)
 		spool_failed("write");
 	while (room && share && b->next < f.spool.end) {
-		ssize_t n = b->reading || seglog_seek(&b->cursor, f.dir, b->next) >= 0 ? seglog_read(&b->cursor, f.buffer, f.buffer_bytes, f.spool.end) : -1;
+		ssize_t n = b->reading || seglog_seek(&b->cursor, f.dir, b->next) >= 0
+		    ? seglog_read(&b->cursor, f.buffer, f.buffer_bytes, f.spool.end) : -1;
 		b->reading = n >= 0;
 		if (n < 0 && errno == EBADMSG && seglog_repair(&f.spool, b->cursor.at) == 0) {
 			seglog_leave(&b->cursor);
@@ -365,7 +374,8 @@ box_scan(struct slot *v)
 		b->cut[k] = atomic_load(&v->segment->cut[k]);
 	}
 	/* once round, and by copies: a client may go on writing */
-	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_copy(&r, f.buffer, f.buffer_bytes, &broken)) != NULL;)
+	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_copy(&r, f.buffer, f.buffer_bytes, &broken)) !=
+	    NULL;)
 		if (get_u16(p + 14) < SHARDS_MAX && get_u64(p + 16) > b->boxed[get_u16(p + 14)])
 			b->boxed[get_u16(p + 14)] = get_u64(p + 16);
 	memcpy(b->routed, b->boxed, sizeof b->routed);
@@ -430,7 +440,8 @@ box_on_slot(uint32_t i, const struct slot *old)
 {
 	struct slot *v = &f.slots.slot[i];
 	struct box *b = v->own;
-	if (b && v->segment && old->id == v->id && old->segment_id != v->segment_id && atomic_load(&f.unit->slot[i].away_safe) == old->owner)
+	if (b && v->segment && old->id == v->id && old->segment_id != v->segment_id &&
+	    atomic_load(&f.unit->slot[i].away_safe) == old->owner)
 		box_renew(v);
 	else if (old->id != v->id || v->segment == NULL || old->segment_id != v->segment_id) {
 		if (b)
@@ -439,9 +450,11 @@ box_on_slot(uint32_t i, const struct slot *old)
 		v->own = NULL;
 	}
 	/* a living client's mail box that cannot be attached: its messages must not be passed over */
-	if (v->segment == NULL && v->state != SLOT_FREE && v->state != SLOT_DYING && atomic_load(&f.table->slot[i].owner) == v->owner &&
+	if (v->segment == NULL && v->state != SLOT_FREE && v->state != SLOT_DYING &&
+	    atomic_load(&f.table->slot[i].owner) == v->owner &&
 	    atomic_load(&f.table->slot[i].state) == v->state)
-		log_fatal(EXIT_SYSTEM, "shmat(segment of client %016llx): %s: %s", (unsigned long long)v->id, strerror(errno), ipcq_attach_hint(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(segment of client %016llx): %s: %s", (unsigned long long)v->id,
+		    strerror(errno), ipcq_attach_hint(errno));
 	if (v->state == SLOT_FREE || v->segment == NULL)
 		return;
 	if (v->own == NULL) {

@@ -1,9 +1,11 @@
-/* forwarder_cut - a client for whom too much waits: it gets that, and nothing more of its subscriptions; a part of mom_forwarder */
+/* forwarder_cut - a client for whom too much waits: it gets that, and nothing more of its subscriptions; a part of
+ * mom_forwarder */
 #include "daemon/forwarder.h"
 #include "ipc/counters.h"
 #include "base/log_peer.h"
 
-/* A mail box full of what it may be about to acknowledge is no backlog. What it has acknowledged is known once that is looked at. */
+/* A mail box full of what it may be about to acknowledge is no backlog. What it has acknowledged is known once that is
+ * looked at. */
 int
 box_is_over(struct slot *v, uint64_t more)
 {
@@ -22,7 +24,8 @@ box_of_largest_backlog(void)
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		struct slot *v = &f.slots.slot[i];
 		const struct box *b = v->own;
-		if (b && v->state != SLOT_DYING && box_pinned(b) && (largest == NULL || box_pinned(b) > box_pinned(largest->own)) &&
+		if (b && v->state != SLOT_DYING && box_pinned(b) &&
+		    (largest == NULL || box_pinned(b) > box_pinned(largest->own)) &&
 		    atomic_load(&v->segment->cuts) == atomic_load(&v->segment->cuts_told))
 			largest = v;
 	}
@@ -50,8 +53,10 @@ box_cut(struct slot *v, const char *why)
 	}
 	if (atomic_load(&c->cuts) == atomic_load(&c->cuts_told)) {
 		struct slot_word *w = &f.table->slot[v - f.slots.slot];
-		log_peer(LOG_FROM_WARN, (uint64_t)(v - f.slots.slot), "client %016llx is cut: %s: its subscriptions end; it gets what waits for it, "
-		    "then MOM_EFULL; the spool keeps %llu bytes for it: let it receive and acknowledge, or allow more", (unsigned long long)v->id, why,
+		log_peer(LOG_FROM_WARN, (uint64_t)(v - f.slots.slot),
+		    "client %016llx is cut: %s: its subscriptions end; it gets what waits for it, then MOM_EFULL; the "
+		    "spool keeps %llu bytes for it: let it receive and acknowledge, or allow more",
+		    (unsigned long long)v->id, why,
 		    (unsigned long long)box_pinned(b));
 		counters_add(COUNT_CUTS, 1);
 		if (v->durable)

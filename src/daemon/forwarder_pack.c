@@ -1,5 +1,5 @@
-/* forwarder_pack - one sleeping client pins its own mail and no more: segments of the spool that are mostly dead are written anew with what
- * is still needed; a part of mom_forwarder */
+/* forwarder_pack - one sleeping client pins its own mail and no more: segments of the spool that are mostly dead are
+ * written anew with what is still needed; a part of mom_forwarder */
 #include "base/fdio.h"
 #include "daemon/forwarder.h"
 #include "base/log.h"
@@ -8,7 +8,8 @@
 /* A segment rests for so many seconds before it is packed: clients that are a little behind are past it by then. */
 enum { PACK_REST = 3, PACK_LEAST = 256 * 1024 };
 
-/* Who may need a segment, as a number that changes when they change; 0: nobody. What was found to be mostly needed is looked at again then. */
+/* Who may need a segment, as a number that changes when they change; 0: nobody. What was found to be mostly needed is
+ * looked at again then. */
 static uint64_t
 segment_wanted_by(uint64_t base, uint64_t end)
 {
@@ -45,7 +46,8 @@ is_needed(void *with, const void *entry)
 	for (uint64_t k = 0; record && k < n; k++) {
 		uint64_t id = get_u64((const char *)entry + RECORD_HEADER + 8 * k);
 		const struct slot *v = map_get(&f.by_id, &id, sizeof id);
-		if (v && v->own && v->state != SLOT_DYING && get_u64(record + 16) > atomic_load(&v->segment->acked[get_u16(record + 14)]))
+		if (v && v->own && v->state != SLOT_DYING && get_u64(record + 16) >
+		    atomic_load(&v->segment->acked[get_u16(record + 14)]))
 			return 1;
 	}
 	return 0;
@@ -67,7 +69,8 @@ spool_pack_one(void)
 	s->due = 0;
 	if (seglog_pack(l, i, before / 2, is_needed, NULL) == 0 || errno == E2BIG) {
 		s->note = key;
-		log_debug("spool: segment %llx packed from %llu to %llu bytes", (unsigned long long)base, (unsigned long long)before, (unsigned long long)s->bytes);
+		log_debug("spool: segment %llx packed from %llu to %llu bytes", (unsigned long long)base,
+		    (unsigned long long)before, (unsigned long long)s->bytes);
 	} else if (errno != EBADMSG)
 		log_debug("spool: packing segment %llx: %s", (unsigned long long)base, strerror(errno));
 	else if (seglog_repair(l, base) < 0)

@@ -1,5 +1,5 @@
-/* forwarder_spool - what mom_forwarder keeps on disk for clients that are behind: ENTRY records, each with its recipients; and what
- * they say at a start; a part of mom_forwarder */
+/* forwarder_spool - what mom_forwarder keeps on disk for clients that are behind: ENTRY records, each with its
+ * recipients; and what they say at a start; a part of mom_forwarder */
 #include "daemon/forwarder.h"
 #include "base/fdio.h"
 #include "base/log.h"
@@ -21,8 +21,8 @@ spool_files_look(void)
 {
 	uint64_t base = seglog_gone(&f.spool);
 	if (base)
-		log_fatal(EXIT_DISK, "spool: log-%016llx is gone from its folder: nothing more is taken from the broker; bring "
-		    "it back, then start this daemon again", (unsigned long long)base);
+		log_fatal(EXIT_DISK, "spool: log-%016llx is gone from its folder: nothing more is taken from the "
+		    "broker; bring it back, then start this daemon again", (unsigned long long)base);
 }
 
 /* ---- the spool: ENTRY records, each with its recipients ---- */
@@ -57,7 +57,8 @@ spool_is_short(void)
 	return left < (spare < whole / 8 ? spare : whole / 8);
 }
 
-/* The record inside an entry and the number of its recipients; NULL where there is none: a file is believed no more than its lengths. */
+/* The record inside an entry and the number of its recipients; NULL where there is none: a file is believed no more
+ * than its lengths. */
 const char *
 entry_record(const char *entry, uint64_t *n)
 {
@@ -67,7 +68,8 @@ entry_record(const char *entry, uint64_t *n)
 		return NULL;
 	const char *record = entry + RECORD_HEADER + 8 * *n;
 	room -= 8 * *n;
-	return record_is_sound(record, room) && get_u32(record) <= RECORD_MOST(f.unit->message_max) && get_u16(record + 14) < SHARDS_MAX ? record : NULL;
+	return record_is_sound(record, room) && get_u32(record) <= RECORD_MOST(f.unit->message_max) &&
+	    get_u16(record + 14) < SHARDS_MAX ? record : NULL;
 }
 
 const char *
@@ -142,7 +144,8 @@ box_needs(struct slot *v)
 	uint64_t needs = b->behind ? b->next : f.spool.end;
 	for (uint32_t k = 0; b->held_bytes && k < SHARDS_MAX; k++) {
 		struct held_queue *q = &b->held[k];
-		for (; q->first < q->count && q->held[q->first].offset <= atomic_load(&v->segment->acked[k]); q->first++)
+		for (; q->first < q->count && q->held[q->first].offset <= atomic_load(&v->segment->acked[k]);
+		    q->first++)
 			b->held_bytes -= q->held[q->first].bytes;
 		if (q->first < q->count && q->held[q->first].at < needs)
 			needs = q->held[q->first].at;
@@ -186,7 +189,8 @@ spool_recover(void)
 {
 	slots_look(&f.slots, box_on_slot);                 /* the boxes first: the entries find their clients */
 	struct seglog_place place = { f.dir, "corrupt", "spool", RECORD_MOST(f.unit->message_max), 0 };
-	uint64_t segment = SEGMENT_LEAST(f.unit->message_max) > SPOOL_SEGMENT ? SEGMENT_LEAST(f.unit->message_max) : SPOOL_SEGMENT;
+	uint64_t segment = SEGMENT_LEAST(f.unit->message_max) > SPOOL_SEGMENT ? SEGMENT_LEAST(f.unit->message_max)
+	    : SPOOL_SEGMENT;
 	if (seglog_open(&f.spool, &place, segment, 0, recover_entry, NULL) < 0)
 		spool_failed("cannot be taken up");
 	for (uint32_t i = 0; i < f.slots.used; i++) {
@@ -197,7 +201,8 @@ spool_recover(void)
 		if (!b->behind)
 			b->next = f.spool.end;
 		atomic_store(&v->segment->behind, (uint32_t)b->behind);
-		log_debug("client %016llx: mail up to %llx, routed up to %llx%s", (unsigned long long)v->id, (unsigned long long)b->boxed[0],
+		log_debug("client %016llx: mail up to %llx, routed up to %llx%s", (unsigned long long)v->id,
+		    (unsigned long long)b->boxed[0],
 		    (unsigned long long)b->routed[0], b->behind ? ", behind" : "");
 		if (v->state == SLOT_AWAY)
 			box_away(v, i);

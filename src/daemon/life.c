@@ -1,9 +1,10 @@
 /* life - does a client's process still live, and has it its client? A part of mom_daemon.
  *
- * A pidfd decides where there is one: it is readable once the last thread of a process has ended. The kernel's count of those who have the
- * client's segment attached decides the rest: a process that executed another program, or one of another PID namespace, of which there is
- * no pidfd. /proc may confirm that a process lives. It never says that one is dead: it may be hidden (hidepid), not mounted or another
- * namespace's, and it calls a process dead whose first thread has ended. */
+ * A pidfd decides where there is one: it is readable once the last thread of a process has ended. The kernel's count of
+ * those who have the client's segment attached decides the rest: a process that executed another program, or one of
+ * another PID namespace, of which there is no pidfd. /proc may confirm that a process lives. It never says that one is
+ * dead: it may be hidden (hidepid), not mounted or another namespace's, and it calls a process dead whose first thread
+ * has ended. */
 #include "daemon/daemon.h"
 #include "ipc/ipcq_own.h"
 #include "base/fdio.h"
@@ -47,7 +48,8 @@ pidfd_says_dead(int pidfd)
 	return pidfd >= 0 && poll(&p, 1, 0) > 0;
 }
 
-/* Somebody beside us has the segment attached, as far as can be seen at this moment. Our children say when they have it. */
+/* Somebody beside us has the segment attached, as far as can be seen at this moment. Our children say when they have
+ * it. */
 int
 life_is_attached(const struct daemon *d, uint32_t i)
 {
@@ -64,7 +66,8 @@ unit_is_whole(const struct daemon *d)
 	return d->unit && !d->unit_ending && d->forwarder && (d->link != LINK_UP || (d->requester && d->responser));
 }
 
-/* The process of this registration was attached: its CREATE took a number. Before that, nobody attached means nothing. */
+/* The process of this registration was attached: its CREATE took a number. Before that, nobody attached means
+ * nothing. */
 static int
 has_come(const struct member *m)
 {
@@ -102,13 +105,15 @@ life_now(struct daemon *d, uint32_t i, const char **why)
 	return unit_is_whole(d) && process_has_segment(m->pid, m->shm) == 0 ? LIFE_OVER : LIFE_UNDECIDED;
 }
 
-/* At a start: nothing of us but this process has the segment attached, since a predecessor's children are gone before its lock is free. */
+/* At a start: nothing of us but this process has the segment attached, since a predecessor's children are gone before
+ * its lock is free. */
 int
 life_goes_on(struct member *m)
 {
 	unsigned long long now = process_started(m->pid);
 	m->pidfd = pidfd_open_of(m->pid);
-	if (m->pidfd >= 0 && now && now == m->started)         /* it is that process, and not a later one with its number */
+	/* it is that process, and not a later one with its number */
+	if (m->pidfd >= 0 && now && now == m->started)
 		return !pidfd_says_dead(m->pidfd);
 	fdio_close(&m->pidfd);
 	return ipcq_attached(m->shm) > 1;

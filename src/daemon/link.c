@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-/* A connection may wait in the broker's backlog behind strangers, and WELCOME for a sync of its disk: who gives up early and comes again loses its
- * place and makes the broker do it all again, so that a broker slower than this would never be reached. A dead one is noticed as elsewhere. */
+/* A connection may wait in the broker's backlog behind strangers, and WELCOME for a sync of its disk: who gives up
+ * early and comes again loses its place and makes the broker do it all again, so that a broker slower than this would
+ * never be reached. A dead one is noticed as elsewhere. */
 enum { LINK_CONNECT_MS = 5000, LINK_WELCOME_MS = PEER_DEAD_MS };
 
 void
@@ -17,7 +18,8 @@ link_down(struct daemon *d)
 	identity_proven(d);                            /* else it never was: forgotten */
 	d->token_fresh = 0;
 	fdio_close(&d->socket);
-	/* a broker whose streams had begun is there: the back-off is for those that do not answer, or only welcome us */
+	/* a broker whose streams had begun is there: the back-off is for those that do not answer, or only welcome
+	 * us */
 	int was_there = d->link == LINK_UP && d->unit && atomic_load(&d->unit->proven);
 	if (d->link != LINK_IDLE)
 		d->link_due = clock_ms() + backoff_after(&d->link_backoff, 0, was_there ? BACKOFF_RESET_MS : 0);
@@ -37,7 +39,8 @@ static void
 link_hello(struct daemon *d)
 {
 	char bytes[RECORD_HEADER + HELLO_BYTES], payload[HELLO_BYTES];
-	struct hello h = { .version = WIRE_VERSION, .message_max = d->message_max, .slots = d->table->capacity, .window = WINDOW_OF(d->message_max),
+	struct hello h = { .version = WIRE_VERSION, .message_max = d->message_max, .slots = d->table->capacity,
+	    .window = WINDOW_OF(d->message_max),
 		.token = d->token };
 	struct record r = { .type = REC_HELLO };
 	memcpy(h.machine, d->machine, sizeof h.machine);
@@ -94,12 +97,14 @@ link_welcome(struct daemon *d)
 {
 	struct welcome w;
 	wire_welcome_get(&w, d->hello + RECORD_HEADER);
-	if (w.version != WIRE_VERSION || w.shards < 1 || w.shards > SHARDS_MAX || w.serial == 0 || w.message_max > d->message_max || w.window != WINDOW_OF(w.message_max)) {
+	if (w.version != WIRE_VERSION || w.shards < 1 || w.shards > SHARDS_MAX || w.serial == 0 ||
+	    w.message_max > d->message_max || w.window != WINDOW_OF(w.message_max)) {
 		link_failed(d, "it speaks another version of the protocol: use programs of one release");
 		return;
 	}
 	if ((d->serial && d->serial != w.serial) || (d->shards && d->shards != w.shards)) {
-		link_failed(d, "it knows this machine under another serial: is it another store? give this daemon a new spool folder");
+		link_failed(d, "it knows this machine under another serial: is it another store? give this daemon a "
+		    "new spool folder");
 		return;
 	}
 	if (link_identity(d, &w) < 0) {
@@ -159,7 +164,8 @@ link_read(struct daemon *d)
 		link_welcome(d);
 	else if (r.type == REC_REFUSE) {
 		char why[256];
-		snprintf(why, sizeof why, "refused: %.*s", (int)(record_data_len(&r) < 200 ? record_data_len(&r) : 200), d->hello + RECORD_HEADER);
+		snprintf(why, sizeof why, "refused: %.*s", (int)(record_data_len(&r) < 200 ? record_data_len(&r) : 200),
+		    d->hello + RECORD_HEADER);
 		link_failed(d, why);
 	} else
 		link_failed(d, "what answers there is no broker of ours");

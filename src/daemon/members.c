@@ -102,7 +102,8 @@ member_segment(struct daemon *d, uint32_t i)
 	return 0;
 }
 
-/* Whoever has it attached must not take what follows for its own, and is told where it sleeps. One that waits in poll hears its socket close. */
+/* Whoever has it attached must not take what follows for its own, and is told where it sleeps. One that waits in poll
+ * hears its socket close. */
 static void
 member_disown(struct member *m)
 {
@@ -154,12 +155,14 @@ struct member *
 members_by_name(struct daemon *d, uid_t uid, const char *name)
 {
 	for (uint32_t i = 0; i < d->used; i++)
-		if (d->members[i].state != SLOT_FREE && d->members[i].durable && d->members[i].uid == uid && strcmp(d->members[i].name, name) == 0)
+		if (d->members[i].state != SLOT_FREE && d->members[i].durable && d->members[i].uid == uid &&
+		    strcmp(d->members[i].name, name) == 0)
 			return &d->members[i];
 	return NULL;
 }
 
-/* Request numbers have 24 bits of generation, and words of a slot only grow: a slot whose generation is near the end gets no new client. */
+/* Request numbers have 24 bits of generation, and words of a slot only grow: a slot whose generation is near the end
+ * gets no new client. */
 enum { GENERATION_NEW = (1 << 24) - (1 << 16) };
 
 static uint64_t
@@ -196,16 +199,18 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	while (i < d->used && (d->members[i].state != SLOT_FREE || d->members[i].generation >= GENERATION_NEW))
 		i++;
 	if (d->next_id == UINT32_MAX) {
-		snprintf(why, n, "all ids that this machine's spool can give are used up: stop the daemon, and start it with a new --spool");
+		snprintf(why, n, "all ids that this machine's spool can give are used up: stop the daemon, and start "
+		    "it with a new --spool");
 		return MOM_ELIMIT;
 	}
 	if (i == d->table->capacity) {
-		snprintf(why, n, "all %u slots for clients are in use (kernel.shmmni): end some, or raise it and start the daemon again", d->table->capacity);
+		snprintf(why, n, "all %u slots for clients are in use (kernel.shmmni): end some, or raise it and start "
+		    "the daemon again", d->table->capacity);
 		return MOM_ELIMIT;
 	}
 	if (has_its_share(d, uid)) {
-		snprintf(why, n, "user %u has more than half of the %u slots for clients, the last are for others: end some, or raise kernel.shmmni and "
-		    "start the daemon again", (unsigned)uid, d->table->capacity);
+		snprintf(why, n, "user %u has more than half of the %u slots for clients, the last are for others: end "
+		    "some, or raise kernel.shmmni and start the daemon again", (unsigned)uid, d->table->capacity);
 		return MOM_ELIMIT;
 	}
 	struct member *m = &d->members[i];
@@ -235,7 +240,8 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	atomic_store(&m->segment->owner, m->owner);
 	if (members_save(d) < 0) {
 		int limit = errno == EMFILE || errno == ENFILE;
-		snprintf(why, n, "the daemon's spool cannot be written: %s: %s", strerror(errno), limit ? "raise `ulimit -n` of the daemon" :
+		snprintf(why, n, "the daemon's spool cannot be written: %s: %s", strerror(errno),
+		    limit ? "raise `ulimit -n` of the daemon" :
 		    "mend the disk or make room");
 		member_free(d, i);
 		return limit ? MOM_ELIMIT : MOM_EIO;
@@ -247,7 +253,8 @@ member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8
 	return (int)i;
 }
 
-/* The dead owner's segment is taken over as it is, but for the mail box: what is not acknowledged comes again from the spool. */
+/* The dead owner's segment is taken over as it is, but for the mail box: what is not acknowledged comes again from the
+ * spool. */
 static void
 member_reset_mail(struct client_segment *c, uint64_t bytes)
 {
@@ -263,8 +270,9 @@ member_reset_mail(struct client_segment *c, uint64_t bytes)
 	atomic_store(&c->goodbye, 0);
 }
 
-/* A new segment and semaphore in the old ones' place, for a client that the broker has forgotten (gone), or whose old ones are spoilt. What it had
- * asked for and was not answered goes on, but from a ring of garbage. -1: all is as it was */
+/* A new segment and semaphore in the old ones' place, for a client that the broker has forgotten (gone), or whose old
+ * ones are spoilt. What it had asked for and was not answered goes on, but from a ring of garbage. -1: all is as it
+ * was */
 static int
 member_renew(struct daemon *d, uint32_t i, int gone)
 {
@@ -302,15 +310,18 @@ is_still_given(const struct member *m)
 {
 	struct shmid_ds segment;
 	struct semid_ds semaphore;
-	return ipcq_own_segment(m->shm, &segment) == 0 && segment.shm_perm.uid == m->uid && (segment.shm_perm.mode & 0777) == 0600 &&
-	    (segment.shm_perm.mode & SHM_DEST) == 0 && ipcq_own_semaphore(m->sem, &semaphore) == 0 && semaphore.sem_perm.uid == m->uid &&
+	return ipcq_own_segment(m->shm, &segment) == 0 && segment.shm_perm.uid == m->uid &&
+	    (segment.shm_perm.mode & 0777) == 0600 &&
+	    (segment.shm_perm.mode & SHM_DEST) == 0 && ipcq_own_semaphore(m->sem, &semaphore) == 0 &&
+	    semaphore.sem_perm.uid == m->uid &&
 	    (semaphore.sem_perm.mode & 0777) == 0600;
 }
 
 int
 member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 {
-	enum { STRAY_TICKS = 3 };                              /* whoever is seen there for a moment only looks (mom clients) */
+	/* whoever is seen there for a moment only looks (mom clients) */
+	enum { STRAY_TICKS = 3 };
 	struct member *m = &d->members[i];
 	if (d->unit == NULL || m->segment == NULL || atomic_load(&d->unit->slot[i].away_safe) != m->owner)
 		return 1;
@@ -321,7 +332,8 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	if (gone || stray || atomic_load(&m->segment->poisoned) || !is_still_given(m)) {
 		if (member_renew(d, i, gone) < 0)
 			return 1;
-		if (gone)                                      /* its old id may be left with some shards: HELLO without it ends that */
+		/* its old id may be left with some shards: HELLO without it ends that */
+		if (gone)
 			unit_end(d);
 	} else
 		member_reset_mail(m->segment, m->ring);
@@ -333,7 +345,8 @@ member_resume(struct daemon *d, uint32_t i, pid_t pid, const uint8_t nonce[16])
 	m->absent = 0;
 	memcpy(m->nonce, nonce, sizeof m->nonce);
 	m->state = SLOT_LIVE;
-	if (members_save_or_say(d) < 0) {              /* a daemon that takes over would find its old owner there, dead */
+	/* a daemon that takes over would find its old owner there, dead */
+	if (members_save_or_say(d) < 0) {
 		*m = before;
 		return -1;
 	}
@@ -354,7 +367,8 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 	fdio_close(&m->socket);
 	fdio_close(&m->pidfd);
 	if (goodbye)
-		log_debug("client %016llx in slot %u, process %d: it gave its handle back", (unsigned long long)m->id, i, (int)m->pid);
+		log_debug("client %016llx in slot %u, process %d: it gave its handle back", (unsigned long long)m->id,
+		    i, (int)m->pid);
 	else
 		log_peer(LOG_FROM_INFO, m->uid, "client %016llx%s%s in slot %u, process %d, has ended: %s",
 		    (unsigned long long)m->id, m->name[0] ? " " : "", m->name, i, (int)m->pid, why);
@@ -372,12 +386,13 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 	daemon_touch(d);
 }
 
-/* A byte makes the socket readable. Where it cannot be sent, it is full of them or its owner is gone, or it comes back with another one; or the
- * kernel has no memory now, 0: then once more. */
+/* A byte makes the socket readable. Where it cannot be sent, it is full of them or its owner is gone, or it comes back
+ * with another one; or the kernel has no memory now, 0: then once more. */
 static int
 member_poke(const struct member *m)
 {
-	return m->socket < 0 || send(m->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || (errno != ENOMEM && errno != ENOBUFS);
+	return m->socket < 0 || send(m->socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+	    (errno != ENOMEM && errno != ENOBUFS);
 }
 
 void
@@ -408,7 +423,8 @@ static void
 member_check(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
-	if (m->segment && (m->sem < 0 || !registry_check(&d->registry, REGISTRY_SEM, m->sem)) && member_semaphore(d, i) < 0)
+	if (m->segment && (m->sem < 0 || !registry_check(&d->registry, REGISTRY_SEM, m->sem)) &&
+	    member_semaphore(d, i) < 0)
 		log_peer(LOG_FROM_WARN, i, "semget(client %u): %s: %s", i, strerror(errno),
 		    registry_hint(&d->registry));
 	const char *why = m->state == SLOT_LIVE ? life_ended(d, i) : NULL;
@@ -468,7 +484,8 @@ members_finished(struct daemon *d)
 	}
 	if (n == 0)
 		return;
-	d->list_is_behind = 1;                         /* a successor that finds them there, dying and without a segment, frees them */
+	/* a successor that finds them there, dying and without a segment, frees them */
+	d->list_is_behind = 1;
 	daemon_touch(d);
 }
 
@@ -509,9 +526,11 @@ member_adopt(struct daemon *d, uint32_t i)
 	size_t bytes = 0;
 	m->segment = m->shm < 0 ? NULL : ipcq_attach_own(m->shm, &bytes);
 	if (m->shm >= 0 && m->segment == NULL && (errno == ENOMEM || errno == ENFILE))
-		log_fatal(EXIT_SYSTEM, "shmat(segment of client %u): %s: started again it may be had", i, strerror(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(segment of client %u): %s: started again it may be had", i,
+		    strerror(errno));
 	m->ring = m->segment ? client_ring(bytes) : 0;
-	if (m->ring && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT && m->segment->id == m->id) {
+	if (m->ring && m->segment->magic == MAGIC_CLIENT && m->segment->layout == IPC_LAYOUT &&
+	    m->segment->id == m->id) {
 		if (member_semaphore(d, i) < 0)
 			log_peer(LOG_FROM_WARN, i, "semget(client %u): %s: %s: tried again", i, strerror(errno),
 			    ipcq_hint(errno));
@@ -533,7 +552,8 @@ member_take_up(struct daemon *d, uint32_t i)
 	int lives = same && m->state == SLOT_LIVE && life_goes_on(m);
 	if (same && m->ring < WINDOW_OF(d->message_max)) {
 		if (m->state == SLOT_LIVE && !goodbye && lives)
-			log_fatal(EXIT_USAGE, "process %d has rings that are too small for --max-message %u: end it, then start this daemon again", (int)m->pid,
+			log_fatal(EXIT_USAGE, "process %d has rings that are too small for --max-message %u: end it, "
+			    "then start this daemon again", (int)m->pid,
 			    d->message_max);
 		members_save_ring(d, i);               /* nobody uses it: it gets larger ones */
 		members_save_words(d, i, WORDS_CLEAN);
@@ -542,7 +562,8 @@ member_take_up(struct daemon *d, uint32_t i)
 	}
 	if (lives && same) {
 		member_words(d, m);
-		atomic_store(&m->segment->owner, m->owner);    /* a predecessor may have been killed before it gave it */
+		/* a predecessor may have been killed before it gave it */
+		atomic_store(&m->segment->owner, m->owner);
 		return;
 	}
 	fdio_close(&m->pidfd);
@@ -591,7 +612,8 @@ members_stop(struct daemon *d)
 		if (m->state != SLOT_LIVE)
 			members_save_ring(d, i);
 		if (m->durable)
-			members_save_words(d, i, m->state == SLOT_LIVE ? WORDS_SYNC : WORDS_CLEAN);      /* a living client goes on without us */
+			/* a living client goes on without us */
+			members_save_words(d, i, m->state == SLOT_LIVE ? WORDS_SYNC : WORDS_CLEAN);
 		ipcq_detach(m->segment);
 	}
 	members_save_or_say(d);

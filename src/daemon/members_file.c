@@ -34,7 +34,8 @@ identity_save(struct daemon *d)
 	char text[340], machine[33], store[33];
 	hex_text(machine, d->machine, WIRE_ID_BYTES);
 	hex_text(store, d->store, WIRE_ID_BYTES);
-	int n = snprintf(text, sizeof text, "mom spool 1 machine %s store %s serial %u shards %u token %016llx message %u\n", machine, store, d->serial, d->shards,
+	int n = snprintf(text, sizeof text, "mom spool 1 machine %s store %s serial %u shards %u token %016llx message "
+	    "%u\n", machine, store, d->serial, d->shards,
 	    (unsigned long long)d->token, d->message_max);
 	return sealed_save(d->spool_dir, "identity", text, (size_t)n, 1);
 }
@@ -48,7 +49,8 @@ identity_proven(struct daemon *d)
 	d->token = d->token_fresh;
 	if (identity_save(d) == 0) {
 		d->token_fresh = 0;
-		atomic_store(&d->table->token, d->token);      /* told with the next PING: only that one counts from there on */
+		/* told with the next PING: only that one counts from there on */
+		atomic_store(&d->table->token, d->token);
 	} else {
 		log_warn("spool/identity: %s: tried again; %s", strerror(errno), fdio_hint(errno));
 		d->token = shown;
@@ -64,27 +66,33 @@ identity_load(struct daemon *d)
 	uint32_t message = MOM_MESSAGE_MAX, asked = d->message_max;
 	char *text = load_text(d, "identity");
 	if (text == NULL && errno != ENOENT)
-		log_fatal(EXIT_SYSTEM, "spool/identity: %s: restore the spool from a backup, or give this daemon a new one", errno == EBADMSG ? "damaged" : strerror(errno));
+		log_fatal(EXIT_SYSTEM, "spool/identity: %s: restore the spool from a backup, or give this daemon a new "
+		    "one", errno == EBADMSG ? "damaged" : strerror(errno));
 	if (text == NULL) {
 		d->message_max = asked ? asked : MOM_MESSAGE_MAX;
 		if (fdio_random(d->machine, sizeof d->machine) < 0 || identity_save(d) < 0)
 			log_fatal(EXIT_SYSTEM, "spool/identity: %s: %s", strerror(errno), fdio_hint(errno));
 		return;
 	}
-	int fields = sscanf(text, "mom spool %u machine %32s store %32s serial %u shards %u token %llx message %u", &version, machine, store, &d->serial, &d->shards, &token,
+	int fields = sscanf(text, "mom spool %u machine %32s store %32s serial %u shards %u token %llx message %u",
+	    &version, machine, store, &d->serial, &d->shards, &token,
 	    &message);
 	free(text);
 	if (version > 1)
 		log_fatal(EXIT_USAGE, "the spool has format %u, this program knows 1: use the newer program", version);
 	d->token = token;
-	if (fields < 6 || message < 1 || message > MESSAGE_LIMIT || d->shards > SHARDS_MAX || hex_bytes(d->machine, machine, WIRE_ID_BYTES) < 0 || hex_bytes(d->store, store, WIRE_ID_BYTES) < 0)
-		log_fatal(EXIT_SYSTEM, "spool/identity is damaged: restore the spool from a backup, or give this daemon a new one");
+	if (fields < 6 || message < 1 || message > MESSAGE_LIMIT || d->shards > SHARDS_MAX ||
+	    hex_bytes(d->machine, machine, WIRE_ID_BYTES) < 0 || hex_bytes(d->store, store, WIRE_ID_BYTES) < 0)
+		log_fatal(EXIT_SYSTEM, "spool/identity is damaged: restore the spool from a backup, or give this "
+		    "daemon a new one");
 	d->message_max = asked ? asked : message;
 	if (d->message_max < message)
-		log_fatal(EXIT_USAGE, "the spool was used with --max-message %u: messages of that size may be in it: start with that or more", message);
+		log_fatal(EXIT_USAGE, "the spool was used with --max-message %u: messages of that size may be in it: "
+		    "start with that or more", message);
 }
 
-/* ---- which incarnations of the store the stream has shown: so that another store, or an older copy of it, is recognised ---- */
+/* ---- which incarnations of the store the stream has shown: so that another store, or an older copy of it, is
+ * recognised ---- */
 
 void
 starts_save(struct daemon *d)
@@ -92,7 +100,8 @@ starts_save(struct daemon *d)
 	char text[SHARDS_MAX * 64 + 64];
 	size_t n = (size_t)sprintf(text, "mom starts 1\n");
 	for (uint32_t k = 0; k < d->shards; k++)
-		n += (size_t)sprintf(text + n, "shard %u start %llx bits %llx\n", k, (unsigned long long)atomic_load(&d->table->start[k]),
+		n += (size_t)sprintf(text + n, "shard %u start %llx bits %llx\n", k,
+		    (unsigned long long)atomic_load(&d->table->start[k]),
 		    (unsigned long long)atomic_load(&d->table->start_bits[k]));
 	uint64_t digest = crc32c(0, text, n) | UINT64_C(1) << 32;
 	if (digest == d->saved_starts)
@@ -110,8 +119,8 @@ starts_load(struct daemon *d)
 	unsigned long long start, bits;
 	unsigned k;
 	if (text == NULL && errno == EBADMSG)
-		log_error("spool/starts is damaged: an older copy of the broker's store is not noticed at this connection; "
-		    "look at the disk");
+		log_error("spool/starts is damaged: an older copy of the broker's store is not noticed at this "
+		    "connection; look at the disk");
 	while (line && (line = strtok_r(NULL, "\n", &rest)) != NULL) {
 		if (sscanf(line, "shard %u start %llx bits %llx", &k, &start, &bits) != 3 || k >= SHARDS_MAX)
 			continue;
@@ -171,7 +180,8 @@ forgotten_put(struct daemon *d, uid_t uid, const char *name)
 void
 forgotten_load(struct daemon *d)
 {
-	char name[MOM_NAME_MAX + 4], *rest = NULL, *text = load_text(d, "forgotten"), *line = text ? strtok_r(text, "\n", &rest) : NULL;
+	char name[MOM_NAME_MAX + 4], *rest = NULL, *text = load_text(d, "forgotten"),
+	    *line = text ? strtok_r(text, "\n", &rest) : NULL;
 	unsigned uid;
 	if (text == NULL && errno == EBADMSG)
 		log_error("spool/forgotten is damaged: durable clients that were forgotten are not told so when they "
@@ -214,8 +224,10 @@ members_save(struct daemon *d)
 	for (uint32_t i = 0; i < d->used; i++) {
 		struct member *m = &d->members[i];
 		hex_text(nonce, m->nonce, sizeof m->nonce);
-		n += (size_t)sprintf(text + n, "slot %u state %d generation %u owner %u id %016llx uid %u pid %d started %llu durable %d shm %d sem %d away %u nonce %s name %s\n",
-		    i, (int)m->state, m->generation, m->owner, (unsigned long long)m->id, (unsigned)m->uid, (int)m->pid, m->started, m->durable, m->shm,
+		n += (size_t)sprintf(text + n, "slot %u state %d generation %u owner %u id %016llx uid %u pid %d "
+		    "started %llu durable %d shm %d sem %d away %u nonce %s name %s\n",
+		    i, (int)m->state, m->generation, m->owner, (unsigned long long)m->id, (unsigned)m->uid, (int)m->pid,
+		    m->started, m->durable, m->shm,
 		    m->sem, m->away, nonce, m->name[0] ? m->name : "*");
 	}
 	int bad = sealed_save(d->spool_dir, "clients", text, n, 1);
@@ -232,18 +244,23 @@ members_line(struct daemon *d, const char *line, int same_boot)
 	int state, pid;
 	unsigned long long id;
 	char nonce[33], name[MOM_NAME_MAX + 4];
-	if (sscanf(line, "slot %u state %d generation %u owner %u id %llx uid %u pid %d started %llu durable %d shm %d sem %d away %u nonce %32s name %67s", &slot,
-	    &state, &in.generation, &in.owner, &id, &uid, &pid, &in.started, &in.durable, &in.shm, &in.sem, &in.away, nonce, name) != 14 ||
-	    slot >= d->table->capacity || state < SLOT_FREE || state > SLOT_DYING || hex_bytes(in.nonce, nonce, sizeof in.nonce) < 0 ||
+	if (sscanf(line, "slot %u state %d generation %u owner %u id %llx uid %u pid %d started %llu durable %d shm %d "
+	    "sem %d away %u nonce %32s name %67s", &slot,
+	    &state, &in.generation, &in.owner, &id, &uid, &pid, &in.started, &in.durable, &in.shm, &in.sem, &in.away,
+	    nonce, name) != 14 ||
+	    slot >= d->table->capacity || state < SLOT_FREE || state > SLOT_DYING ||
+	    hex_bytes(in.nonce, nonce, sizeof in.nonce) < 0 ||
 	    (in.durable != 0 && in.durable != 1) || (strcmp(name, "*") != 0 && client_name_fault(name)))
-		log_fatal(EXIT_SYSTEM, "spool/clients is damaged: restore the spool from a backup, or give this daemon a new one");
+		log_fatal(EXIT_SYSTEM, "spool/clients is damaged: restore the spool from a backup, or give this daemon "
+		    "a new one");
 	in.state = (enum slot_state)state;
 	in.id = id;
 	in.uid = (uid_t)uid;
 	in.pid = same_boot ? (pid_t)pid : 0;
 	in.shm = same_boot ? in.shm : -1;
 	in.sem = -1;                                   /* the registry has reaped it */
-	if (strcmp(name, "*") != 0 && (in.durable || strcmp(name, "-") != 0))      /* an anonymous one was written as - before */
+	/* an anonymous one was written as - before */
+	if (strcmp(name, "*") != 0 && (in.durable || strcmp(name, "-") != 0))
 		snprintf(in.name, sizeof in.name, "%s", name);
 	d->members[slot] = in;
 	if (slot >= d->used)
@@ -265,8 +282,10 @@ members_read(struct daemon *d)
 	}
 	unsigned version = 0;
 	char *line = text ? strtok_r(text, "\n", &rest) : NULL;
-	if (line == NULL || sscanf(line, "mom clients %u boot %63s next %u", &version, boot, &d->reserved_id) != 3 || version != 1)
-		log_fatal(EXIT_SYSTEM, "spool/clients is %s: restore the spool from a backup, or give this daemon a new one",
+	if (line == NULL || sscanf(line, "mom clients %u boot %63s next %u", &version, boot, &d->reserved_id) != 3 ||
+	    version != 1)
+		log_fatal(EXIT_SYSTEM, "spool/clients is %s: restore the spool from a backup, or give this daemon a "
+		    "new one",
 		    version > 1 ? "of a newer format" : "damaged");
 	d->next_id = d->reserved_id;
 	int same_boot = strcmp(boot, boot_id()) == 0;
@@ -293,14 +312,19 @@ members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 	if (c == NULL)
 		return;
 	uint32_t cuts = atomic_load(&d->table->slot[slot].cuts);
-	int is_cut = atomic_load(&c->cuts) != atomic_load(&c->cuts_told), cut_waits = cuts != atomic_load(&d->table->slot[slot].cuts_saved);
+	int is_cut = atomic_load(&c->cuts) != atomic_load(&c->cuts_told),
+	    cut_waits = cuts != atomic_load(&d->table->slot[slot].cuts_saved);
 	size_t n = (size_t)sprintf(text, "mom words 1 id %016llx cut %d\n", (unsigned long long)m->id, is_cut);
 	for (uint32_t k = 0; k < d->shards; k++) {
-		uint64_t handed = atomic_load(&c->handed[k]), again = atomic_load(&c->again[k]), risk = atomic_load(&c->risk[k]);
-		known &= risk != RISK_UNKNOWN;         /* the broker has said how far what was handed out may have gone */
+		uint64_t handed = atomic_load(&c->handed[k]), again = atomic_load(&c->again[k]),
+		    risk = atomic_load(&c->risk[k]);
+		/* the broker has said how far what was handed out may have gone */
+		known &= risk != RISK_UNKNOWN;
 		again = risk != RISK_UNKNOWN && risk > again ? risk - 1 : again;
-		n += (size_t)sprintf(text + n, "shard %u acked %llx again %llx first %llx cut %llx\n", k, (unsigned long long)atomic_load(&c->acked[k]),
-		    (unsigned long long)(handed > again ? handed : again), (unsigned long long)atomic_load(&c->first[k]),
+		n += (size_t)sprintf(text + n, "shard %u acked %llx again %llx first %llx cut %llx\n", k,
+		    (unsigned long long)atomic_load(&c->acked[k]),
+		    (unsigned long long)(handed > again ? handed : again),
+		    (unsigned long long)atomic_load(&c->first[k]),
 		    (unsigned long long)atomic_load(&c->cut[k]));
 	}
 	if (how == WORDS_CLEAN && known)               /* nobody hands out mail any more: this is the last word */
@@ -324,15 +348,18 @@ members_load_words(struct daemon *d, uint32_t slot)
 	int clean = 0;
 	slot_file(name, sizeof name, "words", slot);
 	char *text = load_text(d, name), *line = text ? strtok_r(text, "\n", &rest) : NULL;
-	if (text == NULL && errno != ENOENT)           /* it is written without a sync: a power cut may leave anything */
-		log_warn("spool/%s: %s: what client %016llx had last comes again, flagged", name, errno == EBADMSG ? "damaged" : strerror(errno),
+	/* it is written without a sync: a power cut may leave anything */
+	if (text == NULL && errno != ENOENT)
+		log_warn("spool/%s: %s: what client %016llx had last comes again, flagged", name,
+		    errno == EBADMSG ? "damaged" : strerror(errno),
 		    (unsigned long long)m->id);
 	if (line && sscanf(line, "mom words 1 id %llx cut %u", &id, &is_cut) >= 1 && id == m->id) {
 		atomic_store(&m->segment->cuts, is_cut);
 		while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
 			clean |= strcmp(line, "clean") == 0;
 			cut = 0;
-			if (sscanf(line, "shard %u acked %llx again %llx first %llx cut %llx", &k, &acked, &again, &first, &cut) < 4 || k >= SHARDS_MAX)
+			if (sscanf(line, "shard %u acked %llx again %llx first %llx cut %llx", &k, &acked, &again,
+			    &first, &cut) < 4 || k >= SHARDS_MAX)
 				continue;
 			atomic_store(&m->segment->acked[k], acked);
 			atomic_store(&m->segment->handed[k], acked);
@@ -344,7 +371,8 @@ members_load_words(struct daemon *d, uint32_t slot)
 	m->saved_ack = 0;
 	for (k = 0; !clean && k < SHARDS_MAX; k++)
 		atomic_store(&m->segment->risk[k], RISK_UNKNOWN);
-	if (clean)                                     /* from now on mail is handed out: a power cut must not leave them clean */
+	/* from now on mail is handed out: a power cut must not leave them clean */
+	if (clean)
 		members_save_words(d, slot, WORDS_SYNC);
 }
 
@@ -367,8 +395,10 @@ members_save_ring(struct daemon *d, uint32_t slot)
 	int broken;
 	slot_file(name, sizeof name, "ring", slot);
 	ring_reader_init(&r, ring, m->ring, atomic_load(&ring->tail));
-	uint64_t began = r.at;                         /* somebody may still write to a dead client's ring: once round is enough */
-	for (const char *p; bytes && copy && !atomic_load(&m->segment->poisoned) && r.at - began < m->ring && (p = ring_copy(&r, copy, m->ring, &broken)) != NULL;) {
+	/* somebody may still write to a dead client's ring: once round is enough */
+	uint64_t began = r.at;
+	for (const char *p; bytes && copy && !atomic_load(&m->segment->poisoned) && r.at - began < m->ring &&
+	    (p = ring_copy(&r, copy, m->ring, &broken)) != NULL;) {
 		uint32_t shard = get_u16(p + 14);
 		uint32_t stride = record_stride(get_u32(p));
 		if (shard >= d->shards || get_u64(p + 40) <= atomic_load(&m->segment->answer[shard].acked))
@@ -383,7 +413,8 @@ members_save_ring(struct daemon *d, uint32_t slot)
 	if (n == 0)
 		unlinkat(d->spool_dir, name, 0);
 	else if (fdio_replace(d->spool_dir, name, bytes, RING_FILE_HEADER + n, 1) < 0)
-		log_error("spool/%s: %s: %zu bytes that a client had asked for are lost; %s", name, strerror(errno), n, fdio_hint(errno));
+		log_error("spool/%s: %s: %zu bytes that a client had asked for are lost; %s", name, strerror(errno), n,
+		    fdio_hint(errno));
 	free(copy);
 	free(bytes);
 }

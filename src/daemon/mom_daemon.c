@@ -1,9 +1,12 @@
-/* mom_daemon - registers a machine's clients, connects to the broker, starts, reaps and restarts requester, responser and forwarder
+/* mom_daemon - registers a machine's clients, connects to the broker, starts, reaps and restarts requester, responser
+ * and forwarder
  * STARTED BY  a person, make run_daemon, systemd
- * READS       its flags, environment, daemon.conf, the spool's identity and client list      WRITES  those, RUN/registry, the client table
+ * READS       its flags, environment, daemon.conf, the spool's identity and client list      WRITES  those,
+ *             RUN/registry, the client table
  * SLEEPS IN   poll: registration socket, clients' sockets and pidfds, the broker's handshake, signals
  * MUST NOT    touch a message; wait for a child but at its own end
- * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: daemon.conf again   USR1: the log file anew
+ * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: daemon.conf again   USR1: the log file
+ *             anew
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    the children die with it (PDEATHSIG); a successor adopts the clients that live, and they go on */
 #include "ipc/about.h"
@@ -61,15 +64,15 @@ default_spool(void)
 	snprintf(old, sizeof old, "%s/spool", m.run);
 	if (geteuid() != 0 && (none || !is_spool(m.spool)) && is_spool(old) && strlen(old) < sizeof m.spool) {
 		if (none)
-			log_warn("the spool is in %s, which may be cleaned: set HOME or XDG_STATE_HOME, or name another with "
-			    "--spool", old);
+			log_warn("the spool is in %s, which may be cleaned: set HOME or XDG_STATE_HOME, or name "
+			    "another with --spool", old);
 		else
-			log_warn("the spool is still in %s, which may be cleaned: stop this daemon, mkdir -pm 700 '%s', "
-			    "mv '%s'/* '%s', start it again", old, m.spool, old, m.spool);
+			log_warn("the spool is still in %s, which may be cleaned: stop this daemon, mkdir -pm 700 "
+			    "'%s', mv '%s'/* '%s', start it again", old, m.spool, old, m.spool);
 		strcpy(m.spool, old);
 	} else if (none)
-		log_fatal(EXIT_SYSTEM, "there is no folder for the spool: neither XDG_STATE_HOME nor HOME is an absolute path: "
-		    "set one of them, or name a folder with --spool");
+		log_fatal(EXIT_SYSTEM, "there is no folder for the spool: neither XDG_STATE_HOME nor HOME is an "
+		    "absolute path: set one of them, or name a folder with --spool");
 }
 
 /* For a user whose home cannot be written to the run folder of a login session has to do: nobody cleans it while that
@@ -81,8 +84,8 @@ spool_in_session(const char *why)
 	snprintf(path, sizeof path, "%s/spool", m.run);
 	if (geteuid() == 0 || strncmp(m.run, "/run/user/", 10) != 0 || strlen(path) >= sizeof m.spool)
 		return 0;
-	log_warn("spool folder %s: %s: it is in %s instead, and gone after the log-out: name one that stays with --spool, or "
-	    "set XDG_STATE_HOME", m.spool, why, path);
+	log_warn("spool folder %s: %s: it is in %s instead, and gone after the log-out: name one that stays with "
+	    "--spool, or set XDG_STATE_HOME", m.spool, why, path);
 	strcpy(m.spool, path);
 	return 1;
 }
@@ -141,7 +144,8 @@ open_folders(void)
 	if (d->spool_dir < 0 && m.o.spool == NULL && spool_in_session(why))
 		d->spool_dir = rundir_open(m.spool, &why);
 	if (d->spool_dir < 0)
-		log_fatal(EXIT_SYSTEM, "spool folder %s: %s: name another with --spool, or set XDG_STATE_HOME", m.spool, why);
+		log_fatal(EXIT_SYSTEM, "spool folder %s: %s: name another with --spool, or set XDG_STATE_HOME", m.spool,
+		    why);
 	d->spool_lock = lock_take(d->spool_dir, "lock", &holder, STOP_MS);
 	if (d->spool_lock == -2)
 		log_fatal(EXIT_SYSTEM,
@@ -170,11 +174,13 @@ make_table(void)
 {
 	struct daemon *d = &m.d;
 	struct shminfo info;
-	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX ? (uint32_t)info.shmmni : SLOTS_MAX;
+	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX
+	    ? (uint32_t)info.shmmni : SLOTS_MAX;
 	size_t bytes = sizeof *d->table + capacity * sizeof(struct slot_word);
 	struct machine_table measure = { .capacity = capacity };
 	d->members = calloc(capacity, sizeof *d->members);
-	d->table = &measure;                           /* the list's slots are checked against it; the real one comes after the reaping */
+	/* the list's slots are checked against it; the real one comes after the reaping */
+	d->table = &measure;
 	if (d->members == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", capacity);
 	members_read(d);
@@ -183,7 +189,8 @@ make_table(void)
 	d->table_id = registry_make(&d->registry, REGISTRY_SHM, bytes, geteuid(), 0, "machine-table");
 	d->table = d->table_id < 0 ? NULL : ipcq_attach(d->table_id, 0);
 	if (d->table == NULL)
-		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno), registry_hint(&d->registry));
+		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno),
+		    registry_hint(&d->registry));
 	d->table->capacity = capacity;
 	atomic_store(&d->table->log, (uint32_t)d->verbose);
 	atomic_store(&d->table->request_queue, -1);
@@ -207,7 +214,8 @@ say_ready(void)
 	char line[PATH_MAX + 16];
 	int n = snprintf(line, sizeof line, "ready %s\n", m.run);
 	if (names_about(&m.d) < 0)
-		log_warn("%s/about: %s: the tools do not find this daemon until there is room for it", m.run, strerror(errno));
+		log_warn("%s/about: %s: the tools do not find this daemon until there is room for it", m.run,
+		    strerror(errno));
 	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
 	if (program_ready_say(m.o.ready_fd) < 0)
@@ -238,14 +246,15 @@ tell_status(void)
 	notify_status("%s broker %s port %s, %u program%s", how, m.d.ip, m.d.port, clients, clients == 1 ? "" : "s");
 }
 
-/* A user's own daemon on a desktop: its queues and semaphores would vanish at log-out. They are made anew within a second or two; what waits in
- * segments stays as long as somebody has them attached. */
+/* A user's own daemon on a desktop: its queues and semaphores would vanish at log-out. They are made anew within a
+ * second or two; what waits in segments stays as long as somebody has them attached. */
 static void
 warn_of_logout(void)
 {
 	if (logind_removes_ipc("", geteuid()))
-		log_warn("when user %u logs out, systemd removes that user's System V objects: this daemon makes them anew, but all stands still for a moment; set "
-		    "RemoveIPC=no in /etc/systemd/logind.conf, or `loginctl enable-linger`, or run it as a system user (mom-daemon.service)", (unsigned)geteuid());
+		log_warn("when user %u logs out, systemd removes that user's System V objects: this daemon makes them "
+		    "anew, but all stands still for a moment; set RemoveIPC=no in /etc/systemd/logind.conf, or "
+		    "`loginctl enable-linger`, or run it as a system user (mom-daemon.service)", (unsigned)geteuid());
 }
 
 static void

@@ -1,12 +1,15 @@
-/* mom_forwarder - deliveries to the clients' mail boxes, and to the spool where a client is behind; one process a machine
+/* mom_forwarder - deliveries to the clients' mail boxes, and to the spool where a client is behind; one process a
+ * machine
  * STARTED BY  mom_daemon, with or without a connection to the broker
  * READS       the delivery ring, mail boxes' words, the spool       WRITES  mail boxes, the spool, places as words
  * SLEEPS IN   msgrcv: its queue
  * MUST NOT    wait for a client; route by anything but the broker's list and its changes
  * SIGNALS     none: it may be killed at any time
- * EXIT        111 system call failed (a broken disk under the spool, too: deliveries wait at the broker; on a full one clients are cut)
+ * EXIT        111 system call failed (a broken disk under the spool, too: deliveries wait at the broker; on a full one
+ *             clients are cut)
  *             112 a file of the spool's log is gone: not started again
- * ON CRASH    mom_daemon ends requester and responser and makes the unit anew; what was on its way comes again, what was
+ * ON CRASH    mom_daemon ends requester and responser and makes the unit anew; what was on its way comes again, what
+ *             was
  *             routed is known from the mail boxes and the spool */
 #include "server/child.h"
 #include "ipc/counters.h"
@@ -65,7 +68,8 @@ deliver_record(const char *record, struct route *route)
 	record_get(&r, record);
 	for (size_t i = 0; i < route->count; i++) {
 		struct route_sub *sub = &route->subs[i];
-		if (sub->has_run || r.offset <= sub->since || (sub->flags & REC_F_NO_ECHO && r.publisher == sub->client))
+		if (sub->has_run || r.offset <= sub->since || (sub->flags & REC_F_NO_ECHO &&
+		    r.publisher == sub->client))
 			continue;
 		struct slot *v = recipient(sub, &r);
 		if (v)
@@ -74,7 +78,8 @@ deliver_record(const char *record, struct route *route)
 	spool_chosen(record);
 }
 
-/* A run: messages of one topic, one behind the other in the ring. Who takes it as a whole gets it in one piece; the others record by record. */
+/* A run: messages of one topic, one behind the other in the ring. Who takes it as a whole gets it in one piece; the
+ * others record by record. */
 static void
 run_deliver(void)
 {
@@ -83,11 +88,13 @@ run_deliver(void)
 	struct record first;
 	if (run->bytes == 0)
 		return;
-	slots_look(&f.slots, box_on_slot);     /* after the records were seen: whoever they are for was shown before they were sent */
+	/* after the records were seen: whoever they are for was shown before they were sent */
+	slots_look(&f.slots, box_on_slot);
 	record_get(&first, run->from);
 	for (size_t i = 0; i < run->route->count; i++) {
 		struct route_sub *sub = &run->route->subs[i];
-		struct slot *v = sub->flags & REC_F_NO_ECHO || first.offset <= sub->since ? NULL : recipient(sub, &first);
+		struct slot *v = sub->flags & REC_F_NO_ECHO || first.offset <= sub->since ? NULL
+		    : recipient(sub, &first);
 		sub->has_run = v && box_deliver_run(v, run, first.shard, first.offset);
 		whole += sub->has_run;
 	}
@@ -107,7 +114,8 @@ on_message(const char *record)
 	uint64_t offset = get_u64(record + 16);
 	/* A run is looked at by its first record alone: so each of the others belongs to its shard and comes later,
 	 * whatever the broker sends. */
-	if (run->bytes && record == run->from + run->bytes && run->bytes + stride <= RUN_BYTES && topic_len == run->route->len &&
+	if (run->bytes && record == run->from + run->bytes && run->bytes + stride <= RUN_BYTES &&
+	    topic_len == run->route->len &&
 	    offset > run->last && get_u16(record + 14) == get_u16(run->from + 14) &&
 	    memcmp(record_topic(record), run->route->topic, topic_len) == 0) {
 		run->bytes += stride;
@@ -141,7 +149,8 @@ static void
 client_forgotten(struct slot *v)
 {
 	word32 *forgotten = &f.unit->slot[v - f.slots.slot].gone;
-	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING || atomic_exchange(forgotten, v->owner) == v->owner)
+	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING ||
+	    atomic_exchange(forgotten, v->owner) == v->owner)
 		return;
 	atomic_store(&v->segment->gone, 1);
 	log_peer(LOG_FROM_WARN, (uint64_t)(v - f.slots.slot), "client %016llx: this machine was away from its broker "
@@ -207,7 +216,8 @@ on_record(const char *record)
 	}
 	else
 		on_change(record, &r);
-	saw(shard, r.type == REC_UPTO || r.type == REC_GAP ? r.aux : r.type == REC_LIST ? r.offset : r.type <= REC_DESTROY || r.type == REC_START ? r.offset + record_stride(r.len) : 0);
+	saw(shard, r.type == REC_UPTO || r.type == REC_GAP ? r.aux : r.type == REC_LIST ? r.offset
+	    : r.type <= REC_DESTROY || r.type == REC_START ? r.offset + record_stride(r.len) : 0);
 }
 
 /* ---- between two ticks, where much is routed: the broker may forget what every client has acknowledged ---- */
@@ -221,7 +231,8 @@ places_look(void)
 	for (uint32_t i = 0; i < f.slots.used; i++) {
 		const struct slot *v = &f.slots.slot[i];
 		const struct box *b = v->own;
-		if ((b && b->unsafe) || atomic_load(&f.table->slot[i].cuts) != atomic_load(&f.table->slot[i].cuts_saved))
+		if ((b && b->unsafe) || atomic_load(&f.table->slot[i].cuts) !=
+		    atomic_load(&f.table->slot[i].cuts_saved))
 			return;                        /* see tick_boxes */
 		for (uint32_t k = 0; b && v->state != SLOT_DYING && k < shards; k++) {
 			uint64_t acked = atomic_load(&v->segment->acked[k]);
@@ -259,7 +270,8 @@ drain(void)
 		atomic_store_explicit(&f.ring->tail, f.in.at, memory_order_release);
 		atomic_store(&f.unit->taken, f.taken);
 	}
-	if (f.taken - f.taken_rung >= CREDIT_STEP(f.unit->message_max) / 2) {       /* half: the requester waits for the other half, not in step with this */
+	/* half: the requester waits for the other half, not in step with this */
+	if (f.taken - f.taken_rung >= CREDIT_STEP(f.unit->message_max) / 2) {
 		f.taken_rung = f.taken;
 		if (f.taken - f.taken_placed >= PLACE_BYTES) {
 			f.taken_placed = f.taken;

@@ -1,7 +1,8 @@
 /* mom_requester - clients' rings to the socket; one process a machine, while the broker is connected
  * STARTED BY  mom_daemon, with mom_responser, once the handshake is done
  * READS       the request rings of all clients, words      WRITES  frames to the socket
- * SLEEPS IN   msgrcv: its queue            WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one on the queue
+ * SLEEPS IN   msgrcv: its queue            WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one
+ *             on the queue
  * MUST NOT    move a client's tail (the ring is the resend buffer); believe a byte of it before it is copied
  * SIGNALS     none: it may be killed at any time
  * EXIT        0 the peer closed   111 system call failed
@@ -20,8 +21,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* TURN_BYTES: that are looked at of one client before the next has its turn, whatever becomes of them. What is not sent counts SKIP_COST times:
- * a client can write more of that than anybody can look at. */
+/* TURN_BYTES: that are looked at of one client before the next has its turn, whatever becomes of them. What is not sent
+ * counts SKIP_COST times: a client can write more of that than anybody can look at. */
 enum { TURN_BYTES = 128 * 1024, SKIP_COST = 4 };
 
 struct feed {
@@ -81,7 +82,8 @@ static void
 out_note(int type, uint32_t shard, uint64_t aux)
 {
 	char *at = out_room(RECORD_HEADER);            /* before q.have is read: it may begin anew */
-	q.have += record_make(at, &(struct record){ .type = (uint8_t)type, .shard = (uint16_t)shard, .aux = aux }, NULL, NULL, 0);
+	q.have += record_make(at, &(struct record){ .type = (uint8_t)type, .shard = (uint16_t)shard, .aux = aux }, NULL,
+	    NULL, 0);
 }
 
 /* ---- the list of living clients: what is not on it the broker destroys ---- */
@@ -163,7 +165,8 @@ frame_fault(const struct slot *v, const struct feed *f, const void *p, const str
 	if (r->shard >= q.shards)
 		return "a shard that does not exist";
 	uint32_t shard;
-	if (with_topic && (topic_resolve(&q.topic, record_topic(p), r->topic_len, q.shards, &shard) || r->shard != shard))
+	if (with_topic && (topic_resolve(&q.topic, record_topic(p), r->topic_len, q.shards, &shard) ||
+	    r->shard != shard))
 		return "a bad topic";
 	if (!with_topic && r->len != RECORD_HEADER)
 		return "a request that is too long";
@@ -185,8 +188,9 @@ is_dropped(struct slot *v, const struct record *r, uint64_t first)
 	return r->number < first || (refused >= first && r->number >= refused);
 }
 
-/* The worker ends the connection of the whole machine for a gap in one client's numbers, so none may leave here: what is sent goes on
- * where this connection was, or begins at `first`, or with a new generation. libmom writes nothing else. */
+/* The worker ends the connection of the whole machine for a gap in one client's numbers, so none may leave here: what
+ * is sent goes on where this connection was, or begins at `first`, or with a new generation. libmom writes nothing
+ * else. */
 static int
 leaves_gap(const struct feed *f, const struct record *r, uint64_t first)
 {
@@ -202,8 +206,8 @@ feed_jump(struct feed *f, uint64_t at)
 	memset(f->last, 0, sizeof f->last);
 }
 
-/* A client may give up what it has appended (a refusal, an answer to a former connection) and write there anew while it is looked at: then
- * its tail has passed, and nothing is wrong. */
+/* A client may give up what it has appended (a refusal, an answer to a former connection) and write there anew while it
+ * is looked at: then its tail has passed, and nothing is wrong. */
 static enum step
 feed_fault(struct slot *v, struct feed *f, uint32_t i, const struct ring *ring, const char *what)
 {
@@ -221,7 +225,8 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 {
 	uint64_t place = ring_place(f->at, v->ring, &f->lap), left = v->ring - place, there = head - f->at;
 	struct record r;
-	if (head < f->at || there > v->ring || (f->at & 7) || there < 8)       /* beyond 2^64 it would go round for ever */
+	/* beyond 2^64 it would go round for ever */
+	if (head < f->at || there > v->ring || (f->at & 7) || there < 8)
 		return feed_fault(v, f, i, ring, "its counters");
 	uint32_t len = get_u32(ring->bytes + place);
 	uint64_t stride = record_stride(len);                    /* read once: the client may change it */
@@ -237,7 +242,8 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	*looked = (uint32_t)stride;
 	memcpy(p, ring->bytes + place, stride);
 	put_u32(p, len);
-	atomic_thread_fence(memory_order_acquire);               /* the copy first, then the tail: libmom moves it before it writes there anew */
+	/* the copy first, then the tail: libmom moves it before it writes there anew */
+	atomic_thread_fence(memory_order_acquire);
 	if (atomic_load(&ring->tail) > f->at) {                  /* acknowledged meanwhile: the copy may be anything */
 		feed_jump(f, atomic_load(&ring->tail));
 		return STEP_NONE;
@@ -273,7 +279,8 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	return STEP_SENT;
 }
 
-/* After the ring of a dead client: DESTROY to each shard, under a raised generation. The responser hears the answers. */
+/* After the ring of a dead client: DESTROY to each shard, under a raised generation. The responser hears the
+ * answers. */
 static void
 feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 {
@@ -286,7 +293,8 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 	for (uint32_t k = 0; k < q.shards; k++) {
 		char *at = out_room(RECORD_HEADER);
 		q.have += record_make(at, &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
-		    .shard = (uint16_t)k, .publisher = v->id, .number = number, .offset = number, .time = i }, NULL, NULL, 0);
+		    .shard = (uint16_t)k, .publisher = v->id, .number = number, .offset = number, .time = i }, NULL,
+		    NULL, 0);
 		q.sent[k] += RECORD_HEADER;
 	}
 	f->destroy_sent = 1;
@@ -301,7 +309,8 @@ feed_died(const struct slot *v, struct feed *f)
 			return;
 	for (uint32_t k = 0; k < q.shards; k++) {
 		char *at = out_room(RECORD_HEADER);
-		q.have += record_make(at, &(struct record){ .type = REC_DIED, .shard = (uint16_t)k, .publisher = v->id }, NULL, NULL, 0);
+		q.have += record_make(at, &(struct record){ .type = REC_DIED, .shard = (uint16_t)k,
+		    .publisher = v->id }, NULL, NULL, 0);
 		q.sent[k] += RECORD_HEADER;
 	}
 	f->died_sent = 1;
@@ -317,7 +326,9 @@ feed_look(uint32_t i)
 	if (v->state == SLOT_FREE || v->segment == NULL || f == NULL)
 		return 0;
 	const struct ring *ring = client_requests(v->segment);
-	uint64_t looked = 0, tail = atomic_load(&ring->tail), head = atomic_load_explicit(&ring->head, memory_order_acquire);     /* tail first: it is not above head */
+	/* tail first: it is not above head */
+	uint64_t looked = 0, tail = atomic_load(&ring->tail), head = atomic_load_explicit(&ring->head,
+	    memory_order_acquire);
 	int idle = f->poisoned;
 	if (idle && atomic_load(&v->segment->poisoned) == 0)
 		atomic_store(&v->segment->poisoned, 1);

@@ -1,7 +1,9 @@
-/* mom_responser - answers into the clients' words, deliveries to the forwarder; one process a machine, while the broker is connected
+/* mom_responser - answers into the clients' words, deliveries to the forwarder; one process a machine, while the broker
+ * is connected
  * STARTED BY  mom_daemon, with mom_requester, once the handshake is done
  * READS       frames from the socket        WRITES  words in clients' segments, the delivery ring
- * SLEEPS IN   read: the socket              WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one on the queue
+ * SLEEPS IN   read: the socket              WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one
+ *             on the queue
  * MUST NOT    wait for a client or the forwarder: deliveries obey the credit that was granted
  * SIGNALS     none: it may be killed at any time
  * EXIT        0 the broker closed   100 the broker sent nonsense   111 system call failed
@@ -48,8 +50,8 @@ raise_word(word64 *word, uint64_t value)
 		atomic_store(word, value);
 }
 
-/* The DESTROY that mom_requester sent after a dead client's ring. Its answer is no word of the client's: whoever has the segment would take it
- * for an answer to a request of its own. */
+/* The DESTROY that mom_requester sent after a dead client's ring. Its answer is no word of the client's: whoever has
+ * the segment would take it for an answer to a request of its own. */
 static void
 on_destroyed(uint32_t i, uint32_t shard)
 {
@@ -85,8 +87,8 @@ on_answer(const struct answer *a)
 	struct slot *v = a->slot < p.slots.used ? &p.slots.slot[a->slot] : NULL;
 	if (v == NULL || v->segment == NULL)
 		return;                                /* gone meanwhile */
-	/* No request of the client itself has a later generation than its slot. mom_requester may have seen that it is dying before mom_daemon
-	 * had told that the table changed. */
+	/* No request of the client itself has a later generation than its slot. mom_requester may have seen that it is
+	 * dying before mom_daemon had told that the table changed. */
 	if (a->kind == ANSWER_ACKED && v->state != SLOT_DYING && number_generation(a->number) > v->generation)
 		slots_look_again(&p.slots, on_slot);
 	if (a->kind == ANSWER_ACKED && v->state == SLOT_DYING && number_generation(a->number) >= v->generation) {
@@ -112,12 +114,14 @@ on_answer(const struct answer *a)
 		if (a->number == atomic_load(&w->lost.number) && a->value == atomic_load(&w->lost.value))
 			return;                        /* told on a former connection */
 		if (a->value >= a->number && a->value - a->number < (uint64_t)(INT64_MAX - atomic_load(&w->lost.code)))
-			result_write(&w->lost, a->number, atomic_load(&w->lost.code) + (int64_t)(a->value - a->number) + 1, a->value);
+			result_write(&w->lost, a->number, atomic_load(&w->lost.code) + (int64_t)(a->value - a->number) +
+			    1, a->value);
 		break;
 	default:
 		bad_broker("an answer of no kind");
 	}
-	int room = a->kind != ANSWER_ACKED || (a->shard == atomic_load(&v->segment->enough_shard) && a->number >= atomic_load(&v->segment->enough));
+	int room = a->kind != ANSWER_ACKED || (a->shard == atomic_load(&v->segment->enough_shard) &&
+	    a->number >= atomic_load(&v->segment->enough));
 	slots_wake(&p.slots, v, ASLEEP_FOR_ANSWERS | (room ? ASLEEP_FOR_ROOM : 0));
 }
 
@@ -176,7 +180,8 @@ on_frame(const void *frame)
 	case REC_REFUSE:
 		log_peer_fatal(EXIT_USAGE, 0, "refused: %.*s",
 		    (int)(record_data_len(&r) < 300 ? record_data_len(&r) : 300), (const char *)record_data(frame, &r));
-	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_DESTROY: case REC_GAP: case REC_START: case REC_LIST: case REC_LISTED: case REC_UPTO:
+	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_DESTROY: case REC_GAP:
+	case REC_START: case REC_LIST: case REC_LISTED: case REC_UPTO:
 		on_delivery(frame, &r);
 		return;
 	default:
@@ -229,9 +234,11 @@ main(int argc, char **argv)
 	p.room = BATCH + RECORD_MOST(p.unit->message_max);
 	p.buffer = malloc(p.room);
 	if (p.buffer == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`", RECORD_MOST(p.unit->message_max));
+		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`",
+		    RECORD_MOST(p.unit->message_max));
 	p.shards = atomic_load(&p.table->shards);
-	ring_writer_init(&p.out, daemon_unit_ring(p.unit, p.unit->slots), UNIT_RING(p.unit->message_max), WINDOW_OF(p.unit->message_max));
+	ring_writer_init(&p.out, daemon_unit_ring(p.unit, p.unit->slots), UNIT_RING(p.unit->message_max),
+	    WINDOW_OF(p.unit->message_max));
 	counters_begin(atomic_load(&p.table->counters), COUNTERS_UNIT(UNIT_RESPONSER), ROLE_RESPONSER, 0);
 	slots_init(&p.slots, p.table, p.unit, UNIT_RESPONSER);
 	for (;;) {

@@ -41,8 +41,8 @@ spool_look(struct daemon *d)
 	int there = fdio_leads_to(AT_FDCWD, d->spool, d->spool_dir);
 	if (!there && d->spool_state == SPOOL_GOOD) {
 		log_error("spool %s is gone, or another folder has its name: nothing is taken from the broker, nothing "
-		    "acknowledged. Bring it back under that name, and all goes on; or stop this daemon: the next begins without "
-		    "what waited there", d->spool);
+		    "acknowledged. Bring it back under that name, and all goes on; or stop this daemon: the next "
+		    "begins without what waited there", d->spool);
 		d->spool_state = SPOOL_MOVED;
 		unit_end(d);
 		door_serve(d);
@@ -57,7 +57,8 @@ spool_look(struct daemon *d)
 		return;
 	}
 	names_tell(d->spool, "lock", lock_look(d->spool_dir, "lock", d->spool_lock));
-	names_tell(d->spool, "identity", fdio_leads_to(d->spool_dir, "identity", -1) ? 0 : identity_save(d) < 0 ? -1 : 1);
+	names_tell(d->spool, "identity", fdio_leads_to(d->spool_dir, "identity", -1) ? 0 : identity_save(d) < 0 ? -1
+	    : 1);
 	names_tell(d->spool, "clients", fdio_leads_to(d->spool_dir, "clients", -1) ? 0 : members_save(d) < 0 ? -1 : 1);
 	if (!fdio_leads_to(d->spool_dir, "starts", -1))
 		d->saved_starts = 0;

@@ -43,8 +43,10 @@ options_say(const struct daemon_options *o, const char *spool)
 {
 	const struct config *c = &o->config;
 	char log[PATH_MAX + 100];
-	log_info("version %s; spool %s; limits: client-backlog-max %s, max-message %s; %s", MOM_VERSION, spool, config_text(c, DAEMON_BACKLOG_MAX),
-	    config_text(c, DAEMON_MESSAGE_MAX) ? config_text(c, DAEMON_MESSAGE_MAX) : "as the spool was made", config_log_text(c, log, sizeof log));
+	log_info("version %s; spool %s; limits: client-backlog-max %s, max-message %s; %s", MOM_VERSION, spool,
+	    config_text(c, DAEMON_BACKLOG_MAX),
+	    config_text(c, DAEMON_MESSAGE_MAX) ? config_text(c, DAEMON_MESSAGE_MAX) : "as the spool was made",
+	    config_log_text(c, log, sizeof log));
 }
 
 static void

@@ -11,7 +11,9 @@ struct daemon_options {
 	int ready_fd;
 };
 
-void options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv);     /* mistakes, --help and -t end the program */
-void options_say(const struct daemon_options *o, const char *spool);                     /* the line with which a daemon begins */
+/* mistakes, --help and -t end the program */
+void options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv);
+/* the line with which a daemon begins */
+void options_say(const struct daemon_options *o, const char *spool);
 void options_signals(struct daemon_options *o, struct daemon *d);  /* where SIGHUP or SIGUSR1 came */
 #endif

@@ -1,11 +1,13 @@
-/* process - what /proc shows of a process: when it started, whether it has a segment (an exec keeps pid and start time); a part of mom_daemon */
+/* process - what /proc shows of a process: when it started, whether it has a segment (an exec keeps pid and start
+ * time); a part of mom_daemon */
 #include "daemon/daemon.h"
 #include "base/fdio.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A line of /proc/PID/maps that shows a System V segment ends in `DEV INODE /SYSV...`, and the inode is the segment's id. */
+/* A line of /proc/PID/maps that shows a System V segment ends in `DEV INODE /SYSV...`, and the inode is the segment's
+ * id. */
 static int
 line_shows(const char *line, int shm)
 {

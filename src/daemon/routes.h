@@ -26,6 +26,7 @@ struct routes {
 	int listed[SHARDS_MAX];
 };
 struct route *routes_find(const struct routes *r, uint32_t shard, const char *topic, uint16_t len);
-void routes_change(struct routes *r, const struct record *rec, const char *topic);   /* LIST, LISTED, SUBSCRIBE, UNSUBSCRIBE, DESTROY */
+/* LIST, LISTED, SUBSCRIBE, UNSUBSCRIBE, DESTROY */
+void routes_change(struct routes *r, const struct record *rec, const char *topic);
 struct route_sub *routes_sub(const struct routes *r, struct route *route, uint64_t client);  /* or NULL; route, too */
 #endif

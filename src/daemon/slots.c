@@ -31,7 +31,8 @@ slot_attach(struct slots *s, uint32_t i, int id)
 	if (id < 0)
 		return;
 	size_t bytes = 0;
-	v->segment = ipcq_attach_own(id, &bytes);      /* what stands in it is the client's to write: nothing there is asked */
+	/* what stands in it is the client's to write: nothing there is asked */
+	v->segment = ipcq_attach_own(id, &bytes);
 	if (v->segment == NULL && errno != EINVAL && errno != EIDRM)       /* else it is gone: the table will say so */
 		log_fatal(EXIT_SYSTEM, "shmat(client %u): %s: %s", i, strerror(errno), ipcq_attach_hint(errno));
 	v->ring = client_ring(bytes);
@@ -86,5 +87,6 @@ slots_wake(const struct slots *s, const struct slot *v, uint32_t what)
 {
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load(&v->segment->asleep) & what)
-		ipcq_post(atomic_load(&s->table->slot[v - s->slot].sem));      /* the segment's own word may name anybody's */
+		/* the segment's own word may name anybody's */
+		ipcq_post(atomic_load(&s->table->slot[v - s->slot].sem));
 }

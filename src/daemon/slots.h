@@ -1,4 +1,5 @@
-/* The client table as requester, responser and forwarder see it: which slot has which client, with its segment attached. */
+/* The client table as requester, responser and forwarder see it: which slot has which client, with its segment
+ * attached. */
 #ifndef SLOTS_H
 #define SLOTS_H
 #include "ipc/layout.h"
@@ -22,8 +23,11 @@ struct slots {
 };
 
 void slots_init(struct slots *s, struct machine_table *table, struct daemon_unit *unit, enum unit_role role);
-/* Takes up what mom_daemon changed. changed(i, old): the slot's state, owner or segment is another than before. 1: something changed. */
+/* Takes up what mom_daemon changed. changed(i, old): the slot's state, owner or segment is another than before. 1:
+ * something changed. */
 int  slots_look(struct slots *s, void (*changed)(uint32_t i, const struct slot *old));
-void slots_look_again(struct slots *s, void (*changed)(uint32_t i, const struct slot *old));   /* the same, whatever mom_daemon has told */
-void slots_wake(const struct slots *s, const struct slot *v, uint32_t what);  /* the client, if it sleeps for that: ASLEEP_FOR_* */
+/* the same, whatever mom_daemon has told */
+void slots_look_again(struct slots *s, void (*changed)(uint32_t i, const struct slot *old));
+/* the client, if it sleeps for that: ASLEEP_FOR_* */
+void slots_wake(const struct slots *s, const struct slot *v, uint32_t what);
 #endif

@@ -1,4 +1,5 @@
-/* unit - requester, responser and forwarder: one unit of failure, with rings and words of its own; a part of mom_daemon */
+/* unit - requester, responser and forwarder: one unit of failure, with rings and words of its own; a part of
+ * mom_daemon */
 #include "daemon/daemon.h"
 #include "base/clock.h"
 #include "ipc/counters.h"
@@ -34,9 +35,11 @@ unit_queue(struct daemon *d, id_word *word, const char *role)
 static int
 unit_objects(struct daemon *d)
 {
-	if (unit_queue(d, &d->table->request_queue, "requester-queue") < 0 || unit_queue(d, &d->table->deliver_queue, "forwarder-queue") < 0)
+	if (unit_queue(d, &d->table->request_queue, "requester-queue") < 0 ||
+	    unit_queue(d, &d->table->deliver_queue, "forwarder-queue") < 0)
 		return -1;
-	d->unit_id = registry_make(&d->registry, REGISTRY_SHM, daemon_unit_bytes(d->table->capacity, d->message_max), geteuid(), 0, "unit");
+	d->unit_id = registry_make(&d->registry, REGISTRY_SHM, daemon_unit_bytes(d->table->capacity, d->message_max),
+	    geteuid(), 0, "unit");
 	d->unit = d->unit_id < 0 ? NULL : ipcq_attach(d->unit_id, 0);
 	if (d->unit == NULL) {
 		log_peer(LOG_FROM_WARN, 0, "shmget(unit): %s: %s", strerror(errno), registry_hint(&d->registry));
@@ -119,8 +122,10 @@ unit_end(struct daemon *d)
 int
 unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now)
 {
-	pid_t *which = pid == d->requester ? &d->requester : pid == d->responser ? &d->responser : pid == d->forwarder ? &d->forwarder : NULL;
-	const char *name = which == &d->requester ? "mom_requester" : which == &d->responser ? "mom_responser" : "mom_forwarder";
+	pid_t *which = pid == d->requester ? &d->requester : pid == d->responser ? &d->responser : pid == d->forwarder
+	    ? &d->forwarder : NULL;
+	const char *name = which == &d->requester ? "mom_requester" : which == &d->responser ? "mom_responser"
+	    : "mom_forwarder";
 	if (which == NULL)
 		return 0;
 	*which = 0;
@@ -132,7 +137,8 @@ unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now)
 		if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_DISK) {
 			d->spool_state = SPOOL_BROKEN;
 			d->unit_due = INT64_MAX;
-			log_error("the spool is off (see the forwarder's line): start this daemon again once it is mended");
+			log_error("the spool is off (see the forwarder's line): start this daemon again once it is "
+			    "mended");
 		} else if (!atomic_load(&d->table->stopping))
 			log_peer(LOG_FROM_WARN, log_peer_of(name), "%s ended (%s): requester, responser and forwarder "
 			    "are started anew", name, child_status_text(status));

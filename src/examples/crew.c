@@ -31,7 +31,8 @@ become_coordinator(int i, int out)
 	snprintf(path, sizeof path, "%s/mom_coordinator", bin ? bin : "bin");
 	execl(path, "mom_coordinator", "--name", name, "--alive", "100", "--missed", "20", (char *)NULL);
 	execlp("mom_coordinator", "mom_coordinator", "--name", name, "--alive", "100", "--missed", "20", (char *)NULL);
-	fprintf(stderr, "mom_coordinator is neither in %s/ nor in PATH: %s. Set BIN to its folder\n", bin ? bin : "bin", strerror(errno));
+	fprintf(stderr, "mom_coordinator is neither in %s/ nor in PATH: %s. Set BIN to its folder\n", bin ? bin : "bin",
+	    strerror(errno));
 	_exit(111);
 }
 

@@ -6,10 +6,11 @@
 
 enum { CREW_MOST = 9 };
 
-/* Starts that many mom_coordinator (of $BIN, bin/ or PATH), in turn on the daemons of MOM_RUN and of other (NULL: all on the first), and waits until
- * they have their shares. -1: told on stderr. They end with this process. */
+/* Starts that many mom_coordinator (of $BIN, bin/ or PATH), in turn on the daemons of MOM_RUN and of other (NULL: all
+ * on the first), and waits until they have their shares. -1: told on stderr. They end with this process. */
 int  crew_start(int count, const char *other);
-int  crew_restart(int i);                      /* kill -9, and another by its name; waits until that one has its share. 0, or -1 */
+/* kill -9, and another by its name; waits until that one has its share. 0, or -1 */
+int  crew_restart(int i);
 int  crew_stop(void);                          /* 0: all ended well */
 
 /* A child process that runs that, on the daemon of other where that is not NULL, and dies with this one. */

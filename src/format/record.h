@@ -27,32 +27,40 @@ enum record_type {
 	/* requests of a client; in the log with offset and time */
 	REC_MESSAGE     = 1,
 	REC_SUBSCRIBE   = 2,   /* log: aux = result code as an int64 (0, MOM_EEXIST) */
-	REC_UNSUBSCRIBE = 3,   /* log: aux = result code (0, MOM_ENOTSUB). Without a topic: from all of the shard; it has no result */
+	/* log: aux = result code (0, MOM_ENOTSUB). Without a topic: from all of the shard; it has no result */
+	REC_UNSUBSCRIBE = 3,
 	REC_CREATE      = 4,   /* aux = 1: durable */
 	REC_DESTROY     = 5,
-	REC_WILL        = 6,   /* a message to be published once its client is no more; without a topic: it is withdrawn */
+	/* a message to be published once its client is no more; without a topic: it is withdrawn */
+	REC_WILL        = 6,
 	/* in logs only */
 	REC_MARK        = 16,  /* aux: everything below this offset is on disk */
 	REC_END         = 17,  /* the segment ends here, the next file goes on */
 	REC_ENTRY       = 18,  /* spool: aux = number of recipients; payload: their global ids, then the record */
 	REC_GAP         = 19,  /* what lay from its offset to aux was damaged: also on TCP and in mail boxes */
 	REC_START       = 23,  /* first of an incarnation: aux = 64 random bits that name its history */
-	REC_MACHINE     = 20,  /* check-point: publisher = serial, aux = its place, time = seconds away, number: clients below are forgotten */
+	/* check-point: publisher = serial, aux = its place, time = seconds away, number: clients below are forgotten */
+	REC_MACHINE     = 20,
 	REC_TOPIC       = 21,  /* check-point: a topic that is kept without subscribers */
-	REC_CLIENT      = 22,  /* check-point: publisher, number = last taken, aux = durable; payload: last result (u64 number, i64 code, u64 value) */
+	/* check-point: publisher, number = last taken, aux = durable; payload: last result (u64 number, i64 code, u64
+	 * value) */
+	REC_CLIENT      = 22,
 	/* on TCP only */
 	REC_HELLO       = 32,  /* daemon -> broker, first frame; payload: struct hello */
 	REC_WELCOME     = 33,  /* broker -> daemon, the answer; payload: struct welcome */
 	REC_REFUSE      = 34,  /* broker -> daemon, instead of WELCOME: payload is a text */
-	REC_ALIVE       = 35,  /* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete, offset = where the
-	                        * machine's stream is to begin, publisher = the START of the last incarnation that it saw, number = its bits */
+	/* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete, offset = where the
+	 * machine's stream is to begin, publisher = the START of the last incarnation that it saw, number = its bits */
+	REC_ALIVE       = 35,
 	REC_PING        = 36,  /* both ways */
-	REC_DIED        = 38,  /* daemon -> broker, to each shard: the process of a durable client (publisher) is no more */
+	/* daemon -> broker, to each shard: the process of a durable client (publisher) is no more */
+	REC_DIED        = 38,
 	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
 	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of shard's requests */
 	REC_PLACE       = 40,  /* daemon -> broker: of shard, aux = all below this offset is safe */
-	REC_LIST        = 41,  /* broker -> daemon: the machine's subscriptions of shard follow; aux = number of them; number: see MACHINE;
-	                        * publisher = where the log ends now: what lies below may have been sent before */
+	/* broker -> daemon: the machine's subscriptions of shard follow; aux = number of them; number: see MACHINE;
+	 * publisher = where the log ends now: what lies below may have been sent before */
+	REC_LIST        = 41,
 	REC_LISTED      = 42,  /* one subscription: publisher = client, offset = since, flags, topic */
 	REC_UPTO        = 43,  /* broker -> daemon: nothing for you in shard below offset aux */
 	/* in rings only */
@@ -123,8 +131,8 @@ record_put(void *bytes, const struct record *r)
 
 /* what a client asks for, and its ring may hold */
 static inline int record_is_request(uint8_t type) { return type >= REC_MESSAGE && type <= REC_WILL; }
-/* Bytes that a record of that length takes in a ring, a log or a stream. 64 bits: for a length that is garbage 32 would come round to 0, and who
- * adds it would stay where he is. */
+/* Bytes that a record of that length takes in a ring, a log or a stream. 64 bits: for a length that is garbage 32 would
+ * come round to 0, and who adds it would stay where he is. */
 static inline uint64_t record_stride(uint32_t len) { return ((uint64_t)len + 7) & ~UINT64_C(7); }
 static inline uint32_t record_topic_size(uint16_t topic_len) { return topic_len ? topic_len + 1u : 0; }
 static inline const char *record_topic(const void *bytes) { return (const char *)bytes + RECORD_HEADER; }
@@ -137,7 +145,8 @@ static inline uint32_t record_data_len(const struct record *r)
 	return r->len - RECORD_HEADER - record_topic_size(r->topic_len);
 }
 
-/* Only the header is looked at: 1 where len, header and topic_len can be right for a record of at most `limit` bytes. */
+/* Only the header is looked at: 1 where len, header and topic_len can be right for a record of at most `limit`
+ * bytes. */
 static inline int record_header_is_sound(const void *bytes, uint64_t limit)
 {
 	const uint8_t *p = bytes;
@@ -149,9 +158,11 @@ static inline int record_header_is_sound(const void *bytes, uint64_t limit)
 static inline int record_topic_is_sound(const void *bytes)
 {
 	uint16_t topic_len = get_u16((const uint8_t *)bytes + 12);
-	return topic_len == 0 || (record_topic(bytes)[topic_len] == '\0' && memchr(record_topic(bytes), '\0', topic_len) == NULL);
+	return topic_len == 0 || (record_topic(bytes)[topic_len] == '\0' &&
+	    memchr(record_topic(bytes), '\0', topic_len) == NULL);
 }
-/* The lengths of a record agree with each other and with `limit` (bytes that are there or allowed), and its topic is sound. */
+/* The lengths of a record agree with each other and with `limit` (bytes that are there or allowed), and its topic is
+ * sound. */
 static inline int record_is_sound(const void *bytes, uint64_t limit)
 {
 	return limit >= RECORD_HEADER && record_header_is_sound(bytes, limit) && record_topic_is_sound(bytes);
@@ -163,7 +174,8 @@ uint32_t record_make(void *bytes, struct record *r, const char *topic, const voi
 
 /* request numbers and offsets */
 #define NUMBER_COUNTER ((UINT64_C(1) << 40) - 1)
-static inline uint64_t number_make(uint32_t generation, uint64_t counter) { return (uint64_t)generation << 40 | counter; }
+static inline uint64_t number_make(uint32_t generation, uint64_t counter) { return (uint64_t)generation << 40 | counter;
+    }
 static inline uint32_t number_generation(uint64_t number) { return (uint32_t)(number >> 40); }
 static inline uint64_t offset_position(uint64_t offset) { return offset & NUMBER_COUNTER; }
 static inline uint32_t offset_incarnation(uint64_t offset) { return (uint32_t)(offset >> 40); }

@@ -9,7 +9,8 @@ enum { LEVEL_MAX = 200 };                      /* bytes of a folder's name; the 
 
 /* bytes that need no second look: printable ASCII but those that topic_fault names */
 static const unsigned char harmless[256] = {
-	['!'] = 1, ['"'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['('] = 1, [')'] = 1, [','] = 1, ['-'] = 1, ['.'] = 1, ['/'] = 1,
+	['!'] = 1, ['"'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['('] = 1, [')'] = 1, [','] = 1, ['-'] = 1,
+	    ['.'] = 1, ['/'] = 1,
 	['0' ... '9'] = 1, [':'] = 1, [';'] = 1, ['<'] = 1, ['='] = 1, ['?'] = 1, ['@' ... '~'] = 1,
 };
 
@@ -83,7 +84,8 @@ topic_resolve(struct topic_memo *m, const char *topic, size_t len, uint32_t shar
 static int
 is_plain(unsigned char c)
 {
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+	    c == '-';
 }
 
 void

@@ -7,17 +7,18 @@
 
 enum { WIRE_VERSION = 2 /* 2: WILL, DIED */, WIRE_ID_BYTES = 16 };
 
-/* HELLO payload, 64 bytes: u32 version, u32 feature bits, machine id, store id (zeros: none known), u32 largest payload,
- * u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token of the last WELCOME (0: none) */
+/* HELLO payload, 64 bytes: u32 version, u32 feature bits, machine id, store id (zeros: none known), u32 largest
+ * payload, u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token of the last WELCOME (0:
+ * none) */
 struct hello {
 	uint32_t version, features;
 	uint8_t  machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t message_max, slots, window;
 	uint64_t token;
 };
-/* WELCOME payload, 56 bytes: u32 version, u32 feature bits, store id, u32 serial, u32 shards, u32 largest payload, u32 request
- * window a shard in bytes, u64 token: on disk before anything else is done, shown in the next HELLO, u32 machine expiry in seconds
- * (0: never), u32 zero */
+/* WELCOME payload, 56 bytes: u32 version, u32 feature bits, store id, u32 serial, u32 shards, u32 largest payload, u32
+ * request window a shard in bytes, u64 token: on disk before anything else is done, shown in the next HELLO, u32
+ * machine expiry in seconds (0: never), u32 zero */
 struct welcome {
 	uint32_t version, features;
 	uint8_t  store[WIRE_ID_BYTES];
@@ -32,7 +33,8 @@ enum answer_kind {
 	ANSWER_ACKED   = 1,    /* all up to number are taken */
 	ANSWER_RESULT  = 2,    /* of subscribe, unsubscribe, create, destroy: code, value = offset */
 	ANSWER_REFUSED = 3,    /* number and all after it that were on their way: code; not stored */
-	ANSWER_LOST    = 4     /* number..value were acknowledged as fast and are gone; code = how many such tellings so far */
+	/* number..value were acknowledged as fast and are gone; code = how many such tellings so far */
+	ANSWER_LOST    = 4
 };
 struct answer {
 	uint32_t slot;

@@ -23,7 +23,8 @@ int
 about_write(int dir, const struct about *a)
 {
 	char text[ABOUT_MOST];
-	int n = snprintf(text, sizeof text, "kind %s\npid %d\nrun %s\nfiles %s\naddress %s\n", a->is_broker ? "broker" : "daemon", (int)a->pid, a->run, a->files, a->address);
+	int n = snprintf(text, sizeof text, "kind %s\npid %d\nrun %s\nfiles %s\naddress %s\n",
+	    a->is_broker ? "broker" : "daemon", (int)a->pid, a->run, a->files, a->address);
 	if (n < 0 || (size_t)n >= sizeof text - SEAL_BYTES) {
 		errno = ENAMETOOLONG;
 		return -1;

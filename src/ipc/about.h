@@ -1,4 +1,5 @@
-/* The file `about` in a server's run folder (a broker's store has the same one): what runs here, for people and tools that look.
+/* The file `about` in a server's run folder (a broker's store has the same one): what runs here, for people and tools
+ * that look.
  *   kind broker|daemon
  *   pid N
  *   run FOLDER

@@ -8,7 +8,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define RELAXED_ADD(word, n) atomic_store_explicit(&(word), atomic_load_explicit(&(word), memory_order_relaxed) + (n), memory_order_relaxed)
+#define RELAXED_ADD(word, n) \
+	atomic_store_explicit(&(word), atomic_load_explicit(&(word), memory_order_relaxed) + (n), memory_order_relaxed)
 
 static struct counters unseen;
 static struct counters_segment *segment_own;
@@ -29,7 +30,8 @@ counters_page(const struct counters_segment *s, uint32_t page)
 struct busy_topics *
 counters_busy(const struct counters_segment *s, uint32_t shard)
 {
-	return shard < s->shards ? (struct busy_topics *)(uintptr_t)(s->page + (size_t)s->pages * COUNTERS_PAGE) + shard : NULL;
+	return shard < s->shards ? (struct busy_topics *)(uintptr_t)(s->page + (size_t)s->pages * COUNTERS_PAGE) + shard
+	    : NULL;
 }
 
 static void
@@ -122,11 +124,13 @@ topic_row(struct busy_topics *b, const char *name, size_t len, uint64_t messages
 		if (atomic_load_explicit(&b->hash[i], memory_order_relaxed) == hash)
 			return (ssize_t)i;
 	for (size_t i = first; i < first + BUSY_WAYS; i++)
-		if (atomic_load_explicit(&b->row[i].heat, memory_order_relaxed) < atomic_load_explicit(&b->row[coolest].heat, memory_order_relaxed))
+		if (atomic_load_explicit(&b->row[i].heat, memory_order_relaxed) <
+		    atomic_load_explicit(&b->row[coolest].heat, memory_order_relaxed))
 			coolest = i;
 	uint64_t heat = atomic_load_explicit(&b->row[coolest].heat, memory_order_relaxed);
 	if (heat > 0) {
-		atomic_store_explicit(&b->row[coolest].heat, heat > messages ? heat - messages : 0, memory_order_relaxed);
+		atomic_store_explicit(&b->row[coolest].heat, heat > messages ? heat - messages : 0,
+		    memory_order_relaxed);
 		return -1;
 	}
 	topic_take_row(b, coolest, hash, name, len);
@@ -172,7 +176,8 @@ const struct counters_name counters_names[COUNTERS] = {
 	[COUNT_DUPLICATES]   = { "duplicates_total", "requests that had been taken before and were not taken again" },
 	[COUNT_UNWANTED]     = { "unwanted_total", "messages of topics without a subscriber" },
 	[COUNT_COPIES]       = { "copies_total", "messages put into mail boxes, one for each subscriber" },
-	[COUNT_SPOOLED]      = { "spooled_total", "messages that went to the spool because a mail box was full or its client away" },
+	[COUNT_SPOOLED]      = { "spooled_total", "messages that went to the spool because a mail box was full or its "
+	    "client away" },
 	[COUNT_REDELIVERED]  = { "redelivered_total", "messages taken from the spool to a mail box" },
 	[COUNT_CUTS]         = { "cuts_total", "clients cut because too much waited for them" },
 	[COUNT_LOST]         = { "lost_total", "fast messages that a power cut took" },
@@ -191,7 +196,8 @@ const struct counters_name counters_histogram_names[HISTOGRAMS] = {
 const char *
 counters_role_name(enum counter_role role)
 {
-	static const char *const names[COUNTER_ROLES] = { "none", "broker_server", "worker", "broker_handler", "broker_sender", "mom_daemon",
+	static const char *const names[COUNTER_ROLES] = { "none", "broker_server", "worker", "broker_handler",
+	    "broker_sender", "mom_daemon",
 		"mom_requester", "mom_responser", "mom_forwarder" };
 	return (unsigned)role < COUNTER_ROLES ? names[role] : "unknown";
 }

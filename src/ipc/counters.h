@@ -1,7 +1,8 @@
-/* What our processes count: one page a process in a System V segment of the supervisor's, one writer each; nothing is ever decided
- * by a counter, so whoever may attach the segment reads it without disturbing anyone. A page outlives its process: a restarted one counts on.
- * Pages of a broker: 0 broker_server, 1 + shard the workers, then a handler's and a sender's for each connection slot;
- * of a daemon: 0 mom_daemon, then requester, responser, forwarder. A connection slot that gets another machine begins at 0.
+/* What our processes count: one page a process in a System V segment of the supervisor's, one writer each; nothing is
+ * ever decided by a counter, so whoever may attach the segment reads it without disturbing anyone. A page outlives its
+ * process: a restarted one counts on. Pages of a broker: 0 broker_server, 1 + shard the workers, then a handler's and a
+ * sender's for each connection slot; of a daemon: 0 mom_daemon, then requester, responser, forwarder. A connection slot
+ * that gets another machine begins at 0.
  *     counters_begin(table->counters, COUNTERS_WORKER(3), ROLE_WORKER, 0);
  *     counters_add(COUNT_MESSAGES_IN, 12); */
 #ifndef COUNTERS_H
@@ -52,10 +53,12 @@ struct counters {
 };
 
 enum counter_role {
-	ROLE_NONE, ROLE_BROKER_SERVER, ROLE_WORKER, ROLE_HANDLER, ROLE_SENDER, ROLE_DAEMON, ROLE_REQUESTER, ROLE_RESPONSER, ROLE_FORWARDER, COUNTER_ROLES
+	ROLE_NONE, ROLE_BROKER_SERVER, ROLE_WORKER, ROLE_HANDLER, ROLE_SENDER, ROLE_DAEMON, ROLE_REQUESTER,
+	    ROLE_RESPONSER, ROLE_FORWARDER, COUNTER_ROLES
 };
 
-/* The busiest topics of a shard, about: a row belongs to who uses it most. Only the worker writes; read rows by counters_topic. */
+/* The busiest topics of a shard, about: a row belongs to who uses it most. Only the worker writes; read rows by
+ * counters_topic. */
 enum { BUSY_ROWS = 256, BUSY_WAYS = 4 };
 struct busy_topics {
 	_Atomic uint64_t hash[BUSY_ROWS];      /* 0: free; 0 while a row changes hands */
@@ -71,7 +74,8 @@ struct counters_segment {
 	_Alignas(COUNTERS_PAGE) char page[];
 };
 
-enum { MAGIC_COUNTERS = 0x4d4f4d4e, COUNTERS_LAYOUT = 2 };     /* it stands for the tables of broker and daemon, too: raise it whenever one of them changes */
+/* it stands for the tables of broker and daemon, too: raise it whenever one of them changes */
+enum { MAGIC_COUNTERS = 0x4d4f4d4e, COUNTERS_LAYOUT = 2 };
 
 #define COUNTERS_SUPERVISOR      0u
 #define COUNTERS_WORKER(shard)   (1u + (shard))
@@ -80,12 +84,13 @@ enum { MAGIC_COUNTERS = 0x4d4f4d4e, COUNTERS_LAYOUT = 2 };     /* it stands for 
 #define COUNTERS_UNIT(role)      (1u + (role))     /* of a daemon's: enum unit_role */
 
 size_t counters_bytes(uint32_t pages, uint32_t shards);
-void   counters_make(int segment, uint32_t pages, uint32_t shards, enum counter_role role);      /* a new one; its supervisor counts from here on */
+/* a new one; its supervisor counts from here on */
+void   counters_make(int segment, uint32_t pages, uint32_t shards, enum counter_role role);
 struct counters *counters_page(const struct counters_segment *s, uint32_t page);
 struct busy_topics *counters_busy(const struct counters_segment *s, uint32_t shard);
 
-/* A process attaches the segment and counts on that page from here on; where it cannot, on one that nobody sees. owner: another one than
- * the page had begins at 0. */
+/* A process attaches the segment and counts on that page from here on; where it cannot, on one that nobody sees. owner:
+ * another one than the page had begins at 0. */
 void   counters_begin(int segment, uint32_t page, enum counter_role role, uint32_t owner);
 void   counters_observe(enum counter_histogram which, uint64_t value);
 void   counters_topic_add(uint32_t shard, const char *name, size_t len, uint64_t messages, uint64_t bytes);
@@ -106,7 +111,8 @@ counters_get(const struct counters *c, enum counter which)
 	return atomic_load_explicit(&c->count[which], memory_order_relaxed);
 }
 
-/* For those that show them. Names as in a Prometheus page, without the prefix mom_: messages_in_total. NULL past the last. */
+/* For those that show them. Names as in a Prometheus page, without the prefix mom_: messages_in_total. NULL past the
+ * last. */
 struct counters_name { const char *name, *help; };
 extern const struct counters_name counters_names[COUNTERS], counters_histogram_names[HISTOGRAMS];
 const char *counters_role_name(enum counter_role role);

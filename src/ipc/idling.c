@@ -34,8 +34,8 @@ idling_learn(struct idling *l, int64_t now)
 		l->most = l->most / 2 > IDLING_LEAST ? l->most / 2 : IDLING_LEAST;
 }
 
-/* A core that was given away to a busy program comes back with a tick of the kernel. To see that none has passed costs a fifth of asking what
- * time it is, which may be a system call where the hardware has no good clock. */
+/* A core that was given away to a busy program comes back with a tick of the kernel. To see that none has passed costs
+ * a fifth of asking what time it is, which may be a system call where the hardware has no good clock. */
 static void
 idling_crowd(struct idling *l)
 {
@@ -44,7 +44,8 @@ idling_crowd(struct idling *l)
 		return;
 	int64_t now = clock_us();
 	if (now - l->looked_at >= CROWDED_US) {
-		l->crowded_us = l->crowded_us == 0 ? CROWDED_LEAST_US : l->crowded_us * 2 < CROWDED_MOST_US ? l->crowded_us * 2 : CROWDED_MOST_US;
+		l->crowded_us = l->crowded_us == 0 ? CROWDED_LEAST_US : l->crowded_us * 2 < CROWDED_MOST_US
+		    ? l->crowded_us * 2 : CROWDED_MOST_US;
 		l->crowded_until = now + l->crowded_us;
 	}
 	l->looked_at = now;
@@ -109,7 +110,8 @@ idling_on(struct idling *l)
 }
 
 int
-idling_serve(const _Atomic int32_t *queue, const _Atomic uint32_t *stopping, int (*round_of_work)(void), void (*bells_clear)(void))
+idling_serve(const _Atomic int32_t *queue, const _Atomic uint32_t *stopping, int (*round_of_work)(void),
+    void (*bells_clear)(void))
 {
 	for (struct idling l = { 0 }; stopping == NULL || !atomic_load(stopping);) {
 		int n = round_of_work();

@@ -29,7 +29,8 @@ ticket_send(const _Atomic int32_t *queue)
 		if (errno == EAGAIN)
 			return;                 /* a full queue has an awake reader */
 		if (errno != EINTR && id == atomic_load(queue))
-			return;                 /* gone: its supervisor makes a new one, whose reader looks at everything */
+			/* gone: its supervisor makes a new one, whose reader looks at everything */
+			return;
 	}
 }
 
@@ -58,7 +59,8 @@ bell_clear(struct bell *bell)
 int
 ipcq_drain(int queue)
 {
-	struct any_ticket t;            /* a buffer of msgmax: E2BIG would leave a foreign message at the head for ever */
+	/* a buffer of msgmax: E2BIG would leave a foreign message at the head for ever */
+	struct any_ticket t;
 	for (int i = 0; i < QUEUE_DRAIN; i++) {
 		if (msgrcv(queue, &t, sizeof t.text, 0, IPC_NOWAIT | MSG_NOERROR) < 0)
 			return errno == ENOMSG || errno == EINTR ? i : -1;
@@ -73,7 +75,8 @@ ipcq_wait(int queue)
 	struct any_ticket t;
 	if (fault_hits("msgrcv") || msgrcv(queue, &t, sizeof t.text, 0, MSG_NOERROR) < 0)
 		return -1;
-	/* To ask costs a system call, and a ticket that stays costs one look more: asked always while many come, else now and then. */
+	/* To ask costs a system call, and a ticket that stays costs one look more: asked always while many come, else
+	 * now and then. */
 	if (alone && alone++ % LONELY_WAITS)
 		return 0;
 	int more = ipcq_drain(queue);
@@ -144,8 +147,8 @@ const char *
 ipcq_hint(int error)
 {
 	switch (error) {
-	case ENOSPC: return "the kernel's limit on System V objects is reached (kernel.msgmni, kernel.shmmni, kernel.shmall, kernel.sem), not the disk; try "
-		    "`mom ipc`";
+	case ENOSPC: return "the kernel's limit on System V objects is reached (kernel.msgmni, kernel.shmmni, "
+	    "kernel.shmall, kernel.sem), not the disk; try `mom ipc`";
 	case ENOMEM: return "no memory for it; see `free`";
 	case EINVAL: return "larger than kernel.shmmax allows";
 	case EACCES: return "it belongs to another user";

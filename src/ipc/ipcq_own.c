@@ -12,8 +12,8 @@ taken_back(const char *what, int id, int set)
 	if (set < 0 && errno == EPERM)
 		errno = EACCES;
 	if (set == 0)
-		log_peer(LOG_FROM_WARN, 0, "%s %d: the program that it was made for took all rights from it: it is this server's alone now, which "
-		    "harms that program only", what, id);
+		log_peer(LOG_FROM_WARN, 0, "%s %d: the program that it was made for took all rights from it: it is "
+		    "this server's alone now, which harms that program only", what, id);
 	return set;
 }
 

@@ -1,5 +1,6 @@
-/* What our processes share in memory. Every word has one writer, named in front of it; nothing is a lock. Words carry whole request
- * numbers or offsets and only grow, so a stale one is always lower. Only supervisors create and remove segments. */
+/* What our processes share in memory. Every word has one writer, named in front of it; nothing is a lock. Words carry
+ * whole request numbers or offsets and only grow, so a stale one is always lower. Only supervisors create and remove
+ * segments. */
 #ifndef MOM_IPC_H
 #define MOM_IPC_H
 
@@ -16,16 +17,19 @@ typedef _Atomic int32_t  id_word;
 #define ROUND_PAGE(n) (((n) + PAGE - 1) / PAGE * PAGE)
 #define RING_BYTES(size) ROUND_PAGE(sizeof(struct ring) + (size_t)(size))
 
-/* What a worker has to say to one client: written by the worker in the broker, copied by the responser to the client's segment.
- * A result is read number, code, value, number again; number is 0 while it changes. */
+/* What a worker has to say to one client: written by the worker in the broker, copied by the responser to the client's
+ * segment. A result is read number, code, value, number again; number is 0 while it changes. */
 struct result_word { word64 number, value; _Atomic int64_t code; };
 struct answer_words {
 	word64 version;               /* grows with every change (broker only) */
 	word64 acked;                 /* all up to this number are taken */
 	word64 refused, refused_code; /* the code with the number that it belongs to: see refused_read */
 	struct result_word result[2]; /* by parity of the number */
-	struct result_word lost;      /* number..value are gone; code grows: in the broker by one a telling, in a client's segment by what is lost */
-	word64 owed;                  /* number of a DESTROY that is in the log and not answered yet (broker only): a successor of the worker answers it */
+	/* number..value are gone; code grows: in the broker by one a telling, in a client's segment by what is lost */
+	struct result_word lost;
+	/* number of a DESTROY that is in the log and not answered yet (broker only): a successor of the worker answers
+	 * it */
+	word64 owed;
 };
 
 /* ---- broker ---- */
@@ -47,7 +51,8 @@ struct conn_word {                    /* broker_server */
 
 struct broker_table {
 	uint32_t magic, shards, capacity;
-	word32   log, expiry;         /* broker_server, SIGHUP changes them: how to log (log.h); of machines, in s; 0: never */
+	/* broker_server, SIGHUP changes them: how to log (log.h); of machines, in s; 0: never */
+	word32   log, expiry;
 	uint32_t message_max, views;  /* views: 1: workers keep the readable files, 0: they do not */
 	uint64_t segment_bytes;
 	word64   store_max, topic_max;   /* broker_server, SIGHUP changes them */
@@ -70,11 +75,13 @@ struct broker_unit {
 	_Alignas(64) word64 delivery_credit;      /* handler: bytes of deliveries the machine has taken */
 	word64 token;                             /* handler: what the machine has on its disk */
 	word64 place[SHARDS_MAX];                 /* handler: below, the machine needs nothing any more */
-	word64 start[SHARDS_MAX];                 /* handler: 1 + where the machine wants its stream to begin; 0: it has not said yet */
+	/* handler: 1 + where the machine wants its stream to begin; 0: it has not said yet */
+	word64 start[SHARDS_MAX];
 	struct {
 		_Alignas(64) struct bell bell;    /* worker -> sender */
 		word64 taken;                     /* worker: bytes of requests taken from the ring */
-		word64 wanted;                    /* worker: the machine wants nothing at or above this offset, so far */
+		/* worker: the machine wants nothing at or above this offset, so far */
+		word64 wanted;
 		word32 slots_used;                /* worker: client slots below are in use */
 		word32 started;                   /* worker: it has taken the machine's list: the stream may begin */
 		word32 broken;                    /* worker: end it, see BROKEN_* */
@@ -93,23 +100,27 @@ static inline size_t broker_unit_bytes(uint32_t shards, uint32_t slots, uint32_t
 }
 static inline struct answer_words *broker_unit_answers(struct broker_unit *u, uint32_t slots, uint32_t shard)
 {
-	return (struct answer_words *)((char *)u + broker_unit_words() + shard * broker_unit_shard_bytes(slots, u->message_max));
+	return (struct answer_words *)((char *)u + broker_unit_words() + shard * broker_unit_shard_bytes(slots,
+	    u->message_max));
 }
 static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slots, uint32_t shard)
 {
-	return (struct ring *)((char *)broker_unit_answers(u, slots, shard) + ROUND_PAGE(slots * sizeof(struct answer_words)));
+	return (struct ring *)((char *)broker_unit_answers(u, slots,
+	    shard) + ROUND_PAGE(slots * sizeof(struct answer_words)));
 }
 
 /* ---- machine ---- */
 
 #define RISK_UNKNOWN UINT64_MAX
-enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */, SLOT_DYING /* ring to its end, then DESTROY */ };
+enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */,
+    SLOT_DYING /* ring to its end, then DESTROY */ };
 
 struct slot_word {                    /* mom_daemon */
 	word32 state, owner;          /* owner grows with every process that gets the slot */
 	id_word segment, sem;
 	word32 generation, durable;
-	word32 fresh;                 /* a new segment for an old durable client: filter its spooled mail by the broker's list */
+	/* a new segment for an old durable client: filter its spooled mail by the broker's list */
+	word32 fresh;
 	word64 id;                    /* global id */
 	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: so much of that is on disk */
 	word32 pid, uid;              /* who has it, and its name: for people that look */
@@ -119,7 +130,8 @@ struct slot_word {                    /* mom_daemon */
 struct machine_table {
 	uint32_t magic, capacity;
 	word32   log, spare;                  /* mom_daemon, SIGHUP changes it: how to log (log.h) */
-	word64   backlog_max;                 /* mom_daemon, SIGHUP changes it: bytes that may wait in the spool for one client; 0: any */
+	/* mom_daemon, SIGHUP changes it: bytes that may wait in the spool for one client; 0: any */
+	word64   backlog_max;
 	word32 stopping, ticks;               /* mom_daemon */
 	word32 epoch;                         /* mom_daemon: grows when a slot changes */
 	word32 slots;                         /* mom_daemon: slots in use are below */
@@ -127,7 +139,8 @@ struct machine_table {
 	id_word request_queue, deliver_queue; /* mom_daemon: requester and forwarder sleep here */
 	id_word counters;                     /* mom_daemon: see ipc/counters.h; -1: none */
 	word64 token;                         /* mom_daemon: what is on its disk, see HELLO */
-	word64 routed[SHARDS_MAX];            /* forwarder: below, all is in mail boxes or in the spool; outlives the unit */
+	/* forwarder: below, all is in mail boxes or in the spool; outlives the unit */
+	word64 routed[SHARDS_MAX];
 	word64 start[SHARDS_MAX], start_bits[SHARDS_MAX];   /* forwarder: the last START that came, bits first */
 	struct log_limits limits;             /* all of the daemon: of lines that peers cause */
 	struct slot_word slot[];
@@ -140,7 +153,8 @@ struct unit_slot {
 	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
 	word32 gone;                  /* forwarder: the broker has forgotten this owner's client */
 	word32 destroyed;             /* responser: this owner's DESTROY is acknowledged everywhere */
-	word32 mail;                  /* forwarder: changes with each `watch` of each owner that something came for: mom_daemon tells its socket */
+	/* forwarder: changes with each `watch` of each owner that something came for: mom_daemon tells its socket */
+	word32 mail;
 };
 
 struct daemon_unit {
@@ -149,24 +163,31 @@ struct daemon_unit {
 	struct bell credit_bell;                          /* responser -> requester */
 	struct bell taken_bell;                           /* forwarder -> requester */
 	_Alignas(64) word64 credit[SHARDS_MAX];           /* responser: bytes of requests that the broker has taken */
-	word32   proven;                                  /* responser: every shard has begun its stream, so none takes us for a stranger */
+	/* responser: every shard has begun its stream, so none takes us for a stranger */
+	word32   proven;
 	_Alignas(64) word64 taken;                        /* forwarder: bytes of deliveries taken */
-	word64 place[SHARDS_MAX];                         /* forwarder: below, all is acknowledged or synced in the spool */
+	/* forwarder: below, all is acknowledged or synced in the spool */
+	word64 place[SHARDS_MAX];
 	_Alignas(64) struct unit_slot slot[];
 };
 
-static inline size_t daemon_unit_words(uint32_t slots) { return ROUND_PAGE(sizeof(struct daemon_unit) + slots * sizeof(struct unit_slot)); }
-static inline size_t daemon_unit_bytes(uint32_t slots, uint32_t message) { return daemon_unit_words(slots) + RING_BYTES(UNIT_RING(message)); }
-static inline struct ring *daemon_unit_ring(struct daemon_unit *u, uint32_t slots) { return (struct ring *)((char *)u + daemon_unit_words(slots)); }
+static inline size_t daemon_unit_words(uint32_t slots) { return ROUND_PAGE(sizeof(struct daemon_unit) + slots *
+    sizeof(struct unit_slot)); }
+static inline size_t daemon_unit_bytes(uint32_t slots, uint32_t message) { return daemon_unit_words(slots) +
+    RING_BYTES(UNIT_RING(message)); }
+static inline struct ring *daemon_unit_ring(struct daemon_unit *u,
+    uint32_t slots) { return (struct ring *)((char *)u + daemon_unit_words(slots)); }
 
 /* ---- one client: creator is the daemon, perm.uid the client's user ---- */
 
-enum { NOTICE_MACHINE_EXPIRED = 1, NOTICE_NAME_EXPIRED = 2 };   /* a durable client begins anew: it, or its machine, was away for too long */
+/* a durable client begins anew: it, or its machine, was away for too long */
+enum { NOTICE_MACHINE_EXPIRED = 1, NOTICE_NAME_EXPIRED = 2 };
 
 /* ROOM: for an answer, to `enough` or of another kind. SEEN: for `seen` */
 enum { ASLEEP_FOR_MAIL = 1, ASLEEP_FOR_ANSWERS = 2, ASLEEP_FOR_ROOM = 4, ASLEEP_FOR_SEEN = 8, ASLEEP_FOR_ANY = 15 };
 
-struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };   /* mail of that topic up to that offset is dropped */
+/* mail of that topic up to that offset is dropped */
+struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };
 
 struct client_segment {
 	uint32_t magic, layout, slot, durable;
@@ -174,21 +195,28 @@ struct client_segment {
 	id_word  sem, request_queue, deliver_queue;       /* mom_daemon */
 	word32   shards, message_max, generation;         /* mom_daemon */
 	word32   notice;                                  /* mom_daemon: NOTICE_*, told with the first receive */
-	word32   owner;                                   /* mom_daemon: the number of the process that has this client, as its registration said it. Any
-	                                                   * other value: the client was ended, or has another process, and nothing more is sent of whoever asks */
+	/* mom_daemon: the number of the process that has this client, as its registration said it. Any other value: the
+	 * client was ended, or has another process, and nothing more is sent of whoever asks */
+	word32   owner;
 	word32   poisoned;                                /* requester: the ring holds garbage */
 	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
 	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
 	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
-	word64   risk[SHARDS_MAX];                        /* a power cut took `handed`: what lies below is REDELIVERED. mom_daemon: RISK_UNKNOWN, forwarder: what the broker says */
+	/* a power cut took `handed`: what lies below is REDELIVERED. mom_daemon: RISK_UNKNOWN, forwarder: what the
+	 * broker says */
+	word64   risk[SHARDS_MAX];
 	word32   behind;                                  /* forwarder: more waits in the spool */
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
-	word32   cuts;                                    /* forwarder: how often it ended all subscriptions, for too large a backlog */
+	/* forwarder: how often it ended all subscriptions, for too large a backlog */
+	word32   cuts;
 	word64   cut[SHARDS_MAX];                         /* forwarder: ... which were those made below */
-	_Alignas(64) word32 asleep;                       /* libmom: ASLEEP_FOR_*: post the semaphore after such a change */
-	word32   enough_shard; word64 enough;             /* libmom: once this is acknowledged, half of a full ring is free */
+	/* libmom: ASLEEP_FOR_*: post the semaphore after such a change */
+	_Alignas(64) word32 asleep;
+	/* libmom: once this is acknowledged, half of a full ring is free */
+	word32   enough_shard; word64 enough;
 	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
-	word32   watch;                                   /* libmom: 0, or grows when a client with mom_fd finds nothing: wake it through its socket */
+	/* libmom: 0, or grows when a client with mom_fd finds nothing: wake it through its socket */
+	word32   watch;
 	struct bell mail_bell;                            /* libmom -> forwarder */
 	_Alignas(64) word64 next[SHARDS_MAX];             /* libmom: the number of the next request */
 	word64   first[SHARDS_MAX];                       /* libmom: the lowest that it can still send again */
@@ -203,23 +231,28 @@ struct client_segment {
 
 static inline size_t client_words(void) { return ROUND_PAGE(sizeof(struct client_segment)); }
 static inline size_t client_bytes(uint32_t message) { return client_words() + 2 * RING_BYTES(WINDOW_OF(message)); }
-/* The size of its two rings, from the size of the segment, which is the kernel's word and not the client's; 0: it cannot be */
+/* The size of its two rings, from the size of the segment, which is the kernel's word and not the client's; 0: it
+ * cannot be */
 static inline uint64_t client_ring(size_t bytes)
 {
 	uint64_t ring = bytes < client_bytes(0) ? 0 : (bytes - client_words()) / 2 - PAGE;
 	return ring % RING_EARLY ? 0 : ring;
 }
-static inline struct ring *client_requests(struct client_segment *c) { return (struct ring *)((char *)c + client_words()); }
-static inline struct ring *client_mail(struct client_segment *c, uint64_t ring) { return (struct ring *)((char *)client_requests(c) + RING_BYTES(ring)); }
+static inline struct ring *client_requests(struct client_segment *c) { return (struct ring *)((char *)c +
+    client_words()); }
+static inline struct ring *client_mail(struct client_segment *c,
+    uint64_t ring) { return (struct ring *)((char *)client_requests(c) + RING_BYTES(ring)); }
 
 enum { MAGIC_BROKER = 0x4d4f4d42, MAGIC_UNIT = 0x4d4f4d55, MAGIC_MACHINE = 0x4d4f4d44, MAGIC_CLIENT = 0x4d4f4d43 };
 
 /* ---- registration: one request and one answer over AF_UNIX SOCK_SEQPACKET ---- */
 
-/* name: empty for anonymous. again: 1: it was registered with this nonce before; a daemon that does not know it says MOM_EBADID */
+/* name: empty for anonymous. again: 1: it was registered with this nonce before; a daemon that does not know it says
+ * MOM_EBADID */
 struct registration { uint32_t magic, layout, again, spare; uint8_t nonce[16]; char name[MOM_NAME_MAX + 4]; };
 /* owner: see client_segment. ipc_namespace: the daemon's, as /proc names it, 0: not known */
-struct registered { int32_t code; int32_t segment; int32_t local_id; uint32_t owner; uint64_t id, ipc_namespace; char text[200]; };
+struct registered { int32_t code; int32_t segment; int32_t local_id; uint32_t owner; uint64_t id,
+    ipc_namespace; char text[200]; };
 
 /* a record is read word by word so that number, code and value belong together; 0 where it changes just now */
 static inline int
@@ -232,8 +265,8 @@ result_read(struct result_word *w, uint64_t *number, int64_t *code, uint64_t *va
 	return *number != 0 && atomic_load(&w->number) == *number;
 }
 
-/* The last refusal: its number, and in *code why. 0: none, or it changes just now: look again. Number and code are two words, so the code's
- * carries the number's low bits. */
+/* The last refusal: its number, and in *code why. 0: none, or it changes just now: look again. Number and code are two
+ * words, so the code's carries the number's low bits. */
 static inline uint64_t
 refused_read(struct answer_words *a, int64_t *code)
 {

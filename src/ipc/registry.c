@@ -94,7 +94,8 @@ registry_stat(enum registry_kind kind, int id, struct ipc_perm *perm, long long 
 	struct msqid_ds q;
 	struct shmid_ds m;
 	struct semid_ds s;
-	int r = kind == REGISTRY_MSG ? msgctl(id, IPC_STAT, &q) : kind == REGISTRY_SHM ? ipcq_own_segment(id, &m) : ipcq_own_semaphore(id, &s);
+	int r = kind == REGISTRY_MSG ? msgctl(id, IPC_STAT, &q) : kind == REGISTRY_SHM ? ipcq_own_segment(id, &m)
+	    : ipcq_own_semaphore(id, &s);
 	if (r < 0)
 		return -1;
 	*perm = kind == REGISTRY_MSG ? q.msg_perm : kind == REGISTRY_SHM ? m.shm_perm : s.sem_perm;
@@ -102,7 +103,8 @@ registry_stat(enum registry_kind kind, int id, struct ipc_perm *perm, long long 
 	return 0;
 }
 
-/* An object whose making was cut off has a key but no id on file. A segment that was removed while attached has lost its key. */
+/* An object whose making was cut off has a key but no id on file. A segment that was removed while attached has lost
+ * its key. */
 int
 registry_exists_of(const struct registry_object *o, uid_t creator)
 {
@@ -110,7 +112,8 @@ registry_exists_of(const struct registry_object *o, uid_t creator)
 	long long ctime;
 	int id = o->id;
 	if (id < 0)
-		id = o->kind == REGISTRY_MSG ? msgget((key_t)o->key, 0) : o->kind == REGISTRY_SHM ? shmget((key_t)o->key, 0, 0) : semget((key_t)o->key, 0, 0);
+		id = o->kind == REGISTRY_MSG ? msgget((key_t)o->key, 0) : o->kind == REGISTRY_SHM
+		    ? shmget((key_t)o->key, 0, 0) : semget((key_t)o->key, 0, 0);
 	if (id < 0 || registry_stat(o->kind, id, &perm, &ctime) < 0)
 		return 0;
 	errno = ENOENT;
@@ -131,7 +134,8 @@ registry_destroy_object(const struct registry_object *o)
 {
 	int id = o->id;
 	if (id < 0)
-		id = o->kind == REGISTRY_MSG ? msgget((key_t)o->key, 0) : o->kind == REGISTRY_SHM ? shmget((key_t)o->key, 0, 0) : semget((key_t)o->key, 0, 0);
+		id = o->kind == REGISTRY_MSG ? msgget((key_t)o->key, 0) : o->kind == REGISTRY_SHM
+		    ? shmget((key_t)o->key, 0, 0) : semget((key_t)o->key, 0, 0);
 	if (o->kind == REGISTRY_MSG)
 		msgctl(id, IPC_RMID, NULL);
 	else if (o->kind == REGISTRY_SHM)
@@ -185,7 +189,8 @@ registry_line(const char *line, struct registry_object **objects, size_t *count,
 	char verb[8], name[8];
 	struct registry_object o = { .id = -1 };
 	if (sscanf(line, "%7s %7s 0x%x", verb, name, &o.key) != 3 || registry_kind_of(name) < 0 || o.key == 0)
-		return;                                /* 0 is IPC_PRIVATE: asking for it would make an object, and any program's may have it */
+		/* 0 is IPC_PRIVATE: asking for it would make an object, and any program's may have it */
+		return;
 	o.kind = (enum registry_kind)registry_kind_of(name);
 	struct registry_object *old = registry_by_key(*objects, *count, (int)o.kind, o.key);
 	int have = strcmp(verb, "have") == 0;
@@ -315,7 +320,8 @@ registry_server(const struct registry_object *objects, int n)
 	struct shmid_ds m;
 	for (int i = 0; i < n; i++)
 		if (objects[i].kind == REGISTRY_SHM && strstr(objects[i].role, "-table") &&
-		    registry_exists(&objects[i]) && shmctl(objects[i].id, IPC_STAT, &m) == 0 && m.shm_nattch && is_program_like_us(m.shm_cpid))
+		    registry_exists(&objects[i]) && shmctl(objects[i].id, IPC_STAT, &m) == 0 && m.shm_nattch &&
+		    is_program_like_us(m.shm_cpid))
 			return m.shm_cpid;
 	return 0;
 }
@@ -330,8 +336,8 @@ registry_open(struct registry *r, int dir, int (*keep)(const struct registry_obj
 		return -1;                             /* what the last run left behind would be forgotten */
 	pid_t server = registry_server(old, n);
 	if (server)
-		log_fatal(EXIT_SYSTEM, "this folder is a copy of that of process %d, which runs: the copy must not serve "
-		    "beside it; stop that, or use `mom backup` for a copy that may", (int)server);
+		log_fatal(EXIT_SYSTEM, "this folder is a copy of that of process %d, which runs: the copy must not "
+		    "serve beside it; stop that, or use `mom backup` for a copy that may", (int)server);
 	for (int i = 0; i < n; i++) {
 		if (!registry_exists(&old[i]))
 			continue;
@@ -367,7 +373,8 @@ registry_get(enum registry_kind kind, uint32_t key, size_t bytes)
 	int flags = IPC_CREAT | IPC_EXCL | 0600;
 	if (fault_hits(kind == REGISTRY_MSG ? "msgget" : kind == REGISTRY_SHM ? "shmget" : "semget"))
 		return -1;
-	return kind == REGISTRY_MSG ? msgget((key_t)key, flags) : kind == REGISTRY_SHM ? shmget((key_t)key, bytes, flags) : semget((key_t)key, 1, flags);
+	return kind == REGISTRY_MSG ? msgget((key_t)key, flags) : kind == REGISTRY_SHM
+	    ? shmget((key_t)key, bytes, flags) : semget((key_t)key, 1, flags);
 }
 
 static int
@@ -432,7 +439,8 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 	}
 	registry_have(line, &o);
 	if (registry_write(r, line) < 0)
-		log_warn("registry: %s: after a kill this object would have to be removed by hand (`mom ipc`); %s", strerror(errno), fdio_hint(errno));
+		log_warn("registry: %s: after a kill this object would have to be removed by hand (`mom ipc`); %s",
+		    strerror(errno), fdio_hint(errno));
 	registry_add(&r->objects, &r->count, &r->room, &o);
 	return o.id;
 }
@@ -440,7 +448,8 @@ registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t u
 const char *
 registry_hint(const struct registry *r)
 {
-	return r->file_failed ? "its registry cannot be written: mend the disk or make room in that folder" : ipcq_hint(errno);
+	return r->file_failed ? "its registry cannot be written: mend the disk or make room in that folder"
+	    : ipcq_hint(errno);
 }
 
 static struct registry_object *

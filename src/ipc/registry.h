@@ -1,5 +1,5 @@
-/* Which System V objects are ours: a text file beside the lock, written before and after each creation, so that the next start
- * reaps exactly what a kill left behind and nothing else. Only broker_server and mom_daemon have one.
+/* Which System V objects are ours: a text file beside the lock, written before and after each creation, so that the
+ * next start reaps exactly what a kill left behind and nothing else. Only broker_server and mom_daemon have one.
  *   mom registry 1 boot ID ipc INODE
  *   want msg|shm|sem 0xKEY                                   a random key, on file before the object is made
  *   have msg|shm|sem 0xKEY id N ctime T role NAME            made
@@ -25,16 +25,21 @@ struct registry_object {
 struct registry {
 	int dir, fd;
 	size_t bytes;                     /* of the file: rewritten when it grows, or when a line was cut off */
-	int file_failed;                  /* the last registry_make failed for want of its file, not of a kernel object */
+	/* the last registry_make failed for want of its file, not of a kernel object */
+	int file_failed;
 	struct registry_object *objects;
 	size_t count, room;
 };
 
-/* Takes up the file in folder dir (the caller holds its lock): reaps what matches, but for ids that keep() says yes to; they stay listed. */
+/* Takes up the file in folder dir (the caller holds its lock): reaps what matches, but for ids that keep() says yes to;
+ * they stay listed. */
 int  registry_open(struct registry *r, int dir, int (*keep)(const struct registry_object *, void *), void *with);
-/* A new object: 0600, of that size (shm), readable and writable by uid (creator besides). open_to_all: a queue others may send to. -1: errno */
-int  registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t uid, int open_to_all, const char *role);
-const char *registry_hint(const struct registry *r);      /* what to do about a failed registry_make; first thing after it: reads errno */
+/* A new object: 0600, of that size (shm), readable and writable by uid (creator besides). open_to_all: a queue others
+ * may send to. -1: errno */
+int  registry_make(struct registry *r, enum registry_kind kind, size_t bytes, uid_t uid, int open_to_all,
+    const char *role);
+/* what to do about a failed registry_make; first thing after it: reads errno */
+const char *registry_hint(const struct registry *r);
 void registry_remove(struct registry *r, enum registry_kind kind, int id);
 /* 1: the object still is the one that we made. 0: it was removed by somebody (ipcrm); its line is struck. */
 int  registry_check(struct registry *r, enum registry_kind kind, int id);

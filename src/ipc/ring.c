@@ -4,7 +4,8 @@
 void
 ring_writer_init(struct ring_writer *w, struct ring *ring, uint64_t size, uint64_t window)
 {
-	*w = (struct ring_writer){ .ring = ring, .size = size, .window = window, .head = atomic_load(&ring->head), .tail = atomic_load(&ring->tail) };
+	*w = (struct ring_writer){ .ring = ring, .size = size, .window = window, .head = atomic_load(&ring->head),
+	    .tail = atomic_load(&ring->tail) };
 }
 
 /* A pad is published on its own, so that a reader can release it while the frame behind it still waits for room. */
@@ -67,7 +68,8 @@ ring_look_slowly(struct ring_reader *r, const char **p, uint64_t *limit, int *br
 		*p = r->ring->bytes + place;
 		*limit = left < there ? left : there;
 		uint32_t len = get_u32(*p);
-		if (len == 0 && left <= there && place) {      /* never a whole lap: a writer of garbage would keep us here */
+		/* never a whole lap: a writer of garbage would keep us here */
+		if (len == 0 && left <= there && place) {
 			r->at += left;
 			if (r->at == r->head)
 				r->head = atomic_load_explicit(&r->ring->head, memory_order_acquire);

@@ -1,6 +1,6 @@
-/* A byte ring in shared memory: one writer, one reader, whole records. head and tail are free-running counters with one writer
- * each, so a death at any instruction leaves nothing half visible. A first u32 of 0 skips to the ring's end (a pad).
- * Sizes come from the caller, never from the shared memory; what is read there is checked before it is used. */
+/* A byte ring in shared memory: one writer, one reader, whole records. head and tail are free-running counters with one
+ * writer each, so a death at any instruction leaves nothing half visible. A first u32 of 0 skips to the ring's end (a
+ * pad). Sizes come from the caller, never from the shared memory; what is read there is checked before it is used. */
 #ifndef RING_H
 #define RING_H
 #include "ipc/ipcq.h"
@@ -62,12 +62,14 @@ ring_publish(struct ring_writer *w)
 	ring_used(w);                                  /* once a batch, so that early wraps are found */
 }
 
-/* Room for one record of that stride, contiguous, or NULL: full. ring_advance takes it, ring_publish shows it to the reader. */
+/* Room for one record of that stride, contiguous, or NULL: full. ring_advance takes it, ring_publish shows it to the
+ * reader. */
 static inline void *
 ring_reserve(struct ring_writer *w, uint32_t stride)
 {
 	uint64_t place = ring_place(w->head, w->size, &w->lap), used = w->head - w->tail;
-	if (place + stride <= w->size && place < RING_EARLY && used <= w->size && used + stride <= w->size && (w->head & 7) == 0)
+	if (place + stride <= w->size && place < RING_EARLY && used <= w->size && used + stride <= w->size &&
+	    (w->head & 7) == 0)
 		return w->ring->bytes + place;
 	return ring_reserve_slowly(w, stride);
 }
@@ -110,6 +112,7 @@ ring_next(struct ring_reader *r, int *broken)
 	return p;
 }
 
-/* The same where the other side may write at any moment: the record is copied into buffer (room bytes: one that is larger is garbage), then the copy is checked. */
+/* The same where the other side may write at any moment: the record is copied into buffer (room bytes: one that is
+ * larger is garbage), then the copy is checked. */
 const void *ring_copy(struct ring_reader *r, void *buffer, uint64_t room, int *broken);
 #endif

@@ -72,7 +72,8 @@ seglog_create(struct seglog *l, uint64_t base)
 		return -1;
 	int fd = seglog_spare_take(l, temp);
 	int spare = fd >= 0;
-	h.reused = 1;                           /* also a new one: zeros may lie behind its records, see seglog_prepare */
+	/* also a new one: zeros may lie behind its records, see seglog_prepare */
+	h.reused = 1;
 	if (fd < 0 && (fd = fdio_open_at(l->dir, temp, O_RDWR | O_CREAT | O_TRUNC, 0600)) < 0)
 		return -1;
 	seglog_head_put(head, &h);
@@ -128,16 +129,19 @@ seglog_flush(struct seglog *l)
 
 enum { PREPARE_BYTES = 256 * 1024 };
 
-/* Small syncs one after the other: zeros are written ahead of them, so that each finds its blocks made and takes half the time. */
+/* Small syncs one after the other: zeros are written ahead of them, so that each finds its blocks made and takes half
+ * the time. */
 static void
 seglog_prepare(struct seglog *l)
 {
 	static char zeros[PREPARE_BYTES];               /* never written: takes no memory */
 	uint64_t at = l->prepared > l->written ? l->prepared : l->written, place = at - l->base + SEGLOG_HEADER;
-	if (l->written <= l->prepared || l->written - l->synced > PREPARE_BYTES / 16 || place + sizeof zeros > l->segment_bytes)
+	if (l->written <= l->prepared || l->written - l->synced > PREPARE_BYTES / 16 ||
+	    place + sizeof zeros > l->segment_bytes)
 		return;
 	l->prepared = at + sizeof zeros;
-	(void)fdio_pwrite_full(l->fd, zeros, sizeof zeros, place);     /* only a wish: a full disk that could not be taken beforehand, perhaps */
+	/* only a wish: a full disk that could not be taken beforehand, perhaps */
+	(void)fdio_pwrite_full(l->fd, zeros, sizeof zeros, place);
 }
 
 int
@@ -194,7 +198,8 @@ seglog_finish(struct seglog *l, uint64_t next)
 	if (seglog_note(l, REC_END, next) < 0 || seglog_sync(l) < 0)
 		return -1;
 	if (fdio_truncate(l->fd, l->written - l->base + SEGLOG_HEADER) < 0)      /* gives back what lies beyond */
-		log_warn("ftruncate: %s: a little disk space is lost until the segment goes, by itself", strerror(errno));
+		log_warn("ftruncate: %s: a little disk space is lost until the segment goes, by itself",
+		    strerror(errno));
 	return 0;
 }
 
@@ -218,7 +223,8 @@ seglog_probe(struct seglog *l)
 	struct statvfs st;
 	if (!seglog_may_grow(l))
 		return -1;
-	for (int more = 1; more; seglog_drop_spares(l)) {      /* several that hold too little each may hold enough together */
+	/* several that hold too little each may hold enough together */
+	for (int more = 1; more; seglog_drop_spares(l)) {
 		more = l->spares > 0;
 		if (fdio_statvfs(l->dir, &st) < 0)
 			return -1;
@@ -288,7 +294,8 @@ seglog_prune(struct seglog *l, uint64_t below)
 	unsigned spares = l->spares;
 	while (n + 1 < l->count ? l->files[n + 1].base <= below : n < l->count && l->missing && l->base <= below) {
 		seglog_name(name, l->files[n].base);
-		if (seglog_spare_keep(l, &l->files[n], name) < 0 && fdio_unlink_at(l->dir, name) < 0 && errno != ENOENT) {
+		if (seglog_spare_keep(l, &l->files[n], name) < 0 && fdio_unlink_at(l->dir, name) < 0 &&
+		    errno != ENOENT) {
 			log_warn("unlink(%s): %s: %s", name, strerror(errno), fdio_hint(errno));
 			break;
 		}

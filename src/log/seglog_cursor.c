@@ -74,7 +74,8 @@ seglog_header(int fd, struct seglog_head *head)
 		return -1;
 	if (get_u32(bytes + 8) > SEGLOG_VERSION || get_u32(bytes + 12) > 1)
 		return -2;
-	*head = (struct seglog_head){ get_u64(bytes + 16), get_u64(bytes + 24), get_u32(bytes + 12) == 1, get_u32(bytes + 32) == 1 };
+	*head = (struct seglog_head){ get_u64(bytes + 16), get_u64(bytes + 24), get_u32(bytes + 12) == 1,
+	    get_u32(bytes + 32) == 1 };
 	return 0;
 }
 
@@ -82,18 +83,21 @@ int
 seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_t salt, int packed)
 {
 	uint64_t offset = get_u64(p + 16), aux = get_u64(p + 48);
-	if (!record_is_sound(p, n < SEGLOG_RECORD_LIMIT ? n : SEGLOG_RECORD_LIMIT) || record_stride(get_u32(p)) > n || (packed ? offset < at && p[9] != REC_END : offset != at))
+	if (!record_is_sound(p, n < SEGLOG_RECORD_LIMIT ? n : SEGLOG_RECORD_LIMIT) || record_stride(get_u32(p)) > n ||
+	    (packed ? offset < at && p[9] != REC_END : offset != at))
 		return 0;
 	if ((p[9] == REC_GAP || p[9] == REC_END) && get_u32(p) != RECORD_HEADER)
 		return 0;
 	if (p[9] == REC_GAP && (!packed || aux <= offset || aux & 7))
 		return 0;
-	if (p[9] == REC_END && (aux <= base || aux < offset || aux < at || (!packed && aux - offset < RECORD_HEADER) || aux & 7 || offset_position(aux) >= SEGLOG_LAST))
+	if (p[9] == REC_END && (aux <= base || aux < offset || aux < at || (!packed && aux - offset < RECORD_HEADER) ||
+	    aux & 7 || offset_position(aux) >= SEGLOG_LAST))
 		return 0;
 	return get_u32(p + 4) == record_crc(p, get_u32(p), salt);
 }
 
-/* Where the first record at or above c->at stands in a packed segment: they are small, so it is looked for from the start. */
+/* Where the first record at or above c->at stands in a packed segment: they are small, so it is looked for from the
+ * start. */
 static int
 cursor_find(struct seglog_cursor *c)
 {
@@ -102,7 +106,8 @@ cursor_find(struct seglog_cursor *c)
 		ssize_t n = fdio_pread_full(c->fd, p, sizeof p, c->pos);
 		if (n < 0)
 			return -1;
-		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > SEGLOG_RECORD_LIMIT || get_u64(p + 16) >= c->at || p[9] == REC_END)
+		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > SEGLOG_RECORD_LIMIT ||
+		    get_u64(p + 16) >= c->at || p[9] == REC_END)
 			return 0;
 		if (p[9] == REC_GAP && get_u64(p + 48) > c->at) {
 			c->at = get_u64(p + 16);
@@ -166,7 +171,8 @@ seglog_leave(struct seglog_cursor *c)
 	fdio_close(&c->fd);
 }
 
-/* Whole sound records from the cursor's place on, up to an END, which is followed instead: *end. *at: behind the last. */
+/* Whole sound records from the cursor's place on, up to an END, which is followed instead: *end. *at: behind the
+ * last. */
 static size_t
 seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_t *end, uint64_t *at)
 {
@@ -188,14 +194,16 @@ seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_
 	return q;
 }
 
-/* A place inside a segment that a restart cut short: it has its END, below. A file without one has lost what was behind it. */
+/* A place inside a segment that a restart cut short: it has its END, below. A file without one has lost what was behind
+ * it. */
 static int
 cursor_is_behind_end(const struct seglog_cursor *c)
 {
 	char p[RECORD_HEADER];
 	struct stat st;
 	return fstat(c->fd, &st) == 0 && st.st_size >= SEGLOG_HEADER + RECORD_HEADER &&
-	    fdio_pread_full(c->fd, p, sizeof p, (uint64_t)st.st_size - sizeof p) == sizeof p && p[9] == REC_END && get_u32(p) == RECORD_HEADER &&
+	    fdio_pread_full(c->fd, p, sizeof p, (uint64_t)st.st_size - sizeof p) == sizeof p && p[9] == REC_END &&
+	    get_u32(p) == RECORD_HEADER &&
 	    get_u64(p + 16) <= c->at && get_u32(p + 4) == record_crc(p, RECORD_HEADER, c->salt);
 }
 
@@ -243,7 +251,8 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 			errno = ESTALE;
 			return -1;
 		}
-		if (end == 0 || end < c->at || (end == c->at && end != cursor_next_base(c))) {     /* garbage, or the way leads back: a reader would go round for ever */
+		/* garbage, or the way leads back: a reader would go round for ever */
+		if (end == 0 || end < c->at || (end == c->at && end != cursor_next_base(c))) {
 			errno = EBADMSG;
 			return -1;
 		}
@@ -251,7 +260,8 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 		seglog_leave(c);
 		if (seglog_seek(c, dir, end) < 0)
 			return -1;
-		if (c->base < end && cursor_next_base(c) > end) {      /* the file that END names is gone, those behind it are there */
+		/* the file that END names is gone, those behind it are there */
+		if (c->base < end && cursor_next_base(c) > end) {
 			seglog_leave(c);
 			errno = EBADMSG;
 			return -1;

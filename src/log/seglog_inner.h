@@ -8,8 +8,8 @@ void seglog_name(char *name, uint64_t base);
 void seglog_head_put(unsigned char bytes[SEGLOG_HEADER], const struct seglog_head *head);
 int  seglog_create(struct seglog *l, uint64_t base);
 int  seglog_begin(struct seglog *l, uint64_t base);        /* the same, or it is missing */
-/* Files that are used again. keep: 0, the segment is gone as if it was unlinked. take: the file under that name, or -1. room: bytes that
- * the next one has already */
+/* Files that are used again. keep: 0, the segment is gone as if it was unlinked. take: the file under that name, or -1.
+ * room: bytes that the next one has already */
 int  seglog_spare_keep(struct seglog *l, const struct seglog_file *file, const char *name);
 int  seglog_spare_take(struct seglog *l, const char *temp);
 uint64_t seglog_spare_room(const struct seglog *l);
@@ -25,22 +25,25 @@ struct seglog_scan {
 	int fd, packed, reused;
 	uint64_t base, salt;
 	uint64_t pos, at;           /* behind the last sound record: in the file, as an offset */
-	uint64_t limit;             /* no record but END begins here or above: the next segment does; 0: none is known */
+	/* no record but END begins here or above: the next segment does; 0: none is known */
+	uint64_t limit;
 	uint64_t size;              /* of the file */
 	uint64_t mark, end;         /* highest MARK; where END leads, 0: no END */
 	char *buffer;               /* room bytes: holds a largest record several times */
 	size_t room, most;          /* most: bytes of one record */
 };
 int  scan_begin(struct seglog_scan *s, const struct seglog *l);        /* its memory */
-int  scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit);         /* 0; 1: its header is damaged; -1: errno (logged) */
+/* 0; 1: its header is damaged; -1: errno (logged) */
+int  scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit);
 /* Sound records, shown to fn from `from` on, up to END, damage or the file's end. -1: I/O error or fn said so. */
 int  scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with);
 /* Behind damage: the next sound record (s->pos and s->at are moved there) and 1, or 0: there is none. -1: errno */
 int  scan_resume(struct seglog_scan *s);
-/* Is there, behind what is not sound, a mark that says that it was on disk? Then it is damage and not a torn tail. -1: errno */
+/* Is there, behind what is not sound, a mark that says that it was on disk? Then it is damage and not a torn tail. -1:
+ * errno */
 int  scan_has_later_mark(struct seglog_scan s);
-/* Writes the segment anew around its damage. next: base of the segment that follows. torn: what is not sound behind the last mark was
- * never on disk and no gap. */
+/* Writes the segment anew around its damage. next: base of the segment that follows. torn: what is not sound behind the
+ * last mark was never on disk and no gap. */
 int  seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn);
 /* A file that is no part of the log moves to corrupt. */
 int  seglog_set_aside(struct seglog *l, uint64_t base);

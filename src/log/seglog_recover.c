@@ -38,7 +38,8 @@ scan_cut(struct seglog_scan *s)
 	if (s->pos == s->size)
 		return 0;
 	if (!scan_is_leftover(s))
-		log_warn("log-%016llx: torn tail cut at offset %llx, %llu bytes, never acknowledged as durable", (unsigned long long)s->base,
+		log_warn("log-%016llx: torn tail cut at offset %llx, %llu bytes, never acknowledged as durable",
+		    (unsigned long long)s->base,
 		    (unsigned long long)s->at, (unsigned long long)(s->size - s->pos));
 	return fdio_truncate(s->fd, s->pos);
 }
@@ -86,7 +87,8 @@ next_incarnation(uint64_t offset)
 	return (uint64_t)(offset_incarnation(offset) + 1) << 40;
 }
 
-/* Files that begin below the place where this segment's END leads are none of the log: no writer leaves any. 1: there were some. */
+/* Files that begin below the place where this segment's END leads are none of the log: no writer leaves any. 1: there
+ * were some. */
 static int
 recovery_set_aside(struct recovery *r, size_t i)
 {
@@ -96,8 +98,10 @@ recovery_set_aside(struct recovery *r, size_t i)
 		return -1;
 	size_t n = i + 1;
 	for (; n < r->count && r->files[n].base < s.end; n++) {
-		log_error("%s/log-%016llx: log-%016llx leads past it to %016llx: it is no part of the log, and is set aside in corrupt/",
-		    r->log->place.label, (unsigned long long)r->files[n].base, (unsigned long long)r->files[i].base, (unsigned long long)s.end);
+		log_error("%s/log-%016llx: log-%016llx leads past it to %016llx: it is no part of the log, and is set "
+		    "aside in corrupt/",
+		    r->log->place.label, (unsigned long long)r->files[n].base, (unsigned long long)r->files[i].base,
+		    (unsigned long long)s.end);
 		if (seglog_set_aside(r->log, r->files[n].base) < 0)
 			return -1;
 	}
@@ -115,7 +119,8 @@ recover_middle(struct recovery *r, size_t i)
 	uint64_t base = r->files[i].base, next = r->files[i + 1].base;
 	int bad = scan_open(s, r->log->dir, base, next);
 	if (bad == 0)
-		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : s->end && s->end < next ? SEGMENT_LOST : s->end != next;
+		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : s->end && s->end < next ? SEGMENT_LOST
+		    : s->end != next;
 	if (bad == DAMAGED && s->fd >= 0 && (bad = recovery_set_aside(r, i)) >= 0) {
 		r->from = bad && s->at > r->from ? s->at : r->from;
 		bad = bad ? AGAIN : DAMAGED;
@@ -151,7 +156,8 @@ recover_last(struct recovery *r, size_t i)
 		fdio_close(&s->fd);
 		return recovery_lost(r, i + 1, s->end);
 	}
-	if (s->end != 0)                               /* perhaps in the page cache only, and not cut behind: readers look for END at the file's end */
+	/* perhaps in the page cache only, and not cut behind: readers look for END at the file's end */
+	if (s->end != 0)
 		return scan_cut(s) < 0 ? -1 : scan_make_durable(s);
 	if (s->at < r->from)                           /* a check-point is a mark too */
 		return recovery_mend(r, base, next_incarnation(r->from), 0);
@@ -169,7 +175,8 @@ static int
 recover_files(struct recovery *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		if (i + 1 < r->count && r->files[i + 1].base <= r->from) {     /* below the check-point: sound or not, nobody replays it */
+		/* below the check-point: sound or not, nobody replays it */
+		if (i + 1 < r->count && r->files[i + 1].base <= r->from) {
 			struct stat st;
 			char name[SEGLOG_NAME];
 			seglog_name(name, r->files[i].base);
@@ -216,7 +223,8 @@ recovery_end(struct recovery *r)
 }
 
 int
-seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn, void *with)
+seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn,
+    void *with)
 {
 	struct recovery r = { .log = l, .from = from, .fn = fn, .with = with, .scan = { .fd = -1 } };
 	*l = (struct seglog){ .place = *place, .dir = place->dir, .fd = -1, .segment_bytes = segment_bytes };
@@ -224,7 +232,8 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 	l->room = BATCH + l->record_most;
 	l->buffer = malloc(l->room);
 	/* names first: what is built on a rename that a killed predecessor did not sync must not outlive it */
-	if (l->buffer == NULL || scan_begin(&r.scan, l) < 0 || fdio_sync(l->dir) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0) {
+	if (l->buffer == NULL || scan_begin(&r.scan, l) < 0 || fdio_sync(l->dir) < 0 ||
+	    seglog_list(l->dir, &r.files, &r.count) < 0) {
 		free(r.scan.buffer);
 		return -1;
 	}
@@ -233,7 +242,8 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 	uint64_t next = UINT64_C(1) << 40;
 	int bad = r.count == 0 && from > 0 ? -1 : recover_files(&r);
 	if (r.count == 0 && from > 0) {                /* to begin anew would give out offsets again */
-		log_error("%s: it has no log any more, though its check-point is of %016llx: bring the log back", place->label, (unsigned long long)from);
+		log_error("%s: it has no log any more, though its check-point is of %016llx: bring the log back",
+		    place->label, (unsigned long long)from);
 		errno = ENOENT;
 	}
 	if (bad) {

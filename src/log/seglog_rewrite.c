@@ -1,4 +1,5 @@
-/* seglog_rewrite - finished segments written anew: with what is still needed of them, or around their damage; see seglog.h */
+/* seglog_rewrite - finished segments written anew: with what is still needed of them, or around their damage; see
+ * seglog.h */
 #include "base/fdio.h"
 #include "base/log.h"
 #include "log/seglog_inner.h"
@@ -64,7 +65,8 @@ scan_is_sound(const struct seglog_scan *s, const char *p, size_t n, uint64_t at)
 {
 	if (!seglog_is_sound(p, n < s->most ? n : s->most, at, s->base, s->salt, s->packed))
 		return 0;
-	uint64_t behind = p[9] == REC_GAP ? get_u64(p + 48) : get_u64(p + 16) + (p[9] == REC_END ? 0 : record_stride(get_u32(p)));
+	uint64_t behind = p[9] == REC_GAP ? get_u64(p + 48) : get_u64(p + 16) + (p[9] == REC_END ? 0
+	    : record_stride(get_u32(p)));
 	return s->limit == 0 || behind <= s->limit;
 }
 
@@ -182,7 +184,8 @@ static int
 rewrite_begin(struct rewrite *w, struct seglog *l, uint64_t base, uint64_t salt)
 {
 	char name[SEGLOG_NAME + 8];
-	*w = (struct rewrite){ .log = l, .base = base, .salt = salt, .at = base, .room = BATCH + l->record_most, .most = UINT64_MAX };
+	*w = (struct rewrite){ .log = l, .base = base, .salt = salt, .at = base, .room = BATCH + l->record_most,
+	    .most = UINT64_MAX };
 	seglog_name(name, base);
 	strcat(name, ".new");
 	w->fd = fdio_open_at(l->dir, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -217,7 +220,8 @@ rewrite_finish(struct rewrite *w, uint64_t next)
 	char name[SEGLOG_NAME], temp[SEGLOG_NAME + 8];
 	seglog_name(name, w->base);
 	snprintf(temp, sizeof temp, "%s.new", name);
-	if (rewrite_note(w, REC_END, w->at, next) < 0 || rewrite_flush(w) < 0 || fdio_sync(w->fd) < 0 || fdio_rename_at(l->dir, temp, name) < 0 ||
+	if (rewrite_note(w, REC_END, w->at, next) < 0 || rewrite_flush(w) < 0 || fdio_sync(w->fd) < 0 ||
+	    fdio_rename_at(l->dir, temp, name) < 0 ||
 	    fdio_sync(l->dir) < 0)
 		return -1;
 	fdio_close(&w->fd);
@@ -280,7 +284,8 @@ seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep, void
 static int
 mend_gap(struct rewrite *w, uint64_t to)
 {
-	log_error("%s/log-%016llx: damaged from offset %llx to %llx, %llu bytes are lost: see %s", w->log->place.label, (unsigned long long)w->base,
+	log_error("%s/log-%016llx: damaged from offset %llx to %llx, %llu bytes are lost: see %s", w->log->place.label,
+	    (unsigned long long)w->base,
 	    (unsigned long long)w->at, (unsigned long long)to, (unsigned long long)(to - w->at), w->log->place.corrupt);
 	if (rewrite_note(w, REC_GAP, w->at, to) < 0)
 		return -1;
@@ -297,7 +302,8 @@ mend_records(struct rewrite *w, struct seglog_scan *s, uint64_t next, int torn)
 		w->at = s->end ? s->at - RECORD_HEADER : s->at;        /* marks and END were left out */
 		if (s->end)                                            /* to a whole segment that is gone? */
 			return s->end < next ? mend_gap(w, next) : 0;
-		int r = torn ? scan_has_later_mark(*s) : 1;            /* what was not on disk is a torn tail and no damage */
+		/* what was not on disk is a torn tail and no damage */
+		int r = torn ? scan_has_later_mark(*s) : 1;
 		if (r == 1)
 			r = scan_resume(s);
 		if (r < 0)
@@ -367,7 +373,8 @@ seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn)
 	free(s.buffer);
 	errno = keep_errno;
 	if (bad)
-		log_error("%s/%s: damaged, and it cannot be written anew: %s: %s", l->place.label, name, strerror(errno), fdio_hint(errno));
+		log_error("%s/%s: damaged, and it cannot be written anew: %s: %s", l->place.label, name,
+		    strerror(errno), fdio_hint(errno));
 	return bad ? -1 : 0;
 }
 
@@ -376,7 +383,8 @@ static int
 segment_is_sound(struct seglog *l, size_t i)
 {
 	struct seglog_scan s = { .fd = -1 };
-	int sound = scan_begin(&s, l) == 0 && scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base) == 0 && scan_records(&s, 0, NULL, NULL) == 0 &&
+	int sound = scan_begin(&s, l) == 0 && scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base) == 0 &&
+	    scan_records(&s, 0, NULL, NULL) == 0 &&
 	    s.end == l->files[i + 1].base;
 	fdio_close(&s.fd);
 	free(s.buffer);

@@ -1,5 +1,5 @@
-/* seglog_spare - files that are used again: their blocks are on the disk and their pages in memory, so that they are written several times
- * faster than new ones; see seglog.h. By their names a start after a crash removes them. */
+/* seglog_spare - files that are used again: their blocks are on the disk and their pages in memory, so that they are
+ * written several times faster than new ones; see seglog.h. By their names a start after a crash removes them. */
 #include "base/fdio.h"
 #include "base/log.h"
 #include "log/seglog_inner.h"
@@ -21,7 +21,8 @@ seglog_spare_keep(struct seglog *l, const struct seglog_file *file, const char *
 {
 	struct stat st;
 	char spare[SEGLOG_NAME];
-	if (l->spares == SPARES_MOST || file->bytes > l->segment_bytes || file->bytes < l->segment_bytes / 2 || fstatat(l->dir, name, &st, 0) < 0 || st.st_nlink != 1)
+	if (l->spares == SPARES_MOST || file->bytes > l->segment_bytes || file->bytes < l->segment_bytes / 2 ||
+	    fstatat(l->dir, name, &st, 0) < 0 || st.st_nlink != 1)
 		return -1;
 	spare_name(spare, l->spares);
 	if (fdio_rename_at(l->dir, name, spare) < 0)

@@ -121,7 +121,8 @@ walk_has_later_mark(struct seglog_walk *w)
 		for (; q + RECORD_HEADER <= (size_t)n; q += 8) {
 			const char *p = w->buffer + q;
 			uint64_t place = w->head.base + pos + q - SEGLOG_HEADER;
-			if (p[9] == REC_MARK && get_u32(p) == RECORD_HEADER && get_u64(p + 16) == place && get_u64(p + 48) > w->at &&
+			if (p[9] == REC_MARK && get_u32(p) == RECORD_HEADER && get_u64(p + 16) == place &&
+			    get_u64(p + 48) > w->at &&
 			    get_u32(p + 4) == record_crc(p, RECORD_HEADER, w->head.salt))
 				return 1;
 		}
@@ -133,7 +134,8 @@ static int
 walk_has_torn_head(const struct seglog_walk *w)
 {
 	char p[RECORD_HEADER];
-	return fdio_pread_full(w->fd, p, sizeof p, w->pos) == sizeof p && record_header_is_sound(p, SEGLOG_RECORD_LIMIT) && get_u64(p + 16) == w->at;
+	return fdio_pread_full(w->fd, p, sizeof p, w->pos) == sizeof p &&
+	    record_header_is_sound(p, SEGLOG_RECORD_LIMIT) && get_u64(p + 16) == w->at;
 }
 
 /* The file is another segment by now. */
@@ -152,7 +154,8 @@ walk_tail(struct seglog_walk *w)
 	int marked = walk_has_later_mark(w);
 	if (marked < 0)
 		return SEGLOG_UNREADABLE;
-	if (walk_has_more(w))                          /* after the mark was looked for: a writer that goes on makes both */
+	/* after the mark was looked for: a writer that goes on makes both */
+	if (walk_has_more(w))
 		return SEGLOG_MORE;
 	if (marked)
 		return SEGLOG_DAMAGED;

@@ -22,7 +22,8 @@ look_attach(struct look_server *s, const struct registry_object *o)
 {
 	const void *p = ipcq_attach_to_read(o->id);
 	if (p == NULL && s->why[0] == '\0')
-		snprintf(s->why, sizeof s->why, "%s: shmat: %s%s", o->role, strerror(errno), errno == EACCES ? ": run this as the server's user, or as root" : "");
+		snprintf(s->why, sizeof s->why, "%s: shmat: %s%s", o->role, strerror(errno),
+		    errno == EACCES ? ": run this as the server's user, or as root" : "");
 	return p;
 }
 
@@ -30,7 +31,8 @@ static void
 look_denied(struct look_server *s, const char *what)
 {
 	if (errno == EACCES && s->why[0] == '\0')
-		snprintf(s->why, sizeof s->why, "%s: %s: run this as the server's user, or as root", what, strerror(errno));
+		snprintf(s->why, sizeof s->why, "%s: %s: run this as the server's user, or as root", what,
+		    strerror(errno));
 }
 
 /* What cannot be right is not shown: a table of another build. */
@@ -46,7 +48,8 @@ look_attach_all(struct look_server *s, int dir)
 		const struct registry_object *o = &objects[i];
 		if (o->kind != REGISTRY_SHM)
 			continue;
-		if (!registry_exists_of(o, st.st_uid)) {       /* an object of somebody else's making is not believed to be the server's */
+		/* an object of somebody else's making is not believed to be the server's */
+		if (!registry_exists_of(o, st.st_uid)) {
 			look_denied(s, o->role);
 			continue;
 		}
@@ -59,7 +62,8 @@ look_attach_all(struct look_server *s, int dir)
 	}
 	free(objects);
 	if (s->counters && (s->counters->magic != MAGIC_COUNTERS || s->counters->layout != COUNTERS_LAYOUT)) {
-		snprintf(s->why, sizeof s->why, "the server is of another version than this tool: restart it, or use its own tools");
+		snprintf(s->why, sizeof s->why, "the server is of another version than this tool: restart it, or use "
+		    "its own tools");
 		ipcq_detach(s->broker);
 		ipcq_detach(s->machine);
 		ipcq_detach(s->counters);
@@ -69,7 +73,8 @@ look_attach_all(struct look_server *s, int dir)
 	}
 	if (s->counters == NULL && (s->broker || s->machine) && s->why[0] == '\0') {
 		/* they say which version the tables are of */
-		snprintf(s->why, sizeof s->why, "it has no counters: it is of an older version than this tool, or the kernel had no segment left for them (kernel.shmmni)");
+		snprintf(s->why, sizeof s->why, "it has no counters: it is of an older version than this tool, or the "
+		    "kernel had no segment left for them (kernel.shmmni)");
 		ipcq_detach(s->broker);
 		ipcq_detach(s->machine);
 		s->broker = NULL;
@@ -152,7 +157,8 @@ look_root(struct look *l, const char *root)
 	int r = look_folder(l, root, &why);
 	DIR *d = opendir(root);
 	for (struct dirent *e; d && r == 0 && (e = readdir(d)) != NULL;)
-		if (strncmp(e->d_name, "run-", 4) == 0 && snprintf(path, sizeof path, "%s/%s", root, e->d_name) < (int)sizeof path)
+		if (strncmp(e->d_name, "run-", 4) == 0 && snprintf(path, sizeof path, "%s/%s", root,
+		    e->d_name) < (int)sizeof path)
 			r = look_folder(l, path, &below);
 	if (d)
 		closedir(d);
@@ -214,7 +220,8 @@ look_segment(int id, struct look_client *c)
 	const struct client_segment *seg = ipcq_attach_to_read(id);
 	uint64_t ring = seg ? client_ring(ipcq_bytes(id)) : 0;
 	if (ring) {
-		const struct ring *requests = client_requests((struct client_segment *)(uintptr_t)seg), *mail = client_mail((struct client_segment *)(uintptr_t)seg, ring);
+		const struct ring *requests = client_requests((struct client_segment *)(uintptr_t)seg),
+		    *mail = client_mail((struct client_segment *)(uintptr_t)seg, ring);
 		c->request_bytes = atomic_load(&requests->head) - atomic_load(&requests->tail);
 		c->mail_bytes = atomic_load(&mail->head) - atomic_load(&mail->tail);
 		c->request_bytes = c->request_bytes > ring || look_all_answered(seg) ? 0 : c->request_bytes;
@@ -231,7 +238,8 @@ look_client(const struct look_server *s, uint32_t i, struct look_client *c)
 	if (t == NULL || i >= t->capacity || i >= atomic_load(&t->slots))
 		return -1;
 	const struct slot_word *w = &t->slot[i];
-	*c = (struct look_client){ .slot = i, .state = atomic_load(&w->state), .id = atomic_load(&w->id), .durable = atomic_load(&w->durable) != 0,
+	*c = (struct look_client){ .slot = i, .state = atomic_load(&w->state), .id = atomic_load(&w->id),
+	    .durable = atomic_load(&w->durable) != 0,
 		.pid = (pid_t)atomic_load(&w->pid), .uid = atomic_load(&w->uid) };
 	memcpy(c->name, w->name, sizeof c->name);
 	c->name[sizeof c->name - 1] = '\0';

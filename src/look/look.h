@@ -1,5 +1,5 @@
-/* Looking into running servers from outside: finds the brokers and daemons of this machine, attaches their tables and counters
- * read-only. Nothing is disturbed, nothing is changed. For tools and mom_http.
+/* Looking into running servers from outside: finds the brokers and daemons of this machine, attaches their tables and
+ * counters read-only. Nothing is disturbed, nothing is changed. For tools and mom_http.
  *     struct look *l = look_all(NULL);
  *     for (size_t i = 0; i < l->count; i++)
  *         if (l->server[i].broker) puts(l->server[i].run);
@@ -17,7 +17,8 @@ struct look_server {
 	pid_t pid;                                   /* 0: does not run */
 	char run[PATH_MAX];                          /* its run folder */
 	char files[PATH_MAX];                        /* broker: the store; daemon: the spool */
-	char address[128];                           /* broker: where it listens; daemon: the broker's: "127.0.0.1 8080" */
+	/* broker: where it listens; daemon: the broker's: "127.0.0.1 8080" */
+	char address[128];
 	const struct broker_table *broker;           /* NULL: a daemon, or it cannot be attached */
 	const struct machine_table *machine;         /* NULL: a broker, ... */
 	const struct counters_segment *counters;     /* NULL: it cannot be attached */
@@ -30,12 +31,13 @@ struct look {
 	char tried[1000];                            /* the places where no server was found, and why not */
 };
 
-/* All servers whose run folders lie in the default roots (MOM_RUN first), or the one of that folder: a run folder or a store. NULL: no memory.
- * One that does not run and left nothing behind is not shown. */
+/* All servers whose run folders lie in the default roots (MOM_RUN first), or the one of that folder: a run folder or a
+ * store. NULL: no memory. One that does not run and left nothing behind is not shown. */
 struct look *look_all(const char *folder);
 void look_free(struct look *l);
 
-/* A client of a daemon, as its table and its own segment tell; the segment's words are the client's and may be nonsense: only shown. */
+/* A client of a daemon, as its table and its own segment tell; the segment's words are the client's and may be
+ * nonsense: only shown. */
 struct look_client {
 	uint32_t slot;
 	uint64_t id;

@@ -1,14 +1,17 @@
-/* metrics - see metrics.h. A metric's samples stand together under its HELP and TYPE, so the loops go by metric, then by server. */
+/* metrics - see metrics.h. A metric's samples stand together under its HELP and TYPE, so the loops go by metric, then
+ * by server. */
 #include "look/metrics.h"
 #include "format/topic.h"
 #include <inttypes.h>
 #include <string.h>
 
-/* Pages of connection slots that nobody ever had are not looked at: a first look would take memory for them, and there are thousands. */
+/* Pages of connection slots that nobody ever had are not looked at: a first look would take memory for them, and there
+ * are thousands. */
 static uint32_t
 pages_used(const struct look_server *s)
 {
-	return s->is_broker ? COUNTERS_HANDLER(s->counters->shards, s->broker ? atomic_load(&s->broker->conns) : 0) : s->counters->pages;
+	return s->is_broker ? COUNTERS_HANDLER(s->counters->shards, s->broker ? atomic_load(&s->broker->conns) : 0)
+	    : s->counters->pages;
 }
 
 int
@@ -18,7 +21,8 @@ metrics_process(const struct look_server *s, uint32_t page, struct metrics_proce
 	if (c == NULL)
 		return -1;
 	uint32_t role = atomic_load(&c->role), shards = s->counters->shards;
-	*p = (struct metrics_process){ .counters = c, .role = (enum counter_role)role, .pid = (pid_t)atomic_load(&c->pid), .shard = -1, .slot = -1 };
+	*p = (struct metrics_process){ .counters = c, .role = (enum counter_role)role,
+	    .pid = (pid_t)atomic_load(&c->pid), .shard = -1, .slot = -1 };
 	if (role == ROLE_NONE || role >= COUNTER_ROLES)
 		return 0;
 	if (role == ROLE_WORKER)
@@ -40,7 +44,8 @@ metrics_process_index(const struct metrics_process *p, char *text, size_t n)
 		snprintf(text, n, "machine %u", p->machine);
 }
 
-/* A label's value: quotes and backslashes escaped; bytes that a page should not have as %XX, so that two folders never become one. */
+/* A label's value: quotes and backslashes escaped; bytes that a page should not have as %XX, so that two folders never
+ * become one. */
 static void
 put_label(FILE *f, const char *name, const char *value)
 {
@@ -88,7 +93,8 @@ put_counter(FILE *f, const struct look_server *servers, size_t count, enum count
 		}
 }
 
-/* Bucket i holds whole numbers below 2^i: those up to 2^i - 1. +Inf and _count are the sum of what was read, so that the page agrees with itself. */
+/* Bucket i holds whole numbers below 2^i: those up to 2^i - 1. +Inf and _count are the sum of what was read, so that
+ * the page agrees with itself. */
 static void
 put_histogram(FILE *f, const struct look_server *s, const struct metrics_process *p, enum counter_histogram which)
 {
@@ -128,7 +134,8 @@ put_histograms(FILE *f, const struct look_server *servers, size_t count, enum co
 	put_head(f, counters_histogram_names[which].name, counters_histogram_names[which].help, "histogram");
 	for (size_t i = 0; i < count; i++)
 		for (uint32_t page = 0; metrics_process(&servers[i], page, &p) >= 0; page++)
-			if (p.role != ROLE_NONE && p.role < COUNTER_ROLES && has_observed(&p.counters->histogram[which]))
+			if (p.role != ROLE_NONE && p.role < COUNTER_ROLES &&
+			    has_observed(&p.counters->histogram[which]))
 				put_histogram(f, &servers[i], &p, which);
 }
 
@@ -141,7 +148,8 @@ put_topics(FILE *f, const struct look_server *servers, size_t count, const char 
 	for (size_t i = 0; i < count; i++)
 		for (uint32_t shard = 0; servers[i].counters && shard < servers[i].counters->shards; shard++)
 			for (uint32_t k = 0; k < BUSY_ROWS; k++) {
-				if (!counters_topic(counters_busy(servers[i].counters, shard), k, &t) || topic_fault(t.name, strlen(t.name)))
+				if (!counters_topic(counters_busy(servers[i].counters, shard), k, &t) ||
+				    topic_fault(t.name, strlen(t.name)))
 					continue;
 				fprintf(f, "mom_%s{", name);
 				put_label(f, "server", servers[i].run);
@@ -153,7 +161,8 @@ put_topics(FILE *f, const struct look_server *servers, size_t count, const char 
 }
 
 static void
-put_gauge(FILE *f, const struct look_server *servers, size_t count, const char *name, const char *help, int64_t (*value)(const struct look_server *))
+put_gauge(FILE *f, const struct look_server *servers, size_t count, const char *name, const char *help,
+    int64_t (*value)(const struct look_server *))
 {
 	put_head(f, name, help, "gauge");
 	for (size_t i = 0; i < count; i++) {
@@ -194,7 +203,8 @@ void
 metrics_print(FILE *f, const struct look_server *servers, size_t count)
 {
 	put_gauge(f, servers, count, "up", "1 where the server runs", is_up);
-	put_gauge(f, servers, count, "machines_connected", "machines that are connected to the broker now", machines_connected);
+	put_gauge(f, servers, count, "machines_connected", "machines that are connected to the broker now",
+	    machines_connected);
 	put_gauge(f, servers, count, "clients", "clients with a living process", clients_living);
 	for (unsigned i = 0; i < COUNTERS; i++)
 		put_counter(f, servers, count, (enum counter)i);

@@ -1,7 +1,9 @@
-/* The counters of servers as a page for Prometheus, text format 0.0.4: `mom stats --prometheus` and mom_http's /metrics show the same.
+/* The counters of servers as a page for Prometheus, text format 0.0.4: `mom stats --prometheus` and mom_http's /metrics
+ * show the same.
  *     struct look *l = look_all(NULL);
  *     metrics_print(stdout, l->server, l->count);
- * Labels: role, server (its run folder); worker: shard; handler and sender: machine (serial) and slot; topics: topic, shard. */
+ * Labels: role, server (its run folder); worker: shard; handler and sender: machine (serial) and slot; topics: topic,
+ * shard. */
 #ifndef METRICS_H
 #define METRICS_H
 

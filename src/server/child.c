@@ -25,7 +25,8 @@ child_reset_signals(void)
 	sigaction(SIGHUP, &ignore, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigemptyset(&waiting);
-	sigaddset(&waiting, SIGUSR1);             /* until child_begin can answer it: it waits meanwhile, through exec, too */
+	/* until child_begin can answer it: it waits meanwhile, through exec, too */
+	sigaddset(&waiting, SIGUSR1);
 	sigprocmask(SIG_SETMASK, &waiting, NULL);
 }
 
@@ -78,7 +79,8 @@ child_begin(struct child_place *place, const char *role, const char *parent)
 	int pid = -1, n = 0;
 	memset(place->fds, -1, sizeof place->fds);
 	log_init(role, 0);
-	if (text == NULL || sscanf(text, "%d %d %d %d%n", &pid, &place->table, &place->index, &place->verbose, &n) != 4 || pid != getppid()) {
+	if (text == NULL || sscanf(text, "%d %d %d %d%n", &pid, &place->table, &place->index, &place->verbose,
+	    &n) != 4 || pid != getppid()) {
 		fprintf(stderr, "%s: this program is started by %s only; run %s\n", role, parent, parent);
 		exit(EXIT_USAGE);
 	}
@@ -110,7 +112,8 @@ backoff_after(struct backoff *b, int by_kill, int64_t alive_ms)
 		b->delay_ms = 0;
 	if (by_kill)
 		return 0;
-	b->delay_ms = b->delay_ms == 0 ? BACKOFF_MIN_MS : b->delay_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : b->delay_ms * 2;
+	b->delay_ms = b->delay_ms == 0 ? BACKOFF_MIN_MS : b->delay_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
+	    : b->delay_ms * 2;
 	return b->delay_ms;
 }
 

@@ -1,5 +1,6 @@
-/* Starting and being a child. A supervisor starts a program that lies beside its own; the child learns its place from the
- * environment variable MOM_CHILD and dies with its parent (PDEATHSIG: killing is fair, every role may be killed at any time). */
+/* Starting and being a child. A supervisor starts a program that lies beside its own; the child learns its place from
+ * the environment variable MOM_CHILD and dies with its parent (PDEATHSIG: killing is fair, every role may be killed at
+ * any time). */
 #ifndef CHILD_H
 #define CHILD_H
 #include <stdint.h>

@@ -12,12 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HTTP_LISTEN_MS = 2000 };             /* how long a port in use is tried: a killed predecessor's child may not be gone yet */
+/* how long a port in use is tried: a killed predecessor's child may not be gone yet */
+enum { HTTP_LISTEN_MS = 2000 };
 
 void
 http_child_plan(struct http_child *h, const char *address, const char *hosts)
 {
-	h->address = address && http_address_parse(&h->at, address) == 0 ? strdup(address) : NULL;      /* what it was read from may change */
+	/* what it was read from may change */
+	h->address = address && http_address_parse(&h->at, address) == 0 ? strdup(address) : NULL;
 	h->hosts = hosts ? strdup(hosts) : NULL;
 	h->listener = h->run_dir = -1;
 }
@@ -44,13 +46,15 @@ http_child_open(struct http_child *h, int run_dir)
 		return 0;
 	}
 	h->run_dir = run_dir;
-	for (int64_t until = clock_ms() + HTTP_LISTEN_MS; (h->listener = net_listen(&h->at.net, &h->port)) < 0 && errno == EADDRINUSE && clock_ms() < until;)
+	for (int64_t until = clock_ms() + HTTP_LISTEN_MS; (h->listener = net_listen(&h->at.net, &h->port)) < 0 &&
+	    errno == EADDRINUSE && clock_ms() < until;)
 		usleep(5000);
 	if (h->listener < 0)
 		return -1;
 	if (http_child_say(h) < 0)
 		log_warn("the run folder's file http: %s", strerror(errno));
-	log_info("status page: http://%s%s%s:%d/", strchr(h->at.ip, ':') ? "[" : "", h->at.ip, strchr(h->at.ip, ':') ? "]" : "", h->port);
+	log_info("status page: http://%s%s%s:%d/", strchr(h->at.ip, ':') ? "[" : "", h->at.ip,
+	    strchr(h->at.ip, ':') ? "]" : "", h->port);
 	return 0;
 }
 

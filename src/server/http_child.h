@@ -1,6 +1,6 @@
-/* mom_http as a child of broker_server or mom_daemon: --http IP:PORT. The supervisor listens, so that the port stays the same whatever
- * happens to the child, and a wrong address is told at once; the child gets the listening socket and the run folder, and looks from there.
- * All of it does nothing without --http. */
+/* mom_http as a child of broker_server or mom_daemon: --http IP:PORT. The supervisor listens, so that the port stays
+ * the same whatever happens to the child, and a wrong address is told at once; the child gets the listening socket and
+ * the run folder, and looks from there. All of it does nothing without --http. */
 #ifndef HTTP_CHILD_H
 #define HTTP_CHILD_H
 #include "server/child.h"
@@ -19,10 +19,12 @@ struct http_child {
 
 /* What http_address_fault and http_hosts_fault have seen, or NULL. */
 void http_child_plan(struct http_child *h, const char *address, const char *hosts);
-int  http_child_open(struct http_child *h, int run_dir);                   /* listens, and says where in the run folder's file `http`; -1: errno */
+/* listens, and says where in the run folder's file `http`; -1: errno */
+int  http_child_open(struct http_child *h, int run_dir);
 /* Once a second. 1: that file was gone and is written anew; -1: it cannot be */
 int  http_child_look(const struct http_child *h);
-void http_child_step(struct http_child *h, int log, int64_t now);          /* starts it where that is due; log: how it logs, see log.h */
+/* starts it where that is due; log: how it logs, see log.h */
+void http_child_step(struct http_child *h, int log, int64_t now);
 int  http_child_reaped(struct http_child *h, pid_t pid, int status, int64_t now);
 int64_t http_child_due(const struct http_child *h, int64_t until);         /* the earlier of both */
 void http_child_renew(struct http_child *h);                               /* another log file or level */

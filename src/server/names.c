@@ -24,7 +24,8 @@ names_folder(const char *path, int dir, int lock)
 	}
 	if (fresh < 0) {
 		if (!told)
-			log_error("run folder %s is gone, and cannot be made anew: %s: nobody finds this server", path, why);
+			log_error("run folder %s is gone, and cannot be made anew: %s: nobody finds this server", path,
+			    why);
 		told = 1;
 		return -1;
 	}
@@ -40,7 +41,8 @@ names_tell(const char *folder, const char *name, int gave)
 	if (gave > 0)
 		log_warn("%s/%s was gone: made anew. Does something clean that folder?", folder, name);
 	else if (gave < 0 && !told)
-		log_error("%s/%s is gone, and cannot be made anew: %s: %s", folder, name, strerror(errno), fdio_hint(errno));
+		log_error("%s/%s is gone, and cannot be made anew: %s: %s", folder, name, strerror(errno),
+		    fdio_hint(errno));
 	if (gave)
 		told = gave < 0;
 }

@@ -1,5 +1,5 @@
-/* history - see history.h. The file is text, a line a line, oldest first. It is read again before it is written, under a lock of its folder,
- * so that sessions at the same time lose nothing of one another. */
+/* history - see history.h. The file is text, a line a line, oldest first. It is read again before it is written, under
+ * a lock of its folder, so that sessions at the same time lose nothing of one another. */
 #include "term/history.h"
 #include "base/fdio.h"
 #include <errno.h>
@@ -128,8 +128,8 @@ open_folder(const char *path, int make, char *name)
 	return fdio_open_at(AT_FDCWD, again, O_RDONLY | O_DIRECTORY, 0);
 }
 
-/* Waits a little, since a session that was stopped inside may hold the lock for ever; on a file system without locks not at all. Then it is
- * done without: at worst a line of another session is lost. */
+/* Waits a little, since a session that was stopped inside may hold the lock for ever; on a file system without locks
+ * not at all. Then it is done without: at worst a line of another session is lost. */
 static void
 lock_folder(int dir)
 {
@@ -143,7 +143,8 @@ history_open(struct history *h, const char *path)
 	char name[NAME_MAX + 1], *real = realpath(path, NULL);     /* a link stays one: what it leads to is replaced */
 	struct history old = { 0 };
 	h->path = real ? real : strdup(path);
-	int dir = h->path ? open_folder(h->path, 0, name) : -1, r = dir < 0 ? (errno == ENOENT ? 0 : -1) : load(dir, name, &old), keep = errno;
+	int dir = h->path ? open_folder(h->path, 0, name) : -1, r = dir < 0 ? (errno == ENOENT ? 0 : -1)
+	    : load(dir, name, &old), keep = errno;
 	fdio_close(&dir);
 	for (size_t i = 0; i < h->n && r == 0; i++)
 		add_line(&old, h->lines[i], strlen(h->lines[i]));

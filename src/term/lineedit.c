@@ -1,4 +1,5 @@
-/* lineedit - the keys; see lineedit.h. An escape sequence may come in any pieces; one that is nobody's key does nothing. */
+/* lineedit - the keys; see lineedit.h. An escape sequence may come in any pieces; one that is nobody's key does
+ * nothing. */
 #include "term/lineedit_inner.h"
 #include "term/glyph.h"
 #include <stdlib.h>

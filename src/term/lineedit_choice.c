@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_MAX = 100 };                /* of a longer list the rest is only counted: more is no help, and would push the screen away */
+/* of a longer list the rest is only counted: more is no help, and would push the screen away */
+enum { SHOWN_MAX = 100 };
 
 void
 lineedit_choose(struct lineedit_choices *c, const char *word, size_t n)
@@ -69,7 +70,8 @@ show_all(struct lineedit *e, const struct lineedit_choices *c)
 		draw_bytes(e, "\r\n");
 		for (size_t i = row; i < count; i += rows) {
 			draw_safely(e, c->words[i], strlen(c->words[i]));
-			for (size_t w = draw_columns(c->words[i], strlen(c->words[i])); w < width && i + rows < count; w++)
+			for (size_t w = draw_columns(c->words[i], strlen(c->words[i])); w < width &&
+			    i + rows < count; w++)
 				draw_bytes(e, " ");
 		}
 	}

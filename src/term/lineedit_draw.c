@@ -126,7 +126,8 @@ put_prompt(struct lineedit *e, size_t room)
 		return width;
 	}
 	const char *words = e->missed ? "not found: " : "search: ", *query = bytes_text(&e->query);
-	size_t from = e->query.n ? back_from(query, e->query.n, room / 3) : 0, width = strlen(words) + draw_columns(query + from, e->query.n - from) + 3;
+	size_t from = e->query.n ? back_from(query, e->query.n, room / 3) : 0,
+	    width = strlen(words) + draw_columns(query + from, e->query.n - from) + 3;
 	if (width + TEXT_LEAST > room)
 		return 0;
 	put(e, words, strlen(words));
@@ -141,7 +142,8 @@ draw_row(struct lineedit *e)
 	char move[32];
 	e->dirty = 0;
 	put(e, "\r", 1);
-	size_t room = e->columns - 1, start = put_prompt(e, room);      /* the last column stays free: some terminals go on in the next row there */
+	/* the last column stays free: some terminals go on in the next row there */
+	size_t room = e->columns - 1, start = put_prompt(e, room);
 	scroll(e, room - start);
 	size_t at = start + put_text(e, room - start);
 	draw_bytes(e, "\x1b[K\r");

@@ -1,5 +1,5 @@
-/* What the files of lineedit share: lineedit.c takes the keys, lineedit_text.c changes the text, lineedit_find.c is the history,
- * lineedit_choice.c the completion, lineedit_draw.c the screen. */
+/* What the files of lineedit share: lineedit.c takes the keys, lineedit_text.c changes the text, lineedit_find.c is the
+ * history, lineedit_choice.c the completion, lineedit_draw.c the screen. */
 #ifndef LINEEDIT_INNER_H
 #define LINEEDIT_INNER_H
 #include "term/lineedit.h"
@@ -14,7 +14,8 @@ struct lineedit {
 	int dirty;                                           /* the row is to be drawn anew */
 
 	enum { KEYS_PLAIN, KEYS_ESC, KEYS_CSI, KEYS_ONE_MORE, KEYS_SS3 } keys;
-	char csi[16];                                        /* parameters of an escape sequence; a longer one is nobody's key */
+	/* parameters of an escape sequence; a longer one is nobody's key */
+	char csi[16];
 	size_t csi_n;
 	int pasting, paste_cr, tabs;
 
@@ -49,7 +50,8 @@ size_t text_blank_left(const struct lineedit *e);                 /* words as th
 /* lineedit_find.c */
 void find_go(struct lineedit *e, int step);                       /* -1: older */
 void find_begin(struct lineedit *e);
-int  find_key(struct lineedit *e, unsigned char c);              /* 1: taken; 0: the search is over, the key is the line's */
+/* 1: taken; 0: the search is over, the key is the line's */
+int  find_key(struct lineedit *e, unsigned char c);
 void find_end(struct lineedit *e, int keep);
 /* lineedit_choice.c */
 void choice_complete(struct lineedit *e);

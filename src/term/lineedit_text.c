@@ -115,7 +115,8 @@ text_swap(struct lineedit *e)
 		lineedit_bell(e);
 		return;
 	}
-	size_t first = glyph_prev(e->text.p, middle), end = glyph_next(e->text.p, e->text.n, middle), n = middle - first;
+	size_t first = glyph_prev(e->text.p, middle), end = glyph_next(e->text.p, e->text.n, middle),
+	    n = middle - first;
 	char *copy = strndup(e->text.p + first, n);
 	if (copy == NULL)
 		return;

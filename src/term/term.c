@@ -1,7 +1,9 @@
 /* term - see term.h.
- * SIGNALS  While a line is typed they are blocked but for the time of the waiting, so that none is lost between a look at its flag and the sleep.
- *          WINCH, TSTP and CONT are ours then (the size, Ctrl-Z from elsewhere, back in the foreground). Those that would end the process first give
- *          the terminal back; a handler of the program's runs as ever, and then term_read returns. */
+ * SIGNALS  While a line is typed they are blocked but for the time of the waiting, so that none is lost between a look
+ *          at its flag and the sleep.
+ *          WINCH, TSTP and CONT are ours then (the size, Ctrl-Z from elsewhere, back in the foreground). Those that
+ *          would end the process first give the terminal back; a handler of the program's runs as ever, and then
+ *          term_read returns. */
 #include "term/term.h"
 #include "base/fdio.h"
 #include <errno.h>
@@ -15,7 +17,8 @@
 
 enum { READ_BYTES = 4096, COLUMNS_UNKNOWN = 80 };
 
-static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGPIPE, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2 };
+static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGPIPE, SIGALRM,
+    SIGTERM, SIGUSR1, SIGUSR2 };
 enum { OUR_RESIZE, OUR_STOP, OUR_CONTINUE };
 static const int ours[] = { [OUR_RESIZE] = SIGWINCH, [OUR_STOP] = SIGTSTP, [OUR_CONTINUE] = SIGCONT };
 #define COUNT(a) (sizeof (a) / sizeof *(a))
@@ -78,10 +81,12 @@ make_raw(void)
 		return -1;
 	raw = t.before;
 	raw.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR | IXON | ISTRIP | BRKINT | PARMRK | INPCK);
-	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHONL | ISIG | IEXTEN);      /* c_oflag stays: what others print meanwhile has to look right */
+	/* c_oflag stays: what others print meanwhile has to look right */
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHONL | ISIG | IEXTEN);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
-	t.raw = 1;                           /* before it is: a signal between the two gives back what was not yet taken, which does no harm */
+	/* before it is: a signal between the two gives back what was not yet taken, which does no harm */
+	t.raw = 1;
 	if (set(TCSADRAIN, &raw) < 0) {
 		t.raw = 0;
 		return -1;
@@ -91,7 +96,8 @@ make_raw(void)
 	return fdio_write_full(STDOUT_FILENO, paste_on, sizeof paste_on - 1);
 }
 
-/* A Ctrl-D that was typed while a command ran is a NUL by now: the kernel's mark of an end, which only its own lines know. */
+/* A Ctrl-D that was typed while a command ran is a NUL by now: the kernel's mark of an end, which only its own lines
+ * know. */
 static void
 mend_ahead(void)
 {
@@ -130,7 +136,8 @@ take_signals(void)
 	for (size_t i = 0; i < COUNT(ours); i++)
 		sigaddset(&all, ours[i]);
 	for (size_t i = 0; i < COUNT(deadly); i++)
-		if (deadly[i] != SIGSEGV && deadly[i] != SIGBUS && deadly[i] != SIGILL && deadly[i] != SIGFPE && deadly[i] != SIGABRT)
+		if (deadly[i] != SIGSEGV && deadly[i] != SIGBUS && deadly[i] != SIGILL && deadly[i] != SIGFPE &&
+		    deadly[i] != SIGABRT)
 			sigaddset(&all, deadly[i]);
 	sigprocmask(SIG_BLOCK, &all, &t.mask);
 	for (size_t i = 0; i < COUNT(ours); i++)
@@ -157,8 +164,10 @@ write_screen(struct lineedit *e)
 {
 	size_t n;
 	const char *bytes = lineedit_output(e, &n);
-	for (struct pollfd room = { .fd = STDOUT_FILENO, .events = POLLOUT }; fdio_write_full(STDOUT_FILENO, bytes, n) < 0 && errno == EAGAIN;)
-		if (poll(&room, 1, -1) < 0 && errno != EINTR)       /* somebody made it non-blocking; what was written comes again, and draws the same */
+	for (struct pollfd room = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	    fdio_write_full(STDOUT_FILENO, bytes, n) < 0 && errno == EAGAIN;)
+		/* somebody made it non-blocking; what was written comes again, and draws the same */
+		if (poll(&room, 1, -1) < 0 && errno != EINTR)
 			return;
 }
 
@@ -192,7 +201,8 @@ after_signal(struct lineedit *e)
 {
 	if (t.stop)
 		return stop(e);
-	if (t.continued) {                   /* it was stopped in a way that nobody is asked about: whoever had the terminal meanwhile changed it */
+	/* it was stopped in a way that nobody is asked about: whoever had the terminal meanwhile changed it */
+	if (t.continued) {
 		struct termios before = t.before;
 		t.raw = 0;
 		if (make_raw() < 0)
@@ -205,7 +215,8 @@ after_signal(struct lineedit *e)
 	return 0;
 }
 
-/* waits for keys: 1, or how the line ended. The signals are blocked, so that between the look at over and the sleep none is lost. */
+/* waits for keys: 1, or how the line ended. The signals are blocked, so that between the look at over and the sleep
+ * none is lost. */
 static int
 more_keys(struct lineedit *e, const volatile sig_atomic_t *over, enum term_end *end)
 {

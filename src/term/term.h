@@ -1,4 +1,5 @@
-/* The terminal under a line editor: raw while a line is typed, as it was before at all other times, however that ends. */
+/* The terminal under a line editor: raw while a line is typed, as it was before at all other times, however that
+ * ends. */
 #ifndef TERM_H
 #define TERM_H
 #include <signal.h>
@@ -7,9 +8,10 @@
 
 enum term_end { TERM_LINE, TERM_END, TERM_SIGNAL, TERM_NONE };  /* NONE: it cannot be made raw, errno says why */
 
-int    term_can_edit(void);          /* standard input and output are a terminal that knows how to move its cursor (TERM is set, and not dumb) */
+/* standard input and output are a terminal that knows how to move its cursor (TERM is set, and not dumb) */
+int    term_can_edit(void);
 size_t term_columns(void);
-/* A line at a prompt: lineedit_line. END: Ctrl-D, or the terminal is gone. SIGNAL: a handler of the program's set *over, which is looked at after each signal.
- * What was typed ahead waits for the next call. */
+/* A line at a prompt: lineedit_line. END: Ctrl-D, or the terminal is gone. SIGNAL: a handler of the program's set
+ * *over, which is looked at after each signal. What was typed ahead waits for the next call. */
 enum term_end term_read(struct lineedit *e, const volatile sig_atomic_t *over);
 #endif

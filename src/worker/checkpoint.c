@@ -36,14 +36,17 @@ out_client(struct out *o, const struct client *c)
 	put_u64(result, c->result_number);
 	put_u64(result + 8, (uint64_t)c->result_code);
 	put_u64(result + 16, c->result_value);
-	out_add(o, &(struct record){ .type = REC_CLIENT, .publisher = c->id, .number = c->last, .aux = (uint64_t)c->durable }, NULL, result, sizeof result);
+	out_add(o, &(struct record){ .type = REC_CLIENT, .publisher = c->id, .number = c->last,
+	    .aux = (uint64_t)c->durable }, NULL, result, sizeof result);
 	if (c->will) {
 		struct record r;
 		record_get(&r, c->will);
-		out_add(o, &(struct record){ .type = REC_WILL, .publisher = c->id, .topic_len = r.topic_len }, record_topic(c->will), record_data(c->will, &r), record_data_len(&r));
+		out_add(o, &(struct record){ .type = REC_WILL, .publisher = c->id, .topic_len = r.topic_len },
+		    record_topic(c->will), record_data(c->will, &r), record_data_len(&r));
 	}
 	for (struct subscription *sub = c->subscriptions; sub; sub = sub->next_of_client)
-		out_add(o, &(struct record){ .type = REC_LISTED, .publisher = c->id, .offset = sub->since, .flags = sub->flags,
+		out_add(o, &(struct record){ .type = REC_LISTED, .publisher = c->id, .offset = sub->since,
+		    .flags = sub->flags,
 		    .topic_len = sub->of.topic->len }, sub->of.topic->name, NULL, 0);
 }
 
@@ -59,11 +62,13 @@ checkpoint_write(struct shard *s, uint64_t as_of)
 	for (struct machine *m = s->machines; m; m = m->next) {
 		if (!m->settled)
 			continue;
-		out_add(&o, &(struct record){ .type = REC_MACHINE, .publisher = m->serial, .aux = m->place, .time = m->away,
+		out_add(&o, &(struct record){ .type = REC_MACHINE, .publisher = m->serial, .aux = m->place,
+		    .time = m->away,
 		    .number = m->expired_below }, NULL, NULL, 0);
 	}
 	for (size_t i = 0; i < s->starts_count; i++)
-		out_add(&o, &(struct record){ .type = REC_START, .offset = s->starts[i].offset, .aux = s->starts[i].bits }, NULL, NULL, 0);
+		out_add(&o, &(struct record){ .type = REC_START, .offset = s->starts[i].offset,
+		    .aux = s->starts[i].bits }, NULL, NULL, 0);
 	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;)
 		if (t->kept)
 			out_add(&o, &(struct record){ .type = REC_TOPIC, .topic_len = t->len }, t->name, NULL, 0);
@@ -123,7 +128,8 @@ checkpoint_read(int dir, uint64_t *as_of, checkpoint_fn fn, void *with)
 	return fault ? -1 : 0;
 }
 
-/* A CRC finds accidents; what it cannot find is looked at here: a client, a subscription twice, a topic that can be none. */
+/* A CRC finds accidents; what it cannot find is looked at here: a client, a subscription twice, a topic that can be
+ * none. */
 static int
 checkpoint_take(void *with, const void *bytes)
 {
@@ -131,8 +137,10 @@ checkpoint_take(void *with, const void *bytes)
 	struct record r;
 	record_get(&r, bytes);
 	struct machine *m;
-	struct client *c = r.type == REC_LISTED || r.type == REC_CLIENT || r.type == REC_WILL ? shard_client(s, r.publisher) : NULL;
-	if ((r.type == REC_TOPIC || r.type == REC_LISTED || r.type == REC_WILL) && topic_fault(record_topic(bytes), r.topic_len))
+	struct client *c = r.type == REC_LISTED || r.type == REC_CLIENT ||
+	    r.type == REC_WILL ? shard_client(s, r.publisher) : NULL;
+	if ((r.type == REC_TOPIC || r.type == REC_LISTED || r.type == REC_WILL) &&
+	    topic_fault(record_topic(bytes), r.topic_len))
 		return -1;
 	switch (r.type) {
 	case REC_MACHINE:

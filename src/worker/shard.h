@@ -1,4 +1,5 @@
-/* A shard's state as plain data: clients, topics, machines. What a record does to it is the same at a replay and live. No I/O here. */
+/* A shard's state as plain data: clients, topics, machines. What a record does to it is the same at a replay and live.
+ * No I/O here. */
 #ifndef SHARD_H
 #define SHARD_H
 #include "base/map.h"
@@ -60,8 +61,10 @@ struct client {
 	uint64_t result_number, result_value;
 	int64_t  result_code;
 	void    *will;                /* the REC_WILL record; NULL: none */
-	uint64_t refused_first;       /* the first that was refused since the last that was taken: a gap from here on is no loss */
-	uint64_t lost_from, lost_to;  /* its last loss: told again on its machine's next connection, since this one may break before it is heard */
+	/* the first that was refused since the last that was taken: a gap from here on is no loss */
+	uint64_t refused_first;
+	/* its last loss: told again on its machine's next connection, since this one may break before it is heard */
+	uint64_t lost_from, lost_to;
 	int durable;
 	struct machine *machine;
 	struct client *next_of_machine, **link_of_machine;
@@ -89,7 +92,8 @@ struct topic {
 	size_t subscribers;
 	struct interest *machines;
 	size_t machine_count;
-	uint64_t waiting, newest;     /* bytes of messages that may still wait for a subscriber; offset behind the newest */
+	/* bytes of messages that may still wait for a subscriber; offset behind the newest */
+	uint64_t waiting, newest;
 };
 
 struct start { uint64_t offset, bits; };      /* of an incarnation: one a start of the worker */
@@ -133,25 +137,34 @@ struct subscription *shard_subscription(const struct shard *s, struct client *c,
 void            shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags);
 void            shard_unsubscribe(struct shard *s, struct subscription *sub);
 void            shard_forget_topic(struct shard *s, struct topic *t);    /* where nobody needs it */
-/* What a record of the log does. end: offset behind it. shard_message: the same for a message of a known client; 1: somebody wants it. */
-int             shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic, uint64_t end);
+/* What a record of the log does. end: offset behind it. shard_message: the same for a message of a known client; 1:
+ * somebody wants it. */
+int             shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic,
+    uint64_t end);
 void            shard_apply(struct shard *s, const void *bytes, uint64_t end);
-uint64_t        shard_needed_from(const struct shard *s, uint64_t least);        /* the log is needed from this offset on: at most least */
+/* the log is needed from this offset on: at most least */
+uint64_t        shard_needed_from(const struct shard *s, uint64_t least);
 void            shard_start(struct shard *s, uint64_t offset, uint64_t bits);
-int             shard_knows_start(const struct shard *s, uint64_t offset, uint64_t bits);   /* or has forgotten it; offset 0: none was shown */
+/* or has forgotten it; offset 0: none was shown */
+int             shard_knows_start(const struct shard *s, uint64_t offset, uint64_t bits);
 int             machine_pins(const struct machine *m, uint64_t end);     /* it may need something below that offset */
-int             shard_record_is_needed(const struct shard *s, const void *bytes);   /* by a machine that has not taken it yet */
+/* by a machine that has not taken it yet */
+int             shard_record_is_needed(const struct shard *s, const void *bytes);
 
-void            shard_will(struct shard *s, struct client *c, const void *record);     /* it is that from here on; NULL: none */
-char           *shard_will_take(struct shard *s, struct client *c);     /* the caller's from here on; NULL: it has none */
+/* it is that from here on; NULL: none */
+void            shard_will(struct shard *s, struct client *c, const void *record);
+/* the caller's from here on; NULL: it has none */
+char           *shard_will_take(struct shard *s, struct client *c);
 void            shard_mark(struct shard *s, struct view *v, enum dirty queue);   /* its view is to be written */
 struct view    *shard_next_dirty(struct shard *s, enum dirty queue);     /* out of that queue; NULL: there is none */
 void            shard_is_clean(struct shard *s, struct view *v);         /* written: it goes where nobody needs it */
 void            shard_free_gone(struct shard *s);
-void            shard_clean(struct shard *s);                            /* all views are made otherwise, all answers given */
+/* all views are made otherwise, all answers given */
+void            shard_clean(struct shard *s);
 
 /* May this request be taken? Plain numbers, no state: tests/unit/decide.c */
 enum verdict { VERDICT_TAKE, VERDICT_AGAIN, VERDICT_IGNORE, VERDICT_BROKEN };
-struct decision { enum verdict verdict; uint64_t lost_from, lost_to; };  /* lost_from > 0: fast messages that a power cut took */
+/* lost_from > 0: fast messages that a power cut took */
+struct decision { enum verdict verdict; uint64_t lost_from, lost_to; };
 struct decision decide_request(uint64_t last, uint64_t refused, uint64_t number, uint64_t first);
 #endif

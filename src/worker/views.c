@@ -20,7 +20,8 @@ views_open_folder(struct shard *s, const char *path, int make)
 	char part[TOPIC_PATH_MAX + 16];
 	int fd = fdio_open_at(s->dir, "topics", O_RDONLY | O_DIRECTORY, 0);
 	snprintf(part, sizeof part, "%s", path);
-	for (char *rest = NULL, *level = strtok_r(part, "/", &rest); level && fd >= 0; level = strtok_r(NULL, "/", &rest)) {
+	for (char *rest = NULL, *level = strtok_r(part, "/", &rest); level &&
+	    fd >= 0; level = strtok_r(NULL, "/", &rest)) {
 		if (make && mkdirat(fd, level, 0700) < 0 && errno != EEXIST) {
 			fdio_close(&fd);
 			return -1;
@@ -45,7 +46,8 @@ views_drop_topic(struct shard *s, char *path)
 	close(fd);
 	char full[TOPIC_PATH_MAX + 16];
 	snprintf(full, sizeof full, "topics/%s", path);
-	while (strchr(full, '/') && unlinkat(s->dir, full, AT_REMOVEDIR) == 0)     /* up to the first folder that is still in use */
+	/* up to the first folder that is still in use */
+	while (strchr(full, '/') && unlinkat(s->dir, full, AT_REMOVEDIR) == 0)
 		*strrchr(full, '/') = '\0';
 	return 0;
 }
@@ -55,7 +57,8 @@ static int
 views_write(int dir, const char *name, struct view *v, size_t now, const char *text, size_t n)
 {
 	int fd = v->listed ? fdio_open_at(dir, name, O_WRONLY, 0) : -1;
-	int bad = v->listed ? fd < 0 || fdio_pwrite_full(fd, text, n, v->bytes) < 0 : fdio_replace(dir, name, text, n, 0) < 0;
+	int bad = v->listed ? fd < 0 || fdio_pwrite_full(fd, text, n, v->bytes) < 0
+	    : fdio_replace(dir, name, text, n, 0) < 0;
 	v->made = 1;
 	v->bytes = v->listed ? v->bytes + n : n;
 	v->listed = bad ? 0 : now;
@@ -148,8 +151,8 @@ views_remove_set_aside(struct shard *s, int64_t until)
 		if (strncmp(e->d_name, "old-topics-", 11) == 0 || strncmp(e->d_name, "old-sub-", 8) == 0)
 			r = views_remove_tree(s->dir, e->d_name, until);
 	if (r < 0)
-		log_warn("shard %u: removing the views of before, old-topics-* and old-sub-*: %s: tried again at the next "
-		    "start; %s", s->index, strerror(errno), fdio_hint(errno));
+		log_warn("shard %u: removing the views of before, old-topics-* and old-sub-*: %s: tried again at the "
+		    "next start; %s", s->index, strerror(errno), fdio_hint(errno));
 	s->views.set_aside = r == 1;
 	if (d)
 		closedir(d);

@@ -1,10 +1,12 @@
 /* worker - the only owner of a shard: its log, topics, subscribers and de-duplication
  * STARTED BY  broker_server, one a shard; a dead one is started again on the same queue and rings
- * READS       requests from the rings of all handlers   WRITES  db/shard-N/, answers and places as words for the senders
+ * READS       requests from the rings of all handlers   WRITES  db/shard-N/, answers and places as words for the
+ *             senders
  * SLEEPS IN   msgrcv: its queue
  * MUST NOT    wait for a reader; acknowledge what is not written (fast) or on disk (durable); touch a socket
  * SIGNALS     none; the table says when to stop
- * EXIT        0 stopped   111 system call failed   112 the disk failed, the store is damaged, a file of its log is gone: it is
+ * EXIT        0 stopped   111 system call failed   112 the disk failed, the store is damaged, a file of its log is
+ *             gone: it is
  *             not started again
  * ON CRASH    broker_server starts it again: it recovers from check-point and log, reads the rings from their tails */
 #include "server/child.h"
@@ -200,7 +202,8 @@ write_checkpoint(void)
 	if (seglog_sync(&s->log) < 0)
 		worker_disk_failed("fdatasync of the log");
 	if (checkpoint_write(s, s->log.end) < 0) {
-		log_warn("shard %u: writing the check-point: %s: old segments stay until it works; %s", s->index, strerror(errno), fdio_hint(errno));
+		log_warn("shard %u: writing the check-point: %s: old segments stay until it works; %s", s->index,
+		    strerror(errno), fdio_hint(errno));
 		seglog_drop_spares(&s->log);           /* where it is for want of room */
 		return -1;
 	}
@@ -270,8 +273,8 @@ files_look(void)
 	uint64_t gone = seglog_gone(&w.shard.log);
 	char folder[24];
 	if (gone)
-		log_fatal(EXIT_DISK, "shard %u: log-%016llx is gone from its folder: nothing more is acknowledged; bring it "
-		    "back, then start the broker again", s->index, (unsigned long long)gone);
+		log_fatal(EXIT_DISK, "shard %u: log-%016llx is gone from its folder: nothing more is acknowledged; "
+		    "bring it back, then start the broker again", s->index, (unsigned long long)gone);
 	if (fdio_leads_to(s->dir, "checkpoint", -1))
 		return;
 	snprintf(folder, sizeof folder, "shard-%u", s->index);
@@ -299,7 +302,8 @@ on_tick(void)
 		write_checkpoint();
 	if (worker_store_is_full() && w.shard.log.count == 1 && w.shard.log.end - w.shard.log.base > SEGMENT_MIN / 2 &&
 	    shard_needed_from(&w.shard, w.shard.checkpoint) == w.shard.log.end)
-		seglog_roll(&w.shard.log);             /* nothing in it is needed: a new one frees it at the next check-point */
+		/* nothing in it is needed: a new one frees it at the next check-point */
+		seglog_roll(&w.shard.log);
 	if (ticked)
 		worker_pack_look();
 }
@@ -348,7 +352,8 @@ begin_incarnation(void)
 		worker_disk_failed("fdatasync of the log");
 }
 
-/* A limit that was reached, or a signal, goes by: broker_server tries again. What else fails is for a person to mend. */
+/* A limit that was reached, or a signal, goes by: broker_server tries again. What else fails is for a person to
+ * mend. */
 static int
 exit_for(int error)
 {
@@ -371,7 +376,8 @@ recover(void)
 	if (fresh)
 		initial_topics();
 	static char label[24];
-	struct seglog_place place = { s->dir, "../corrupt", label, RECORD_MOST(w.table->message_max), (uint16_t)s->index };
+	struct seglog_place place = { s->dir, "../corrupt", label, RECORD_MOST(w.table->message_max),
+	    (uint16_t)s->index };
 	snprintf(label, sizeof label, "shard-%u", s->index);
 	if (seglog_open(&s->log, &place, w.table->segment_bytes, s->checkpoint, replay, s) < 0) {
 		log_error("shard %u: its log cannot be taken up: %s: %s", s->index, strerror(errno), fdio_hint(errno));
@@ -382,9 +388,11 @@ recover(void)
 	shard_clean(s);
 	views_begin(s, w.table->views);
 	write_checkpoint();
-	/* head moves with the first commit: the connections that went on must first know that they may want what was recovered */
+	/* head moves with the first commit: the connections that went on must first know that they may want what was
+	 * recovered */
 	atomic_store(&w.words->ready, 1);
-	log_debug("shard %u recovered in %lld ms, log ends at %llx", s->index, (long long)(clock_ms() - began), (unsigned long long)s->log.end);
+	log_debug("shard %u recovered in %lld ms, log ends at %llx", s->index, (long long)(clock_ms() - began),
+	    (unsigned long long)s->log.end);
 }
 
 int

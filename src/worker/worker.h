@@ -1,4 +1,5 @@
-/* worker's state, shared by its parts: the loop (worker.c), requests (worker_requests.c), connections (worker_conns.c). */
+/* worker's state, shared by its parts: the loop (worker.c), requests (worker_requests.c), connections
+ * (worker_conns.c). */
 #ifndef WORKER_H
 #define WORKER_H
 #include "worker/shard.h"
@@ -40,22 +41,28 @@ struct worker {
 	int64_t views_rest_us;            /* no turn for views before, while there are requests */
 	uint64_t life_base;               /* base of this worker's first segment */
 	int to_pack;                      /* segments wait to be packed */
-	struct { uint16_t len; char name[MOM_TOPIC_MAX]; uint64_t messages, bytes; } run;      /* of one topic: counted together */
+	/* of one topic: counted together */
+	struct { uint16_t len; char name[MOM_TOPIC_MAX]; uint64_t messages, bytes; } run;
 };
 extern struct worker w;
 
 void worker_disk_failed(const char *what) __attribute__((noreturn));
 int  worker_store_is_full(void);
-void worker_request(struct conn *c, const void *bytes);       /* one frame of a handler's ring: taken, refused, or known already */
+/* one frame of a handler's ring: taken, refused, or known already */
+void worker_request(struct conn *c, const void *bytes);
 void worker_alive(struct conn *c, const void *bytes);         /* a machine's list of living clients */
 void worker_count_run(void);                                  /* the messages of one topic that came in a row */
 void worker_died(const struct conn *c, const void *bytes);    /* a durable client's process: its will */
-void worker_owe(const struct client *c);               /* its DESTROY is answered later: by a successor, should this worker die before */
+/* its DESTROY is answered later: by a successor, should this worker die before */
+void worker_owe(const struct client *c);
 void worker_break(struct conn *c, uint32_t why);        /* its sender ends the connection: BROKEN_* */
 void worker_pay(struct conn *c);                       /* what a predecessor owed */
-void worker_answer(struct client *c);                  /* its last number and result, into the words of its connection */
-void worker_destroy(const struct machine *m, const struct map *but, uint16_t flags);   /* its clients, but for those in the map */
-void worker_machines_look(uint32_t seconds);                  /* so many have passed: who was away for too long is forgotten */
+/* its last number and result, into the words of its connection */
+void worker_answer(struct client *c);
+/* its clients, but for those in the map */
+void worker_destroy(const struct machine *m, const struct map *but, uint16_t flags);
+/* so many have passed: who was away for too long is forgotten */
+void worker_machines_look(uint32_t seconds);
 void worker_pack_look(void);
 void worker_pack_one(void);
 void worker_conns_look(void);                                 /* join and leave what broker_server says */

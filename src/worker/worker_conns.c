@@ -20,7 +20,8 @@ conn_leave(struct conn *c)
 	for (struct client *client = c->machine->first; client; client = client->next_of_machine)
 		if (client->conn == (int)(c - w.conns))
 			client->conn = -1;
-	for (struct client *client = w.touched; client; client = client->next_touched)        /* some of them are in no map any more */
+	/* some of them are in no map any more */
+	for (struct client *client = w.touched; client; client = client->next_touched)
 		if (client->conn == (int)(c - w.conns))
 			client->conn = -1;
 }
@@ -30,11 +31,13 @@ conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 {
 	c->unit = ipcq_attach(atomic_load(&word->unit), 0);
 	if (c->unit == NULL && errno != EINVAL && errno != EIDRM)
-		log_fatal(EXIT_SYSTEM, "shmat(unit of connection %d): %s: %s", (int)(c - w.conns), strerror(errno), ipcq_attach_hint(errno));
+		log_fatal(EXIT_SYSTEM, "shmat(unit of connection %d): %s: %s", (int)(c - w.conns), strerror(errno),
+		    ipcq_attach_hint(errno));
 	c->seq = seq;
 	if (c->unit == NULL)
 		return;                                /* ended again already */
-	if (c->unit->magic != MAGIC_UNIT || c->unit->slots != word->slots || c->unit->message_max != w.table->message_max) {
+	if (c->unit->magic != MAGIC_UNIT || c->unit->slots != word->slots ||
+	    c->unit->message_max != w.table->message_max) {
 		ipcq_detach(c->unit);
 		return;
 	}
@@ -52,7 +55,8 @@ conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
 	c->live = c->machine->live = 1;
 	c->machine->away = 0;
 	worker_pay(c);
-	/* the list of living clients is not complete, and a part of it may have been our predecessor's: it is to be sent anew */
+	/* the list of living clients is not complete, and a part of it may have been our predecessor's: it is to be
+	 * sent anew */
 	if (!atomic_load(&c->unit->by_shard[w.shard.index].started) && atomic_load(&c->ring->tail) != 0)
 		worker_break(c, BROKEN_LIST);
 }
@@ -64,9 +68,11 @@ worker_conns_look(void)
 	if (epoch == w.epoch)
 		return;
 	w.conns_seen = atomic_load(&w.table->conns);
-	for (uint32_t i = 0; i < w.conns_seen; i++) {           /* first the dead, so that no ring outlives its machine's next HELLO */
+	/* first the dead, so that no ring outlives its machine's next HELLO */
+	for (uint32_t i = 0; i < w.conns_seen; i++) {
 		struct conn_word *word = &w.table->conn[i];
-		if (w.conns[i].live && (atomic_load(&word->state) != CONN_LIVE || atomic_load(&word->seq) != w.conns[i].seq))
+		if (w.conns[i].live && (atomic_load(&word->state) != CONN_LIVE ||
+		    atomic_load(&word->seq) != w.conns[i].seq))
 			conn_leave(&w.conns[i]);
 	}
 	for (uint32_t i = 0; i < w.conns_seen; i++) {

@@ -1,13 +1,14 @@
-/* worker_pack - one sleeping machine pins its own messages and no more: segments that are mostly dead are written anew with what is
- * still needed; a part of worker */
+/* worker_pack - one sleeping machine pins its own messages and no more: segments that are mostly dead are written anew
+ * with what is still needed; a part of worker */
 #include "base/fdio.h"
 #include "worker/worker.h"
 #include "base/log.h"
 #include <errno.h>
 #include <string.h>
 
-/* A segment rests for so many looks before it is packed: machines that follow closely are past it by then. One of which it is known what
- * they need of it rests for one: with more to rest, a sleeping machine made a busy broker keep three seconds of dead traffic. */
+/* A segment rests for so many looks before it is packed: machines that follow closely are past it by then. One of which
+ * it is known what they need of it rests for one: with more to rest, a sleeping machine made a busy broker keep three
+ * seconds of dead traffic. */
 enum { PACK_REST = 3, PACK_LEAST = 256 * 1024 };
 
 static void
@@ -31,7 +32,8 @@ machine_needs(const struct machine *m, uint64_t base)
 	return 0;
 }
 
-/* Who may need the segment, as a number that changes when they change; 0: nobody. bytes: at most so much is for them. */
+/* Who may need the segment, as a number that changes when they change; 0: nobody. bytes: at most so much is for
+ * them. */
 static uint64_t
 segment_wanted_by(uint64_t base, uint64_t end, uint64_t *bytes)
 {
@@ -40,7 +42,8 @@ segment_wanted_by(uint64_t base, uint64_t end, uint64_t *bytes)
 	for (const struct machine *m = w.shard.machines; m; m = m->next) {
 		if (!machine_pins(m, end))
 			continue;
-		key = (key ^ m->serial ^ (uint64_t)m->subscriptions << 32 ^ (uint64_t)(m->place > base) << 63) * UINT64_C(0x9E3779B97F4A7C15) + 1;
+		key = (key ^ m->serial ^ (uint64_t)m->subscriptions << 32 ^ (uint64_t)(m->place > base) << 63) *
+		    UINT64_C(0x9E3779B97F4A7C15) + 1;
 		*bytes += machine_needs(m, base);
 	}
 	return key;
@@ -89,11 +92,14 @@ worker_pack_one(void)
 	f->due = 0;
 	if (seglog_pack(l, i, before / 2, is_needed, &w.shard) == 0 || errno == E2BIG) {
 		f->note = key;
-		log_debug("shard %u: segment %llx packed from %llu to %llu bytes", w.shard.index, (unsigned long long)f->base, (unsigned long long)before,
+		log_debug("shard %u: segment %llx packed from %llu to %llu bytes", w.shard.index,
+		    (unsigned long long)f->base, (unsigned long long)before,
 		    (unsigned long long)f->bytes);
 	} else if (errno == EBADMSG && seglog_repair(l, f->base) < 0) {
-		log_warn("shard %u: segment %llx: %s: %s", w.shard.index, (unsigned long long)f->base, strerror(errno), fdio_hint(errno));
+		log_warn("shard %u: segment %llx: %s: %s", w.shard.index, (unsigned long long)f->base, strerror(errno),
+		    fdio_hint(errno));
 	} else if (errno != EBADMSG) {
-		log_debug("shard %u: packing segment %llx: %s", w.shard.index, (unsigned long long)f->base, strerror(errno));
+		log_debug("shard %u: packing segment %llx: %s", w.shard.index, (unsigned long long)f->base,
+		    strerror(errno));
 	}
 }

@@ -1,4 +1,5 @@
-/* worker_requests - what the handlers hand over: de-duplicated, refused or appended to the log, and answered; a part of worker */
+/* worker_requests - what the handlers hand over: de-duplicated, refused or appended to the log, and answered; a part of
+ * worker */
 #include "worker/worker.h"
 #include "base/clock.h"
 #include "ipc/counters.h"
@@ -12,7 +13,8 @@ struct worker w;
 void
 worker_disk_failed(const char *what)
 {
-	log_fatal(EXIT_DISK, "shard %u: %s: %s: nothing more is acknowledged; mend the disk, then start the broker again", w.shard.index, what,
+	log_fatal(EXIT_DISK, "shard %u: %s: %s: nothing more is acknowledged; mend the disk, then start the broker "
+	    "again", w.shard.index, what,
 	    strerror(errno));
 }
 
@@ -190,15 +192,16 @@ log_and_apply(void *at, const void *bytes, struct record *r, struct client *clie
 	w.durable |= r->flags & REC_F_DURABLE || r->type != REC_MESSAGE;
 	seglog_take(&w.shard.log, at);
 	if (r->type == REC_MESSAGE)
-		count_message(r, record_topic(bytes), shard_message(&w.shard, client, r, record_topic(bytes), w.shard.log.end));
+		count_message(r, record_topic(bytes), shard_message(&w.shard, client, r, record_topic(bytes),
+		    w.shard.log.end));
 	else
 		shard_apply(&w.shard, at, w.shard.log.end);
 }
 
 /* ---- wills ---- */
 
-/* Ahead of what ends its client in the log; a replay that finds the one without the other knows by its flag that it is done. -1: no room, and
- * it stays where it is not now or never. */
+/* Ahead of what ends its client in the log; a replay that finds the one without the other knows by its flag that it is
+ * done. -1: no room, and it stays where it is not now or never. */
 static int
 publish_will(struct client *c, int or_never)
 {
@@ -233,7 +236,8 @@ worker_died(const struct conn *c, const void *bytes)
 {
 	struct client *client = shard_client(&w.shard, get_u64((const char *)bytes + 32));
 	if (client && client->machine == c->machine)
-		publish_will(client, 0);               /* where there is no room: when it is created again, destroyed, or said once more */
+		/* where there is no room: when it is created again, destroyed, or said once more */
+		publish_will(client, 0);
 }
 
 static int64_t
@@ -249,7 +253,8 @@ subscription_code(struct client *c, const struct record *r, const char *name)
 	    w.shard.subscribed < SUBSCRIPTIONS_SHARD ? 0 : MOM_ELIMIT;
 }
 
-/* An upper bound of what still waits for a subscriber: the topic's bytes since its slowest machine's place was last seen to move on. */
+/* An upper bound of what still waits for a subscriber: the topic's bytes since its slowest machine's place was last
+ * seen to move on. */
 static uint64_t
 topic_waiting(struct topic *t)
 {
@@ -266,7 +271,8 @@ topic_waiting(struct topic *t)
 static int
 refusal(const struct record *r, const char *name, void **at)
 {
-	if (r->type == REC_UNSUBSCRIBE || r->type == REC_DESTROY || r->type == REC_CREATE || (r->type == REC_WILL && r->topic_len == 0))
+	if (r->type == REC_UNSUBSCRIBE || r->type == REC_DESTROY || r->type == REC_CREATE ||
+	    (r->type == REC_WILL && r->topic_len == 0))
 		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
 	if (r->flags & REC_F_NEED && r->type == REC_MESSAGE) {
 		const struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
@@ -292,14 +298,15 @@ will_fault(const struct client *c, const struct record *r)
 	int code = c->machine->wills_bytes + more > WILLS_MACHINE_BYTES ? MOM_ELIMIT
 	    : w.shard.wills_bytes + more > WILLS_BYTES ? MOM_EFULL : 0;
 	if (code)
-		log_peer(LOG_FROM_WARN, c->id >> 32, "shard %u: the wills of its clients are %llu bytes, those of machine %u %llu: more are "
-		    "refused; let programs leave smaller ones", w.shard.index, (unsigned long long)w.shard.wills_bytes, c->machine->serial,
+		log_peer(LOG_FROM_WARN, c->id >> 32, "shard %u: the wills of its clients are %llu bytes, those of "
+		    "machine %u %llu: more are refused; let programs leave smaller ones", w.shard.index,
+		    (unsigned long long)w.shard.wills_bytes, c->machine->serial,
 		    (unsigned long long)c->machine->wills_bytes);
 	return code;
 }
 
-/* What a request means for wills: a client that ends leaves its own. So does a durable one that is created again: its new process must not inherit
- * that of the old one. */
+/* What a request means for wills: a client that ends leaves its own. So does a durable one that is created again: its
+ * new process must not inherit that of the old one. */
 static int
 will_refusal(struct client *client, const struct record *r)
 {
@@ -400,7 +407,8 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 	for (size_t i = 0; i < n; i++) {
 		char bytes[RECORD_HEADER];
 		publish_will(dead[i], 1);
-		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags, .publisher = dead[i]->id, .number = dead[i]->last, .shard = (uint16_t)w.shard.index };
+		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags, .publisher = dead[i]->id,
+		    .number = dead[i]->last, .shard = (uint16_t)w.shard.index };
 		record_make(bytes, &r, NULL, NULL, 0);
 		void *place = log_place(RECORD_HEADER, 1);
 		if (place)                              /* else the next time */
@@ -426,7 +434,8 @@ worker_alive(struct conn *c, const void *bytes)
 	if (atomic_load(&c->unit->by_shard[w.shard.index].broken))
 		return;                                /* what it says is not whole: nobody is destroyed for it */
 	if (atomic_load(&c->unit->by_shard[w.shard.index].started)) {
-		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u lists its clients a second time: the connection is ended; is its daemon of this version?",
+		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u lists its clients a second time: the "
+		    "connection is ended; is its daemon of this version?",
 		    c->machine->serial);
 		worker_break(c, BROKEN_NONSENSE);
 		return;

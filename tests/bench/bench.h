@@ -1,6 +1,7 @@
 /* bench - what the parts of mom_bench share
  *
- *     mom_bench.c       the command line                 bench_judge.c   is every message there once, unchanged, in order?
+ *     mom_bench.c       the command line                 bench_judge.c   is every message there once, unchanged, in
+ *                       order?
  *     bench_sets.c      the workloads W1 to W8           bench_client.c  the publisher and subscriber processes
  *     bench_scale.c     how cost grows                   bench_ping.c    there and back
  *     bench_load.c      a workload run and repeated      bench_idle.c    start-up and memory
@@ -22,13 +23,15 @@ struct bench_options {
 	double seconds, most, least;
 	int repeat, json, selfserve, syscalls, big, durable, latency;
 	long size, count, subscribers, publishers, many, topics, busy;       /* 0: not given */
-	int lose;                          /* the hidden fault that proves the judge: each publisher leaves one message out */
+	/* the hidden fault that proves the judge: each publisher leaves one message out */
+	int lose;
 };
 extern struct bench_options bench;
 
 /* ---- judge: the stamp in each payload, and what became of the messages ---- */
 struct stamp { uint32_t magic, publisher; uint64_t run, sequence; };
-struct tally { uint64_t got, lost, doubled, changed, disorder; char first[160]; };      /* first: the first fault in words */
+/* first: the first fault in words */
+struct tally { uint64_t got, lost, doubled, changed, disorder; char first[160]; };
 struct gap { size_t key; uint64_t from, to; };
 struct judge {
 	uint64_t run;
@@ -45,20 +48,23 @@ void stamp_fill(unsigned char *payload, size_t size);            /* once; then s
 void stamp_put(unsigned char *payload, size_t size, const struct stamp *s);
 void judge_init(struct judge *j, uint64_t run, size_t size, uint32_t publishers, uint64_t topics);
 void judge_free(struct judge *j);
-/* Message number n of a publisher goes to topic n % topics, whose name ends in that number. The publisher of a new message, else -1. */
+/* Message number n of a publisher goes to topic n % topics, whose name ends in that number. The publisher of a new
+ * message, else -1. */
 int  judge_message(struct judge *j, const struct mom_message *m);
 int  tally_is_clean(const struct tally *t);
 void tally_add(struct tally *sum, const struct tally *t);
 void tally_text(const struct tally *t, char *text, size_t size);
 
 /* ---- proc: what it cost ---- */
-enum role { ROLE_BROKER, ROLE_HANDLER, ROLE_SENDER, ROLE_WORKER, ROLE_DAEMON, ROLE_REQUESTER, ROLE_RESPONSER, ROLE_FORWARDER, ROLE_OTHER,
+enum role { ROLE_BROKER, ROLE_HANDLER, ROLE_SENDER, ROLE_WORKER, ROLE_DAEMON, ROLE_REQUESTER, ROLE_RESPONSER,
+    ROLE_FORWARDER, ROLE_OTHER,
 	ROLE_PUBLISHERS, ROLE_SUBSCRIBERS, ROLES };
 extern const char *const role_names[ROLES];
 struct cost { double user_us, system_us; uint64_t switches; };
 struct costs { struct cost of[ROLES]; };
 struct proc { pid_t pid; enum role role; uint64_t user_ticks, system_ticks, cpu_ns, switches; };
-struct snapshot { int count; struct proc proc[2048]; double at, machine_us; };      /* when; CPU time of the whole machine */
+/* when; CPU time of the whole machine */
+struct snapshot { int count; struct proc proc[2048]; double at, machine_us; };
 void proc_snapshot(struct snapshot *s);                           /* of our servers; of none with --run */
 void proc_costs(const struct snapshot *before, const struct snapshot *after, struct costs *sum);
 double proc_elsewhere(const struct snapshot *before, const struct snapshot *after, const struct costs *ours);
@@ -70,7 +76,8 @@ void cost_add(struct cost *sum, const struct cost *c);
 /* ---- servers of our own, below a folder in TMPDIR; with --run one machine that is not ours ---- */
 void servers_start(int machines, int workers);
 void servers_stop(void);
-int  servers_pids(pid_t *pids, int max);                          /* broker_server and the daemons, not their children */
+/* broker_server and the daemons, not their children */
+int  servers_pids(pid_t *pids, int max);
 const char *servers_run(int machine);                             /* MOM_RUN of its clients */
 const char *servers_dir(void);
 const char *servers_ended(pid_t pid);                             /* the name of that server of ours, or NULL */
@@ -78,7 +85,8 @@ const char *servers_ended(pid_t pid);                             /* the name of
 /* ---- a load: so many publishers and subscribers, for so long ---- */
 struct load {
 	const char *workload;
-	struct { char variant[40]; const char *unit; } figure[VALUES];   /* what its values are called; a variant of "" ends */
+	/* what its values are called; a variant of "" ends */
+	struct { char variant[40]; const char *unit; } figure[VALUES];
 	int publishers, subscribers, machines, workers;
 	uint64_t topics;                   /* published to in turn */
 	uint64_t heard;                    /* topics from here on have no subscriber */
@@ -87,9 +95,11 @@ struct load {
 	long count;                        /* messages of each publisher; 0: for `seconds`, and so many at least: */
 	uint64_t least;
 	double seconds;
-	int window;                        /* 0: a stream; 1: each publish waits for its answer; n: so many are unacknowledged at most */
+	/* 0: a stream; 1: each publish waits for its answer; n: so many are unacknowledged at most */
+	int window;
 	int durable;                       /* publishes on disk before their answer */
-	int absent;                        /* the subscriber is durable and away; afterwards it comes and everything is read back */
+	/* the subscriber is durable and away; afterwards it comes and everything is read back */
+	int absent;
 	uint64_t fill;                     /* messages stored before the time counts */
 	int acked;                         /* counts publishes that were acknowledged, not deliveries */
 	int ping, one_core;
@@ -104,7 +114,8 @@ struct outcome {
 /* What a load expects: of the first `sent` messages of a publisher so many are for subscriber s. */
 uint64_t load_due(const struct load *l, int subscriber, uint64_t sent);
 void load_topic(uint64_t run, uint64_t topic, char name[40]);
-void load_figure(const struct load *l);                           /* starts servers, runs, repeats, reports; a broken check ends the program */
+/* starts servers, runs, repeats, reports; a broken check ends the program */
+void load_figure(const struct load *l);
 uint64_t load_new_run(void);
 
 /* ---- the processes of one run, around a board in shared memory ---- */
@@ -128,7 +139,8 @@ void board_phase(struct board *b, enum phase phase);
 void board_wait(struct board *b, enum phase phase);
 void client_publisher(const struct load *l, struct board *b, int number);
 void client_subscriber(const struct load *l, struct board *b, int number);
-void client_absent(const struct load *l, struct board *b, int number);       /* makes the durable subscriber, and leaves */
+/* makes the durable subscriber, and leaves */
+void client_absent(const struct load *l, struct board *b, int number);
 void client_drain(const struct load *l, struct board *b, int number);        /* it is back and reads all */
 void ping_ask(const struct load *l, struct board *b, int number);
 void ping_answer(const struct load *l, struct board *b, int number);
@@ -136,7 +148,8 @@ void ping_answer(const struct load *l, struct board *b, int number);
 /* The crew: forked processes that the bench waits for and that end with it. */
 typedef void (*crew_fn)(const struct load *l, struct board *b, int number);
 void crew_fork(crew_fn run, const struct load *l, struct board *b, int number, int machine, enum role role);
-void crew_await(atomic_int *counter, int wanted);                 /* polls; a client or server that fails meanwhile ends the bench */
+/* polls; a client or server that fails meanwhile ends the bench */
+void crew_await(atomic_int *counter, int wanted);
 void crew_join(void);                                             /* until all ended well */
 void crew_kill(void);
 

@@ -1,6 +1,6 @@
 /* bench_calls - a part of mom_bench: system calls by role, counted by strace in a run of its own
- * Nothing else counts all of them without root: /proc/PID/io knows reads and writes alone. strace makes each call slow, so that processes
- * gather more between two of them: the counts are of a slower run, and a little low. */
+ * Nothing else counts all of them without root: /proc/PID/io knows reads and writes alone. strace makes each call slow,
+ * so that processes gather more between two of them: the counts are of a slower run, and a little low. */
 #include "bench/bench.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 enum {
-	AHEAD_BYTES = 32 << 20,        /* a stream's publishers are so far ahead of the slowest subscriber at most ... */
-	AHEAD_COUNT = 32768,           /* ... as in the peers' bench: some would drop messages or eat memory otherwise */
+	/* a stream's publishers are so far ahead of the slowest subscriber at most ... */
+	AHEAD_BYTES = 32 << 20,
+	/* ... as in the peers' bench: some would drop messages or eat memory otherwise */
+	AHEAD_COUNT = 32768,
 	STEP        = 256,             /* messages between two looks at the clock */
 	LOOK_EVERY  = 64,              /* a subscriber shows its progress at least so often */
-	STALL_S     = 15               /* a publisher that is held back for so long goes on: something is lost, the subscribers tell */
+	/* a publisher that is held back for so long goes on: something is lost, the subscribers tell */
+	STALL_S     = 15
 };
 static const double quiet_s = 10, quiet_lost_s = 0.5;            /* nothing has come for so long: it never will */
 
@@ -63,7 +66,8 @@ sender_open(struct sender *p)
 	stamp_fill(p->payload, l->size);
 	p->stamp = (struct stamp){ .publisher = (uint32_t)p->number, .run = p->b->run };
 	if (l->window > 1) {
-		long record = (long)(RECORD_HEADER + strlen(p->topic[0]) + 1 + l->size + 7) / 8 * 8, window = record * l->window;
+		long record = (long)(RECORD_HEADER + strlen(p->topic[0]) + 1 + l->size + 7) / 8 * 8,
+		    window = record * l->window;
 		bench_check(mom_set_option(p->id, MOM_OPT_WINDOW, window < 4096 ? 4096 : window), p->id, "window");
 	}
 }
@@ -76,7 +80,8 @@ sender_send(struct sender *p, uint64_t messages)
 		if (bench.lose && p->stamp.sequence == 3)
 			continue;
 		stamp_put(p->payload, l->size, &p->stamp);
-		bench_check(mom_publish(p->id, p->topic[p->stamp.sequence % l->topics], p->payload, l->size, p->flags), p->id, "publish");
+		bench_check(mom_publish(p->id, p->topic[p->stamp.sequence % l->topics], p->payload, l->size, p->flags),
+		    p->id, "publish");
 	}
 	atomic_store_explicit(&p->b->publisher[p->number].sent, p->stamp.sequence, memory_order_release);
 }
@@ -92,7 +97,8 @@ allowance(const struct sender *p)
 		return step;
 	most = most / (uint64_t)l->publishers ? most / (uint64_t)l->publishers : 1;
 	for (int s = 0; s < l->subscribers; s++) {
-		uint64_t got = atomic_load_explicit(&p->b->got[(size_t)s * p->b->row + (size_t)p->number], memory_order_relaxed);
+		uint64_t got = atomic_load_explicit(&p->b->got[(size_t)s * p->b->row + (size_t)p->number],
+		    memory_order_relaxed);
 		uint64_t due = load_due(l, s, p->stamp.sequence);
 		behind = due > got && due - got > behind ? due - got : behind;
 	}
@@ -161,7 +167,8 @@ static void
 listener_show(struct listener *s)
 {
 	for (int p = 0; p < s->l->publishers; p++)
-		atomic_store_explicit(&s->b->got[(size_t)s->number * s->b->row + (size_t)p], s->got[p], memory_order_relaxed);
+		atomic_store_explicit(&s->b->got[(size_t)s->number * s->b->row + (size_t)p], s->got[p],
+		    memory_order_relaxed);
 }
 
 static int
@@ -209,7 +216,8 @@ count_missing(struct listener *s)
 	if (due > s->judge.tally.got + s->judge.tally.lost)
 		s->judge.tally.lost = due - s->judge.tally.got;
 	if (s->judge.tally.lost && s->judge.tally.first[0] == '\0')
-		snprintf(s->judge.tally.first, sizeof s->judge.tally.first, "nothing came for %.1f s while the last were due", quiet_s);
+		snprintf(s->judge.tally.first, sizeof s->judge.tally.first,
+		    "nothing came for %.1f s while the last were due", quiet_s);
 }
 
 /* Until everything has come, or nothing comes any more. */
@@ -218,7 +226,8 @@ listener_run(struct listener *s)
 {
 	struct subscriber_state *state = &s->b->subscriber[s->number];
 	struct cost before;
-	int wait_ms = 20 + s->l->subscribers;      /* a thousand that look again every 20 ms would be what is measured */
+	/* a thousand that look again every 20 ms would be what is measured */
+	int wait_ms = 20 + s->l->subscribers;
 	board_wait(s->b, PHASE_GO);
 	cost_self(&before);
 	state->began = s->last = bench_now();

@@ -112,9 +112,11 @@ run_idle(const struct load *l, double value[5], struct tally *tally)
 void
 idle_figures(const char *workload)
 {
-	static const struct { const char *variant, *unit; } named[5] = { { "startup", "ms" }, { "idle-pss", "KiB" }, { "per-idle-client", "KiB" },
+	static const struct { const char *variant, *unit; } named[5] = { { "startup", "ms" }, { "idle-pss", "KiB" },
+	    { "per-idle-client", "KiB" },
 		{ "per-topic", "KiB" }, { "per-idle-subscriber", "KiB" } };
-	struct load l = { .publishers = 1, .subscribers = 1, .machines = 1, .topics = 1, .heard = 1, .parts = 1, .size = SIZE, .count = bench.many };
+	struct load l = { .publishers = 1, .subscribers = 1, .machines = 1, .topics = 1, .heard = 1, .parts = 1,
+	    .size = SIZE, .count = bench.many };
 	static struct figure f[5];
 	double value[5];
 	memset(f, 0, sizeof f);

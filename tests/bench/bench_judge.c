@@ -1,5 +1,6 @@
-/* bench_judge - a part of mom_bench: each message carries a stamp; the judge says what was lost, doubled, changed or out of order
- * A payload: the stamp, a pattern, and at its end (from 32 bytes on) the stamp's numbers again, so that two halves of two messages show. */
+/* bench_judge - a part of mom_bench: each message carries a stamp; the judge says what was lost, doubled, changed or
+ * out of order A payload: the stamp, a pattern, and at its end (from 32 bytes on) the stamp's numbers again, so that
+ * two halves of two messages show. */
 #include "bench/bench.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,7 +98,8 @@ is_whole(struct judge *j, const struct mom_message *m, struct stamp *s)
 		return changed(j, "a byte between the stamps is another: sequence", s->sequence, s->sequence);
 	const char *number = strrchr(m->topic, '/');
 	if (strtoull(number ? number + 1 : "", NULL, 10) != s->sequence % j->topics)
-		return changed(j, "the topic's number in the stamp", s->sequence % j->topics, strtoull(number ? number + 1 : "", NULL, 10));
+		return changed(j, "the topic's number in the stamp", s->sequence % j->topics,
+		    strtoull(number ? number + 1 : "", NULL, 10));
 	return 0;
 }
 
@@ -137,7 +139,8 @@ judge_message(struct judge *j, const struct mom_message *m)
 	uint64_t number = s.sequence / j->topics;
 	if (number != j->next[key]) {
 		first_fault(j, "publisher %u, topic %llu: message %llu came where %llu was next", s.publisher,
-		    (unsigned long long)(s.sequence % j->topics), (unsigned long long)number, (unsigned long long)j->next[key]);
+		    (unsigned long long)(s.sequence % j->topics), (unsigned long long)number,
+		    (unsigned long long)j->next[key]);
 		if (number > j->next[key])
 			open_gap(j, key, j->next[key], number);
 		else if (close_gap(j, key, number))
@@ -174,13 +177,15 @@ tally_add(struct tally *sum, const struct tally *t)
 void
 tally_text(const struct tally *t, char *text, size_t size)
 {
-	const struct { const char *what; uint64_t n; } fault[] = { { "lost", t->lost }, { "doubled", t->doubled }, { "changed", t->changed },
+	const struct { const char *what; uint64_t n; } fault[] = { { "lost", t->lost }, { "doubled", t->doubled },
+	    { "changed", t->changed },
 		{ "out of order", t->disorder } };
 	size_t n = 0;
 	text[0] = '\0';
 	for (size_t i = 0; i < sizeof fault / sizeof *fault && n < size; i++)
 		if (fault[i].n)
-			n += (size_t)snprintf(text + n, size - n, "%s%llu %s", n ? ", " : "", (unsigned long long)fault[i].n, fault[i].what);
+			n += (size_t)snprintf(text + n, size - n, "%s%llu %s", n ? ", " : "",
+			    (unsigned long long)fault[i].n, fault[i].what);
 	if (n < size && t->first[0])
 		snprintf(text + n, size - n, "; the first: %s", t->first);
 }

@@ -58,8 +58,10 @@ crew_ended(pid_t pid, int status)
 			continue;
 		crew.one[i] = crew.one[--crew.count];
 		if (status != 0)
-			bench_die(WIFEXITED(status) ? WEXITSTATUS(status) : BENCH_START, WIFEXITED(status) ? "a client ended with exit status %d: see above" :
-			    "a client was ended by signal %d", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+			bench_die(WIFEXITED(status) ? WEXITSTATUS(status) : BENCH_START,
+			    WIFEXITED(status) ? "a client ended with exit status %d: see above" :
+			    "a client was ended by signal %d", WIFEXITED(status) ? WEXITSTATUS(status)
+			    : WTERMSIG(status));
 		return;
 	}
 }

@@ -1,5 +1,6 @@
 /* bench_proc - a part of mom_bench: CPU time, context switches and memory of our servers by role, from /proc
- * schedstat has nanoseconds, stat has ticks of 10 ms: the sum is taken from the first, its parts user and system from the second. */
+ * schedstat has nanoseconds, stat has ticks of 10 ms: the sum is taken from the first, its parts user and system from
+ * the second. */
 #include "bench/bench.h"
 #include <dirent.h>
 #include <stdio.h>
@@ -8,9 +9,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-const char *const role_names[ROLES] = { "broker_server", "handler", "sender", "worker", "daemon", "requester", "responser", "forwarder", "other",
+const char *const role_names[ROLES] = { "broker_server", "handler", "sender", "worker", "daemon", "requester",
+    "responser", "forwarder", "other",
 	"publishers", "subscribers" };
-static const char *const programs[ROLE_OTHER] = { "broker_server", "broker_handler", "broker_sender", "worker", "mom_daemon", "mom_requester",
+static const char *const programs[ROLE_OTHER] = { "broker_server", "broker_handler", "broker_sender", "worker",
+    "mom_daemon", "mom_requester",
 	"mom_responser", "mom_forwarder" };
 
 static enum role
@@ -49,7 +52,8 @@ add_thread(struct proc *p, const char *thread)
 	p->cpu_ns += strtoull(read_text(text, sizeof text, path), NULL, 10);
 	snprintf(path, sizeof path, "/proc/%d/task/%.20s/status", (int)p->pid, thread);
 	read_text(text, sizeof text, path);
-	p->switches += number_after(text, "\nvoluntary_ctxt_switches:") + number_after(text, "\nnonvoluntary_ctxt_switches:");
+	p->switches += number_after(text, "\nvoluntary_ctxt_switches:") + number_after(text,
+	    "\nnonvoluntary_ctxt_switches:");
 }
 
 static void
@@ -102,7 +106,8 @@ machine_us(void)
 {
 	char text[512];
 	unsigned long long t[8] = { 0 };                 /* user nice system idle iowait irq softirq steal */
-	sscanf(read_text(text, sizeof text, "/proc/stat"), "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5],
+	sscanf(read_text(text, sizeof text, "/proc/stat"), "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1],
+	    &t[2], &t[3], &t[4], &t[5],
 	    &t[6], &t[7]);
 	return (double)(t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) * 1e6 / (double)sysconf(_SC_CLK_TCK);
 }
@@ -139,7 +144,8 @@ proc_costs(const struct snapshot *before, const struct snapshot *after, struct c
 			user = p->user_ticks;
 			system = p->system_ticks;
 		}
-		double us = (double)(p->cpu_ns - was->cpu_ns) / 1e3, part = user + system ? (double)user / (double)(user + system) : 0.5;
+		double us = (double)(p->cpu_ns - was->cpu_ns) / 1e3,
+		    part = user + system ? (double)user / (double)(user + system) : 0.5;
 		cost_add(&sum->of[p->role], &(struct cost){ us * part, us * (1 - part), p->switches - was->switches });
 	}
 }
@@ -148,7 +154,8 @@ proc_costs(const struct snapshot *before, const struct snapshot *after, struct c
 double
 proc_elsewhere(const struct snapshot *before, const struct snapshot *after, const struct costs *ours)
 {
-	double busy = after->machine_us - before->machine_us, all = (after->at - before->at) * 1e6 * (double)sysconf(_SC_NPROCESSORS_ONLN);
+	double busy = after->machine_us - before->machine_us, all =
+	    (after->at - before->at) * 1e6 * (double)sysconf(_SC_NPROCESSORS_ONLN);
 	for (int r = 0; r < ROLES; r++)
 		busy -= ours->of[r].user_us + ours->of[r].system_us;
 	return busy < 0 || after->count == 0 ? 0 : busy / all;

@@ -1,13 +1,15 @@
 /* bench_report - a part of mom_bench: a figure as a line of a table or as a JSON object; the progress line
- * else%: the part of the machine's CPU time that others (processes, the kernel, the host) took: where it is much the rates say little.
- * The costs stand by message: by what the unit counts (a delivery, a publish that was acknowledged, a round trip). */
+ * else%: the part of the machine's CPU time that others (processes, the kernel, the host) took: where it is much the
+ * rates say little. The costs stand by message: by what the unit counts (a delivery, a publish that was acknowledged, a
+ * round trip). */
 #include "bench/bench.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-static const char *const heads[ROLES] = { "broker", "handlr", "sender", "worker", "daemon", "reqstr", "respsr", "forwrd", NULL, "publsh", "subscr" };
+static const char *const heads[ROLES] = { "broker", "handlr", "sender", "worker", "daemon", "reqstr", "respsr",
+    "forwrd", NULL, "publsh", "subscr" };
 
 void
 progress(const char *format, ...)
@@ -69,7 +71,8 @@ json_costs(const struct figure *f)
 	for (int r = 0; r < ROLES; r++) {
 		const struct cost *c = &f->costs.of[r];
 		if (is_known((enum role)r))
-			printf(",\"%s\":{\"user\":%.6g,\"system\":%.6g,\"switches\":%.6g}", role_names[r], c->user_us / n, c->system_us / n,
+			printf(",\"%s\":{\"user\":%.6g,\"system\":%.6g,\"switches\":%.6g}", role_names[r],
+			    c->user_us / n, c->system_us / n,
 			    (double)c->switches / n);
 	}
 	printf("}");
@@ -81,8 +84,10 @@ report_json(const struct figure *f)
 	const struct tally *t = &f->tally;
 	printf("{\"workload\":\"%s\",\"variant\":\"%s\"", f->workload, f->variant);
 	printf(",\"median\":%.6g,\"min\":%.6g,\"max\":%.6g,\"unit\":\"%s\",\"runs\":%d,\"messages\":%llu",
-	    f->value[f->runs / 2], f->value[0], f->value[f->runs - 1], f->unit, f->runs, (unsigned long long)f->messages);
-	printf(",\"lost\":%llu,\"doubled\":%llu,\"changed\":%llu,\"out_of_order\":%llu", (unsigned long long)t->lost, (unsigned long long)t->doubled,
+	    f->value[f->runs / 2], f->value[0], f->value[f->runs - 1], f->unit, f->runs,
+	    (unsigned long long)f->messages);
+	printf(",\"lost\":%llu,\"doubled\":%llu,\"changed\":%llu,\"out_of_order\":%llu", (unsigned long long)t->lost,
+	    (unsigned long long)t->doubled,
 	    (unsigned long long)t->changed, (unsigned long long)t->disorder);
 	if (f->has_costs)
 		json_costs(f);

@@ -40,8 +40,8 @@ published(struct load *l, double amount)
 	name_figure(l, 0, amount, "", "publishes/s");
 }
 
-/* Ten subscribers share the topics: a subscribe is on disk before it returns, one client alone would wait for each. At some 700 a second the
- * last point takes minutes before its time begins. */
+/* Ten subscribers share the topics: a subscribe is on disk before it returns, one client alone would wait for each. At
+ * some 700 a second the last point takes minutes before its time begins. */
 static void
 subscribed(struct load *l, double amount)
 {
@@ -52,7 +52,8 @@ subscribed(struct load *l, double amount)
 	name_figure(l, 2, amount, " subscribes", "subscribes/s");
 }
 
-/* So much waits for a durable subscriber that is away; then more is published, the time counts; then it comes and reads all. */
+/* So much waits for a durable subscriber that is away; then more is published, the time counts; then it comes and reads
+ * all. */
 static void
 backlog(struct load *l, double amount)
 {
@@ -101,7 +102,8 @@ static void
 run_dimension(const struct dimension *d)
 {
 	for (int i = 0; i < d->count; i++) {
-		struct load l = { .workload = d->name, .publishers = 1, .subscribers = 1, .machines = 1, .workers = 1, .topics = 1, .heard = 1, .parts = 1,
+		struct load l = { .workload = d->name, .publishers = 1, .subscribers = 1, .machines = 1, .workers = 1,
+		    .topics = 1, .heard = 1, .parts = 1,
 			.size = 64, .seconds = bench.seconds > 0 ? bench.seconds : point_s };
 		d->set(&l, d->amount[i]);
 		if (is_wanted(d, d->amount[i]))

@@ -42,7 +42,8 @@ start(const char *const argv[], char *line, size_t size)
 	if (pid == 0) {
 		int err = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
-		setenv("MOM_CONFIG", s.dir, 1);         /* what is measured is what was built, not this machine's configuration */
+		/* what is measured is what was built, not this machine's configuration */
+		setenv("MOM_CONFIG", s.dir, 1);
 		unsetenv("MOM_URL");
 		dup2(out[1], STDOUT_FILENO);
 		if (err >= 0)
@@ -144,7 +145,8 @@ servers_start(int machines, int workers)
 	snprintf(s.dir, sizeof s.dir, "%s/mom-bench.XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	if (mkdtemp(s.dir) == NULL) {
 		s.dir[0] = '\0';
-		bench_die(BENCH_START, "mkdtemp(%s/mom-bench.XXXXXX): %s: set TMPDIR to a folder that one may write to", tmp ? tmp : "/tmp", strerror(errno));
+		bench_die(BENCH_START, "mkdtemp(%s/mom-bench.XXXXXX): %s: set TMPDIR to a folder that one may write to",
+		    tmp ? tmp : "/tmp", strerror(errno));
 	}
 	start_broker(workers, port);
 	for (int i = 0; i < machines; i++)

@@ -1,4 +1,5 @@
-/* bench_sets - a part of mom_bench: the workloads W1 to W9, the same work as in the bench of other brokers that they are compared with */
+/* bench_sets - a part of mom_bench: the workloads W1 to W9, the same work as in the bench of other brokers that they
+ * are compared with */
 #include "bench/bench.h"
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,8 @@ size_name(char *name, size_t room, long size)
 static struct load
 plain_load(const char *workload, const char *variant, const char *unit)
 {
-	struct load l = { .workload = workload, .publishers = 1, .subscribers = 1, .machines = 1, .workers = 1, .topics = 1, .heard = 1, .parts = 1,
+	struct load l = { .workload = workload, .publishers = 1, .subscribers = 1, .machines = 1, .workers = 1,
+	    .topics = 1, .heard = 1, .parts = 1,
 		.size = 64, .seconds = bench.seconds };
 	snprintf(l.figure[0].variant, sizeof l.figure[0].variant, "%s", variant);
 	l.figure[0].unit = unit;
@@ -139,7 +141,8 @@ w9(const char *name)
 }
 
 static const struct { const char *name; void (*run)(const char *name); } sets[] = {
-	{ "W1", w1 }, { "W2", w2 }, { "W3", w3 }, { "W4", w4 }, { "W5", w5 }, { "W6", idle_figures }, { "W7", w7 }, { "W8", w8 },
+	{ "W1", w1 }, { "W2", w2 }, { "W3", w3 }, { "W4", w4 }, { "W5", w5 }, { "W6", idle_figures }, { "W7", w7 },
+	    { "W8", w8 },
 	{ "W9", w9 },
 };
 enum { SETS = sizeof sets / sizeof *sets };
@@ -167,7 +170,8 @@ sets_own(void)
 {
 	char size[20], variant[40];
 	size_name(size, sizeof size, bench.size ? bench.size : 64);
-	snprintf(variant, sizeof variant, "%s-%ldto%ld%s", size, bench.publishers, bench.subscribers, bench.durable ? "-durable" : "");
+	snprintf(variant, sizeof variant, "%s-%ldto%ld%s", size, bench.publishers, bench.subscribers,
+	    bench.durable ? "-durable" : "");
 	struct load l = plain_load("own", variant, "deliveries/s");
 	l.size = bench.size ? (size_t)bench.size : 64;
 	l.count = bench.count;

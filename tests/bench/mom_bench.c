@@ -1,11 +1,14 @@
 /* mom_bench - how fast MOM is and what a message costs, every message checked
  * USAGE    mom_bench [FLAGS] [W1 ... W9]...            workloads by name; all without one
- *          mom_bench [FLAGS] scale [DIMENSION]...      how cost grows: subscribers, machines, published, subscribed, backlog, workers
- *          mom_bench [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] [--latency]   one's own
- *          see --help
- * OUTPUT   a table, or with --json one object a figure: median, least and most of the runs, CPU time by role, context switches a message
+ *          mom_bench [FLAGS] scale [DIMENSION]...      how cost grows: subscribers, machines, published, subscribed,
+ *                                                      backlog, workers
+ *          mom_bench [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] [--latency]
+ *            one's own see --help
+ * OUTPUT   a table, or with --json one object a figure: median, least and most of the runs, CPU time by role, context
+ *          switches a message
  * SIGNALS  INT, TERM, HUP: ends its servers, removes their folder
- * EXIT     0   1 a message was lost, doubled, changed or out of order   100 wrong use   111 a server did not start or a call failed   130 a signal */
+ * EXIT     0   1 a message was lost, doubled, changed or out of order   100 wrong use   111 a server did not start or a
+ *          call failed   130 a signal */
 #include "base/arguments.h"
 #include "base/program.h"
 #include "bench/bench.h"
@@ -28,15 +31,15 @@ static volatile sig_atomic_t ended;
 static const char help_text[] =
     "usage: mom_bench [FLAGS] [W1 ... W9]...\n"
     "       mom_bench [FLAGS] scale [subscribers | machines | published | subscribed | backlog | workers]...\n"
-    "       mom_bench [FLAGS] [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] [--latency]\n\n"
-    "  W1 one to one, 64 B to 16 KiB   W2 one to ten   W3 there and back   W4 durable   W5 each publish waits for its answer\n"
-    "  W6 start-up and memory   W7 1000 topics   W8 eight to one   W9 W1, W8, W3 and W5 beside a busy loop a core\n"
-    "  without a name: all, in under 3 minutes\n\n"
-    "  --seconds S       a run's length (1; scale: 3)          --repeat N    runs of which the median is shown (3; scale: 1)\n"
-    "  --json            one object a figure                   --syscalls    count system calls too, by strace, in a further run\n"
-    "  --run DIR         use the daemon of that run folder, not servers of its own (so does MOM_RUN; --selfserve: its own all the same)\n"
-    "  --size BYTES      with W1, W2: this size alone          --many N      clients of W6, topics of W7 (1000)\n"
-    "  --busy N          beside N busy loops\n"
+    "       mom_bench [FLAGS] [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] "
+    "[--latency]\n\n  W1 one to one, 64 B to 16 KiB   W2 one to ten   W3 there and back   W4 durable   W5 each publish "
+    "waits for its answer\n  W6 start-up and memory   W7 1000 topics   W8 eight to one   W9 W1, W8, W3 and W5 beside a "
+    "busy loop a core\n  without a name: all, in under 3 minutes\n\n"
+    "  --seconds S       a run's length (1; scale: 3)          --repeat N    runs of which the median is shown (3; "
+    "scale: 1)\n  --json            one object a figure                   --syscalls    count system calls too, by "
+    "strace, in a further run\n  --run DIR         use the daemon of that run folder, not servers of its own (so does "
+    "MOM_RUN; --selfserve: its own all the same)\n  --size BYTES      with W1, W2: this size alone          --many N   "
+    "   clients of W6, topics of W7 (1000)\n  --busy N          beside N busy loops\n"
     "  --most N          scale: no point above N               --least N     nor below\n"
     "  --big             scale backlog: 10 GB too\n"
     "  --count N         messages of each publisher, instead of --seconds\n"
@@ -178,10 +181,14 @@ take_flag(int flag)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "run", 1, 0, 'r' }, { "size", 1, 0, 's' }, { "count", 1, 0, 'c' }, { "subscribers", 1, 0, 'S' },
-		{ "publishers", 1, 0, 'P' }, { "durable", 0, 0, 'd' }, { "latency", 0, 0, 'l' }, { "json", 0, 0, 'j' }, { "selfserve", 0, 0, 'f' },
-		{ "seconds", 1, 0, 't' }, { "repeat", 1, 0, 'n' }, { "many", 1, 0, 'm' }, { "topics", 1, 0, 'T' }, { "most", 1, 0, 'M' },
-		{ "least", 1, 0, 'L' }, { "busy", 1, 0, 'B' }, { "big", 0, 0, 'b' }, { "syscalls", 0, 0, 'y' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { { "run", 1, 0, 'r' }, { "size", 1, 0, 's' }, { "count", 1, 0, 'c' },
+	    { "subscribers", 1, 0, 'S' },
+		{ "publishers", 1, 0, 'P' }, { "durable", 0, 0, 'd' }, { "latency", 0, 0, 'l' }, { "json", 0, 0, 'j' },
+		    { "selfserve", 0, 0, 'f' },
+		{ "seconds", 1, 0, 't' }, { "repeat", 1, 0, 'n' }, { "many", 1, 0, 'm' }, { "topics", 1, 0, 'T' },
+		    { "most", 1, 0, 'M' },
+		{ "least", 1, 0, 'L' }, { "busy", 1, 0, 'B' }, { "big", 0, 0, 'b' }, { "syscalls", 0, 0, 'y' },
+		    { "help", 0, 0, 'h' }, { 0 } };
 	int run_given = getenv("MOM_RUN") != NULL && *getenv("MOM_RUN");
 	arguments_begin(&line, argc, argv, "h", options);
 	for (int o; (o = arguments_next(&line)) != -1;) {
@@ -211,7 +218,8 @@ check_use(int names, char **name)
 			wrong_use("W6 starts servers: leave out --run, unset MOM_RUN, or add --selfserve");
 	}
 	if (names && is_own())
-		wrong_use("--count, --subscribers, --publishers, --topics, --durable and --latency describe a workload of your own: leave out %s", name[0]);
+		wrong_use("--count, --subscribers, --publishers, --topics, --durable and --latency describe a workload "
+		    "of your own: leave out %s", name[0]);
 	if (scale && !bench.selfserve)
 		wrong_use("scale starts servers: leave out --run, unset MOM_RUN, or add --selfserve");
 	if (scale && bench.size)

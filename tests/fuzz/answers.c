@@ -1,5 +1,5 @@
-/* answers - proves: whatever a broker sends, cut at any place, mom_responser ends with a clear error, or writes the words of clients that
- * exist and hands whole, checked deliveries to the forwarder, never more than came.
+/* answers - proves: whatever a broker sends, cut at any place, mom_responser ends with a clear error, or writes the
+ * words of clients that exist and hands whole, checked deliveries to the forwarder, never more than came.
  * INPUT  u8 shards - 1, u8 most bytes a read, u8 states of the two first slots; then the bytes of the socket */
 #include <errno.h>
 #include "ipc/layout.h"
@@ -53,8 +53,10 @@ on_bell(const void *bell)
 	for (const char *f; (f = ring_next(&r, &broken)) != NULL;) {
 		struct record rec;
 		record_get(&rec, f);
-		FUZZ_CHECK(rec.shard < p.shards && rec.type != REC_ANSWERS && rec.type != REC_CREATE && rec.type != REC_PING &&
-		    (rec.type <= REC_DESTROY || rec.type == REC_GAP || rec.type == REC_START || (rec.type >= REC_LIST && rec.type <= REC_UPTO)));
+		FUZZ_CHECK(rec.shard < p.shards && rec.type != REC_ANSWERS && rec.type != REC_CREATE &&
+		    rec.type != REC_PING &&
+		    (rec.type <= REC_DESTROY || rec.type == REC_GAP || rec.type == REC_START ||
+		    (rec.type >= REC_LIST && rec.type <= REC_UPTO)));
 		fz.handed += record_stride(rec.len);
 	}
 	FUZZ_CHECK(!broken && fz.handed <= fz.given);
@@ -117,7 +119,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (uint32_t i = 0; i < 2; i++) {
 		FUZZ_CHECK(client(i)->magic == MAGIC_CLIENT && client(i)->poisoned == 0 && client(i)->first[0] == 0);
 		for (uint32_t k = shards; k < SHARDS; k++)
-			FUZZ_CHECK(client(i)->answer[k].acked == 0 && client(i)->answer[k].refused == 0 && client(i)->answer[k].lost.number == 0);
+			FUZZ_CHECK(client(i)->answer[k].acked == 0 && client(i)->answer[k].refused == 0 &&
+			    client(i)->answer[k].lost.number == 0);
 	}
 	return 0;
 }
@@ -130,7 +133,8 @@ fuzz_seeds(fuzz_seed_fn seed)
 	char b[4096] = { 1, (char)255, SLOT_LIVE | SLOT_DYING << 2 }, payload[4 * ANSWER_BYTES];
 	size_t n = 3;
 	for (uint16_t kind = ANSWER_ACKED; kind <= ANSWER_LOST; kind++)
-		wire_answer_put(payload + (kind - 1) * ANSWER_BYTES, &(struct answer){ .slot = kind & 1, .shard = 1, .kind = kind, .number = 40 + kind, .value = 42 });
+		wire_answer_put(payload + (kind - 1) * ANSWER_BYTES,
+		    &(struct answer){ .slot = kind & 1, .shard = 1, .kind = kind, .number = 40 + kind, .value = 42 });
 	n += record_make(b + n, &(struct record){ .type = REC_ANSWERS }, NULL, payload, sizeof payload);
 	n += record_make(b + n, &(struct record){ .type = REC_CREDIT, .shard = 1, .aux = 4711 }, NULL, NULL, 0);
 	n += record_make(b + n, &(struct record){ .type = REC_PING }, NULL, NULL, 0);
@@ -140,8 +144,10 @@ fuzz_seeds(fuzz_seed_fn seed)
 	b[1] = (char)255;
 	n = 3;
 	n += record_make(b + n, &(struct record){ .type = REC_LIST, .offset = 1000, .aux = 1 }, NULL, NULL, 0);
-	n += record_make(b + n, &(struct record){ .type = REC_LISTED, .publisher = 100, .topic_len = 4 }, "news", NULL, 0);
-	n += record_make(b + n, &(struct record){ .type = REC_MESSAGE, .publisher = 100, .offset = 1000, .topic_len = 4 }, "news", "hello", 5);
+	n += record_make(b + n, &(struct record){ .type = REC_LISTED, .publisher = 100, .topic_len = 4 }, "news", NULL,
+	    0);
+	n += record_make(b + n, &(struct record){ .type = REC_MESSAGE, .publisher = 100, .offset = 1000,
+	    .topic_len = 4 }, "news", "hello", 5);
 	n += record_make(b + n, &(struct record){ .type = REC_UPTO, .aux = 2000 }, NULL, NULL, 0);
 	seed("deliveries", b, n);
 }

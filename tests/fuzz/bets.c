@@ -1,5 +1,5 @@
-/* bets - proves: of any bytes, a batch of the lottery example is refused or holds only bets that may be, and these make the same batch again;
- * each line of a file is refused with its number or is a bet that makes the same line again.
+/* bets - proves: of any bytes, a batch of the lottery example is refused or holds only bets that may be, and these make
+ * the same batch again; each line of a file is refused with its number or is a bet that makes the same line again.
  * INPUT  u8 what, u8 agencies or agency; then the bytes */
 #include "fuzz.h"
 #include "examples/lottery/csv.c"
@@ -17,7 +17,8 @@ run_batch(const uint8_t *bytes, size_t n, unsigned agencies)
 		return;
 	batch_init(&again);
 	for (int i = 0; i < count; i++) {
-		FUZZ_CHECK(bet_fault(&bets[i]) == NULL && bets[i].agency >= 1 && bets[i].agency <= agencies && bets[i].agency == bets[0].agency);
+		FUZZ_CHECK(bet_fault(&bets[i]) == NULL && bets[i].agency >= 1 && bets[i].agency <= agencies &&
+		    bets[i].agency == bets[0].agency);
 		FUZZ_CHECK(batch_add(&again, &bets[i], BATCH_BETS_MAX) == 0);
 	}
 	FUZZ_CHECK(n <= BATCH_BYTES_MAX && again.len == n && memcmp(again.bytes, bytes, n) == 0);
@@ -34,7 +35,8 @@ run_line(const struct bet *b)
 	FUZZ_CHECK(n == strlen(line) && n <= BET_LINE_MAX && strchr(line, '\n') == line + n - 1);
 	csv = (struct csv){ .name = "again", .file = fmemopen(line, n, "r") };
 	FUZZ_CHECK(csv.file && bet_next(&back, &csv, 0) == 1);
-	FUZZ_CHECK(back.agency == b->agency && back.number == b->number && back.document == b->document && strcmp(back.name, b->name) == 0 &&
+	FUZZ_CHECK(back.agency == b->agency && back.number == b->number && back.document == b->document &&
+	    strcmp(back.name, b->name) == 0 &&
 	    strcmp(back.surname, b->surname) == 0 && strcmp(back.birth, b->birth) == 0);
 	FUZZ_CHECK(bet_next(&back, &csv, 0) == 0);
 	csv_close(&csv);
@@ -78,7 +80,8 @@ void
 fuzz_seeds(fuzz_seed_fn seed)
 {
 	static struct batch b;
-	static const struct bet one = { .agency = 1, .name = "Jo", .surname = "Vi, \"jr\"", .document = 4294967295u, .birth = "2000-02-29", .number = 7574 };
+	static const struct bet one = { .agency = 1, .name = "Jo", .surname = "Vi, \"jr\"", .document = 4294967295u,
+	    .birth = "2000-02-29", .number = 7574 };
 	unsigned char bytes[BATCH_BYTES_MAX + 2] = { 0, 5 };
 	batch_init(&b);
 	memcpy(bytes + 2, b.bytes, b.len);

@@ -1,5 +1,5 @@
-/* checkpoint - proves: of any check-point file a worker takes up either nothing, with a clear error, or a state that is sound: what it writes
- * as its own next check-point is taken up again and is the same.
+/* checkpoint - proves: of any check-point file a worker takes up either nothing, with a clear error, or a state that is
+ * sound: what it writes as its own next check-point is taken up again and is the same.
  * INPUT  u8 what is repaired (1: header, 2: CRCs, 4: also lengths); then the bytes of the file */
 #include <errno.h>
 #include "base/crc32c.h"
@@ -95,11 +95,13 @@ static void
 is_same(const struct shard *s, const struct shard *again)
 {
 	size_t at = 0;
-	FUZZ_CHECK(s->clients.used == again->clients.used && s->topics.used == again->topics.used && s->checkpoint == again->checkpoint);
+	FUZZ_CHECK(s->clients.used == again->clients.used && s->topics.used == again->topics.used &&
+	    s->checkpoint == again->checkpoint);
 	FUZZ_CHECK(count_subscriptions(s) == count_subscriptions(again));
 	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;) {
 		const struct client *b = shard_client(again, c->id);
-		FUZZ_CHECK(b && b->last == c->last && b->durable == c->durable && b->result_number == c->result_number && b->result_code == c->result_code);
+		FUZZ_CHECK(b && b->last == c->last && b->durable == c->durable &&
+		    b->result_number == c->result_number && b->result_code == c->result_code);
 		FUZZ_CHECK(b->machine->place == c->machine->place && b->machine->serial == c->machine->serial);
 	}
 	for (const struct machine *m = s->machines; m; m = m->next)
@@ -145,7 +147,8 @@ static void
 seed_body(void)
 {
 	struct shard s = { .dir = 7 };
-	struct client *a = shard_create(&s, 0x700000001, 1), *b = shard_create(&s, 0x700000002, 0), *c = shard_create(&s, 0x800000001, 1);
+	struct client *a = shard_create(&s, 0x700000001, 1), *b = shard_create(&s, 0x700000002, 0),
+	    *c = shard_create(&s, 0x800000001, 1);
 	a->last = number_make(1, 5);
 	a->result_number = 5;
 	b->result_code = MOM_EEXIST;

@@ -1,6 +1,6 @@
-/* client_list - proves: of any files in the spool the daemon takes up either nothing, with a clear error, or values that are sound and that
- * it writes and reads again unchanged; a client's saved ring goes into its segment as whole records, and is saved from a segment that a
- * hostile process still writes to without a byte beyond.
+/* client_list - proves: of any files in the spool the daemon takes up either nothing, with a clear error, or values
+ * that are sound and that it writes and reads again unchanged; a client's saved ring goes into its segment as whole
+ * records, and is saved from a segment that a hostile process still writes to without a byte beyond.
  * INPUT  u8 which file, u8 what is repaired (1: the CRC line, 2: head and CRCs of a ring); then its bytes */
 #include <errno.h>
 #include <fcntl.h>
@@ -92,7 +92,8 @@ run_identity(void)
 	identity_load(&a);
 	FUZZ_CHECK(identity_save(&a) == 0);
 	identity_load(&b);
-	FUZZ_CHECK(memcmp(a.machine, b.machine, sizeof a.machine) == 0 && memcmp(a.store, b.store, sizeof a.store) == 0);
+	FUZZ_CHECK(memcmp(a.machine, b.machine, sizeof a.machine) == 0 &&
+	    memcmp(a.store, b.store, sizeof a.store) == 0);
 	FUZZ_CHECK(a.serial == b.serial && a.shards == b.shards && a.shards <= SHARDS_MAX);
 }
 
@@ -115,8 +116,10 @@ run_list(void)
 	FUZZ_CHECK(a.used == b.used && a.reserved_id == b.reserved_id);
 	for (uint32_t i = 0; i < a.used; i++) {
 		struct member *m = &a.members[i], *n = &b.members[i];
-		FUZZ_CHECK(m->state == n->state && m->id == n->id && m->generation == n->generation && m->owner == n->owner && m->uid == n->uid &&
-		    m->started == n->started && m->durable == n->durable && m->shm == n->shm && strcmp(m->name, n->name) == 0 &&
+		FUZZ_CHECK(m->state == n->state && m->id == n->id && m->generation == n->generation &&
+		    m->owner == n->owner && m->uid == n->uid &&
+		    m->started == n->started && m->durable == n->durable && m->shm == n->shm &&
+		    strcmp(m->name, n->name) == 0 &&
 		    memcmp(m->nonce, n->nonce, sizeof m->nonce) == 0);
 	}
 }
@@ -212,7 +215,8 @@ run_starts(void)
 	d.shards = SHARDS_MAX;
 	starts_save(&d);
 	starts_load(&d);
-	FUZZ_CHECK(memcmp(start, d.table->start, sizeof start) == 0 && memcmp(bits, d.table->start_bits, sizeof bits) == 0);
+	FUZZ_CHECK(memcmp(start, d.table->start, sizeof start) == 0 &&
+	    memcmp(bits, d.table->start_bits, sizeof bits) == 0);
 }
 
 static void
@@ -227,14 +231,17 @@ run_forgotten(void)
 	forgotten_load(&b);
 	FUZZ_CHECK(a.forgotten_count == b.forgotten_count);
 	for (size_t i = 0; i < a.forgotten_count; i++)
-		FUZZ_CHECK(a.forgotten[i].uid == b.forgotten[i].uid && strcmp(a.forgotten[i].name, b.forgotten[i].name) == 0 && client_name_fault(a.forgotten[i].name) == NULL);
+		FUZZ_CHECK(a.forgotten[i].uid == b.forgotten[i].uid &&
+		    strcmp(a.forgotten[i].name, b.forgotten[i].name) == 0 &&
+		    client_name_fault(a.forgotten[i].name) == NULL);
 	FUZZ_CHECK(forgotten_take(&a, 1000, "billing") && !forgotten_take(&a, 1000, "*"));
 }
 
 static void
 body(void)
 {
-	static void (*const runs[FILES])(void) = { run_identity, run_list, run_words, run_ring, run_starts, run_forgotten };
+	static void (*const runs[FILES])(void) = { run_identity, run_list, run_words, run_ring, run_starts,
+	    run_forgotten };
 	unsigned which = (unsigned)fuzz_number(&fz.in, 1) % (FILES + 1), how = (unsigned)fuzz_number(&fz.in, 1);
 	if (which == FILES) {
 		run_moving_ring();
@@ -281,17 +288,24 @@ fuzz_seeds(fuzz_seed_fn seed)
 {
 	char b[1024] = { 3, 0 };
 	size_t n = 2;
-	seed_text(seed, "identity", 7, "mom spool 1 machine 00112233445566778899aabbccddeeff store ffeeddccbbaa99887766554433221100 serial 7 shards 1 token 15 message 1048576\n");
-	seed_text(seed, "identity-short-hex", 7, "mom spool 1 machine 0011 store ff serial 7 shards 1 token 15 message 1048576\n");
-	seed_text(seed, "identity-shards", 7, "mom spool 1 machine 00112233445566778899aabbccddeeff store ffeeddccbbaa99887766554433221100 serial 7 shards 4711 token 15 message 1048576\n");
-	seed_text(seed, "clients", 1, "mom clients 1 boot x next 1025\nslot 0 state 1 generation 1 owner 1 id 0000000700000001 uid 1000 pid 42 started 4711 durable 1 "
-	    "shm 5 sem 6 away 7 nonce 00112233445566778899aabbccddeeff name billing\nslot 2 state 3 generation 2 owner 3 id 0000000700000002 uid 0 pid 43 started 1 "
-	    "durable 0 shm -1 sem -1 away 0 nonce 00112233445566778899aabbccddeeff name *\nslot 3 state 2 generation 2 owner 3 id 0000000700000003 uid 0 pid 0 started 0 durable 1 shm -1 sem -1 away 9 "
+	seed_text(seed, "identity", 7, "mom spool 1 machine 00112233445566778899aabbccddeeff store "
+	    "ffeeddccbbaa99887766554433221100 serial 7 shards 1 token 15 message 1048576\n");
+	seed_text(seed, "identity-short-hex", 7, "mom spool 1 machine 0011 store ff serial 7 shards 1 token 15 message "
+	    "1048576\n");
+	seed_text(seed, "identity-shards", 7, "mom spool 1 machine 00112233445566778899aabbccddeeff store "
+	    "ffeeddccbbaa99887766554433221100 serial 7 shards 4711 token 15 message 1048576\n");
+	seed_text(seed, "clients", 1, "mom clients 1 boot x next 1025\nslot 0 state 1 generation 1 owner 1 id "
+	    "0000000700000001 uid 1000 pid 42 started 4711 durable 1 shm 5 sem 6 away 7 nonce "
+	    "00112233445566778899aabbccddeeff name billing\nslot 2 state 3 generation 2 owner 3 id 0000000700000002 "
+	    "uid 0 pid 43 started 1 durable 0 shm -1 sem -1 away 0 nonce 00112233445566778899aabbccddeeff name *\nslot "
+	    "3 state 2 generation 2 owner 3 id 0000000700000003 uid 0 pid 0 started 0 durable 1 shm -1 sem -1 away 9 "
 	    "nonce 00112233445566778899aabbccddeeff name -\n");
-	seed_text(seed, "clients-hostile", 1, "mom clients 1 boot x next 1025\nslot 0 state 1 generation 1 owner 1 id 0000000700000001 uid 1000 pid 42 started 4711 "
-	    "durable 7 shm 5 sem 6 away 7 nonce 00 name ../\033[2J\n");
-	seed_text(seed, "words", 2, "mom words 1 id 0000000700000005\nshard 0 acked 10 again 20 first 30\nshard 63 acked 1 again 2 first 3\nshard 64 acked 1\n");
-	seed_text(seed, "starts", 4, "mom starts 1\nshard 0 start 20000000000 bits 4711\nshard 63 start 1 bits ffffffffffffffff\nshard 64 start 1 bits 1\n");
+	seed_text(seed, "clients-hostile", 1, "mom clients 1 boot x next 1025\nslot 0 state 1 generation 1 owner 1 id "
+	    "0000000700000001 uid 1000 pid 42 started 4711 durable 7 shm 5 sem 6 away 7 nonce 00 name ../\033[2J\n");
+	seed_text(seed, "words", 2, "mom words 1 id 0000000700000005\nshard 0 acked 10 again 20 first 30\nshard 63 "
+	    "acked 1 again 2 first 3\nshard 64 acked 1\n");
+	seed_text(seed, "starts", 4, "mom starts 1\nshard 0 start 20000000000 bits 4711\nshard 63 start 1 bits "
+	    "ffffffffffffffff\nshard 64 start 1 bits 1\n");
 	seed_text(seed, "forgotten", 5, "mom forgotten 1\nuid 1000 name billing\nuid 0 name ..\nuid 7 name \033[2J\n");
 	struct record r = { .type = REC_MESSAGE, .topic_len = 4, .number = 1 };
 	n += record_make(b + n, &r, "news", "hello", 5);

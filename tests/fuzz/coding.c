@@ -1,5 +1,5 @@
-/* coding - proves: of any bytes, readers take only what is there; what they hand out lies inside the message, and after the first failure
- * there is nothing. What writers say fitted is read back the same.
+/* coding - proves: of any bytes, readers take only what is there; what they hand out lies inside the message, and after
+ * the first failure there is nothing. What writers say fitted is read back the same.
  * INPUT  u8 steps, u8 size of the writer's buffer; so many u8 what to take; then the message */
 #include <mom_coding.h>
 #include "take_over.h"
@@ -82,8 +82,10 @@ fuzz_seeds(fuzz_seed_fn seed)
 	struct mom_writer w;
 	mom_writer_init(&w, b, sizeof b);
 	mom_put_raw(&w, "\14\200\0\1\2\3\4\5\6\7\10\11\12\14", 14);
-	mom_put_u8(&w, 1), mom_put_u16(&w, 2), mom_put_u32(&w, 3), mom_put_u64(&w, 4), mom_put_i64(&w, -5), mom_put_f64(&w, 0.5);
-	mom_put_bytes8(&w, "six", 3), mom_put_bytes16(&w, "seven", 5), mom_put_bytes32(&w, "eight", 5), mom_put_string8(&w, "nine"), mom_put_string16(&w, "ten");
+	mom_put_u8(&w, 1), mom_put_u16(&w, 2), mom_put_u32(&w, 3), mom_put_u64(&w, 4), mom_put_i64(&w, -5),
+	    mom_put_f64(&w, 0.5);
+	mom_put_bytes8(&w, "six", 3), mom_put_bytes16(&w, "seven", 5), mom_put_bytes32(&w, "eight", 5),
+	    mom_put_string8(&w, "nine"), mom_put_string16(&w, "ten");
 	mom_put_raw(&w, "raw", 3);
 	seed("all", b, w.len);
 	seed("cut", b, w.len - 5);

@@ -1,5 +1,6 @@
-/* command_line - proves: of any bytes on standard input user_main makes calls with what the line says, and lines of printable text; it asks
- * for no message that the line does not hold whole, and its exit status says whether every command succeeded.
+/* command_line - proves: of any bytes on standard input user_main makes calls with what the line says, and lines of
+ * printable text; it asks for no message that the line does not hold whole, and its exit status says whether every
+ * command succeeded.
  * INPUT  u8 1: on a terminal, 2: the lines are arguments; u8 what the library answers; then the input */
 #include <mom.h>
 #include <ctype.h>
@@ -58,7 +59,8 @@ edge_receive(int id, struct mom_message *m, int timeout_ms)
 {
 	FUZZ_CHECK(id == 7 && timeout_ms >= -1);
 	int r = answer();
-	*m = (struct mom_message){ .topic = "t\033[2J\n", .data = fz.text, .len = fz.n < 64 ? fz.n : 64, .flags = fz.answers & MOM_GAP };
+	*m = (struct mom_message){ .topic = "t\033[2J\n", .data = fz.text, .len = fz.n < 64 ? fz.n : 64,
+	    .flags = fz.answers & MOM_GAP };
 	return r;
 }
 
@@ -133,7 +135,8 @@ body(void)
 	for (size_t i = 0; i < n; i++)
 		FUZZ_CHECK(shown[i] == '\n' || ((unsigned char)shown[i] >= 0x20 && shown[i] != 0x7f));
 	FUZZ_CHECK(status == (u.failed ? EXIT_FAILED : 0) && (u.failed || !fz.failures));
-	FUZZ_CHECK(!u.failed || memmem(shown, n, "error", 5) || memmem(shown, n, "timeout", 7) || memmem(shown, n, "Nothing", 7));
+	FUZZ_CHECK(!u.failed || memmem(shown, n, "error", 5) || memmem(shown, n, "timeout", 7) ||
+	    memmem(shown, n, "Nothing", 7));
 	/* a zero byte in a line is told */
 	if (!(how & 2) && memchr(text, '\0', (size_t)(lines - text)))
 		FUZZ_CHECK(u.failed && memmem(shown, n, "zero byte", 9));
@@ -155,7 +158,8 @@ void
 fuzz_seeds(fuzz_seed_fn seed)
 {
 	static const char ordinary[] = "\0\0S news\nP news hello  world\nR 1.5\nu news\nH\nE\n";
-	static const char words[] = "\1\11subscribe a/b\nPUBLISH a/b x y\nreceive\nReceive 0x2\nunsubscribe a/b\nexit\n";
+	static const char words[] = "\1\11subscribe a/b\nPUBLISH a/b x y\nreceive\nReceive 0x2\nunsubscribe "
+	    "a/b\nexit\n";
 	static const char arguments[] = "\2\0S news\nP news \n P  news x\n\tR nan\nR 1e9\nR -1\nfoo bar\nS\n";
 	static const char zero_byte[] = "\0\0S news\nP news one\0two\nP ne\0ws\n\0\nE\n";
 	static const char escapes[] = "\0\0\033[2J x\nS \177\302\205\nP t \377\376\303\nR 1 \033\n";

@@ -1,6 +1,7 @@
-/* config - proves: of any bytes in a configuration file the parser either takes only keys of the table, with values in their ranges and
- * without control characters, each where a line of the file says it, or refuses with one printable line that names the file and a line in
- * it; what is refused by a file is refused as a variable, too; a lesser origin changes nothing.
+/* config - proves: of any bytes in a configuration file the parser either takes only keys of the table, with values in
+ * their ranges and without control characters, each where a line of the file says it, or refuses with one printable
+ * line that names the file and a line in it; what is refused by a file is refused as a variable, too; a lesser origin
+ * changes nothing.
  * INPUT  u8 which program (0 to 2), +4: all keys have been given by flags before; then the file */
 #include "fuzz.h"
 #include "config/config.h"
@@ -42,17 +43,20 @@ value_is_fine(struct config *c, unsigned key, const uint8_t *text, size_t n, uns
 	for (size_t i = 0; i < len; i++)
 		FUZZ_CHECK((unsigned char)v->text[i] >= 0x20 && v->text[i] != 0x7f);
 	if (k->kind == CONFIG_NUMBER || k->kind == CONFIG_BYTES || k->kind == CONFIG_TIME)
-		FUZZ_CHECK((v->number >= k->least && v->number <= k->most) || (v->number == 0 && (k->how & CONFIG_ZERO)) ||
+		FUZZ_CHECK((v->number >= k->least && v->number <= k->most) ||
+		    (v->number == 0 && (k->how & CONFIG_ZERO)) ||
 		    (v->number == CONFIG_NO_END && (k->how & CONFIG_FOREVER)));
 	if (k->kind == CONFIG_TEXT)
 		FUZZ_CHECK(len >= k->least && len <= k->most);
 	if (k->kind == CONFIG_ADDRESS) {
 		char ip[64], port[64];
-		FUZZ_CHECK(config_address(c, key, ip, port) == 0 && strtoul(port, NULL, 10) >= k->least && strtoul(port, NULL, 10) <= 65535);
+		FUZZ_CHECK(config_address(c, key, ip, port) == 0 && strtoul(port, NULL, 10) >= k->least &&
+		    strtoul(port, NULL, 10) <= 65535);
 	}
 	char copy[5000];
 	snprintf(copy, sizeof copy, "%s", v->text);
-	FUZZ_CHECK(config_set(c, key, copy, CONFIG_BY_ENVIRONMENT, "A_NAME", 0) == 0 && v->from == CONFIG_BY_ENVIRONMENT);
+	FUZZ_CHECK(config_set(c, key, copy, CONFIG_BY_ENVIRONMENT, "A_NAME", 0) == 0 &&
+	    v->from == CONFIG_BY_ENVIRONMENT);
 }
 
 static int
@@ -84,7 +88,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		error_is_fine(&c, lines);
 	for (unsigned i = 0; i < program->count; i++) {
 		if (by_flags && program->keys[i].preset)
-			FUZZ_CHECK(c.value[i].from == CONFIG_BY_FLAG && strcmp(c.value[i].text, program->keys[i].preset) == 0);
+			FUZZ_CHECK(c.value[i].from == CONFIG_BY_FLAG &&
+			    strcmp(c.value[i].text, program->keys[i].preset) == 0);
 		value_is_fine(&c, i, data + 1, size - 1, lines);
 	}
 	config_end(&c);
@@ -96,7 +101,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 void
 fuzz_seeds(fuzz_seed_fn seed)
 {
-	static const char broker[] = "\0# a broker\nlisten 127.0.0.1 8080\n  db\t/var/lib/mom \r\n\nstore-max 10g\nmachine-expiry 36h\ninsecure\nlog-format json\ntopics a,b/c\n";
+	static const char broker[] = "\0# a broker\nlisten 127.0.0.1 8080\n  db\t/var/lib/mom \r\n\nstore-max "
+	    "10g\nmachine-expiry 36h\ninsecure\nlog-format json\ntopics a,b/c\n";
 	static const char daemon[] = "\1broker mom://[::1]:8080\nrun /run/a b\nclient-backlog-max 65536\nlog-time no";
 	static const char client[] = "\2timeout forever\nwindow 4k\nrun x\n";
 	static const char wrong[] = "\0store-max 99999999999999999999g\n";

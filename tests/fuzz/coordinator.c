@@ -1,5 +1,6 @@
-/* coordinator - proves: whatever stands in a group's log, its state stays sound (who waits stands in one queue once, nobody waits where a unit is free, units that
- * are taken have a taker) and comes back from its snapshot the same; a snapshot of any bytes is refused or survived.
+/* coordinator - proves: whatever stands in a group's log, its state stays sound (who waits stands in one queue once,
+ * nobody waits where a unit is free, units that are taken have a taker) and comes back from its snapshot the same; a
+ * snapshot of any bytes is refused or survived.
  * INPUT  u8: 0 a snapshot, its bytes; else events: u8 kind, u8 client, u8 what (op, name), u8 value, until the end */
 #include <mom_coding.h>
 #include "coordinator_sound.h"
@@ -48,7 +49,8 @@ events(struct state *s, struct fuzz_input *in)
 		e.target = e.kind == EVENT_FOUND ? value : e.number - 1;
 		mom_writer_init(&w, bytes, sizeof bytes);
 		event_put(&w, &e);
-		FUZZ_CHECK(!mom_writer_failed(&w) && event_get(&read, bytes, w.len) == 0 && read.number == e.number && read.value == e.value);
+		FUZZ_CHECK(!mom_writer_failed(&w) && event_get(&read, bytes, w.len) == 0 && read.number == e.number &&
+		    read.value == e.value);
 		FUZZ_CHECK(state_apply(s, &e, hear, NULL) >= 0);
 		check_sound(s, 1);
 	}
@@ -78,8 +80,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 void
 fuzz_seeds(fuzz_seed_fn seed)
 {
-	static const unsigned char calls[] = { 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 1, 0, 0, 2, 1, 0, 0, 0, 3, 0, 0, 3, 9, 0, 1, 0, 0, 0, 0, 2, 2, 0, 0, 2, 4, 0 };
-	static const unsigned char founds[] = { 1, 3, 0, 0, 0, 3, 1, 0, 1, 4, 2, 0, 0, 4, 3, 0, 0, 5, 3, 0, 0, 5, 2, 0, 0, 0, 0, 5, 1, 0, 0, 6, 128 };
+	static const unsigned char calls[] = { 1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 1, 0, 0, 2, 1, 0, 0, 0, 3, 0, 0, 3, 9,
+	    0, 1, 0, 0, 0, 0, 2, 2, 0, 0, 2, 4, 0 };
+	static const unsigned char founds[] = { 1, 3, 0, 0, 0, 3, 1, 0, 1, 4, 2, 0, 0, 4, 3, 0, 0, 5, 3, 0, 0, 5, 2, 0,
+	    0, 0, 0, 5, 1, 0, 0, 6, 128 };
 	unsigned char bytes[512] = { 0 };
 	struct fuzz_input in = { calls + 1, sizeof calls - 1 };
 	struct state s;

@@ -1,5 +1,6 @@
-/* door - proves: whatever programs say to the registration socket, in whatever order, and write into the segments that they got, mom_daemon's
- * list stays sound: each living client has a slot, an id and a segment of its own; a name has one client a user; what is saved is read again.
+/* door - proves: whatever programs say to the registration socket, in whatever order, and write into the segments that
+ * they got, mom_daemon's list stays sound: each living client has a slot, an id and a segment of its own; a name has
+ * one client a user; what is saved is read again.
  * INPUT  steps (see do_step); bytes behind the last are none */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,8 @@
 #include "daemon/members_file.h"
 #include "take_over.h"
 
-enum { TABLE = 1, UNIT = 2, SLOTS = 5, SHARDS = 2, SOCKETS = 16, SOCKET = 100, USERS = 2, SEGMENTS_USED = 12, CLIENT = 10, SEMAPHORE = 1000, MESSAGE = 4096 };
+enum { TABLE = 1, UNIT = 2, SLOTS = 5, SHARDS = 2, SOCKETS = 16, SOCKET = 100, USERS = 2, SEGMENTS_USED = 12,
+    CLIENT = 10, SEMAPHORE = 1000, MESSAGE = 4096 };
 static const char *const names[] = { "", "a", "b", "-", "..", "a b", "\xff" };
 
 static struct {
@@ -29,7 +31,8 @@ static struct {
 	char *clients;                             /* spool/clients as it was written last */
 	size_t n;
 	int64_t now;
-	struct { int open, uid, pid, answered; size_t n; uint8_t said[sizeof(struct registration)]; struct registered answer; } socket[SOCKETS];
+	struct { int open, uid, pid, answered; size_t n; uint8_t said[sizeof(struct registration)];
+	    struct registered answer; } socket[SOCKETS];
 	int next_socket, used[SEGMENTS_USED], full;   /* full: the disk, or the kernel's limit */
 	uid_t owner[SEGMENTS_USED];
 	int taken;                                 /* the rights of what clients own */
@@ -195,7 +198,8 @@ check_list(void)
 	for (uint32_t i = 0; i < d->used; i++) {
 		struct member *m = &d->members[i];
 		struct slot_word *w = &d->table->slot[i];
-		FUZZ_CHECK(w->state == (uint32_t)m->state && (m->state == SLOT_FREE || (w->segment == m->shm && w->id == m->id && w->owner == m->owner)));
+		FUZZ_CHECK(w->state == (uint32_t)m->state && (m->state == SLOT_FREE ||
+		    (w->segment == m->shm && w->id == m->id && w->owner == m->owner)));
 		if (m->state == SLOT_FREE)
 			continue;
 		FUZZ_CHECK(m->id >> 32 == 7 && (uint32_t)m->id < d->next_id && m->segment && m->shm >= CLIENT);
@@ -204,8 +208,10 @@ check_list(void)
 			struct member *o = &d->members[k];
 			if (o->state == SLOT_FREE)
 				continue;
-			FUZZ_CHECK(o->id != m->id && (o->shm != m->shm || m->shm < 0) && (o->socket != m->socket || m->socket < 0));
-			FUZZ_CHECK(!o->durable || !m->durable || o->uid != m->uid || m->name[0] == '\0' || strcmp(o->name, m->name) != 0);
+			FUZZ_CHECK(o->id != m->id && (o->shm != m->shm || m->shm < 0) &&
+			    (o->socket != m->socket || m->socket < 0));
+			FUZZ_CHECK(!o->durable || !m->durable || o->uid != m->uid || m->name[0] == '\0' ||
+			    strcmp(o->name, m->name) != 0);
 		}
 	}
 	for (size_t i = 0; i < d->waiting_count; i++)
@@ -221,7 +227,8 @@ check_saved(void)
 	members_read(&d);
 	for (uint32_t i = 0; i < fz.d.used; i++) {
 		const struct member *a = &fz.d.members[i], *b = &d.members[i];
-		FUZZ_CHECK(a->state == b->state && a->id == b->id && a->uid == b->uid && a->durable == b->durable && strcmp(a->name, b->name) == 0);
+		FUZZ_CHECK(a->state == b->state && a->id == b->id && a->uid == b->uid && a->durable == b->durable &&
+		    strcmp(a->name, b->name) == 0);
 	}
 }
 
@@ -239,7 +246,8 @@ do_connect(unsigned what)
 	fz.socket[k].pid = 1000 + (int)(what >> 1 & 3);
 	if (d->waiting_count == d->waiting_room)
 		d->waiting = realloc(d->waiting, (d->waiting_room += 16) * sizeof *d->waiting);
-	d->waiting[d->waiting_count++] = (struct waiting){ .fd = SOCKET + k, .until = fz.now + HANDSHAKE_MS, .uid = (uid_t)fz.socket[k].uid, .pid = fz.socket[k].pid };
+	d->waiting[d->waiting_count++] = (struct waiting){ .fd = SOCKET + k, .until = fz.now + HANDSHAKE_MS,
+	    .uid = (uid_t)fz.socket[k].uid, .pid = fz.socket[k].pid };
 }
 
 static void
@@ -354,7 +362,8 @@ fuzz_seeds(fuzz_seed_fn seed)
 	static const char durable[] = { 0, 0x21, 1, 0, 0x21, 2, 0x44, 4, 0x04, 0, 0x21, 3, 0x44 };
 	static const char same_nonce[] = { 0, 0x21, 1, 0, 0x21, 1 };
 	static const char junk[] = { 0, 1, (char)0xc0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, (char)0x80, 9, 9, 9 };
-	static const char writes[] = { 0, 1, 1, 3, 0, 0, 0, 0, 0x1b, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 0x44, 4 };
+	static const char writes[] = { 0, 1, 1, 3, 0, 0, 0, 0, 0x1b, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13,
+	    14, 15, 16, 0x44, 4 };
 	static const char full[] = { (char)0x86, 0, 1, 1, 6, 0, 0x21, 2 };
 	static const char waits[] = { 7, 0, 1, 1, 0, 0x7d, 0x7d, (char)0xfd, (char)0xff };
 	seed("two", two, sizeof two);

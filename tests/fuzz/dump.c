@@ -1,5 +1,5 @@
-/* dump - proves: db_dump prints any bytes under any name that we give files: it stays inside them, it ends, and what it prints of a file
- * that is not text itself is lines of printable text.
+/* dump - proves: db_dump prints any bytes under any name that we give files: it stays inside them, it ends, and what it
+ * prints of a file that is not text itself is lines of printable text.
  * INPUT  u8 which name, u8 what is repaired (1: header, 2: CRCs and offsets); then the bytes of the file */
 #include <dirent.h>
 #include <errno.h>
@@ -84,11 +84,13 @@ seed_head(char *b, const char *magic, unsigned name, unsigned how)
 void
 fuzz_seeds(fuzz_seed_fn seed)
 {
-	static const uint8_t types[] = { REC_MESSAGE, REC_SUBSCRIBE, REC_CREATE, REC_MACHINE, REC_LISTED, REC_MARK, REC_END, 63 };
+	static const uint8_t types[] = { REC_MESSAGE, REC_SUBSCRIBE, REC_CREATE, REC_MACHINE, REC_LISTED, REC_MARK,
+	    REC_END, 63 };
 	char b[2048], inner[128], entry[256];
 	size_t n = seed_head(b, "MOMLOG1\n", 0, 3);
 	for (size_t i = 0; i < sizeof types; i++) {
-		struct record r = { .type = types[i], .topic_len = types[i] <= REC_SUBSCRIBE || types[i] == REC_LISTED ? 4 : 0, .publisher = 5, .aux = 1 };
+		struct record r = { .type = types[i], .topic_len = types[i] <= REC_SUBSCRIBE ||
+		    types[i] == REC_LISTED ? 4 : 0, .publisher = 5, .aux = 1 };
 		n += record_make(b + n, &r, "news", "a\n\t\\\377", types[i] == REC_MESSAGE ? 5 : 0);
 	}
 	seed("log", b, n);

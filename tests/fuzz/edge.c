@@ -17,7 +17,8 @@ enum { SEGMENTS = 64, LARGE = 256 * 1024, SPARE = 8 };
 static struct {
 	jmp_buf end;
 	int running, status, segments;
-	struct block { _Alignas(16) struct block *next, **here; size_t n; } *blocks, *spare[SPARE];   /* spare: large ones, used again */
+	/* spare: large ones, used again */
+	struct block { _Alignas(16) struct block *next, **here; size_t n; } *blocks, *spare[SPARE];
 	struct { int id; size_t bytes; void *memory; } segment[SEGMENTS];
 	void (*on_bell)(const void *bell);
 } e;
@@ -31,8 +32,8 @@ fuzz_fail(const char *file, int line, const char *what)
 	abort();
 }
 
-/* Where a call is missing below, the library's own file is linked in for it, and then all that stands in that file is the real thing: a target
- * would try next to nothing, and pass. */
+/* Where a call is missing below, the library's own file is linked in for it, and then all that stands in that file is
+ * the real thing: a target would try next to nothing, and pass. */
 static void
 must_be_in_force(void)
 {
@@ -251,7 +252,8 @@ fuzz_folder(void)
 	const char *root = getenv("MOM_TEST_DIR");
 	if (dir >= 0)
 		return dir;
-	snprintf(folder, sizeof folder, "%s/mom-fuzz.XXXXXX", root ? root : access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	snprintf(folder, sizeof folder, "%s/mom-fuzz.XXXXXX", root ? root : access("/dev/shm", W_OK) == 0 ? "/dev/shm"
+	    : "/tmp");
 	FUZZ_CHECK(mkdtemp(folder) != NULL);
 	atexit(folder_remove);
 	dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

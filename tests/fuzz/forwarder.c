@@ -1,7 +1,9 @@
-/* forwarder - proves: whatever lies in the spool, comes in the delivery ring or is written by one client into its own segment, mom_forwarder
- * ends with a clear error or goes on; a neighbour gets sound messages, each once, in order, and what comes last within a few rounds; and
- * full mail boxes are waited for no longer than the patience for all allows, also where each has room again just in time.
- * INPUT  u8 1: a spool is there, 2: its lengths are repaired too; u16 its length, its bytes; then steps (see do_step) */
+/* forwarder - proves: whatever lies in the spool, comes in the delivery ring or is written by one client into its own
+ * segment, mom_forwarder ends with a clear error or goes on; a neighbour gets sound messages, each once, in order, and
+ * what comes last within a few rounds; and full mail boxes are waited for no longer than the patience for all allows,
+ * also where each has room again just in time.
+ * INPUT  u8 1: a spool is there, 2: its lengths are repaired too; u16 its length, its bytes; then steps (see
+ *        do_step) */
 #include <errno.h>
 #include <fcntl.h>
 #include "ipc/layout.h"
@@ -19,7 +21,8 @@
 #include "log/seglog_rewrite.c"
 #include "base/map.c"
 
-enum { TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 3, SHARDS = 2, MESSAGE = 4096, ENDED = 99, LAST_ROUNDS = 200, HOSTILE = 0, NEIGHBOUR = 1, AWAY = 2 };
+enum { TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 3, SHARDS = 2, MESSAGE = 4096, ENDED = 99, LAST_ROUNDS = 200,
+    HOSTILE = 0, NEIGHBOUR = 1, AWAY = 2 };
 #define RING WINDOW_OF(MESSAGE)
 static const char *const topics[] = { "a", "b", "c/d" };
 
@@ -32,7 +35,9 @@ static struct {
 	uint64_t taken;                            /* ... and what was taken by its begin */
 	uint32_t tick;
 	int in_time;                               /* clients empty their boxes while they are waited for */
-	int raw, last, started;                    /* started: it has taken up the spool; raw: anything may lie in the delivery ring; last: the round of the last message */
+	/* started: it has taken up the spool; raw: anything may lie in the delivery ring; last: the round of the last
+	 * message */
+	int raw, last, started;
 } fz;
 
 static struct client_segment *
@@ -108,7 +113,8 @@ edge_nap(int64_t us)
 		fz.waited = 0;
 	}
 	fz.waited += us;
-	FUZZ_CHECK(fz.waited <= PATIENCE_ALL_US + PATIENCE_STEP_US + (int64_t)((f.taken - fz.taken) * PATIENCE_US / (RING / 2)));
+	FUZZ_CHECK(fz.waited <= PATIENCE_ALL_US + PATIENCE_STEP_US +
+	    (int64_t)((f.taken - fz.taken) * PATIENCE_US / (RING / 2)));
 	if (fz.in_time && fz.waited % IN_TIME_US == 0)
 		empty_one();
 }
@@ -148,14 +154,16 @@ put_delivery(const struct record *r, const char *topic, uint32_t n)
 	ring_publish(&fz.out);
 }
 
-static const uint8_t delivery_types[] = { REC_MESSAGE, REC_MESSAGE, REC_SUBSCRIBE, REC_UNSUBSCRIBE, REC_DESTROY, REC_GAP, REC_START, REC_LIST, REC_LISTED, REC_UPTO };
+static const uint8_t delivery_types[] = { REC_MESSAGE, REC_MESSAGE, REC_SUBSCRIBE, REC_UNSUBSCRIBE, REC_DESTROY,
+    REC_GAP, REC_START, REC_LIST, REC_LISTED, REC_UPTO };
 
 static void
 do_delivery(void)
 {
 	unsigned what = (unsigned)fuzz_number(&fz.in, 1), more = (unsigned)fuzz_number(&fz.in, 1);
 	const char *topic = topics[more % 3];
-	struct record r = { .type = delivery_types[(what & 15) % 10], .shard = (uint16_t)(what >> 4 & 1), .publisher = 100 + (more >> 2 & 3), .flags = (uint16_t)(more >> 4 & 1 ? REC_F_NO_ECHO : 0) };
+	struct record r = { .type = delivery_types[(what & 15) % 10], .shard = (uint16_t)(what >> 4 & 1),
+	    .publisher = 100 + (more >> 2 & 3), .flags = (uint16_t)(more >> 4 & 1 ? REC_F_NO_ECHO : 0) };
 	r.topic_len = (uint16_t)(r.type <= REC_UNSUBSCRIBE || r.type == REC_LISTED ? strlen(topic) : 0);
 	fz.offset += RECORD_HEADER + (what >> 7) * fuzz_number(&fz.in, 2) * 8;
 	r.offset = r.type == REC_LISTED || more & 0x80 ? fuzz_number(&fz.in, 1) * 8 : fz.offset;
@@ -167,7 +175,8 @@ static uint64_t
 any_place(const struct ring *ring)
 {
 	unsigned from = (unsigned)fuzz_number(&fz.in, 1);
-	uint64_t by = fuzz_number(&fz.in, from & 0x80 ? 8 : 2), base = (from & 3) == 0 ? 0 : (from & 3) == 1 ? ring->head : (from & 3) == 2 ? ring->tail : RING;
+	uint64_t by = fuzz_number(&fz.in, from & 0x80 ? 8 : 2), base = (from & 3) == 0 ? 0 : (from & 3) == 1
+	    ? ring->head : (from & 3) == 2 ? ring->tail : RING;
 	return from & 0x40 ? base - by : base + by;
 }
 
@@ -234,7 +243,8 @@ do_step(void)
 	}
 }
 
-/* Asleep: steps, up to one that wakes. At the input's end comes one more message for the neighbour, which has to get it. */
+/* Asleep: steps, up to one that wakes. At the input's end comes one more message for the neighbour, which has to get
+ * it. */
 static int
 edge_wait(int queue)
 {
@@ -251,8 +261,10 @@ edge_wait(int queue)
 	if (fz.last == 0 && !fz.raw) {
 		fz.offset = UINT64_C(1) << 62;
 		put_delivery(&(struct record){ .type = REC_LIST, .aux = 1, .offset = 1 }, NULL, 0);
-		put_delivery(&(struct record){ .type = REC_LISTED, .publisher = 100 + NEIGHBOUR, .topic_len = 1, .offset = 1 }, "a", 0);
-		put_delivery(&(struct record){ .type = REC_MESSAGE, .publisher = 4711, .topic_len = 1, .offset = fz.offset }, "a", 10);
+		put_delivery(&(struct record){ .type = REC_LISTED, .publisher = 100 + NEIGHBOUR, .topic_len = 1,
+		    .offset = 1 }, "a", 0);
+		put_delivery(&(struct record){ .type = REC_MESSAGE, .publisher = 4711, .topic_len = 1,
+		    .offset = fz.offset }, "a", 10);
 	}
 	if (fz.raw || fz.got[0] >= UINT64_C(1) << 62)
 		fuzz_leave(ENDED);
@@ -352,7 +364,8 @@ seed_entry(char *p, uint64_t recipients, uint64_t said, uint64_t offset)
 {
 	char inner[256];
 	uint64_t n = recipients;
-	uint32_t len = RECORD_HEADER + 8 * (uint32_t)n + record_make(inner, &(struct record){ .type = REC_MESSAGE, .topic_len = 1, .offset = offset }, "a", "hello", 5);
+	uint32_t len = RECORD_HEADER + 8 * (uint32_t)n + record_make(inner,
+	    &(struct record){ .type = REC_MESSAGE, .topic_len = 1, .offset = offset }, "a", "hello", 5);
 	memset(p, 0, len);
 	record_put(p, &(struct record){ .len = len, .header = RECORD_HEADER, .type = REC_ENTRY, .aux = said });
 	for (uint64_t i = 0; i < n; i++)
@@ -367,15 +380,19 @@ fuzz_seeds(fuzz_seed_fn seed)
 	static char b[4096];
 	size_t n = 3;
 	static const char deliveries[] = { 0, 0, 7, 0x40, 0, 8, 4, 1, 0, 8, 0, 1, 0, 0, 0, 4, 5, 6, 0, 0, 4, 6, 5, 5 };
-	static const char behind[] = { 0, 0, 7, 0x40, 0, 8, 0, 1, 0, 8, 4, 1, 0, 0, 4, 5, 0x04, 5, 0, 0x60, 0, 0, 0x60, 0, 0x24, 5, 6, 5 };
-	static const char hostile[] = { 0, 0, 7, 0x20, 0, 8, 0, 1, 2, 0x41, 9, 0, 0x0a, 3, 1, 0, 0, 0, 0, 5, 0x42, 0, 0, 0, 63, 5, 6 };
+	static const char behind[] = { 0, 0, 7, 0x40, 0, 8, 0, 1, 0, 8, 4, 1, 0, 0, 4, 5, 0x04, 5, 0, 0x60, 0, 0, 0x60,
+	    0, 0x24, 5, 6, 5 };
+	static const char hostile[] = { 0, 0, 7, 0x20, 0, 8, 0, 1, 2, 0x41, 9, 0, 0x0a, 3, 1, 0, 0, 0, 0, 5, 0x42, 0, 0,
+	    0, 63, 5, 6 };
 	static const char raw[] = { 0, (char)0xff, 0, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 5 };
 	seed("deliveries", deliveries, sizeof deliveries);
 	seed("behind", behind, sizeof behind);
 	seed("hostile", hostile, sizeof hostile);
 	seed("raw", raw, sizeof raw);
-	/* two clients with the same mail make room just in time, each for half a box of it, more often than the patience for all lasts */
-	static char in_time[4096] = { 0, 0x34, (char)0xf7, 0, 7, 0x60, 0, 0, 0, 8, 0, 0, 0, 1, 0, 8, 6, 0, 0, 1, 0, 8, 9, 0, 0, 1 };
+	/* two clients with the same mail make room just in time, each for half a box of it, more often than the
+	 * patience for all lasts */
+	static char in_time[4096] = { 0, 0x34, (char)0xf7, 0, 7, 0x60, 0, 0, 0, 8, 0, 0, 0, 1, 0, 8, 6, 0, 0, 1, 0, 8,
+	    9, 0, 0, 1 };
 	size_t at = 26;
 	for (int i = 1; i <= 700; i++) {
 		memcpy(in_time + at, (char[]){ 0, 0x60, 0, 0, 0 }, 5);

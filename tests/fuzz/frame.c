@@ -1,6 +1,8 @@
-/* frame - proves: whatever a stranger or an authenticated machine sends, cut at any place, broker_handler ends the connection with a
- * clear error or hands over whole, checked requests of that machine alone; a frame never becomes longer than what was sent.
- * INPUT  u8 shards - 1, u8 most bytes a read, u16 bytes (of 8) that lie in the rings already; then the bytes of the socket */
+/* frame - proves: whatever a stranger or an authenticated machine sends, cut at any place, broker_handler ends the
+ * connection with a clear error or hands over whole, checked requests of that machine alone; a frame never becomes
+ * longer than what was sent.
+ * INPUT  u8 shards - 1, u8 most bytes a read, u16 bytes (of 8) that lie in the rings already; then the bytes of the
+ *        socket */
 #include <errno.h>
 #include <poll.h>
 #include "ipc/layout.h"
@@ -32,7 +34,8 @@ static void
 edge_answer(struct control_answer *a)
 {
 	*a = (struct control_answer){ .ok = fz.slots >= 1 && fz.slots <= SLOTS_MAX, .unit = UNIT, .text = "refused" };
-	a->welcome = (struct welcome){ .version = WIRE_VERSION, .serial = SERIAL, .shards = fz.shards, .message_max = MOM_MESSAGE_MAX, .window = WINDOW };
+	a->welcome = (struct welcome){ .version = WIRE_VERSION, .serial = SERIAL, .shards = fz.shards,
+	    .message_max = MOM_MESSAGE_MAX, .window = WINDOW };
 	if (!a->ok)
 		return;
 	struct broker_unit *u = ipcq_attach(UNIT, 0);
@@ -116,7 +119,8 @@ check_request(const void *p, uint32_t shard)
 	if (r.topic_len)
 		FUZZ_CHECK(topic_fault(record_topic(p), r.topic_len) == NULL && strlen(record_topic(p)) == r.topic_len);
 	FUZZ_CHECK(r.type == REC_WILL || (r.topic_len != 0) == (r.type <= REC_UNSUBSCRIBE));
-	FUZZ_CHECK(record_data_len(&r) <= MOM_MESSAGE_MAX && (r.type == REC_MESSAGE || (r.type == REC_WILL && r.topic_len) || record_data_len(&r) == 0));
+	FUZZ_CHECK(record_data_len(&r) <= MOM_MESSAGE_MAX && (r.type == REC_MESSAGE ||
+	    (r.type == REC_WILL && r.topic_len) || record_data_len(&r) == 0));
 }
 
 /* as the worker takes them */
@@ -149,7 +153,8 @@ body(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const size_t table_bytes = sizeof(struct broker_table) + sizeof(struct conn_word), most = broker_unit_bytes(SHARDS, SLOTS_MAX, MOM_MESSAGE_MAX);
+	const size_t table_bytes = sizeof(struct broker_table) + sizeof(struct conn_word),
+	    most = broker_unit_bytes(SHARDS, SLOTS_MAX, MOM_MESSAGE_MAX);
 	struct broker_unit *unit = fuzz_segment(UNIT, most);
 	struct broker_table *table = fuzz_segment(TABLE, table_bytes);
 	fuzz_wipe(unit, most);
@@ -185,7 +190,8 @@ seed_hello(char *b, uint32_t shards, uint32_t cut)
 static size_t
 seed_request(char *b, int type, uint64_t number, const char *topic, const char *data, uint32_t shards)
 {
-	struct record r = { .type = (uint8_t)type, .number = number, .offset = 1, .time = 3, .publisher = (uint64_t)SERIAL << 32 | 5, .flags = REC_F_DURABLE };
+	struct record r = { .type = (uint8_t)type, .number = number, .offset = 1, .time = 3,
+	    .publisher = (uint64_t)SERIAL << 32 | 5, .flags = REC_F_DURABLE };
 	r.topic_len = (uint16_t)(topic ? strlen(topic) : 0);
 	r.shard = (uint16_t)(topic ? topic_shard(topic, r.topic_len, shards) : 0);
 	return record_make(b, &r, topic, data, (uint32_t)strlen(data));
@@ -208,7 +214,8 @@ fuzz_seeds(fuzz_seed_fn seed)
 	n = seed_hello(b, 4, 255);
 	n += seed_request(b + n, REC_MESSAGE, 1, "plant/boiler", "87.5", 4);
 	n += seed_request(b + n, REC_MESSAGE, 2, "bad topic", "x", 4);
-	n += record_make(b + n, &(struct record){ .type = REC_ALIVE, .shard = 3, .aux = 1, .offset = 99 }, NULL, "12345678ABCDEFGH", 16);
+	n += record_make(b + n, &(struct record){ .type = REC_ALIVE, .shard = 3, .aux = 1, .offset = 99 }, NULL,
+	    "12345678ABCDEFGH", 16);
 	n += record_make(b + n, &(struct record){ .type = REC_CREDIT, .aux = 4711 }, NULL, NULL, 0);
 	n += record_make(b + n, &(struct record){ .type = REC_PLACE, .shard = 2, .aux = 815 }, NULL, NULL, 0);
 	n += record_make(b + n, &(struct record){ .type = REC_PING }, NULL, NULL, 0);

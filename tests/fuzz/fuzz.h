@@ -1,6 +1,6 @@
-/* fuzz - what the targets share. A target includes a role's .c file with its main renamed, so that the code under test is the
- * product's own; what lies at the edge of the process (exit, log, System V calls, memory) is taken over here and in edge.c.
- * Include it after the system's headers and before the role's file. FUZZ_VERBOSE=1 shows the log lines. */
+/* fuzz - what the targets share. A target includes a role's .c file with its main renamed, so that the code under test
+ * is the product's own; what lies at the edge of the process (exit, log, System V calls, memory) is taken over here and
+ * in edge.c. Include it after the system's headers and before the role's file. FUZZ_VERBOSE=1 shows the log lines. */
 #ifndef FUZZ_H
 #define FUZZ_H
 #include <stdint.h>
@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define FUZZ_CHECK(cond) do { if (!(cond)) fuzz_fail(__FILE__, __LINE__, #cond); } while (0)
 void fuzz_fail(const char *file, int line, const char *what) __attribute__((noreturn));
 
-/* Runs body as if it were the process: the status that it ended with, or -1 where it returned. All its memory is freed. */
+/* Runs body as if it were the process: the status that it ended with, or -1 where it returned. All its memory is
+ * freed. */
 int  fuzz_run(void (*body)(void));
 void fuzz_leave(int status) __attribute__((noreturn));
 

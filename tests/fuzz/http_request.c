@@ -1,5 +1,6 @@
-/* http_request - proves: of any bytes a whole head is found where it ends and nowhere else, in pieces or at once; what is accepted is a GET
- * or HEAD of a printable path, without a body, for a host that is an address or localhost. INPUT  the bytes */
+/* http_request - proves: of any bytes a whole head is found where it ends and nowhere else, in pieces or at once; what
+ * is accepted is a GET or HEAD of a printable path, without a body, for a host that is an address or localhost. INPUT 
+ * the bytes */
 #include <ctype.h>
 #include <strings.h>
 #include "fuzz.h"
@@ -97,7 +98,8 @@ fuzz_seeds(fuzz_seed_fn seed)
 {
 	static const char *const texts[][2] = {
 		{ "page", "GET / HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nUser-Agent: x\r\nAccept: */*\r\n\r\n" },
-		{ "query", "HEAD /stats.json?a=1&b HTTP/1.1\r\nhost:\t[::1]:80 \r\nConnection: keep-alive, close\r\n\r\n" },
+		{ "query", "HEAD /stats.json?a=1&b HTTP/1.1\r\nhost:\t[::1]:80 \r\nConnection: keep-alive, "
+		    "close\r\n\r\n" },
 		{ "old", "\r\nGET /health HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\nGET /metrics HTTP/1.1\r\n" },
 		{ "body", "GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 000\r\n\r\n" },
 		{ "post", "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello" },

@@ -1,5 +1,6 @@
-/* lineedit - proves: whatever keys come, in whatever pieces, whatever bytes the line then holds: what is sent to the terminal is known to it and stays
- * within its row, the same keys in other pieces make the same line, and the cursor never lies in a character.
+/* lineedit - proves: whatever keys come, in whatever pieces, whatever bytes the line then holds: what is sent to the
+ * terminal is known to it and stays within its row, the same keys in other pieces make the same line, and the cursor
+ * never lies in a character.
  * INPUT  u8 columns, u8 bytes a piece; then keys, in which a NUL makes the byte behind it the new width */
 #include "fuzz.h"
 #include <lib/screen.h>
@@ -41,7 +42,8 @@ look(struct lineedit *e)
 	size_t n, column;
 	const char *out = lineedit_output(e, &n);
 	FUZZ_CHECK(screen_put(&s, out, n) == NULL && s.column < s.columns);
-	s.wrapped = 0;                                       /* a list of choices, or ^C, may take more than a row; the line may not */
+	/* a list of choices, or ^C, may take more than a row; the line may not */
+	s.wrapped = 0;
 	strcpy(row, screen_row(&s, 0));
 	column = s.column;
 	lineedit_redraw(e);
@@ -116,10 +118,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 void
 fuzz_seeds(fuzz_seed_fn seed)
 {
-	static const char keys[] = "\x28\x05S news\rP news hello\x1b[D\x1b[Dx\x17\x19\x14\r\x1b[A\x1b[A\x1b[B\x12ne\x12\x13\x07";
-	static const char text[] = "\x0c\x01\xc3\xa4\xe6\xbc\xa2" "e\xcc\x81\xf0\x9f\x98\x80\xff\xe2\x80\xae\x02\x02\x7f\x01\x1b[3~\x05\0\x1e";
+	static const char keys[] = "\x28\x05S news\rP news "
+	    "hello\x1b[D\x1b[Dx\x17\x19\x14\r\x1b[A\x1b[A\x1b[B\x12ne\x12\x13\x07";
+	static const char text[] =
+	    "\x0c\x01\xc3\xa4\xe6\xbc\xa2" "e\xcc\x81\xf0\x9f\x98\x80\xff\xe2\x80\xae\x02\x02\x7f\x01\x1b[3~\x05\0\x1e";
 	static const char tabs[] = "\x50\x20p\t\t\x0b x\t\t\x1b" "b\x1b" "d\x1b\x7f\x15\x03\x04";
-	static const char paste[] = "\x14\x40\x1b[200~S a\r\nP a\tb\n\x1b[31m\x04\x1b[201~\x7f\r\x1b[1;5D\x1bOH\x1b[[A\x1b[15~\x0c\x1a";
+	static const char paste[] = "\x14\x40\x1b[200~S a\r\nP "
+	    "a\tb\n\x1b[31m\x04\x1b[201~\x7f\r\x1b[1;5D\x1bOH\x1b[[A\x1b[15~\x0c\x1a";
 	seed("keys", keys, sizeof keys - 1);
 	seed("text", text, sizeof text - 1);
 	seed("tabs", tabs, sizeof tabs - 1);

@@ -1,8 +1,10 @@
-/* log - proves: of a folder with any segment files recovery shows whole records of those files only, each where its offset says, in order,
- * with the right CRC, and gaps where there was more; what it has accepted once it shows again, and a reader gets the same; a reader of the
- * files as they are ends too.
- * INPUT  u8 what is repaired (1: headers, 2: CRCs and offsets, 4: also lengths), then up to three files: u16 base, u16 length, bytes
- * The files' CRCs are repaired because no fuzzer guesses one; without repair a record that was changed must not pass. */
+/* log - proves: of a folder with any segment files recovery shows whole records of those files only, each where its
+ * offset says, in order, with the right CRC, and gaps where there was more; what it has accepted once it shows again,
+ * and a reader gets the same; a reader of the files as they are ends too.
+ * INPUT  u8 what is repaired (1: headers, 2: CRCs and offsets, 4: also lengths), then up to three files: u16 base, u16
+ *        length, bytes
+ * The files' CRCs are repaired because no fuzzer guesses one; without repair a record that was changed must not
+ * pass. */
 #include <errno.h>
 #include <fcntl.h>
 #include "base/crc32c.h"
@@ -58,7 +60,8 @@ repair(uint8_t *b, size_t n, uint64_t base, unsigned how)
 	}
 }
 
-/* bases lie close together, so that files lead to each other and overlap; the highest bits are the incarnation, 15 is the last of all */
+/* bases lie close together, so that files lead to each other and overlap; the highest bits are the incarnation, 15 is
+ * the last of all */
 static uint64_t
 base_of(uint64_t v)
 {
@@ -101,14 +104,16 @@ show(void *with, const void *bytes, uint64_t offset)
 	size_t *n = with;
 	struct record r;
 	record_get(&r, bytes);
-	log_debug("%016llx %s aux %llx", (unsigned long long)offset, record_type_name(r.type), (unsigned long long)r.aux);
+	log_debug("%016llx %s aux %llx", (unsigned long long)offset, record_type_name(r.type),
+	    (unsigned long long)r.aux);
 	if (is_notice(r.type))
 		return 0;
 	FUZZ_CHECK(r.offset == offset && record_is_sound(bytes, 2 * RECORD_MAX));
 	if (*n > 0 && *n <= SHOWN)
 		FUZZ_CHECK(offset >= fz.shown[*n - 1].end);
 	if (*n < SHOWN)
-		fz.shown[*n] = (struct shown){ offset, r.type == REC_GAP ? r.aux : offset + record_stride(r.len), r.len, r.crc, r.type };
+		fz.shown[*n] = (struct shown){ offset, r.type == REC_GAP ? r.aux : offset + record_stride(r.len), r.len,
+		    r.crc, r.type };
 	++*n;
 	return 0;
 }
@@ -119,10 +124,12 @@ is_in_a_file(const struct shown *s)
 {
 	for (size_t i = fz.files; i-- > 0;) {
 		uint64_t at = s->offset - fz.file[i].base + SEGLOG_HEADER;
-		if (s->offset < fz.file[i].base || fz.file[i].n < SEGLOG_HEADER || at > fz.file[i].n || s->len > fz.file[i].n - at)
+		if (s->offset < fz.file[i].base || fz.file[i].n < SEGLOG_HEADER || at > fz.file[i].n ||
+		    s->len > fz.file[i].n - at)
 			continue;
 		const uint8_t *p = fz.file[i].bytes + at;
-		if (get_u32(p) == s->len && get_u32(p + 4) == s->crc && s->crc == record_crc(p, s->len, fz.file[i].salt))
+		if (get_u32(p) == s->len && get_u32(p + 4) == s->crc &&
+		    s->crc == record_crc(p, s->len, fz.file[i].salt))
 			return 1;
 	}
 	return 0;
@@ -136,7 +143,8 @@ show_again(void *with, const void *bytes, uint64_t offset)
 	if (is_notice(((const uint8_t *)bytes)[9]))
 		return 0;
 	if (*n < fz.count)
-		FUZZ_CHECK(offset == fz.shown[*n].offset && get_u32(bytes) == fz.shown[*n].len && get_u32((const char *)bytes + 4) == fz.shown[*n].crc);
+		FUZZ_CHECK(offset == fz.shown[*n].offset && get_u32(bytes) == fz.shown[*n].len &&
+		    get_u32((const char *)bytes + 4) == fz.shown[*n].crc);
 	else
 		FUZZ_CHECK(*n == fz.count && offset == fz.last);
 	++*n;
@@ -168,7 +176,8 @@ read_all(uint64_t limit, int accepted)
 			n++;
 		}
 	}
-	log_debug("reader: %zu of %zu records, %zd errno %d at %llx of %llx", n, fz.count + 1, got, errno, (unsigned long long)c.at, (unsigned long long)c.base);
+	log_debug("reader: %zu of %zu records, %zd errno %d at %llx of %llx", n, fz.count + 1, got, errno,
+	    (unsigned long long)c.at, (unsigned long long)c.base);
 	FUZZ_CHECK(!accepted || (got == 0 && n == fz.count + 1));
 	seglog_leave(&c);
 }
@@ -200,7 +209,8 @@ body(void)
 	read_all(l.end, 1);
 	seglog_close(&l);
 	int is_open = seglog_open(&l, &place, SEGMENT, 0, show_again, &again) == 0;
-	FUZZ_CHECK(is_open || (errno == EOVERFLOW && next_incarnation(next_incarnation(fz.last)) < fz.last));       /* its offsets are used up */
+	/* its offsets are used up */
+	FUZZ_CHECK(is_open || (errno == EOVERFLOW && next_incarnation(next_incarnation(fz.last)) < fz.last));
 	seglog_close(&l);
 }
 
@@ -234,7 +244,8 @@ seed_file(char *b, unsigned base, size_t n)
 static size_t
 seed_record(char *p, int type, uint64_t offset, uint64_t aux)
 {
-	struct record r = { .type = (uint8_t)type, .aux = aux, .offset = offset, .number = offset, .topic_len = type == REC_MESSAGE ? 4 : 0 };
+	struct record r = { .type = (uint8_t)type, .aux = aux, .offset = offset, .number = offset,
+	    .topic_len = type == REC_MESSAGE ? 4 : 0 };
 	uint32_t stride = record_make(p, &r, "news", "hello", type == REC_MESSAGE ? 5 : 0);
 	put_u32(p + 4, record_crc(p, r.len, 4711));
 	return stride;

@@ -1,7 +1,8 @@
-/* machines - proves: of any bytes in db/machines and db/store broker_server takes up either nothing, with a clear error, or what it writes
- * and reads again unchanged; a machine gets a serial of its own that nobody else has, and only with a token that it was
- * given; what is admitted is in the file.
- * INPUT  u8 1: store, 2: no file, 4: --max-message is given; then its bytes, a zero byte, and pairs: u8 which machine, u8 which token it shows */
+/* machines - proves: of any bytes in db/machines and db/store broker_server takes up either nothing, with a clear
+ * error, or what it writes and reads again unchanged; a machine gets a serial of its own that nobody else has, and only
+ * with a token that it was given; what is admitted is in the file.
+ * INPUT  u8 1: store, 2: no file, 4: --max-message is given; then its bytes, a zero byte, and pairs: u8 which machine,
+ *        u8 which token it shows */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -258,7 +259,8 @@ void
 fuzz_seeds(fuzz_seed_fn seed)
 {
 #define ID "00112233445566778899aabbccddee"
-	static const char two[] = "\0001 " ID "ff 000000000000000b 0000000000000000\n2 " ID "fe 0000000000000011 000000000000000b\n\0\0\1\1\2\300\0\301\1\0\7";
+	static const char two[] = "\0001 " ID "ff 000000000000000b 0000000000000000\n2 " ID "fe 0000000000000011 "
+	    "000000000000000b\n\0\0\1\1\2\300\0\301\1\0\7";
 	static const char wrong_serial[] = "\0002 " ID "ff b 0\n";
 	static const char twice[] = "\0001 " ID "ff b 0\n2 " ID "ff d 0\n\0\0\1";
 	static const char short_id[] = "\0001 0011 b 0\n";

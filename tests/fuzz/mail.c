@@ -1,5 +1,6 @@
-/* mail - proves: a program's libmom lives on whatever a daemon, or a stray pointer, writes into the client's segment at any time: calls end,
- * return 0 or a code of their own, and what they hand out lies inside the segment, as long as they say.
+/* mail - proves: a program's libmom lives on whatever a daemon, or a stray pointer, writes into the client's segment at
+ * any time: calls end, return 0 or a code of their own, and what they hand out lies inside the segment, as long as they
+ * say.
  * INPUT  u8 shards - 1, u8 local id, u8 durable; then steps (see do_call, do_daemon); bytes behind the last are none */
 #include <errno.h>
 #include <mom.h>
@@ -92,7 +93,8 @@ check_message(const struct mom_message *m)
 {
 	const char *c = (const char *)client(), *data = m->data;
 	FUZZ_CHECK(strlen(m->topic) <= MOM_TOPIC_MAX && (m->flags & ~(MOM_GAP | MOM_REDELIVERED)) == 0);
-	FUZZ_CHECK((m->flags & MOM_GAP) != 0 || (m->topic >= c && data >= c && data + m->len <= c + client_bytes(MOM_MESSAGE_MAX)));
+	FUZZ_CHECK((m->flags & MOM_GAP) != 0 || (m->topic >= c && data >= c &&
+	    data + m->len <= c + client_bytes(MOM_MESSAGE_MAX)));
 	unsigned sum = 0;
 	for (size_t i = 0; i < m->len; i += m->len - i > 64 ? 61 : 1)
 		sum += (unsigned char)data[i];
@@ -108,7 +110,8 @@ put_mail(void)
 	uint64_t at = mail->head % WINDOW;
 	unsigned what = (unsigned)fuzz_number(&fz.in, 1);
 	const char *topic = topics[what & 1];
-	struct record r = { .type = what & 2 ? REC_GAP : REC_MESSAGE, .shard = (uint16_t)((what >> 2 & 3) + (what >> 7) * 60), .topic_len = 1,
+	struct record r = { .type = what & 2 ? REC_GAP : REC_MESSAGE,
+	    .shard = (uint16_t)((what >> 2 & 3) + (what >> 7) * 60), .topic_len = 1,
 		.offset = fuzz_number(&fz.in, 1), .aux = 4711 };
 	char bytes[256];
 	uint32_t stride = record_make(bytes, &r, topic, "payload", what >> 4 & 7);
@@ -122,7 +125,8 @@ static uint64_t
 any_place(const struct ring *ring)
 {
 	unsigned from = (unsigned)fuzz_number(&fz.in, 1);
-	uint64_t by = fuzz_number(&fz.in, from & 0x80 ? 8 : 2), base = (from & 3) == 0 ? 0 : (from & 3) == 1 ? ring->head : (from & 3) == 2 ? ring->tail : WINDOW;
+	uint64_t by = fuzz_number(&fz.in, from & 0x80 ? 8 : 2), base = (from & 3) == 0 ? 0 : (from & 3) == 1
+	    ? ring->head : (from & 3) == 2 ? ring->tail : WINDOW;
 	return from & 0x40 ? base - by : base + by;
 }
 
@@ -140,7 +144,8 @@ put_answer(uint32_t k, unsigned what)
 {
 	struct client_segment *c = client();
 	struct answer_words *a = &c->answer[k];
-	uint64_t number = what & 8 ? fuzz_number(&fz.in, 8) : atomic_load(&c->next[k]) - 1 + (fuzz_number(&fz.in, 1) & 3);
+	uint64_t number = what & 8 ? fuzz_number(&fz.in, 8) : atomic_load(&c->next[k]) - 1 +
+	    (fuzz_number(&fz.in, 1) & 3);
 	int64_t code = what & 4 ? (int64_t)fuzz_number(&fz.in, 8) : -(int64_t)(fuzz_number(&fz.in, 1) % 18);
 	switch (what & 3) {
 	case 0: a->acked = number; break;
@@ -169,7 +174,8 @@ do_daemon(void)
 	case 9: c->safe[k] = c->seen[k] = fuzz_number(&fz.in, k & 1 ? 8 : 1); break;
 	case 10: c->message_max = c->shards = c->generation = (uint32_t)fuzz_number(&fz.in, 4); break;
 	case 11: c->notice = k; c->poisoned = k == 3; c->owner = OWNER + (k == 2); break;
-	case 12: c->tombs = (uint32_t)fuzz_number(&fz.in, 4); c->tomb[k].shard = (uint32_t)fuzz_number(&fz.in, 4); break;
+	case 12: c->tombs = (uint32_t)fuzz_number(&fz.in, 4); c->tomb[k].shard = (uint32_t)fuzz_number(&fz.in, 4);
+	    break;
 	case 13: c->first[k] = fuzz_number(&fz.in, k & 1 ? 8 : 1); break;
 	case 14: put_bytes((char *)c, client_words()); break;
 	default: c->handed[k] = fuzz_number(&fz.in, 1); c->acked[k] = fuzz_number(&fz.in, k & 1 ? 8 : 1); break;
@@ -262,7 +268,8 @@ fuzz_seeds(fuzz_seed_fn seed)
 	static const char publish[] = { 0, 3, 0, 0, 0x12, 1, 1, 0, 0, 0, 0x15, 0, 2, 1, 1, 0, 1, 0, 5 };
 	static const char subscribe[] = { 1, 3, 1, 0, 3, 1, 2, 1, 0, 5, 1, 0, 4, 1, 2, 1, 0, 5 };
 	static const char refused[] = { 0, 3, 0, 0, 0x12, 0, 0x12, 1, 1, 1, 1, 8, 0, 0x15, 0, 2 };
-	static const char tombs[] = { 0, 3, 1, 1, 12, (char)255, (char)255, (char)255, (char)255, (char)255, (char)255, (char)255, 127, 0, 0, 0, 4 };
+	static const char tombs[] = { 0, 3, 1, 1, 12, (char)255, (char)255, (char)255, (char)255, (char)255, (char)255,
+	    (char)255, 127, 0, 0, 0, 4 };
 	static const char zeros[] = { 0, 3, 0, 0, 0x12, 0, 0x12, 1, 7, 0, 0, 0, 63, 1, 1, 0, 3, 0, 2, 0, 2, 0, 0x15 };
 	static const char id[] = { 0, (char)0x80, 0, 0, 0 };
 	static const char code[] = { 0, 3, 0, 0, 3, 1, 1, 6, 1, 7, 0, 0, 0, 0, 0, 0, 0, 0 };

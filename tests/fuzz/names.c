@@ -1,5 +1,6 @@
-/* names - proves: of any bytes, a topic is refused or has a path of its own inside topics/ that leads back to it; a client's name, a path,
- * hexadecimal digits, a record's header and the payloads of the handshake are taken as they are or refused, within their lengths.
+/* names - proves: of any bytes, a topic is refused or has a path of its own inside topics/ that leads back to it; a
+ * client's name, a path, hexadecimal digits, a record's header and the payloads of the handshake are taken as they are
+ * or refused, within their lengths.
  * INPUT  u8 what; then its bytes */
 #include "base/hex.h"
 #include "format/topic.h"
@@ -8,8 +9,8 @@
 
 static struct fuzz_input in;
 
-/* What lies below topics/ stays there: no folder is called . or .., or hides, and none is named like a file of views (but where a level that
- * is too long goes on: its first part is nobody's folder). */
+/* What lies below topics/ stays there: no folder is called . or .., or hides, and none is named like a file of views
+ * (but where a level that is too long goes on: its first part is nobody's folder). */
 static void
 check_path(const char *path)
 {
@@ -18,7 +19,8 @@ check_path(const char *path)
 	for (const char *level = path, *end; *level; level = *end ? end + 1 : end) {
 		end = level + strcspn(level, "/");
 		FUZZ_CHECK(end > level && end - level <= 255 && level[0] != '.' && 
-		    (end - level != 11 || memcmp(level, "subscribers", 11) != 0 || (level > path + 1 && level[-2] == '%')));
+		    (end - level != 11 || memcmp(level, "subscribers", 11) != 0 ||
+		    (level > path + 1 && level[-2] == '%')));
 	}
 	FUZZ_CHECK(strspn(path, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-%/") == n);
 }
@@ -30,7 +32,8 @@ run_topic(const char *topic, size_t n)
 	uint32_t shards = 1 + (uint32_t)(n * 7 % SHARDS_MAX);
 	if (topic_fault(topic, n))
 		return;
-	FUZZ_CHECK(n >= 1 && n <= MOM_TOPIC_MAX && memchr(topic, '\0', n) == NULL && memchr(topic, '\n', n) == NULL && memchr(topic, ' ', n) == NULL);
+	FUZZ_CHECK(n >= 1 && n <= MOM_TOPIC_MAX && memchr(topic, '\0', n) == NULL && memchr(topic, '\n', n) == NULL &&
+	    memchr(topic, ' ', n) == NULL);
 	FUZZ_CHECK(topic_shard(topic, n, shards) < shards);
 	topic_path(topic, n, path);
 	check_path(path);
@@ -72,7 +75,8 @@ run_record(const char *p, size_t n)
 	if (!record_is_sound(p, n))
 		return;
 	FUZZ_CHECK(r.len <= n && r.topic_len <= MOM_TOPIC_MAX);
-	FUZZ_CHECK((const char *)record_data(p, &r) + record_data_len(&r) == p + r.len && (r.topic_len == 0 || strlen(record_topic(p)) == r.topic_len));
+	FUZZ_CHECK((const char *)record_data(p, &r) + record_data_len(&r) == p + r.len &&
+	    (r.topic_len == 0 || strlen(record_topic(p)) == r.topic_len));
 	record_crc(p, r.len, 4711);
 }
 
@@ -129,7 +133,8 @@ void
 fuzz_seeds(fuzz_seed_fn seed)
 {
 	char b[1024];
-	static const char *const topics[] = { "plant/boiler", "//a//", ".hidden/./..", "a/subscribers/subscribers.b", "\xc3\xa4/%/%2F/_-", "a b", "\xed\xa0\x80" };
+	static const char *const topics[] = { "plant/boiler", "//a//", ".hidden/./..", "a/subscribers/subscribers.b",
+	    "\xc3\xa4/%/%2F/_-", "a b", "\xed\xa0\x80" };
 	for (size_t i = 0; i < sizeof topics / sizeof *topics; i++) {
 		size_t n = (size_t)snprintf(b, sizeof b, "0%s", topics[i]);
 		b[0] = 0;
@@ -148,7 +153,8 @@ fuzz_seeds(fuzz_seed_fn seed)
 	seed("name-dash", "\1-", 2);
 	seed("hex", "\00200112233445566778899aabbccddeeff", 33);
 	b[0] = 3;
-	size_t n = 1 + record_make(b + 1, &(struct record){ .type = REC_MESSAGE, .topic_len = 4, .number = 7 }, "news", "hello", 5);
+	size_t n = 1 + record_make(b + 1, &(struct record){ .type = REC_MESSAGE, .topic_len = 4, .number = 7 }, "news",
+	    "hello", 5);
 	seed("record", b, n);
 	memset(b, 4, 65);
 	seed("wire", b, 65);

@@ -1,5 +1,7 @@
-/* news_request - proves: of any bytes, a request to the news example's pages is refused, waited for or taken, the same in pieces as at once;
- * what is taken is text that lies in its bytes, and a form's field is UTF-8 without zero bytes, within its length. INPUT  the bytes */
+/* news_request - proves: of any bytes, a request to the news example's pages is refused, waited for or taken, the same
+ * in pieces as at once; what is taken is text that lies in its bytes, and a form's field is UTF-8 without zero bytes,
+ * within its length.
+ * INPUT  the bytes */
 #include "fuzz.h"
 #include "examples/news/request.c"
 
@@ -60,8 +62,10 @@ fuzz_seeds(fuzz_seed_fn seed)
 {
 	static const struct { const char *name, *bytes; } seeds[] = {
 		{ "get", "GET /comments?x HTTP/1.1\r\nHost: localhost:8081\r\nOrigin: http://localhost:8081\r\n\r\n" },
-		{ "form", "POST /items HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 18\r\n\r\nx=1&text=%e2%82%ac" },
-		{ "form-not-whole", "POST /items HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nContent-Length: 19\r\n\r\nx=1&text=%e2%82%ac" },
+		{ "form", "POST /items HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nContent-Type: "
+		    "application/x-www-form-urlencoded\r\nContent-Length: 18\r\n\r\nx=1&text=%e2%82%ac" },
+		{ "form-not-whole", "POST /items HTTP/1.1\r\nHost: 127.0.0.1:8081\r\nContent-Length: "
+		    "19\r\n\r\nx=1&text=%e2%82%ac" },
 		{ "form-bad", "POST / HTTP/1.0\r\nhost:x\r\nContent-Length:\t6 \r\n\r\ntext=%" },
 		{ "two-lengths", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab" },
 		{ "long", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n" },

@@ -1,5 +1,6 @@
-/* registry - proves: whatever stands in a registry file, a start removes only objects of this user whose key (never 0, which is nobody's)
- * and, where the file knows them, id and time are the file's; it makes none; and what it writes anew reads the same.
+/* registry - proves: whatever stands in a registry file, a start removes only objects of this user whose key (never 0,
+ * which is nobody's) and, where the file knows them, id and time are the file's; it makes none; and what it writes anew
+ * reads the same.
  * INPUT  u8 bits: with this boot's first line, objects that the kernel has; then the text behind the first line */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,8 @@
 
 enum { OBJECTS = 6 };
 
-/* the kernel: two objects of each kind, ours but for the last; one has lost its key, as a segment does that was removed while attached */
+/* the kernel: two objects of each kind, ours but for the last; one has lost its key, as a segment does that was removed
+ * while attached */
 static struct object { int id; uint32_t key; long long ctime; int foreign, gone; } kernel[3][OBJECTS / 3];
 
 static struct {
@@ -41,7 +43,8 @@ file_names(int kind, const struct object *o)
 {
 	char text[64];
 	snprintf(text, sizeof text, "%x", o->key);
-	return fz.file && strcasestr(fz.file, text) != NULL && strstr(fz.file, registry_kind_name((enum registry_kind)kind)) != NULL;
+	return fz.file && strcasestr(fz.file, text) != NULL && strstr(fz.file,
+	    registry_kind_name((enum registry_kind)kind)) != NULL;
 }
 
 static int
@@ -146,7 +149,8 @@ boot(unsigned bits)
 {
 	for (int k = 0; k < 3; k++)
 		for (int i = 0; i < OBJECTS / 3; i++)
-			kernel[k][i] = (struct object){ 10 * k + i + 1, 0x1000001u + (uint32_t)(0x100 * k + 0x10 * i), 1000 + i, i == 1 && bits & 2, 0 };
+			kernel[k][i] = (struct object){ 10 * k + i + 1, 0x1000001u + (uint32_t)(0x100 * k + 0x10 * i),
+			    1000 + i, i == 1 && bits & 2, 0 };
 	if (bits & 4)
 		kernel[REGISTRY_SHM][1].key = 0;
 }
@@ -174,7 +178,8 @@ body(void)
 	FUZZ_CHECK(registry_read(7, &again) == (int)r.count);
 	for (size_t i = 0; i < r.count; i++) {
 		const struct registry_object *o = &again[i], *was = &r.objects[i];
-		FUZZ_CHECK(o->kind == was->kind && o->key == was->key && o->id == was->id && o->ctime == was->ctime && strcmp(o->role, was->role) == 0);
+		FUZZ_CHECK(o->kind == was->kind && o->key == was->key && o->id == was->id && o->ctime == was->ctime &&
+		    strcmp(o->role, was->role) == 0);
 		FUZZ_CHECK(registry_exists(o));
 	}
 }
@@ -193,12 +198,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 void
 fuzz_seeds(fuzz_seed_fn seed)
 {
-	static const char ordinary[] = "\1want msg 0x01000001\nhave msg 0x01000001 id 1 ctime 1000 role requests\nwant shm 0x01000101\n"
-	    "have shm 0x01000101 id 11 ctime 1000 role keep\nwant sem 0x01000201\nhave sem 0x01000201 id 21 ctime 1 role keep\n"
-	    "want shm 0x01000111\nhave shm 0x01000111 id 12 ctime 1001 role unit\ngone shm 0x01000111\nwant msg 0x010000";
-	static const char foreign[] = "\7want msg 0x01000011\nhave msg 0x01000011 id 2 ctime 1001 role x\nwant shm 0x1000101\nwant sem 0x1000211\n";
+	static const char ordinary[] = "\1want msg 0x01000001\nhave msg 0x01000001 id 1 ctime 1000 role requests\nwant "
+	    "shm 0x01000101\nhave shm 0x01000101 id 11 ctime 1000 role keep\nwant sem 0x01000201\nhave sem 0x01000201 "
+	    "id 21 ctime 1 role keep\nwant shm 0x01000111\nhave shm 0x01000111 id 12 ctime 1001 role unit\ngone shm "
+	    "0x01000111\nwant msg 0x010000";
+	static const char foreign[] = "\7want msg 0x01000011\nhave msg 0x01000011 id 2 ctime 1001 role x\nwant shm "
+	    "0x1000101\nwant sem 0x1000211\n";
 	static const char key_0[] = "\5want msg 0x0\nwant shm 0x0\nhave shm 0x0 id 12 ctime 1001 role x\n";
-	static const char twice[] = "\1want msg 0x1000001\nwant msg 0x1000001\nhave msg 0x1000001 id 1 ctime 1000 role keep\nhave msg 0x1000001 id 2 ctime 1 role\n";
+	static const char twice[] = "\1want msg 0x1000001\nwant msg 0x1000001\nhave msg 0x1000001 id 1 ctime 1000 role "
+	    "keep\nhave msg 0x1000001 id 2 ctime 1 role\n";
 	static const char another_boot[] = "\0mom registry 1 boot x ipc 1\nwant msg 0x1000001\n";
 	seed("ordinary", ordinary, sizeof ordinary - 1);
 	seed("foreign", foreign, sizeof foreign - 1);

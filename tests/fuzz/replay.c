@@ -1,5 +1,6 @@
-/* replay - every stored input of a target once more, with any compiler: a case of `make test`; with --make FOLDER as its arguments the
- * target's own seeds are written there. Links with one target, which is hidden but for LLVMFuzzerTestOneInput and fuzz_seeds. */
+/* replay - every stored input of a target once more, with any compiler: a case of `make test`; with --make FOLDER as
+ * its arguments the target's own seeds are written there. Links with one target, which is hidden but for
+ * LLVMFuzzerTestOneInput and fuzz_seeds. */
 #include "fuzz.h"
 #include <lib/t.h>
 #include <dirent.h>

@@ -1,7 +1,8 @@
-/* request_ring - proves: whatever a client writes into its segment, between any two of mom_requester's reads, what goes to the broker is
- * whole requests of that client that the handler takes and whose numbers end no connection; the neighbour's message goes out all the same,
- * and what is looked at and not sent ends a turn too.
- * INPUT  u8 shards - 1, u8 state of the slot; then steps: u8 what, and its arguments (see do_step); bytes behind the last are none */
+/* request_ring - proves: whatever a client writes into its segment, between any two of mom_requester's reads, what goes
+ * to the broker is whole requests of that client that the handler takes and whose numbers end no connection; the
+ * neighbour's message goes out all the same, and what is looked at and not sent ends a turn too.
+ * INPUT  u8 shards - 1, u8 state of the slot; then steps: u8 what, and its arguments (see do_step); bytes behind the
+ *        last are none */
 #include <errno.h>
 #include "ipc/layout.h"
 #include "server/child.h"
@@ -10,13 +11,15 @@
 #include "worker/shard.h"
 #include "take_over.h"
 
-enum { SOCKET = 100, TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 2, SHARDS = 3, GENERATION = 2, LARGE = 100000, ID = 0x700000005, NEIGHBOUR = 0x700000006 };
+enum { SOCKET = 100, TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 2, SHARDS = 3, GENERATION = 2, LARGE = 100000,
+    ID = 0x700000005, NEIGHBOUR = 0x700000006 };
 
 static struct {
 	struct fuzz_input in;
 	uint32_t shards;
 	uint64_t last[SLOTS][SHARDS];              /* as the broker's workers know it */
-	uint64_t sent[SHARDS];                     /* bytes for a worker on this connection: its handler ends it at more than was granted */
+	/* bytes for a worker on this connection: its handler ends it at more than was granted */
+	uint64_t sent[SHARDS];
 	int neighbour_sent, meddle;
 	int looked, passed;                        /* frames of the client, in this round */
 } fz;
@@ -71,11 +74,14 @@ take_request(const char *p, const struct record *r)
 {
 	uint32_t slot = (uint32_t)r->time;
 	FUZZ_CHECK(r->shard < fz.shards && (uint64_t)r->time < SLOTS && r->publisher == (slot ? NEIGHBOUR : ID));
-	FUZZ_CHECK(r->number != 0 && r->offset <= r->number && (r->flags & ~(REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED)) == 0);
+	FUZZ_CHECK(r->number != 0 && r->offset <= r->number && (r->flags & ~(REC_F_DURABLE | REC_F_NO_ECHO |
+	    REC_F_NEED)) == 0);
 	if (r->topic_len)
-		FUZZ_CHECK(topic_fault(record_topic(p), r->topic_len) == NULL && r->shard == topic_shard(record_topic(p), r->topic_len, fz.shards));
+		FUZZ_CHECK(topic_fault(record_topic(p), r->topic_len) == NULL &&
+		    r->shard == topic_shard(record_topic(p), r->topic_len, fz.shards));
 	FUZZ_CHECK(r->type == REC_WILL || (r->topic_len != 0) == (r->type <= REC_UNSUBSCRIBE));
-	FUZZ_CHECK(r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len) ? record_data_len(r) <= MOM_MESSAGE_MAX : record_data_len(r) == 0);
+	FUZZ_CHECK(r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len)
+	    ? record_data_len(r) <= MOM_MESSAGE_MAX : record_data_len(r) == 0);
 	struct decision d = decide_request(fz.last[slot][r->shard], 0, r->number, r->offset);
 	FUZZ_CHECK(d.verdict != VERDICT_BROKEN);
 	if (d.verdict == VERDICT_TAKE)
@@ -89,7 +95,8 @@ take_sent(const char *p, size_t n)
 {
 	for (size_t at = 0; at < n; at += record_stride(get_u32(p + at))) {
 		struct record r;
-		FUZZ_CHECK(n - at >= RECORD_HEADER && record_is_sound(p + at, n - at) && record_stride(get_u32(p + at)) <= n - at);
+		FUZZ_CHECK(n - at >= RECORD_HEADER && record_is_sound(p + at, n - at) &&
+		    record_stride(get_u32(p + at)) <= n - at);
 		record_get(&r, p + at);
 		if (record_is_request(r.type) || r.type == REC_ALIVE || r.type == REC_DIED) {
 			FUZZ_CHECK(r.shard < fz.shards);
@@ -99,13 +106,15 @@ take_sent(const char *p, size_t n)
 		if (record_is_request(r.type))
 			take_request(p + at, &r);
 		else
-			FUZZ_CHECK(r.type == REC_DIED || r.type == REC_ALIVE || r.type == REC_CREDIT || r.type == REC_PLACE || r.type == REC_PING);
+			FUZZ_CHECK(r.type == REC_DIED || r.type == REC_ALIVE || r.type == REC_CREDIT ||
+			    r.type == REC_PLACE || r.type == REC_PING);
 	}
 }
 
 /* ---- what the client does ---- */
 
-static const uint32_t request_types[] = { REC_MESSAGE, REC_SUBSCRIBE, REC_UNSUBSCRIBE, REC_CREATE, REC_DESTROY, REC_WILL };
+static const uint32_t request_types[] = { REC_MESSAGE, REC_SUBSCRIBE, REC_UNSUBSCRIBE, REC_CREATE, REC_DESTROY,
+    REC_WILL };
 
 /* generation first, whichever of two arguments a compiler looks at first */
 static uint64_t
@@ -124,7 +133,8 @@ put_request(struct fuzz_input *in)
 	static const char *const topics[] = { "a", "b", "c", "d/e" };
 	unsigned what = (unsigned)fuzz_number(in, 1);
 	struct record r = { .type = (uint8_t)request_types[(what & 7) % 6], .flags = (uint16_t)(what >> 7) };
-	const char *topic = r.type <= REC_UNSUBSCRIBE || (r.type == REC_WILL && what & 64) ? topics[what >> 3 & 3] : NULL;
+	const char *topic = r.type <= REC_UNSUBSCRIBE || (r.type == REC_WILL && what & 64) ? topics[what >> 3 & 3]
+	    : NULL;
 	r.topic_len = (uint16_t)(topic ? strlen(topic) : 0);
 	r.shard = (uint16_t)(topic ? topic_shard(topic, r.topic_len, fz.shards) : (what >> 3 & 3) % fz.shards);
 	r.number = any_number(in);
@@ -145,7 +155,8 @@ any_place(struct fuzz_input *in)
 {
 	struct ring *ring = client_requests(client(0));
 	unsigned from = (unsigned)fuzz_number(in, 1);
-	uint64_t by = fuzz_number(in, from & 0x80 ? 8 : 2), base = (from & 3) == 0 ? 0 : (from & 3) == 1 ? ring->head : (from & 3) == 2 ? ring->tail : WINDOW;
+	uint64_t by = fuzz_number(in, from & 0x80 ? 8 : 2), base = (from & 3) == 0 ? 0 : (from & 3) == 1 ? ring->head
+	    : (from & 3) == 2 ? ring->tail : WINDOW;
 	return from & 0x40 ? base - by : base + by;
 }
 
@@ -263,7 +274,8 @@ prepare(unsigned state)
 		t->slot[i].state = i ? SLOT_LIVE : 1 + state % 3;
 	}
 	struct ring *ring = client_requests(client(1));
-	struct record r = { .type = REC_MESSAGE, .topic_len = 1, .shard = (uint16_t)topic_shard("a", 1, fz.shards), .number = number_make(1, 1) };
+	struct record r = { .type = REC_MESSAGE, .topic_len = 1, .shard = (uint16_t)topic_shard("a", 1, fz.shards),
+	    .number = number_make(1, 1) };
 	ring->head = record_make(ring->bytes, &r, "a", "from a neighbour", 16);
 }
 
@@ -305,7 +317,8 @@ fuzz_seeds(fuzz_seed_fn seed)
 		memcpy(dropped + m, (char[]){ 0, 2, (char)(1 + i / 255), (char)(1 + i % 255) }, 4);
 	dropped[m++] = 14;
 	seed("dropped", dropped, m);
-	static char windows[2 + 6 * 45];               /* more than two windows of large messages: the client frees its ring by itself, the broker takes none */
+	/* more than two windows of large messages: the client frees its ring by itself, the broker takes none */
+	static char windows[2 + 6 * 45];
 	size_t n = 2;
 	for (int i = 1; i <= 45; i++) {
 		memcpy(windows + n, (char[]){ 0, 32, 1, (char)i, 14, 12 }, 6);

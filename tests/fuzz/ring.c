@@ -1,6 +1,8 @@
-/* ring - proves: over hostile memory ring_next and ring_copy give sound records inside the ring or say that it is broken, and end; a writer
- * whose counters the other side destroyed writes nowhere but into the ring; a queue full of foreign messages is emptied and no more.
- * INPUT  u8 what, u16 size of the ring / 8, u64 head, u64 tail, u64 where the reader stands; then the bytes of the ring and what else comes */
+/* ring - proves: over hostile memory ring_next and ring_copy give sound records inside the ring or say that it is
+ * broken, and end; a writer whose counters the other side destroyed writes nowhere but into the ring; a queue full of
+ * foreign messages is emptied and no more.
+ * INPUT  u8 what, u16 size of the ring / 8, u64 head, u64 tail, u64 where the reader stands; then the bytes of the ring
+ *        and what else comes */
 #include <errno.h>
 #include <sys/msg.h>
 #include "ipc/layout.h"
@@ -99,7 +101,8 @@ write_records(void)
 			FUZZ_CHECK(p >= fz.ring->bytes && p + stride <= fz.ring->bytes + fz.size);
 			memset(p, 1, stride);
 			ring_advance(&w, stride);
-			FUZZ_CHECK(w.head - w.tail <= fz.size);        /* by the tail that it saw: one that moves back frees nothing */
+			/* by the tail that it saw: one that moves back frees nothing */
+			FUZZ_CHECK(w.head - w.tail <= fz.size);
 		}
 		if (stride & 8)
 			ring_publish(&w);

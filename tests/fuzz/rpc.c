@@ -1,5 +1,6 @@
-/* rpc - proves: of any messages, a server of remote calls and objects executes only what is whole, answers within its buffers, and ends with all memory
- * given back; a caller takes an answer as it is or not at all. Methods see no byte beyond their arguments.
+/* rpc - proves: of any messages, a server of remote calls and objects executes only what is whole, answers within its
+ * buffers, and ends with all memory given back; a caller takes an answer as it is or not at all. Methods see no byte
+ * beyond their arguments.
  * INPUT  steps: u8 what (see message_make), then its pieces; bytes behind the last are zeros */
 #include <mom_object.h>
 #include <stdarg.h>
@@ -27,12 +28,15 @@ static int edge_code(void) { return fz.refuse++ % 5 == 3 ? MOM_ENOSUBSCRIBER - f
 int mom_create(void) { return 3; }
 int mom_destroy(int id) { return id == 3 ? 0 : MOM_EBADID; }
 uint64_t mom_global_id(int id) { (void)id; return 0x100000007; }
-int mom_unsubscribe(int id, const char *topic) { FUZZ_CHECK(strlen(topic) <= MOM_TOPIC_MAX); return id == 3 ? 0 : MOM_EBADID; }
-int mom_will(int id, const char *topic, const void *data, size_t len) { (void)id, (void)topic, (void)data, (void)len; return 0; }
+int mom_unsubscribe(int id, const char *topic) { FUZZ_CHECK(strlen(topic) <= MOM_TOPIC_MAX); return id == 3 ? 0
+    : MOM_EBADID; }
+int mom_will(int id, const char *topic, const void *data, size_t len) { (void)id, (void)topic, (void)data,
+    (void)len; return 0; }
 const char *mom_error_text(int id) { (void)id; return "it failed"; }
 const char *mom_strerror(int error) { (void)error; return "an error"; }
 struct handle *handle_peek(int id) { (void)id; return NULL; }
-int mom_receive(int id, struct mom_message *m, int timeout_ms) { (void)id, (void)m, (void)timeout_ms; return MOM_ETIMEDOUT; }
+int mom_receive(int id, struct mom_message *m, int timeout_ms) { (void)id, (void)m,
+    (void)timeout_ms; return MOM_ETIMEDOUT; }
 
 int
 mom_subscribe(int id, const char *topic, unsigned flags)
@@ -51,7 +55,8 @@ mom_publish(int id, const char *topic, const void *data, size_t len, unsigned fl
 	struct mom_reader r;
 	FUZZ_CHECK(id == 3 && strlen(topic) <= MOM_TOPIC_MAX && len <= MOM_MESSAGE_MAX && (flags & MOM_FAST));
 	mom_reader_init(&r, data, len);
-	FUZZ_CHECK(rpc_answer_get(&a, &m) == 0 || rpc_head_get(&head, &r) == 0);      /* whatever came in, what goes out is ours */
+	/* whatever came in, what goes out is ours */
+	FUZZ_CHECK(rpc_answer_get(&a, &m) == 0 || rpc_head_get(&head, &r) == 0);
 	return edge_code();
 }
 
@@ -117,7 +122,8 @@ static const struct mom_object_type fz_type = { "thing", fz_call, fz_save, fz_lo
 /* ---- messages ---- */
 
 static const char *const names[] = { "sum", "thing", "move", "keep", "", "object/0000000100000007-1", "object/x" };
-static const char *const topics[] = { "rpc/at/0000000100000007", "rpc/service/sum", "object/0000000100000007-1", "object/x", "object/gone", "object/alive", "rpc/reply/0000000000000001" };
+static const char *const topics[] = { "rpc/at/0000000100000007", "rpc/service/sum", "object/0000000100000007-1",
+    "object/x", "object/gone", "object/alive", "rpc/reply/0000000000000001" };
 
 static size_t
 message_make(unsigned what, unsigned char *bytes, size_t size)
@@ -147,7 +153,8 @@ step(struct mom_server *s)
 	size_t n = message_make(what, made, sizeof made);
 	unsigned char *bytes = malloc(n ? n : 1);
 	memcpy(bytes, made, n);
-	struct mom_message m = { .topic = topics[where % 7], .data = bytes, .len = n, .flags = where > 250 ? MOM_GAP : 0 };
+	struct mom_message m = { .topic = topics[where % 7], .data = bytes, .len = n,
+	    .flags = where > 250 ? MOM_GAP : 0 };
 	if (rpc_answer_get(&a, &m) == 0)
 		FUZZ_CHECK(a.result.bytes + a.result.len == bytes + n && strlen(a.text) <= MOM_RAISED_MAX);
 	server_dispatch(s, &m);
@@ -193,12 +200,18 @@ fuzz_seeds(fuzz_seed_fn seed)
 {
 	/* what, where, mode, caller, number, topic, name, length, arguments */
 	static const char who[] = { 1, 1, 0, 1, 1, 6, 0, 0 };
-	static const char calls[] = { 2, 0, 2, 1, 1, 6, 0, 4, 3, 'a', 'b', 'c', 2, 0, 2, 1, 1, 6, 0, 0, 2, 0, 1, 1, 2, 6, 0, 2, 1, 'x', 2, 0, 0, 1, 1, 6, 0, 0 };
-	static const char holds[] = { 4, 2, 2, 1, 1, 6, 3, 0, 3, 2, 2, 1, 2, 6, 1, 2, 1, 'x', 5, 2, 2, 1, 3, 6, 3, 0, 10, 5, 0, 1, 0, 6, 4, 0, 11, 4, 0, 1, 0, 6, 4, 0 };
-	static const char moves[] = { 3, 2, 2, 1, 1, 6, 2, 0, 3, 2, 2, 1, 2, 6, 1, 0, 25, 0, 0, 1, 0, 5, 5, 0, 7, 0, 0, 9, 1, 0, 5, 5, 0, 0, 0, 0, 0, 24, 2, 0, 1, 0, 0, 0 };
-	static const char adopt[] = { 38, 0, 0, 9, 1, 0, 6, 22, 1, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 8, 3, 0, 9, 1, 0, 6, 0, 3, 3, 2, 1, 1, 6, 1, 0 };
-	static const char adopt_many[] = { 38, 0, 0, 9, 1, 0, 6, 9, 1, (char)255, (char)255, (char)255, (char)255, 0, 0, 0, 0 };
-	static const char lease[] = { 4, 2, 2, 1, 1, 6, 3, 0, 26, (char)133, 0, 0, 6, 4, 0, 26, (char)133, 0, 0, 6, 4, 0, 26, (char)133, 0, 0, 6, 4, 0, 26, (char)133, 0, 0, 6, 4, 0 };
+	static const char calls[] = { 2, 0, 2, 1, 1, 6, 0, 4, 3, 'a', 'b', 'c', 2, 0, 2, 1, 1, 6, 0, 0, 2, 0, 1, 1, 2,
+	    6, 0, 2, 1, 'x', 2, 0, 0, 1, 1, 6, 0, 0 };
+	static const char holds[] = { 4, 2, 2, 1, 1, 6, 3, 0, 3, 2, 2, 1, 2, 6, 1, 2, 1, 'x', 5, 2, 2, 1, 3, 6, 3, 0,
+	    10, 5, 0, 1, 0, 6, 4, 0, 11, 4, 0, 1, 0, 6, 4, 0 };
+	static const char moves[] = { 3, 2, 2, 1, 1, 6, 2, 0, 3, 2, 2, 1, 2, 6, 1, 0, 25, 0, 0, 1, 0, 5, 5, 0, 7, 0, 0,
+	    9, 1, 0, 5, 5, 0, 0, 0, 0, 0, 24, 2, 0, 1, 0, 0, 0 };
+	static const char adopt[] = { 38, 0, 0, 9, 1, 0, 6, 22, 1, 1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 0,
+	    0, 0, 0, 8, 3, 0, 9, 1, 0, 6, 0, 3, 3, 2, 1, 1, 6, 1, 0 };
+	static const char adopt_many[] = { 38, 0, 0, 9, 1, 0, 6, 9, 1, (char)255, (char)255, (char)255, (char)255, 0, 0,
+	    0, 0 };
+	static const char lease[] = { 4, 2, 2, 1, 1, 6, 3, 0, 26, (char)133, 0, 0, 6, 4, 0, 26, (char)133, 0, 0, 6, 4,
+	    0, 26, (char)133, 0, 0, 6, 4, 0, 26, (char)133, 0, 0, 6, 4, 0 };
 	static const char answer[] = { (char)201, 6, 0, 17, 32, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 'h', 'i' };
 	seed("who", who, sizeof who);
 	seed("calls", calls, sizeof calls);

@@ -1,5 +1,5 @@
-/* owner - a client that owns the memory and the objects that it has from its daemon and does everything to them, as fast as it can: an honest
- * pair on the same machine goes on beside it */
+/* owner - a client that owns the memory and the objects that it has from its daemon and does everything to them, as
+ * fast as it can: an honest pair on the same machine goes on beside it */
 #include <lib/beside.h>
 #include <lib/segment.h>
 #include <lib/server.h>
@@ -42,8 +42,8 @@ fill_with_dropped(struct client_segment *c, struct ring *r, uint64_t number)
 	memset(r->bytes + WINDOW / FRAME * FRAME, 0, WINDOW % FRAME);
 }
 
-/* Head and tail run on as if it wrote and gave up: the reader finds something whenever it looks. Until the reader was away for a whole lap,
- * and takes the ring for garbage. */
+/* Head and tail run on as if it wrote and gave up: the reader finds something whenever it looks. Until the reader was
+ * away for a whole lap, and takes the ring for garbage. */
 static void
 run_on(struct client_segment *c)
 {
@@ -54,7 +54,8 @@ run_on(struct client_segment *c)
 		k = (k + FRAME) % (WINDOW / FRAME * FRAME);
 		if (k == 0)
 			lap += WINDOW;
-		atomic_store(&r->head, lap + (k + half < WINDOW / FRAME * FRAME ? k + half : WINDOW + (k + half) % (WINDOW / FRAME * FRAME)));
+		atomic_store(&r->head, lap + (k + half < WINDOW / FRAME * FRAME ? k + half
+		    : WINDOW + (k + half) % (WINDOW / FRAME * FRAME)));
 		atomic_store(&r->tail, lap + k);
 		for (volatile int wait = 0; wait < 200; wait++)
 			;
@@ -76,7 +77,8 @@ runs_on(void *unused)
 	}
 }
 
-TEST(runs_on, "a client whose ring is never empty, with frames that are looked at and dropped, does not keep mom_requester for itself")
+TEST(runs_on, "a client whose ring is never empty, with frames that are looked at and dropped, does not keep "
+    "mom_requester for itself")
 {
 	up();
 	beside(runs_on, NULL);
@@ -99,10 +101,12 @@ scribbles(void *unused)
 		switch (t_rng_below(&rng, 6)) {
 		case 0: atomic_store(&ring->head, at); break;
 		case 1: atomic_store(&ring->tail, at); break;
-		case 2: put_u32(ring->bytes + t_rng_below(&rng, WINDOW / 8) * 8, (uint32_t)t_rng_below(&rng, 512)); break;
+		case 2: put_u32(ring->bytes + t_rng_below(&rng, WINDOW / 8) * 8, (uint32_t)t_rng_below(&rng, 512));
+		    break;
 		case 3: atomic_store(&c->acked[0], t_rng_next(&rng) >> t_rng_below(&rng, 64)); break;
 		case 4: atomic_store(&c->asleep, ASLEEP_FOR_ANY), atomic_fetch_add(&c->watch, 1); break;
-		default: atomic_store(&c->poisoned, 0), atomic_store(&c->first[0], t_rng_next(&rng) >> t_rng_below(&rng, 64));
+		default: atomic_store(&c->poisoned, 0), atomic_store(&c->first[0],
+		    t_rng_next(&rng) >> t_rng_below(&rng, 64));
 		}
 		if (++n % 16 == 0)
 			bell_ring_always(&client_requests(c)->bell, &c->request_queue);
@@ -141,7 +145,8 @@ spoils_and_ends(void *unused)
 	}
 }
 
-TEST(crash_loop, "a durable client that spoils its ring and ends, in a loop, costs the others no connection and no process")
+TEST(crash_loop, "a durable client that spoils its ring and ends, in a loop, costs the others no connection and no "
+    "process")
 {
 	up();
 	pid_t requester = server_child(&one, "mom_requester");
@@ -166,14 +171,16 @@ comes_and_goes(void *destroys)
 	}
 }
 
-TEST(comes_and_goes, "a program that registers and destroys its client in a loop does not keep the daemon from the others")
+TEST(comes_and_goes, "a program that registers and destroys its client in a loop does not keep the daemon from the "
+    "others")
 {
 	up();
 	int yes = 1;
 	beside_durably(comes_and_goes, &yes);
 }
 
-TEST(comes_and_dies, "a program that registers and ends without a word, in a loop, does not keep the daemon from the others")
+TEST(comes_and_dies, "a program that registers and ends without a word, in a loop, does not keep the daemon from the "
+    "others")
 {
 	up();
 	beside_durably(comes_and_goes, NULL);
@@ -208,7 +215,8 @@ takes_rights(void *unused)
 	mom_destroy(id);
 }
 
-TEST(takes_rights, "a client that takes the rights from its objects, gives them back and removes them, in a loop, harms itself alone")
+TEST(takes_rights, "a client that takes the rights from its objects, gives them back and removes them, in a loop, "
+    "harms itself alone")
 {
 	up();
 	beside(takes_rights, NULL);
@@ -233,7 +241,8 @@ empties_in_time(void *unused)
 		c[i] = segment_of(&one, ids[i], NULL);
 	}
 	for (int next = 0; beside_acts(); next++) {
-		for (int i = 0; i < 20 && mom_publish(mouth, "flood", data, sizeof data, MOM_ASYNC | MOM_FAST) == 0; i++)
+		for (int i = 0; i < 20 && mom_publish(mouth, "flood", data, sizeof data, MOM_ASYNC | MOM_FAST) == 0;
+		    i++)
 			;
 		struct ring *mail = client_mail(c[next % READERS], WINDOW);
 		if (atomic_load(&mail->head) - atomic_load(&mail->tail) < WINDOW * 3 / 4)
@@ -249,7 +258,8 @@ empties_in_time(void *unused)
 	mom_destroy(mouth);
 }
 
-TEST(empties_in_time, "many readers that make room in their mail boxes one after the other, just in time, do not hold up the mail of all others")
+TEST(empties_in_time, "many readers that make room in their mail boxes one after the other, just in time, do not hold "
+    "up the mail of all others")
 {
 	up();
 	beside(empties_in_time, NULL);

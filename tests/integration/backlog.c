@@ -1,4 +1,5 @@
-/* backlog - item 3: messages wait for an idle subscriber, over stops of the daemon and the broker, while others go on */
+/* backlog - item 3: messages wait for an idle subscriber, over stops of the daemon and the broker, while others go
+ * on */
 #include <lib/load.h>
 #include <lib/t.h>
 #include <lib/talk.h>
@@ -42,7 +43,8 @@ idle_subscriber(void)
 	return id;
 }
 
-TEST(others_go_on, "10,000 messages wait for an idle subscriber while two others talk undisturbed; then all come in order")
+TEST(others_go_on, "10,000 messages wait for an idle subscriber while two others talk undisturbed; then all come in "
+    "order")
 {
 	int idle = idle_subscriber(), busy = talk_create();
 	talk_subscribe(busy, "other");
@@ -56,7 +58,8 @@ TEST(others_go_on, "10,000 messages wait for an idle subscriber while two others
 	bye(busy);
 }
 
-TEST(over_daemon_stop, "10,000 waiting messages come in order after mom_daemon was stopped and started: the living client goes on")
+TEST(over_daemon_stop, "10,000 waiting messages come in order after mom_daemon was stopped and started: the living "
+    "client goes on")
 {
 	int idle = idle_subscriber();
 	publish_waiting();
@@ -80,7 +83,8 @@ TEST(over_broker_stop, "10,000 waiting messages come in order after broker_serve
 	bye(idle);
 }
 
-TEST(durable_over_both, "what waits for a closed durable client comes after a stop of daemon and broker, in order and once")
+TEST(durable_over_both, "what waits for a closed durable client comes after a stop of daemon and broker, in order and "
+    "once")
 {
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&daemon_, "daemon", broker.port);
@@ -122,7 +126,8 @@ TEST(halfway, "a durable client that closed after half of its backlog gets the o
 	bye(id);
 }
 
-TEST(batches, "a reader that acknowledges by itself, in batches larger than its mail box, is woken for each message: poll, receive with a time-out, for ever")
+TEST(batches, "a reader that acknowledges by itself, in batches larger than its mail box, is woken for each message: "
+    "poll, receive with a time-out, for ever")
 {
 	enum { MESSAGES = 2600 };
 	static char data[1024];
@@ -136,8 +141,10 @@ TEST(batches, "a reader that acknowledges by itself, in batches larger than its 
 		mom_set_option(to, MOM_OPT_MANUAL_ACK, 1);
 		talk_subscribe(to, "batch");
 		for (int i = 0; i < MESSAGES; i++) {
-			REQUIRE(mom_publish(from, "batch", data, sizeof data, MOM_FAST) == 0, "%s", mom_error_text(from));
-			while ((r = mom_receive(to, &m, how == 0 ? 0 : how == 1 ? T_PATIENCE_MS : -1)) == MOM_ETIMEDOUT && how == 0)
+			REQUIRE(mom_publish(from, "batch", data, sizeof data, MOM_FAST) == 0, "%s",
+			    mom_error_text(from));
+			while ((r = mom_receive(to, &m, how == 0 ? 0 : how == 1 ? T_PATIENCE_MS : -1)) ==
+			    MOM_ETIMEDOUT && how == 0)
 				REQUIRE(poll(&p, 1, T_PATIENCE_MS) == 1, "message %d is left lying", i);
 			REQUIRE(r == 0, "message %d: %s", i, mom_error_text(to));
 		}

@@ -43,7 +43,8 @@ static void
 gone(uint64_t id, int before)
 {
 	WAIT_FOR(objects() == before, "%d objects, before the client there were %d", objects(), before);
-	WAIT_FOR(view_mentions(&broker, id) == 0, "the dead client %016llx is still subscribed", (unsigned long long)id);
+	WAIT_FOR(view_mentions(&broker, id) == 0, "the dead client %016llx is still subscribed",
+	    (unsigned long long)id);
 }
 
 static void
@@ -85,7 +86,8 @@ leave_without_a_word(void *unused)
 	talk_subscribe(id, "dead");
 	shared->id = mom_global_id(id);
 	for (int i = 0; i < 1000; i++)
-		REQUIRE(mom_publish(id, "last_words", t_text("%d", i), strlen(t_text("%d", i)), MOM_ASYNC) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "last_words", t_text("%d", i), strlen(t_text("%d", i)), MOM_ASYNC) == 0, "%s",
+		    mom_error_text(id));
 	_exit(0);
 }
 
@@ -224,10 +226,12 @@ taken_over_at_once(int with_a_child)
 	t_join(pid);
 }
 
-TEST(exec_frees_its_name, "a durable name whose owner executed another program is free at once: no MOM_EBUSY") { taken_over_at_once(0); }
+TEST(exec_frees_its_name, "a durable name whose owner executed another program is free at once: no "
+    "MOM_EBUSY") { taken_over_at_once(0); }
 TEST(exec_with_a_child, "the same where a child forked before keeps the descriptors open") { taken_over_at_once(1); }
 
-TEST(exec_anonymous_with_a_child, "an anonymous client whose process executed another program is destroyed, though a forked child keeps its descriptors open")
+TEST(exec_anonymous_with_a_child, "an anonymous client whose process executed another program is destroyed, though a "
+    "forked child keeps its descriptors open")
 {
 	up();
 	int before = objects();
@@ -297,7 +301,8 @@ read_half(void *unused)
 	_exit(0);
 }
 
-TEST(durable_dies, "a durable client that dies gets what it had not acknowledged again, flagged, and the rest unflagged")
+TEST(durable_dies, "a durable client that dies gets what it had not acknowledged again, flagged, and the rest "
+    "unflagged")
 {
 	up();
 	int id = talk_open("reader"), mouth = talk_create();
@@ -327,7 +332,8 @@ die_with_a_number(void *unused)
 	say(id, "holes", "one");
 	int n = sysv_registry(server_registry(&one), all, MOST);
 	for (int i = 0; i < n; i++) {
-		struct client_segment *c = strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0 ? shmat(all[i].id, NULL, 0) : (void *)-1;
+		struct client_segment *c = strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0
+		    ? shmat(all[i].id, NULL, 0) : (void *)-1;
 		if (c == (void *)-1 || c->id != me)
 			continue;
 		atomic_fetch_add(&c->next[0], 1);
@@ -337,7 +343,8 @@ die_with_a_number(void *unused)
 	kill(getpid(), SIGKILL);
 }
 
-TEST(killed_with_a_number, "a process killed between taking a request number and publishing its frame leaves no hole that its successor cannot pass")
+TEST(killed_with_a_number, "a process killed between taking a request number and publishing its frame leaves no hole "
+    "that its successor cannot pass")
 {
 	up();
 	int ear = talk_create();
@@ -367,12 +374,14 @@ TEST(manual_ack, "with manual acknowledgement all that was not acknowledged come
 		if (i == 3)
 			REQUIRE(mom_ack(id) == 0, "%s", mom_error_text(id));
 	}
-	REQUIRE(mom_receive(id, &m, 0) == MOM_ETIMEDOUT, "more came");           /* which frees of its mail box what may go */
+	/* which frees of its mail box what may go */
+	REQUIRE(mom_receive(id, &m, 0) == MOM_ETIMEDOUT, "more came");
 	REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
 	id = talk_open("manual");
 	for (int i = 4; i < 10; i++) {
 		REQUIRE(mom_receive(id, &m, 20000) == 0, "%s", mom_error_text(id));
-		REQUIRE(m.offset == offsets[i] && m.flags == MOM_REDELIVERED, "message %d: offset %llx for %llx, flags %u", i,
+		REQUIRE(m.offset == offsets[i] && m.flags == MOM_REDELIVERED,
+		    "message %d: offset %llx for %llx, flags %u", i,
 		    (unsigned long long)m.offset, (unsigned long long)offsets[i], m.flags);
 	}
 	hear_nothing(id);
@@ -380,10 +389,12 @@ TEST(manual_ack, "with manual acknowledgement all that was not acknowledged come
 	bye(mouth);
 }
 
-TEST(killed_under_load, "kill -9 of durable subscribers and of publishers under load: every other client goes on, the subscriber gets all, in order")
+TEST(killed_under_load, "kill -9 of durable subscribers and of publishers under load: every other client goes on, the "
+    "subscriber gets all, in order")
 {
 	up();
-	struct load *ear = subscriber_start(&one, "deaths", PAYLOAD_SMALL), *mouth = publisher_start(&one, 1, "deaths", 0, PAYLOAD_SMALL, MOM_FAST);
+	struct load *ear = subscriber_start(&one, "deaths", PAYLOAD_SMALL),
+	    *mouth = publisher_start(&one, 1, "deaths", 0, PAYLOAD_SMALL, MOM_FAST);
 	for (int i = 0; i < (t_is_long() ? 100 : 10); i++) {
 		struct load *victim = load_new(&one, "deaths", PAYLOAD_SMALL);
 		victim->is_subscriber = 1;
@@ -431,7 +442,8 @@ machine_loses_power(pid_t client)
 	unlink(t_text("%s/words-1", one.store));
 }
 
-TEST(power, "a durable client whose machine lost its power gets what it had in hand again, flagged MOM_REDELIVERED, and later messages not; what was anonymous on it is gone")
+TEST(power, "a durable client whose machine lost its power gets what it had in hand again, flagged MOM_REDELIVERED, "
+    "and later messages not; what was anonymous on it is gone")
 {
 	up();
 	int mouth = talk_create();
@@ -442,7 +454,8 @@ TEST(power, "a durable client whose machine lost its power gets what it had in h
 	WAIT_FOR(shared->done, "the client has not got all");
 	machine_loses_power(client);
 	server_start(&one);
-	WAIT_FOR(access(t_text("%s/shard-0/topics/left", broker.store), F_OK) < 0, "a client of before is still subscribed");
+	WAIT_FOR(access(t_text("%s/shard-0/topics/left", broker.store), F_OK) < 0,
+	    "a client of before is still subscribed");
 	int id = talk_open("durable"), other = talk_create();
 	for (int i = 0; i < 3; i++)
 		hear_again(id, "t", t_text("message %d", i));
@@ -479,7 +492,8 @@ change_user(void *unused)
 	_exit(0);
 }
 
-TEST(changed_user, "a program that gives up its rights after it has made a handle goes on, and does not spin while it waits (root only)")
+TEST(changed_user, "a program that gives up its rights after it has made a handle goes on, and does not spin while it "
+    "waits (root only)")
 {
 	if (geteuid() != 0) {
 		t_remark("left out: needs root");

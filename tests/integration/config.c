@@ -26,7 +26,8 @@ plan_bare(struct server *s, const char *name, int is_broker, const char *more)
 	else
 		daemon_plan(s, name, broker.port);
 	s->bare = 1;
-	t_write_file(t_path(is_broker ? "broker.conf" : "daemon.conf"), t_text("%s %s %d\n%s %s\nrun %s\n%s", is_broker ? "listen" : "broker", s->ip, s->port,
+	t_write_file(t_path(is_broker ? "broker.conf" : "daemon.conf"),
+	    t_text("%s %s %d\n%s %s\nrun %s\n%s", is_broker ? "listen" : "broker", s->ip, s->port,
 	    is_broker ? "db" : "spool", s->store, s->run, more));
 }
 
@@ -37,7 +38,8 @@ reload(struct server *s, const char *path, const char *text)
 	REQUIRE(kill(s->pid, SIGHUP) == 0, "kill");
 }
 
-TEST(no_arguments, "broker_server, mom_daemon and a program start without arguments and MOM_RUN where their files say where")
+TEST(no_arguments, "broker_server, mom_daemon and a program start without arguments and MOM_RUN where their files say "
+    "where")
 {
 	plan_bare(&broker, "broker", 1, "");
 	server_start(&broker);
@@ -75,32 +77,41 @@ TEST(url, "MOM_URL says where the broker is, to both servers; an argument wins o
 	bye(talk_create());
 }
 
-TEST(order, "flag, environment, file, default: the first of them that speaks counts, key by key; the start-up line says what holds")
+TEST(order, "flag, environment, file, default: the first of them that speaks counts, key by key; the start-up line "
+    "says what holds")
 {
 	t_write_file(t_path("broker.conf"), "store-max 100m\ntopic-max 20m\nmachine-expiry 3h\nworkers 2\n");
 	setenv("MOM_BROKER_TOPIC_MAX", "30m", 1);
 	setenv("MOM_BROKER_MACHINE_EXPIRY", "4h", 1);
 	broker_start(&broker, "broker", 0, "--machine-expiry 5h");
-	REQUIRE(server_log_has(&broker, "limits: store-max 100m, topic-max 30m, machine-expiry 5h, max-message as the store was made"), "%s", t_read_file(broker.log));
-	REQUIRE(server_log_has(&broker, ", 2 workers") && server_log_has(&broker, "version "), "%s", t_read_file(broker.log));
+	REQUIRE(server_log_has(&broker, "limits: store-max 100m, topic-max 30m, machine-expiry 5h, max-message as the "
+	    "store was made"), "%s", t_read_file(broker.log));
+	REQUIRE(server_log_has(&broker, ", 2 workers") && server_log_has(&broker, "version "), "%s",
+	    t_read_file(broker.log));
 	struct ran r = run_command("'%s' config show broker", t_bin("mom"));
 	REQUIRE(r.status == 0, "%d %s", r.status, r.err);
-	const struct { const char *key, *value, *from; } rows[] = { { "store-max", "100m", t_path("broker.conf:1") }, { "topic-max", "30m", "environment MOM_BROKER_TOPIC_MAX" },
+	const struct { const char *key, *value, *from; } rows[] = { { "store-max", "100m", t_path("broker.conf:1") },
+	    { "topic-max", "30m", "environment MOM_BROKER_TOPIC_MAX" },
 		{ "workers", "2", t_path("broker.conf:4") }, { "log-format", "text", "default" } };
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-		REQUIRE(strstr(r.out, t_text("\n%-20s %-28s %s\n", rows[i].key, rows[i].value, rows[i].from)), "%s in: %s", rows[i].key, r.out);
+		REQUIRE(strstr(r.out, t_text("\n%-20s %-28s %s\n", rows[i].key, rows[i].value, rows[i].from)),
+		    "%s in: %s", rows[i].key, r.out);
 }
 
-TEST(files, "the user's file wins over the system's; -c names one instead, or a folder; one that is named and not there is an error")
+TEST(files, "the user's file wins over the system's; -c names one instead, or a folder; one that is named and not "
+    "there is an error")
 {
 	unsetenv("MOM_CONFIG");
 	setenv("XDG_CONFIG_HOME", t_path("xdg"), 1);
 	REQUIRE(mkdir(t_path("xdg"), 0755) == 0 && mkdir(t_path("xdg/mom"), 0755) == 0, "mkdir");
 	t_write_file(t_path("xdg/mom/broker.conf"), "workers 5\n");
 	t_write_file(t_path("other.conf"), "workers 6\n");
-	struct ran r = run_command("'%s' config show broker; HOME=/nowhere '%s' 127.0.0.1 0 -t", t_bin("mom"), t_bin("broker_server"));
-	REQUIRE(r.status == 0 && strstr(r.out, t_text("workers              5                            %s:1\n", t_path("xdg/mom/broker.conf"))), "%s%s", r.out, r.err);
-	REQUIRE(strstr(r.out, t_text("broker_server: %s is right\n", t_path("xdg/mom/broker.conf"))), "%s%s", r.out, r.err);
+	struct ran r = run_command("'%s' config show broker; HOME=/nowhere '%s' 127.0.0.1 0 -t", t_bin("mom"),
+	    t_bin("broker_server"));
+	REQUIRE(r.status == 0 && strstr(r.out, t_text("workers              5                            %s:1\n",
+	    t_path("xdg/mom/broker.conf"))), "%s%s", r.out, r.err);
+	REQUIRE(strstr(r.out, t_text("broker_server: %s is right\n", t_path("xdg/mom/broker.conf"))), "%s%s", r.out,
+	    r.err);
 	r = run_command("MOM_CONFIG='%s' '%s' config show broker", t_path("other.conf"), t_bin("mom"));
 	REQUIRE(r.status == 0 && strstr(r.out, "workers              6 "), "%s%s", r.out, r.err);
 	r = run_command("'%s' 127.0.0.1 0 -t -c '%s'", t_bin("broker_server"), t_path("xdg/mom"));
@@ -109,13 +120,16 @@ TEST(files, "the user's file wins over the system's; -c names one instead, or a 
 	REQUIRE(r.status == 100 && strstr(r.err, "none.conf: No such file"), "%d %s%s", r.status, r.out, r.err);
 }
 
-TEST(system_file, "what the user's file does not say the system's says, in /etc/mom, for servers and programs; what both say the user's says (root only)")
+TEST(system_file, "what the user's file does not say the system's says, in /etc/mom, for servers and programs; what "
+    "both say the user's says (root only)")
 {
 	char *etc = t_path("etc"), *user = t_path("xdg/mom");
 	unsetenv("MOM_CONFIG");
 	setenv("XDG_CONFIG_HOME", t_path("xdg"), 1);
-	REQUIRE(mkdir(etc, 0755) == 0 && mkdir(t_path("etc/mom"), 0755) == 0 && mkdir(t_path("xdg"), 0755) == 0 && mkdir(user, 0755) == 0, "mkdir");
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || mount(etc, "/etc", NULL, MS_BIND, NULL) < 0) {
+	REQUIRE(mkdir(etc, 0755) == 0 && mkdir(t_path("etc/mom"), 0755) == 0 && mkdir(t_path("xdg"), 0755) == 0 &&
+	    mkdir(user, 0755) == 0, "mkdir");
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(etc, "/etc", NULL, MS_BIND, NULL) < 0) {
 		t_remark("left out: an /etc of its own needs root: %s", strerror(errno));
 		return;
 	}
@@ -124,28 +138,35 @@ TEST(system_file, "what the user's file does not say the system's says, in /etc/
 	t_write_file(t_path("xdg/mom/broker.conf"), "workers 5\n");
 	t_write_file(t_path("xdg/mom/client.conf"), "timeout 4s\n");
 	struct ran r = run_command("'%s' config show broker; '%s' config show client", t_bin("mom"), t_bin("mom"));
-	static const struct { const char *key, *value, *file; int is_user, line; } holds[] = { { "workers", "5", "broker.conf", 1, 1 },
-		{ "store-max", "64m", "broker.conf", 0, 2 }, { "timeout", "4s", "client.conf", 1, 1 }, { "window", "5000", "client.conf", 0, 2 } };
+	static const struct { const char *key, *value, *file; int is_user,
+	    line; } holds[] = { { "workers", "5", "broker.conf", 1, 1 },
+		{ "store-max", "64m", "broker.conf", 0, 2 }, { "timeout", "4s", "client.conf", 1, 1 },
+		    { "window", "5000", "client.conf", 0, 2 } };
 	for (size_t i = 0; i < sizeof holds / sizeof *holds; i++)
-		CHECK(strstr(r.out, t_text("%-20s %-28s %s/%s:%d\n", holds[i].key, holds[i].value, holds[i].is_user ? user : "/etc/mom", holds[i].file, holds[i].line)),
+		CHECK(strstr(r.out, t_text("%-20s %-28s %s/%s:%d\n", holds[i].key, holds[i].value,
+		    holds[i].is_user ? user : "/etc/mom", holds[i].file, holds[i].line)),
 		    "%s: %s%s", holds[i].key, r.out, r.err);
 }
 
-TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, file and line, and a cure; -t and mom config test say the same")
+TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, file and line, and a cure; -t and mom "
+    "config test say the same")
 {
 	t_write_file(t_path("broker.conf"), "# mine\nworkers many\n");
 	t_write_file(t_path("daemon.conf"), "spoool x\n");
 	struct ran r = run_command("'%s' 127.0.0.1 0", t_bin("broker_server"));
-	REQUIRE(r.status == 100 && strstr(r.err, t_path("broker.conf:2: workers takes a number from 1 to 64, not: many; see broker_server --help")), "%d %s", r.status, r.err);
+	REQUIRE(r.status == 100 && strstr(r.err, t_path("broker.conf:2: workers takes a number from 1 to 64, not: "
+	    "many; see broker_server --help")), "%d %s", r.status, r.err);
 	r = run_command("'%s' 127.0.0.1 0 -t", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, "broker.conf:2: "), "%d %s", r.status, r.err);
 	r = run_command("'%s' config test broker", t_bin("mom"));
 	REQUIRE(r.status == 1 && strstr(r.err, "broker.conf:2: "), "%d %s", r.status, r.err);
 	r = run_command("'%s' config test '%s'", t_bin("mom"), t_path("daemon.conf"));
-	REQUIRE(r.status == 1 && strstr(r.err, "daemon.conf:1: there is no key spoool; is it spool?"), "%d %s", r.status, r.err);
+	REQUIRE(r.status == 1 && strstr(r.err, "daemon.conf:1: there is no key spoool; is it spool?"), "%d %s",
+	    r.status, r.err);
 	unlink(t_path("broker.conf"));
 	r = run_command("MOM_BROKER_WORKERS=0 '%s' 127.0.0.1 0", t_bin("broker_server"));
-	REQUIRE(r.status == 100 && strstr(r.err, "MOM_BROKER_WORKERS in the environment takes a number"), "%d %s", r.status, r.err);
+	REQUIRE(r.status == 100 && strstr(r.err, "MOM_BROKER_WORKERS in the environment takes a number"), "%d %s",
+	    r.status, r.err);
 	r = run_command("MOM_LOG=loud '%s' 127.0.0.1 0", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, "MOM_LOG"), "%d %s", r.status, r.err);
 	r = run_command("'%s' -t", t_bin("mom_daemon"));
@@ -159,13 +180,15 @@ TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, fil
 	REQUIRE(r.status == 100 && strstr(r.err, "--insecure"), "%d %s", r.status, r.err);
 }
 
-TEST(client_file, "a wrong client.conf is MOM_EINVAL with file and line; mended, the next create takes it: timeout and window count")
+TEST(client_file, "a wrong client.conf is MOM_EINVAL with file and line; mended, the next create takes it: timeout and "
+    "window count")
 {
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
 	t_write_file(t_path("client.conf"), "timeout 200ms\nwindow 1\n");
-	REQUIRE(mom_create() == MOM_EINVAL && strstr(mom_error_text(-1), t_path("client.conf:2: window takes")), "%s", mom_error_text(-1));
+	REQUIRE(mom_create() == MOM_EINVAL && strstr(mom_error_text(-1), t_path("client.conf:2: window takes")), "%s",
+	    mom_error_text(-1));
 	t_write_file(t_path("client.conf"), "timeout 200ms\n");
 	chmod(t_path("client.conf"), 0666);
 	REQUIRE(mom_open("name") == MOM_EINVAL && strstr(mom_error_text(-1), "chmod go-w"), "%s", mom_error_text(-1));
@@ -209,7 +232,8 @@ fill(int id, int most)
 	return n;
 }
 
-TEST(sighup, "SIGHUP: a new limit counts at once, the log says it; what needs a restart is told and stays; a wrong file changes nothing")
+TEST(sighup, "SIGHUP: a new limit counts at once, the log says it; what needs a restart is told and stays; a wrong "
+    "file changes nothing")
 {
 	struct mom_message m;
 	plan_bare(&broker, "broker", 1, "");
@@ -225,16 +249,20 @@ TEST(sighup, "SIGHUP: a new limit counts at once, the log says it; what needs a 
 	server_freeze(&two);
 	REQUIRE(fill(id, 100) == 100, "full without a limit");
 	reload(&broker, t_path("broker.conf"), t_text("%stopic-max 8m\nworkers 3\n", before));
-	WAIT_FOR(server_log_has(&broker, t_text("SIGHUP: topic-max is 8m now (%s), it was 0", t_path("broker.conf:4"))), "no word of topic-max");
-	WAIT_FOR(server_log_has(&broker, t_text("SIGHUP: workers is to be 3 (%s), it stays 1: that needs a restart", t_path("broker.conf:5"))), "no word of workers");
+	WAIT_FOR(server_log_has(&broker, t_text("SIGHUP: topic-max is 8m now (%s), it was 0", t_path("broker.conf:4"))),
+	    "no word of topic-max");
+	WAIT_FOR(server_log_has(&broker, t_text("SIGHUP: workers is to be 3 (%s), it stays 1: that needs a restart",
+	    t_path("broker.conf:5"))), "no word of workers");
 	int n = fill(id, 1000);
 	REQUIRE(n < 100, "%d more were taken", n);
 	reload(&broker, t_path("broker.conf"), t_text("%stopic-max 80m\ntopic-max 9m\n", before));
-	WAIT_FOR(server_log_has(&broker, t_text("error: SIGHUP: %s: topic-max stands in line 4 already: keep one of them: all stays as it was", t_path("broker.conf:5"))),
+	WAIT_FOR(server_log_has(&broker, t_text("error: SIGHUP: %s: topic-max stands in line 4 already: keep one of "
+	    "them: all stays as it was", t_path("broker.conf:5"))),
 	    "%s", t_read_file(broker.log));
 	REQUIRE(fill(id, 1) == 0, "the wrong file counted");
 	reload(&broker, t_path("broker.conf"), before);
-	WAIT_FOR(server_log_has(&broker, "SIGHUP: topic-max is 0 now (default), it was 8m"), "%s", t_read_file(broker.log));
+	WAIT_FOR(server_log_has(&broker, "SIGHUP: topic-max is 0 now (default), it was 8m"), "%s",
+	    t_read_file(broker.log));
 	REQUIRE(fill(id, 1) == 1, "full without a limit again");
 	server_thaw(&two);
 	for (int i = 0; i < 100 + n + 1; i++)
@@ -275,7 +303,8 @@ TEST(log_level, "SIGHUP changes the log level of a running child, too")
 	bye(ear);
 }
 
-TEST(rotation, "SIGUSR1 opens the log file anew in the server and its children: after a rotation nothing goes to the old one")
+TEST(rotation, "SIGUSR1 opens the log file anew in the server and its children: after a rotation nothing goes to the "
+    "old one")
 {
 	char *log = t_path("broker/own.log"), *old = t_path("broker/own.1.log");
 	broker_start(&broker, "broker", 0, t_text("--log-file %s", log));
@@ -287,8 +316,10 @@ TEST(rotation, "SIGUSR1 opens the log file anew in the server and its children: 
 	REQUIRE(rename(log, old) == 0 && kill(broker.pid, SIGUSR1) == 0, "rename");
 	WAIT_FOR(strstr(t_read_file(log), "SIGUSR1: logs to "), "%s", t_read_file(old));
 	server_stop(&one);
-	WAIT_FOR(strstr(t_read_file(log), t_text("broker_handler[%d]: info: ", (int)handler)), "the child's line is in the old file: %s", t_read_file(old));
-	REQUIRE(strstr(t_read_file(old), "the machine closed") == NULL && strstr(t_read_file(old), "SIGUSR1") == NULL, "%s", t_read_file(old));
+	WAIT_FOR(strstr(t_read_file(log), t_text("broker_handler[%d]: info: ", (int)handler)),
+	    "the child's line is in the old file: %s", t_read_file(old));
+	REQUIRE(strstr(t_read_file(old), "the machine closed") == NULL && strstr(t_read_file(old), "SIGUSR1") == NULL,
+	    "%s", t_read_file(old));
 	WAIT_FOR(!proc_lives(handler), "the handler");
 }
 
@@ -349,7 +380,8 @@ is_json(const char *p)
 	}
 }
 
-TEST(json, "--log-format json: each line of the server and its children is an object with time, level, role, pid and text")
+TEST(json, "--log-format json: each line of the server and its children is an object with time, level, role, pid and "
+    "text")
 {
 	int lines = 0, children = 0;
 	broker_start(&broker, "broker", 0, "--log-format json");
@@ -361,13 +393,15 @@ TEST(json, "--log-format json: each line of the server and its children is an ob
 	char *text = t_read_file(broker.log), *rest = NULL;
 	for (char *line = strtok_r(text, "\n", &rest); line && *rest; line = strtok_r(NULL, "\n", &rest), lines++) {
 		REQUIRE(is_json(line), "%s", line);
-		REQUIRE(strncmp(line, "{\"time\":\"20", 11) == 0 && strstr(line, "Z\",\"level\":\"") && strstr(line, ",\"pid\":") && strstr(line, ",\"text\":\""), "%s", line);
+		REQUIRE(strncmp(line, "{\"time\":\"20", 11) == 0 && strstr(line, "Z\",\"level\":\"") &&
+		    strstr(line, ",\"pid\":") && strstr(line, ",\"text\":\""), "%s", line);
 		children += strstr(line, "\"role\":\"broker_server\"") == NULL;
 	}
 	REQUIRE(lines > 3 && children > 0, "%d lines, %d of children", lines, children);
 }
 
-TEST(journal, "where stderr is the journal lines have its priorities and no time; elsewhere they have the time, notime takes it away")
+TEST(journal, "where stderr is the journal lines have its priorities and no time; elsewhere they have the time, notime "
+    "takes it away")
 {
 	struct stat st;
 	broker_plan(&broker, "broker", 0, NULL);
@@ -375,15 +409,18 @@ TEST(journal, "where stderr is the journal lines have its priorities and no time
 	REQUIRE(stat(broker.log, &st) == 0, "stat");
 	setenv("JOURNAL_STREAM", t_text("%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino), 1);
 	server_start(&broker);
-	REQUIRE(strncmp(t_read_file(broker.log), "<6>broker_server[", 17) == 0 && server_log_has(&broker, "\n<7>worker["), "%s", t_read_file(broker.log));
+	REQUIRE(strncmp(t_read_file(broker.log), "<6>broker_server[", 17) == 0 &&
+	    server_log_has(&broker, "\n<7>worker["), "%s", t_read_file(broker.log));
 	daemon_start(&one, "one", broker.port);
-	REQUIRE(strncmp(t_read_file(one.log), "20", 2) == 0 && server_log_has(&one, "Z mom_daemon["), "%s", t_read_file(one.log));
+	REQUIRE(strncmp(t_read_file(one.log), "20", 2) == 0 && server_log_has(&one, "Z mom_daemon["), "%s",
+	    t_read_file(one.log));
 	setenv("MOM_LOG", "info,notime", 1);
 	daemon_start(&two, "two", broker.port);
 	REQUIRE(strncmp(t_read_file(two.log), "mom_daemon[", 11) == 0, "%s", t_read_file(two.log));
 }
 
-TEST(setuid, "a program with more rights than who started it takes neither MOM_RUN nor MOM_CONFIG from the environment (root only)")
+TEST(setuid, "a program with more rights than who started it takes neither MOM_RUN nor MOM_CONFIG from the environment "
+    "(root only)")
 {
 	char *copy = t_path("user_main"), *evil = t_path("evil.conf");
 	if (geteuid() != 0) {
@@ -391,15 +428,19 @@ TEST(setuid, "a program with more rights than who started it takes neither MOM_R
 		return;
 	}
 	t_write_file(evil, "nonsense\n");
-	struct ran r = run_command("cp '%s' '%s' && chown 54321 '%s' && chmod 4755 '%s' && chmod 755 '%s'", t_bin("user_main"), copy, copy, copy, t_dir());
+	struct ran r = run_command("cp '%s' '%s' && chown 54321 '%s' && chmod 4755 '%s' && chmod 755 '%s'",
+	    t_bin("user_main"), copy, copy, copy, t_dir());
 	REQUIRE(r.status == 0, "%s", r.err);
 	r = run_command("MOM_CONFIG='%s' '%s' H", evil, t_bin("user_main"));
-	REQUIRE(r.status != 0 && strstr(t_text("%s%s", r.out, r.err), "evil.conf:1"), "the file is not read at all: %s%s", r.out, r.err);
-	r = run_command("MOM_CONFIG='%s' MOM_RUN='%s/wherever' XDG_RUNTIME_DIR='%s' '%s' 'P news x'", evil, t_dir(), t_dir(), copy);
+	REQUIRE(r.status != 0 && strstr(t_text("%s%s", r.out, r.err), "evil.conf:1"),
+	    "the file is not read at all: %s%s", r.out, r.err);
+	r = run_command("MOM_CONFIG='%s' MOM_RUN='%s/wherever' XDG_RUNTIME_DIR='%s' '%s' 'P news x'", evil, t_dir(),
+	    t_dir(), copy);
 	char *said = t_text("%s%s", r.out, r.err);
 	if (strstr(said, "evil.conf") && strstr(t_read_file("/proc/self/mounts"), "nosuid")) {
 		t_remark("left out: setuid programs do not count on this file system");
 		return;
 	}
-	REQUIRE(strstr(said, "no mom_daemon runs here") && !strstr(said, "evil.conf") && !strstr(said, t_dir()), "%d: %s", r.status, said);
+	REQUIRE(strstr(said, "no mom_daemon runs here") && !strstr(said, "evil.conf") && !strstr(said, t_dir()),
+	    "%d: %s", r.status, said);
 }

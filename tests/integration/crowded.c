@@ -23,7 +23,8 @@ spin(void *unused)
 		;
 }
 
-TEST(exchange, "beside eight busy loops a hundred clients are made, and exchange a thousand messages one after the other and a thousand at once: no call times out")
+TEST(exchange, "beside eight busy loops a hundred clients are made, and exchange a thousand messages one after the "
+    "other and a thousand at once: no call times out")
 {
 	int id[CLIENTS];
 	pid_t loop[LOOPS];
@@ -42,11 +43,13 @@ TEST(exchange, "beside eight busy loops a hundred clients are made, and exchange
 	for (int i = 0; i < MESSAGES; i++) {
 		int to = (i * 7 + 1) % CLIENTS;
 		int from = id[i % CLIENTS];
-		REQUIRE(mom_publish(from, t_text("c%d", to), t_text("%d", i), strlen(t_text("%d", i)), i % 10 ? MOM_FAST : 0) == 0, "%s", mom_error_text(from));
+		REQUIRE(mom_publish(from, t_text("c%d", to), t_text("%d", i), strlen(t_text("%d", i)),
+		    i % 10 ? MOM_FAST : 0) == 0, "%s", mom_error_text(from));
 		hear(id[to], t_text("c%d", to), t_text("%d", i));
 	}
 	for (int i = 0; i < MESSAGES; i++)
-		REQUIRE(mom_publish(id[i % CLIENTS], "c0", t_text("%d", i), strlen(t_text("%d", i)), MOM_ASYNC) == 0, "%s", mom_error_text(id[i % CLIENTS]));
+		REQUIRE(mom_publish(id[i % CLIENTS], "c0", t_text("%d", i), strlen(t_text("%d", i)), MOM_ASYNC) == 0,
+		    "%s", mom_error_text(id[i % CLIENTS]));
 	for (int i = 0; i < MESSAGES; i++)
 		REQUIRE(mom_receive(id[0], &m, T_PATIENCE_MS) == 0, "message %d: %s", i, mom_error_text(id[0]));
 	for (int i = 0; i < CLIENTS; i++)

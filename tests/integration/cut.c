@@ -1,4 +1,5 @@
-/* cut - a client for whom too much waits is cut, loudly: it gets what waits, then MOM_EFULL once; nobody else notices */
+/* cut - a client for whom too much waits is cut, loudly: it gets what waits, then MOM_EFULL once; nobody else
+ * notices */
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <lib/disk.h>
@@ -64,7 +65,8 @@ receive_what_waits(int id, int most)
 	return n;
 }
 
-TEST(backlog, "a client over --client-backlog-max gets what waits, then MOM_EFULL once, and can subscribe anew; one that follows misses nothing")
+TEST(backlog, "a client over --client-backlog-max gets what waits, then MOM_EFULL once, and can subscribe anew; one "
+    "that follows misses nothing")
 {
 	plan("3000000");
 	server_start(&near);
@@ -78,7 +80,8 @@ TEST(backlog, "a client over --client-backlog-max gets what waits, then MOM_EFUL
 		receive(quick, i);
 	}
 	WAIT_FOR(server_log_has(&near, "more waits for it than --client-backlog-max"), "no line says that it was cut");
-	REQUIRE(mom_subscribe(slow, "more", 0) == MOM_EFULL && strstr(mom_error_text(slow), "subscribe anew"), "%s", mom_error_text(slow));
+	REQUIRE(mom_subscribe(slow, "more", 0) == MOM_EFULL && strstr(mom_error_text(slow), "subscribe anew"), "%s",
+	    mom_error_text(slow));
 	say(mouth, "quiet", "it is cut from all");
 	int n = receive_what_waits(slow, 100);
 	REQUIRE(n >= 30 && n < 60, "%d of 100 came to a client that may have 30 in the spool and 13 in its box", n);
@@ -93,7 +96,8 @@ TEST(backlog, "a client over --client-backlog-max gets what waits, then MOM_EFUL
 	bye(mouth);
 }
 
-TEST(away, "a closed durable client is cut too; after kill -9 of the daemon, and after the loss of its segment, it still gets what waits, then MOM_EFULL once")
+TEST(away, "a closed durable client is cut too; after kill -9 of the daemon, and after the loss of its segment, it "
+    "still gets what waits, then MOM_EFULL once")
 {
 	plan("2000000");
 	server_start(&near);
@@ -103,7 +107,8 @@ TEST(away, "a closed durable client is cut too; after kill -9 of the daemon, and
 		mom_close(away);
 		for (int i = 0; i < 60; i++)
 			publish(mouth, "loud", i);
-		WAIT_FOR(server_log_has(&near, t_text("client %016llx is cut", (unsigned long long)(mom_global_id(mouth) + 1))), "it is not cut");
+		WAIT_FOR(server_log_has(&near, t_text("client %016llx is cut",
+		    (unsigned long long)(mom_global_id(mouth) + 1))), "it is not cut");
 		bye(mouth);
 		if (way == 0)
 			server_kill_all(&near);
@@ -120,10 +125,12 @@ TEST(away, "a closed durable client is cut too; after kill -9 of the daemon, and
 	}
 }
 
-TEST(full_disk, "where the spool's disk is full the client with the largest backlog is cut; the daemon stays, others miss nothing, and all goes on when there is room")
+TEST(full_disk, "where the spool's disk is full the client with the largest backlog is cut; the daemon stays, others "
+    "miss nothing, and all goes on when there is room")
 {
 	plan(NULL);
-	if (mkdir(near.store, 0700) < 0 || unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (mkdir(near.store, 0700) < 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("none", near.store, "tmpfs", 0, "size=100m,mode=0700") < 0) {
 		t_remark("left out: a disk of its own needs root: %s", strerror(errno));
 		return;
@@ -139,7 +146,8 @@ TEST(full_disk, "where the spool's disk is full the client with the largest back
 		if (i % 50 == 0)
 			publish(mouth, "quiet", i / 50);       /* more than its mail box holds */
 	}
-	REQUIRE(server_log_has(&near, t_text("client %016llx is cut", (unsigned long long)mom_global_id(slow))), "nobody was cut");
+	REQUIRE(server_log_has(&near, t_text("client %016llx is cut", (unsigned long long)mom_global_id(slow))),
+	    "nobody was cut");
 	for (int i = 0; i < 30; i++)
 		receive(late, i);
 	int n = receive_what_waits(slow, 1500);
@@ -157,7 +165,8 @@ TEST(full_disk, "where the spool's disk is full the client with the largest back
 	umount2(near.store, MNT_DETACH);
 }
 
-TEST(unacknowledged, "a client that reads on and never acknowledges fills the spool no further than --client-backlog-max and two mail boxes: then it is cut, and nobody else")
+TEST(unacknowledged, "a client that reads on and never acknowledges fills the spool no further than "
+    "--client-backlog-max and two mail boxes: then it is cut, and nobody else")
 {
 	struct mom_message m;
 	int n = 0, r = 0;
@@ -173,9 +182,11 @@ TEST(unacknowledged, "a client that reads on and never acknowledges fills the sp
 		if (r == 0 && (r = mom_receive(hoards, &m, 20000)) == 0)
 			n++;
 	}
-	REQUIRE(r == MOM_EFULL && strstr(mom_error_text(hoards), "not acknowledged"), "%d: %s", r, mom_error_text(hoards));
+	REQUIRE(r == MOM_EFULL && strstr(mom_error_text(hoards), "not acknowledged"), "%d: %s", r,
+	    mom_error_text(hoards));
 	int box = WINDOW / SIZE;
-	REQUIRE(n >= 20 && n <= 20 + 2 * box + 1, "%d of 120 came to a client that may have 20 in the spool and %d in its box", n, box);
+	REQUIRE(n >= 20 && n <= 20 + 2 * box + 1, "%d of 120 came to a client that may have 20 in the spool and %d in "
+	    "its box", n, box);
 	/* what it acknowledges makes room again */
 	REQUIRE(mom_ack(hoards) == 0, "%s", mom_error_text(hoards));
 	talk_subscribe(hoards, "loud");

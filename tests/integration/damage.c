@@ -1,4 +1,5 @@
-/* damage - the disk changed what was stored: what is sound is delivered, what is not is told, nothing is silently shorter */
+/* damage - the disk changed what was stored: what is sound is delivered, what is not is told, nothing is silently
+ * shorter */
 #include <lib/run.h>
 #include <lib/t.h>
 #include <lib/talk.h>
@@ -72,12 +73,14 @@ all_but(int missing)
 		REQUIRE(r == 0, "message %d: %s: %s", i, mom_strerror(r), mom_error_text(id));
 		if (i == missing) {
 			REQUIRE(m.flags & MOM_GAP, "no gap is told, came %.*s", (int)m.len, (const char *)m.data);
-			REQUIRE(m.topic[0] == '\0' && strstr(m.data, "damaged") && strstr(m.data, " bytes"), "the gap says: %.*s", (int)m.len, (const char *)m.data);
+			REQUIRE(m.topic[0] == '\0' && strstr(m.data, "damaged") && strstr(m.data, " bytes"),
+			    "the gap says: %.*s", (int)m.len, (const char *)m.data);
 			gaps++;
 			continue;
 		}
 		const char *want = t_text("message number %d", i);
-		REQUIRE(!(m.flags & MOM_GAP) && m.len == strlen(want) && memcmp(m.data, want, m.len) == 0, "number %d is %.*s", i, (int)m.len, (const char *)m.data);
+		REQUIRE(!(m.flags & MOM_GAP) && m.len == strlen(want) && memcmp(m.data, want, m.len) == 0,
+		    "number %d is %.*s", i, (int)m.len, (const char *)m.data);
 	}
 	hear_nothing(id);
 	REQUIRE(gaps == 1, "%d gaps", gaps);
@@ -88,12 +91,15 @@ static void
 corrupt_is_kept(size_t times)
 {
 	glob_t g;
-	REQUIRE(glob(t_text("%s/corrupt/shard-*-log-*", broker.store), 0, NULL, &g) == 0 && g.gl_pathc == times, "the damaged segment is not in corrupt/");
+	REQUIRE(glob(t_text("%s/corrupt/shard-*-log-*", broker.store), 0, NULL, &g) == 0 && g.gl_pathc == times,
+	    "the damaged segment is not in corrupt/");
 	globfree(&g);
-	REQUIRE(server_log_has(&broker, "damaged from offset") && server_log_has(&broker, "bytes are lost"), "no line names what is lost");
+	REQUIRE(server_log_has(&broker, "damaged from offset") && server_log_has(&broker, "bytes are lost"),
+	    "no line names what is lost");
 }
 
-TEST(found_at_start, "a bit flipped in the store while the broker was down: db_dump --check says so, the rest is delivered, a gap is told, the damaged file is kept")
+TEST(found_at_start, "a bit flipped in the store while the broker was down: db_dump --check says so, the rest is "
+    "delivered, a gap is told, the damaged file is kept")
 {
 	messages_wait();
 	server_kill_all(&broker);
@@ -111,12 +117,14 @@ TEST(found_at_start, "a bit flipped in the store while the broker was down: db_d
 	REQUIRE(r.status == 0 && strstr(r.out, "gap from"), "afterwards: exit %d: %s%s", r.status, r.out, r.err);
 }
 
-TEST(half_mended, "died between keeping a damaged segment and putting its mended copy in its place: mended again, told once, kept twice")
+TEST(half_mended, "died between keeping a damaged segment and putting its mended copy in its place: mended again, told "
+    "once, kept twice")
 {
 	messages_wait();
 	server_kill_all(&broker);
 	char *path = spoil("message number 17");
-	struct ran r = run_command("mkdir %s/corrupt && ln %s %s/corrupt/shard-0-%s && head -c 1000 %s > %s.new", broker.store, path, broker.store,
+	struct ran r = run_command("mkdir %s/corrupt && ln %s %s/corrupt/shard-0-%s && head -c 1000 %s > %s.new",
+	    broker.store, path, broker.store,
 	    strrchr(path, '/') + 1, path, path);
 	REQUIRE(r.status == 0, "%s", r.err);
 	server_start(&broker);
@@ -126,7 +134,8 @@ TEST(half_mended, "died between keeping a damaged segment and putting its mended
 	corrupt_is_kept(2);
 }
 
-TEST(found_while_it_runs, "a bit flips in the store of a running broker: the reader is told of the gap and gets the rest, others publish on")
+TEST(found_while_it_runs, "a bit flips in the store of a running broker: the reader is told of the gap and gets the "
+    "rest, others publish on")
 {
 	messages_wait();
 	spoil("message number 3");

@@ -1,4 +1,5 @@
-/* ended - a client that its daemon has ended, rightly or not: what is not stored is never called stored, and its owner is told */
+/* ended - a client that its daemon has ended, rightly or not: what is not stored is never called stored, and its owner
+ * is told */
 #include <lib/segment.h>
 #include <lib/t.h>
 #include <lib/talk.h>
@@ -49,7 +50,8 @@ end_living(int id)
 	int shm;
 	struct client_segment *c = segment_of(&one, id, &shm);
 	int durable = c->durable != 0;
-	REQUIRE(mom_publish(id, "on_its_way", "x", 1, MOM_ASYNC) == 0, "%s", mom_error_text(id));     /* not all is answered: it dies slowly */
+	/* not all is answered: it dies slowly */
+	REQUIRE(mom_publish(id, "on_its_way", "x", 1, MOM_ASYNC) == 0, "%s", mom_error_text(id));
 	atomic_store(&c->goodbye, durable ? 1 : 2);
 	hang_up();
 	WAIT_FOR(atomic_load(&c->owner) == 0 && (durable || is_removed(shm)), "the daemon has not ended it");
@@ -67,13 +69,15 @@ static void
 nothing_arrives(int reader, const char *topic)
 {
 	int other = talk_create();
-	say(other, topic, "behind it");        /* of another publisher, so only the worker's order counts: the ended one's would have come before */
+	/* of another publisher, so only the worker's order counts: the ended one's would have come before */
+	say(other, topic, "behind it");
 	hear(reader, topic, "behind it");
 	hear_nothing(reader);
 	bye(other);
 }
 
-TEST(publish, "a living client that was ended gets MOM_EBADID from each call, never 0: what it published then is not stored, and nobody receives it")
+TEST(publish, "a living client that was ended gets MOM_EBADID from each call, never 0: what it published then is not "
+    "stored, and nobody receives it")
 {
 	up();
 	int reader = talk_create(), id = talk_create();
@@ -96,7 +100,8 @@ TEST(publish, "a living client that was ended gets MOM_EBADID from each call, ne
 	bye(reader);
 }
 
-TEST(on_its_way, "what an ended client had on its way is not called acknowledged by its DESTROY: mom_flush and mom_close say MOM_EBADID")
+TEST(on_its_way, "what an ended client had on its way is not called acknowledged by its DESTROY: mom_flush and "
+    "mom_close say MOM_EBADID")
 {
 	up();
 	int id[2] = { talk_create(), talk_create() };
@@ -115,13 +120,17 @@ TEST(on_its_way, "what an ended client had on its way is not called acknowledged
 		WAIT_FOR(atomic_load(&c[i]->owner) == 0, "the daemon has not ended it");
 	is_ended(mom_flush(id[0], 0), id[0], "mom_flush");
 	is_ended(mom_flush(id[0], 20000), id[0], "mom_flush");
-	REQUIRE(mom_close(id[1]) == MOM_EBADID && strstr(mom_error_text(-1), "10 of its requests"), "%s", mom_error_text(-1));
+	REQUIRE(mom_close(id[1]) == MOM_EBADID && strstr(mom_error_text(-1), "10 of its requests"), "%s",
+	    mom_error_text(-1));
 	server_thaw(&broker);
 	WAIT_FOR(is_removed(shm[0]), "its DESTROY is not answered");
-	/* whether the answer to its own requests came before that to the DESTROY is left open: it must not be the DESTROY's that counts */
-	REQUIRE(atomic_load(&c[0]->answer[0].acked) < atomic_load(&c[0]->next[0]), "the DESTROY's number stands in the client's word: %llx",
+	/* whether the answer to its own requests came before that to the DESTROY is left open: it must not be the
+	 * DESTROY's that counts */
+	REQUIRE(atomic_load(&c[0]->answer[0].acked) < atomic_load(&c[0]->next[0]),
+	    "the DESTROY's number stands in the client's word: %llx",
 	    (unsigned long long)c[0]->answer[0].acked);
-	REQUIRE(mom_publish(id[0], "t", "after", 5, 0) == MOM_EBADID && mom_destroy(id[0]) <= 0, "%s", mom_error_text(id[0]));
+	REQUIRE(mom_publish(id[0], "t", "after", 5, 0) == MOM_EBADID && mom_destroy(id[0]) <= 0, "%s",
+	    mom_error_text(id[0]));
 }
 
 static struct { atomic_int ready, stop; } *shared;
@@ -135,7 +144,8 @@ take_the_name(void *unused)
 	struct mom_message m;
 	for (int i = 0; i < 2; i++) {
 		REQUIRE(mom_receive(id, &m, T_PATIENCE_MS) == 0, "%s", mom_error_text(id));
-		REQUIRE(m.len == 3 && memcmp(m.data, texts[i], 3) == 0, "wanted %s, got %.*s", texts[i], (int)m.len, (const char *)m.data);
+		REQUIRE(m.len == 3 && memcmp(m.data, texts[i], 3) == 0, "wanted %s, got %.*s", texts[i], (int)m.len,
+		    (const char *)m.data);
 	}
 	hear_nothing(id);
 	shared->ready = 1;
@@ -144,7 +154,8 @@ take_the_name(void *unused)
 	bye(id);
 }
 
-TEST(name_taken, "whoever lost its durable name to another process is told, whatever it calls, and takes nothing of the other's mail and changes none of its words")
+TEST(name_taken, "whoever lost its durable name to another process is told, whatever it calls, and takes nothing of "
+    "the other's mail and changes none of its words")
 {
 	up();
 	int shm, old = talk_open("billing"), other = talk_create();
@@ -170,7 +181,8 @@ TEST(name_taken, "whoever lost its durable name to another process is told, what
 	bye(other);
 }
 
-TEST(list_lost, "a daemon that comes back without its list tells the clients that it does not know: MOM_EBADID, not a wait for ever; new ones are served")
+TEST(list_lost, "a daemon that comes back without its list tells the clients that it does not know: MOM_EBADID, not a "
+    "wait for ever; new ones are served")
 {
 	up();
 	int id = talk_create(), with_fd = talk_create();
@@ -198,7 +210,8 @@ TEST(list_lost, "a daemon that comes back without its list tells the clients tha
 	bye(id);
 }
 
-TEST(given_late, "a daemon that is killed after it has listed a client's process and before it has told the client: its successor tells it, and the client goes on")
+TEST(given_late, "a daemon that is killed after it has listed a client's process and before it has told the client: "
+    "its successor tells it, and the client goes on")
 {
 	up();
 	int id = talk_create(), shm;
@@ -213,7 +226,8 @@ TEST(given_late, "a daemon that is killed after it has listed a client's process
 	shmdt(c);
 }
 
-TEST(adopted, "a daemon that comes back with its list goes on with the clients it had: their requests are stored once, their descriptors work")
+TEST(adopted, "a daemon that comes back with its list goes on with the clients it had: their requests are stored once, "
+    "their descriptors work")
 {
 	up();
 	int id = talk_create(), reader = talk_create();
@@ -248,7 +262,8 @@ second_thread(void *unused)
 	talk_subscribe(quick, "tick");
 	shared->ready = 1;
 	for (int i = 0; !shared->stop; i++) {
-		REQUIRE(mom_publish(id, "tick", t_text("%d", i), strlen(t_text("%d", i)), 0) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "tick", t_text("%d", i), strlen(t_text("%d", i)), 0) == 0, "%s",
+		    mom_error_text(id));
 		hear(quick, "tick", t_text("%d", i));
 		t_tick();
 	}
@@ -295,7 +310,8 @@ living(int when)
 	bye(id);
 }
 
-TEST(first_thread_ended, "a process whose first thread has ended by pthread_exit lives on with its clients, its name and its will, over a new daemon, too")
+TEST(first_thread_ended, "a process whose first thread has ended by pthread_exit lives on with its clients, its name "
+    "and its will, over a new daemon, too")
 {
 	living(1);
 }
@@ -305,7 +321,8 @@ TEST(made_without_first_thread, "a thread that outlives the first one makes clie
 	living(0);
 }
 
-TEST(death_told, "the death of a client is logged with the reason that decided; a handle that was given back is no death")
+TEST(death_told, "the death of a client is logged with the reason that decided; a handle that was given back is no "
+    "death")
 {
 	up();
 	int id = talk_create();
@@ -316,6 +333,8 @@ TEST(death_told, "the death of a client is logged with the reason that decided; 
 		_exit(0);
 	}
 	t_join(pid);
-	WAIT_FOR(server_log_has(&one, t_text("process %d, has ended: its process is gone (pidfd readable)", (int)pid)), "no line tells of it");
-	REQUIRE(!server_log_has(&one, t_text("process %d, has ended", (int)getpid())), "giving a handle back was told as a death");
+	WAIT_FOR(server_log_has(&one, t_text("process %d, has ended: its process is gone (pidfd readable)", (int)pid)),
+	    "no line tells of it");
+	REQUIRE(!server_log_has(&one, t_text("process %d, has ended", (int)getpid())),
+	    "giving a handle back was told as a death");
 }

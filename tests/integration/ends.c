@@ -91,17 +91,20 @@ TEST(generation, "generations end at 2^24: a slot that is near it gets no new cl
 	patch(one.store, "clients", " generation ", "16777213");
 	server_start(&one);
 	works(12);
-	WAIT_FOR(!strstr(t_read_file(t_text("%s/clients", one.store)), "state 3"), "a client is never done dying: %s", t_read_file(t_text("%s/clients", one.store)));
+	WAIT_FOR(!strstr(t_read_file(t_text("%s/clients", one.store)), "state 3"), "a client is never done dying: %s",
+	    t_read_file(t_text("%s/clients", one.store)));
 }
 
-TEST(global_ids, "global ids end at 2^32: no client more, and the text says so; none comes twice, over restarts neither")
+TEST(global_ids, "global ids end at 2^32: no client more, and the text says so; none comes twice, over restarts "
+    "neither")
 {
 	up();
 	daemon_with(" next ", "4294967290");
 	uint64_t last = 0;
 	int r = 0, count = 0;
 	for (int i = 0; i < 12 && (r = mom_create()) >= 0; i++, count++) {
-		REQUIRE(mom_global_id(r) > last, "%016llx after %016llx", (unsigned long long)mom_global_id(r), (unsigned long long)last);
+		REQUIRE(mom_global_id(r) > last, "%016llx after %016llx", (unsigned long long)mom_global_id(r),
+		    (unsigned long long)last);
 		last = mom_global_id(r);
 		bye(r);
 	}
@@ -109,7 +112,8 @@ TEST(global_ids, "global ids end at 2^32: no client more, and the text says so; 
 	server_stop(&one);
 	server_start(&one);
 	r = mom_create();
-	REQUIRE(r == MOM_ELIMIT, "after a restart %d: id %016llx after %016llx", r, (unsigned long long)mom_global_id(r), (unsigned long long)last);
+	REQUIRE(r == MOM_ELIMIT, "after a restart %d: id %016llx after %016llx", r,
+	    (unsigned long long)mom_global_id(r), (unsigned long long)last);
 	REQUIRE(strstr(mom_error_text(-1), "spool"), "%s", mom_error_text(-1));
 }
 

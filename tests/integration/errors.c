@@ -28,7 +28,8 @@ static void
 is(int id, int got, int wanted, const char *word)
 {
 	const char *text = mom_error_text(id);
-	REQUIRE(got == wanted, "got %s (%d), wanted %s; text: %s", got < 0 ? mom_strerror(got) : "success", got, mom_strerror(wanted), text);
+	REQUIRE(got == wanted, "got %s (%d), wanted %s; text: %s", got < 0 ? mom_strerror(got) : "success", got,
+	    mom_strerror(wanted), text);
 	REQUIRE(text && *text && strstr(text, word), "%s: the text has no '%s': %s", mom_strerror(wanted), word, text);
 }
 
@@ -65,7 +66,8 @@ TEST(einval, "MOM_EINVAL: wrong flags, options, pointers and timeouts")
 
 TEST(etopic, "MOM_ETOPIC: each invalid topic, by publish, subscribe and unsubscribe; the handle goes on")
 {
-	static const char *const bad[] = {"", " ", "a b", "a\tb", "a\nb", "\x7f", "\x01", "*", "a/*", "#", "a/+/b", ">", "$sys", "\xff", "\xc3", "\xc0\x80",
+	static const char *const bad[] = {"", " ", "a b", "a\tb", "a\nb", "\x7f", "\x01", "*", "a/*", "#", "a/+/b", ">",
+	    "$sys", "\xff", "\xc3", "\xc0\x80",
 	    "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"};
 	char long_one[MOM_TOPIC_MAX + 2];
 	memset(long_one, 'x', sizeof long_one);
@@ -97,7 +99,8 @@ TEST(etoobig, "MOM_ETOOBIG: one byte over 1 MiB; the text names the limit")
 	bye(id);
 }
 
-TEST(enodaemon, "MOM_ENODAEMON at once where none runs: an empty folder, none at all, a daemon that was stopped cleanly")
+TEST(enodaemon, "MOM_ENODAEMON at once where none runs: an empty folder, none at all, a daemon that was stopped "
+    "cleanly")
 {
 	char *empty = t_path("empty");
 	mkdir(empty, 0700);
@@ -129,7 +132,8 @@ TEST(waits_for_killed, "where the daemon was killed create waits for its success
 	REQUIRE(t_join(pid) == 0, "create failed");
 }
 
-TEST(etimedout, "MOM_ETIMEDOUT: an empty receive; publish, subscribe and flush while the broker is frozen, then all take effect once")
+TEST(etimedout, "MOM_ETIMEDOUT: an empty receive; publish, subscribe and flush while the broker is frozen, then all "
+    "take effect once")
 {
 	struct mom_message m;
 	up();
@@ -151,7 +155,8 @@ TEST(etimedout, "MOM_ETIMEDOUT: an empty receive; publish, subscribe and flush w
 	bye(id);
 }
 
-TEST(eexist_enotsub, "MOM_EEXIST for a second subscribe, MOM_ENOTSUB for an unsubscribe of what one never or no longer has")
+TEST(eexist_enotsub, "MOM_EEXIST for a second subscribe, MOM_ENOTSUB for an unsubscribe of what one never or no longer "
+    "has")
 {
 	up();
 	int id = talk_create();
@@ -163,7 +168,8 @@ TEST(eexist_enotsub, "MOM_EEXIST for a second subscribe, MOM_ENOTSUB for an unsu
 	bye(id);
 }
 
-/* a frozen machine pins what its subscriber needs; publishes are refused, nothing acknowledged is dropped, and with room again all goes on */
+/* a frozen machine pins what its subscriber needs; publishes are refused, nothing acknowledged is dropped, and with
+ * room again all goes on */
 static void
 full(const char *option, const char *word)
 {
@@ -188,7 +194,8 @@ full(const char *option, const char *word)
 	is(id, mom_flush(id, 20000), MOM_EFULL, "full");
 	server_thaw(&two);
 	for (int i = 0; i < stored; i++)
-		REQUIRE(mom_receive(ear, &m, 20000) == 0 && m.len == sizeof block, "%d of %d: %s", i, stored, mom_error_text(ear));
+		REQUIRE(mom_receive(ear, &m, 20000) == 0 && m.len == sizeof block, "%d of %d: %s", i, stored,
+		    mom_error_text(ear));
 	hear_nothing(ear);
 	WAIT_FOR((r = mom_publish(id, "full", "room", 4, 0)) != MOM_EFULL, "still full: %s", mom_error_text(id));
 	REQUIRE(r == 0, "%s", mom_error_text(id));
@@ -197,8 +204,10 @@ full(const char *option, const char *word)
 	bye(ear);
 }
 
-TEST(efull_store, "MOM_EFULL at --store-max: not stored, told at once and by flush; with room again all goes on") { full("--store-max 16777216", "--store-max"); }
-TEST(efull_topic, "MOM_EFULL at --topic-max: not stored, told at once and by flush; with room again all goes on") { full("--topic-max 4194304", "--topic-max"); }
+TEST(efull_store, "MOM_EFULL at --store-max: not stored, told at once and by flush; with room again all goes "
+    "on") { full("--store-max 16777216", "--store-max"); }
+TEST(efull_topic, "MOM_EFULL at --topic-max: not stored, told at once and by flush; with room again all goes "
+    "on") { full("--topic-max 4194304", "--topic-max"); }
 
 TEST(ebadid, "MOM_EBADID: no such handle, a destroyed one, a closed one, by every call")
 {
@@ -208,10 +217,13 @@ TEST(ebadid, "MOM_EBADID: no such handle, a destroyed one, a closed one, by ever
 	bye(id);
 	int ids[] = {id, -1, 9999, 1 << 30};
 	for (int i = 0; i < 4; i++) {
-		REQUIRE(mom_publish(ids[i], "t", "x", 1, 0) == MOM_EBADID && mom_subscribe(ids[i], "t", 0) == MOM_EBADID &&
-		    mom_unsubscribe(ids[i], "t") == MOM_EBADID && mom_receive(ids[i], &m, 0) == MOM_EBADID && mom_ack(ids[i]) == MOM_EBADID &&
+		REQUIRE(mom_publish(ids[i], "t", "x", 1, 0) == MOM_EBADID &&
+		    mom_subscribe(ids[i], "t", 0) == MOM_EBADID &&
+		    mom_unsubscribe(ids[i], "t") == MOM_EBADID && mom_receive(ids[i], &m, 0) == MOM_EBADID &&
+		    mom_ack(ids[i]) == MOM_EBADID &&
 		    mom_flush(ids[i], 0) == MOM_EBADID && mom_set_option(ids[i], MOM_OPT_MANUAL_ACK, 1) == MOM_EBADID &&
-		    mom_close(ids[i]) == MOM_EBADID && mom_destroy(ids[i]) == MOM_EBADID && mom_global_id(ids[i]) == 0, "id %d", ids[i]);
+		    mom_close(ids[i]) == MOM_EBADID && mom_destroy(ids[i]) == MOM_EBADID && mom_global_id(ids[i]) == 0,
+		    "id %d", ids[i]);
 		mom_wake(ids[i]);
 	}
 }
@@ -253,7 +265,8 @@ open_busy(void *unused)
 	is(-1, mom_open("busy"), MOM_EBUSY, "busy");
 }
 
-TEST(ebusy, "MOM_EBUSY: a durable name that a living process has open, in another process and in its own; free after close")
+TEST(ebusy, "MOM_EBUSY: a durable name that a living process has open, in another process and in its own; free after "
+    "close")
 {
 	up();
 	int id = talk_open("busy");
@@ -291,7 +304,8 @@ on_alarm(int signal)
 		mom_wake(handle);
 }
 
-TEST(eintr, "MOM_EINTR: mom_wake before a receive, in one by a signal handler, and a signal alone; flush too; nothing is lost by it")
+TEST(eintr, "MOM_EINTR: mom_wake before a receive, in one by a signal handler, and a signal alone; flush too; nothing "
+    "is lost by it")
 {
 	struct mom_message m;
 	struct sigaction action = {.sa_handler = on_alarm};
@@ -317,7 +331,8 @@ TEST(eintr, "MOM_EINTR: mom_wake before a receive, in one by a signal handler, a
 	bye(id);
 }
 
-/* finds the word in this process's SysV segments and spoils the record header (56 bytes, then the topic and its NUL) in front of it */
+/* finds the word in this process's SysV segments and spoils the record header (56 bytes, then the topic and its NUL) in
+ * front of it */
 static int
 spoil(const char *word, const char *topic)
 {
@@ -329,14 +344,16 @@ spoil(const char *word, const char *topic)
 		char *p, *at;
 		if (!strstr(line, "SYSV") || sscanf(line, "%lx-%lx", &from, &to) != 2)
 			continue;
-		for (p = (char *)from; (at = memmem(p, (char *)to - p, word, strlen(word))) != NULL; p = at + 1, found++)
+		for (p = (char *)from; (at = memmem(p, (char *)to - p, word, strlen(word))) != NULL; p = at + 1,
+		    found++)
 			memset(at - strlen(topic) - 1 - 56, 0xff, 12);
 	}
 	fclose(f);
 	return found;
 }
 
-TEST(eproto, "MOM_EPROTO: garbage in a client's own ring is that client's error alone; it destroys the handle and makes a new one")
+TEST(eproto, "MOM_EPROTO: garbage in a client's own ring is that client's error alone; it destroys the handle and "
+    "makes a new one")
 {
 	int r = 0;
 	up();
@@ -363,13 +380,15 @@ TEST(eproto, "MOM_EPROTO: garbage in a client's own ring is that client's error 
 	bye(other);
 }
 
-/* what a power cut does to bytes that were written and not synced: from the record with that word on, the log reads as zeros */
+/* what a power cut does to bytes that were written and not synced: from the record with that word on, the log reads as
+ * zeros */
 static int
 lose(const char *word, const char *topic)
 {
 	char *list = t_path("segments"), path[1000];
 	int lost = 0;
-	REQUIRE(system(t_text("find '%s' -path '*/shard-*/*' -type f -size +0 >'%s'", broker.store, list)) == 0, "find");
+	REQUIRE(system(t_text("find '%s' -path '*/shard-*/*' -type f -size +0 >'%s'", broker.store, list)) == 0,
+	    "find");
 	FILE *f = fopen(list, "r");
 	while (fgets(path, sizeof path, f)) {
 		path[strcspn(path, "\n")] = 0;
@@ -403,7 +422,8 @@ TEST(elost, "MOM_ELOST: fast messages that a power cut took are told once, and h
 	server_freeze(&one);                    /* so that no place moves: nothing but the log is at stake */
 	server_thaw(&one);
 	for (int i = 0; i < 3; i++)
-		REQUIRE(mom_publish(id, "t", t_text("fast message %d", i), 14, MOM_FAST) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "t", t_text("fast message %d", i), 14, MOM_FAST) == 0, "%s",
+		    mom_error_text(id));
 	server_kill_all(&broker);
 	REQUIRE(lose("fast message 0", "t"), "the fast messages are in no file below %s", broker.store);
 	server_start(&broker);
@@ -424,7 +444,8 @@ TEST(elost_again, "MOM_ELOST is told though the connection breaks on which the b
 	int id = talk_create();
 	say(id, "t", "durable");
 	for (int i = 0; i < 3; i++)
-		REQUIRE(mom_publish(id, "t", t_text("fast message %d", i), 14, MOM_FAST) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "t", t_text("fast message %d", i), 14, MOM_FAST) == 0, "%s",
+		    mom_error_text(id));
 	pid_t deaf = server_child(&one, "mom_responser");
 	server_kill_all(&broker);
 	REQUIRE(lose("fast message 0", "t"), "the fast messages are in no file below %s", broker.store);
@@ -441,7 +462,8 @@ TEST(elost_again, "MOM_ELOST is told though the connection breaks on which the b
 		pid_t old = server_child(&one, "mom_responser");
 		kill(server_child(&broker, "broker_sender"), SIGKILL);
 		server_replaced(&one, "mom_responser", old);
-		REQUIRE(mom_publish(id, "t", "again", 5, 0) == 0 && mom_flush(id, 20000) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "t", "again", 5, 0) == 0 && mom_flush(id, 20000) == 0, "%s",
+		    mom_error_text(id));
 	}
 	bye(id);
 }
@@ -470,10 +492,12 @@ fast_and_large(int id, int ear, int cut, int n)
 	snprintf(bytes, sizeof bytes, "cut %d message %d", cut, n);
 	REQUIRE(mom_publish(id, "t", bytes, sizeof bytes, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(id));
 	int r;
-	do                                             /* the last one before a cut is sent again where this was not yet told of its answer */
+	/* the last one before a cut is sent again where this was not yet told of its answer */
+	do
 		r = mom_receive(ear, &m, 20000);
 	while (r == 0 && cut > 0 && strcmp(m.data, t_text("cut %d message 3", cut - 1)) == 0);
-	REQUIRE(r == 0 && m.len == sizeof bytes && memcmp(m.data, bytes, m.len) == 0, "cut %d message %d: %s", cut, n, mom_error_text(ear));
+	REQUIRE(r == 0 && m.len == sizeof bytes && memcmp(m.data, bytes, m.len) == 0, "cut %d message %d: %s", cut, n,
+	    mom_error_text(ear));
 }
 
 TEST(elost_sum, "MOM_ELOST tells of all fast messages that are gone since it was last told, over several power cuts")
@@ -489,7 +513,8 @@ TEST(elost_sum, "MOM_ELOST tells of all fast messages that are gone since it was
 		for (int i = 0; i < 4; i++)
 			fast_and_large(id, ear, cut, i);
 		server_kill_all(&broker);
-		REQUIRE(lose(t_text("cut %d message 0", cut), "t"), "the fast messages are in no file below %s", broker.store);
+		REQUIRE(lose(t_text("cut %d message 0", cut), "t"), "the fast messages are in no file below %s",
+		    broker.store);
 		server_start(&broker);
 	}
 	fast_and_large(id, ear, 3, 0);
@@ -501,7 +526,8 @@ TEST(elost_sum, "MOM_ELOST tells of all fast messages that are gone since it was
 	bye(ear);
 }
 
-TEST(disk_fails, "fdatasync of the store fails: what it covered is not acknowledged, and is stored once when the disk is mended")
+TEST(disk_fails, "fdatasync of the store fails: what it covered is not acknowledged, and is stored once when the disk "
+    "is mended")
 {
 	const char *faults = getenv("FAULTS");
 	int last = -1, r = 0;
@@ -523,7 +549,8 @@ TEST(disk_fails, "fdatasync of the store fails: what it covered is not acknowled
 	WAIT_FOR(server_log_has(&broker, "shard 0 is off"), "a worker whose disk failed was started again");
 	server_kill_all(&broker);
 	/* what no fdatasync covered: the last that was written */
-	REQUIRE(lose(t_text("durable message %d.", last), "t") || lose(t_text("durable message %d.", last - 1), "t"), "no message is in a file");
+	REQUIRE(lose(t_text("durable message %d.", last), "t") || lose(t_text("durable message %d.", last - 1), "t"),
+	    "no message is in a file");
 	broker.fault = NULL;
 	server_start(&broker);
 	REQUIRE(mom_flush(id, 20000) == 0, "%s", mom_error_text(id));
@@ -549,7 +576,8 @@ by_fault(const char *call, const char *error, int wanted, const char *word)
 		one.fault = t_text("mom_daemon/%s=%s@%d+", call, error, n);
 		one.log = t_path("one/fault-%d.log", n);
 		server_start_unready(&one);
-		WAIT_FOR((ready = strstr(t_read_file(one.out), "ready ") != NULL) || !proc_lives(one.pid), "neither ready nor ended");
+		WAIT_FOR((ready = strstr(t_read_file(one.out), "ready ") != NULL) || !proc_lives(one.pid),
+		    "neither ready nor ended");
 		int r = 0;
 		if (ready) {
 			use_daemon(&one);
@@ -567,5 +595,7 @@ by_fault(const char *call, const char *error, int wanted, const char *word)
 	REQUIRE(0, "no create met %s=%s", call, error);
 }
 
-TEST(elimit_by_fault, "MOM_ELIMIT: the kernel gives the daemon no more segments; the text names kernel.shmmni") { by_fault("shmget", "ENOSPC", MOM_ELIMIT, "shm"); }
-TEST(eio_by_fault, "MOM_EIO: the spool's disk fails when a client is to be noted; the text names the folder") { by_fault("rename", "EIO", MOM_EIO, "spool"); }
+TEST(elimit_by_fault, "MOM_ELIMIT: the kernel gives the daemon no more segments; the text names "
+    "kernel.shmmni") { by_fault("shmget", "ENOSPC", MOM_ELIMIT, "shm"); }
+TEST(eio_by_fault, "MOM_EIO: the spool's disk fails when a client is to be noted; the text names the "
+    "folder") { by_fault("rename", "EIO", MOM_EIO, "spool"); }

@@ -1,4 +1,5 @@
-/* examples - the examples of src/examples hold what their summaries say: over one daemon, over two, and over the broker's death in the middle */
+/* examples - the examples of src/examples hold what their summaries say: over one daemon, over two, and over the
+ * broker's death in the middle */
 #include <lib/server.h>
 #include <lib/t.h>
 #include <signal.h>
@@ -51,7 +52,8 @@ static struct example
 example(const char *name, const char *brief, const char *full, int daemons)
 {
 	char *other = daemons == 2 ? t_text("--other '%s'", two.run) : t_text(" ");
-	return (struct example){ t_text("MOM_RUN='%s' BIN='%s' '%s/example_%s' %s %s", one.run, t_bin("."), EXAMPLES, name, other, t_is_long() ? full : brief), t_path("example.out") };
+	return (struct example){ t_text("MOM_RUN='%s' BIN='%s' '%s/example_%s' %s %s", one.run, t_bin("."), EXAMPLES,
+	    name, other, t_is_long() ? full : brief), t_path("example.out") };
 }
 
 static void
@@ -71,7 +73,8 @@ broker_killed(const char *name, const char *brief, const char *full, const char 
 	struct example e = example(name, brief, full, 2);
 	pid_t pid = t_spawn(run, &e);
 	while (!strstr(t_read_file(e.out), when)) {
-		REQUIRE(kill(pid, 0) == 0 && waitpid(pid, NULL, WNOHANG) == 0, "it ended early:\n%s", t_read_file(e.out));
+		REQUIRE(kill(pid, 0) == 0 && waitpid(pid, NULL, WNOHANG) == 0, "it ended early:\n%s",
+		    t_read_file(e.out));
 		t_tick();
 	}
 	server_kill_all(&broker);
@@ -83,7 +86,8 @@ broker_killed(const char *name, const char *brief, const char *full, const char 
 #define RPC_BRIEF "--calls 60 --jobs 3"
 #define RPC_FULL  "--calls 1000 --drop 20 --twice 20"
 
-TEST(rpc, "rpc over one daemon: executions are as promised though messages are dropped and doubled; errors, long polling, push")
+TEST(rpc, "rpc over one daemon: executions are as promised though messages are dropped and doubled; errors, long "
+    "polling, push")
 {
 	quietly("rpc", RPC_BRIEF, RPC_FULL, 1);
 }
@@ -101,7 +105,8 @@ TEST(rpc_broker_killed, "rpc while the broker is killed and comes back")
 #define OBJECTS_BRIEF "--workers 3 --calls 150 --pause 2"
 #define OBJECTS_FULL  "--workers 6 --calls 3000 --pause 5"
 
-TEST(objects, "objects over one daemon: a counter and a list move to and fro under load, no call is lost, none done twice; what nobody holds is freed")
+TEST(objects, "objects over one daemon: a counter and a list move to and fro under load, no call is lost, none done "
+    "twice; what nobody holds is freed")
 {
 	quietly("objects", OBJECTS_BRIEF, OBJECTS_FULL, 1);
 }
@@ -129,12 +134,14 @@ TEST(objects_broker_killed, "objects while the broker is killed, and comes back,
 #define PHILOSOPHERS_FEW   "--philosophers 10 --think 20 --kills 2"
 #define PHILOSOPHERS_FULL  "--think 50 --items 30 --kills 20"
 
-TEST(philosophers, "philosophers over one daemon, ten of them, while coordinators are killed and brought back: it ends, all is consumed once")
+TEST(philosophers, "philosophers over one daemon, ten of them, while coordinators are killed and brought back: it "
+    "ends, all is consumed once")
 {
 	quietly("philosophers", PHILOSOPHERS_FEW, PHILOSOPHERS_FULL, 1);
 }
 
-TEST(philosophers_two_daemons, "thirty philosophers on two daemons, their coordinators too, one of which is killed and brought back five times")
+TEST(philosophers_two_daemons, "thirty philosophers on two daemons, their coordinators too, one of which is killed and "
+    "brought back five times")
 {
 	quietly("philosophers", PHILOSOPHERS_BRIEF, PHILOSOPHERS_FULL, 2);
 }
@@ -147,7 +154,8 @@ TEST(philosophers_broker_killed, "philosophers while coordinators and the broker
 #define MUSEUM_BRIEF "--arrive 30 --walk 120 --tour 120 --timer 200"
 #define MUSEUM_FULL  "--persons 100 --arrive 50 --walk 300 --tour 400 --timer 700 --coordinators 3"
 
-TEST(museum, "museum over one daemon: never more than six inside, no tour of more than three, all go home, six places free")
+TEST(museum, "museum over one daemon: never more than six inside, no tour of more than three, all go home, six places "
+    "free")
 {
 	quietly("museum", MUSEUM_BRIEF, MUSEUM_FULL, 1);
 }

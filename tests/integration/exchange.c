@@ -1,4 +1,5 @@
-/* exchange - item 1: messages of every size get through, once and in order; item 2: only what one subscribed to, and its fields; item 15 */
+/* exchange - item 1: messages of every size get through, once and in order; item 2: only what one subscribed to, and
+ * its fields; item 15 */
 #include <lib/load.h>
 #include <lib/t.h>
 #include <lib/talk.h>
@@ -46,7 +47,8 @@ answer_all(void *argument)
 	bye(id);
 }
 
-TEST(sleepers, "who sleeps in receive is woken by the message, not by its own look once a second: 40 questions and answers take far less than 40 s")
+TEST(sleepers, "who sleeps in receive is woken by the message, not by its own look once a second: 40 questions and "
+    "answers take far less than 40 s")
 {
 	enum { QUESTIONS = 40 };
 	broker_start(&broker, "broker", 0, NULL);
@@ -68,7 +70,8 @@ TEST(sleepers, "who sleeps in receive is woken by the message, not by its own lo
 	t_join(other);
 }
 
-TEST(large_sleepers, "who sleeps in receive is woken by a large message, too, where the end of its mail box has no room for it: 30 there and back take far less than 30 s")
+TEST(large_sleepers, "who sleeps in receive is woken by a large message, too, where the end of its mail box has no "
+    "room for it: 30 there and back take far less than 30 s")
 {
 	static const size_t sizes[] = { 300000, MOM_MESSAGE_MAX, 0, 70001, MOM_MESSAGE_MAX };
 	enum { QUESTIONS = 30 };
@@ -147,7 +150,8 @@ TEST(every_flag, "durable, fast and asynchronous messages of one publisher keep 
 	REQUIRE(mom_subscribe(id, "flags", 0) == 0, "%s", mom_error_text(id));
 	for (uint32_t n = 0; n < 400; n++) {
 		size_t len = payload_make(buffer, PAYLOAD_SMALL, 3, "flags", n);
-		REQUIRE(mom_publish(id, "flags", buffer, len, flags[n * 7 / 3 % 4]) == 0, "%u: %s", n, mom_error_text(id));
+		REQUIRE(mom_publish(id, "flags", buffer, len, flags[n * 7 / 3 % 4]) == 0, "%u: %s", n,
+		    mom_error_text(id));
 	}
 	REQUIRE(mom_flush(id, 20000) == 0, "%s", mom_error_text(id));
 	payload_judge_init(&j, PAYLOAD_SMALL);
@@ -166,9 +170,11 @@ TEST(first_topics, "a new store has the topics general, news and log, or those o
 	broker_start(&other, "other", 0, "--topics red,green/light");
 	server_stop(&broker);
 	server_stop(&other);
-	static const char *const names[][2] = {{"broker", "general"}, {"broker", "news"}, {"broker", "log"}, {"other", "red"}, {"other", "green"}};
+	static const char *const names[][2] = {{"broker", "general"}, {"broker", "news"}, {"broker", "log"},
+	    {"other", "red"}, {"other", "green"}};
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
-		char *dump = t_text("%s %s/%s/db 2>/dev/null | grep -q %s", t_bin("db_dump"), t_dir(), names[i][0], names[i][1]);
+		char *dump = t_text("%s %s/%s/db 2>/dev/null | grep -q %s", t_bin("db_dump"), t_dir(), names[i][0],
+		    names[i][1]);
 		char *files = t_text("find %s/%s/db -name '%s*' | grep -q .", t_dir(), names[i][0], names[i][1]);
 		REQUIRE(system(dump) == 0 || system(files) == 0, "%s: no trace of topic %s", names[i][0], names[i][1]);
 	}

@@ -1,4 +1,5 @@
-/* expiry - a machine or a durable client that stays away for too long is forgotten, with a log line, and told when it comes back */
+/* expiry - a machine or a durable client that stays away for too long is forgotten, with a log line, and told when it
+ * comes back */
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <lib/server.h>
@@ -20,11 +21,13 @@ hear_forgotten(int id, const char *words)
 {
 	struct mom_message m;
 	int r = mom_receive(id, &m, 20000);
-	REQUIRE(r == 0 && m.flags & MOM_GAP && m.topic[0] == '\0' && strstr(m.data, words) && strstr(m.data, "forgotten"), "came %d: %s", r,
+	REQUIRE(r == 0 && m.flags & MOM_GAP && m.topic[0] == '\0' && strstr(m.data, words) &&
+	    strstr(m.data, "forgotten"), "came %d: %s", r,
 	    r == 0 ? (const char *)m.data : mom_error_text(id));
 }
 
-TEST(durable_client, "a durable client that nobody opens for longer than --machine-expiry is forgotten; its next owner is told, once")
+TEST(durable_client, "a durable client that nobody opens for longer than --machine-expiry is forgotten; its next owner "
+    "is told, once")
 {
 	start_all();
 	use_daemon(&near);
@@ -49,7 +52,8 @@ TEST(durable_client, "a durable client that nobody opens for longer than --machi
 	bye(mouth);
 }
 
-TEST(machine, "a machine that is away for longer than --machine-expiry is forgotten; its clients are told, a living one and a durable one that comes back")
+TEST(machine, "a machine that is away for longer than --machine-expiry is forgotten; its clients are told, a living "
+    "one and a durable one that comes back")
 {
 	start_all();
 	use_daemon(&far);
@@ -61,14 +65,16 @@ TEST(machine, "a machine that is away for longer than --machine-expiry is forgot
 	mom_close(id);
 	server_stop(&far);
 	WAIT_FOR(server_log_has(&broker, "clients of it are forgotten"), "nothing says that it is forgotten");
-	WAIT_FOR(view_mentions(&broker, old[0]) == 0 && view_mentions(&broker, old[1]) == 0, "they are still subscribed");
+	WAIT_FOR(view_mentions(&broker, old[0]) == 0 && view_mentions(&broker, old[1]) == 0,
+	    "they are still subscribed");
 	use_daemon(&near);
 	int mouth = talk_create();
 	say(mouth, "bells", "nobody hears");
 	server_start(&far);
 	struct mom_message m;
 	int r = mom_receive(living, &m, 20000);
-	REQUIRE(r == MOM_EBADID && strstr(mom_error_text(living), "forgot this client"), "the living one: %d: %s", r, mom_error_text(living));
+	REQUIRE(r == MOM_EBADID && strstr(mom_error_text(living), "forgot this client"), "the living one: %d: %s", r,
+	    mom_error_text(living));
 	r = mom_publish(living, "bells", "x", 1, 0);
 	REQUIRE(r == MOM_EBADID, "publish of the forgotten one: %s", mom_strerror(r));
 	mom_destroy(living);

@@ -79,7 +79,8 @@ are_alike(long total, long (*count)(int i))
 		most = got[i] > most ? got[i] : most;
 	}
 	t_remark("%ld to %ld messages each", least, most);
-	/* a turn is half a window: for one it may have been counted just before the beginning, for another before the end */
+	/* a turn is half a window: for one it may have been counted just before the beginning, for another before the
+	 * end */
 	long turn = window / 2;
 	REQUIRE(2 * (most - turn) <= 3 * (least + turn), "of %d that flood one got %ld messages through, another %ld",
 	    FLOODS, most, least);
@@ -129,7 +130,8 @@ topics_of_shards(char topics[][32], uint32_t shards)
 	}
 }
 
-TEST(shards, "a machine that comes back for the backlog of four shards gets it from all of them alike, not of one after the other")
+TEST(shards, "a machine that comes back for the backlog of four shards gets it from all of them alike, not of one "
+    "after the other")
 {
 	enum { SHARDS = 4, EACH = 2000 };
 	static char payload[PAYLOAD];
@@ -178,7 +180,8 @@ away_with(const char *name, const char *topic)
 	return mom_close(id);
 }
 
-TEST(refill, "while the spool is read for one client, whose few messages lie far apart in it, others of the machine talk on")
+TEST(refill, "while the spool is read for one client, whose few messages lie far apart in it, others of the machine "
+    "talk on")
 {
 	/* messages; there and back meanwhile: were it read in one go, there would be one */
 	enum { BETWEEN = 3000, LEAST = 8 };

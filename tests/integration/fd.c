@@ -138,7 +138,8 @@ TEST(stream, "20,000 messages through an event loop: none is left lying")
 {
 	begin();
 	for (int i = 0; i < 20000; i++) {
-		REQUIRE(mom_publish(publisher, "loop", "x", 1, MOM_FAST | MOM_ASYNC) == 0, "%s", mom_error_text(publisher));
+		REQUIRE(mom_publish(publisher, "loop", "x", 1, MOM_FAST | MOM_ASYNC) == 0, "%s",
+		    mom_error_text(publisher));
 		if (i % 97 == 0)
 			take_all();
 	}
@@ -241,7 +242,8 @@ keep_descriptors(void *go)
 	WAIT_FOR(*(volatile int *)go, "the end");
 }
 
-TEST(forked, "a child that was forked and keeps the parent's descriptors does not let the parent's event loop spin once the daemon was restarted")
+TEST(forked, "a child that was forked and keeps the parent's descriptors does not let the parent's event loop spin "
+    "once the daemon was restarted")
 {
 	int *go = t_shared_memory(sizeof *go), quiet = 0;
 	begin();
@@ -258,7 +260,8 @@ TEST(forked, "a child that was forked and keeps the parent's descriptors does no
 	finish();
 }
 
-TEST(refused, "a daemon that turns an event loop's client away, as one of another version does, is not asked again without end")
+TEST(refused, "a daemon that turns an event loop's client away, as one of another version does, is not asked again "
+    "without end")
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	char bytes[4096];
@@ -267,7 +270,8 @@ TEST(refused, "a daemon that turns an event loop's client away, as one of anothe
 	server_stop(&one);
 	snprintf(a.sun_path, sizeof a.sun_path, "%s/socket", one.run);
 	int door = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	REQUIRE(door >= 0 && bind(door, (struct sockaddr *)&a, sizeof a) == 0 && listen(door, 8) == 0, "%s: %s", a.sun_path, strerror(errno));
+	REQUIRE(door >= 0 && bind(door, (struct sockaddr *)&a, sizeof a) == 0 && listen(door, 8) == 0, "%s: %s",
+	    a.sun_path, strerror(errno));
 	for (int64_t end = t_now_ms() + 2000; t_now_ms() < end;) {
 		struct pollfd p[2] = { { door, POLLIN, 0 }, { fd, POLLIN, 0 } };
 		if (poll(p, 2, 100) > 0 && p[0].revents) {
@@ -297,7 +301,8 @@ TEST(slot_again, "a client that has the slot of an earlier one is woken, whereve
 		REQUIRE(mom_destroy(subscriber) == 0, "%s", mom_error_text(-1));
 		subscriber = mom_create();
 		REQUIRE(subscriber >= 0 && mom_subscribe(subscriber, "loop", 0) == 0, "%s", mom_error_text(-1));
-		REQUIRE(mom_destroy(mom_create()) == 0, "%s", mom_error_text(-1));        /* the daemon looks at all its clients meanwhile */
+		/* the daemon looks at all its clients meanwhile */
+		REQUIRE(mom_destroy(mom_create()) == 0, "%s", mom_error_text(-1));
 		fd = mom_fd(subscriber);
 		take_all();
 		CHECK(!ready(100), "readable with nothing there");
@@ -305,7 +310,8 @@ TEST(slot_again, "a client that has the slot of an earlier one is woken, whereve
 	finish();
 }
 
-/* A program closes all its descriptors, as daemons do, and opens others, which get the numbers of ours. `turn` says which comes first. */
+/* A program closes all its descriptors, as daemons do, and opens others, which get the numbers of ours. `turn` says
+ * which comes first. */
 enum { OWN = 12 };
 struct own { int epoll, timer, pair[2], file; };
 
@@ -323,7 +329,8 @@ own_open(struct own *o, int turn)
 		}
 	}
 	REQUIRE(o->epoll >= 0 && o->timer >= 0 && o->file >= 0, "no descriptors");
-	REQUIRE(timerfd_settime(o->timer, 0, &late, NULL) == 0 && epoll_ctl(o->epoll, EPOLL_CTL_ADD, o->timer, &e) == 0, "the program's own timer");
+	REQUIRE(timerfd_settime(o->timer, 0, &late, NULL) == 0 && epoll_ctl(o->epoll, EPOLL_CTL_ADD, o->timer, &e) == 0,
+	    "the program's own timer");
 	REQUIRE(send(o->pair[0], "mine", 4, 0) == 4, "send");
 }
 
@@ -333,10 +340,14 @@ own_is_whole(const struct own *o, int turn)
 	struct itimerspec t;
 	struct epoll_event e;
 	char bytes[16];
-	REQUIRE(timerfd_gettime(o->timer, &t) == 0 && t.it_value.tv_sec > 5000, "turn %d: the program's timer was set or closed", turn);
-	REQUIRE(epoll_wait(o->epoll, &e, 1, 0) == 0, "turn %d: the program's epoll descriptor has something, or is closed", turn);
-	REQUIRE(recv(o->pair[1], bytes, sizeof bytes, MSG_DONTWAIT) == 4, "turn %d: what came for the program was taken", turn);
-	REQUIRE(recv(o->pair[1], bytes, sizeof bytes, MSG_DONTWAIT) < 0 && errno == EAGAIN, "turn %d: the program's socket is not as it was", turn);
+	REQUIRE(timerfd_gettime(o->timer, &t) == 0 && t.it_value.tv_sec > 5000,
+	    "turn %d: the program's timer was set or closed", turn);
+	REQUIRE(epoll_wait(o->epoll, &e, 1, 0) == 0, "turn %d: the program's epoll descriptor has something, or is "
+	    "closed", turn);
+	REQUIRE(recv(o->pair[1], bytes, sizeof bytes, MSG_DONTWAIT) == 4,
+	    "turn %d: what came for the program was taken", turn);
+	REQUIRE(recv(o->pair[1], bytes, sizeof bytes, MSG_DONTWAIT) < 0 && errno == EAGAIN,
+	    "turn %d: the program's socket is not as it was", turn);
 	REQUIRE(fcntl(o->file, F_GETFD) >= 0, "turn %d: the program's file was closed", turn);
 }
 
@@ -356,20 +367,23 @@ lose_descriptors(void *turn)
 	mom_wake(id);
 	while (mom_receive(id, &m, 0) != MOM_ETIMEDOUT)
 		;
-	REQUIRE(mom_publish(id, "loop", "x", 1, 0) == 0 && mom_receive(id, &m, T_PATIENCE_MS) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_publish(id, "loop", "x", 1, 0) == 0 && mom_receive(id, &m, T_PATIENCE_MS) == 0, "%s",
+	    mom_error_text(id));
 	if (how & 2) {
 		struct pollfd p = { mom_fd(id), POLLIN, 0 };
 		REQUIRE(p.fd >= 0, "no new descriptor: %s", mom_error_text(id));
 		while (mom_receive(id, &m, 0) != MOM_ETIMEDOUT)
 			;
-		REQUIRE(mom_publish(id, "loop", "y", 1, 0) == 0 && poll(&p, 1, T_PATIENCE_MS) == 1, "the new descriptor does not tell of a message");
+		REQUIRE(mom_publish(id, "loop", "y", 1, 0) == 0 && poll(&p, 1, T_PATIENCE_MS) == 1,
+		    "the new descriptor does not tell of a message");
 	}
 	REQUIRE(mom_destroy(id) == 0, "%s", mom_error_text(-1));
 	for (int i = 0; i < OWN; i++)
 		own_is_whole(&own[i], how);
 }
 
-TEST(foreign, "a program that closes all descriptors and opens its own under their numbers keeps all of them as they are, whatever it calls of the library")
+TEST(foreign, "a program that closes all descriptors and opens its own under their numbers keeps all of them as they "
+    "are, whatever it calls of the library")
 {
 	begin();
 	for (int turn = 0; turn < 8; turn++) {

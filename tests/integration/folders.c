@@ -189,7 +189,8 @@ tmpfiles(const char *folder)
 static char *
 files_below(const char *folder)
 {
-	return run_command("find '%s' | grep -v '/words-\\|/ring-\\|/log-\\|\\.new$\\|/clients/\\|/topics/'", folder).out;
+	return run_command("find '%s' | grep -v '/words-\\|/ring-\\|/log-\\|\\.new$\\|/clients/\\|/topics/'",
+	    folder).out;
 }
 
 /* Servers whose folders are below one that is cleaned, and a message that waits there. */
@@ -295,7 +296,8 @@ TEST(socket_between, "who comes while a daemon makes its socket, or was killed a
 {
 	up();
 	server_kill_all(&one);
-	REQUIRE(rename(t_text("%s/socket", one.run), t_text("%s/socket.old", one.run)) == 0, "rename: %s", strerror(errno));
+	REQUIRE(rename(t_text("%s/socket", one.run), t_text("%s/socket.old", one.run)) == 0, "rename: %s",
+	    strerror(errno));
 	pid_t pid = t_spawn(create_and_leave, NULL);
 	WAIT_FOR(is_between_knocks(pid), "the client does not wait");
 	server_start(&one);
@@ -317,7 +319,8 @@ static void
 member_of_mom(void *unused)
 {
 	enum { ANOTHER = SOMEBODY + 1 };
-	REQUIRE(setgroups(0, NULL) == 0 && setresgid(SOMEBODY, SOMEBODY, SOMEBODY) == 0, "setresgid: %s", strerror(errno));
+	REQUIRE(setgroups(0, NULL) == 0 && setresgid(SOMEBODY, SOMEBODY, SOMEBODY) == 0, "setresgid: %s",
+	    strerror(errno));
 	REQUIRE(setresuid(ANOTHER, ANOTHER, ANOTHER) == 0, "setresuid: %s", strerror(errno));
 	create_and_leave(unused);
 }
@@ -340,7 +343,8 @@ TEST(socket_group, "the socket is the group mom's from its first moment: program
 	server_start(&one);
 	use_daemon(&one);
 	REQUIRE(stat(one.run, &st) == 0, "stat");
-	REQUIRE(st.st_gid == SOMEBODY && (st.st_mode & 07777) == 02750, "the folder: %d, %o", (int)st.st_gid, st.st_mode);
+	REQUIRE(st.st_gid == SOMEBODY && (st.st_mode & 07777) == 02750, "the folder: %d, %o", (int)st.st_gid,
+	    st.st_mode);
 	REQUIRE(stat(t_text("%s/socket", one.run), &st) == 0, "stat");
 	REQUIRE(st.st_gid == SOMEBODY && (st.st_mode & 0777) == 0660, "the socket: %d, %o", (int)st.st_gid, st.st_mode);
 	REQUIRE(t_join(t_spawn(member_of_mom, NULL)) == 0, "a member of the group does not register");
@@ -371,7 +375,8 @@ TEST(made_anew, "socket, registry, about, lock and the like are made anew in whi
 	static const char *const of_daemon[] = { "registry", "about", "lock", "http", NULL };
 	static const char *const of_broker[] = { "ready", "about", "lock", NULL };
 	static const char *const of_spool[] = { "identity", "clients", "lock", NULL };
-	static const char *const of_store[] = { "store", "machines", "registry", "about", "lock", "shard-0/lock", NULL };
+	static const char *const of_store[] = { "store", "machines", "registry", "about", "lock", "shard-0/lock",
+	    NULL };
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_plan(&one, "one", broker.port);
 	one.extra[0] = "--http";
@@ -388,14 +393,17 @@ TEST(made_anew, "socket, registry, about, lock and the like are made anew in whi
 	taken(&one, one.store, of_spool);
 	taken(&broker, broker.store, of_store);
 	REQUIRE(unlink(t_text("%s/shard-0/checkpoint", broker.store)) == 0, "check-point: %s", strerror(errno));
-	WAIT_FOR(has_line(&broker, "shard-0/checkpoint"), "the check-point is not made anew: %s", t_read_file(broker.log));
-	struct ran r = run_command("exec '%s' %s %d --run '%s' --spool '%s'", t_bin("mom_daemon"), one.ip, broker.port, one.run,
+	WAIT_FOR(has_line(&broker, "shard-0/checkpoint"), "the check-point is not made anew: %s",
+	    t_read_file(broker.log));
+	struct ran r = run_command("exec '%s' %s %d --run '%s' --spool '%s'", t_bin("mom_daemon"), one.ip, broker.port,
+	    one.run,
 	    t_path("x"));
 	REQUIRE(r.status == 111 && strstr(r.err, "in use"), "another daemon takes the folder: %d %s", r.status, r.err);
 	say(id, "t", "hello");
 	hear(id, "t", "hello");
 	mom_close(id);
-	server_kill_all(&one);                         /* the runner looks whether what the registries list is removed */
+	/* the runner looks whether what the registries list is removed */
+	server_kill_all(&one);
 	server_kill_all(&broker);
 	server_start(&broker);
 	server_start(&one);
@@ -417,7 +425,8 @@ TEST(run_folder_gone, "a run folder that is gone is made anew: programs find the
 	say(id, "t", "hello");
 	hear(id, "t", "hello");
 	WAIT_FOR(is_there(t_text("%s/ready", broker.run)), "%s", t_read_file(broker.log));
-	struct ran r = run_command("'%s' stats '%s' && '%s' clients '%s'", t_bin("mom"), broker.run, t_bin("mom"), one.run);
+	struct ran r = run_command("'%s' stats '%s' && '%s' clients '%s'", t_bin("mom"), broker.run, t_bin("mom"),
+	    one.run);
 	REQUIRE(r.status == 0, "%s%s", r.out, r.err);
 	r = run_command("rm -r '%s' '%s'", t_path("away"), t_path("away2"));
 	REQUIRE(r.status == 0, "%s", r.err);
@@ -567,7 +576,8 @@ names_places(const char *text, const char *session, const char *why)
 	REQUIRE(run && strstr(run, "belongs to another user and is not trusted"), "/run/mom: %s", text);
 }
 
-TEST(cron, "a login session's daemon is found without XDG_RUNTIME_DIR; who finds none is told each place and why (root only)")
+TEST(cron, "a login session's daemon is found without XDG_RUNTIME_DIR; who finds none is told each place and why (root "
+    "only)")
 {
 	char *session = t_text("/run/user/%d", SOMEBODY);
 	if (!own_run(session))
@@ -598,7 +608,8 @@ TEST(cron, "a login session's daemon is found without XDG_RUNTIME_DIR; who finds
 	names_places(r.out, session, ": no server runs there");
 }
 
-TEST(session_spool, "a user without a home, in a login session: its daemon starts, and tells where the spool is (root only)")
+TEST(session_spool, "a user without a home, in a login session: its daemon starts, and tells where the spool is (root "
+    "only)")
 {
 	char *session = t_text("/run/user/%d", SOMEBODY);
 	if (!own_run(session))
@@ -616,5 +627,6 @@ TEST(session_spool, "a user without a home, in a login session: its daemon start
 	one.extra[3] = t_path("run");                   /* below /tmp it is refused */
 	unlink(one.log);
 	int status = server_run_to_end(&one);
-	REQUIRE(status == 111 && server_log_has(&one, "name another with --spool"), "%d: %s", status, t_read_file(one.log));
+	REQUIRE(status == 111 && server_log_has(&one, "name another with --spool"), "%d: %s", status,
+	    t_read_file(one.log));
 }

@@ -1,4 +1,5 @@
-/* history - a spool or a store that is a copy, or older than what the other side has seen: refused by name, nothing skipped or doubled */
+/* history - a spool or a store that is a copy, or older than what the other side has seen: refused by name, nothing
+ * skipped or doubled */
 #include <lib/proc.h>
 #include <lib/run.h>
 #include <lib/t.h>
@@ -62,7 +63,8 @@ TEST(copied_spool, "a copy of a spool that went on is refused by name, whoever c
 	works();
 }
 
-TEST(older_store, "a store from a backup that is older than what its machines know is refused by name; the newer one is taken again, nothing is lost")
+TEST(older_store, "a store from a backup that is older than what its machines know is refused by name; the newer one "
+    "is taken again, nothing is lost")
 {
 	start_both();
 	int id = talk_open("reader");
@@ -76,7 +78,8 @@ TEST(older_store, "a store from a backup that is older than what its machines kn
 	copy(broker.store, newer);
 	copy(copied, broker.store);
 	server_start(&broker);
-	WAIT_FOR(server_log_has(&daemon_, "this store is an older copy of itself"), "nothing says that the store is older");
+	WAIT_FOR(server_log_has(&daemon_, "this store is an older copy of itself"),
+	    "nothing says that the store is older");
 	server_stop(&broker);
 	copy(newer, broker.store);
 	server_start(&broker);
@@ -86,7 +89,8 @@ TEST(older_store, "a store from a backup that is older than what its machines kn
 	bye(id);
 }
 
-TEST(other_history, "a copy that was made behind the back of a connected machine: refused by what the machine has received since")
+TEST(other_history, "a copy that was made behind the back of a connected machine: refused by what the machine has "
+    "received since")
 {
 	start_both();
 	int id = talk_open("reader");
@@ -106,7 +110,8 @@ TEST(other_history, "a copy that was made behind the back of a connected machine
 	copy(copied, broker.store);
 	server_start(&broker);
 	server_start(&daemon_);
-	WAIT_FOR(server_log_has(&daemon_, "refused: what this machine has received is not in this store"), "it was taken up");
+	WAIT_FOR(server_log_has(&daemon_, "refused: what this machine has received is not in this store"),
+	    "it was taken up");
 	server_stop(&broker);
 	copy(newer, broker.store);
 	server_start(&broker);
@@ -115,7 +120,8 @@ TEST(other_history, "a copy that was made behind the back of a connected machine
 	bye(id);
 }
 
-TEST(other_history_cut, "the same where the wrong store welcomed the machine and went before it could refuse it: the right one still takes it")
+TEST(other_history_cut, "the same where the wrong store welcomed the machine and went before it could refuse it: the "
+    "right one still takes it")
 {
 	start_both();
 	int id = talk_open("reader");
@@ -130,7 +136,8 @@ TEST(other_history_cut, "the same where the wrong store welcomed the machine and
 	kill(server_child(&broker, "worker"), SIGSTOP);
 	server_start(&daemon_);
 	char *log = NULL;
-	WAIT_FOR((log = t_read_file(daemon_.log), log = strstr(log, "connected to broker")) && strstr(log + 1, "connected to broker"), "no welcome");
+	WAIT_FOR((log = t_read_file(daemon_.log), log = strstr(log, "connected to broker")) &&
+	    strstr(log + 1, "connected to broker"), "no welcome");
 	server_stop(&broker);                          /* its worker still stands: it never looked at the machine */
 	copy(newer, broker.store);
 	server_start(&broker);
@@ -144,7 +151,8 @@ connect_by_hand(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	REQUIRE(inet_pton(AF_INET, broker.ip, &a.sin_addr) == 1 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0, "connect");
+	REQUIRE(inet_pton(AF_INET, broker.ip, &a.sin_addr) == 1 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0,
+	    "connect");
 	return fd;
 }
 
@@ -153,12 +161,15 @@ static int
 hello_by_hand(int fd, uint64_t token)
 {
 	char bytes[RECORD_HEADER + HELLO_BYTES], payload[HELLO_BYTES], answer[RECORD_HEADER], hex[33];
-	struct hello h = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = 64, .window = WINDOW, .token = token };
-	REQUIRE(sscanf(t_read_file(t_text("%s/identity", daemon_.store)), "mom spool 1 machine %32s", hex) == 1 && hex_bytes(h.machine, hex, sizeof h.machine) == 0,
+	struct hello h = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = 64, .window = WINDOW,
+	    .token = token };
+	REQUIRE(sscanf(t_read_file(t_text("%s/identity", daemon_.store)), "mom spool 1 machine %32s", hex) == 1 &&
+	    hex_bytes(h.machine, hex, sizeof h.machine) == 0,
 	    "no machine id in the spool");
 	wire_hello_put(payload, &h);
 	uint32_t n = record_make(bytes, &(struct record){ .type = REC_HELLO }, NULL, payload, sizeof payload);
-	REQUIRE(send(fd, bytes, n, 0) == (ssize_t)n && recv(fd, answer, sizeof answer, MSG_WAITALL) == sizeof answer, "no answer to HELLO");
+	REQUIRE(send(fd, bytes, n, 0) == (ssize_t)n && recv(fd, answer, sizeof answer, MSG_WAITALL) == sizeof answer,
+	    "no answer to HELLO");
 	return answer[9] == REC_WELCOME;
 }
 
@@ -182,7 +193,8 @@ first_known(void)
 	return first;
 }
 
-TEST(late_hello, "a HELLO that is looked at after its connection was given up and another made does not lock its machine out; once the next token is confirmed it counts no more")
+TEST(late_hello, "a HELLO that is looked at after its connection was given up and another made does not lock its "
+    "machine out; once the next token is confirmed it counts no more")
 {
 	struct known_machine known;
 	start_both();
@@ -204,13 +216,15 @@ TEST(late_hello, "a HELLO that is looked at after its connection was given up an
 	works();
 }
 
-TEST(workers_restart, "with two workers either may be restarted more often than the other: a machine that connects anew is no stranger")
+TEST(workers_restart, "with two workers either may be restarted more often than the other: a machine that connects "
+    "anew is no stranger")
 {
 	broker_start(&broker, "broker", 0, "--workers 2");
 	daemon_start(&daemon_, "daemon", broker.port);
 	use_daemon(&daemon_);
 	works();
-	for (int i = 1; i >= 0; i--) {                 /* the second first: shard 0 does not know that incarnation yet */
+	/* the second first: shard 0 does not know that incarnation yet */
+	for (int i = 1; i >= 0; i--) {
 		pid_t worker = proc_find(broker.pid, "worker", i), handler = server_child(&broker, "broker_handler");
 		REQUIRE(worker, "no worker %d", i);
 		kill(worker, SIGKILL);

@@ -60,7 +60,8 @@ must_be_closed(int fd, const void *bytes, size_t len)
 	for (size_t done = 0; done < len && (n = send(fd, (const char *)bytes + done, len - done, MSG_NOSIGNAL)) > 0;)
 		done += (size_t)n;
 	for (;;) {
-		WAIT_FOR((n = recv(fd, sink, sizeof sink, MSG_DONTWAIT)) >= 0 || errno != EAGAIN, "the connection stays open");
+		WAIT_FOR((n = recv(fd, sink, sizeof sink, MSG_DONTWAIT)) >= 0 || errno != EAGAIN,
+		    "the connection stays open");
 		if (n <= 0)
 			break;
 	}
@@ -76,7 +77,8 @@ all_told(void)
 	WAIT_FOR(told() >= closed, "%ld connections were closed, lines tell of %ld", closed, told());
 }
 
-TEST(random_bytes, "random bytes to the broker's port: each connection is closed, a log line says why, nobody else notices")
+TEST(random_bytes, "random bytes to the broker's port: each connection is closed, a log line says why, nobody else "
+    "notices")
 {
 	struct t_rng rng;
 	char bytes[100000];
@@ -117,7 +119,8 @@ TEST(giant_length, "frames with a giant, a tiny and a wrong length, and of types
 	all_told();
 }
 
-TEST(no_handshake, "peers that say nothing, half a frame, or one byte at a time are dropped after 3 s; meanwhile others go on")
+TEST(no_handshake, "peers that say nothing, half a frame, or one byte at a time are dropped after 3 s; meanwhile "
+    "others go on")
 {
 	unsigned char h[120];
 	int fds[12], open_ones = 12;
@@ -166,7 +169,8 @@ TEST(many_strangers, "200 strangers at once keep no daemon out")
 }
 
 /* a real client's daemon's connection, seen from the wrong side */
-TEST(wrong_broker, "a daemon whose broker answers nonsense goes on trying and does not die; with a real one it connects")
+TEST(wrong_broker, "a daemon whose broker answers nonsense goes on trying and does not die; with a real one it "
+    "connects")
 {
 	int port = 0, listener = peer_listen(&port);
 	char junk[5000];
@@ -207,7 +211,8 @@ TEST(refusal_text, "what a broker says as it refuses stays one line of the daemo
 	REQUIRE(send(daemon->fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
 	WAIT_FOR(server_log_has(&one, "forged"), "the refusal is not told");
 	char *log = t_read_file(one.log);
-	REQUIRE(strstr(log, "\nmom_daemon[1]") == NULL && strchr(log, '\033') == NULL && strchr(log, '\177') == NULL, "%s", log);
+	REQUIRE(strstr(log, "\nmom_daemon[1]") == NULL && strchr(log, '\033') == NULL && strchr(log, '\177') == NULL,
+	    "%s", log);
 	peer_leave(daemon);
 	close(listener);
 }
@@ -233,7 +238,8 @@ is_connected(const char *ip)
 	return 0;
 }
 
-TEST(silent_behind_hello, "an address that takes every handshake, and has a hundred more that wait for one, does not keep a daemon of another out")
+TEST(silent_behind_hello, "an address that takes every handshake, and has a hundred more that wait for one, does not "
+    "keep a daemon of another out")
 {
 	enum { WAIT = 100, TRIES = 25 };
 	int fds[STRANGERS_MAX + WAIT], tried = 0;
@@ -250,7 +256,8 @@ TEST(silent_behind_hello, "an address that takes every handshake, and has a hund
 		REQUIRE(tried < TRIES, "%d places became free, and the daemon got none", tried);
 		close(fds[tried]);
 		int next = fds[STRANGERS_MAX + tried];
-		WAIT_FOR(server_log_has(&one, "connected to broker") || recv(next, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1,
+		WAIT_FOR(server_log_has(&one, "connected to broker") ||
+		    recv(next, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 1,
 		    "nobody got the place");
 		tried++;
 	}
@@ -267,7 +274,8 @@ machine_join(uint32_t slots)
 	return m;
 }
 
-TEST(alive_without_end, "a machine that lists more clients than it has slots, or lists without end, is dropped: the worker keeps none of it")
+TEST(alive_without_end, "a machine that lists more clients than it has slots, or lists without end, is dropped: the "
+    "worker keeps none of it")
 {
 	char bytes[1024];
 	up();
@@ -275,7 +283,8 @@ TEST(alive_without_end, "a machine that lists more clients than it has slots, or
 	uint32_t n = peer_alive(bytes, m->welcome.serial, 17, 0);
 	ssize_t got;
 	REQUIRE(send(m->fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
-	WAIT_FOR((got = recv(m->fd, bytes, sizeof bytes, MSG_DONTWAIT)) == 0 || (got < 0 && errno != EAGAIN), "the connection stays open");
+	WAIT_FOR((got = recv(m->fd, bytes, sizeof bytes, MSG_DONTWAIT)) == 0 || (got < 0 && errno != EAGAIN),
+	    "the connection stays open");
 	peer_leave(m);
 	REQUIRE(server_log_has(&broker, "more clients than its 16 slots"), "no line says why");
 	calm();
@@ -305,15 +314,18 @@ TEST(clients_without_end, "a machine that creates more clients than it has slots
 	struct wire_peer *m = machine_join(SLOTS);
 	n += peer_alive(bytes, m->welcome.serial, 0, 1);
 	for (uint32_t i = 0; i <= SLOTS; i++)
-		n += record_make(bytes + n, &(struct record){.type = REC_CREATE, .flags = REC_F_DURABLE, .number = number_make(1, 1), .offset = number_make(1, 1),
+		n += record_make(bytes + n, &(struct record){.type = REC_CREATE, .flags = REC_F_DURABLE,
+		    .number = number_make(1, 1), .offset = number_make(1, 1),
 		    .time = i % SLOTS, .publisher = (uint64_t)m->welcome.serial << 32 | (i + 1)}, NULL, NULL, 0);
 	REQUIRE(send(m->fd, bytes, n, MSG_NOSIGNAL) == (ssize_t)n, "send");
 	while (!refused) {
 		ssize_t got;
 		WAIT_FOR((got = recv(m->fd, sink + have, sizeof sink - have, MSG_DONTWAIT)) > 0, "nothing is refused");
 		have += (uint32_t)got;
-		for (uint32_t q = 0; q + RECORD_HEADER <= have && q + record_stride(get_u32(sink + q)) <= have; q += record_stride(get_u32(sink + q)))
-			for (uint32_t a = RECORD_HEADER; sink[q + 9] == REC_ANSWERS && a + ANSWER_BYTES <= get_u32(sink + q); a += ANSWER_BYTES) {
+		for (uint32_t q = 0; q + RECORD_HEADER <= have &&
+		    q + record_stride(get_u32(sink + q)) <= have; q += record_stride(get_u32(sink + q)))
+			for (uint32_t a = RECORD_HEADER; sink[q + 9] == REC_ANSWERS &&
+			    a + ANSWER_BYTES <= get_u32(sink + q); a += ANSWER_BYTES) {
 				struct answer answer;
 				wire_answer_get(&answer, sink + q + a);
 				refused |= answer.kind == ANSWER_REFUSED && answer.code == MOM_ELIMIT;
@@ -371,13 +383,15 @@ count_lines(const char *text, const char *words)
 	return n;
 }
 
-TEST(door_full, "programs that take all the daemon's descriptors at its door and say nothing: it neither spins nor floods its log, they go after 3 s")
+TEST(door_full, "programs that take all the daemon's descriptors at its door and say nothing: it neither spins nor "
+    "floods its log, they go after 3 s")
 {
 	enum { SILENT = 70, DESCRIPTORS = 60 };
 	int fds[SILENT];
 	char byte;
 	up();
-	REQUIRE(prlimit(one.pid, RLIMIT_NOFILE, &(struct rlimit){ DESCRIPTORS, DESCRIPTORS }, NULL) == 0, "prlimit: %s", strerror(errno));
+	REQUIRE(prlimit(one.pid, RLIMIT_NOFILE, &(struct rlimit){ DESCRIPTORS, DESCRIPTORS }, NULL) == 0, "prlimit: %s",
+	    strerror(errno));
 	int64_t start = t_now_ms();
 	for (int i = 0; i < SILENT; i++)
 		REQUIRE((fds[i] = peer_knock(&one)) >= 0, "the door is full");

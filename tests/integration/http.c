@@ -72,7 +72,8 @@ take(int fd, int is_head)
 	a.body = calloc(1, a.bytes + 1);
 	for (size_t i = 0; i < a.bytes;) {
 		ssize_t got;
-		WAIT_FOR((got = recv(fd, a.body + i, a.bytes - i, MSG_DONTWAIT)) >= 0 || errno != EAGAIN, "half a body");
+		WAIT_FOR((got = recv(fd, a.body + i, a.bytes - i, MSG_DONTWAIT)) >= 0 || errno != EAGAIN,
+		    "half a body");
 		REQUIRE(got > 0, "the connection ended in the body, at %zu of %zu", i, a.bytes);
 		i += (size_t)got;
 	}
@@ -118,7 +119,8 @@ http_port(struct server *s)
 	char ip[64];
 	int n = 0;
 	char *text = t_read_file(t_text("%s/http", s->run));
-	REQUIRE(sscanf(text, "%63s %d\n", ip, &n) == 2 && strcmp(ip, t_ip()) == 0 && n > 0, "%s/http says: %s", s->run, text);
+	REQUIRE(sscanf(text, "%63s %d\n", ip, &n) == 2 && strcmp(ip, t_ip()) == 0 && n > 0, "%s/http says: %s", s->run,
+	    text);
 	return n;
 }
 
@@ -167,31 +169,39 @@ by_hand(const char *folder)
 		execl(t_bin("mom_http"), "mom_http", t_text("%s:0", t_ip()), folder, (char *)NULL);
 		_exit(127);
 	}
-	WAIT_FOR(sscanf(t_read_file(out), "ready %63s %d\n", ip, &port) == 2, "no ready line: %s", t_read_file(t_path("http.log")));
+	WAIT_FOR(sscanf(t_read_file(out), "ready %63s %d\n", ip, &port) == 2, "no ready line: %s",
+	    t_read_file(t_path("http.log")));
 	return pid;
 }
 
 /* ---- pages ---- */
 
-TEST(pages, "each page says what the servers have carried: the page for people, stats.json, history.json, metrics, health")
+TEST(pages, "each page says what the servers have carried: the page for people, stats.json, history.json, metrics, "
+    "health")
 {
 	up();
 	int id = talk_create();
 	talk_subscribe(id, "news");
 	exchange(id, "news", 20);
-	WAIT_FOR(figure("messages_in") == 20 && figure("messages_out") == 20, "broker: %s", ask("GET", "/stats.json").body);
+	WAIT_FOR(figure("messages_in") == 20 && figure("messages_out") == 20, "broker: %s",
+	    ask("GET", "/stats.json").body);
 	struct answer a = ask("GET", "/stats.json");
-	REQUIRE(strstr(a.body, "\"name\":\"news\"") && strstr(a.body, "\"role\":\"worker\"") && strstr(a.body, "\"state\":\"connected\""), "%s", a.body);
+	REQUIRE(strstr(a.body, "\"name\":\"news\"") && strstr(a.body, "\"role\":\"worker\"") &&
+	    strstr(a.body, "\"state\":\"connected\""), "%s", a.body);
 	REQUIRE(strstr(ask("GET", "/history.json").body, "\"messages_in\":["), "no history");
 	a = ask("GET", "/metrics");
-	REQUIRE(strstr(a.head, "text/plain; version=0.0.4") && strstr(a.body, "# TYPE mom_messages_in_total counter\n") && strstr(a.body, "} 20\n"), "%s", a.body);
+	REQUIRE(strstr(a.head, "text/plain; version=0.0.4") && strstr(a.body,
+	    "# TYPE mom_messages_in_total counter\n") && strstr(a.body, "} 20\n"), "%s", a.body);
 	a = ask("GET", "/?a=b");
-	REQUIRE(a.status == 200 && strstr(a.head, "text/html") && strncmp(a.body, "<!DOCTYPE html>", 15) == 0 && strstr(a.body, "</html>"), "%s", a.head);
+	REQUIRE(a.status == 200 && strstr(a.head, "text/html") && strncmp(a.body, "<!DOCTYPE html>", 15) == 0 &&
+	    strstr(a.body, "</html>"), "%s", a.head);
 	REQUIRE(strcmp(ask("GET", "/health").body, "ok\n") == 0, "not healthy");
 	port = http_port(&one);
-	WAIT_FOR(figure("messages_in") == 20 && figure("messages_out") == 20, "daemon: %s", ask("GET", "/stats.json").body);
+	WAIT_FOR(figure("messages_in") == 20 && figure("messages_out") == 20, "daemon: %s",
+	    ask("GET", "/stats.json").body);
 	a = ask("GET", "/stats.json");
-	REQUIRE(strstr(a.body, t_text("\"pid\":%d,\"mail_bytes\"", (int)getpid())), "this client is not shown: %s", a.body);
+	REQUIRE(strstr(a.body, t_text("\"pid\":%d,\"mail_bytes\"", (int)getpid())), "this client is not shown: %s",
+	    a.body);
 	bye(id);
 }
 
@@ -216,14 +226,16 @@ must_be_json(const char *path)
 	FILE *f = fopen(t_path("page.json"), "w");
 	struct answer a = ask("GET", path);
 	REQUIRE(f && fwrite(a.body, 1, a.bytes, f) == a.bytes && fclose(f) == 0, "%s", strerror(errno));
-	struct ran r = run_command("command -v python3 >/dev/null || exit 77; python3 -m json.tool '%s'", t_path("page.json"));
+	struct ran r = run_command("command -v python3 >/dev/null || exit 77; python3 -m json.tool '%s'",
+	    t_path("page.json"));
 	if (r.status == 77)
 		t_remark("%s: left out: no python3 to read it", path);
 	else
 		REQUIRE(r.status == 0, "%s is no JSON: %s: %s", path, r.err, a.body);
 }
 
-TEST(closed_to_strangers, "the page loads nothing from elsewhere, runs only its own script, is shown in no frame; names in it are no markup")
+TEST(closed_to_strangers, "the page loads nothing from elsewhere, runs only its own script, is shown in no frame; "
+    "names in it are no markup")
 {
 	up();
 	int id = talk_create();
@@ -234,13 +246,17 @@ TEST(closed_to_strangers, "the page loads nothing from elsewhere, runs only its 
 	struct answer a = ask("GET", "/"), b = ask("GET", "/");
 	const char *policy = strstr(a.head, "Content-Security-Policy: default-src 'none';");
 	REQUIRE(policy && strstr(policy, "frame-ancestors 'none'") && !strstr(policy, "unsafe"), "%s", a.head);
-	REQUIRE(strstr(a.head, "X-Content-Type-Options: nosniff\r\n") && !strstr(a.head, "Access-Control"), "%s", a.head);
+	REQUIRE(strstr(a.head, "X-Content-Type-Options: nosniff\r\n") && !strstr(a.head, "Access-Control"), "%s",
+	    a.head);
 	sscanf(strstr(a.head, "script-src 'nonce-"), "script-src 'nonce-%32[0-9a-f]'", nonce);
 	sscanf(strstr(b.head, "script-src 'nonce-"), "script-src 'nonce-%32[0-9a-f]'", other);
 	REQUIRE(strlen(nonce) == 32 && strcmp(nonce, other) != 0, "nonces %s and %s", nonce, other);
-	REQUIRE(strstr(a.body, t_text("<script nonce=\"%s\">", nonce)) && strstr(a.body, t_text("<style nonce=\"%s\">", nonce)), "the page has another nonce");
-	REQUIRE(!strstr(a.body, " src=") && !strstr(a.body, "@import") && !strstr(a.body, "url(") && !strstr(a.body, "innerHTML"), "something comes from elsewhere");
-	WAIT_FOR(strstr(ask("GET", "/stats.json").body, "\\u003c/script\\\"'&\\u003cimg/src=x"), "the topic is not shown: %s", ask("GET", "/stats.json").body);
+	REQUIRE(strstr(a.body, t_text("<script nonce=\"%s\">", nonce)) &&
+	    strstr(a.body, t_text("<style nonce=\"%s\">", nonce)), "the page has another nonce");
+	REQUIRE(!strstr(a.body, " src=") && !strstr(a.body, "@import") && !strstr(a.body, "url(") &&
+	    !strstr(a.body, "innerHTML"), "something comes from elsewhere");
+	WAIT_FOR(strstr(ask("GET", "/stats.json").body, "\\u003c/script\\\"'&\\u003cimg/src=x"),
+	    "the topic is not shown: %s", ask("GET", "/stats.json").body);
 	REQUIRE(!strchr(ask("GET", "/stats.json").body, '<'), "markup");
 	must_be_json("/stats.json");
 	must_be_json("/history.json");
@@ -256,9 +272,11 @@ TEST(methods, "HEAD gets the head of each page alone; other methods 405, other p
 	broker_up();
 	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
 		struct answer head = ask("HEAD", paths[i]), get = ask("GET", paths[i]);
-		REQUIRE(head.status == 200 && get.status == 200 && head.bytes == 0 && get.bytes > 0, "%s: %d, %d", paths[i], head.status, get.status);
+		REQUIRE(head.status == 200 && get.status == 200 && head.bytes == 0 && get.bytes > 0, "%s: %d, %d",
+		    paths[i], head.status, get.status);
 	}
-	REQUIRE(ask("GET", "/nothing").status == 404 && ask("GET", "/stats.json/").status == 404 && ask("GET", "//").status == 404, "found");
+	REQUIRE(ask("GET", "/nothing").status == 404 && ask("GET", "/stats.json/").status == 404 &&
+	    ask("GET", "//").status == 404, "found");
 	struct answer a = ask("POST", "/");
 	REQUIRE(a.status == 405 && strstr(a.head, "Allow: GET, HEAD\r\n"), "POST: %s", a.head);
 	REQUIRE(ask("DELETE", "/stats.json").status == 405 && ask("OPTIONS", "*").status == 405, "other methods");
@@ -279,25 +297,34 @@ TEST(pieces, "a request in single bytes gets its answer; many at once get theirs
 	}
 	REQUIRE(strcmp(take(fd, 0).body, "ok\n") == 0, "no answer");
 	const char *get = t_text("Host: %s\r\n\r\n", t_ip());
-	give(fd, t_text("GET /health HTTP/1.1\r\n%sGET /none HTTP/1.1\r\n%sHEAD / HTTP/1.1\r\n%sGET / HTTP/1.1\r\n%sGET /heal", get, get, get, get));
+	give(fd, t_text("GET /health HTTP/1.1\r\n%sGET /none HTTP/1.1\r\n%sHEAD / HTTP/1.1\r\n%sGET / "
+	    "HTTP/1.1\r\n%sGET /heal", get, get, get, get));
 	REQUIRE(strcmp(take(fd, 0).body, "ok\n") == 0, "first");
 	REQUIRE(take(fd, 0).status == 404, "second");
 	REQUIRE(take(fd, 1).status == 200, "third");
 	REQUIRE(strstr(take(fd, 0).body, "</html>"), "fourth");
 	give(fd, t_text("th HTTP/1.0\r\n%s", get));
-	REQUIRE(strcmp(take(fd, 0).body, "ok\n") == 0 && take(fd, 0).status == 0, "the fifth, of HTTP/1.0, ends the connection");
+	REQUIRE(strcmp(take(fd, 0).body, "ok\n") == 0 && take(fd, 0).status == 0,
+	    "the fifth, of HTTP/1.0, ends the connection");
 	close(fd);
 }
 
-TEST(garbage, "what is no request gets a refusal and the connection ends; a Host that is a name of somebody else is refused")
+TEST(garbage, "what is no request gets a refusal and the connection ends; a Host that is a name of somebody else is "
+    "refused")
 {
 	static const struct { const char *text; int status; } bad[] = {
-		{"\x16\x03\x01\x02", 400}, {"GET / HTTP/1.1\nHost: 1.2.3.4\n\n", 400}, {"GET  / HTTP/1.1\r\n", 400}, {"GET / HTTP/1.1\r\n\r\n", 400},
-		{"G\x01T / HTTP/1.1\r\n", 400}, {"GET http://1.2.3.4/ HTTP/1.1\r\n", 400}, {"GET / HTTP/1.1\r\nHost: 1.2.3.4\r\n folded\r\n", 400},
-		{"GET / HTTP/1.1\r\nHost: 1.2.3.4\r\nHost: 1.2.3.4\r\n\r\n", 400}, {"GET / HTTP/1.1\r\nNo colon\r\n", 400}, {"GET / HTTP/2.0\r\n", 505},
-		{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505}, {"GET / HTTP/1.1\r\nHost: evil.example\r\n", 421}, {"GET / HTTP/1.1\r\nHost: localhost.evil.example:80\r\n", 421},
-		{"GET / HTTP/1.1\r\nHost: \r\n", 421}, {"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\n\r\nhello", 413},
-		{"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n", 413}, {"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n", 400},
+		{"\x16\x03\x01\x02", 400}, {"GET / HTTP/1.1\nHost: 1.2.3.4\n\n", 400}, {"GET  / HTTP/1.1\r\n", 400},
+		    {"GET / HTTP/1.1\r\n\r\n", 400},
+		{"G\x01T / HTTP/1.1\r\n", 400}, {"GET http://1.2.3.4/ HTTP/1.1\r\n", 400},
+		    {"GET / HTTP/1.1\r\nHost: 1.2.3.4\r\n folded\r\n", 400},
+		{"GET / HTTP/1.1\r\nHost: 1.2.3.4\r\nHost: 1.2.3.4\r\n\r\n", 400},
+		    {"GET / HTTP/1.1\r\nNo colon\r\n", 400}, {"GET / HTTP/2.0\r\n", 505},
+		{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505}, {"GET / HTTP/1.1\r\nHost: evil.example\r\n", 421},
+		    {"GET / HTTP/1.1\r\nHost: localhost.evil.example:80\r\n", 421},
+		{"GET / HTTP/1.1\r\nHost: \r\n", 421}, {"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: "
+		    "5\r\n\r\nhello", 413},
+		{"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n", 413},
+		    {"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n", 400},
 	};
 	broker_up();
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -387,7 +414,8 @@ TEST(random_bytes, "random bytes harm nobody: the same process goes on serving")
 			WAIT_FOR(is_closed(fd) || i % 3 == 0, "the connection goes on");
 		close(fd);
 	}
-	REQUIRE(ask("GET", "/health").status == 200 && server_child(&broker, "mom_http") == pid, "another process serves");
+	REQUIRE(ask("GET", "/health").status == 200 && server_child(&broker, "mom_http") == pid,
+	    "another process serves");
 }
 
 /* ---- those who keep others waiting ---- */
@@ -413,7 +441,8 @@ TEST(crowd, "a hundred connections: each newcomer is served, the oldest idle one
 		close(fd[i]);
 }
 
-TEST(slow_readers, "those that ask for many pages and read none cost little memory, and nobody waits for them; read late, all pages come whole")
+TEST(slow_readers, "those that ask for many pages and read none cost little memory, and nobody waits for them; read "
+    "late, all pages come whole")
 {
 	enum { SLOW = 40, PAGES = 230 };
 	int fd[SLOW], small = 4096;
@@ -423,10 +452,12 @@ TEST(slow_readers, "those that ask for many pages and read none cost little memo
 	long before = proc_status(pid, "VmRSS:");
 	for (int i = 0; i < SLOW; i++) {
 		fd[i] = dial();
-		if (i > 0)                              /* the first reads at last: a window so small would take it minutes */
+		/* the first reads at last: a window so small would take it minutes */
+		if (i > 0)
 			setsockopt(fd[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
 		for (int k = 0; k < PAGES; k++)
-			if (send(fd[i], "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 35, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+			if (send(fd[i], "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 35,
+			    MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 				break;
 	}
 	for (int i = 0; i < 20; i++)
@@ -442,7 +473,8 @@ TEST(slow_readers, "those that ask for many pages and read none cost little memo
 	if (t_is_long())
 		for (int i = 1; i < SLOW; i++) {
 			struct pollfd gone = {fd[i], 0, 0};
-			WAIT_FOR(poll(&gone, 1, 0) == 1 && gone.revents & (POLLHUP | POLLERR), "a reader that takes nothing is still there");
+			WAIT_FOR(poll(&gone, 1, 0) == 1 && gone.revents & (POLLHUP | POLLERR),
+			    "a reader that takes nothing is still there");
 		}
 	for (int i = 0; i < SLOW; i++)
 		close(fd[i]);
@@ -477,7 +509,8 @@ TEST(restarts, "mom_http killed: it is there again, on the same port; it ends wi
 	REQUIRE(access(t_text("%s/http", broker.run), F_OK) < 0, "the file http is left");
 }
 
-TEST(log_file, "told by a file (http IP:PORT) it serves, too; after SIGUSR1 it writes to the new log file, and serves on the same port")
+TEST(log_file, "told by a file (http IP:PORT) it serves, too; after SIGUSR1 it writes to the new log file, and serves "
+    "on the same port")
 {
 	char *log = t_path("mom.log"), to[300] = "";
 	FILE *f = fopen(t_path("mine.conf"), "w");
@@ -489,7 +522,8 @@ TEST(log_file, "told by a file (http IP:PORT) it serves, too; after SIGUSR1 it w
 	kill(broker.pid, SIGUSR1);
 	server_replaced(&broker, "mom_http", pid);
 	pid = server_child(&broker, "mom_http");
-	WAIT_FOR(readlink(t_text("/proc/%d/fd/2", (int)pid), to, sizeof to - 1) > 0 && strcmp(to, log) == 0, "it logs to %s", to);
+	WAIT_FOR(readlink(t_text("/proc/%d/fd/2", (int)pid), to, sizeof to - 1) > 0 && strcmp(to, log) == 0,
+	    "it logs to %s", to);
 	WAIT_FOR(ask("GET", "/health").status == 200, "not served");
 	REQUIRE(!strstr(t_read_file(log), "mom_http ended"), "a warning of what is no trouble: %s", t_read_file(log));
 }
@@ -540,13 +574,16 @@ TEST(health, "a daemon without its broker and a broker without a worker are told
 	WAIT_FOR(ask("GET", "/health").status == 200, "%s", ask("GET", "/health").body);
 }
 
-TEST(read_only, "mom_http can gain no rights, and what it has open it does not need to share: no store, no lock, no other socket")
+TEST(read_only, "mom_http can gain no rights, and what it has open it does not need to share: no store, no lock, no "
+    "other socket")
 {
 	broker_up();
 	pid_t pid = server_child(&broker, "mom_http");
 	WAIT_FOR(strstr(t_read_file(t_text("/proc/%d/status", (int)pid)), "NoNewPrivs:\t1"), "it may gain rights");
-	REQUIRE(strstr(t_read_file(t_text("/proc/%d/status", (int)pid)), "CapEff:\t0000000000000000"), "it has rights of root");
-	WAIT_FOR(strstr(t_read_file(t_text("/proc/%d/maps", (int)pid)), "/SYSV"), "nothing is attached: the case would prove nothing");
+	REQUIRE(strstr(t_read_file(t_text("/proc/%d/status", (int)pid)), "CapEff:\t0000000000000000"),
+	    "it has rights of root");
+	WAIT_FOR(strstr(t_read_file(t_text("/proc/%d/maps", (int)pid)), "/SYSV"),
+	    "nothing is attached: the case would prove nothing");
 	struct ran r = run_command("ls -l /proc/%d/fd | grep -c '%s'", (int)pid, broker.store);
 	REQUIRE(atoi(r.out) == 0, "%s of the store's files are open", r.out);
 	r = run_command("grep -E '^[0-9a-f-]+ rw.s .*SYSV' /proc/%d/maps", (int)pid);
@@ -555,19 +592,25 @@ TEST(read_only, "mom_http can gain no rights, and what it has open it does not n
 
 TEST(wrong_use, "a wrong address is refused with the cure, and so is one that is not loopback without --insecure")
 {
-	static const char *const bad[][2] = {{"8081", "IP:PORT"}, {"127.0.0.1:x", "not a port"}, {"::1:80", "brackets"}, {"localhost:80", "not an IPv4"},
+	static const char *const bad[][2] = {{"8081", "IP:PORT"}, {"127.0.0.1:x", "not a port"}, {"::1:80", "brackets"},
+	    {"localhost:80", "not an IPv4"},
 	    {"127.0.0.1:70000", "not a port"}, {"192.0.2.1:80", "--insecure"}, {"[::1:80", "IP:PORT"}};
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct ran r = run_command("%s '%s'", t_bin("mom_http"), bad[i][0]);
 		REQUIRE(r.status == 100 && strstr(r.err, bad[i][1]), "mom_http %s: %d, %s", bad[i][0], r.status, r.err);
-		r = run_command("%s 127.0.0.1 0 --db %s --run %s --http '%s'", t_bin("broker_server"), t_path("db"), t_path("run"), bad[i][0]);
-		REQUIRE(r.status == 100 && strstr(r.err, bad[i][1]), "broker_server --http %s: %d, %s", bad[i][0], r.status, r.err);
-		r = run_command("%s 127.0.0.1 1 --spool %s --run %s --http '%s'", t_bin("mom_daemon"), t_path("spool"), t_path("run"), bad[i][0]);
-		REQUIRE(r.status == 100 && strstr(r.err, bad[i][1]), "mom_daemon --http %s: %d, %s", bad[i][0], r.status, r.err);
+		r = run_command("%s 127.0.0.1 0 --db %s --run %s --http '%s'", t_bin("broker_server"), t_path("db"),
+		    t_path("run"), bad[i][0]);
+		REQUIRE(r.status == 100 && strstr(r.err, bad[i][1]), "broker_server --http %s: %d, %s", bad[i][0],
+		    r.status, r.err);
+		r = run_command("%s 127.0.0.1 1 --spool %s --run %s --http '%s'", t_bin("mom_daemon"), t_path("spool"),
+		    t_path("run"), bad[i][0]);
+		REQUIRE(r.status == 100 && strstr(r.err, bad[i][1]), "mom_daemon --http %s: %d, %s", bad[i][0],
+		    r.status, r.err);
 	}
 	broker_up();
 	struct ran r = run_command("%s %s:%d", t_bin("mom_http"), t_ip(), port);
-	REQUIRE(r.status == 111 && strstr(r.err, "another program listens there"), "a port in use: %d, %s", r.status, r.err);
+	REQUIRE(r.status == 111 && strstr(r.err, "another program listens there"), "a port in use: %d, %s", r.status,
+	    r.err);
 	r = run_command("%s --help", t_bin("mom_http"));
 	REQUIRE(r.status == 0 && strstr(r.out, "usage: mom_http") && strstr(r.out, "Example:"), "%s", r.out);
 }
@@ -576,7 +619,8 @@ TEST(wrong_use, "a wrong address is refused with the cure, and so is one that is
 
 static struct { int listener, port, target; atomic_int asked, more, go_on; } *window;
 
-/* One connection of the browser: each request is passed on, and the third look at the figures is held until there is something new. */
+/* One connection of the browser: each request is passed on, and the third look at the figures is held until there is
+ * something new. */
 static void *
 window_connection(void *argument)
 {
@@ -629,7 +673,8 @@ window_open(void)
 	inet_pton(AF_INET, t_ip(), &at.sin_addr);
 	window->target = port;
 	window->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	REQUIRE(bind(window->listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(window->listener, 100) == 0, "%s", strerror(errno));
+	REQUIRE(bind(window->listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(window->listener, 100) == 0,
+	    "%s", strerror(errno));
 	getsockname(window->listener, (struct sockaddr *)&at, &len);
 	window->port = ntohs(at.sin_port);
 	t_spawn(window_run, NULL);
@@ -638,7 +683,8 @@ window_open(void)
 static const char *
 browser(void)
 {
-	struct ran r = run_command("command -v chromium chromium-browser google-chrome google-chrome-stable | head -1 | tr -d '\\n'");
+	struct ran r = run_command("command -v chromium chromium-browser google-chrome google-chrome-stable | head -1 "
+	    "| tr -d '\\n'");
 	return r.out[0] ? r.out : NULL;
 }
 
@@ -646,8 +692,9 @@ static void
 browser_run(void *dom)
 {
 	char *const *names = dom;
-	struct ran r = run_command("mkdir -p %s && HOME=%s timeout -s KILL 50 %s --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-breakpad --no-first-run "
-	    "--disable-background-networking --user-data-dir=%s --virtual-time-budget=8000 --dump-dom http://%s:%d/ >%s",
+	struct ran r = run_command("mkdir -p %s && HOME=%s timeout -s KILL 50 %s --headless --no-sandbox --disable-gpu "
+	    "--disable-dev-shm-usage --disable-breakpad --no-first-run --disable-background-networking "
+	    "--user-data-dir=%s --virtual-time-budget=8000 --dump-dom http://%s:%d/ >%s",
 	    t_path("home"), t_path("home"), names[0], t_path("home/data"), t_ip(), window->port, names[1]);
 	REQUIRE(r.status == 0, "%s: %d, %s", names[0], r.status, r.err);
 }
@@ -674,7 +721,9 @@ TEST(in_a_browser, "a person sees what the broker has carried, and sees it chang
 	atomic_store(&window->go_on, 1);
 	t_join(pid);
 	char *text = t_read_file(dom);
-	REQUIRE(strstr(text, "<dt>Messages in</dt><dd>25</dd>") && strstr(text, "<dt>Messages out</dt><dd>25</dd>"), "%s", text);
-	REQUIRE(strstr(text, "live, each second") && strstr(text, ">weather-of-today</th>") && strstr(text, ">healthy</p>"), "%s", text);
+	REQUIRE(strstr(text, "<dt>Messages in</dt><dd>25</dd>") && strstr(text, "<dt>Messages out</dt><dd>25</dd>"),
+	    "%s", text);
+	REQUIRE(strstr(text, "live, each second") && strstr(text, ">weather-of-today</th>") &&
+	    strstr(text, ">healthy</p>"), "%s", text);
 	bye(id);
 }

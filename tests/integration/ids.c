@@ -86,14 +86,17 @@ views_are_right(const char *when)
 	int id = talk_create();
 	say(id, "all", "hello");
 	for (int i = 0; i < DURABLE; i++) {
-		REQUIRE(view_has(&broker, durable[i], t_text("topic/%d", i)) && view_has(&broker, durable[i], "all"), "%s: %016llx is missing in a view",
+		REQUIRE(view_has(&broker, durable[i], t_text("topic/%d", i)) && view_has(&broker, durable[i], "all"),
+		    "%s: %016llx is missing in a view",
 		    when, (unsigned long long)durable[i]);
-		REQUIRE(view_mentions(&broker, gone[i]) == 0, "%s: the destroyed %016llx is in a view", when, (unsigned long long)gone[i]);
+		REQUIRE(view_mentions(&broker, gone[i]) == 0, "%s: the destroyed %016llx is in a view", when,
+		    (unsigned long long)gone[i]);
 	}
 	bye(id);
 }
 
-TEST(subscribers_come_back, "the same subscribers are there after each kind of restart; views hold them and no destroyed id")
+TEST(subscribers_come_back, "the same subscribers are there after each kind of restart; views hold them and no "
+    "destroyed id")
 {
 	up();
 	subscribe_all();
@@ -114,7 +117,8 @@ TEST(subscribers_come_back, "the same subscribers are there after each kind of r
 	views_are_right("after kill -9 of everything");
 	for (int i = 0; i < DURABLE; i++) {
 		int id = talk_open(t_text("client-%d", i));
-		REQUIRE(mom_global_id(id) == durable[i], "client-%d is %016llx, was %016llx", i, (unsigned long long)mom_global_id(id),
+		REQUIRE(mom_global_id(id) == durable[i], "client-%d is %016llx, was %016llx", i,
+		    (unsigned long long)mom_global_id(id),
 		    (unsigned long long)durable[i]);
 		REQUIRE(mom_subscribe(id, "all", 0) == MOM_EEXIST, "client-%d lost its subscription", i);
 		for (int k = 0; k < 5; k++)
@@ -124,7 +128,8 @@ TEST(subscribers_come_back, "the same subscribers are there after each kind of r
 	}
 	server_stop(&broker);
 	for (int i = 0; i < DURABLE; i++)
-		REQUIRE(view_mentions(&broker, durable[i]) == 0, "the destroyed %016llx is in a view", (unsigned long long)durable[i]);
+		REQUIRE(view_mentions(&broker, durable[i]) == 0, "the destroyed %016llx is in a view",
+		    (unsigned long long)durable[i]);
 }
 
 TEST(checkpoint, "after a stop the check-point holds each subscriber and no destroyed client, as the views do")
@@ -134,9 +139,11 @@ TEST(checkpoint, "after a stop the check-point holds each subscriber and no dest
 	server_stop(&one);
 	server_stop(&broker);
 	for (int i = 0; i < DURABLE; i++) {
-		REQUIRE(view_checkpoint_mentions(&broker, durable[i]) > 0 && view_mentions(&broker, durable[i]) > 0, "%016llx is missing",
+		REQUIRE(view_checkpoint_mentions(&broker, durable[i]) > 0 && view_mentions(&broker, durable[i]) > 0,
+		    "%016llx is missing",
 		    (unsigned long long)durable[i]);
-		REQUIRE(view_checkpoint_mentions(&broker, gone[i]) == 0 && view_mentions(&broker, gone[i]) == 0, "the destroyed %016llx is there",
+		REQUIRE(view_checkpoint_mentions(&broker, gone[i]) == 0 && view_mentions(&broker, gone[i]) == 0,
+		    "the destroyed %016llx is there",
 		    (unsigned long long)gone[i]);
 	}
 }

@@ -53,7 +53,8 @@ exchange_below(const char *root, const char *prefix)
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
-	char *out = must("user_main", run_command("cd / && '%s%s/bin/user_main' 'S news' 'P news from afar' 'R 20'", root, prefix));
+	char *out = must("user_main", run_command("cd / && '%s%s/bin/user_main' 'S news' 'P news from afar' 'R 20'",
+	    root, prefix));
 	REQUIRE(strcmp(out, "ok subscribe news\nok publish news\nmessage news from afar\n") == 0, "%s", out);
 }
 
@@ -67,7 +68,8 @@ exchange_python(const char *root, const char *folder)
 	unsetenv("MOM_LIB");
 	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
 	setenv("PYTHONPATH", t_text("%s%s", root, folder), 1);
-	char *out = must("hello.py", run_command("cd / && python3 '%s/usr/share/doc/mom/examples/hello/hello.py' news 'from Python'", root));
+	char *out = must("hello.py", run_command("cd / && python3 '%s/usr/share/doc/mom/examples/hello/hello.py' news "
+	    "'from Python'", root));
 	REQUIRE(strcmp(out, "news: from Python\n") == 0, "%s", out);
 	out = must("mom.py", run_command("cd / && python3 -c 'import mom; print(mom._lib._name)'"));
 	REQUIRE(strncmp(out, root, strlen(root)) == 0, "mom.py took the library %s", out);
@@ -81,8 +83,8 @@ static const char *const program =
     "{\n"
     "	struct mom_message m;\n"
     "	int id = mom_create();\n"
-    "	if (id < 0 || mom_subscribe(id, \"news\", 0) < 0 || mom_publish(id, \"news\", \"hello\", 5, 0) < 0 || mom_receive(id, &m, 20000) < 0)\n"
-    "		return fprintf(stderr, \"%s\\n\", mom_error_text(id)), 1;\n"
+    "	if (id < 0 || mom_subscribe(id, \"news\", 0) < 0 || mom_publish(id, \"news\", \"hello\", 5, 0) < 0 || "
+    "mom_receive(id, &m, 20000) < 0)\n		return fprintf(stderr, \"%s\\n\", mom_error_text(id)), 1;\n"
     "	printf(\"%s %.*s %d\\n\", m.topic, (int)m.len, (const char *)m.data, strcmp(mom_version(), MOM_VERSION));\n"
     "	return mom_destroy(id) < 0;\n"
     "}\n";
@@ -93,20 +95,24 @@ compile_flags(const char *root)
 {
 	char *pc = t_text("%s/usr/lib/pkgconfig/mom.pc", root), *flags;
 	if (run_command("pkg-config --version").status == 0)
-		flags = must("pkg-config", run_command("PKG_CONFIG_LIBDIR='%s/usr/lib/pkgconfig' PKG_CONFIG_SYSROOT_DIR='%s' PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 "
-		    "PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 pkg-config --cflags --libs mom", root, root));
+		flags = must("pkg-config", run_command("PKG_CONFIG_LIBDIR='%s/usr/lib/pkgconfig' "
+		    "PKG_CONFIG_SYSROOT_DIR='%s' PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1 "
+		    "pkg-config --cflags --libs mom", root, root));
 	else
-		flags = must("sed", run_command("sed -n 's|${includedir}|%s/usr/include|; s|${libdir}|%s/usr/lib|; s/^Cflags: //p; s/^Libs: //p' '%s' | tr '\\n' ' '",
+		flags = must("sed", run_command("sed -n 's|${includedir}|%s/usr/include|; s|${libdir}|%s/usr/lib|; "
+		    "s/^Cflags: //p; s/^Libs: //p' '%s' | tr '\\n' ' '",
 		    root, root, pc));
 	flags[strcspn(flags, "\n")] = '\0';
 	return flags;
 }
 
-TEST(install, "make install puts all where it works: servers find each other, a C program built with mom.pc talks, Python too; uninstall leaves nothing")
+TEST(install, "make install puts all where it works: servers find each other, a C program built with mom.pc talks, "
+    "Python too; uninstall leaves nothing")
 {
 	if (!may_install())
 		return;
-	char *root = t_path("root"), *where = t_text("DESTDIR='%s' PREFIX=/usr SYSCONFDIR=/etc PYTHONDIR=/usr/lib/python3/dist-packages", root);
+	char *root = t_path("root"), *where = t_text("DESTDIR='%s' PREFIX=/usr SYSCONFDIR=/etc "
+	    "PYTHONDIR=/usr/lib/python3/dist-packages", root);
 	make(t_text("install %s", where));
 	t_write_file(t_path("prog.c"), program);
 	must("cc", run_command("cd '%s' && cc -Wall -Werror prog.c %s -o prog", t_dir(), compile_flags(root)));
@@ -114,38 +120,47 @@ TEST(install, "make install puts all where it works: servers find each other, a 
 	char *out = must("prog", run_command("cd / && LD_LIBRARY_PATH='%s/usr/lib' '%s'", root, t_path("prog")));
 	REQUIRE(strcmp(out, "news hello 0\n") == 0, "%s", out);
 	exchange_python(root, "/usr/lib/python3/dist-packages");
-	out = must("sh", run_command("cd '%s/usr/lib' && ! grep -rl '@[A-Z]*@' systemd pkgconfig python3 && grep -h ^ExecStart= systemd/system/*", root));
-	REQUIRE(strstr(out, "ExecStart=/usr/sbin/broker_server ") && strstr(out, "ExecStart=/usr/sbin/mom_daemon ") && strstr(out, "ExecStart=/usr/bin/mom_coordinator "), "%s", out);
+	out = must("sh", run_command("cd '%s/usr/lib' && ! grep -rl '@[A-Z]*@' systemd pkgconfig python3 && grep -h "
+	    "^ExecStart= systemd/system/*", root));
+	REQUIRE(strstr(out, "ExecStart=/usr/sbin/broker_server ") && strstr(out, "ExecStart=/usr/sbin/mom_daemon ") &&
+	    strstr(out, "ExecStart=/usr/bin/mom_coordinator "), "%s", out);
 	servers_stop();
 	make(t_text("uninstall %s", where));
 	out = must("find", run_command("find '%s' ! -type d -o -name mom", root));
 	REQUIRE(out[0] == '\0', "left behind:\n%s", out);
-	REQUIRE(run_command("cd '%s' && make uninstall %s", SOURCE, where).status != 0, "nothing is installed, and uninstall says it went well");
+	REQUIRE(run_command("cd '%s' && make uninstall %s", SOURCE, where).status != 0,
+	    "nothing is installed, and uninstall says it went well");
 }
 
-TEST(own_prefix, "with a PREFIX of one's own all lies below it, configuration and manual pages too; what Python compiled goes away with the rest")
+TEST(own_prefix, "with a PREFIX of one's own all lies below it, configuration and manual pages too; what Python "
+    "compiled goes away with the rest")
 {
 	if (!may_install())
 		return;
 	char *prefix = t_path("own"), *where = t_text("DESTDIR= PREFIX='%s'", prefix);
 	make(t_text("install %s", where));
-	must("test", run_command("cd '%s' && test -f etc/mom/broker.conf && test -f share/man/man3/mom_publish.3 && test -x sbin/broker_server", prefix));
-	char *out = must("broker_server -t", run_command("cd / && MOM_CONFIG='%s/etc/mom' '%s/sbin/broker_server' -t", prefix, prefix));
+	must("test", run_command("cd '%s' && test -f etc/mom/broker.conf && test -f share/man/man3/mom_publish.3 && "
+	    "test -x sbin/broker_server", prefix));
+	char *out = must("broker_server -t", run_command("cd / && MOM_CONFIG='%s/etc/mom' '%s/sbin/broker_server' -t",
+	    prefix, prefix));
 	REQUIRE(strstr(out, t_text("%s/etc/mom/broker.conf", prefix)), "%s", out);
-	must("mkdir", run_command("cd '%s/share/mom/python' && mkdir __pycache__ && touch __pycache__/mom.cpython-311.pyc", prefix));
+	must("mkdir", run_command("cd '%s/share/mom/python' && mkdir __pycache__ && touch "
+	    "__pycache__/mom.cpython-311.pyc", prefix));
 	make(t_text("uninstall %s", where));
 	out = must("find", run_command("find '%s' ! -type d -o -name mom", prefix));
 	REQUIRE(out[0] == '\0', "left behind:\n%s", out);
 }
 
-TEST(again, "a second install takes away what the older version had besides; configuration that was changed stays, with install and with uninstall")
+TEST(again, "a second install takes away what the older version had besides; configuration that was changed stays, "
+    "with install and with uninstall")
 {
 	if (!may_install())
 		return;
 	char *root = t_path("root"), *conf = t_text("%s/etc/mom/broker.conf", root);
 	char *where = t_text("DESTDIR='%s' PREFIX=/usr SYSCONFDIR=/etc PYTHONDIR=/usr/lib/python3", root);
 	make(t_text("install %s", where));
-	must("old", run_command("echo /usr/libexec/mom/old_server >>'%s/usr/libexec/mom/manifest' && touch '%s/usr/libexec/mom/old_server'", root, root));
+	must("old", run_command("echo /usr/libexec/mom/old_server >>'%s/usr/libexec/mom/manifest' && touch "
+	    "'%s/usr/libexec/mom/old_server'", root, root));
 	t_write_file(conf, "listen 127.0.0.2 9000\n");
 	make(t_text("install %s", where));
 	CHECK(!is_there(t_text("%s/usr/libexec/mom/old_server", root)), "the old server is still there");
@@ -156,7 +171,8 @@ TEST(again, "a second install takes away what the older version had besides; con
 	REQUIRE(strcmp(out, t_text("%s\n", conf)) == 0, "left behind:\n%s", out);
 }
 
-TEST(deb, "make deb makes a package with all that belongs into it, owned by root, its configuration marked; what is in it works")
+TEST(deb, "make deb makes a package with all that belongs into it, owned by root, its configuration marked; what is in "
+    "it works")
 {
 	if (run_command("dpkg-deb --version && dpkg --print-architecture").status != 0) {
 		t_remark("left out: there is no dpkg-deb");
@@ -167,25 +183,35 @@ TEST(deb, "make deb makes a package with all that belongs into it, owned by root
 	char *root = t_path("root");
 	make(t_text("deb DEBDIR='%s'", t_dir()));
 	char *list = must("dpkg-deb -c", run_command("dpkg-deb -c '%s'/mom_*.deb", t_dir()));
-	static const char *const files[] = { "/usr/sbin/broker_server ->", "/usr/sbin/mom_daemon ->", "/usr/libexec/mom/worker", "/usr/libexec/mom/mom_http",
-		"/usr/bin/mom_http ->", "/usr/bin/mom_coordinator", "/usr/include/mom_resource.h", "/usr/share/bash-completion/completions/mom", "/completions/mom_coordinator ->", "/usr/bin/mom",
-		"/usr/bin/user_main", "/usr/include/mom.h", "/libmom.so.0 ->", "/libmom.a", "/pkgconfig/mom.pc", "/usr/lib/python3/dist-packages/mom.py",
-		"/mom-broker.service", "/mom-daemon.service", "/mom-coordinator@.service", "/usr/lib/sysusers.d/mom.conf", "/etc/mom/broker.conf", "/usr/share/doc/mom/copyright" };
+	static const char *const files[] = { "/usr/sbin/broker_server ->", "/usr/sbin/mom_daemon ->",
+	    "/usr/libexec/mom/worker", "/usr/libexec/mom/mom_http",
+		"/usr/bin/mom_http ->", "/usr/bin/mom_coordinator", "/usr/include/mom_resource.h",
+		    "/usr/share/bash-completion/completions/mom", "/completions/mom_coordinator ->", "/usr/bin/mom",
+		"/usr/bin/user_main", "/usr/include/mom.h", "/libmom.so.0 ->", "/libmom.a", "/pkgconfig/mom.pc",
+		    "/usr/lib/python3/dist-packages/mom.py",
+		"/mom-broker.service", "/mom-daemon.service", "/mom-coordinator@.service",
+		    "/usr/lib/sysusers.d/mom.conf", "/etc/mom/broker.conf", "/usr/share/doc/mom/copyright" };
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
 		CHECK(strstr(list, files[i]), "%s is not in it:\n%s", files[i], list);
-	char *odd = must("awk", run_command("dpkg-deb -c '%s'/mom_*.deb | awk '$2 != \"root/root\" || $1 ~ /^-.......w/ || /manifest/'", t_dir()));
+	char *odd = must("awk", run_command("dpkg-deb -c '%s'/mom_*.deb | awk '$2 != \"root/root\" || $1 ~ "
+	    "/^-.......w/ || /manifest/'", t_dir()));
 	CHECK(odd[0] == '\0', "not for root alone to write: %s", odd);
-	char *control = must("dpkg-deb -f", run_command("cd '%s' && dpkg-deb -f mom_*.deb Version Depends && dpkg-deb --ctrl-tarfile mom_*.deb | tar -xO ./conffiles",
+	char *control = must("dpkg-deb -f", run_command("cd '%s' && dpkg-deb -f mom_*.deb Version Depends && dpkg-deb "
+	    "--ctrl-tarfile mom_*.deb | tar -xO ./conffiles",
 	    t_dir()));
-	CHECK(strstr(control, t_text("Version: %s\n", MOM_VERSION)) && strstr(control, "libc6 (>= 2.") && strstr(control, "/etc/mom/daemon.conf\n"), "%s", control);
-	for (const char *const *script = (const char *const[]){ "postinst", "prerm", "postrm", NULL }; *script; script++)
-		must(*script, run_command("dpkg-deb --ctrl-tarfile '%s'/mom_*.deb | tar -xO ./%s | sh -n", t_dir(), *script));
+	CHECK(strstr(control, t_text("Version: %s\n", MOM_VERSION)) && strstr(control, "libc6 (>= 2.") &&
+	    strstr(control, "/etc/mom/daemon.conf\n"), "%s", control);
+	for (const char *const *script = (const char *const[]){ "postinst", "prerm", "postrm", NULL }; *script;
+	    script++)
+		must(*script, run_command("dpkg-deb --ctrl-tarfile '%s'/mom_*.deb | tar -xO ./%s | sh -n", t_dir(),
+		    *script));
 	must("dpkg-deb -x", run_command("rm -rf '%s/deb' && dpkg-deb -x '%s'/mom_*.deb '%s'", t_dir(), t_dir(), root));
 	exchange_below(root, "/usr");
 	exchange_python(root, "/usr/lib/python3/dist-packages");
 }
 
-TEST(version, "every program answers --version with the version of mom.h; libmom.so shows the calls of mom.h and mom_*.h and nothing else")
+TEST(version, "every program answers --version with the version of mom.h; libmom.so shows the calls of mom.h and "
+    "mom_*.h and nothing else")
 {
 	DIR *dir = opendir(t_bin(""));
 	REQUIRE(dir, "%s", t_bin(""));
@@ -193,15 +219,18 @@ TEST(version, "every program answers --version with the version of mom.h; libmom
 		if (e->d_name[0] == '.')
 			continue;
 		struct ran r = run_command("timeout 10 '%s' --version", t_bin(e->d_name));
-		CHECK(r.status == 0 && strcmp(r.out, t_text("%s (MOM) %s\n", e->d_name, MOM_VERSION)) == 0, "%s --version: exit %d %s%s", e->d_name, r.status,
+		CHECK(r.status == 0 && strcmp(r.out, t_text("%s (MOM) %s\n", e->d_name, MOM_VERSION)) == 0,
+		    "%s --version: exit %d %s%s", e->d_name, r.status,
 		    r.out, r.err);
 	}
 	closedir(dir);
 	CHECK(strcmp(mom_version(), MOM_VERSION) == 0, "%s", mom_version());
-	CHECK(strcmp(MOM_VERSION, t_text("%d.%d.%d", MOM_VERSION_MAJOR, MOM_VERSION_MINOR, MOM_VERSION_PATCH)) == 0, "%s", MOM_VERSION);
+	CHECK(strcmp(MOM_VERSION, t_text("%d.%d.%d", MOM_VERSION_MAJOR, MOM_VERSION_MINOR, MOM_VERSION_PATCH)) == 0,
+	    "%s", MOM_VERSION);
 	if (!may_install())
 		return;
-	char *declared = must("mom.h", run_command("sed -n 's/^[a-z].*[ *]\\(mom_[a-z0-9_]*\\)(.*/\\1/p' '%s'/include/mom*.h | sort", SOURCE));
+	char *declared = must("mom.h", run_command("sed -n 's/^[a-z].*[ *]\\(mom_[a-z0-9_]*\\)(.*/\\1/p' "
+	    "'%s'/include/mom*.h | sort", SOURCE));
 	char *shown = must("nm", run_command("nm -D --defined-only '%s/lib/libmom.so' | sed 's/.* //' | sort", SOURCE));
 	CHECK(strcmp(declared, shown) == 0, "the headers have\n%slibmom.so shows\n%s", declared, shown);
 }
@@ -218,7 +247,8 @@ TEST(cplusplus, "a C++ program includes mom.h without a warning, links libmom.a,
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
-	must("c++", run_command("cd '%s' && c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -I'%s/include' prog.cc '%s/lib/libmom.a' -o prog", t_dir(), SOURCE, SOURCE));
+	must("c++", run_command("cd '%s' && c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -I'%s/include' prog.cc "
+	    "'%s/lib/libmom.a' -o prog", t_dir(), SOURCE, SOURCE));
 	char *out = must("prog", run_command("'%s'", t_path("prog")));
 	REQUIRE(strcmp(out, "news hello 0\n") == 0, "%s", out);
 }

@@ -19,7 +19,8 @@ exchange(long count)
 	load_finish(ear);
 }
 
-TEST(servers, "where signals interrupt every other call, segments are made and ended, a backlog is spooled, servers stop and start, nothing is lost")
+TEST(servers, "where signals interrupt every other call, segments are made and ended, a backlog is spooled, servers "
+    "stop and start, nothing is lost")
 {
 	enum { WAITING = 300 };
 	static char big[60000];

@@ -50,7 +50,8 @@ moves(long more)
 	for (int i = 0; i < EARS; i++)
 		heard[i] = ears[i]->got;
 	for (int i = 0; i < MOUTHS; i++)
-		WAIT_FOR(mouths[i]->sent >= start[i] + more, "publisher %d stands still at %ld", i, (long)mouths[i]->sent);
+		WAIT_FOR(mouths[i]->sent >= start[i] + more, "publisher %d stands still at %ld", i,
+		    (long)mouths[i]->sent);
 	for (int i = 0; i < EARS; i++)
 		WAIT_FOR(ears[i]->got >= heard[i] + more, "subscriber %d stands still at %ld", i, (long)ears[i]->got);
 }
@@ -104,7 +105,9 @@ kill_parent(struct server *s)
 	load_down();
 }
 
-#define KEPT "traffic goes on, nothing acknowledged is lost, nothing comes twice, order is kept, the other machine sees no error"
+#define KEPT \
+	"traffic goes on, nothing acknowledged is lost, nothing comes twice, order is kept, " \
+	"the other machine sees no error"
 TEST(worker, "kill -9 of worker under load: " KEPT) { kill_child_of(&broker, "worker"); }
 TEST(broker_handler, "kill -9 of broker_handler under load: " KEPT) { kill_child_of(&broker, "broker_handler"); }
 TEST(broker_sender, "kill -9 of broker_sender under load: " KEPT) { kill_child_of(&broker, "broker_sender"); }
@@ -112,16 +115,19 @@ TEST(mom_requester, "kill -9 of mom_requester under load: " KEPT) { kill_child_o
 TEST(mom_responser, "kill -9 of mom_responser under load: " KEPT) { kill_child_of(&one, "mom_responser"); }
 TEST(mom_forwarder, "kill -9 of mom_forwarder under load: " KEPT) { kill_child_of(&one, "mom_forwarder"); }
 TEST(broker_server, "kill -9 of broker_server under load, then a start: " KEPT) { kill_parent(&broker); }
-TEST(mom_daemon, "kill -9 of mom_daemon under load, then a start: its living clients are adopted, " KEPT) { kill_parent(&one); }
+TEST(mom_daemon, "kill -9 of mom_daemon under load, then a start: its living clients are adopted, " KEPT) { kill_parent(
+    &one); }
 
 TEST(second_worker, "kill -9 of the worker of shard 1, then of mom_forwarder, so that the machine connects anew: " KEPT)
 {
 	load_up_on("--workers 2");
 	for (int i = 0; i < rounds(); i++) {
-		pid_t first = server_child(&broker, "worker"), second = proc_find(broker.pid, "worker", 1), forwarder = server_child(&one, "mom_forwarder");
+		pid_t first = server_child(&broker, "worker"), second = proc_find(broker.pid, "worker", 1),
+		    forwarder = server_child(&one, "mom_forwarder");
 		REQUIRE(second, "there is one worker only");
 		kill(second, SIGKILL);
-		WAIT_FOR(!proc_lives(second) && proc_find(broker.pid, "worker", 1), "nobody took the place of worker[%d]", (int)second);
+		WAIT_FOR(!proc_lives(second) && proc_find(broker.pid, "worker", 1),
+		    "nobody took the place of worker[%d]", (int)second);
 		REQUIRE(proc_lives(first), "the worker of shard 0 ended too");
 		moves(STEP);
 		kill(forwarder, SIGKILL);
@@ -184,7 +190,8 @@ ipcrm_each(struct server *s, const char *type)
 	for (int i = 0; i < n; i++) {
 		int known = strcmp(all[i].kind, type) != 0 || all[i].id < 0 || !sysv_exists(&all[i]);
 		for (int k = 0; k < count && !known; k++)
-			known = strlen(done[k]) == kind_of_role(all[i].role) && strncmp(done[k], all[i].role, strlen(done[k])) == 0;
+			known = strlen(done[k]) == kind_of_role(all[i].role) &&
+			    strncmp(done[k], all[i].role, strlen(done[k])) == 0;
 		if (known || count == 64)
 			continue;
 		snprintf(done[count++], sizeof done[0], "%.*s", (int)kind_of_role(all[i].role), all[i].role);

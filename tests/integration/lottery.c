@@ -1,4 +1,5 @@
-/* lottery - the example: each bet stored once and each winner told, whoever is killed; what may come in and is refused */
+/* lottery - the example: each bet stored once and each winner told, whoever is killed; what may come in and is
+ * refused */
 #include <lib/proc.h>
 #include <lib/run.h>
 #include <lib/server.h>
@@ -40,7 +41,8 @@ static struct program
 begin(const char *name, const char *program, const char *arguments)
 {
 	struct program p = { .name = name };
-	char *command = t_text("exec %s %s >%s 2>>%s </dev/null", program, arguments, t_path("%s.out", name), t_path("%s.log", name));
+	char *command = t_text("exec %s %s >%s 2>>%s </dev/null", program, arguments, t_path("%s.out", name),
+	    t_path("%s.log", name));
 	p.pid = fork();
 	if (p.pid == 0) {
 		sigset_t none;
@@ -63,7 +65,8 @@ static void
 ends(struct program *p, int status)
 {
 	int got = t_join(p->pid);
-	REQUIRE(WIFEXITED(got) && WEXITSTATUS(got) == status, "%s: wait status 0x%x, wanted exit %d: %s%s", p->name, got, status, out_of(p),
+	REQUIRE(WIFEXITED(got) && WEXITSTATUS(got) == status, "%s: wait status 0x%x, wanted exit %d: %s%s", p->name,
+	    got, status, out_of(p),
 	    t_read_file(t_path("%s.log", p->name)));
 }
 
@@ -90,7 +93,8 @@ static char *
 ask(int port)
 {
 	char line[400] = "";
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	size_t got = 0;
 	ssize_t n;
@@ -117,7 +121,8 @@ counts(struct program *p, const char *words)
 
 /* ---- whole lotteries ---- */
 
-TEST(one_daemon, "100,000 bets of five agencies on one daemon are stored, each one once, and each agency is told its own winners and no other")
+TEST(one_daemon, "100,000 bets of five agencies on one daemon are stored, each one once, and each agency is told its "
+    "own winners and no other")
 {
 	up();
 	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s", t_path("l")));
@@ -129,15 +134,18 @@ TEST(two_daemons, "the same with the agencies on two daemons, and a broker with 
 {
 	up_with("--workers 4");
 	daemon_start(&two, "two", broker.port);
-	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s --bets %d --other %s", t_path("l"),
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery",
+	    t_text("--dir %s --bets %d --other %s", t_path("l"),
 	    t_is_long() ? 100000 : 20000, two.run));
 	held(&l, "each one once");
 }
 
-TEST(many, "the same with sixteen agencies, sixteen workers and small batches: workers that store at the same moment do not mix their batches")
+TEST(many, "the same with sixteen agencies, sixteen workers and small batches: workers that store at the same moment "
+    "do not mix their batches")
 {
 	up();
-	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s --bets 20000 --agencies 16 --workers 16 --batch 10", t_path("l")));
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery",
+	    t_text("--dir %s --bets 20000 --agencies 16 --workers 16 --batch 10", t_path("l")));
 	held(&l, "bets: 20000 sent, 20000 stored: held");
 }
 
@@ -149,11 +157,13 @@ TEST(progress, "on a terminal one line counts the stored bets; elsewhere it is l
 	REQUIRE(!strstr(t_read_file(t_path("lottery.log")), "bets stored"), "%s", t_read_file(t_path("lottery.log")));
 	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	REQUIRE(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0, "no terminal: %s", strerror(errno));
-	struct ran r = run_command("%s --dir %s --bets 20000 2>%s", EXAMPLES "/lottery/lottery", t_path("l"), ptsname(terminal));
+	struct ran r = run_command("%s --dir %s --bets 20000 2>%s", EXAMPLES "/lottery/lottery", t_path("l"),
+	    ptsname(terminal));
 	static char shown[65536];
 	ssize_t n = read(terminal, shown, sizeof shown - 1);
 	close(terminal);
-	REQUIRE(r.status == 0 && n > 0 && strstr(shown, "\r\033[K20000 bets stored, 5 of 5 agencies have ended\r\n"), "%d: %s", r.status, shown);
+	REQUIRE(r.status == 0 && n > 0 && strstr(shown, "\r\033[K20000 bets stored, 5 of 5 agencies have ended\r\n"),
+	    "%d: %s", r.status, shown);
 }
 
 TEST(broker_killed, "the same with the broker killed in the middle and started again")
@@ -170,10 +180,12 @@ TEST(broker_killed, "the same with the broker killed in the middle and started a
 	held(&l, "bets: 30000 sent, 30000 stored: held");
 }
 
-TEST(centre_killed, "the same with the centre killed in the middle, and a worker: the centre comes back and no batch is lost or stored twice")
+TEST(centre_killed, "the same with the centre killed in the middle, and a worker: the centre comes back and no batch "
+    "is lost or stored twice")
 {
 	up();
-	struct program l = begin("lottery", EXAMPLES "/lottery/lottery", t_text("--dir %s --bets 60000 --batch 20", t_path("l")));
+	struct program l = begin("lottery", EXAMPLES "/lottery/lottery",
+	    t_text("--dir %s --bets 60000 --batch 20", t_path("l")));
 	for (int i = 1; i <= (t_is_long() ? 15 : 3); i++) {
 		WAIT_FOR(STORED(&l) > 3000 * i, "%s", ask(port_of(&l)));
 		pid_t centre = proc_find(l.pid, "centre", 0);
@@ -192,7 +204,8 @@ static void
 stopped_at(int moment, int all)
 {
 	const char *name = t_text("stop-%d-%d", moment, all);
-	struct program l = begin(name, EXAMPLES "/lottery/lottery", t_text("--dir %s --bets 200000", t_path("%s", name)));
+	struct program l = begin(name, EXAMPLES "/lottery/lottery",
+	    t_text("--dir %s --bets 200000", t_path("%s", name)));
 	if (moment >= 1)
 		WAIT_FOR(proc_find(l.pid, "centre", 0), "no centre");
 	if (moment >= 2)
@@ -205,7 +218,8 @@ stopped_at(int moment, int all)
 		kill(l.pid, SIGTERM);
 	int status = t_join(l.pid);
 	/* the shell that has not yet become the program, or a program that has just begun, dies of it */
-	REQUIRE((WIFEXITED(status) && WEXITSTATUS(status) == 1) || (moment < 2 && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM),
+	REQUIRE((WIFEXITED(status) && WEXITSTATUS(status) == 1) ||
+	    (moment < 2 && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM),
 	    "moment %d: wait status 0x%x: %s", moment, status, t_read_file(t_path("%s.log", name)));
 	pid_t left[PROC_MAX];
 	REQUIRE(proc_naming(t_path("%s/", name), left, PROC_MAX) == 0, "moment %d: a process is left", moment);
@@ -283,7 +297,8 @@ answered(uint32_t number, int count)
 	struct mom_reader r = hear_kind('A');
 	uint32_t n = mom_get_u32(&r);
 	int c = (int)mom_get_u32(&r);
-	REQUIRE(n == number && c == count && !mom_reader_failed(&r), "batch %u: %d, wanted %u: %d", n, c, number, count);
+	REQUIRE(n == number && c == count && !mom_reader_failed(&r), "batch %u: %d, wanted %u: %d", n, c, number,
+	    count);
 }
 
 /* count bets of agency 1 as the issue's text says it, byte for byte; the documents from 1 on */
@@ -322,8 +337,8 @@ wins(uint32_t first, uint32_t last)
 		REQUIRE(mom_get_u32(&r) == first, "not document %u", first);
 }
 
-TEST(batches, "a batch of 134 bets is stored and answered with 134; one of 135, one that is cut, too long, of two agencies or with a bet that cannot be "
-    "is answered with -1, and nothing of it is stored")
+TEST(batches, "a batch of 134 bets is stored and answered with 134; one of 135, one that is cut, too long, of two "
+    "agencies or with a bet that cannot be is answered with -1, and nothing of it is stored")
 {
 	static unsigned char b[65536];
 	uint32_t n = 0;
@@ -363,7 +378,8 @@ TEST(batches, "a batch of 134 bets is stored and answered with 134; one of 135, 
 	int lines = 0;
 	for (char *at = bets; (at = strchr(at, '\n')); at++)
 		lines++;
-	REQUIRE(lines == 135 && strstr(bets, "1,\"Jo, \"\"jr\"\"\",Vi,1,2000-02-29,7574\n"), "%d lines: %s", lines, bets + strlen(bets) / 135 * 133);
+	REQUIRE(lines == 135 && strstr(bets, "1,\"Jo, \"\"jr\"\"\",Vi,1,2000-02-29,7574\n"), "%d lines: %s", lines,
+	    bets + strlen(bets) / 135 * 133);
 	bye(id);
 }
 
@@ -399,7 +415,8 @@ kill_centre(struct program *c)
 		WAIT_FOR(!proc_lives(pids[i]), "a worker outlives its centre");
 }
 
-TEST(resumed, "a batch that a killed centre had in hand, stored or not, is stored once and answered when it comes again; half a record is cut off")
+TEST(resumed, "a batch that a killed centre had in hand, stored or not, is stored once and answered when it comes "
+    "again; half a record is cut off")
 {
 	static unsigned char b[65536];
 	size_t len;
@@ -441,7 +458,8 @@ TEST(resumed, "a batch that a killed centre had in hand, stored or not, is store
 	bye(id);
 }
 
-TEST(quiet, "the centre draws when nothing came for a while, and tells the winners of who has not ended, too; all of them where it is thousands")
+TEST(quiet, "the centre draws when nothing came for a while, and tells the winners of who has not ended, too; all of "
+    "them where it is thousands")
 {
 	static unsigned char b[65536];
 	up();
@@ -454,29 +472,35 @@ TEST(quiet, "the centre draws when nothing came for a while, and tells the winne
 	REQUIRE(strstr(out_of(&c), "drawn: 100 bets of 0 agencies, 100 have"), "%s", out_of(&c));
 	bye(id);
 
-	struct program l = begin("all", EXAMPLES "/lottery/lottery", t_text("--dir %s --agencies 1 --bets 5000 --winner 1", t_path("all")));
+	struct program l = begin("all", EXAMPLES "/lottery/lottery",
+	    t_text("--dir %s --agencies 1 --bets 5000 --winner 1", t_path("all")));
 	held(&l, "bets: 5000 sent");
 	run_command("sed -i 's/[0-9]*$/7574/' %s", t_path("all/agency-1.csv"));
 	struct program again = begin("again", EXAMPLES "/lottery/centre", t_path("all/lottery.conf --winner 7574"));
 	struct ran r = run_command("%s %s 1", EXAMPLES "/lottery/agency", t_path("all/lottery.conf"));
-	REQUIRE(r.status == 0 && strstr(r.out, "5000 bets in ") && strstr(r.out, " 5000 winners\n"), "%s%s", r.out, r.err);
+	REQUIRE(r.status == 0 && strstr(r.out, "5000 bets in ") && strstr(r.out, " 5000 winners\n"), "%s%s", r.out,
+	    r.err);
 	ends(&again, 0);
 }
 
-TEST(configuration, "a changed lottery.conf needs no rebuild: another number wins; what is wrong in it is told with file and line")
+TEST(configuration, "a changed lottery.conf needs no rebuild: another number wins; what is wrong in it is told with "
+    "file and line")
 {
 	up();
 	files("l", "1 1000 1");
 	char *conf = t_path("l/lottery.conf"), *csv = t_path("l/agency-1.csv");
-	struct ran r = run_command("cd %s; sed -n '7s/.*,//p' agency-1.csv >number; sed -i \"s/^winner .*/winner $(cat number)/\" lottery.conf; "
-	    "%s lottery.conf & %s lottery.conf 1; wait; grep -c \",$(cat number)$\" agency-1.csv; wc -l <winners-1.csv; sed -n 7p agency-1.csv | "
-	    "grep -q \",$(sed -n 1p winners-1.csv),\" && echo same", t_path("l"), EXAMPLES "/lottery/centre", EXAMPLES "/lottery/agency");
+	struct ran r = run_command("cd %s; sed -n '7s/.*,//p' agency-1.csv >number; sed -i \"s/^winner .*/winner $(cat "
+	    "number)/\" lottery.conf; %s lottery.conf & %s lottery.conf 1; wait; grep -c \",$(cat number)$\" "
+	    "agency-1.csv; wc -l <winners-1.csv; sed -n 7p agency-1.csv | grep -q \",$(sed -n 1p winners-1.csv),\" && "
+	    "echo same", t_path("l"), EXAMPLES "/lottery/centre", EXAMPLES "/lottery/agency");
 	REQUIRE(strstr(r.out, "\n1\n1\nsame\n"), "%s%s%s", r.out, r.err, csv);
 	run_command("echo 'colour blue' >>%s", conf);
 	r = run_command("%s %s", EXAMPLES "/lottery/centre", conf);
 	REQUIRE(r.status == 100 && strstr(r.err, "lottery.conf:10: \"colour\" is no key"), "%d %s", r.status, r.err);
-	r = run_command("sed -i '$d' %s; sed -i 's/^workers.*/workers 65/' %s; %s %s 1", conf, conf, EXAMPLES "/lottery/agency", conf);
-	REQUIRE(r.status == 100 && strstr(r.err, "lottery.conf:4: workers \"65\": a number from 1 to 64 is wanted"), "%d %s", r.status, r.err);
+	r = run_command("sed -i '$d' %s; sed -i 's/^workers.*/workers 65/' %s; %s %s 1", conf, conf,
+	    EXAMPLES "/lottery/agency", conf);
+	REQUIRE(r.status == 100 && strstr(r.err, "lottery.conf:4: workers \"65\": a number from 1 to 64 is wanted"),
+	    "%d %s", r.status, r.err);
 }
 
 TEST(hostile_files, "an agency whose file has something wrong in it sends nothing of it and says what and where")
@@ -503,17 +527,20 @@ TEST(hostile_files, "an agency whose file has something wrong in it sends nothin
 		{ "Jo,\001,5,1990-01-01,7", "control character (0x01) in column 4" },
 	};
 	files("l", "1 3 1");
-	char *path = t_path("l/agency-1.csv"), *good = t_read_file(path), *agency = t_text("%s %s 1 --check", EXAMPLES "/lottery/agency", t_path("l/lottery.conf"));
+	char *path = t_path("l/agency-1.csv"), *good = t_read_file(path),
+	    *agency = t_text("%s %s 1 --check", EXAMPLES "/lottery/agency", t_path("l/lottery.conf"));
 	for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++) {
 		REQUIRE(unlink(path) == 0 && close(open(path, O_CREAT | O_WRONLY, 0600)) == 0, "%s", path);
 		append(path, t_text("%s%s\n", good, lines[i].line));
 		struct ran r = run_command("%s", agency);
-		REQUIRE(r.status == 100 && strstr(r.err, "agency-1.csv:4: ") && strstr(r.err, lines[i].says), "\"%s\": %d %s", lines[i].line, r.status, r.err);
+		REQUIRE(r.status == 100 && strstr(r.err, "agency-1.csv:4: ") && strstr(r.err, lines[i].says),
+		    "\"%s\": %d %s", lines[i].line, r.status, r.err);
 	}
 	struct ran r = run_command("head -c 100000 /dev/zero | tr '\\0' a >%s; %s", path, agency);
 	REQUIRE(r.status == 100 && strstr(r.err, "agency-1.csv:1: the line is longer"), "%d %s", r.status, r.err);
 	r = run_command("printf '\"O\"\"Hara, Mary\",%%0256d,5,1990-01-01,7\\n' 0 >%s; %s", path, agency);
 	REQUIRE(r.status == 100 && strstr(r.err, "surname: 256 bytes"), "%d %s", r.status, r.err);
-	r = run_command("printf '\"O\"\"Hara, Mary\",%%0255d,4294967295,2000-02-29,65535\\r\\nJo,Vi,5,1990-01-01,0' 0 >%s; %s", path, agency);
+	r = run_command("printf '\"O\"\"Hara, Mary\",%%0255d,4294967295,2000-02-29,65535\\r\\nJo,Vi,5,1990-01-01,0' 0 "
+	    ">%s; %s", path, agency);
 	REQUIRE(r.status == 0 && strcmp(r.out, "agency-1.csv: 2 bets\n") == 0, "%d %s%s", r.status, r.out, r.err);
 }

@@ -209,7 +209,8 @@ subscribe_ahead(int id, int from, int to)
 	return r;
 }
 
-TEST_LONG(too_many, "a client that subscribes without end is told so after 1,000,000: the memory that all share is not its own")
+TEST_LONG(too_many, "a client that subscribes without end is told so after 1,000,000: the memory that all share is not "
+    "its own")
 {
 	enum { MOST = 1000000 };
 	broker_start(&broker, "broker", 0, "--views off");

@@ -55,13 +55,16 @@ TEST(top_plain, "without a terminal it prints as many screens as asked, with rat
 	struct ran r = mom("top -n 2 -d 0.3");
 	kill(busy, SIGKILL);
 	waitpid(busy, NULL, 0);
-	REQUIRE(r.status == 0 && strncmp(r.out, "mom top  ", 9) == 0 && strstr(r.out + 9, "\nmom top  ") != NULL, "%d %s%s", r.status, r.out, r.err);
+	REQUIRE(r.status == 0 && strncmp(r.out, "mom top  ", 9) == 0 && strstr(r.out + 9, "\nmom top  ") != NULL,
+	    "%d %s%s", r.status, r.out, r.err);
 	REQUIRE(strchr(r.out, '\033') == NULL, "an escape in %s", r.out);
-	const char *last = strstr(r.out + 9, "\nmom top  "), *topic = strstr(last, "rates/here"), *worker = strstr(last, "worker shard 0");
+	const char *last = strstr(r.out + 9, "\nmom top  "), *topic = strstr(last, "rates/here"),
+	    *worker = strstr(last, "worker shard 0");
 	char rate[24];
 	REQUIRE(topic && sscanf(topic, "%*s %23s", rate) == 1 && strcmp(rate, "0") != 0, "%s", r.out);
 	REQUIRE(worker && sscanf(worker, "%*s %*s %*s %*d %23s", rate) == 1 && strcmp(rate, "0") != 0, "%s", r.out);
-	REQUIRE(strstr(r.out, "machine 1") && strstr(r.out, t_text("%016llx", (unsigned long long)mom_global_id(sub))), "%s", r.out);
+	REQUIRE(strstr(r.out, "machine 1") && strstr(r.out, t_text("%016llx", (unsigned long long)mom_global_id(sub))),
+	    "%s", r.out);
 	r = mom("top");
 	REQUIRE(r.status == 2 && strstr(r.err, "-n"), "%d %s", r.status, r.err);
 	r = mom("top -n 1 -d 0.01");
@@ -78,7 +81,8 @@ screen_open(struct screen *s, unsigned short lines, unsigned short columns)
 	struct winsize w = { .ws_row = lines, .ws_col = columns };
 	s->n = 0;
 	s->fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	REQUIRE(s->fd >= 0 && grantpt(s->fd) == 0 && unlockpt(s->fd) == 0 && ioctl(s->fd, TIOCSWINSZ, &w) == 0 && tcgetattr(s->fd, &s->before) == 0, "pty: %s",
+	REQUIRE(s->fd >= 0 && grantpt(s->fd) == 0 && unlockpt(s->fd) == 0 && ioctl(s->fd, TIOCSWINSZ, &w) == 0 &&
+	    tcgetattr(s->fd, &s->before) == 0, "pty: %s",
 	    strerror(errno));
 	const char *name = ptsname(s->fd);
 	s->pid = fork();
@@ -120,8 +124,10 @@ screen_closed(struct screen *s)
 	struct termios after;
 	int status = t_join(s->pid);
 	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status %x: %s", (unsigned)status, s->text);
-	REQUIRE(screen_has(s, "\033[?1049l", 0) && screen_has(s, "\033[?25h", 0) && screen_has(s, "\033[?7h", 0), "%s", s->text);
-	REQUIRE(tcgetattr(s->fd, &after) == 0 && after.c_lflag == s->before.c_lflag && after.c_cc[VMIN] == s->before.c_cc[VMIN], "the terminal is not restored");
+	REQUIRE(screen_has(s, "\033[?1049l", 0) && screen_has(s, "\033[?25h", 0) && screen_has(s, "\033[?7h", 0), "%s",
+	    s->text);
+	REQUIRE(tcgetattr(s->fd, &after) == 0 && after.c_lflag == s->before.c_lflag &&
+	    after.c_cc[VMIN] == s->before.c_cc[VMIN], "the terminal is not restored");
 	close(s->fd);
 }
 
@@ -152,7 +158,8 @@ TEST(top_stopped, "Ctrl-Z gives the terminal back, and fg takes it again")
 	REQUIRE(write(s.fd, "\032", 1) == 1, "write");
 	WAIT_FOR(waitpid(s.pid, &status, WUNTRACED | WNOHANG) == s.pid, "it does not stop: %s", s.text);
 	REQUIRE(WIFSTOPPED(status), "status %x", (unsigned)status);
-	REQUIRE(screen_has(&s, "\033[?1049l", 0) && tcgetattr(s.fd, &now) == 0 && now.c_lflag == s.before.c_lflag, "%s", s.text);
+	REQUIRE(screen_has(&s, "\033[?1049l", 0) && tcgetattr(s.fd, &now) == 0 && now.c_lflag == s.before.c_lflag, "%s",
+	    s.text);
 	size_t from = s.n;
 	kill(s.pid, SIGCONT);
 	WAIT_FOR(screen_has(&s, "\033[?1049h", from) && screen_has(&s, "worker shard 0", from), "%s", s.text + from);
@@ -172,7 +179,8 @@ TEST(top_resized, "a screen never has more lines than its terminal, also when th
 	/* a whole screen drawn after the change: from one cursor home to the next */
 	char *begin = NULL, *end = NULL;
 	for (int screens = 0; screens < 20; screens++) {
-		WAIT_FOR(screen_has(&s, "\033[H", from) && (begin = strstr(s.text + from, "\033[H")) && (end = strstr(begin + 3, "\033[H")), "%s", s.text + from);
+		WAIT_FOR(screen_has(&s, "\033[H", from) && (begin = strstr(s.text + from, "\033[H")) &&
+		    (end = strstr(begin + 3, "\033[H")), "%s", s.text + from);
 		int lines = 0;
 		for (char *p = begin; p < end; p++)
 			lines += *p == '\n';
@@ -219,11 +227,14 @@ TEST(ipc, "the objects of a running server are listed by role, the same as in it
 	int id = talk_create();
 	struct ran r = run_command("'%s' ipc '%s'", t_bin("mom"), one.run);
 	int n = sysv_registry(server_registry(&one), objects, 64);
-	REQUIRE(r.status == 0 && strncmp(r.out, t_text("%s (in use)\n", one.run), strlen(one.run) + 10) == 0 && lines_of(r.out) == n + 1, "%d objects:\n%s%s", n, r.out, r.err);
+	REQUIRE(r.status == 0 && strncmp(r.out, t_text("%s (in use)\n", one.run), strlen(one.run) + 10) == 0 &&
+	    lines_of(r.out) == n + 1, "%d objects:\n%s%s", n, r.out, r.err);
 	for (int i = 0; i < n; i++)
-		REQUIRE(strstr(r.out, t_text("  %s %d ", objects[i].kind, objects[i].id)) && strstr(r.out, objects[i].role), "%s:\n%s", objects[i].role, r.out);
+		REQUIRE(strstr(r.out, t_text("  %s %d ", objects[i].kind, objects[i].id)) &&
+		    strstr(r.out, objects[i].role), "%s:\n%s", objects[i].role, r.out);
 	r = mom("ipc --json");
-	REQUIRE(r.status == 0 && json_fault(r.out) == NULL && json_find(r.out, "role", "worker-0-queue", 0) >= 0 && json_find(r.out, "role", "client-0", 0) >= 0, "%s%s",
+	REQUIRE(r.status == 0 && json_fault(r.out) == NULL && json_find(r.out, "role", "worker-0-queue", 0) >= 0 &&
+	    json_find(r.out, "role", "client-0", 0) >= 0, "%s%s",
 	    r.out, r.err);
 	r = mom("ipc clean");
 	REQUIRE(r.status == 1, "%d %s", r.status, r.out);
@@ -246,7 +257,8 @@ TEST(ipc_clean, "what a kill left behind is listed and cleaned, all of it; the s
 	server_kill_all(&one);
 	server_kill_all(&broker);
 	struct ran r = mom("ipc");
-	REQUIRE(r.status == 0 && strstr(r.out, "(left behind)") && strstr(r.out, "broker-table") && strstr(r.out, "machine-table"), "%s%s", r.out, r.err);
+	REQUIRE(r.status == 0 && strstr(r.out, "(left behind)") && strstr(r.out, "broker-table") &&
+	    strstr(r.out, "machine-table"), "%s%s", r.out, r.err);
 	int lines = lines_of(r.out);
 	r = mom("ipc clean");
 	REQUIRE(r.status == 0 && strstr(r.out, "(removed)") && lines_of(r.out) == lines, "%s%s", r.out, r.err);
@@ -273,7 +285,8 @@ TEST(ipc_of_others, "a registry that names objects which its folder's owner has 
 	int id = talk_create();
 	char *trap = t_path("trap");
 	REQUIRE(mkdir(trap, 0700) == 0, "%s", strerror(errno));
-	struct ran r = run_command("cp '%s' '%s/registry' && chown -R 65534 '%s' && '%s' ipc '%s'", server_registry(&one), trap, trap, t_bin("mom"), trap);
+	struct ran r = run_command("cp '%s' '%s/registry' && chown -R 65534 '%s' && '%s' ipc '%s'",
+	    server_registry(&one), trap, trap, t_bin("mom"), trap);
 	REQUIRE(r.status == 0 && r.out[0] == '\0', "%d %s%s", r.status, r.out, r.err);
 	struct sysv_object objects[64];
 	int n = sysv_registry(server_registry(&one), objects, 64);
@@ -316,9 +329,12 @@ TEST(doctor, "a sound machine has no FAIL and exit status 0; each line says ok, 
 {
 	up();
 	struct ran r;
-	WAIT_FOR((r = mom("doctor --json")).status == 0, "%s%s", r.out, r.err);      /* the daemon connects within moments */
-	REQUIRE(finding(r.out, "fdatasync", "ok", broker.store) >= 0 || finding(r.out, "fdatasync", "warn", broker.store) >= 0, "%s", r.out);
-	REQUIRE(finding(r.out, "connection", "ok", one.run) >= 0 && finding(r.out, "System V", "ok", "can be made") >= 0 && finding(r.out, "clock", "FAIL", "") < 0, "%s",
+	/* the daemon connects within moments */
+	WAIT_FOR((r = mom("doctor --json")).status == 0, "%s%s", r.out, r.err);
+	REQUIRE(finding(r.out, "fdatasync", "ok", broker.store) >= 0 ||
+	    finding(r.out, "fdatasync", "warn", broker.store) >= 0, "%s", r.out);
+	REQUIRE(finding(r.out, "connection", "ok", one.run) >= 0 &&
+	    finding(r.out, "System V", "ok", "can be made") >= 0 && finding(r.out, "clock", "FAIL", "") < 0, "%s",
 	    r.out);
 	REQUIRE(finding(r.out, "programs", "ok", one.run) >= 0, "MOM_RUN names it:\n%s", r.out);
 	REQUIRE(finding(r.out, "/proc", "ok", "") >= 0 && finding(r.out, "namespaces", "warn", "") < 0, "%s", r.out);
@@ -335,7 +351,8 @@ TEST(doctor_broker_away, "a daemon that does not reach its broker is a FAIL, wit
 	server_stop(&broker);
 	struct ran r;
 	int i = -1;
-	WAIT_FOR((i = finding((r = run_command("'%s' doctor --json '%s'", t_bin("mom"), one.run)).out, "connection", "FAIL", "refused")) >= 0, "%s%s", r.out, r.err);
+	WAIT_FOR((i = finding((r = run_command("'%s' doctor --json '%s'", t_bin("mom"), one.run)).out, "connection",
+	    "FAIL", "refused")) >= 0, "%s%s", r.out, r.err);
 	REQUIRE(r.status == 1 && has_cure(r.out, i), "%d %s", r.status, r.out);
 }
 
@@ -345,7 +362,8 @@ TEST(doctor_folders, "folders that others may write to are a FAIL, a spool that 
 	chmod(one.run, 0777);
 	chmod(one.store, 0755);
 	struct ran r = mom("doctor --json");
-	REQUIRE(r.status == 1 && has_cure(r.out, finding(r.out, "run folder", "FAIL", "0777") >= 0 ? finding(r.out, "run folder", "FAIL", "0777") :
+	REQUIRE(r.status == 1 && has_cure(r.out, finding(r.out, "run folder", "FAIL", "0777") >= 0
+	    ? finding(r.out, "run folder", "FAIL", "0777") :
 	    finding(r.out, "run folder", "FAIL", "777")), "%d %s", r.status, r.out);
 	REQUIRE(has_cure(r.out, finding(r.out, "spool", "warn", "755")), "%s", r.out);
 	chmod(one.run, 0700);
@@ -363,7 +381,8 @@ TEST(doctor_stopped, "a program that is stopped while mail waits for it is named
 	load_finish(pub);
 	struct ran r;
 	snprintf(words, sizeof words, "(process %d, ", (int)sub->pid);
-	WAIT_FOR(finding((r = mom("doctor --json")).out, "clients", "warn", words) >= 0 && strstr(r.out, "kill -CONT"), "%s%s", r.out, r.err);
+	WAIT_FOR(finding((r = mom("doctor --json")).out, "clients", "warn", words) >= 0 && strstr(r.out, "kill -CONT"),
+	    "%s%s", r.out, r.err);
 	REQUIRE(kill(sub->pid, SIGCONT) == 0, "kill");
 	load_expect(sub, pub->sent);
 	load_finish(sub);
@@ -377,7 +396,8 @@ TEST(doctor_killed, "a server that was killed, and a worker that was, are told o
 	server_replaced(&broker, "worker", worker);
 	server_kill_all(&one);
 	struct ran r;
-	WAIT_FOR(finding((r = mom("doctor --json")).out, "broker", "warn", "worker of shard 0 has died") >= 0, "%s%s", r.out, r.err);
+	WAIT_FOR(finding((r = mom("doctor --json")).out, "broker", "warn", "worker of shard 0 has died") >= 0, "%s%s",
+	    r.out, r.err);
 	int i = finding(r.out, "daemon", "warn", "left");
 	REQUIRE(has_cure(r.out, i), "%s", r.out);
 	server_start(&one);

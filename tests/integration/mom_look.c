@@ -57,7 +57,8 @@ number(const char *text, int element, const char *member)
 	return atoll(value(text, element, member));
 }
 
-/* A member of the element of which `key` is `name`, looked up anew; "" where there is none. What was seen is kept for the message. */
+/* A member of the element of which `key` is `name`, looked up anew; "" where there is none. What was seen is kept for
+ * the message. */
 static const char *seen = "";
 static const char *
 look_up(const char *arguments, const char *folder, const char *key, const char *name, const char *member)
@@ -85,7 +86,8 @@ first_words(const char *text)
 
 /* ---- topics ---- */
 
-TEST(topics, "topics are listed by name, one a line: those with subscribers, those of the store, those that are only published to; with what went through")
+TEST(topics, "topics are listed by name, one a line: those with subscribers, those of the store, those that are only "
+    "published to; with what went through")
 {
 	up("--workers 3");
 	int a = talk_create(), b = talk_create();
@@ -105,7 +107,8 @@ TEST(topics, "topics are listed by name, one a line: those with subscribers, tho
 	int i = json_find(text, "topic", "plant/boiler", 0);
 	REQUIRE(number(text, i, "subscribers") == 2 && number(text, i, "messages") == 2, "%s", text);
 	const char *first = value(text, i, "clients.0.client"), *second = value(text, i, "clients.1.client");
-	REQUIRE((strcmp(first, id_text(a)) == 0 && strcmp(second, id_text(b)) == 0) || (strcmp(first, id_text(b)) == 0 && strcmp(second, id_text(a)) == 0), "%s", text);
+	REQUIRE((strcmp(first, id_text(a)) == 0 && strcmp(second, id_text(b)) == 0) ||
+	    (strcmp(first, id_text(b)) == 0 && strcmp(second, id_text(a)) == 0), "%s", text);
 	i = json_find(text, "topic", "nobody/hears", 0);
 	REQUIRE(number(text, i, "subscribers") == 0 && number(text, i, "messages") == 1, "%s", text);
 	i = json_find(text, "topic", "general", 0);
@@ -114,7 +117,8 @@ TEST(topics, "topics are listed by name, one a line: those with subscribers, tho
 	bye(b);
 }
 
-TEST(topics_of_a_store, "--db shows the topics of a store, whether its broker runs or not, and a folder that is none is an error that says so")
+TEST(topics_of_a_store, "--db shows the topics of a store, whether its broker runs or not, and a folder that is none "
+    "is an error that says so")
 {
 	up(NULL);
 	int id = talk_open("keeper");
@@ -139,7 +143,8 @@ TEST(topics_of_a_store, "--db shows the topics of a store, whether its broker ru
 
 /* ---- clients ---- */
 
-TEST(clients, "each client is told by id, name, process and user, with its topics; mail that waits and requests on their way are counted")
+TEST(clients, "each client is told by id, name, process and user, with its topics; mail that waits and requests on "
+    "their way are counted")
 {
 	up(NULL);
 	int plain = talk_create(), named = talk_open("billing");
@@ -148,10 +153,13 @@ TEST(clients, "each client is told by id, name, process and user, with its topic
 	REQUIRE(view_has(&broker, mom_global_id(named), "credits"), "not in the views");
 	const char *text = json(t_text("clients --json '%s'", broker.run), one.run);
 	int i = json_find(text, "id", id_text(named), 0);
-	REQUIRE(strcmp(value(text, i, "name"), "billing") == 0 && strcmp(value(text, i, "state"), "live") == 0 && strcmp(value(text, i, "durable"), "true") == 0,
+	REQUIRE(strcmp(value(text, i, "name"), "billing") == 0 && strcmp(value(text, i, "state"), "live") == 0 &&
+	    strcmp(value(text, i, "durable"), "true") == 0,
 	    "%s", text);
-	REQUIRE(number(text, i, "pid") == getpid() && number(text, i, "mail_bytes") == 0 && number(text, i, "request_bytes") == 0, "%s", text);
-	REQUIRE(strcmp(value(text, i, "topics"), "[\"credits\", \"invoices\"]") == 0 || strcmp(value(text, i, "topics"), "[\"invoices\", \"credits\"]") == 0, "%s", text);
+	REQUIRE(number(text, i, "pid") == getpid() && number(text, i, "mail_bytes") == 0 &&
+	    number(text, i, "request_bytes") == 0, "%s", text);
+	REQUIRE(strcmp(value(text, i, "topics"), "[\"credits\", \"invoices\"]") == 0 ||
+	    strcmp(value(text, i, "topics"), "[\"invoices\", \"credits\"]") == 0, "%s", text);
 	i = json_find(text, "id", id_text(plain), 0);
 	REQUIRE(strcmp(value(text, i, "name"), "null") == 0 && strcmp(value(text, i, "topics"), "[]") == 0, "%s", text);
 	say(plain, "invoices", "waits in the mail box");
@@ -164,7 +172,8 @@ TEST(clients, "each client is told by id, name, process and user, with its topic
 	bye(plain);
 }
 
-TEST(clients_behind, "a client that does not read is shown as behind, and requests that wait for an absent broker as bytes without an answer")
+TEST(clients_behind, "a client that does not read is shown as behind, and requests that wait for an absent broker as "
+    "bytes without an answer")
 {
 	up(NULL);
 	char payload[4096];
@@ -177,7 +186,8 @@ TEST(clients_behind, "a client that does not read is shown as behind, and reques
 	WAIT_FOR(strcmp(look_up("clients --json", one.run, "id", id_text(slow), "behind"), "true") == 0, "%s", seen);
 	server_stop(&broker);
 	REQUIRE(mom_publish(pub, "much", payload, sizeof payload, MOM_ASYNC) == 0, "%s", mom_error_text(pub));
-	REQUIRE(atoi(look_up("clients --json", one.run, "id", id_text(pub), "request_bytes")) >= (int)sizeof payload, "%s", seen);
+	REQUIRE(atoi(look_up("clients --json", one.run, "id", id_text(pub), "request_bytes")) >= (int)sizeof payload,
+	    "%s", seen);
 	server_start(&broker);
 	REQUIRE(mom_flush(pub, -1) == 0, "%s", mom_error_text(pub));
 	bye(pub);
@@ -207,7 +217,8 @@ hostile_client(int *to)
 	return pid;
 }
 
-TEST(hostile, "what a client calls itself never reaches the terminal as it is: control characters are escaped, JSON stays JSON")
+TEST(hostile, "what a client calls itself never reaches the terminal as it is: control characters are escaped, JSON "
+    "stays JSON")
 {
 	int to;
 	up(NULL);
@@ -219,7 +230,8 @@ TEST(hostile, "what a client calls itself never reaches the terminal as it is: c
 	out = mom("clients", one.run).out;
 	for (const unsigned char *p = (const unsigned char *)out; *p; p++)
 		REQUIRE(*p >= 0x20 || *p == '\n', "byte %02x in %s", *p, out);
-	REQUIRE(strchr(out, '\n') == strrchr(out, '\n') && strstr(out, "\\x1B[31m") && strstr(out, "\xe2\x80\xae") == NULL, "%s", out);
+	REQUIRE(strchr(out, '\n') == strrchr(out, '\n') && strstr(out, "\\x1B[31m") &&
+	    strstr(out, "\xe2\x80\xae") == NULL, "%s", out);
 	close(to);
 	waitpid(pid, NULL, 0);
 }
@@ -238,9 +250,12 @@ TEST(machines, "a machine is shown connected with its address and how far behind
 	say(other, "t", "x");
 	hear(id, "t", "x");
 	const char *text = json("machines --json", broker.run);
-	REQUIRE(json_length(text) == 2 && number(text, 0, "machine") == 1 && strcmp(value(text, 0, "state"), "connected") == 0, "%s", text);
-	REQUIRE(strncmp(value(text, 0, "address"), "127.", 4) == 0 && number(text, 0, "window_bytes") > 0 && number(text, 0, "seconds") >= 0, "%s", text);
-	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "lag_bytes"), "0") == 0, "%s", seen);      /* it tells its place with the next ping */
+	REQUIRE(json_length(text) == 2 && number(text, 0, "machine") == 1 &&
+	    strcmp(value(text, 0, "state"), "connected") == 0, "%s", text);
+	REQUIRE(strncmp(value(text, 0, "address"), "127.", 4) == 0 && number(text, 0, "window_bytes") > 0 &&
+	    number(text, 0, "seconds") >= 0, "%s", text);
+	/* it tells its place with the next ping */
+	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "lag_bytes"), "0") == 0, "%s", seen);
 	server_freeze(&one);
 	for (int i = 0; i < 100; i++)
 		say(other, "t", "while one is frozen");
@@ -261,7 +276,8 @@ TEST(machines, "a machine is shown connected with its address and how far behind
 
 /* ---- counters ---- */
 
-TEST(stats, "a thousand messages are a thousand in the worker's, the handler's and the requester's counters, and as copies in the forwarder's")
+TEST(stats, "a thousand messages are a thousand in the worker's, the handler's and the requester's counters, and as "
+    "copies in the forwarder's")
 {
 	up(NULL);
 	int sub = talk_create(), pub = talk_create();
@@ -273,14 +289,17 @@ TEST(stats, "a thousand messages are a thousand in the worker's, the handler's a
 	for (int i = 0; i < 1000; i++)
 		REQUIRE(mom_receive(sub, &m, 20000) == 0, "%s", mom_error_text(sub));
 	static const struct { const char *role, *counter; } wanted[] = {
-		{ "worker", "counters.messages_in_total" }, { "broker_handler", "counters.messages_in_total" }, { "broker_sender", "counters.messages_out_total" },
+		{ "worker", "counters.messages_in_total" }, { "broker_handler", "counters.messages_in_total" },
+		    { "broker_sender", "counters.messages_out_total" },
 		{ "mom_requester", "counters.messages_out_total" }, { "mom_forwarder", "counters.copies_total" },
 	};
 	for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-		WAIT_FOR(atoi(look_up(t_text("stats --json '%s'", broker.run), one.run, "role", wanted[i].role, wanted[i].counter)) == 1000,
+		WAIT_FOR(atoi(look_up(t_text("stats --json '%s'", broker.run), one.run, "role", wanted[i].role,
+		    wanted[i].counter)) == 1000,
 		    "%s %s:\n%s", wanted[i].role, wanted[i].counter, seen);
 	struct ran r = mom("stats", broker.run);
-	REQUIRE(r.status == 0 && strstr(r.out, "worker shard 0") && strstr(r.out, "messages_in_total                        1000"), "%s%s", r.out, r.err);
+	REQUIRE(r.status == 0 && strstr(r.out, "worker shard 0") &&
+	    strstr(r.out, "messages_in_total                        1000"), "%s%s", r.out, r.err);
 	bye(pub);
 	bye(sub);
 }
@@ -308,7 +327,8 @@ judge_page(const char *text)
 	REQUIRE(lines > 50, "%d lines", lines);
 }
 
-TEST(prometheus, "the page for Prometheus has every sample under its HELP and TYPE, no series twice, also after a machine came twice and a worker died")
+TEST(prometheus, "the page for Prometheus has every sample under its HELP and TYPE, no series twice, also after a "
+    "machine came twice and a worker died")
 {
 	up("--workers 2");
 	server_stop(&one);
@@ -323,7 +343,8 @@ TEST(prometheus, "the page for Prometheus has every sample under its HELP and TY
 	struct ran r = mom(t_text("stats --prometheus '%s'", one.run), broker.run);
 	REQUIRE(r.status == 0, "%s", r.err);
 	judge_page(r.out);
-	REQUIRE(strstr(r.out, "\nmom_starts_total{role=\"worker\"") && strstr(r.out, "# TYPE mom_sync_microseconds histogram\n"), "%s", r.out);
+	REQUIRE(strstr(r.out, "\nmom_starts_total{role=\"worker\"") &&
+	    strstr(r.out, "# TYPE mom_sync_microseconds histogram\n"), "%s", r.out);
 	r = mom("stats --prometheus --json", broker.run);
 	REQUIRE(r.status == 2, "%d", r.status);
 	bye(id);
@@ -331,7 +352,8 @@ TEST(prometheus, "the page for Prometheus has every sample under its HELP and TY
 
 /* ---- limits ---- */
 
-TEST(limits, "each limit has its value, what is in use of it, and what changes it; a client more is a client, a segment and a semaphore more")
+TEST(limits, "each limit has its value, what is in use of it, and what changes it; a client more is a client, a "
+    "segment and a semaphore more")
 {
 	up("--store-max 100000000");
 	int first = talk_create();             /* connected, from here on */
@@ -340,13 +362,15 @@ TEST(limits, "each limit has its value, what is in use of it, and what changes i
 	const char *after = json(t_text("limits --json '%s'", broker.run), one.run);
 	static const char *const more[] = { "clients", "kernel.shmmni", "kernel.sem semmni", "kernel.sem semmns" };
 	for (size_t i = 0; i < sizeof more / sizeof *more; i++)
-		REQUIRE(number(after, json_find(after, "limit", more[i], 0), "ours") == number(before, json_find(before, "limit", more[i], 0), "ours") + 1,
+		REQUIRE(number(after, json_find(after, "limit", more[i], 0), "ours") == number(before,
+		    json_find(before, "limit", more[i], 0), "ours") + 1,
 		    "%s:\n%s%s", more[i], before, after);
 	REQUIRE(number(after, json_find(after, "limit", "store bytes", 0), "value") == 100000000, "%s", after);
 	REQUIRE(number(after, json_find(after, "limit", "payload bytes", 0), "value") == MOM_MESSAGE_MAX, "%s", after);
 	REQUIRE(number(after, json_find(after, "limit", "ulimit -n", 0), "ours") > 5, "%s", after);
 	struct ran r = mom("limits", one.run);
-	REQUIRE(r.status == 0 && strstr(r.out, "kernel.msgmni") && strstr(r.out, "topic name bytes"), "%s%s", r.out, r.err);
+	REQUIRE(r.status == 0 && strstr(r.out, "kernel.msgmni") && strstr(r.out, "topic name bytes"), "%s%s", r.out,
+	    r.err);
 	bye(first);
 	bye(id);
 }
@@ -355,18 +379,22 @@ TEST(limits, "each limit has its value, what is in use of it, and what changes i
 
 static const char *const commands[] = { "topics", "clients", "machines", "stats", "top", "ipc", "limits", "doctor" };
 
-TEST(usage, "each command has a page with an example; an unknown option is wrong use (2), a folder without a server an error (1) that says what to name")
+TEST(usage, "each command has a page with an example; an unknown option is wrong use (2), a folder without a server an "
+    "error (1) that says what to name")
 {
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		struct ran r = run_command("'%s' %s --help", t_bin("mom"), commands[i]);
-		REQUIRE(r.status == 0 && strstr(r.out, t_text("usage: mom %s", commands[i])) && strstr(r.out, "Example: ") && strstr(r.out, "Exit status: "), "%s", r.out);
+		REQUIRE(r.status == 0 && strstr(r.out, t_text("usage: mom %s", commands[i])) &&
+		    strstr(r.out, "Example: ") && strstr(r.out, "Exit status: "), "%s", r.out);
 		r = run_command("'%s' help | grep -q '^  %s '", t_bin("mom"), commands[i]);
 		REQUIRE(r.status == 0, "%s is not in the list", commands[i]);
 		r = run_command("'%s' %s --nonsense", t_bin("mom"), commands[i]);
 		REQUIRE(r.status == 2 && strstr(r.err, "--help"), "%s: %d %s", commands[i], r.status, r.err);
-		r = run_command("'%s' %s %s '%s'", t_bin("mom"), commands[i], strcmp(commands[i], "top") == 0 ? "-n 1 -d 0.1" : "", t_dir());
+		r = run_command("'%s' %s %s '%s'", t_bin("mom"), commands[i],
+		    strcmp(commands[i], "top") == 0 ? "-n 1 -d 0.1" : "", t_dir());
 		REQUIRE(r.status == 1, "%s: %d %s", commands[i], r.status, r.err);
-		REQUIRE(strstr(r.err, "folder") || strstr(r.err, "registry") || strstr(r.err, "doctor") || strstr(r.out, "name a run folder"), "%s: %s", commands[i], r.err);
+		REQUIRE(strstr(r.err, "folder") || strstr(r.err, "registry") || strstr(r.err, "doctor") ||
+		    strstr(r.out, "name a run folder"), "%s: %s", commands[i], r.err);
 	}
 }
 
@@ -377,7 +405,8 @@ mom_as_nobody(const char *command, const char *folder)
 	char *out = t_path("nobody.out"), *err = t_path("nobody.err");
 	pid_t pid = fork();
 	if (pid == 0) {
-		int to = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), log = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		int to = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600),
+		    log = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		dup2(to, 1);
 		dup2(log, 2);
 		if (setgid(65534) < 0 || setuid(65534) < 0)
@@ -389,7 +418,8 @@ mom_as_nobody(const char *command, const char *folder)
 	return (struct ran){ WIFEXITED(status) ? WEXITSTATUS(status) : -1, t_read_file(out), t_read_file(err) };
 }
 
-TEST(permission, "another user is told to run it as the server's user or as root, by whichever of folder and segment stops it")
+TEST(permission, "another user is told to run it as the server's user or as root, by whichever of folder and segment "
+    "stops it")
 {
 	if (geteuid() != 0) {
 		t_remark("left out: needs root");

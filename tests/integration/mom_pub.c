@@ -32,7 +32,8 @@ stored(struct ran r)
 static void
 fails(struct ran r, int status, const char *words)
 {
-	REQUIRE(r.status == status && strstr(r.err, words) && r.out[0] == '\0', "exit status %d, wanted %d and \"%s\": %s%s", r.status, status, words, r.out, r.err);
+	REQUIRE(r.status == status && strstr(r.err, words) && r.out[0] == '\0',
+	    "exit status %d, wanted %d and \"%s\": %s%s", r.status, status, words, r.out, r.err);
 }
 
 static void
@@ -40,10 +41,12 @@ hear_bytes(const void *bytes, size_t n)
 {
 	struct mom_message m;
 	REQUIRE(mom_receive(ear, &m, 20000) == 0, "%s", mom_error_text(ear));
-	REQUIRE(m.len == n && memcmp(m.data, bytes, n) == 0, "%zu bytes came for %zu: %.*s", m.len, n, (int)m.len, (const char *)m.data);
+	REQUIRE(m.len == n && memcmp(m.data, bytes, n) == 0, "%zu bytes came for %zu: %.*s", m.len, n, (int)m.len,
+	    (const char *)m.data);
 }
 
-TEST(text, "a text is published as it stands, an empty one and -n as a message without payload; it is stored when mom pub returns")
+TEST(text, "a text is published as it stands, an empty one and -n as a message without payload; it is stored when mom "
+    "pub returns")
 {
 	up(NULL);
 	stored(run_command("'%s' pub news 'hello  world'", t_bin("mom")));
@@ -58,7 +61,8 @@ TEST(text, "a text is published as it stands, an empty one and -n as a message w
 	bye(ear);
 }
 
-TEST(binary, "a file and standard input as one message keep every byte, zeros and newlines too, up to the largest payload")
+TEST(binary, "a file and standard input as one message keep every byte, zeros and newlines too, up to the largest "
+    "payload")
 {
 	char *bytes = malloc(MOM_MESSAGE_MAX);
 	struct t_rng rng;
@@ -78,13 +82,15 @@ TEST(binary, "a file and standard input as one message keep every byte, zeros an
 	bye(ear);
 }
 
-TEST(lines, "-l publishes each line without its newline: empty ones, ones with zero bytes, long ones, and the last without a newline")
+TEST(lines, "-l publishes each line without its newline: empty ones, ones with zero bytes, long ones, and the last "
+    "without a newline")
 {
 	up(NULL);
 	char *longest = malloc(300001);
 	memset(longest, 'x', 300000);
 	longest[300000] = '\0';
-	stored(run_command("(printf 'one\\n\\nz\\0z\\n'; head -c 300000 /dev/zero | tr '\\0' x; printf '\\nlast') | '%s' pub -l news", t_bin("mom")));
+	stored(run_command("(printf 'one\\n\\nz\\0z\\n'; head -c 300000 /dev/zero | tr '\\0' x; printf '\\nlast') | "
+	    "'%s' pub -l news", t_bin("mom")));
 	hear(ear, "news", "one");
 	hear_bytes("", 0);
 	hear_bytes("z\0z", 3);
@@ -103,8 +109,10 @@ TEST(many, "--count repeats, --interval waits between, -v says each on stderr, -
 		hear(ear, "news", "x");
 	int64_t began = t_now_ms();
 	struct ran r = run_command("'%s' pub --count 3 --interval 0.2 -v --async news xyz", t_bin("mom"));
-	REQUIRE(r.status == 0 && t_now_ms() - began >= 400, "exit status %d after %lld ms", r.status, (long long)(t_now_ms() - began));
-	REQUIRE(strcmp(r.err, "mom pub: 3 bytes to news\nmom pub: 3 bytes to news\nmom pub: 3 bytes to news\n") == 0, "%s", r.err);
+	REQUIRE(r.status == 0 && t_now_ms() - began >= 400, "exit status %d after %lld ms", r.status,
+	    (long long)(t_now_ms() - began));
+	REQUIRE(strcmp(r.err, "mom pub: 3 bytes to news\nmom pub: 3 bytes to news\nmom pub: 3 bytes to news\n") == 0,
+	    "%s", r.err);
 	for (int i = 0; i < 3; i++)
 		hear(ear, "news", "xyz");
 	hear_nothing(ear);
@@ -128,14 +136,16 @@ TEST(typed, "what is typed line by line is stored line by line, not only at the 
 
 TEST(wrong_use, "wrong use is exit status 2 and a line that says what; mom pub --help is 0")
 {
-	static const char *const wrong[] = { "", "news", "news a b", "news -l x", "news x -s", "-l news --count 2", "news --count 0 x", "news x --interval soon", "news x --what" };
+	static const char *const wrong[] = { "", "news", "news a b", "news -l x", "news x -s", "-l news --count 2",
+	    "news --count 0 x", "news x --interval soon", "news x --what" };
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		fails(run_command("'%s' pub %s", t_bin("mom"), wrong[i]), 2, "see mom pub --help");
 	struct ran r = run_command("'%s' pub --help", t_bin("mom"));
 	REQUIRE(r.status == 0 && strstr(r.out, "Example: "), "%d: %s", r.status, r.out);
 }
 
-TEST(errors, "no daemon, a bad topic, a file that is not there, a payload that is too large: exit status 1, and stderr says why")
+TEST(errors, "no daemon, a bad topic, a file that is not there, a payload that is too large: exit status 1, and stderr "
+    "says why")
 {
 	up(NULL);
 	fails(run_command("'%s' pub '#bad' x", t_bin("mom")), 1, "topic");
@@ -145,7 +155,8 @@ TEST(errors, "no daemon, a bad topic, a file that is not there, a payload that i
 	bye(ear);
 }
 
-TEST(full, "messages of -l that the broker refuses are told with their number, and the exit status is 1; those before are stored")
+TEST(full, "messages of -l that the broker refuses are told with their number, and the exit status is 1; those before "
+    "are stored")
 {
 	up("--topic-max 1000000");
 	mom_destroy(ear);
@@ -156,10 +167,12 @@ TEST(full, "messages of -l that the broker refuses are told with their number, a
 	static struct server two;
 	daemon_start(&two, "two", broker.port);
 	use_daemon(&two);
-	fails(run_command("head -c 3000000 /dev/zero | tr '\\0' x | fold -w 9999 | '%s' pub -l news", t_bin("mom")), 1, " failed, the first: ");
+	fails(run_command("head -c 3000000 /dev/zero | tr '\\0' x | fold -w 9999 | '%s' pub -l news", t_bin("mom")), 1,
+	    " failed, the first: ");
 }
 
-TEST(broker_restart, "mom pub -l over a killed broker: it waits for its successor, each line is there once and in order, exit status 0")
+TEST(broker_restart, "mom pub -l over a killed broker: it waits for its successor, each line is there once and in "
+    "order, exit status 0")
 {
 	enum { LINES = 20000 };
 	up(NULL);
@@ -184,7 +197,8 @@ TEST(broker_restart, "mom pub -l over a killed broker: it waits for its successo
 	bye(ear);
 }
 
-TEST(broker_away, "a broker that goes away: mom pub -l ends after --timeout, says that the message is on its way, exit status 1; it is stored once the broker is back")
+TEST(broker_away, "a broker that goes away: mom pub -l ends after --timeout, says that the message is on its way, exit "
+    "status 1; it is stored once the broker is back")
 {
 	up(NULL);
 	REQUIRE(mkfifo(t_path("keys"), 0600) == 0, "mkfifo");
@@ -203,7 +217,8 @@ TEST(broker_away, "a broker that goes away: mom pub -l ends after --timeout, say
 	bye(ear);
 }
 
-TEST(need_subscriber, "--need-subscriber: a message to a topic that nobody subscribes to is refused, exit status 1; the others go, of -l each on its own")
+TEST(need_subscriber, "--need-subscriber: a message to a topic that nobody subscribes to is refused, exit status 1; "
+    "the others go, of -l each on its own")
 {
 	up(NULL);
 	stored(run_command("'%s' pub --need-subscriber news x", t_bin("mom")));

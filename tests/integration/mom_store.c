@@ -31,7 +31,8 @@ keep(const char *name, const char *topics)
 	daemon_start(&far, "far", broker.port);
 	use_daemon(&far);
 	int id = talk_open(name);
-	for (char *rest = NULL, *topic = strtok_r(strdup(topics), ",", &rest); topic; topic = strtok_r(NULL, ",", &rest))
+	for (char *rest = NULL, *topic = strtok_r(strdup(topics), ",", &rest); topic;
+	    topic = strtok_r(NULL, ",", &rest))
 		talk_subscribe(id, topic);
 	mom_close(id);
 	server_stop(&far);
@@ -48,7 +49,8 @@ printed(struct ran r, int status, const char *out)
 static void
 has_words(struct ran r, int status, const char *words)
 {
-	REQUIRE(r.status == status && (strstr(r.out, words) || strstr(r.err, words)), "exit status %d, wanted %d and \"%s\":\n%s%s", r.status, status, words, r.out, r.err);
+	REQUIRE(r.status == status && (strstr(r.out, words) || strstr(r.err, words)),
+	    "exit status %d, wanted %d and \"%s\":\n%s%s", r.status, status, words, r.out, r.err);
 }
 
 /* The i-th segment of shard 0 as a path. */
@@ -56,7 +58,8 @@ static char *
 segment(int i)
 {
 	glob_t g;
-	REQUIRE(glob(t_text("%s/shard-0/log-*", broker.store), 0, NULL, &g) == 0 && (size_t)i < g.gl_pathc, "no segment %d", i);
+	REQUIRE(glob(t_text("%s/shard-0/log-*", broker.store), 0, NULL, &g) == 0 && (size_t)i < g.gl_pathc,
+	    "no segment %d", i);
 	char *path = strdup(g.gl_pathv[i]);
 	globfree(&g);
 	return path;
@@ -89,7 +92,8 @@ overwrite(const char *path, off_t at, const char *text)
 
 /* ---- peek ---- */
 
-TEST(peek, "mom peek shows what a topic still has, in every style of mom sub and the last ones alone, and whoever waits for it still gets it")
+TEST(peek, "mom peek shows what a topic still has, in every style of mom sub and the last ones alone, and whoever "
+    "waits for it still gets it")
 {
 	up("--workers 3");
 	int id = talk_create();
@@ -99,26 +103,33 @@ TEST(peek, "mom peek shows what a topic still has, in every style of mom sub and
 		say(id, "log", "another topic");
 	}
 	REQUIRE(mom_publish(id, "news", "\xff\0\n", 3, MOM_FAST) == 0, "%s", mom_error_text(id));
-	printed(run_command("'%s' peek --db '%s' -v news | head -c 27", t_bin("mom"), broker.store), 0, "news number 0\nnews number 1");
-	printed(run_command("'%s' peek --db '%s' -N -n 2 news | od -An -tx1", t_bin("mom"), broker.store), 0, " 6e 75 6d 62 65 72 20 34 ff 00 0a\n");
-	printed(run_command("'%s' peek --db '%s' -n 100 -F '%%t %%l %%r %%P' log | tail -n 1", t_bin("mom"), broker.store), 0,
+	printed(run_command("'%s' peek --db '%s' -v news | head -c 27", t_bin("mom"), broker.store), 0,
+	    "news number 0\nnews number 1");
+	printed(run_command("'%s' peek --db '%s' -N -n 2 news | od -An -tx1", t_bin("mom"), broker.store), 0,
+	    " 6e 75 6d 62 65 72 20 34 ff 00 0a\n");
+	printed(run_command("'%s' peek --db '%s' -n 100 -F '%%t %%l %%r %%P' log | tail -n 1", t_bin("mom"),
+	    broker.store), 0,
 	    t_text("log 13 0 %016llx\n", (unsigned long long)mom_global_id(id)));
-	has_words(run_command("'%s' peek --db '%s' --json -n 1 news", t_bin("mom"), broker.store), 0, "{\"topic\":\"news\",\"data_base64\":\"/wAK\",\"publisher\":\"");
+	has_words(run_command("'%s' peek --db '%s' --json -n 1 news", t_bin("mom"), broker.store), 0,
+	    "{\"topic\":\"news\",\"data_base64\":\"/wAK\",\"publisher\":\"");
 	printed(run_command("'%s' peek --db '%s' nobody", t_bin("mom"), broker.store), 27, "");
 	for (int i = 0; i < 5; i++)
 		hear(id, "news", t_text("number %d", i));
 	bye(id);
 }
 
-TEST(finds_the_store, "without --db mom peek, check and backup find the store of the broker that runs; else it is db; where there is none they say so")
+TEST(finds_the_store, "without --db mom peek, check and backup find the store of the broker that runs; else it is db; "
+    "where there is none they say so")
 {
 	up(NULL);
 	int id = talk_create();
 	say(id, "news", "here");
 	bye(id);
 	printed(run_command("MOM_RUN='%s' '%s' peek news", broker.run, t_bin("mom")), 0, "here\n");
-	has_words(run_command("MOM_RUN='%s' '%s' check", broker.run, t_bin("mom")), 0, t_text("%s: sound\n", broker.store));
-	has_words(run_command("MOM_RUN='%s' '%s' backup '%s'", broker.run, t_bin("mom"), t_path("copy")), 0, "read back and sound\n");
+	has_words(run_command("MOM_RUN='%s' '%s' check", broker.run, t_bin("mom")), 0,
+	    t_text("%s: sound\n", broker.store));
+	has_words(run_command("MOM_RUN='%s' '%s' backup '%s'", broker.run, t_bin("mom"), t_path("copy")), 0,
+	    "read back and sound\n");
 	server_stop(&one);
 	server_stop(&broker);
 	char *mom = realpath(t_bin("mom"), NULL);
@@ -126,16 +137,19 @@ TEST(finds_the_store, "without --db mom peek, check and backup find the store of
 	has_words(run_command("'%s' peek --db '%s' news", t_bin("mom"), t_path("none")), 1, "No such file");
 	has_words(run_command("'%s' peek --db '%s' news", t_bin("mom"), t_dir()), 1, "no store is there");
 	has_words(run_command("'%s' check '%s'", t_bin("mom"), t_dir()), 1, "neither a store nor a spool");
-	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), t_dir(), t_path("copy-2")), 1, "no store is there");
+	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), t_dir(), t_path("copy-2")), 1,
+	    "no store is there");
 	REQUIRE(access(t_path("copy-2"), F_OK) < 0, "it left something");
 }
 
 /* ---- check ---- */
 
-TEST(check_sound, "mom check counts what is in a store or a spool, and never takes a log that grows or segments that are used again for damage")
+TEST(check_sound, "mom check counts what is in a store or a spool, and never takes a log that grows or segments that "
+    "are used again for damage")
 {
 	up("--workers 2");
-	struct load *ear = subscriber_start(&one, "a,b,c", PAYLOAD_MIX), *pub = publisher_start(&one, 1, "a,b,c", 0, PAYLOAD_MIX, MOM_ASYNC | MOM_FAST);
+	struct load *ear = subscriber_start(&one, "a,b,c", PAYLOAD_MIX),
+	    *pub = publisher_start(&one, 1, "a,b,c", 0, PAYLOAD_MIX, MOM_ASYNC | MOM_FAST);
 	load_moves(pub, 15000);                        /* several segments, and some of them used again */
 	for (int i = 0; i < 6; i++) {
 		has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 0, ": sound\n");
@@ -157,7 +171,8 @@ TEST(check_sound, "mom check counts what is in a store or a spool, and never tak
 	has_words(run_command("'%s' check '%s'", t_bin("mom"), one.store), 0, "spool: ");
 }
 
-TEST(check_damage, "mom check names the offset of damage, a missing segment, a check-point that is none, and its exit status is 1; a torn tail is no damage")
+TEST(check_damage, "mom check names the offset of damage, a missing segment, a check-point that is none, and its exit "
+    "status is 1; a torn tail is no damage")
 {
 	up("--store-max 64000000");
 	keep("reader", "news");
@@ -179,16 +194,20 @@ TEST(check_damage, "mom check names the offset of damage, a missing segment, a c
 	struct ran r = run_command("'%s' check '%s'", t_bin("mom"), broker.store);
 	unsigned long long base, offset;
 	has_words(r, 1, "damaged");
-	REQUIRE(sscanf(strstr(r.out, "log-"), "log-%16llx: damaged at offset %16llx", &base, &offset) == 2 && offset - base + 64 == (unsigned long long)at - 56 - 5, "%s at %lld", r.out,
+	REQUIRE(sscanf(strstr(r.out, "log-"), "log-%16llx: damaged at offset %16llx", &base, &offset) == 2 &&
+	    offset - base + 64 == (unsigned long long)at - 56 - 5, "%s at %lld", r.out,
 	    (long long)at);
-	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("copy")), 1, "damaged at offset");
+	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("copy")), 1,
+	    "damaged at offset");
 	REQUIRE(run_command("ls '%s' | grep copy", t_dir()).status != 0, "it left something");
 	has_words(run_command("'%s' peek --db '%s' -n 1 news", t_bin("mom"), broker.store), 1, "the last one\n");
 	overwrite(first, at, "the");
 	char *gone = segment(2);
 	REQUIRE(rename(gone, t_path("gone")) == 0, "rename");
-	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 1, t_text("segment %s is missing", strrchr(gone, '/') + 1));
-	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("copy")), 1, "is missing");
+	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 1,
+	    t_text("segment %s is missing", strrchr(gone, '/') + 1));
+	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("copy")), 1,
+	    "is missing");
 	REQUIRE(rename(t_path("gone"), gone) == 0, "rename");
 	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 0, ": sound\n");
 	overwrite(t_text("%s/shard-0/checkpoint", broker.store), 70, "XX");
@@ -211,8 +230,10 @@ TEST(check_torn, "a record that was cut off at the log's end is told and no dama
 	char *last = segment(0);
 	REQUIRE(truncate(last, place_of(last, "will be torn")) == 0, "truncate");
 	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 0, "torn tail at offset ");
-	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("copy")), 0, "read back and sound");
-	REQUIRE(strstr(run_command("'%s' check '%s'", t_bin("mom"), t_path("copy")).out, "torn") == NULL, "the tail was copied");
+	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("copy")), 0,
+	    "read back and sound");
+	REQUIRE(strstr(run_command("'%s' check '%s'", t_bin("mom"), t_path("copy")).out, "torn") == NULL,
+	    "the tail was copied");
 	printed(run_command("'%s' peek --db '%s' news", t_bin("mom"), t_path("copy")), 0, "whole\n");
 	server_start(&broker);
 	has_words(run_command("'%s' check '%s'", t_bin("mom"), broker.store), 0, ": sound\n");
@@ -229,19 +250,23 @@ start_on(const char *copy)
 	REQUIRE(run_command("rm -rf '%s' && mv '%s' '%s'", broker.store, copy, broker.store).status == 0, "mv");
 }
 
-TEST(backup_under_load, "a backup that is made under load has all that was acknowledged before it began: a broker that starts from it delivers that")
+TEST(backup_under_load, "a backup that is made under load has all that was acknowledged before it began: a broker that "
+    "starts from it delivers that")
 {
 	enum { BEFORE = 2000 };
 	struct mom_message m;
 	up(NULL);
 	keep("reader", "kept");
-	struct load *noise = publisher_start(&one, 1, "kept/not", 0, PAYLOAD_MIX, MOM_ASYNC | MOM_FAST), *more = publisher_start(&one, 2, "kept", 0, PAYLOAD_SMALL, MOM_ASYNC);
+	struct load *noise = publisher_start(&one, 1, "kept/not", 0, PAYLOAD_MIX, MOM_ASYNC | MOM_FAST),
+	    *more = publisher_start(&one, 2, "kept", 0, PAYLOAD_SMALL, MOM_ASYNC);
 	int id = talk_create(), seen = 0;
 	for (int i = 0; i < BEFORE; i++)
-		REQUIRE(mom_publish(id, "kept", t_text("number %d", i), strlen(t_text("number %d", i)), MOM_ASYNC) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "kept", t_text("number %d", i), strlen(t_text("number %d", i)), MOM_ASYNC) == 0,
+		    "%s", mom_error_text(id));
 	REQUIRE(mom_flush(id, 20000) == 0, "%s", mom_error_text(id));
 	load_moves(noise, 20000);
-	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("copy")), 0, "read back and sound");
+	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("copy")), 0,
+	    "read back and sound");
 	load_kill(noise);
 	load_kill(more);
 	server_stop(&one);
@@ -269,7 +294,8 @@ flood(void *argument)
 	int id = talk_create();
 	(void)argument;
 	for (int i = 0;; i++)
-		if (mom_publish(id, t_text("noise/%d", i % 4), bytes, sizeof bytes, MOM_ASYNC | MOM_FAST) != 0 || i % 1000 == 0)
+		if (mom_publish(id, t_text("noise/%d", i % 4), bytes, sizeof bytes, MOM_ASYNC | MOM_FAST) != 0 ||
+		    i % 1000 == 0)
 			mom_flush(id, 20000);
 }
 
@@ -300,7 +326,8 @@ a_segment_goes(void)
 	globfree(&g);
 }
 
-TEST(backup_of_a_busy_store, "backups while segments are packed, given back and used again: each is whole and sound, and has what was acknowledged before it")
+TEST(backup_of_a_busy_store, "backups while segments are packed, given back and used again: each is whole and sound, "
+    "and has what was acknowledged before it")
 {
 	up("--workers 2 --store-max 128000000");
 	keep("reader", "kept");
@@ -314,7 +341,8 @@ TEST(backup_of_a_busy_store, "backups while segments are packed, given back and 
 			t_tick();
 		REQUIRE(r == 0, "%s", mom_error_text(id));
 		struct running backup = run_start("exec '%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, copy);
-		if (i % 2) {                                   /* held up, so that it meets what is not there any more */
+		/* held up, so that it meets what is not there any more */
+		if (i % 2) {
 			t_sleep_ms(2 * i);
 			kill(backup.pid, SIGSTOP);
 			a_segment_goes();
@@ -323,7 +351,8 @@ TEST(backup_of_a_busy_store, "backups while segments are packed, given back and 
 		has_words(run_finish(&backup), 0, "read back and sound");
 		has_words(run_command("'%s' --check '%s'", t_bin("db_dump"), copy), 0, "sound\n");
 		printed(run_command("'%s' peek --db '%s' -n 1 kept", t_bin("mom"), copy), 0, t_text("%d\n", i));
-		REQUIRE(run_command("ls '%s'/shard-0 '%s' | grep -E 'new$|lock|registry|about'", copy, copy).status != 0, "it has what belongs to processes");
+		REQUIRE(run_command("ls '%s'/shard-0 '%s' | grep -E 'new$|lock|registry|about'", copy,
+		    copy).status != 0, "it has what belongs to processes");
 		REQUIRE(run_command("rm -rf '%s'", copy).status == 0, "rm");
 	}
 	kill(mouth, SIGKILL);
@@ -341,7 +370,8 @@ held_backup(const char *copy, const char *hold)
 	REQUIRE(readlink("/proc/self/exe", path, sizeof path - 1) > 0, "readlink");
 	*strrchr(path, '/') = 0;
 	*strrchr(path, '/') = 0;
-	struct running r = run_start("HOLD_LOG='%s' ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD='%s/shim/hold_log.so' exec '%s' backup --db '%s' '%s'", hold, path, t_bin("mom"),
+	struct running r = run_start("HOLD_LOG='%s' ASAN_OPTIONS=verify_asan_link_order=0 "
+	    "LD_PRELOAD='%s/shim/hold_log.so' exec '%s' backup --db '%s' '%s'", hold, path, t_bin("mom"),
 	    broker.store, copy);
 	WAIT_FOR(access(t_text("%s.waits", hold), F_OK) == 0, "it does not come to a segment: %s", t_read_file(r.err));
 	return r;
@@ -358,7 +388,8 @@ is_packed(void)
 	return n == sizeof head && head[12] == 1;
 }
 
-TEST(backup_over_a_packing, "a segment that is packed while a backup has only an older check-point: the subscriptions that stood in it are in the copy all the same")
+TEST(backup_over_a_packing, "a segment that is packed while a backup has only an older check-point: the subscriptions "
+    "that stood in it are in the copy all the same")
 {
 	static char noise[500000];
 	up("--store-max 64000000");
@@ -386,7 +417,8 @@ TEST(backup_over_a_packing, "a segment that is packed while a backup has only an
 	bye(id);
 }
 
-TEST(backup_of_a_newcomer, "a machine that joins while a backup goes: where what it did is in the copy, the copy knows that machine, too")
+TEST(backup_of_a_newcomer, "a machine that joins while a backup goes: where what it did is in the copy, the copy knows "
+    "that machine, too")
 {
 	up(NULL);
 	int mouth = talk_create();
@@ -395,7 +427,8 @@ TEST(backup_of_a_newcomer, "a machine that joins while a backup goes: where what
 	use_daemon(&far);
 	int late = talk_open("late");
 	talk_subscribe(late, "late");
-	for (int i = 0; i < 2; i++) {                  /* what it shows next is no ticket any more: only the list knows it */
+	/* what it shows next is no ticket any more: only the list knows it */
+	for (int i = 0; i < 2; i++) {
 		server_stop(&far);
 		server_start(&far);
 		say(late, "late", "it is back");
@@ -411,7 +444,8 @@ TEST(backup_of_a_newcomer, "a machine that joins while a backup goes: where what
 	bye(late);
 }
 
-TEST(backup_stopped, "a store whose broker does not run is copied the same way; a machine goes on with a broker on the copy as if it was the store")
+TEST(backup_stopped, "a store whose broker does not run is copied the same way; a machine goes on with a broker on the "
+    "copy as if it was the store")
 {
 	up(NULL);
 	keep("reader", "news");
@@ -420,7 +454,8 @@ TEST(backup_stopped, "a store whose broker does not run is copied the same way; 
 	bye(id);
 	server_stop(&one);
 	server_stop(&broker);
-	has_words(run_command("'%s' backup --db '%s' '%s/'", t_bin("mom"), broker.store, t_path("copy")), 0, "1 messages, ");
+	has_words(run_command("'%s' backup --db '%s' '%s/'", t_bin("mom"), broker.store, t_path("copy")), 0,
+	    "1 messages, ");
 	start_on(t_path("copy"));
 	server_start(&broker);
 	server_start(&far);
@@ -432,19 +467,23 @@ TEST(backup_stopped, "a store whose broker does not run is copied the same way; 
 	bye(id);
 }
 
-TEST(backup_refuses, "mom backup never writes over what is there, leaves nothing behind when it fails, and says what was wrong")
+TEST(backup_refuses, "mom backup never writes over what is there, leaves nothing behind when it fails, and says what "
+    "was wrong")
 {
 	up(NULL);
 	REQUIRE(mkdir(t_path("there"), 0700) == 0, "mkdir");
-	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("there")), 1, "is there already");
+	has_words(run_command("'%s' backup --db '%s' '%s'", t_bin("mom"), broker.store, t_path("there")), 1,
+	    "is there already");
 	REQUIRE(rmdir(t_path("there")) == 0, "it wrote to it");
-	has_words(run_command("'%s' backup --db '%s' '%s/no/copy'", t_bin("mom"), broker.store, t_dir()), 1, "parent folder");
+	has_words(run_command("'%s' backup --db '%s' '%s/no/copy'", t_bin("mom"), broker.store, t_dir()), 1,
+	    "parent folder");
 	has_words(run_command("'%s' backup --db '%s'", t_bin("mom"), broker.store), 2, "see mom backup --help");
 	int id = talk_create();
 	char *big = calloc(1, 100000);
 	REQUIRE(mom_publish(id, "news", big, 100000, 0) == 0, "%s", mom_error_text(id));
 	bye(id);
-	has_words(run_command("trap '' XFSZ; ulimit -f 8; '%s' backup --db '%s' '%s'; s=$?; ls '%s' | grep copy && s=9; exit $s", t_bin("mom"), broker.store, t_path("copy"), t_dir()), 1,
+	has_words(run_command("trap '' XFSZ; ulimit -f 8; '%s' backup --db '%s' '%s'; s=$?; ls '%s' | grep copy && "
+	    "s=9; exit $s", t_bin("mom"), broker.store, t_path("copy"), t_dir()), 1,
 	    "File too large");
 }
 
@@ -453,5 +492,6 @@ TEST(beside, "mom bench and mom shell run the programs that lie beside mom, with
 	up(NULL);
 	printed(run_command("'%s' shell 'P news one two' E", t_bin("mom")), 0, "ok publish news\nok exit\n");
 	has_words(run_command("'%s' bench --help", t_bin("mom")), 0, "usage: mom_bench");
-	has_words(run_command("cp '%s' '%s/mom'; '%s/mom' bench", t_bin("mom"), t_dir(), t_dir()), 1, "it is installed beside mom");
+	has_words(run_command("cp '%s' '%s/mom'; '%s/mom' bench", t_bin("mom"), t_dir(), t_dir()), 1,
+	    "it is installed beside mom");
 }

@@ -1,4 +1,5 @@
-/* mom_sub - mom sub: what it prints in each style, when it ends and how, and that a durable one loses nothing, however it ends */
+/* mom_sub - mom sub: what it prints in each style, when it ends and how, and that a durable one loses nothing, however
+ * it ends */
 #include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -33,8 +34,10 @@ listen_to(const char *arguments, const char *then)
 	static int number;
 	char *ready = t_path("ready-%d", ++number);
 	struct stat st;
-	struct running r = run_start("%s '%s' sub --ready-fd 3 %s 3>'%s' %s", then[0] ? "" : "exec", t_bin("mom"), arguments, ready, then);
-	WAIT_FOR(stat(ready, &st) == 0 && st.st_size == 1, "mom sub %s is not subscribed: %s", arguments, t_read_file(r.err));
+	struct running r = run_start("%s '%s' sub --ready-fd 3 %s 3>'%s' %s", then[0] ? "" : "exec", t_bin("mom"),
+	    arguments, ready, then);
+	WAIT_FOR(stat(ready, &st) == 0 && st.st_size == 1, "mom sub %s is not subscribed: %s", arguments,
+	    t_read_file(r.err));
 	return r;
 }
 
@@ -58,10 +61,12 @@ say_bytes(const char *topic, const void *bytes, size_t n)
 	REQUIRE(mom_publish(mouth, topic, bytes, n, 0) == 0, "%s", mom_error_text(mouth));
 }
 
-TEST(payloads, "each payload and a newline; with -v the topic and a space before it; with --raw nothing is added; every byte as it was published")
+TEST(payloads, "each payload and a newline; with -v the topic and a space before it; with --raw nothing is added; "
+    "every byte as it was published")
 {
 	up();
-	struct running plain = listen_to("-C 3 news log", ""), verbose = listen_to("-v -C 2 news log", ""), raw = listen_to("--raw -C 3 news log", "| od -An -tx1");
+	struct running plain = listen_to("-C 3 news log", ""), verbose = listen_to("-v -C 2 news log", ""),
+	    raw = listen_to("--raw -C 3 news log", "| od -An -tx1");
 	say(mouth, "news", "one two");
 	say(mouth, "log", "");
 	say_bytes("log", "a\0\xff\n", 4);
@@ -73,42 +78,54 @@ TEST(payloads, "each payload and a newline; with -v the topic and a space before
 	bye(mouth);
 }
 
-TEST(json, "--json is an object a line: text as data, other bytes as data_base64, with publisher, offset, time and redelivered")
+TEST(json, "--json is an object a line: text as data, other bytes as data_base64, with publisher, offset, time and "
+    "redelivered")
 {
 	up();
-	struct running r = listen_to("--json -C 4 news", "| sed 's/\"time\":\"2[0-9-]*T[0-9:]*\\.[0-9]*Z\"/TIME/; s/\"offset\":\"[0-9a-f]\\{16\\}\"/OFFSET/'");
+	struct running r = listen_to("--json -C 4 news", "| sed 's/\"time\":\"2[0-9-]*T[0-9:]*\\.[0-9]*Z\"/TIME/; "
+	    "s/\"offset\":\"[0-9a-f]\\{16\\}\"/OFFSET/'");
 	say(mouth, "news", "say \"hi\"\t\\ \xc3\xa4");
 	say_bytes("news", "\xff\x01", 2);
 	say_bytes("news", "\xff\x01\x02", 3);
 	say(mouth, "news", "");
-	char *rest = t_text("\"publisher\":\"%016llx\",OFFSET,TIME,\"redelivered\":false}\n", (unsigned long long)mom_global_id(mouth));
-	printed(run_finish(&r), 0, t_text("{\"topic\":\"news\",\"data\":\"say \\\"hi\\\"\\u0009\\\\ \xc3\xa4\",%s{\"topic\":\"news\",\"data_base64\":\"/wE=\",%s"
-	    "{\"topic\":\"news\",\"data_base64\":\"/wEC\",%s{\"topic\":\"news\",\"data\":\"\",%s", rest, rest, rest, rest));
+	char *rest = t_text("\"publisher\":\"%016llx\",OFFSET,TIME,\"redelivered\":false}\n",
+	    (unsigned long long)mom_global_id(mouth));
+	printed(run_finish(&r), 0, t_text("{\"topic\":\"news\",\"data\":\"say \\\"hi\\\"\\u0009\\\\ "
+	    "\xc3\xa4\",%s{\"topic\":\"news\",\"data_base64\":\"/wE=\",%s"
+	    "{\"topic\":\"news\",\"data_base64\":\"/wEC\",%s"
+	    "{\"topic\":\"news\",\"data\":\"\",%s", rest, rest, rest, rest));
 	bye(mouth);
 }
 
 TEST(format, "-F: every letter and escape; one that is unknown is exit status 2")
 {
 	up();
-	struct running r = listen_to("-C 1 -F '%t|%p|%x|%l|%P|%r|%%|\\\\|\\t|' news", ""), times = listen_to("-C 1 -N -F '%o %U %I' news", "");
+	struct running r = listen_to("-C 1 -F '%t|%p|%x|%l|%P|%r|%%|\\\\|\\t|' news", ""),
+	    times = listen_to("-C 1 -N -F '%o %U %I' news", "");
 	int64_t now = (int64_t)time(NULL);
 	say(mouth, "news", "a\xff");
-	printed(run_finish(&r), 0, t_text("news|a\xff|61ff|2|%016llx|0|%%|\\|\t|\n", (unsigned long long)mom_global_id(mouth)));
+	printed(run_finish(&r), 0, t_text("news|a\xff|61ff|2|%016llx|0|%%|\\|\t|\n",
+	    (unsigned long long)mom_global_id(mouth)));
 	struct ran t = run_finish(&times);
 	unsigned long long offset;
 	double seconds;
 	int year, day, second, end = 0;
-	REQUIRE(sscanf(t.out, "%16llx %lf %4d-%*2d-%2dT%*2d:%*2d:%2d.%*6dZ%n", &offset, &seconds, &year, &day, &second, &end) == 5 && t.out[end] == '\0', "%s", t.out);
-	REQUIRE(seconds >= (double)now - 1 && seconds < (double)now + 30 && second == (int)((int64_t)seconds % 60), "%f at %lld: %s", seconds, (long long)now, t.out);
-	REQUIRE(run_command("'%s' sub -F %%q news", t_bin("mom")).status == 2 && run_command("'%s' sub -F 'x%%' news", t_bin("mom")).status == 2, "an unknown letter");
+	REQUIRE(sscanf(t.out, "%16llx %lf %4d-%*2d-%2dT%*2d:%*2d:%2d.%*6dZ%n", &offset, &seconds, &year, &day, &second,
+	    &end) == 5 && t.out[end] == '\0', "%s", t.out);
+	REQUIRE(seconds >= (double)now - 1 && seconds < (double)now + 30 && second == (int)((int64_t)seconds % 60),
+	    "%f at %lld: %s", seconds, (long long)now, t.out);
+	REQUIRE(run_command("'%s' sub -F %%q news", t_bin("mom")).status == 2 &&
+	    run_command("'%s' sub -F 'x%%' news", t_bin("mom")).status == 2, "an unknown letter");
 	bye(mouth);
 }
 
-TEST(time_is_up, "-W: 27 where nothing came, or fewer than -C; 0 where something did; -C alone ends with the message, and leaves the next one")
+TEST(time_is_up, "-W: 27 where nothing came, or fewer than -C; 0 where something did; -C alone ends with the message, "
+    "and leaves the next one")
 {
 	up();
 	printed(run_command("'%s' sub -W 0.1 news", t_bin("mom")), 27, "");
-	struct running few = listen_to("-W 4 -C 4 news", ""), enough = listen_to("-W 60 -C 3 news", ""), some = listen_to("-W 4 news", "");
+	struct running few = listen_to("-W 4 -C 4 news", ""), enough = listen_to("-W 60 -C 3 news", ""),
+	    some = listen_to("-W 4 news", "");
 	struct running last = listen_to("-C 2 --name last news", "");
 	say(mouth, "news", "a");
 	say(mouth, "news", "b");
@@ -136,7 +153,8 @@ TEST(at_once, "a message is printed when it comes, not when a buffer is full")
 	bye(mouth);
 }
 
-TEST(signals, "Ctrl-C and TERM are a clean end with exit status 0: an anonymous client is gone with its subscriptions, a durable one goes on where it was")
+TEST(signals, "Ctrl-C and TERM are a clean end with exit status 0: an anonymous client is gone with its subscriptions, "
+    "a durable one goes on where it was")
 {
 	up();
 	for (int i = 0; i < 2; i++) {
@@ -147,12 +165,14 @@ TEST(signals, "Ctrl-C and TERM are a clean end with exit status 0: an anonymous 
 		kill(durable.pid, i ? SIGTERM : SIGINT);
 		printed(run_finish(&r), 0, "x\n");
 		printed(run_finish(&durable), 0, "x\n");
-		WAIT_FOR(run_command("! grep -r . '%s'/shard-0/topics/log", broker.store).status == 0, "it is still subscribed");
+		WAIT_FOR(run_command("! grep -r . '%s'/shard-0/topics/log", broker.store).status == 0,
+		    "it is still subscribed");
 		say(mouth, "news", "later");
 		printed(run_command("'%s' sub --name billing -C 1 -F '%%p %%r'", t_bin("mom")), 0, "later 0\n");
 	}
 	printed(run_command("'%s' sub --name billing --forget", t_bin("mom")), 0, "");
-	REQUIRE(run_command("! grep -r . '%s'/shard-0/topics/news", broker.store).status == 0, "it is still subscribed");
+	REQUIRE(run_command("! grep -r . '%s'/shard-0/topics/news", broker.store).status == 0,
+	    "it is still subscribed");
 	printed(run_command("'%s' sub --name billing -W 0.1", t_bin("mom")), 27, "");
 	printed(run_command("'%s' sub --name billing --forget", t_bin("mom")), 0, "");
 	bye(mouth);
@@ -164,11 +184,14 @@ static void
 say_many(void)
 {
 	for (int i = 0; i < MANY; i++)
-		REQUIRE(mom_publish(mouth, "news", t_text("%0100d", i), 100, MOM_ASYNC) == 0, "%s", mom_error_text(mouth));      /* more than a pipe holds */
+		/* more than a pipe holds */
+		REQUIRE(mom_publish(mouth, "news", t_text("%0100d", i), 100, MOM_ASYNC) == 0, "%s",
+		    mom_error_text(mouth));
 	REQUIRE(mom_flush(mouth, 20000) == 0, "%s", mom_error_text(mouth));
 }
 
-/* lines "number redelivered", cut off anywhere: the numbers from *next on without a hole, but for what comes again and says so */
+/* lines "number redelivered", cut off anywhere: the numbers from *next on without a hole, but for what comes again and
+ * says so */
 static void
 judge(const char *out, int *next, int whole)
 {
@@ -207,7 +230,8 @@ ends_while_blocked(const char *ack, int signal, int status)
 	int pipe = open(path, O_RDWR | O_NONBLOCK), waiting = 0, before = 0, next = 0;
 	struct running r = listen_to(t_text("--name reader %s -F '%%p %%r' news >'%s'", ack, path), "");
 	say_many();
-	WAIT_FOR((before = waiting, ioctl(pipe, FIONREAD, &waiting) == 0 && waiting > 50000 && waiting == before), "the pipe does not get full");
+	WAIT_FOR((before = waiting, ioctl(pipe, FIONREAD, &waiting) == 0 && waiting > 50000 && waiting == before),
+	    "the pipe does not get full");
 	kill(r.pid, signal);
 	struct ran ran = run_finish(&r);
 	REQUIRE(ran.status == status, "exit status %d: %s", ran.status, ran.err);
@@ -218,7 +242,8 @@ ends_while_blocked(const char *ack, int signal, int status)
 	close(pipe);
 }
 
-TEST(killed, "kill -9 of mom sub --name, with --ack or not, while it prints: its successor prints all that it had not, and what comes twice says so")
+TEST(killed, "kill -9 of mom sub --name, with --ack or not, while it prints: its successor prints all that it had not, "
+    "and what comes twice says so")
 {
 	up();
 	ends_while_blocked("--ack", SIGKILL, -1);
@@ -226,14 +251,16 @@ TEST(killed, "kill -9 of mom sub --name, with --ack or not, while it prints: its
 	bye(mouth);
 }
 
-TEST(stopped_while_blocked, "TERM ends mom sub also while nobody reads what it prints: exit status 0, and its successor prints what it had not")
+TEST(stopped_while_blocked, "TERM ends mom sub also while nobody reads what it prints: exit status 0, and its "
+    "successor prints what it had not")
 {
 	up();
 	ends_while_blocked("", SIGTERM, 0);
 	bye(mouth);
 }
 
-TEST(reader_gone, "a program that mom sub --name prints to goes away: mom sub ends, and what was not printed comes the next time")
+TEST(reader_gone, "a program that mom sub --name prints to goes away: mom sub ends, and what was not printed comes the "
+    "next time")
 {
 	up();
 	struct running r = listen_to("--name reader --ack -F '%p %r' news", "| head -n 5");
@@ -277,7 +304,8 @@ TEST(cut, "one that was cut for too large a backlog says so on stderr and goes o
 	WAIT_FOR(server_log_has(&one, "more waits for it than --client-backlog-max"), "it is not cut");
 	kill(r.pid, SIGCONT);
 	WAIT_FOR(strstr(t_read_file(r.err), "subscribe anew"), "nothing is told: %s", t_read_file(r.err));
-	WAIT_FOR(run_command("grep -rq . '%s'/shard-0/topics/news", broker.store).status == 0, "it does not subscribe again");
+	WAIT_FOR(run_command("grep -rq . '%s'/shard-0/topics/news", broker.store).status == 0,
+	    "it does not subscribe again");
 	say(mouth, "news", "x");
 	WAIT_FOR(strstr(t_read_file(r.out), "\n1\n"), "nothing comes any more");
 	kill(r.pid, SIGTERM);
@@ -299,7 +327,8 @@ TEST(broker_restart, "a broker that is killed and comes back is no end of mom su
 
 TEST(wrong_use, "wrong use is exit status 2 and a line that says what; no daemon or a bad topic is 1")
 {
-	static const char *const wrong[] = { "", "--ack news", "--forget news", "--name x --forget news", "-C 0 news", "-W soon news", "--what news" };
+	static const char *const wrong[] = { "", "--ack news", "--forget news", "--name x --forget news", "-C 0 news",
+	    "-W soon news", "--what news" };
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		struct ran r = run_command("'%s' sub %s", t_bin("mom"), wrong[i]);
 		REQUIRE(r.status == 2 && strstr(r.err, "see mom sub --help"), "%s: %d: %s", wrong[i], r.status, r.err);

@@ -29,8 +29,9 @@ up(void)
 static char *
 outside(void)
 {
-	return run_command("cd '%s' && find . .. ../.. -maxdepth 0 >/dev/null; find . -path ./broker/db -prune -o -path ./one/spool -prune -o "
-	    "-name 'run-*' -prune -o -print | sort; find /etc/passwd -newer broker/db", t_dir()).out;
+	return run_command("cd '%s' && find . .. ../.. -maxdepth 0 >/dev/null; find . -path ./broker/db -prune -o "
+	    "-path ./one/spool -prune -o -name 'run-*' -prune -o -print | sort; find /etc/passwd -newer broker/db",
+	    t_dir()).out;
 }
 
 static int
@@ -115,9 +116,11 @@ TEST(dash, "a durable client called - keeps its name, its place and its mail ove
 	bye(mouth);
 }
 
-TEST(client_names, "names of durable clients such as .. and 64 bytes of dots work or are refused, and leave no trace outside of the spool")
+TEST(client_names, "names of durable clients such as .. and 64 bytes of dots work or are refused, and leave no trace "
+    "outside of the spool")
 {
-	static const char *const good[] = {"a", "A-Z.a_z-0", "0"}, *const bad[] = {"", "a/b", "../x", "a b", "\xc3\xa4", "a\n", "%00"};
+	static const char *const good[] = {"a", "A-Z.a_z-0", "0"},
+	    *const bad[] = {"", "a/b", "../x", "a b", "\xc3\xa4", "a\n", "%00"};
 	up();
 	char *before = outside();
 	for (unsigned i = 0; i < sizeof good / sizeof *good; i++)

@@ -1,4 +1,5 @@
-/* news - the example: what is written on one page appears on the other, once and in order, over restarts; requests of strangers */
+/* news - the example: what is written on one page appears on the other, once and in order, over restarts; requests of
+ * strangers */
 #include <lib/proc.h>
 #include <lib/run.h>
 #include <lib/server.h>
@@ -37,7 +38,8 @@ up(void)
 static pid_t
 begin(const char *name, const char *program, const char *arguments)
 {
-	char *command = t_text("exec %s %s >%s 2>>%s </dev/null", program, arguments, t_path("%s.out", name), t_path("%s.log", name));
+	char *command = t_text("exec %s %s >%s 2>>%s </dev/null", program, arguments, t_path("%s.out", name),
+	    t_path("%s.log", name));
 	pid_t pid = fork();
 	if (pid == 0) {
 		sigset_t none;
@@ -54,7 +56,8 @@ static void
 ends(pid_t pid, int status, const char *name)
 {
 	int got = t_join(pid);
-	REQUIRE(WIFEXITED(got) && WEXITSTATUS(got) == status, "%s: wait status 0x%x, wanted exit %d: %s%s", name, got, status,
+	REQUIRE(WIFEXITED(got) && WEXITSTATUS(got) == status, "%s: wait status 0x%x, wanted exit %d: %s%s", name, got,
+	    status,
 	    t_read_file(t_path("%s.out", name)), t_read_file(t_path("%s.log", name)));
 }
 
@@ -64,7 +67,8 @@ start_page(const char *name, int *port)
 	unlink(t_path("%s.out", name));
 	pid_t pid = begin(name, t_text(EXAMPLES "/news/%s", name), t_path("news.conf"));
 	char *out;
-	WAIT_FOR(strchr(out = t_read_file(t_path("%s.out", name)), '\n'), "%s is not ready: %s", name, t_read_file(t_path("%s.log", name)));
+	WAIT_FOR(strchr(out = t_read_file(t_path("%s.out", name)), '\n'), "%s is not ready: %s", name,
+	    t_read_file(t_path("%s.log", name)));
 	REQUIRE(sscanf(out, "ready http://127.0.0.1:%d/", port) == 1, "%s", out);
 	return pid;
 }
@@ -100,10 +104,12 @@ both_end(void)
 static int
 dial(int port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval limit = { 20, 0 };
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	REQUIRE(s >= 0 && setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 && connect(s, (struct sockaddr *)&at, sizeof at) == 0,
+	REQUIRE(s >= 0 && setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+	    connect(s, (struct sockaddr *)&at, sizeof at) == 0,
 	    "port %d: %s", port, strerror(errno));
 	return s;
 }
@@ -127,7 +133,8 @@ ask_bytes(int port, const char *bytes, size_t len)
 static char *
 ask(int port, const char *first, const char *headers, const char *body)
 {
-	char *text = t_text("%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%sContent-Length: %zu\r\n\r\n%s", first, port, headers, strlen(body), body);
+	char *text = t_text("%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%sContent-Length: %zu\r\n\r\n%s", first, port,
+	    headers, strlen(body), body);
 	return ask_bytes(port, text, strlen(text));
 }
 
@@ -163,7 +170,8 @@ next_with(FILE *f, const char *words)
 	static char line[16384];
 	int64_t end = t_now_ms() + T_PATIENCE_MS;
 	do
-		REQUIRE(fgets(line, sizeof line, f) && t_now_ms() < end, "the stream has ended, or goes on, without \"%s\"", words);
+		REQUIRE(fgets(line, sizeof line, f) && t_now_ms() < end,
+		    "the stream has ended, or goes on, without \"%s\"", words);
 	while (!strstr(line, words));
 	return line;
 }
@@ -204,7 +212,8 @@ TEST(broker_killed, "the same with the broker killed in the middle and started a
 	REQUIRE(strstr(t_read_file(t_path("news.out")), "\nall held\n"), "%s", t_read_file(t_path("news.out")));
 }
 
-TEST(away, "while the broker is away the pages are served and what is written is taken, shown as waiting; it appears, once, when the broker is back")
+TEST(away, "while the broker is away the pages are served and what is written is taken, shown as waiting; it appears, "
+    "once, when the broker is back")
 {
 	both();
 	FILE *shown = events(consumer_port), *state = events(pusher_port);
@@ -246,15 +255,20 @@ TEST(not_running, "what is written while the other program is not running, or wa
 	both_end();
 }
 
-TEST(texts, "a text arrives as it was written, whatever is in it, and cannot become a part of the page; an impossible one is refused with the reason")
+TEST(texts, "a text arrives as it was written, whatever is in it, and cannot become a part of the page; an impossible "
+    "one is refused with the reason")
 {
 	both();
 	FILE *shown = events(consumer_port);
-	REQUIRE(post(pusher_port, "/items", "headline=%3Cb%3E%22%5C+%26%E2%82%AC&text=a%0D%0Ab%09c") == 303, "not taken");
+	REQUIRE(post(pusher_port, "/items", "headline=%3Cb%3E%22%5C+%26%E2%82%AC&text=a%0D%0Ab%09c") == 303,
+	    "not taken");
 	char *line = next_with(shown, "\"headline\"");
-	REQUIRE(strstr(line, "\"headline\":\"<b>\\\"\\\\ &\342\202\254\",\"text\":\"a\\u000d\\u000ab\\u0009c\"}"), "%s", line);
-	static const char *const bad[] = { "", "headline=&text=", "text=x", "headline=%20%09&text=", "headline=x%00y&text=", "headline=%ff&text=", "headline=%c0%af&text=",
-		"headline=%ed%a0%80&text=", "headline=%e2%82&text=", "headline=%1b&text=", "headline=x%4&text=", "headline=x%zz&text=", "headline=x" };
+	REQUIRE(strstr(line, "\"headline\":\"<b>\\\"\\\\ &\342\202\254\",\"text\":\"a\\u000d\\u000ab\\u0009c\"}"), "%s",
+	    line);
+	static const char *const bad[] = { "", "headline=&text=", "text=x", "headline=%20%09&text=",
+	    "headline=x%00y&text=", "headline=%ff&text=", "headline=%c0%af&text=",
+		"headline=%ed%a0%80&text=", "headline=%e2%82&text=", "headline=%1b&text=", "headline=x%4&text=",
+		    "headline=x%zz&text=", "headline=x" };
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
 		REQUIRE(post(pusher_port, "/items", bad[i]) == 400, "%s was taken", bad[i]);
 	char *long_one = t_text("headline=%0401d&text=", 0);
@@ -265,23 +279,31 @@ TEST(texts, "a text arrives as it was written, whatever is in it, and cannot bec
 	both_end();
 }
 
-TEST(strangers, "requests that are broken, too big, in pieces, of another site or for another name are refused or waited for, and the page goes on")
+TEST(strangers, "requests that are broken, too big, in pieces, of another site or for another name are refused or "
+    "waited for, and the page goes on")
 {
 	static char big[60000];
 	both();
 	char *own = t_text("Host: 127.0.0.1:%d\r\n", pusher_port);
 	const struct { const char *bytes; int status; } bad[] = {
-		{ "\r\n\r\n", 400 }, { "GET\r\n\r\n", 400 }, { "GET x HTTP/1.1\r\n\r\n", 400 }, { "GET / HTTP/2.0\r\n\r\n", 505 }, { "GET / HTTP/1.1\r\n\r\n", 400 },
-		{ t_text("GET / HTTP/1.1\r\n%s: x\r\n\r\n", own), 400 }, { t_text("GET / HTTP/1.1\r\n%s%s\r\n", own, own), 400 },
+		{ "\r\n\r\n", 400 }, { "GET\r\n\r\n", 400 }, { "GET x HTTP/1.1\r\n\r\n", 400 },
+		    { "GET / HTTP/2.0\r\n\r\n", 505 }, { "GET / HTTP/1.1\r\n\r\n", 400 },
+		{ t_text("GET / HTTP/1.1\r\n%s: x\r\n\r\n", own), 400 },
+		    { t_text("GET / HTTP/1.1\r\n%s%s\r\n", own, own), 400 },
 		{ t_text("GET / HTTP/1.1\r\n%sTransfer-Encoding: chunked\r\n\r\n", own), 501 },
-		{ t_text("POST /items HTTP/1.1\r\n%sContent-Length: -1\r\n\r\n", own), 400 }, { t_text("POST /items HTTP/1.1\r\n%sContent-Length: 99999\r\n\r\n", own), 413 },
+		{ t_text("POST /items HTTP/1.1\r\n%sContent-Length: -1\r\n\r\n", own), 400 },
+		    { t_text("POST /items HTTP/1.1\r\n%sContent-Length: 99999\r\n\r\n", own), 413 },
 		{ t_text("POST /items HTTP/1.1\r\n%sContent-Length: 99999999999999999999\r\n\r\n", own), 413 },
 		{ t_text("POST /items HTTP/1.1\r\n%sContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", own), 400 },
-		{ t_text("GET /comments HTTP/1.1\r\nHost: example.org:%d\r\n\r\n", pusher_port), 403 }, { "GET /comments HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n", 403 },
-		{ t_text("POST /items HTTP/1.1\r\n%sOrigin: http://example.org\r\n" FORM "Content-Length: 16\r\n\r\nheadline=x&text=", own), 403 },
+		{ t_text("GET /comments HTTP/1.1\r\nHost: example.org:%d\r\n\r\n", pusher_port), 403 },
+		    { "GET /comments HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n", 403 },
+		{ t_text("POST /items HTTP/1.1\r\n%sOrigin: http://example.org\r\n" FORM "Content-Length: "
+		    "16\r\n\r\nheadline=x&text=", own), 403 },
 		{ t_text("POST /items HTTP/1.1\r\n%sContent-Length: 16\r\n\r\nheadline=x&text=", own), 400 },
-		{ t_text("POST /comments HTTP/1.1\r\n%sContent-Length: 0\r\n\r\n", own), 404 }, { t_text("GET /etc/passwd HTTP/1.1\r\n%s\r\n", own), 404 },
-		{ t_text("PUT /comments HTTP/1.1\r\n%s\r\n", own), 405 }, { t_text("GET / HTTP/1.1\r\n%s\r\n", own), 303 },
+		{ t_text("POST /comments HTTP/1.1\r\n%sContent-Length: 0\r\n\r\n", own), 404 },
+		    { t_text("GET /etc/passwd HTTP/1.1\r\n%s\r\n", own), 404 },
+		{ t_text("PUT /comments HTTP/1.1\r\n%s\r\n", own), 405 },
+		    { t_text("GET / HTTP/1.1\r\n%s\r\n", own), 303 },
 		{ t_text("GET /comments?x#y HTTP/1.1\r\n%s\r\n", own), 200 },
 	};
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -300,7 +322,8 @@ TEST(strangers, "requests that are broken, too big, in pieces, of another site o
 		send(idle[i], "GET /comm", 9, MSG_NOSIGNAL);
 	}
 	REQUIRE(status_of(ask(pusher_port, "GET /comments", "", "")) == 200, "100 idle connections keep others out");
-	char *text = t_text("POST /items HTTP/1.1\r\n%s" FORM "Content-Length: 23\r\n\r\nheadline=pieces&text=ok", own), answer[64] = "";
+	char *text = t_text("POST /items HTTP/1.1\r\n%s" FORM "Content-Length: 23\r\n\r\nheadline=pieces&text=ok", own),
+	    answer[64] = "";
 	int s = dial(pusher_port);
 	FILE *shown = events(consumer_port);
 	for (char *at = text; *at; at++)
@@ -322,7 +345,8 @@ TEST(stuck_reader, "a page that does not read its events is given up; the others
 	char *text = t_text("%0*d", SIZE, 0), last[64], bytes[4096];
 	for (int i = 0; i < ITEMS; i++) {
 		snprintf(last, sizeof last, "\"headline\":\"h%d\"", i);
-		REQUIRE(post(pusher_port, "/items", t_text("headline=h%d&text=%s", i, text)) == 303, "item %d was not taken", i);
+		REQUIRE(post(pusher_port, "/items", t_text("headline=h%d&text=%s", i, text)) == 303,
+		    "item %d was not taken", i);
 		if (i % 50 == 49)
 			next_with(shown, last);
 	}
@@ -339,8 +363,10 @@ TEST(stuck_reader, "a page that does not read its events is given up; the others
 TEST(configuration, "ports and topic are those of news.conf; what is wrong in it is told with file and line")
 {
 	static const struct { const char *conf, *says; } bad[] = {
-		{ "pusher 0\ncolour blue\n", "news.conf:2: colour: there is no such key" }, { "# x\n\npusher 65536\n", "news.conf:3: pusher: a port" },
-		{ "topic a/b\n", "news.conf:1: topic: " }, { "keep 0\n", "news.conf:1: keep: " }, { "pusher\n", "news.conf:1: pusher: one key and one value" },
+		{ "pusher 0\ncolour blue\n", "news.conf:2: colour: there is no such key" },
+		    { "# x\n\npusher 65536\n", "news.conf:3: pusher: a port" },
+		{ "topic a/b\n", "news.conf:1: topic: " }, { "keep 0\n", "news.conf:1: keep: " },
+		    { "pusher\n", "news.conf:1: pusher: one key and one value" },
 	};
 	for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
 		write_conf(bad[i].conf);

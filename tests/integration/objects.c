@@ -1,4 +1,5 @@
-/* objects - remote objects: calls and errors, who holds and who does not any more, leases, moves that succeed and that fail */
+/* objects - remote objects: calls and errors, who holds and who does not any more, leases, moves that succeed and that
+ * fail */
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
@@ -51,7 +52,8 @@ counter_call(struct mom_request *q, void *self)
 	}
 	if (strcmp(q->service, "move") == 0) {
 		mom_get_string8(&q->args, place, sizeof place);
-		return mom_object_move(mom_object_of(q), place, 1000) < 0 ? mom_raise(q, 3, "%s", mom_error_text(-1)) : 0;
+		return mom_object_move(mom_object_of(q), place, 1000) < 0 ? mom_raise(q, 3, "%s", mom_error_text(-1))
+		    : 0;
 	}
 	return mom_raise(q, 9, "a counter cannot %s", q->service);
 }
@@ -79,7 +81,8 @@ counter_stayed(struct mom_object *o, void *self, int error, const char *text)
 	seen->stayed++;
 }
 
-static const struct mom_object_type counter = { "counter", counter_call, counter_save, counter_load, counter_release, counter_stayed };
+static const struct mom_object_type counter = { "counter", counter_call, counter_save, counter_load, counter_release,
+    counter_stayed };
 
 struct hosting { int number; struct server *daemon; };
 
@@ -157,7 +160,8 @@ adds(int id, int64_t by, int64_t expected)
 {
 	int64_t value = -1;
 	int e = ask(id, "add", by, &value);
-	REQUIRE(e == 0 && value == expected, "%d %s, value %lld, not %lld", e, mom_error_text(id), (long long)value, (long long)expected);
+	REQUIRE(e == 0 && value == expected, "%d %s, value %lld, not %lld", e, mom_error_text(id), (long long)value,
+	    (long long)expected);
 }
 
 static int
@@ -183,22 +187,27 @@ TEST(calls, "methods change the object, their errors cross with code and text; w
 	int id = talk_create();
 	adds(id, 5, 5);
 	adds(id, -7, -2);
-	REQUIRE(ask(id, "sing", 0, NULL) == 9 && strcmp(mom_error_text(id), "a counter cannot sing") == 0, "%s", mom_error_text(id));
+	REQUIRE(ask(id, "sing", 0, NULL) == 9 && strcmp(mom_error_text(id), "a counter cannot sing") == 0, "%s",
+	    mom_error_text(id));
 	REQUIRE(mom_object_call(id, seen->ref, "add", NULL, NULL, PATIENCE_MS) == MOM_EINVAL, "%s", mom_error_text(id));
-	REQUIRE(mom_object_hold(id, "news", 1) == MOM_EINVAL && mom_object_hold(id, NULL, 1) == MOM_EINVAL && mom_object_call(id, seen->ref, "", NULL, NULL, 1) == MOM_EINVAL, "wrong");
-	REQUIRE(mom_object_hold(id, "object/0-0", 600000) == MOM_ENOSUBSCRIBER && strstr(mom_error_text(id), "no object"), "%s", mom_error_text(id));
+	REQUIRE(mom_object_hold(id, "news", 1) == MOM_EINVAL && mom_object_hold(id, NULL, 1) == MOM_EINVAL &&
+	    mom_object_call(id, seen->ref, "", NULL, NULL, 1) == MOM_EINVAL, "wrong");
+	REQUIRE(mom_object_hold(id, "object/0-0", 600000) == MOM_ENOSUBSCRIBER &&
+	    strstr(mom_error_text(id), "no object"), "%s", mom_error_text(id));
 	REQUIRE(mom_object_release(id, "object/0-0", 1) == MOM_ENOTSUB, "%s", mom_error_text(id));
 	bye(id);
 	hosts_end();
 }
 
-TEST(released, "an object is freed when its last holder releases it, not before; then it is no more, and calls say so at once")
+TEST(released, "an object is freed when its last holder releases it, not before; then it is no more, and calls say so "
+    "at once")
 {
 	int64_t holders;
 	up(MOM_OBJECT_LEASE_MS);
 	host_begins(0, &one);
 	int a = talk_create(), b = talk_create();
-	REQUIRE(mom_object_hold(a, seen->ref, PATIENCE_MS) == 0 && mom_object_hold(a, seen->ref, PATIENCE_MS) == 0, "%s", mom_error_text(a));
+	REQUIRE(mom_object_hold(a, seen->ref, PATIENCE_MS) == 0 && mom_object_hold(a, seen->ref, PATIENCE_MS) == 0,
+	    "%s", mom_error_text(a));
 	adds(b, 1, 1);
 	REQUIRE(ask(b, "holders", 0, &holders) == 0 && holders == 2, "%lld holders", (long long)holders);
 	REQUIRE(mom_object_release(a, seen->ref, PATIENCE_MS) == 0, "%s", mom_error_text(a));
@@ -211,7 +220,8 @@ TEST(released, "an object is freed when its last holder releases it, not before;
 	hosts_end();
 }
 
-TEST(holder_dies, "a holder that is killed releases, and so does a handle that is closed; one that is kept lives on without holders")
+TEST(holder_dies, "a holder that is killed releases, and so does a handle that is closed; one that is kept lives on "
+    "without holders")
 {
 	up(MOM_OBJECT_LEASE_MS);
 	host_begins(0, &one);
@@ -250,7 +260,8 @@ TEST(kept, "an object that is kept outlives its holders")
 	hosts_end();
 }
 
-TEST(lease_machine, "a machine that is away for longer than a lease has released; a holder that says that it lives has not")
+TEST(lease_machine, "a machine that is away for longer than a lease has released; a holder that says that it lives has "
+    "not")
 {
 	up(600);
 	daemon_start(&two, "two", broker.port);
@@ -267,7 +278,8 @@ TEST(lease_machine, "a machine that is away for longer than a lease has released
 		t_sleep_ms(50);                        /* the passing of time is what is tested */
 		REQUIRE(ask(near, "holders", 0, &holders) == 0, "%s", mom_error_text(near));
 	}
-	REQUIRE(holders == 1 && t_now_ms() - began >= 500, "%lld holders after %lld ms", (long long)holders, (long long)(t_now_ms() - began));
+	REQUIRE(holders == 1 && t_now_ms() - began >= 500, "%lld holders after %lld ms", (long long)holders,
+	    (long long)(t_now_ms() - began));
 	server_thaw(&two);
 	adds(far, 1, 3);                               /* it holds again by calling */
 	bye(near);
@@ -318,8 +330,10 @@ TEST(moves, "an object moves with its state and its holders, to another machine 
 	t_join(hosts[0]);
 	hosts[0] = 0;
 	adds(id, 1, 11);
-	REQUIRE(ask(id, "holders", 0, &holders) == 0 && holders == 1 && seen->stayed == 0, "%lld holders, %d stayed", (long long)holders, seen->stayed);
-	REQUIRE(moves(id, seen->place[1]) == 3 && strstr(mom_error_text(id), "another server"), "to where it is: %s", mom_error_text(id));
+	REQUIRE(ask(id, "holders", 0, &holders) == 0 && holders == 1 && seen->stayed == 0, "%lld holders, %d stayed",
+	    (long long)holders, seen->stayed);
+	REQUIRE(moves(id, seen->place[1]) == 3 && strstr(mom_error_text(id), "another server"), "to where it is: %s",
+	    mom_error_text(id));
 	bye(id);
 	WAIT_FOR(is_released(), "it is not freed");
 	hosts_end();
@@ -334,7 +348,8 @@ stays(int id, const char *place, const char *why, int64_t value)
 	REQUIRE(seen->stayed == before + 1 && strstr(seen->text, why), "%s", seen->text);
 }
 
-TEST(move_fails, "where the new place is none, does not know the kind, cannot load it or is too slow, the object goes on where it is and calls lose nothing")
+TEST(move_fails, "where the new place is none, does not know the kind, cannot load it or is too slow, the object goes "
+    "on where it is and calls lose nothing")
 {
 	up(MOM_OBJECT_LEASE_MS);
 	host_begins(0, &one);
@@ -374,12 +389,15 @@ TEST(copies, "a call that comes once more at the new place is not executed there
 	int id = talk_create(), line = talk_create();
 	talk_subscribe(line, "answers");
 	mom_writer_init(&w, bytes, sizeof bytes);
-	mom_put_u8(&w, 3), mom_put_u8(&w, MOM_AT_MOST_ONCE), mom_put_u64(&w, 77), mom_put_u64(&w, 5), mom_put_string8(&w, "answers"), mom_put_string8(&w, "add");
+	mom_put_u8(&w, 3), mom_put_u8(&w, MOM_AT_MOST_ONCE), mom_put_u64(&w, 77), mom_put_u64(&w, 5),
+	    mom_put_string8(&w, "answers"), mom_put_string8(&w, "add");
 	mom_put_i64(&w, 100);
 	for (int copy = 0; copy < 3; copy++) {
-		REQUIRE(mom_publish(line, seen->ref, bytes, w.len, 0) == 0 && mom_receive(line, &m, PATIENCE_MS) == 0, "copy %d: %s", copy, mom_error_text(line));
+		REQUIRE(mom_publish(line, seen->ref, bytes, w.len, 0) == 0 && mom_receive(line, &m, PATIENCE_MS) == 0,
+		    "copy %d: %s", copy, mom_error_text(line));
 		mom_reader_init(&r, m.data, m.len);
-		REQUIRE(mom_get_u8(&r) == 32 && mom_get_u64(&r) == 5 && mom_get_u32(&r) == 0 && mom_get_u16(&r) == 0 && mom_get_i64(&r) == 100, "copy %d: another answer", copy);
+		REQUIRE(mom_get_u8(&r) == 32 && mom_get_u64(&r) == 5 && mom_get_u32(&r) == 0 && mom_get_u16(&r) == 0 &&
+		    mom_get_i64(&r) == 100, "copy %d: another answer", copy);
 		REQUIRE(moves(id, seen->place[(copy + 1) % 2]) == 0, "%s", mom_error_text(id));
 		adds(id, 0, 100);
 	}
@@ -388,7 +406,8 @@ TEST(copies, "a call that comes once more at the new place is not executed there
 	hosts_end();
 }
 
-TEST(host_dies, "when the process of an object dies its callers are told, during a move, too; they do not wait for their time-out")
+TEST(host_dies, "when the process of an object dies its callers are told, during a move, too; they do not wait for "
+    "their time-out")
 {
 	int64_t began = t_now_ms();
 	up(MOM_OBJECT_LEASE_MS);

@@ -55,10 +55,12 @@ stay_away(void)
 	long sent = mouths[0]->sent;
 	while (t_now_ms() < end)
 		t_tick();
-	REQUIRE(mouths[0]->sent <= sent + 1, "%ld durable messages were acknowledged while the broker was away", mouths[0]->sent - sent);
+	REQUIRE(mouths[0]->sent <= sent + 1, "%ld durable messages were acknowledged while the broker was away",
+	    mouths[0]->sent - sent);
 }
 
-TEST(stopped, "broker stopped by SIGTERM for 5 s under load, back on the same port: publishers wait, all goes on, nothing lost or twice")
+TEST(stopped, "broker stopped by SIGTERM for 5 s under load, back on the same port: publishers wait, all goes on, "
+    "nothing lost or twice")
 {
 	load_up();
 	server_stop(&broker);
@@ -67,7 +69,8 @@ TEST(stopped, "broker stopped by SIGTERM for 5 s under load, back on the same po
 	load_down();
 }
 
-TEST(frozen, "broker stopped by SIGSTOP for 5 s under load, then continued: publishers wait, all goes on, nothing lost or twice")
+TEST(frozen, "broker stopped by SIGSTOP for 5 s under load, then continued: publishers wait, all goes on, nothing lost "
+    "or twice")
 {
 	load_up();
 	server_freeze(&broker);
@@ -111,7 +114,8 @@ TEST(timed_out, "a publish that timed out is stored exactly once when the broker
 	bye(id);
 }
 
-TEST(slow_welcome, "a broker that takes 7 s for its first answer (a slow disk, a queue of strangers) is waited for: the first connection is the one that serves")
+TEST(slow_welcome, "a broker that takes 7 s for its first answer (a slow disk, a queue of strangers) is waited for: "
+    "the first connection is the one that serves")
 {
 	broker_start(&broker, "broker", 0, NULL);
 	struct relay *r = relay_start(&broker);

@@ -1,4 +1,5 @@
-/* own_objects - a client owns the segment and the semaphore that it has from its daemon: whatever it does to them, it harms itself alone */
+/* own_objects - a client owns the segment and the semaphore that it has from its daemon: whatever it does to them, it
+ * harms itself alone */
 #include <lib/segment.h>
 #include <lib/sysv.h>
 #include <lib/t.h>
@@ -18,7 +19,8 @@ static struct server broker, one;
 static int honest;
 static struct { atomic_int ready, stop; } *shared;
 
-/* As root the daemon is another user's, which is no root; else all are one user's, who may take rights from himself as well. 0: cannot be */
+/* As root the daemon is another user's, which is no root; else all are one user's, who may take rights from himself as
+ * well. 0: cannot be */
 static int
 up(void)
 {
@@ -161,12 +163,14 @@ rights_case(const char *name)
 	CHECK(lines <= 3, "%d lines for one segment and two semaphores", lines);
 }
 
-TEST(rights, "a client that takes all rights from its own segment and semaphore stops nobody, over new units and a new daemon, and leaves nothing")
+TEST(rights, "a client that takes all rights from its own segment and semaphore stops nobody, over new units and a new "
+    "daemon, and leaves nothing")
 {
 	rights_case(NULL);
 }
 
-TEST(rights_durable, "the same of a durable client, whose segment stays: others go on, and its name can be opened again")
+TEST(rights_durable, "the same of a durable client, whose segment stays: others go on, and its name can be opened "
+    "again")
 {
 	rights_case("spoiled");
 	if (one.pid == 0)
@@ -194,7 +198,8 @@ takes_each_semaphore(void *looks)
 	_exit(0);
 }
 
-TEST(semaphores, "a client that takes all rights from each semaphore that it is given does not make the daemon make more of them")
+TEST(semaphores, "a client that takes all rights from each semaphore that it is given does not make the daemon make "
+    "more of them")
 {
 	int *taken = t_shared_memory(sizeof *taken);
 	if (!up())
@@ -219,7 +224,8 @@ touches(void *unused)
 	until_stopped();
 }
 
-TEST(changed, "a client that changes when its segment was changed last does not make the daemon lose it: it is removed with its client")
+TEST(changed, "a client that changes when its segment was changed last does not make the daemon lose it: it is removed "
+    "with its client")
 {
 	struct sysv_object o;
 	if (!up())
@@ -239,7 +245,8 @@ removes(void *unused)
 	int shm;
 	(void)unused;
 	struct client_segment *c = become_client(NULL, &shm);
-	REQUIRE(semctl(atomic_load(&c->sem), 0, IPC_RMID) == 0 && shmctl(shm, IPC_RMID, NULL) == 0, "it is not its owner");
+	REQUIRE(semctl(atomic_load(&c->sem), 0, IPC_RMID) == 0 && shmctl(shm, IPC_RMID, NULL) == 0,
+	    "it is not its owner");
 	until_stopped();
 }
 
@@ -272,7 +279,8 @@ takes_all(void *got)
 	until_stopped();
 }
 
-TEST(slots, "one user cannot take all slots of a daemon that serves others, too: a text says so, and others still come in (root only)")
+TEST(slots, "one user cannot take all slots of a daemon that serves others, too: a text says so, and others still come "
+    "in (root only)")
 {
 	int *got = t_shared_memory(sizeof *got);
 	FILE *f = geteuid() == 0 ? fopen("/proc/sys/kernel/shmmni", "w") : NULL;

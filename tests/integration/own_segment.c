@@ -46,7 +46,8 @@ TEST(another_semaphore, "a client that names somebody else's semaphore as its ow
 	REQUIRE(value == 0, "somebody's semaphore was set to %d", value);
 }
 
-TEST(magic, "a client that destroys the head of its segment keeps no forwarder from starting: others go on, also over a daemon's death")
+TEST(magic, "a client that destroys the head of its segment keeps no forwarder from starting: others go on, also over "
+    "a daemon's death")
 {
 	up();
 	struct client_segment *c = segment_of(&one, other, NULL);
@@ -63,7 +64,8 @@ TEST(magic, "a client that destroys the head of its segment keeps no forwarder f
 	calm();
 }
 
-TEST(rings, "a client that fills its rings' counters and its mail with nonsense harms itself alone, over new forwarders")
+TEST(rings, "a client that fills its rings' counters and its mail with nonsense harms itself alone, over new "
+    "forwarders")
 {
 	struct t_rng rng;
 	up();
@@ -72,8 +74,10 @@ TEST(rings, "a client that fills its rings' counters and its mail with nonsense 
 	for (int i = 0; i < (t_is_long() ? 40 : 8); i++) {
 		struct ring *mail = client_mail(c, WINDOW);
 		t_rng_fill(&rng, mail->bytes, WINDOW);
-		for (uint64_t at = 0; i % 2 && at + 64 <= WINDOW; at += 64)         /* sound lengths, and topics that are too long */
-			record_put(mail->bytes + at, &(struct record){ .len = 64, .header = RECORD_HEADER, .type = REC_MESSAGE, .topic_len = (uint16_t)t_rng_next(&rng) & 7 });
+		/* sound lengths, and topics that are too long */
+		for (uint64_t at = 0; i % 2 && at + 64 <= WINDOW; at += 64)
+			record_put(mail->bytes + at, &(struct record){ .len = 64, .header = RECORD_HEADER,
+			    .type = REC_MESSAGE, .topic_len = (uint16_t)t_rng_next(&rng) & 7 });
 		uint64_t at = t_rng_below(&rng, 1 << 20) * 8;
 		atomic_store(&mail->tail, at);
 		atomic_store(&mail->head, i % 3 ? at + WINDOW : t_rng_next(&rng));
@@ -94,7 +98,8 @@ scribble_length(struct client_segment *c, uint32_t len)
 	put_u32(ring->bytes + atomic_load(&ring->tail) % WINDOW, len);
 }
 
-TEST(endless_length, "a length in the client's own ring that is garbage, close to 2^32, makes no call run for ever: it ends with a code, and others go on")
+TEST(endless_length, "a length in the client's own ring that is garbage, close to 2^32, makes no call run for ever: it "
+    "ends with a code, and others go on")
 {
 	static char bytes[65536];
 	int r = 0;
@@ -119,7 +124,8 @@ TEST(endless_length, "a length in the client's own ring that is garbage, close t
 	}
 }
 
-TEST(refused_after_acknowledged, "what was acknowledged, then lost in a power cut, sent again and refused, is told as lost, also where its room was given back meanwhile")
+TEST(refused_after_acknowledged, "what was acknowledged, then lost in a power cut, sent again and refused, is told as "
+    "lost, also where its room was given back meanwhile")
 {
 	up();
 	for (int i = 0; i < 3; i++)
@@ -127,7 +133,8 @@ TEST(refused_after_acknowledged, "what was acknowledged, then lost in a power cu
 	REQUIRE(mom_flush(other, 20000) == 0, "%s", mom_error_text(other));
 	struct client_segment *c = segment_of(&one, other, NULL);         /* as mom_responser writes it */
 	refused_write(&c->answer[0], atomic_load(&c->next[0]) - 2, MOM_EFULL);
-	REQUIRE(mom_flush(other, 20000) == MOM_ELOST && strstr(mom_error_text(other), " 2 fast messages"), "%s", mom_error_text(other));
+	REQUIRE(mom_flush(other, 20000) == MOM_ELOST && strstr(mom_error_text(other), " 2 fast messages"), "%s",
+	    mom_error_text(other));
 	REQUIRE(mom_flush(other, 20000) == 0, "told again: %s", mom_error_text(other));
 	REQUIRE(mom_publish(other, "u", "more", 4, 0) == 0, "%s", mom_error_text(other));
 }
@@ -145,7 +152,8 @@ spoils_its_ring(void *unused)
 	_exit(0);
 }
 
-TEST(renewed, "a durable client that spoils its ring and ends, again and again, gets a new segment by itself: the processes that all share go on, its mail comes")
+TEST(renewed, "a durable client that spoils its ring and ends, again and again, gets a new segment by itself: the "
+    "processes that all share go on, its mail comes")
 {
 	up();
 	pid_t forwarder = server_child(&one, "mom_forwarder"), requester = server_child(&one, "mom_requester");
@@ -163,6 +171,7 @@ TEST(renewed, "a durable client that spoils its ring and ends, again and again, 
 		hear(id, "calm", "from the new one");
 		mom_close(mine);
 	}
-	REQUIRE(server_child(&one, "mom_forwarder") == forwarder && server_child(&one, "mom_requester") == requester, "the unit was made anew");
+	REQUIRE(server_child(&one, "mom_forwarder") == forwarder && server_child(&one, "mom_requester") == requester,
+	    "the unit was made anew");
 	REQUIRE(!server_log_has(&one, "started anew"), "the unit was made anew");
 }

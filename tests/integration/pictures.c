@@ -3,7 +3,8 @@
 #include <lib/t.h>
 #include <string.h>
 
-TEST(up_to_date, "each picture of diagrams/ is what its script makes, is sound XML without anything from elsewhere, and a text shows it")
+TEST(up_to_date, "each picture of diagrams/ is what its script makes, is sound XML without anything from elsewhere, "
+    "and a text shows it")
 {
 	if (run_command("command -v python3").status != 0) {
 		t_remark("pictures/up_to_date: left out: no python3");
@@ -11,7 +12,8 @@ TEST(up_to_date, "each picture of diagrams/ is what its script makes, is sound X
 	}
 	struct ran r = run_command("python3 diagrams/draw.py --check");
 	REQUIRE(r.status == 0, "%s", r.err);
-	r = run_command("python3 -c 'import sys, xml.dom.minidom as x; [x.parse(f) for f in sys.argv[1:]]' diagrams/*.svg");
+	r = run_command("python3 -c 'import sys, xml.dom.minidom as x; [x.parse(f) for f in sys.argv[1:]]' "
+	    "diagrams/*.svg");
 	REQUIRE(r.status == 0, "%s", r.err);
 	r = run_command("grep -lE 'href|url\\(|<image|<script|@import' diagrams/*.svg");
 	REQUIRE(r.status == 1, "%s", r.out);

@@ -1,5 +1,5 @@
-/* places - programs where not all can be seen: /proc hidden or missing, other namespaces. They are served, or told what to do; none is taken
- * for dead. Most of it needs root, and is left out by name without. */
+/* places - programs where not all can be seen: /proc hidden or missing, other namespaces. They are served, or told what
+ * to do; none is taken for dead. Most of it needs root, and is left out by name without. */
 #include <lib/run.h>
 #include <lib/segment.h>
 #include <lib/t.h>
@@ -30,7 +30,8 @@ is_root(void)
 
 /* ---- another PID namespace ---- */
 
-TEST(pid_namespace, "a program whose process has no number where the daemon runs (containers of a pod) is served as long as it lives, and its death is noticed")
+TEST(pid_namespace, "a program whose process has no number where the daemon runs (containers of a pod) is served as "
+    "long as it lives, and its death is noticed")
 {
 	if (!is_root())
 		return;
@@ -39,7 +40,8 @@ TEST(pid_namespace, "a program whose process has no number where the daemon runs
 		t_remark("left out: no new PID namespace: %s", strerror(errno));
 		return;
 	}
-	daemon_start(&one, "one", broker.port);        /* the first process of the new namespace; we stay outside of it */
+	/* the first process of the new namespace; we stay outside of it */
+	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
 	int id = talk_create(), named = talk_open("outside");
 	talk_subscribe(id, "t");
@@ -88,7 +90,8 @@ too_deep(void *unused)
 	REQUIRE(rename(deep, "/one") == 0, "rename: %s", strerror(errno));
 }
 
-TEST(chroot, "a program in a chroot without /proc reaches its daemon; where the run folder's path is too long for that it is told to mount /proc")
+TEST(chroot, "a program in a chroot without /proc reaches its daemon; where the run folder's path is too long for that "
+    "it is told to mount /proc")
 {
 	if (!is_root())
 		return;
@@ -110,11 +113,13 @@ in_other_ipc(void *unused)
 	REQUIRE(unshare(CLONE_NEWIPC) == 0, "unshare: %s", strerror(errno));
 	struct ran r = run_command("'%s' doctor '%s'", t_bin("mom"), one.run);
 	REQUIRE(strstr(r.out, "has another IPC namespace than this shell"), "%s%s", r.out, r.err);
-	REQUIRE(mom_create() == MOM_ELIMIT && strstr(mom_error_text(-1), "IPC namespace") && strstr(mom_error_text(-1), "--ipc=host"), "%s",
+	REQUIRE(mom_create() == MOM_ELIMIT && strstr(mom_error_text(-1), "IPC namespace") &&
+	    strstr(mom_error_text(-1), "--ipc=host"), "%s",
 	    mom_error_text(-1));
 }
 
-TEST(ipc_namespace, "a program in another IPC namespace than its daemon is told so, and how its container has to be started")
+TEST(ipc_namespace, "a program in another IPC namespace than its daemon is told so, and how its container has to be "
+    "started")
 {
 	if (!is_root())
 		return;
@@ -149,7 +154,8 @@ as_alice(void *unused)
 	bye(id);
 }
 
-TEST(hidepid, "where /proc hides the processes of others (hidepid=2) their clients are served, and their ends are noticed")
+TEST(hidepid, "where /proc hides the processes of others (hidepid=2) their clients are served, and their ends are "
+    "noticed")
 {
 	if (!is_root())
 		return;

@@ -1,4 +1,5 @@
-/* python - src/api/mom.py does what mom.h does, and what a Python program expects besides; python.py has the Python half */
+/* python - src/api/mom.py does what mom.h does, and what a Python program expects besides; python.py has the Python
+ * half */
 #include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -37,11 +38,13 @@ up(void)
 static void
 python(const char *name)
 {
-	struct ran r = run_command("python3 -W error::ResourceWarning '%s/tests/integration/python.py' %s", SOURCE, name);
+	struct ran r = run_command("python3 -W error::ResourceWarning '%s/tests/integration/python.py' %s", SOURCE,
+	    name);
 	REQUIRE(r.status == 0 && strcmp(r.out, "done\n") == 0, "exit %d\n%s%s", r.status, r.out, r.err);
 }
 
-TEST(exchange, "what Python publishes, of every kind and in every way, Python receives: whole, in order, with its fields")
+TEST(exchange, "what Python publishes, of every kind and in every way, Python receives: whole, in order, with its "
+    "fields")
 {
 	if (up())
 		python("exchange");
@@ -67,7 +70,8 @@ partner_start(const char *name)
 		sigset_t none;
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
-		signal(SIGINT, SIG_DFL);               /* ignored where the tests run in the background; Python would leave it so */
+		/* ignored where the tests run in the background; Python would leave it so */
+		signal(SIGINT, SIG_DFL);
 		dup2(to[0], 0);
 		dup2(from[1], 1);
 		execlp("python3", "python3", t_text("%s/tests/integration/python.py", SOURCE), name, (char *)NULL);
@@ -83,7 +87,8 @@ static void
 partner_says(struct partner *p, const char *line)
 {
 	char got[200] = "";
-	REQUIRE(fgets(got, sizeof got, p->out) && strncmp(got, line, strlen(line)) == 0, "wanted %s, got %s", line, got);
+	REQUIRE(fgets(got, sizeof got, p->out) && strncmp(got, line, strlen(line)) == 0, "wanted %s, got %s", line,
+	    got);
 }
 
 static void
@@ -117,7 +122,8 @@ TEST(both_languages, "a C program and a Python program exchange messages of all 
 			bytes[k] = (char)(k * 31 + i);
 		REQUIRE(mom_publish(id, "in", bytes, len, i % 2 ? MOM_FAST : 0) == 0, "%s", mom_error_text(id));
 		REQUIRE(mom_receive(id, &m, 20000) == 0, "%u: %s", i, mom_error_text(id));
-		REQUIRE(strcmp(m.topic, "out") == 0 && m.len == len && memcmp(m.data, bytes, len) == 0 && m.publisher != mom_global_id(id), "%u: %zu bytes of %zu", i,
+		REQUIRE(strcmp(m.topic, "out") == 0 && m.len == len && memcmp(m.data, bytes, len) == 0 &&
+		    m.publisher != mom_global_id(id), "%u: %zu bytes of %zu", i,
 		    m.len, len);
 	}
 	say(id, "in", "end");
@@ -125,13 +131,15 @@ TEST(both_languages, "a C program and a Python program exchange messages of all 
 	bye(id);
 }
 
-TEST(errors, "each code of mom.h is an exception of its own with the library's text; fork, close and use after close are safe")
+TEST(errors, "each code of mom.h is an exception of its own with the library's text; fork, close and use after close "
+    "are safe")
 {
 	if (up())
 		python("errors");
 }
 
-TEST(durable, "a durable Python client that is killed gets what it had not acknowledged again, flagged, and nothing else")
+TEST(durable, "a durable Python client that is killed gets what it had not acknowledged again, flagged, and nothing "
+    "else")
 {
 	if (!up())
 		return;
@@ -140,7 +148,8 @@ TEST(durable, "a durable Python client that is killed gets what it had not ackno
 	python("durable_again");
 }
 
-TEST(ctrl_c, "Ctrl-C ends receive, a for loop, publish, subscribe, flush, close and Client(), also while the broker does not answer; other signals end none")
+TEST(ctrl_c, "Ctrl-C ends receive, a for loop, publish, subscribe, flush, close and Client(), also while the broker "
+    "does not answer; other signals end none")
 {
 	if (!up())
 		return;
@@ -151,7 +160,8 @@ TEST(ctrl_c, "Ctrl-C ends receive, a for loop, publish, subscribe, flush, close 
 	partner_end(&p);
 }
 
-TEST(threads, "a client in each of several threads works; one client in two threads at once is refused by name and stays sound")
+TEST(threads, "a client in each of several threads works; one client in two threads at once is refused by name and "
+    "stays sound")
 {
 	if (up())
 		python("threads");
@@ -177,7 +187,8 @@ TEST(outage, "a publish while the broker is away says Timeout; flush after its r
 	partner_end(&p);
 }
 
-TEST(documentation, "every example in mom.py's documentation is true; a client that was not closed is warned of; MOM_LIB names the library")
+TEST(documentation, "every example in mom.py's documentation is true; a client that was not closed is warned of; "
+    "MOM_LIB names the library")
 {
 	if (!up())
 		return;
@@ -186,5 +197,6 @@ TEST(documentation, "every example in mom.py's documentation is true; a client t
 	REQUIRE(r.status == 0, "%s%s", r.out, r.err);
 	python("library");
 	r = run_command("python3 '%s/src/examples/hello/hello.py' greetings 'good morning'", SOURCE);
-	REQUIRE(r.status == 0 && strcmp(r.out, "greetings: good morning\n") == 0, "exit %d\n%s%s", r.status, r.out, r.err);
+	REQUIRE(r.status == 0 && strcmp(r.out, "greetings: good morning\n") == 0, "exit %d\n%s%s", r.status, r.out,
+	    r.err);
 }

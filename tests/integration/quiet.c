@@ -51,7 +51,8 @@ TEST(nothing_found, "a receive that finds nothing sends nothing over TCP")
 	REQUIRE(mom_receive(id, &m, 300) == MOM_ETIMEDOUT, "something came");
 	settle();
 	REQUIRE(spoken() == before, "%ld frames", spoken() - before);
-	REQUIRE(relay->strange[RELAY_UP] == 0 && relay->strange[RELAY_DOWN] == 0, "frames that are none: %ld up, %ld down", (long)relay->strange[0],
+	REQUIRE(relay->strange[RELAY_UP] == 0 && relay->strange[RELAY_DOWN] == 0,
+	    "frames that are none: %ld up, %ld down", (long)relay->strange[0],
 	    (long)relay->strange[1]);
 	bye(id);
 }

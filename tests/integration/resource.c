@@ -1,4 +1,5 @@
-/* resource - mom_resource.h over real coordinators: first come first served, deaths of clients, take-overs that lose and double nothing */
+/* resource - mom_resource.h over real coordinators: first come first served, deaths of clients, take-overs that lose
+ * and double nothing */
 #include <lib/coordinators.h>
 #include <lib/run.h>
 #include <lib/t.h>
@@ -62,13 +63,15 @@ wait_once(int i)
 	mom_destroy(id);
 }
 
-/* Is it in the queue? Nobody sees that from outside: a coordinator's debug log does not tell names. So the next one is started when this one has slept a while. */
+/* Is it in the queue? Nobody sees that from outside: a coordinator's debug log does not tell names. So the next one is
+ * started when this one has slept a while. */
 static pid_t
 waiter(int i, struct server *daemon)
 {
 	pid_t pid = child(wait_once, i, daemon);
 	WAIT_FOR(__atomic_load_n(&shared->waiting[i], __ATOMIC_SEQ_CST), "waiter %d", i);
-	t_sleep_ms(60);                                /* its request is a millisecond's work; all that a longer one would do is to let the order be another */
+	/* its request is a millisecond's work; all that a longer one would do is to let the order be another */
+	t_sleep_ms(60);
 	return pid;
 }
 
@@ -87,7 +90,8 @@ TEST(calls, "semaphores and variables are the same over two daemons; each error 
 	use_daemon(&two);
 	other = talk_create();
 	OK(mom_dsem_init(id, "s", 2, 0));
-	REQUIRE(mom_dsem_init(other, "s", 7, 0) == MOM_EEXIST && strstr(mom_error_text(other), "already"), "%s", mom_error_text(other));
+	REQUIRE(mom_dsem_init(other, "s", 7, 0) == MOM_EEXIST && strstr(mom_error_text(other), "already"), "%s",
+	    mom_error_text(other));
 	OK(mom_dsem_wait(id, "s", -1));
 	OK(mom_dsem_wait(other, "s", 0));
 	REQUIRE(mom_dsem_trywait(id, "s") == MOM_NOT_FREE && mom_dsem_wait(id, "s", 0) == MOM_ETIMEDOUT, "taken");
@@ -96,15 +100,20 @@ TEST(calls, "semaphores and variables are the same over two daemons; each error 
 	OK(mom_dsem_signal(other, "s"));
 	OK(mom_dsem_trywait(id, "s"));
 	OK(dsem_destroy(id, "s"));
-	REQUIRE(dsem_wait(id, "s", -1) == MOM_ENORESOURCE && strstr(mom_error_text(id), "no semaphore"), "%s", mom_error_text(id));
+	REQUIRE(dsem_wait(id, "s", -1) == MOM_ENORESOURCE && strstr(mom_error_text(id), "no semaphore"), "%s",
+	    mom_error_text(id));
 	OK(dshm_init(id, "s", -5));
-	REQUIRE(dshm_read(other, "s", &value) == 0 && value == -5 && dshm_write(other, "s", 1 << 30) == 0 && dshm_read(id, "s", &value) == 0 && value == 1 << 30, "%d", value);
-	REQUIRE(dshm_init(other, "s", 1) == MOM_EEXIST && dshm_destroy(other, "s") == 0 && dshm_read(id, "s", &value) == MOM_ENORESOURCE, "%s", mom_error_text(id));
+	REQUIRE(dshm_read(other, "s", &value) == 0 && value == -5 && dshm_write(other, "s", 1 << 30) == 0 &&
+	    dshm_read(id, "s", &value) == 0 && value == 1 << 30, "%d", value);
+	REQUIRE(dshm_init(other, "s", 1) == MOM_EEXIST && dshm_destroy(other, "s") == 0 &&
+	    dshm_read(id, "s", &value) == MOM_ENORESOURCE, "%s", mom_error_text(id));
 	char name[MOM_RESOURCE_MAX + 2];
 	memset(name, 'n', sizeof name);
 	name[MOM_RESOURCE_MAX + 1] = '\0';
-	REQUIRE(dshm_init(id, name, 1) == MOM_EINVAL && dshm_init(id, "", 1) == MOM_EINVAL && dsem_init(id, "x", -1, 0) == MOM_EINVAL && dsem_init(id, "x", 1, 8) == MOM_EINVAL &&
-	    dsem_wait(id, "x", -2) == MOM_EINVAL && dshm_read(id, "x", NULL) == MOM_EINVAL && dsem_signal(id, NULL) == MOM_EINVAL && dsem_wait(999, "x", 1) == MOM_EBADID, "arguments");
+	REQUIRE(dshm_init(id, name, 1) == MOM_EINVAL && dshm_init(id, "", 1) == MOM_EINVAL &&
+	    dsem_init(id, "x", -1, 0) == MOM_EINVAL && dsem_init(id, "x", 1, 8) == MOM_EINVAL &&
+	    dsem_wait(id, "x", -2) == MOM_EINVAL && dshm_read(id, "x", NULL) == MOM_EINVAL &&
+	    dsem_signal(id, NULL) == MOM_EINVAL && dsem_wait(999, "x", 1) == MOM_EBADID, "arguments");
 	OK(dshm_init(id, name + 1, 9));
 	OK(dsem_init(id, "top", INT32_MAX, 0));
 	REQUIRE(dsem_signal(id, "top") == MOM_ELIMIT, "%s", mom_error_text(id));
@@ -138,7 +147,8 @@ TEST(first_come, "who waits first is served first, on whichever machine; destroy
 	bye(id);
 }
 
-TEST(client_dies, "a killed client's unit goes to the next who waits, a killed waiter is passed over, a handle that ends gives back as well")
+TEST(client_dies, "a killed client's unit goes to the next who waits, a killed waiter is passed over, a handle that "
+    "ends gives back as well")
 {
 	pid_t pid[3];
 	shared = t_shared_memory(sizeof *shared);
@@ -164,8 +174,10 @@ TEST(nobody, "without a coordinator a call says so in the handle's time; one tha
 {
 	up(0);
 	int id = talk_create();
-	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 200) == 0 && mom_dsem_init(id, "s", 1, 0) == MOM_ENOSUBSCRIBER && strstr(mom_error_text(id), "mom_coordinator"), "%s", mom_error_text(id));
-	REQUIRE(mom_dsem_wait(id, "s", 50) == MOM_ENOSUBSCRIBER || mom_dsem_wait(id, "s", 50) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 200) == 0 && mom_dsem_init(id, "s", 1, 0) == MOM_ENOSUBSCRIBER &&
+	    strstr(mom_error_text(id), "mom_coordinator"), "%s", mom_error_text(id));
+	REQUIRE(mom_dsem_wait(id, "s", 50) == MOM_ENOSUBSCRIBER || mom_dsem_wait(id, "s", 50) == MOM_ETIMEDOUT, "%s",
+	    mom_error_text(id));
 	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 30000) == 0, "option");
 	coordinator_start(0, &one);
 	OK(mom_dsem_init(id, "s", 1, 0));
@@ -218,7 +230,8 @@ TEST(babble, "mom_coordinator --list comes to an end while a stranger publishes 
 
 enum { WORKERS = 4, COUNTERS = 6 };
 
-/* Takes a lock, adds 1 to the counter that it guards by read and write, and lets go: done twice or not at all, by whomever, the sum is another. */
+/* Takes a lock, adds 1 to the counter that it guards by read and write, and lets go: done twice or not at all, by
+ * whomever, the sum is another. */
 static void
 count_up(int i)
 {
@@ -230,7 +243,8 @@ count_up(int i)
 		int k = (int)(shared->done[i] % COUNTERS), e;
 		snprintf(lock, sizeof lock, "lock/%d", k);
 		snprintf(counter, sizeof counter, "counter/%d", k);
-		if ((e = mom_dsem_wait(id, lock, -1)) || (e = mom_dshm_read(id, counter, &value)) || (e = mom_dshm_write(id, counter, value + 1)) || (e = mom_dsem_signal(id, lock))) {
+		if ((e = mom_dsem_wait(id, lock, -1)) || (e = mom_dshm_read(id, counter, &value)) ||
+		    (e = mom_dshm_write(id, counter, value + 1)) || (e = mom_dsem_signal(id, lock))) {
 			fprintf(stderr, "worker %d: %s\n", i, mom_error_text(id));
 			shared->result[i] = e;
 			_exit(1);
@@ -269,7 +283,8 @@ load_goes_on(void)
 	for (int i = 0; i < WORKERS; i++)
 		before[i] = shared->done[i];
 	for (int i = 0; i < WORKERS; i++)
-		WAIT_FOR(__atomic_load_n(&shared->done[i], __ATOMIC_SEQ_CST) > before[i] + 1, "worker %d stands still at %ld (error %d)", i, before[i], shared->result[i]);
+		WAIT_FOR(__atomic_load_n(&shared->done[i], __ATOMIC_SEQ_CST) > before[i] + 1,
+		    "worker %d stands still at %ld (error %d)", i, before[i], shared->result[i]);
 }
 
 static void
@@ -294,7 +309,8 @@ load_holds(int id)
 	bye(id);
 }
 
-TEST(take_over, "kill -9 of one coordinator after the other under load, each brought back: nothing is lost, nothing done twice")
+TEST(take_over, "kill -9 of one coordinator after the other under load, each brought back: nothing is lost, nothing "
+    "done twice")
 {
 	shared = t_shared_memory(sizeof *shared);
 	up(3);
@@ -326,7 +342,8 @@ TEST(both_die, "primary and backup killed one after the other, without either be
 	load_holds(id);
 }
 
-TEST(silent, "a stopped coordinator is taken for dead by its silence, others go on; when it goes on, nothing is done twice")
+TEST(silent, "a stopped coordinator is taken for dead by its silence, others go on; when it goes on, nothing is done "
+    "twice")
 {
 	shared = t_shared_memory(sizeof *shared);
 	up(3);
@@ -372,7 +389,8 @@ TEST(asked_again, "a client whose coordinators stop asks again and again; when t
 	bye(id);
 }
 
-TEST(broker_killed, "the broker, then a daemon, killed and brought back under load: all goes on, nothing lost, nothing doubled")
+TEST(broker_killed, "the broker, then a daemon, killed and brought back under load: all goes on, nothing lost, nothing "
+    "doubled")
 {
 	shared = t_shared_memory(sizeof *shared);
 	up(2);
@@ -389,7 +407,8 @@ TEST(broker_killed, "the broker, then a daemon, killed and brought back under lo
 	load_holds(id);
 }
 
-TEST_LONG(chaos, "coordinators killed and stopped, the broker and a daemon killed, in any order under load: nothing lost, nothing done twice")
+TEST_LONG(chaos, "coordinators killed and stopped, the broker and a daemon killed, in any order under load: nothing "
+    "lost, nothing done twice")
 {
 	struct t_rng rng;
 	t_rng_init(&rng, 77);
@@ -422,7 +441,8 @@ TEST_LONG(chaos, "coordinators killed and stopped, the broker and a daemon kille
 	load_holds(id);
 }
 
-TEST(all_die, "where all coordinators die at once what they kept is lost and told: waiters wake with an error, names are free")
+TEST(all_die, "where all coordinators die at once what they kept is lost and told: waiters wake with an error, names "
+    "are free")
 {
 	shared = t_shared_memory(sizeof *shared);
 	up(2);
@@ -439,7 +459,8 @@ TEST(all_die, "where all coordinators die at once what they kept is lost and tol
 	bye(id);
 }
 
-TEST(together, "coordinators that start at the same moment agree on one state: what one of them was told is known to all")
+TEST(together, "coordinators that start at the same moment agree on one state: what one of them was told is known to "
+    "all")
 {
 	int value;
 	up(0);

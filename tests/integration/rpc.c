@@ -1,4 +1,5 @@
-/* rpc - remote calls: results, errors that cross, no server, a server that dies, what is executed how often when messages come twice or never */
+/* rpc - remote calls: results, errors that cross, no server, a server that dies, what is executed how often when
+ * messages come twice or never */
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
@@ -80,8 +81,10 @@ serve_all(void *argument)
 	use_daemon(argument);
 	struct mom_server *s = mom_server_create();
 	REQUIRE(s, "%s", mom_error_text(-1));
-	REQUIRE(mom_serve(s, "sum", sum, NULL) == 0 && mom_serve(s, "echo", echo, NULL) == 0 && mom_serve(s, "later", later, NULL) == 0, "%s", mom_error_text(-1));
-	REQUIRE(mom_serve(s, "sum", sum, NULL) == MOM_EEXIST && mom_serve(s, "a b", sum, NULL) == MOM_ETOPIC && mom_serve(s, "", sum, NULL) == MOM_EINVAL, "served");
+	REQUIRE(mom_serve(s, "sum", sum, NULL) == 0 && mom_serve(s, "echo", echo, NULL) == 0 &&
+	    mom_serve(s, "later", later, NULL) == 0, "%s", mom_error_text(-1));
+	REQUIRE(mom_serve(s, "sum", sum, NULL) == MOM_EEXIST && mom_serve(s, "a b", sum, NULL) == MOM_ETOPIC &&
+	    mom_serve(s, "", sum, NULL) == MOM_EINVAL, "served");
 	__atomic_store_n(&seen->ready, 1, __ATOMIC_SEQ_CST);
 	for (int r; __atomic_load_n(&seen->ready, __ATOMIC_SEQ_CST); ) {
 		r = mom_serve_one(s, 50);
@@ -132,7 +135,8 @@ call_sum(int id, int64_t a, int64_t b, int64_t *result, int timeout_ms, unsigned
 	return e;
 }
 
-TEST(sums, "a call in each mode returns the result, from this machine and from another; its handle's own messages are left alone")
+TEST(sums, "a call in each mode returns the result, from this machine and from another; its handle's own messages are "
+    "left alone")
 {
 	int64_t result = 0;
 	up();
@@ -155,7 +159,8 @@ TEST(sums, "a call in each mode returns the result, from this machine and from a
 	server_ends(server);
 }
 
-TEST(errors, "an error that is raised reaches the caller with its code and text; so do wrong arguments and a result that does not fit")
+TEST(errors, "an error that is raised reaches the caller with its code and text; so do wrong arguments and a result "
+    "that does not fit")
 {
 	int64_t result;
 	unsigned char bytes[20] = { 0 };
@@ -164,19 +169,28 @@ TEST(errors, "an error that is raised reaches the caller with its code and text;
 	up();
 	pid_t server = server_begins(&one);
 	int id = talk_create();
-	REQUIRE(call_sum(id, 1000, 1, &result, PATIENCE_MS, MOM_AT_MOST_ONCE) == 7 && strcmp(mom_error_text(id), "1000 is too much for me") == 0, "%s", mom_error_text(id));
-	REQUIRE(call_sum(id, 1001, 1, &result, PATIENCE_MS, MOM_AT_MOST_ONCE) == 5 && strcmp(mom_error_text(id), "") == 0, "%s", mom_error_text(id));
-	REQUIRE(call_sum(id, 1002, 1, &result, PATIENCE_MS, MOM_MAYBE) == 1 && strcmp(mom_error_text(id), "sum failed: a disk failed") == 0, "%s", mom_error_text(id));
-	REQUIRE(mom_call(id, "sum", NULL, &r, PATIENCE_MS, MOM_MAYBE) == MOM_EINVAL && strstr(mom_error_text(id), "arguments"), "%s", mom_error_text(id));
+	REQUIRE(call_sum(id, 1000, 1, &result, PATIENCE_MS, MOM_AT_MOST_ONCE) == 7 &&
+	    strcmp(mom_error_text(id), "1000 is too much for me") == 0, "%s", mom_error_text(id));
+	REQUIRE(call_sum(id, 1001, 1, &result, PATIENCE_MS, MOM_AT_MOST_ONCE) == 5 &&
+	    strcmp(mom_error_text(id), "") == 0, "%s", mom_error_text(id));
+	REQUIRE(call_sum(id, 1002, 1, &result, PATIENCE_MS, MOM_MAYBE) == 1 &&
+	    strcmp(mom_error_text(id), "sum failed: a disk failed") == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_call(id, "sum", NULL, &r, PATIENCE_MS, MOM_MAYBE) == MOM_EINVAL &&
+	    strstr(mom_error_text(id), "arguments"), "%s", mom_error_text(id));
 	mom_writer_init(&w, bytes, sizeof bytes);
 	mom_put_raw(&w, bytes, 17);
-	REQUIRE(mom_call(id, "echo", &w, &r, PATIENCE_MS, MOM_AT_MOST_ONCE) == MOM_ETOOBIG && strstr(mom_error_text(id), "does not fit"), "%s", mom_error_text(id));
+	REQUIRE(mom_call(id, "echo", &w, &r, PATIENCE_MS, MOM_AT_MOST_ONCE) == MOM_ETOOBIG &&
+	    strstr(mom_error_text(id), "does not fit"), "%s", mom_error_text(id));
 	mom_put_raw(&w, bytes, 17);
-	REQUIRE(mom_call(id, "echo", &w, &r, PATIENCE_MS, MOM_MAYBE) == MOM_ETOOBIG && strstr(mom_error_text(id), "nothing was sent"), "%s", mom_error_text(id));
-	REQUIRE(mom_call(id, "echo", NULL, &r, -2, MOM_MAYBE) == MOM_EINVAL && mom_call(id, "echo", NULL, &r, 0, 3) == MOM_EINVAL, "wrong arguments");
-	REQUIRE(mom_call(id, "", NULL, &r, 1, MOM_MAYBE) == MOM_EINVAL && mom_call(id, "a b", NULL, &r, PATIENCE_MS, 0) == MOM_ETOPIC, "wrong names");
+	REQUIRE(mom_call(id, "echo", &w, &r, PATIENCE_MS, MOM_MAYBE) == MOM_ETOOBIG &&
+	    strstr(mom_error_text(id), "nothing was sent"), "%s", mom_error_text(id));
+	REQUIRE(mom_call(id, "echo", NULL, &r, -2, MOM_MAYBE) == MOM_EINVAL &&
+	    mom_call(id, "echo", NULL, &r, 0, 3) == MOM_EINVAL, "wrong arguments");
+	REQUIRE(mom_call(id, "", NULL, &r, 1, MOM_MAYBE) == MOM_EINVAL &&
+	    mom_call(id, "a b", NULL, &r, PATIENCE_MS, 0) == MOM_ETOPIC, "wrong names");
 	REQUIRE(mom_call(-1, "echo", NULL, &r, 1, MOM_MAYBE) == MOM_EBADID, "no handle");
-	REQUIRE(call_sum(id, 1, 1, &result, PATIENCE_MS, MOM_AT_MOST_ONCE) == 0 && result == 2, "%s", mom_error_text(id));
+	REQUIRE(call_sum(id, 1, 1, &result, PATIENCE_MS, MOM_AT_MOST_ONCE) == 0 && result == 2, "%s",
+	    mom_error_text(id));
 	bye(id);
 	server_ends(server);
 }
@@ -196,7 +210,8 @@ TEST(large, "arguments and results of almost 1 MiB pass unchanged")
 	w.len = LARGE;
 	for (int n = 0; n < 5; n++) {
 		REQUIRE(mom_call(id, "echo", &w, &r, PATIENCE_MS, MOM_AT_MOST_ONCE) == 0, "%s", mom_error_text(id));
-		REQUIRE(mom_reader_left(&r) == LARGE && memcmp(mom_get_raw(&r, LARGE), bytes, LARGE) == 0, "other bytes came back");
+		REQUIRE(mom_reader_left(&r) == LARGE && memcmp(mom_get_raw(&r, LARGE), bytes, LARGE) == 0,
+		    "other bytes came back");
 	}
 	bye(id);
 	server_ends(server);
@@ -208,7 +223,8 @@ TEST(no_server, "where nobody serves, or nobody any more, a call fails at once a
 	up();
 	int id = talk_create();
 	for (unsigned mode = 0; mode < 3; mode++)
-		REQUIRE(call_sum(id, 1, 2, &result, 600000, mode) == MOM_ENOSUBSCRIBER && strstr(mom_error_text(id), "nobody serves sum"), "%s", mom_error_text(id));
+		REQUIRE(call_sum(id, 1, 2, &result, 600000, mode) == MOM_ENOSUBSCRIBER &&
+		    strstr(mom_error_text(id), "nobody serves sum"), "%s", mom_error_text(id));
 	pid_t server = server_begins(&one);
 	REQUIRE(call_sum(id, 1, 2, &result, PATIENCE_MS, MOM_MAYBE) == 0, "%s", mom_error_text(id));
 	server_ends(server);
@@ -216,7 +232,8 @@ TEST(no_server, "where nobody serves, or nobody any more, a call fails at once a
 		REQUIRE(call_sum(id, 1, 2, &result, 600000, mode) == MOM_ENOSUBSCRIBER, "%s", mom_error_text(id));
 	server = server_begins(&one);
 	for (unsigned mode = 0; mode < 3; mode++)
-		REQUIRE(call_sum(id, 1, 2, &result, PATIENCE_MS, mode) == 0 && result == 3, "the new server: %s", mom_error_text(id));
+		REQUIRE(call_sum(id, 1, 2, &result, PATIENCE_MS, mode) == 0 && result == 3, "the new server: %s",
+		    mom_error_text(id));
 	REQUIRE(t_now_ms() - began < 30000, "that took %lld ms", (long long)(t_now_ms() - began));
 	server_ends(server);
 	bye(id);
@@ -242,7 +259,8 @@ server_dies_in_call(int id, int *e, unsigned mode)
 	return other;
 }
 
-TEST(server_dies, "a server that dies with the request in its hand: at most once is told before the time-out and not executed again, at least once goes on with another server")
+TEST(server_dies, "a server that dies with the request in its hand: at most once is told before the time-out and not "
+    "executed again, at least once goes on with another server")
 {
 	int e;
 	up();
@@ -250,8 +268,10 @@ TEST(server_dies, "a server that dies with the request in its hand: at most once
 	mom_call_retry(id, 50);
 	int64_t began = t_now_ms();
 	server_dies_in_call(id, &e, MOM_AT_MOST_ONCE);
-	REQUIRE(e == MOM_ETIMEDOUT && strstr(mom_error_text(id), "ended before it answered"), "%d %s", e, mom_error_text(id));
-	REQUIRE(seen->executed == 2 && t_now_ms() - began < PATIENCE_MS, "%d executions in %lld ms", seen->executed, (long long)(t_now_ms() - began));
+	REQUIRE(e == MOM_ETIMEDOUT && strstr(mom_error_text(id), "ended before it answered"), "%d %s", e,
+	    mom_error_text(id));
+	REQUIRE(seen->executed == 2 && t_now_ms() - began < PATIENCE_MS, "%d executions in %lld ms", seen->executed,
+	    (long long)(t_now_ms() - began));
 	memset(seen, 0, sizeof *seen);
 	pid_t other = server_dies_in_call(id, &e, MOM_AT_LEAST_ONCE);
 	REQUIRE(e == 0 && seen->executed == 3, "%d %s", e, mom_error_text(id));
@@ -268,14 +288,16 @@ TEST(deferred, "an answer that is put off arrives when it is given; what is sent
 		use_daemon(&one);
 		int id = talk_create();
 		mom_call_retry(id, 1);
-		REQUIRE(mom_call(id, "later", NULL, &r, PATIENCE_MS, MOM_AT_MOST_ONCE) == 0 && mom_get_i64(&r) == 4711, "%s", mom_error_text(id));
+		REQUIRE(mom_call(id, "later", NULL, &r, PATIENCE_MS, MOM_AT_MOST_ONCE) == 0 && mom_get_i64(&r) == 4711,
+		    "%s", mom_error_text(id));
 		bye(id);
 		_exit(0);
 	}
 	WAIT_FOR(__atomic_load_n(&seen->deferred, __ATOMIC_SEQ_CST), "nothing put off");
 	t_sleep_ms(50);                                /* some retries */
 	int id = talk_create();
-	REQUIRE(mom_call(id, "later", NULL, &r, PATIENCE_MS, MOM_AT_MOST_ONCE) == 0 && mom_get_i64(&r) == 1, "%s", mom_error_text(id));
+	REQUIRE(mom_call(id, "later", NULL, &r, PATIENCE_MS, MOM_AT_MOST_ONCE) == 0 && mom_get_i64(&r) == 1, "%s",
+	    mom_error_text(id));
 	REQUIRE(t_join(waiter) == 0, "the waiter failed");
 	REQUIRE(seen->executed == 2, "%d executions", seen->executed);
 	bye(id);
@@ -294,7 +316,8 @@ request_by_hand(unsigned char *bytes, size_t size, unsigned mode, uint64_t calle
 	return w.len;
 }
 
-TEST(copies, "a request that comes twice is executed once and its answer sent again (at most once), once (maybe), or twice (at least once); an older one never")
+TEST(copies, "a request that comes twice is executed once and its answer sent again (at most once), once (maybe), or "
+    "twice (at least once); an older one never")
 {
 	unsigned char bytes[200], question[100];
 	char topic[64];
@@ -306,28 +329,37 @@ TEST(copies, "a request that comes twice is executed once and its answer sent ag
 	int id = talk_create();
 	talk_subscribe(id, "answers");
 	mom_writer_init(&w, question, sizeof question);
-	mom_put_u8(&w, 1), mom_put_u8(&w, 0), mom_put_u64(&w, 9), mom_put_u64(&w, 1), mom_put_string8(&w, "answers"), mom_put_string8(&w, "sum");
-	REQUIRE(mom_publish(id, "rpc/service/sum", question, w.len, MOM_NEED_SUBSCRIBER) == 0 && mom_receive(id, &m, PATIENCE_MS) == 0, "%s", mom_error_text(id));
+	mom_put_u8(&w, 1), mom_put_u8(&w, 0), mom_put_u64(&w, 9), mom_put_u64(&w, 1), mom_put_string8(&w, "answers"),
+	    mom_put_string8(&w, "sum");
+	REQUIRE(mom_publish(id, "rpc/service/sum", question, w.len, MOM_NEED_SUBSCRIBER) == 0 &&
+	    mom_receive(id, &m, PATIENCE_MS) == 0, "%s", mom_error_text(id));
 	mom_reader_init(&r, m.data, m.len);
 	REQUIRE(mom_get_u8(&r) == 33 && mom_get_u64(&r) == 1 && mom_get_string8(&r, topic, sizeof topic), "who serves");
-	static const struct { unsigned mode; int executed, answers; } expected[] = { { MOM_MAYBE, 1, 1 }, { MOM_AT_MOST_ONCE, 1, 3 }, { MOM_AT_LEAST_ONCE, 3, 3 } };
+	static const struct { unsigned mode; int executed, answers; } expected[] = { { MOM_MAYBE, 1, 1 },
+	    { MOM_AT_MOST_ONCE, 1, 3 }, { MOM_AT_LEAST_ONCE, 3, 3 } };
 	for (uint64_t i = 0; i < 3; i++) {
 		seen->executed = 0;
 		size_t n = request_by_hand(bytes, sizeof bytes, expected[i].mode, 9, 10 + i, "answers");
 		for (int copy = 0; copy < 3; copy++)
 			REQUIRE(mom_publish(id, topic, bytes, n, 0) == 0, "%s", mom_error_text(id));
-		n = request_by_hand(bytes, sizeof bytes, MOM_AT_MOST_ONCE, 9, 5, "answers");     /* an old one: the caller has gone on */
+		/* an old one: the caller has gone on */
+		n = request_by_hand(bytes, sizeof bytes, MOM_AT_MOST_ONCE, 9, 5, "answers");
 		REQUIRE(i == 2 || mom_publish(id, topic, bytes, n, 0) == 0, "%s", mom_error_text(id));
 		for (int k = 0; k < expected[i].answers; k++) {
-			REQUIRE(mom_receive(id, &m, PATIENCE_MS) == 0, "answer %d of mode %u: %s", k, expected[i].mode, mom_error_text(id));
+			REQUIRE(mom_receive(id, &m, PATIENCE_MS) == 0, "answer %d of mode %u: %s", k, expected[i].mode,
+			    mom_error_text(id));
 			mom_reader_init(&r, m.data, m.len);
-			REQUIRE(mom_get_u8(&r) == 32 && mom_get_u64(&r) == 10 + i && mom_get_u32(&r) == 0 && mom_get_u16(&r) == 0 && mom_get_i64(&r) == (int64_t)(11 + i), "another answer");
+			REQUIRE(mom_get_u8(&r) == 32 && mom_get_u64(&r) == 10 + i && mom_get_u32(&r) == 0 &&
+			    mom_get_u16(&r) == 0 && mom_get_i64(&r) == (int64_t)(11 + i), "another answer");
 		}
 		n = request_by_hand(bytes, sizeof bytes, MOM_AT_LEAST_ONCE, 10, 1, "answers");   /* behind them all */
-		REQUIRE(mom_publish(id, topic, bytes, n, 0) == 0 && mom_receive(id, &m, PATIENCE_MS) == 0, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, topic, bytes, n, 0) == 0 && mom_receive(id, &m, PATIENCE_MS) == 0, "%s",
+		    mom_error_text(id));
 		mom_reader_init(&r, m.data, m.len);
-		REQUIRE(mom_get_u8(&r) == 32 && mom_get_u64(&r) == 1, "an answer too many in mode %u", expected[i].mode);
-		REQUIRE(seen->executed == expected[i].executed + 1, "mode %u: %d executions", expected[i].mode, seen->executed - 1);
+		REQUIRE(mom_get_u8(&r) == 32 && mom_get_u64(&r) == 1, "an answer too many in mode %u",
+		    expected[i].mode);
+		REQUIRE(seen->executed == expected[i].executed + 1, "mode %u: %d executions", expected[i].mode,
+		    seen->executed - 1);
 	}
 	hear_nothing(id);
 	bye(id);
@@ -349,10 +381,12 @@ TEST(strangers, "what strangers publish to a server's topics, or as answers, is 
 		size_t n = t_rng_below(&rng, sizeof bytes);
 		t_rng_fill(&rng, bytes, n);
 		bytes[0] = (unsigned char)(i % 40);
-		REQUIRE(mom_publish(stranger, i % 2 ? answers : "rpc/service/sum", bytes, n, MOM_FAST) == 0, "%s", mom_error_text(stranger));
+		REQUIRE(mom_publish(stranger, i % 2 ? answers : "rpc/service/sum", bytes, n, MOM_FAST) == 0, "%s",
+		    mom_error_text(stranger));
 	}
 	for (int i = 0; i < 20; i++)
-		REQUIRE(call_sum(id, i, 2, &result, PATIENCE_MS, MOM_AT_MOST_ONCE) == 0 && result == i + 2, "%s", mom_error_text(id));
+		REQUIRE(call_sum(id, i, 2, &result, PATIENCE_MS, MOM_AT_MOST_ONCE) == 0 && result == i + 2, "%s",
+		    mom_error_text(id));
 	bye(id);
 	bye(stranger);
 	server_ends(server);
@@ -369,7 +403,8 @@ TEST(handles, "a handle that has called leaves no client behind when it is close
 		REQUIRE(i == 1 ? mom_close(id) == 0 : mom_destroy(id) == 0, "%s", mom_error_text(-1));
 	}
 	server_ends(server);
-	char *rest = t_text("find '%s/topics/rpc' -name subscribers 2>/dev/null | grep -q .", t_text("%s/shard-0", broker.store));
+	char *rest = t_text("find '%s/topics/rpc' -name subscribers 2>/dev/null | grep -q .",
+	    t_text("%s/shard-0", broker.store));
 	WAIT_FOR(system(rest) != 0, "a subscription to rpc/ is left");
 }
 

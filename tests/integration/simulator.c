@@ -1,4 +1,5 @@
-/* simulator - make sim in short: all roles and clients in one process, under kills, power cuts, partitions, full disks, clock jumps */
+/* simulator - make sim in short: all roles and clients in one process, under kills, power cuts, partitions, full disks,
+ * clock jumps */
 #include <lib/run.h>
 #include <lib/t.h>
 #include <string.h>
@@ -18,7 +19,7 @@ seeds(int parts)
 	}
 }
 
-#define PROVES "in simulated runs nothing acknowledged is lost, doubled or reordered, everything is acknowledged once faults stop, nothing is left; " \
-    "the same seed is the same run"
+#define PROVES "in simulated runs nothing acknowledged is lost, doubled or reordered, everything is acknowledged " \
+    "once faults stop, nothing is left; the same seed is the same run"
 TEST(seeds, PROVES) { seeds(5); }
 TEST_LONG(many_seeds, PROVES) { seeds(100); }

@@ -10,7 +10,8 @@ static struct server broker, near, far;
 
 /* ---- watching the disk ---- */
 
-enum { LOOK_MS = 100, SETTLED = 100 };         /* what was received 10 s ago is needed by nobody: its place is told, the check-point made, the segment packed */
+/* what was received 10 s ago is needed by nobody: its place is told, the check-point made, the segment packed */
+enum { LOOK_MS = 100, SETTLED = 100 };
 
 static struct watch { atomic_int stop; uint64_t peak, segment; struct load *ear, *mouth; const char *shard; } *watch;
 
@@ -21,8 +22,10 @@ look_at_disk(void *nothing)
 	long got[SETTLED] = {0};
 	(void)nothing;
 	for (int n = 0; !watch->stop; n++) {
-		uint64_t used = disk_used(watch->shard, "log-"), needed = 1100 * (uint64_t)(watch->mouth->sent - got[n % SETTLED]);
-		REQUIRE(used < 2 * needed + 2 * watch->segment, "%llu bytes on disk, %llu are needed", (unsigned long long)used, (unsigned long long)needed);
+		uint64_t used = disk_used(watch->shard, "log-"),
+		    needed = 1100 * (uint64_t)(watch->mouth->sent - got[n % SETTLED]);
+		REQUIRE(used < 2 * needed + 2 * watch->segment, "%llu bytes on disk, %llu are needed",
+		    (unsigned long long)used, (unsigned long long)needed);
 		if (used > watch->peak)
 			watch->peak = used;
 		got[n % SETTLED] = watch->ear->got;
@@ -43,7 +46,8 @@ watch_start(struct load *ear, struct load *mouth, const char *shard, uint64_t se
 
 /* ---- the cases ---- */
 
-/* `rounds` times `each` messages of 1 KiB pass on a loud topic, and one on the quiet one; after each the disk has to be freed */
+/* `rounds` times `each` messages of 1 KiB pass on a loud topic, and one on the quiet one; after each the disk has to be
+ * freed */
 static void
 pass(int rounds, long each, uint64_t segment)
 {
@@ -65,13 +69,15 @@ pass(int rounds, long each, uint64_t segment)
 		memset((void *)mouth->next, 0, sizeof mouth->next);
 		sent += each;
 		load_expect(ear, sent);
-		WAIT_FOR(disk_used(shard, "log-") < 2 * segment, "%llu bytes on disk for %d small messages", (unsigned long long)disk_used(shard, "log-"), i + 1);
+		WAIT_FOR(disk_used(shard, "log-") < 2 * segment, "%llu bytes on disk for %d small messages",
+		    (unsigned long long)disk_used(shard, "log-"), i + 1);
 	}
 	bye(id);
 	if (watching) {
 		watch->stop = 1;
 		REQUIRE(t_join(watching) == 0, "the disk's watch failed");
-		t_remark("%ld MB passed; on disk at most %llu MB, %llu MB at the end", sent / 1000, (unsigned long long)watch->peak / 1000000,
+		t_remark("%ld MB passed; on disk at most %llu MB, %llu MB at the end", sent / 1000,
+		    (unsigned long long)watch->peak / 1000000,
 		    (unsigned long long)disk_used(shard, "log-") / 1000000);
 	}
 	load_finish(ear);
@@ -106,7 +112,8 @@ machine_sleeps(int rounds, long each, const char *extra, uint64_t segment)
 	bye(id);
 }
 
-TEST(machine, "a machine is down with a subscription to a quiet topic: more than the store may hold passes on another, nothing is refused, the disk is freed")
+TEST(machine, "a machine is down with a subscription to a quiet topic: more than the store may hold passes on another, "
+    "nothing is refused, the disk is freed")
 {
 	machine_sleeps(2, 60000, "--store-max 100000000", 100000000 / 8);
 }
@@ -136,7 +143,8 @@ clients_sleep(int rounds, long each, const char *extra, uint64_t segment)
 	bye(idle);
 }
 
-TEST(client, "an idle client and a closed durable one are subscribed to a quiet topic: more than the store may hold passes on another beside them, both disks are freed")
+TEST(client, "an idle client and a closed durable one are subscribed to a quiet topic: more than the store may hold "
+    "passes on another beside them, both disks are freed")
 {
 	clients_sleep(2, 60000, "--store-max 100000000", 100000000 / 8);
 }
@@ -146,7 +154,8 @@ TEST_LONG(client_20_gb, "the same with 20 GB and segments of the usual size")
 	clients_sleep(20, 1000000, "--store-max 4000000000", 64 * 1024 * 1024);
 }
 
-TEST(spool, "two clients are behind, one catches up: what only it needed leaves the spool, what the other one needs comes, also after kill -9 of the daemon")
+TEST(spool, "two clients are behind, one catches up: what only it needed leaves the spool, what the other one needs "
+    "comes, also after kill -9 of the daemon")
 {
 	static char big[MOM_MESSAGE_MAX];
 	struct mom_message m;
@@ -162,11 +171,13 @@ TEST(spool, "two clients are behind, one catches up: what only it needed leaves 
 		if (i % 20 == 5)
 			say(mouth, "quiet", t_text("number %d", i / 20));
 	}
-	WAIT_FOR(disk_used(near.store, "log-") > 60000000, "%llu bytes in the spool", (unsigned long long)disk_used(near.store, "log-"));
+	WAIT_FOR(disk_used(near.store, "log-") > 60000000, "%llu bytes in the spool",
+	    (unsigned long long)disk_used(near.store, "log-"));
 	for (int i = 0; i < 70; i++)
 		REQUIRE(mom_receive(late, &m, 20000) == 0 && m.len == sizeof big, "%d: %s", i, mom_error_text(late));
 	mom_ack(late);
-	WAIT_FOR(disk_used(near.store, "log-") < 20000000, "%llu bytes in the spool for four small messages", (unsigned long long)disk_used(near.store, "log-"));
+	WAIT_FOR(disk_used(near.store, "log-") < 20000000, "%llu bytes in the spool for four small messages",
+	    (unsigned long long)disk_used(near.store, "log-"));
 	server_kill_all(&near);
 	server_start(&near);
 	idle = talk_open("idle");

@@ -1,4 +1,5 @@
-/* sleeps - what diagrams/sleeps.md says of each sleep of a client: whatever changes what it has to do ends it, without libmom's slices */
+/* sleeps - what diagrams/sleeps.md says of each sleep of a client: whatever changes what it has to do ends it, without
+ * libmom's slices */
 #include <lib/proc.h>
 #include <lib/segment.h>
 #include <lib/sysv.h>
@@ -22,7 +23,8 @@
 
 static struct server broker, one;
 
-/* A sleep of this program's clients has no end of its own: a wake that is missing is missed for ever, and not for a second. */
+/* A sleep of this program's clients has no end of its own: a wake that is missing is missed for ever, and not for a
+ * second. */
 int
 semtimedop(int sem, struct sembuf *ops, size_t n, const struct timespec *timeout)
 {
@@ -98,7 +100,8 @@ call_ends(pthread_t thread, const char *what)
 
 /* ---- mail ---- */
 
-TEST(safe, "a reader that acknowledges by itself sleeps with a full box when its forwarder is killed before it said what is safe: it is told later, and gives room")
+TEST(safe, "a reader that acknowledges by itself sleeps with a full box when its forwarder is killed before it said "
+    "what is safe: it is told later, and gives room")
 {
 	static char half[512 * 1024];
 	struct mom_message m;
@@ -127,7 +130,8 @@ TEST(safe, "a reader that acknowledges by itself sleeps with a full box when its
 	bye(from);
 }
 
-TEST(tombstones, "unsubscribe with a full table of tombstones does not wait for room while mail waits: only its own program could read that")
+TEST(tombstones, "unsubscribe with a full table of tombstones does not wait for room while mail waits: only its own "
+    "program could read that")
 {
 	up();
 	int from = talk_create(), to = talk_create();
@@ -216,15 +220,18 @@ TEST(answered, "a publisher sleeps when its responser is killed before it wakes 
 	bye(id);
 }
 
-TEST(door, "a daemon that stands still, with a queue at its door that is full, does not hold mom_create beyond its time-out")
+TEST(door, "a daemon that stands still, with a queue at its door that is full, does not hold mom_create beyond its "
+    "time-out")
 {
 	enum { MOST = 64 };
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), n = 0, full = 0;
 	char *run = t_path("run");
-	REQUIRE(mkdir(run, 0700) == 0 && setenv("MOM_RUN", run, 1) == 0 && setenv("MOM_TIMEOUT", "200ms", 1) == 0, "%s", strerror(errno));
+	REQUIRE(mkdir(run, 0700) == 0 && setenv("MOM_RUN", run, 1) == 0 && setenv("MOM_TIMEOUT", "200ms", 1) == 0, "%s",
+	    strerror(errno));
 	snprintf(a.sun_path, sizeof a.sun_path, "%s/socket", run);
-	REQUIRE(bind(listener, (struct sockaddr *)&a, sizeof a) == 0 && listen(listener, 1) == 0, "%s", strerror(errno));
+	REQUIRE(bind(listener, (struct sockaddr *)&a, sizeof a) == 0 && listen(listener, 1) == 0, "%s",
+	    strerror(errno));
 	for (; n < MOST && !full; n++) {
 		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		full = connect(fd, (struct sockaddr *)&a, sizeof a) < 0 && errno == EAGAIN;
@@ -236,7 +243,8 @@ TEST(door, "a daemon that stands still, with a queue at its door that is full, d
 
 /* ---- a sleep that must come ---- */
 
-TEST(torn, "a worker that was killed in the middle of an answer does not keep its senders from sleeping until it is back")
+TEST(torn, "a worker that was killed in the middle of an answer does not keep its senders from sleeping until it is "
+    "back")
 {
 	struct sysv_object o;
 	up();

@@ -25,11 +25,13 @@ freeze(struct load *l)
 	WAIT_FOR(proc_state(l->pid) == 'T', "client %d is not stopped", (int)l->pid);
 }
 
-TEST(stopped_reader, "a subscriber stopped by SIGSTOP with 60 MB due does not hold up another of the same topic; continued, it gets all")
+TEST(stopped_reader, "a subscriber stopped by SIGSTOP with 60 MB due does not hold up another of the same topic; "
+    "continued, it gets all")
 {
 	long count = t_is_long() ? 500000 : 60000;
 	up();
-	struct load *stopped = subscriber_start(&one, "slow", PAYLOAD_KIB), *quick = subscriber_start(&one, "slow", PAYLOAD_KIB);
+	struct load *stopped = subscriber_start(&one, "slow", PAYLOAD_KIB),
+	    *quick = subscriber_start(&one, "slow", PAYLOAD_KIB);
 	freeze(stopped);
 	struct load *mouth = publisher_start(&one, 1, "slow", count, PAYLOAD_KIB, MOM_ASYNC | MOM_FAST);
 	load_finish(mouth);
@@ -41,13 +43,16 @@ TEST(stopped_reader, "a subscriber stopped by SIGSTOP with 60 MB due does not ho
 	load_finish(quick);
 }
 
-TEST(quick_reader, "who reads on is waited for: a stream faster than its subscribers does not go through the machine's spool")
+TEST(quick_reader, "who reads on is waited for: a stream faster than its subscribers does not go through the machine's "
+    "spool")
 {
-	/* in rounds: where other programs keep the readers from running for longer than they are waited for, some of them are spooled */
+	/* in rounds: where other programs keep the readers from running for longer than they are waited for, some of
+	 * them are spooled */
 	enum { ROUNDS = 12, COUNT = 10000 };
 	int clean = 0;
 	up();
-	struct load *a = subscriber_start(&one, "stream", PAYLOAD_KIB), *b = subscriber_start(&one, "stream", PAYLOAD_KIB);
+	struct load *a = subscriber_start(&one, "stream", PAYLOAD_KIB),
+	    *b = subscriber_start(&one, "stream", PAYLOAD_KIB);
 	struct look *look = look_all(one.run);
 	REQUIRE(look && look->count == 1 && look->server[0].counters, "no counters");
 	const struct counters *forwarder = counters_page(look->server[0].counters, COUNTERS_UNIT(UNIT_FORWARDER));
@@ -55,7 +60,8 @@ TEST(quick_reader, "who reads on is waited for: a stream faster than its subscri
 		uint64_t before = counters_get(forwarder, COUNT_SPOOLED);
 		struct load *mouth = publisher_start(&one, i, "stream", COUNT, PAYLOAD_KIB, MOM_ASYNC | MOM_FAST);
 		load_finish(mouth);
-		WAIT_FOR(a->got >= (long)i * COUNT && b->got >= (long)i * COUNT, "round %d: %ld and %ld", i, (long)a->got, (long)b->got);
+		WAIT_FOR(a->got >= (long)i * COUNT && b->got >= (long)i * COUNT, "round %d: %ld and %ld", i,
+		    (long)a->got, (long)b->got);
 		clean += counters_get(forwarder, COUNT_SPOOLED) == before;
 	}
 	load_expect(a, (long)ROUNDS * COUNT);
@@ -78,7 +84,8 @@ TEST(many_that_do_not_read, "a hundred subscribers that never read together hold
 	for (int i = 0; i < IDLE; i++)
 		talk_subscribe(talk_create(), "dead");
 	for (int i = 0; i < 4000; i++) {
-		REQUIRE(mom_publish(mouth, "dead", kib, sizeof kib, MOM_ASYNC | MOM_FAST) == 0, "%s", mom_error_text(mouth));
+		REQUIRE(mom_publish(mouth, "dead", kib, sizeof kib, MOM_ASYNC | MOM_FAST) == 0, "%s",
+		    mom_error_text(mouth));
 		if (i % 40)
 			continue;
 		int64_t began = clock_ms();
@@ -87,10 +94,12 @@ TEST(many_that_do_not_read, "a hundred subscribers that never read together hold
 		worst = clock_ms() - began > worst ? clock_ms() - began : worst;
 	}
 	printf("  note: the longest way of a message was %lld ms\n", (long long)worst);
-	REQUIRE(worst < T_PATIENCE_MS / 25, "a message took %lld ms", (long long)worst);       /* 800 ms; each of the full boxes alone is 20 ms */
+	/* 800 ms; each of the full boxes alone is 20 ms */
+	REQUIRE(worst < T_PATIENCE_MS / 25, "a message took %lld ms", (long long)worst);
 }
 
-TEST(flood, "a client that floods with messages of 1 MiB does not stop another's traffic, nor does one that was stopped in the middle of flooding")
+TEST(flood, "a client that floods with messages of 1 MiB does not stop another's traffic, nor does one that was "
+    "stopped in the middle of flooding")
 {
 	static char big[MOM_MESSAGE_MAX];
 	up();
@@ -118,12 +127,14 @@ TEST(flood, "a client that floods with messages of 1 MiB does not stop another's
 	bye(id);
 }
 
-TEST(stopped_machine, "a stopped machine does not hold up others; continued, its subscriber gets all, once and in order")
+TEST(stopped_machine, "a stopped machine does not hold up others; continued, its subscriber gets all, once and in "
+    "order")
 {
 	long count = t_is_long() ? 300000 : 40000;
 	up();
 	daemon_start(&two, "two", broker.port);
-	struct load *far = subscriber_start(&two, "far", PAYLOAD_KIB), *near = subscriber_start(&one, "far", PAYLOAD_KIB);
+	struct load *far = subscriber_start(&two, "far", PAYLOAD_KIB),
+	    *near = subscriber_start(&one, "far", PAYLOAD_KIB);
 	server_freeze(&two);
 	struct load *mouth = publisher_start(&one, 1, "far", count, PAYLOAD_KIB, MOM_ASYNC | MOM_FAST);
 	load_finish(mouth);
@@ -215,10 +226,12 @@ TEST(twenty_daemons, "20 daemons on one broker at once: a message from each reac
 	for (int i = 0; i < MACHINES; i++) {
 		uint64_t seen[MACHINES];
 		for (int k = 0; k < MACHINES; k++) {
-			REQUIRE(mom_receive(id[i], &m, 20000) == 0, "machine %d, message %d: %s", i, k, mom_error_text(id[i]));
+			REQUIRE(mom_receive(id[i], &m, 20000) == 0, "machine %d, message %d: %s", i, k,
+			    mom_error_text(id[i]));
 			seen[k] = m.publisher;
 			for (int before = 0; before < k; before++)
-				REQUIRE(seen[before] != m.publisher, "machine %d: twice from %llx", i, (unsigned long long)m.publisher);
+				REQUIRE(seen[before] != m.publisher, "machine %d: twice from %llx", i,
+				    (unsigned long long)m.publisher);
 		}
 		hear_nothing(id[i]);
 	}

@@ -6,7 +6,8 @@
 
 static struct server broker, one;
 
-TEST(handshake, "a broker whose disk takes 3 s for a sync admits a daemon at its first try: a handshake lasts longer than a daemon waits for an answer")
+TEST(handshake, "a broker whose disk takes 3 s for a sync admits a daemon at its first try: a handshake lasts longer "
+    "than a daemon waits for an answer")
 {
 	/* the store is made on a quick disk */
 	broker_start(&broker, "broker", 0, NULL);
@@ -17,6 +18,7 @@ TEST(handshake, "a broker whose disk takes 3 s for a sync admits a daemon at its
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
 	int id = talk_create();
-	REQUIRE(!server_log_has(&one, "no answer") && !server_log_has(&one, "refused"), "the daemon gave up: %s", t_read_file(one.log));
+	REQUIRE(!server_log_has(&one, "no answer") && !server_log_has(&one, "refused"), "the daemon gave up: %s",
+	    t_read_file(one.log));
 	bye(id);
 }

@@ -164,7 +164,8 @@ tools_say(const char *folder, const char *file)
 	REQUIRE(r.status == 0, "mom check of what is sound: %d: %s%s", r.status, r.out, r.err);
 }
 
-TEST(damage, "any bit that changes in any small file, and an end that is missing, is found; mom check and db_dump --check say which file it is")
+TEST(damage, "any bit that changes in any small file, and an end that is missing, is found; mom check and db_dump "
+    "--check say which file it is")
 {
 	all_there();
 	for (int i = 0; of_store[i]; i++) {
@@ -191,7 +192,8 @@ change(const char *folder, const char *file)
 	free(bytes);
 }
 
-TEST(daemon_tells, "a daemon tells of damage in starts, forgotten, words and rings, and goes on; with damage in its identity or list it does not start")
+TEST(daemon_tells, "a daemon tells of damage in starts, forgotten, words and rings, and goes on; with damage in its "
+    "identity or list it does not start")
 {
 	all_there();
 	for (int i = 2; of_spool[i]; i++)
@@ -215,7 +217,8 @@ TEST(daemon_tells, "a daemon tells of damage in starts, forgotten, words and rin
 	}
 }
 
-TEST(broker_tells, "a broker does not start with damage in store or machines, and says so; it tells of a line of its registry")
+TEST(broker_tells, "a broker does not start with damage in store or machines, and says so; it tells of a line of its "
+    "registry")
 {
 	all_there();
 	for (int i = 0; i < 2; i++) {
@@ -245,7 +248,8 @@ machines_as_of_old(void)
 	close(dir);
 }
 
-TEST(old_files, "files from before there was a CRC are read; the next write gives them one, and what a ring holds is sent")
+TEST(old_files, "files from before there was a CRC are read; the next write gives them one, and what a ring holds is "
+    "sent")
 {
 	all_there();
 	sh(t_text("cd '%s' && sed -i '$d' store about && sed -i 's/ crc [0-9a-f]*$//' registry", broker.store));

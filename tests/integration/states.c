@@ -1,5 +1,5 @@
-/* states - what a crash can leave in store, spool and run folder, built by hand: each start takes it up, loses nothing and tells nobody a lie
- * (db/README.md and its table; what concerns one log alone is in tests/unit/seglog.c) */
+/* states - what a crash can leave in store, spool and run folder, built by hand: each start takes it up, loses nothing
+ * and tells nobody a lie (db/README.md and its table; what concerns one log alone is in tests/unit/seglog.c) */
 #include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -80,18 +80,22 @@ mail_comes(int first)
 
 TEST(half_made, "died while replacing files: NAME.new of any size beside any file counts for nothing, and is removed")
 {
-	static const char *const of_store[] = {"store", "machines", "registry", "shard-0/checkpoint", "shard-0/topics/mail/subscribers", NULL};
+	static const char *const of_store[] = {"store", "machines", "registry", "shard-0/checkpoint",
+	    "shard-0/topics/mail/subscribers", NULL};
 	static const char *const of_spool[] = {"identity", "clients", "starts", "forgotten", "words-0", "ring-0", NULL};
 	start_both();
 	mail_waits();
 	server_kill_all(&broker);
 	server_kill_all(&one);
 	for (int i = 0; of_store[i]; i++)
-		sh(t_text("printf '%.*s' > %s/%s.new", 7 * i, "mom store 1 id 00000000000000000000", broker.store, of_store[i]));
+		sh(t_text("printf '%.*s' > %s/%s.new", 7 * i, "mom store 1 id 00000000000000000000", broker.store,
+		    of_store[i]));
 	for (int i = 0; of_spool[i]; i++)
-		sh(t_text("printf '%.*s' > %s/%s.new", 5 * i, "mom clients 1 boot ? next 1 aaaaaaaaaaa", one.store, of_spool[i]));
+		sh(t_text("printf '%.*s' > %s/%s.new", 5 * i, "mom clients 1 boot ? next 1 aaaaaaaaaaa", one.store,
+		    of_spool[i]));
 	sh(t_text("for f in %s/shard-0/log-* %s/log-*; do head -c 3000 $f > $f.new; done", broker.store, one.store));
-	sh(t_text("head -c 100 /dev/zero > %s/shard-0/log-00000f0000000000.new; touch %s/socket.new", broker.store, one.run));
+	sh(t_text("head -c 100 /dev/zero > %s/shard-0/log-00000f0000000000.new; touch %s/socket.new", broker.store,
+	    one.run));
 	server_start(&broker);
 	server_start(&one);
 	mail_comes(ACKED);
@@ -115,7 +119,8 @@ TEST(no_shard_yet, "died between the store's identity and its shards' folders: t
 	works();
 }
 
-TEST(no_checkpoint_yet, "died before the first check-point: the log alone tells it all, clients, subscriptions and messages")
+TEST(no_checkpoint_yet, "died before the first check-point: the log alone tells it all, clients, subscriptions and "
+    "messages")
 {
 	start_both();
 	mail_waits();
@@ -130,7 +135,8 @@ TEST(no_checkpoint_yet, "died before the first check-point: the log alone tells 
 
 /* ---- what broker and daemon have of each other ---- */
 
-TEST(serial_not_learnt, "died between the broker's list of machines and the daemon's identity, at the first HELLO: the machine gets the same serial")
+TEST(serial_not_learnt, "died between the broker's list of machines and the daemon's identity, at the first HELLO: the "
+    "machine gets the same serial")
 {
 	broker_start(&broker, "broker", 0, NULL);
 	int port = broker.port;
@@ -152,7 +158,8 @@ TEST(serial_not_learnt, "died between the broker's list of machines and the daem
 	    machines);
 }
 
-TEST(token_not_learnt, "died between the broker's list of machines and the daemon's identity, later: the token before is good too, mail is there")
+TEST(token_not_learnt, "died between the broker's list of machines and the daemon's identity, later: the token before "
+    "is good too, mail is there")
 {
 	start_both();
 	mail_waits();
@@ -170,7 +177,8 @@ TEST(token_not_learnt, "died between the broker's list of machines and the daemo
 
 /* ---- the daemon's list of clients ---- */
 
-TEST(destroyed_and_listed, "died between the last shard's yes to a DESTROY and the list: destroyed once more, off the list, nothing pinned")
+TEST(destroyed_and_listed, "died between the last shard's yes to a DESTROY and the list: destroyed once more, off the "
+    "list, nothing pinned")
 {
 	start_both();
 	int id = talk_create();
@@ -184,11 +192,13 @@ TEST(destroyed_and_listed, "died between the last shard's yes to a DESTROY and t
 	sh(t_text("cp %s %s/clients", before, one.store));
 	server_start(&one);
 	works();
-	WAIT_FOR(strstr(t_read_file(t_text("%s/clients", one.store)), t_text("%016llx", (unsigned long long)global)) == NULL, "it stays on the list");
+	WAIT_FOR(strstr(t_read_file(t_text("%s/clients", one.store)),
+	    t_text("%016llx", (unsigned long long)global)) == NULL, "it stays on the list");
 	REQUIRE(view_mentions(&broker, global) == 0, "the views name it");
 }
 
-TEST(known_and_not_listed, "a client that the broker knows and the list does not (its machine lost power before the list was on disk): destroyed")
+TEST(known_and_not_listed, "a client that the broker knows and the list does not (its machine lost power before the "
+    "list was on disk): destroyed")
 {
 	start_both();
 	works();
@@ -234,7 +244,8 @@ flagged_again(void)
 	bye(id);
 }
 
-TEST(words_empty, "power failed while what a durable client acknowledged was written, the file is empty: what comes again is flagged, nothing is lost")
+TEST(words_empty, "power failed while what a durable client acknowledged was written, the file is empty: what comes "
+    "again is flagged, nothing is lost")
 {
 	words_are(": > words-0");
 	flagged_again();
@@ -246,7 +257,8 @@ TEST(words_torn, "the same, the file is cut off")
 	flagged_again();
 }
 
-TEST(words_old, "the file is an older one, of no clean stop: nothing is lost, and all that may have been handed out comes again flagged")
+TEST(words_old, "the file is an older one, of no clean stop: nothing is lost, and all that may have been handed out "
+    "comes again flagged")
 {
 	start_both();
 	mail_waits();

@@ -1,4 +1,5 @@
-/* stop - item 12: a stop leaves nothing behind; after kill -9 the next start reaps its own and nothing else; wrong use is told */
+/* stop - item 12: a stop leaves nothing behind; after kill -9 the next start reaps its own and nothing else; wrong use
+ * is told */
 #include <lib/load.h>
 #include <lib/run.h>
 #include <lib/sysv.h>
@@ -49,7 +50,8 @@ TEST(term_daemon_first, "SIGTERM to mom_daemon, then to broker_server: " CLEAN) 
 TEST(int_broker_first, "SIGINT to broker_server, then to mom_daemon: " CLEAN) { stop_both(SIGINT, 1); }
 TEST(int_daemon_first, "SIGINT to mom_daemon, then to broker_server: " CLEAN) { stop_both(SIGINT, 0); }
 
-TEST(under_load, "a stop of both under load leaves nothing; started again, publishers and subscriber go on, nothing lost or twice")
+TEST(under_load, "a stop of both under load leaves nothing; started again, publishers and subscriber go on, nothing "
+    "lost or twice")
 {
 	up();
 	struct load *ear = subscriber_start(&one, "stop", PAYLOAD_SMALL);
@@ -68,7 +70,8 @@ TEST(under_load, "a stop of both under load leaves nothing; started again, publi
 	load_finish(ear);
 }
 
-TEST(stop_with_clients, "a stop while clients live and the broker is down does not wait for them; their semaphores and segments go")
+TEST(stop_with_clients, "a stop while clients live and the broker is down does not wait for them; their semaphores and "
+    "segments go")
 {
 	up();
 	int id = talk_create();
@@ -97,7 +100,8 @@ TEST(spares, "a stop of mom_daemon leaves no file in its spool that was kept to 
 	REQUIRE(access(spare, F_OK) < 0, "%s is left", spare);
 }
 
-TEST(side_by_side, "two brokers with their daemons run side by side; the stop and the kill of one pair do not touch the other")
+TEST(side_by_side, "two brokers with their daemons run side by side; the stop and the kill of one pair do not touch "
+    "the other")
 {
 	struct server broker2, two;
 	up();
@@ -130,10 +134,12 @@ TEST(side_by_side, "two brokers with their daemons run side by side; the stop an
 	bye(here);
 }
 
-TEST(reaps_its_own, "after kill -9 of everything the next start reaps what was left, and only its own: foreign objects stay")
+TEST(reaps_its_own, "after kill -9 of everything the next start reaps what was left, and only its own: foreign objects "
+    "stay")
 {
 	struct sysv_object *left = malloc(2 * MOST * sizeof *left);
-	int q = msgget(IPC_PRIVATE, 0600), m = shmget(IPC_PRIVATE, 4096, 0600), s = semget(IPC_PRIVATE, 1, 0600), keyed = msgget(0x4d4f4d01, IPC_CREAT | 0600);
+	int q = msgget(IPC_PRIVATE, 0600), m = shmget(IPC_PRIVATE, 4096, 0600), s = semget(IPC_PRIVATE, 1, 0600),
+	    keyed = msgget(0x4d4f4d01, IPC_CREAT | 0600);
 	REQUIRE(q >= 0 && m >= 0 && s >= 0 && keyed >= 0, "foreign objects");
 	up();
 	pid_t ear = subscriber_start(&one, "reap", PAYLOAD_SMALL)->pid;
@@ -151,10 +157,12 @@ TEST(reaps_its_own, "after kill -9 of everything the next start reaps what was l
 	server_start(&broker);
 	server_start(&one);
 	for (int i = 0; i < n; i++)
-		WAIT_FOR(!sysv_exists(&left[i]), "%s 0x%x role %s was not reaped", left[i].kind, left[i].key, left[i].role);
+		WAIT_FOR(!sysv_exists(&left[i]), "%s 0x%x role %s was not reaped", left[i].kind, left[i].key,
+		    left[i].role);
 	struct msqid_ds qs;
 	struct shmid_ds ms;
-	REQUIRE(msgctl(q, IPC_STAT, &qs) == 0 && msgctl(keyed, IPC_STAT, &qs) == 0 && shmctl(m, IPC_STAT, &ms) == 0 && semctl(s, 0, GETVAL) >= 0,
+	REQUIRE(msgctl(q, IPC_STAT, &qs) == 0 && msgctl(keyed, IPC_STAT, &qs) == 0 && shmctl(m, IPC_STAT, &ms) == 0 &&
+	    semctl(s, 0, GETVAL) >= 0,
 	    "a foreign object is gone");
 	msgctl(q, IPC_RMID, NULL);
 	msgctl(keyed, IPC_RMID, NULL);
@@ -176,7 +184,8 @@ has_open(pid_t pid, const char *name)
 	return 0;
 }
 
-TEST(locks_inherited, "who writes holds the lock of what it writes, also when its parent is gone: the worker its shard's, the forwarder the spool's")
+TEST(locks_inherited, "who writes holds the lock of what it writes, also when its parent is gone: the worker its "
+    "shard's, the forwarder the spool's")
 {
 	up();
 	REQUIRE(has_open(server_child(&broker, "worker"), "/shard-0/lock"), "the worker has not the lock of its shard");
@@ -202,14 +211,17 @@ static void
 refused(int status, const char *words, const char *command)
 {
 	struct ran r = run_command("%s", command);
-	REQUIRE(r.status == status && strstr(r.err, words), "%s: status %d (wanted %d), wanted '%s' in: %s%s", command, r.status, status, words, r.err, r.out);
+	REQUIRE(r.status == status && strstr(r.err, words), "%s: status %d (wanted %d), wanted '%s' in: %s%s", command,
+	    r.status, status, words, r.err, r.out);
 	REQUIRE(strchr(r.err, '\n') && !strchr(strchr(r.err, '\n') + 1, '\n'), "%s: not one line: %s", command, r.err);
 	REQUIRE(!strstr(r.out, "ready"), "%s: it said ready", command);
 }
 
-TEST(wrong_use, "wrong use of the parents is told in one line with exit 100, and children started by hand say who starts them")
+TEST(wrong_use, "wrong use of the parents is told in one line with exit 100, and children started by hand say who "
+    "starts them")
 {
-	static const char *const children[] = {"broker_handler", "broker_sender", "worker", "mom_requester", "mom_responser", "mom_forwarder"};
+	static const char *const children[] = {"broker_handler", "broker_sender", "worker", "mom_requester",
+	    "mom_responser", "mom_forwarder"};
 	char *tail = t_text("--db %s/x/db --run %s/x/run", t_dir(), t_dir());
 	const char *server = t_bin("broker_server"), *daemon = t_bin("mom_daemon");
 	refused(100, "", t_text("%s", server));
@@ -231,10 +243,13 @@ TEST(in_use, "port, store, run or spool folder in use: one line that says so, an
 	int id = talk_create();
 	talk_subscribe(id, "on");
 	const char *server = t_bin("broker_server"), *daemon = t_bin("mom_daemon");
-	refused(111, t_text("%d", broker.port), t_text("%s %s %d --db %s/x/db --run %s/x/run", server, broker.ip, broker.port, t_dir(), t_dir()));
+	refused(111, t_text("%d", broker.port), t_text("%s %s %d --db %s/x/db --run %s/x/run", server, broker.ip,
+	    broker.port, t_dir(), t_dir()));
 	refused(111, broker.store, t_text("%s %s 0 --db %s --run %s/x/run2", server, broker.ip, broker.store, t_dir()));
-	refused(111, one.run, t_text("%s %s %d --run %s --spool %s/x/spool", daemon, broker.ip, broker.port, one.run, t_dir()));
-	refused(111, one.store, t_text("%s %s %d --run %s/x/run3 --spool %s", daemon, broker.ip, broker.port, t_dir(), one.store));
+	refused(111, one.run, t_text("%s %s %d --run %s --spool %s/x/spool", daemon, broker.ip, broker.port, one.run,
+	    t_dir()));
+	refused(111, one.store, t_text("%s %s %d --run %s/x/run3 --spool %s", daemon, broker.ip, broker.port, t_dir(),
+	    one.store));
 	say(id, "on", "hello");
 	hear(id, "on", "hello");
 	bye(id);
@@ -259,7 +274,8 @@ hold_the_port(void *unused)
 	t_sleep_ms(300);
 }
 
-TEST(port_of_predecessor, "a broker started at once after a kill comes up though the port is still held for a moment (by a child of the dead one)")
+TEST(port_of_predecessor, "a broker started at once after a kill comes up though the port is still held for a moment "
+    "(by a child of the dead one)")
 {
 	broker_start(&broker, "broker", 0, NULL);
 	server_kill_all(&broker);

@@ -78,7 +78,8 @@ TEST(again_at_once, "unsubscribe and subscribe again at once delivers nothing fr
 	bye(b);
 }
 
-TEST(from_its_return_on, "what is acknowledged after subscribe returned arrives, on another daemon too; what was before does not")
+TEST(from_its_return_on, "what is acknowledged after subscribe returned arrives, on another daemon too; what was "
+    "before does not")
 {
 	struct mom_message m;
 	up();
@@ -99,7 +100,8 @@ TEST(no_echo, "MOM_NO_ECHO leaves out one's own messages and nobody else's")
 {
 	up();
 	int a = talk_create(), b = talk_create();
-	REQUIRE(mom_subscribe(a, "echo", MOM_NO_ECHO) == 0 && mom_subscribe(b, "echo", 0) == 0, "%s", mom_error_text(a));
+	REQUIRE(mom_subscribe(a, "echo", MOM_NO_ECHO) == 0 && mom_subscribe(b, "echo", 0) == 0, "%s",
+	    mom_error_text(a));
 	say(a, "echo", "of a");
 	say(b, "echo", "of b");
 	hear(a, "echo", "of b");
@@ -117,17 +119,22 @@ TEST(fields, "a message carries topic, publisher, a growing offset and the time 
 	int64_t before = (int64_t)time(NULL) * 1000000 - 1000000, last_time = 0;
 	up();
 	int a = talk_create(), b = talk_create();
-	REQUIRE(mom_global_id(a) != 0 && mom_global_id(a) != mom_global_id(b), "ids %llx %llx", (unsigned long long)mom_global_id(a),
+	REQUIRE(mom_global_id(a) != 0 && mom_global_id(a) != mom_global_id(b), "ids %llx %llx",
+	    (unsigned long long)mom_global_id(a),
 	    (unsigned long long)mom_global_id(b));
 	REQUIRE(mom_subscribe(a, "fields", 0) == 0, "%s", mom_error_text(a));
 	for (int i = 0; i < 20; i++) {
 		int from = i % 2 ? a : b;
 		REQUIRE(mom_publish(from, "fields", i ? "x" : NULL, i ? 1 : 0, 0) == 0, "%s", mom_error_text(from));
 		REQUIRE(mom_receive(a, &m, 20000) == 0, "%s", mom_error_text(a));
-		REQUIRE(strcmp(m.topic, "fields") == 0 && m.publisher == mom_global_id(from) && m.len == (i ? 1u : 0u) && m.flags == 0,
-		    "%d: topic %s publisher %llx len %zu flags %u", i, m.topic, (unsigned long long)m.publisher, m.len, m.flags);
-		REQUIRE(m.offset > last, "offset %llx after %llx", (unsigned long long)m.offset, (unsigned long long)last);
-		REQUIRE(m.time_us >= before && m.time_us >= last_time && m.time_us <= ((int64_t)time(NULL) + 2) * 1000000, "time %lld",
+		REQUIRE(strcmp(m.topic, "fields") == 0 && m.publisher == mom_global_id(from) &&
+		    m.len == (i ? 1u : 0u) && m.flags == 0,
+		    "%d: topic %s publisher %llx len %zu flags %u", i, m.topic, (unsigned long long)m.publisher, m.len,
+		    m.flags);
+		REQUIRE(m.offset > last, "offset %llx after %llx", (unsigned long long)m.offset,
+		    (unsigned long long)last);
+		REQUIRE(m.time_us >= before && m.time_us >= last_time &&
+		    m.time_us <= ((int64_t)time(NULL) + 2) * 1000000, "time %lld",
 		    (long long)m.time_us);
 		last = m.offset;
 		last_time = m.time_us;
@@ -151,7 +158,8 @@ TEST(payloads, "payloads of 0, 1 and 1 MiB, and a topic of 255 bytes, come throu
 	for (unsigned i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		REQUIRE(mom_publish(a, topic, big, sizes[i], MOM_FAST) == 0, "%s", mom_error_text(a));
 		REQUIRE(mom_receive(a, &m, 20000) == 0, "%zu bytes: %s", sizes[i], mom_error_text(a));
-		REQUIRE(m.len == sizes[i] && memcmp(m.data, big, m.len) == 0 && strcmp(m.topic, topic) == 0, "%zu bytes for %zu", m.len, sizes[i]);
+		REQUIRE(m.len == sizes[i] && memcmp(m.data, big, m.len) == 0 && strcmp(m.topic, topic) == 0,
+		    "%zu bytes for %zu", m.len, sizes[i]);
 	}
 	bye(a);
 }
@@ -201,7 +209,8 @@ shown_no_more(void)
 	CHECK(rmdir(t_text("%s/shard-0/sub", broker.store)) == 0, "it is still shown");
 }
 
-TEST(many_end, "a client with 3,000 topics is destroyed: others are answered meanwhile, on its machine and on another, clients without topics end, and no view of it is left when it returns")
+TEST(many_end, "a client with 3,000 topics is destroyed: others are answered meanwhile, on its machine and on another, "
+    "clients without topics end, and no view of it is left when it returns")
 {
 	struct giant *g = begin_giant(3000);
 	long answered = 0, subscribed = 0, ended = 0;
@@ -219,10 +228,12 @@ TEST(many_end, "a client with 3,000 topics is destroyed: others are answered mea
 	while (is_there(first) && is_there(last) && !__atomic_load_n(&g->done, __ATOMIC_SEQ_CST))
 		sched_yield();                         /* counted is what is answered from here on */
 	while (!__atomic_load_n(&g->done, __ATOMIC_SEQ_CST)) {
-		REQUIRE(mom_publish(near, "many/0", "x", 1, MOM_FAST) == 0 && mom_publish(far, "many/1", "x", 1, MOM_FAST) == 0, "%s", mom_error_text(far));
+		REQUIRE(mom_publish(near, "many/0", "x", 1, MOM_FAST) == 0 &&
+		    mom_publish(far, "many/1", "x", 1, MOM_FAST) == 0, "%s", mom_error_text(far));
 		if (answered++ % 8)
 			continue;
-		REQUIRE(mom_subscribe(far, "many/7", 0) == 0 && mom_unsubscribe(far, "many/7") == 0, "%s", mom_error_text(far));
+		REQUIRE(mom_subscribe(far, "many/7", 0) == 0 && mom_unsubscribe(far, "many/7") == 0, "%s",
+		    mom_error_text(far));
 		subscribed++;
 		bye(talk_create());
 		ended += !__atomic_load_n(&g->done, __ATOMIC_SEQ_CST);
@@ -246,7 +257,8 @@ say_and_die(void *with)
 	kill(getpid(), SIGKILL);
 }
 
-TEST(many_end_killed, "the worker is killed while it removes the views of a client with 500 topics: what others said meanwhile is not stored twice, and the client's end is acknowledged")
+TEST(many_end_killed, "the worker is killed while it removes the views of a client with 500 topics: what others said "
+    "meanwhile is not stored twice, and the client's end is acknowledged")
 {
 	struct giant *g = begin_giant(500);
 	int died = 0;
@@ -278,7 +290,8 @@ TEST(many_end_killed, "the worker is killed while it removes the views of a clie
 	bye(ear);
 }
 
-TEST(many_end_answered, "the worker is killed while it removes the views of a client with 5,000 topics: its successor answers that client, no view of it is left, and what a program said meanwhile comes once")
+TEST(many_end_answered, "the worker is killed while it removes the views of a client with 5,000 topics: its successor "
+    "answers that client, no view of it is left, and what a program said meanwhile comes once")
 {
 	struct giant *g = begin_giant(5000);
 	up();

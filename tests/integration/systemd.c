@@ -1,4 +1,5 @@
-/* systemd - the service manager is told what it wants to know; the test plays its part: a socket that NOTIFY_SOCKET names */
+/* systemd - the service manager is told what it wants to know; the test plays its part: a socket that NOTIFY_SOCKET
+ * names */
 #include <lib/coordinators.h>
 #include <lib/proc.h>
 #include <lib/run.h>
@@ -31,7 +32,8 @@ manager_listen(const char *name)
 	if (name[0] == '@')
 		a.sun_path[0] = '\0';
 	manager = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	REQUIRE(manager >= 0 && bind(manager, (struct sockaddr *)&a, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0, "bind(%s): %s", name,
+	REQUIRE(manager >= 0 && bind(manager, (struct sockaddr *)&a,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) == 0, "bind(%s): %s", name,
 	    strerror(errno));
 }
 
@@ -69,7 +71,8 @@ environment(pid_t pid)
 	return text;
 }
 
-TEST(broker, "the broker says READY when it serves, pings twice in each WatchdogSec, tells how many machines are there, says STOPPING; its children are silent")
+TEST(broker, "the broker says READY when it serves, pings twice in each WatchdogSec, tells how many machines are "
+    "there, says STOPPING; its children are silent")
 {
 	char *name = t_path("notify");
 	manager_listen(name);
@@ -81,9 +84,11 @@ TEST(broker, "the broker says READY when it serves, pings twice in each Watchdog
 	int before = pings();
 	int64_t began = t_now_ms();
 	WAIT_FOR(pings() >= before + 5, "heard %s", heard);
-	REQUIRE(t_now_ms() - began > 1000, "5 pings in %lld ms: 0.3 s apart is what was asked for", (long long)(t_now_ms() - began));
+	REQUIRE(t_now_ms() - began > 1000, "5 pings in %lld ms: 0.3 s apart is what was asked for",
+	    (long long)(t_now_ms() - began));
 	char *env = environment(server_child(&broker, "worker"));
-	REQUIRE(strstr(env, "MOM_CHILD=") && strstr(env, "NOTIFY_SOCKET=") == NULL && strstr(env, "WATCHDOG_USEC=") == NULL, "a child's environment: %s", env);
+	REQUIRE(strstr(env, "MOM_CHILD=") && strstr(env, "NOTIFY_SOCKET=") == NULL &&
+	    strstr(env, "WATCHDOG_USEC=") == NULL, "a child's environment: %s", env);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	daemon_start(&one, "one", broker.port);
@@ -94,7 +99,8 @@ TEST(broker, "the broker says READY when it serves, pings twice in each Watchdog
 	REQUIRE(has_heard("STOPPING=1\n"), "heard %s", heard);
 }
 
-TEST(daemon, "the daemon says READY, also while its broker is away, in the abstract name space too, and its status says whether it is connected")
+TEST(daemon, "the daemon says READY, also while its broker is away, in the abstract name space too, and its status "
+    "says whether it is connected")
 {
 	char *name = t_text("@mom-test-%d", (int)getpid());
 	broker_plan(&broker, "broker", 0, NULL);
@@ -117,7 +123,8 @@ TEST(daemon, "the daemon says READY, also while its broker is away, in the abstr
 	REQUIRE(has_heard("STOPPING=1\n"), "heard %s", heard);
 }
 
-TEST(coordinator, "a coordinator says READY when its share is held, so that a restart of one after the other loses nothing, and STOPPING when it ends")
+TEST(coordinator, "a coordinator says READY when its share is held, so that a restart of one after the other loses "
+    "nothing, and STOPPING when it ends")
 {
 	char *name = t_path("notify");
 	broker_start(&broker, "broker", 0, NULL);
@@ -151,7 +158,8 @@ TEST(hangs, "a broker_server that does not go on pings no more: the manager woul
 	WAIT_FOR(pings() > after, "no ping after it went on");
 }
 
-TEST(manager_away, "a socket that is not there yet, or a name that is none, stops no server; READY comes once the manager listens")
+TEST(manager_away, "a socket that is not there yet, or a name that is none, stops no server; READY comes once the "
+    "manager listens")
 {
 	char *name = t_path("late");
 	setenv("NOTIFY_SOCKET", name, 1);
@@ -171,10 +179,12 @@ TEST(units, "the units are what systemd expects of units")
 	}
 	static const char *const units[] = { "mom-broker", "mom-daemon", "mom-coordinator@" };
 	for (int i = 0; i < 3; i++) {
-		char *fill = t_text("sed 's|@S*BINDIR@|/bin|; s|/bin/[a-z_]* |/bin/true |' '%s/src/tools/systemd/%s.service' >'%s/%s.service'", SOURCE, units[i], t_dir(), units[i]);
+		char *fill = t_text("sed 's|@S*BINDIR@|/bin|; s|/bin/[a-z_]* |/bin/true |' "
+		    "'%s/src/tools/systemd/%s.service' >'%s/%s.service'", SOURCE, units[i], t_dir(), units[i]);
 		REQUIRE(run_command("%s", fill).status == 0, "sed");
 		/* manual pages may not be installed here */
-		struct ran r = run_command("systemd-analyze verify '%s/%s.service' 2>&1 | grep '^[^ ]*%s\\.service:' | grep -v \"Command 'man \"", t_dir(), units[i], units[i]);
+		struct ran r = run_command("systemd-analyze verify '%s/%s.service' 2>&1 | grep '^[^ ]*%s\\.service:' | "
+		    "grep -v \"Command 'man \"", t_dir(), units[i], units[i]);
 		REQUIRE(r.out[0] == '\0', "%s", r.out);
 	}
 }
@@ -190,7 +200,8 @@ remove_all(struct server *s)
 	return count;
 }
 
-TEST(logout, "when logind removes all System V objects of the user at once, daemon and programs that run go on, and new programs come in")
+TEST(logout, "when logind removes all System V objects of the user at once, daemon and programs that run go on, and "
+    "new programs come in")
 {
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
@@ -198,7 +209,8 @@ TEST(logout, "when logind removes all System V objects of the user at once, daem
 	int id = talk_create();
 	talk_subscribe(id, "news");
 	for (int round = 0; round < 2; round++) {
-		/* table, unit, two queues, segment, semaphore; later what was made anew: table and segment live on for those who have them */
+		/* table, unit, two queues, segment, semaphore; later what was made anew: table and segment live on for
+		 * those who have them */
 		int gone = remove_all(&one);
 		REQUIRE(gone >= (round ? 2 : 6), "round %d: only %d objects in the registry", round, gone);
 		say(id, "news", "still there");
@@ -210,7 +222,8 @@ TEST(logout, "when logind removes all System V objects of the user at once, daem
 		hear(id, "news", "hello");
 		bye(other);
 	}
-	server_kill(&one);                     /* its successor still finds the program's segment: Linux lets it attach what somebody has */
+	/* its successor still finds the program's segment: Linux lets it attach what somebody has */
+	server_kill(&one);
 	server_start(&one);
 	say(id, "news", "after all that");
 	hear(id, "news", "after all that");

@@ -1,6 +1,6 @@
-/* user_terminal - user_main at a terminal, through a pty: line editing, history, completion, and the terminal afterwards.
- * Between the two stands a little shell with job control: it starts user_main in a process group of its own, and writes down how the terminal
- * is where that was stopped or has ended. */
+/* user_terminal - user_main at a terminal, through a pty: line editing, history, completion, and the terminal
+ * afterwards. Between the two stands a little shell with job control: it starts user_main in a process group of its
+ * own, and writes down how the terminal is where that was stopped or has ended. */
 #include <lib/screen.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -51,7 +51,8 @@ run_shell(void *slave)
 {
 	setsid();
 	int fd = open(slave, O_RDWR), status;
-	REQUIRE(fd >= 0 && ioctl(fd, TIOCSCTTY, 0) == 0 && tcgetattr(fd, &seen->before) == 0, "%s: %s", (char *)slave, strerror(errno));
+	REQUIRE(fd >= 0 && ioctl(fd, TIOCSCTTY, 0) == 0 && tcgetattr(fd, &seen->before) == 0, "%s: %s", (char *)slave,
+	    strerror(errno));
 	for (int i = 0; i < 3; i++)
 		dup2(fd, i);
 	close(fd);
@@ -92,12 +93,14 @@ pump(void)
 	return 1;
 }
 
-#define AWAIT_ROW(i, text)   WAIT_FOR(pump() && strcmp(screen_row(&s, i), text) == 0, "row %d: %s", i, screen_row(&s, i))
+#define AWAIT_ROW(i, text) \
+	WAIT_FOR(pump() && strcmp(screen_row(&s, i), text) == 0, "row %d: %s", i, screen_row(&s, i))
 
 static void
 resize(unsigned short columns)
 {
-	REQUIRE(ioctl(master, TIOCSWINSZ, &(struct winsize){ .ws_row = SCREEN_ROWS, .ws_col = columns }) == 0, "%s", strerror(errno));
+	REQUIRE(ioctl(master, TIOCSWINSZ, &(struct winsize){ .ws_row = SCREEN_ROWS, .ws_col = columns }) == 0, "%s",
+	    strerror(errno));
 	s.columns = columns;
 }
 
@@ -136,7 +139,8 @@ type(const char *keys)
 static int
 same(const struct termios *a, const struct termios *b)
 {
-	return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_lflag == b->c_lflag && a->c_cflag == b->c_cflag && memcmp(a->c_cc, b->c_cc, sizeof a->c_cc) == 0;
+	return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_lflag == b->c_lflag &&
+	    a->c_cflag == b->c_cflag && memcmp(a->c_cc, b->c_cc, sizeof a->c_cc) == 0;
 }
 
 enum { ANY_STATUS = -1 };
@@ -146,12 +150,14 @@ leave(int status)
 {
 	WAIT_FOR(pump() && seen->ended, "user_main to end");
 	pump();
-	REQUIRE(same(&seen->before, &seen->at_end) && s.pastes == 0, "the terminal is not as it was (pastes %d)", s.pastes);
+	REQUIRE(same(&seen->before, &seen->at_end) && s.pastes == 0, "the terminal is not as it was (pastes %d)",
+	    s.pastes);
 	REQUIRE(status == ANY_STATUS || seen->status == status, "wait status %x", seen->status);
 	t_join(shell);
 }
 
-TEST(edits, "what is typed can be edited, what was typed comes back, in the next session too, and topics and commands are completed")
+TEST(edits, "what is typed can be edited, what was typed comes back, in the next session too, and topics and commands "
+    "are completed")
 {
 	up();
 	int id = talk_create();
@@ -180,7 +186,8 @@ TEST(edits, "what is typed can be edited, what was typed comes back, in the next
 	AWAIT_ROW(0, "mom> U n2");
 	type("\x15" "exit\r");
 	leave(0);
-	REQUIRE(strstr(t_read_file(t_path("state/history")), "publish plant/boiler world\nP plant/boiler hello\npublish plant/boiler world\nS n1\n"), "%s",
+	REQUIRE(strstr(t_read_file(t_path("state/history")), "publish plant/boiler world\nP plant/boiler "
+	    "hello\npublish plant/boiler world\nS n1\n"), "%s",
 	    t_read_file(t_path("state/history")));
 	bye(id);
 }
@@ -199,7 +206,8 @@ TEST(candidates, "a second Tab shows the commands, or the topics, that are possi
 	leave(0);
 }
 
-TEST(restored, "however it ends, by Ctrl-D, exit, SIGTERM, SIGINT, SIGHUP or SIGQUIT in the middle of a line, the terminal is as it was before")
+TEST(restored, "however it ends, by Ctrl-D, exit, SIGTERM, SIGINT, SIGHUP or SIGQUIT in the middle of a line, the "
+    "terminal is as it was before")
 {
 	const int ends[] = { 0, SIGTERM, SIGINT, SIGHUP, SIGQUIT };
 	up();
@@ -216,7 +224,8 @@ TEST(restored, "however it ends, by Ctrl-D, exit, SIGTERM, SIGINT, SIGHUP or SIG
 	}
 }
 
-TEST(stops, "Ctrl-Z stops the job with the terminal as it was before; when it goes on the line is there again; SIGTSTP and SIGSTOP from elsewhere likewise")
+TEST(stops, "Ctrl-Z stops the job with the terminal as it was before; when it goes on the line is there again; SIGTSTP "
+    "and SIGSTOP from elsewhere likewise")
 {
 	const int ways[] = { 0, SIGTSTP, SIGSTOP };
 	up();
@@ -267,7 +276,8 @@ TEST(waiting, "Ctrl-C in a waiting R brings the prompt back; what is typed ahead
 {
 	up();
 	type("S news\rR\r");
-	WAIT_FOR(pump() && strcmp(screen_row(&s, -1), "mom> R") == 0 && s.pastes == 0, "R to wait: %s", screen_row(&s, -1));
+	WAIT_FOR(pump() && strcmp(screen_row(&s, -1), "mom> R") == 0 && s.pastes == 0, "R to wait: %s",
+	    screen_row(&s, -1));
 	struct termios now;
 	WAIT_FOR(tcgetattr(master, &now) == 0 && (now.c_lflag & ISIG), "signals by keys again");
 	int64_t last = t_now_ms() + T_PATIENCE_MS;
@@ -308,7 +318,8 @@ TEST(typed_ahead, "what is typed while a command runs waits for the next prompt,
 			sit_down();
 		struct termios now;
 		type("S news\rR\r");
-		WAIT_FOR(pump() && strcmp(screen_row(&s, -1), "mom> R") == 0 && tcgetattr(master, &now) == 0 && (now.c_lflag & ISIG), "R to wait: %s", screen_row(&s, -1));
+		WAIT_FOR(pump() && strcmp(screen_row(&s, -1), "mom> R") == 0 && tcgetattr(master, &now) == 0 &&
+		    (now.c_lflag & ISIG), "R to wait: %s", screen_row(&s, -1));
 		type(keys[i]);
 		say(id, "news", "one");
 		leave(0);
@@ -318,14 +329,16 @@ TEST(typed_ahead, "what is typed while a command runs waits for the next prompt,
 	bye(id);
 }
 
-TEST(dumb, "a dumb terminal, or one without a name, is as it always was: lines by the terminal itself, no escape sequence, no history")
+TEST(dumb, "a dumb terminal, or one without a name, is as it always was: lines by the terminal itself, no escape "
+    "sequence, no history")
 {
 	const char *names[] = { "dumb", "" };
 	for (int i = 0; i < 2; i++) {
 		terminal = names[i];
 		i == 0 ? up() : sit_down();
 		struct termios now;
-		REQUIRE(tcgetattr(master, &now) == 0 && same(&now, &seen->before) && s.pastes == 0, "the terminal was changed");
+		REQUIRE(tcgetattr(master, &now) == 0 && same(&now, &seen->before) && s.pastes == 0,
+		    "the terminal was changed");
 		type("S news\n");
 		AWAIT_ROW(-1, "Subscribed to news.");
 		type("\x04");

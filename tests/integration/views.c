@@ -76,7 +76,8 @@ destroy_many(void)
 	REQUIRE(shown == 0, "it is destroyed, and %d views show it", shown);
 }
 
-TEST(after_a_start, "a broker that starts, and a worker that starts again, serve before their views are made; then all of them are made anew")
+TEST(after_a_start, "a broker that starts, and a worker that starts again, serve before their views are made; then all "
+    "of them are made anew")
 {
 	up();
 	server_stop(&broker);
@@ -108,7 +109,8 @@ TEST(subscribe, "who subscribes is answered before the view of the topic is made
 	REQUIRE(view_has(&broker, mom_global_id(near), t_text("new/%d", TOPICS - 1)), "the last one is never made");
 }
 
-TEST(destroyed_meanwhile, "a client that is destroyed while the views are made is in none of them when it returns, and in none later")
+TEST(destroyed_meanwhile, "a client that is destroyed while the views are made is in none of them when it returns, and "
+    "in none later")
 {
 	up();
 	server_stop(&broker);
@@ -130,7 +132,8 @@ destroy_and_look(void *nothing)
 	*returned = 1;
 }
 
-TEST(destroyed_over_deaths, "a client is destroyed while the worker is killed again and again as it makes views: when it returns no view shows it")
+TEST(destroyed_over_deaths, "a client is destroyed while the worker is killed again and again as it makes views: when "
+    "it returns no view shows it")
 {
 	up();
 	server_stop(&broker);
@@ -156,7 +159,8 @@ destroy_slowly(void *nothing)
 	destroy_many();
 }
 
-TEST(unsubscribed_before, "a client that left its topic, and is destroyed while its view still shows it, is not answered before that")
+TEST(unsubscribed_before, "a client that left its topic, and is destroyed while its view still shows it, is not "
+    "answered before that")
 {
 	up();
 	server_stop(&broker);

@@ -21,7 +21,8 @@ begin(const char *broker_flags)
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
 	ear = mom_create();
-	REQUIRE(ear >= 0 && mom_subscribe(ear, "wills", 0) == 0 && mom_subscribe(ear, "wills/other", 0) == 0, "%s", mom_error_text(-1));
+	REQUIRE(ear >= 0 && mom_subscribe(ear, "wills", 0) == 0 && mom_subscribe(ear, "wills/other", 0) == 0, "%s",
+	    mom_error_text(-1));
 }
 
 /* the next message is that */
@@ -30,7 +31,8 @@ hear(const char *text)
 {
 	struct mom_message m;
 	int r = mom_receive(ear, &m, T_PATIENCE_MS);
-	REQUIRE(r == 0 && m.len == strlen(text) && memcmp(m.data, text, m.len) == 0, "%s awaited: %d %.*s", text, r, r ? 0 : (int)m.len, r ? "" : (const char *)m.data);
+	REQUIRE(r == 0 && m.len == strlen(text) && memcmp(m.data, text, m.len) == 0, "%s awaited: %d %.*s", text, r,
+	    r ? 0 : (int)m.len, r ? "" : (const char *)m.data);
 }
 
 /* what was said so far, and no will, has come: a word of our own comes next */
@@ -76,7 +78,8 @@ kill_heir(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-TEST(killed, "the will of a program that is killed comes once, after all that it published; of an anonymous and of a durable client")
+TEST(killed, "the will of a program that is killed comes once, after all that it published; of an anonymous and of a "
+    "durable client")
 {
 	static struct heir anonymous, durable = { .name = "heir" };
 	begin(NULL);
@@ -94,13 +97,15 @@ TEST(killed, "the will of a program that is killed comes once, after all that it
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
-TEST(orderly, "destroy publishes the will, withdrawing it does not, a second one replaces the first, closing a durable client withdraws it")
+TEST(orderly, "destroy publishes the will, withdrawing it does not, a second one replaces the first, closing a durable "
+    "client withdraws it")
 {
 	begin("--workers 4");
 	for (int i = 0; i < 20; i++)           /* topics of every shard */
 		REQUIRE(mom_subscribe(ear, t_text("wills/%d", i), 0) == 0, "%s", mom_error_text(ear));
 	int id = mom_create();
-	REQUIRE(mom_will(id, "wills", "first", 5) == 0 && mom_will(id, "wills", "second", 6) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_will(id, "wills", "first", 5) == 0 && mom_will(id, "wills", "second", 6) == 0, "%s",
+	    mom_error_text(id));
 	REQUIRE(mom_destroy(id) == 0, "%s", mom_error_text(-1));
 	hear("second");
 	id = mom_create();
@@ -113,7 +118,8 @@ TEST(orderly, "destroy publishes the will, withdrawing it does not, a second one
 	for (int i = 0; i < 20; i++)           /* and nothing else of any of them */
 		hear("fence");
 	id = mom_create();
-	REQUIRE(mom_will(id, "wills", "gone", 4) == 0 && mom_will(id, NULL, NULL, 0) == 0 && mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	REQUIRE(mom_will(id, "wills", "gone", 4) == 0 && mom_will(id, NULL, NULL, 0) == 0 && mom_destroy(id) == 0, "%s",
+	    mom_error_text(-1));
 	id = mom_open("keeper");
 	REQUIRE(mom_will(id, "wills", "kept", 4) == 0 && mom_close(id) == 0, "%s", mom_error_text(-1));
 	hear_nothing();
@@ -122,11 +128,13 @@ TEST(orderly, "destroy publishes the will, withdrawing it does not, a second one
 	hear("");
 	REQUIRE(mom_will(ear, "bad topic", "x", 1) == MOM_ETOPIC, "%s", mom_error_text(ear));
 	REQUIRE(mom_will(ear, NULL, "x", 1) == MOM_EINVAL, "%s", mom_error_text(ear));
-	REQUIRE(mom_will(ear, "wills", t_shared_memory(MOM_MESSAGE_MAX + 1), MOM_MESSAGE_MAX + 1) == MOM_ETOOBIG, "%s", mom_error_text(ear));
+	REQUIRE(mom_will(ear, "wills", t_shared_memory(MOM_MESSAGE_MAX + 1), MOM_MESSAGE_MAX + 1) == MOM_ETOOBIG, "%s",
+	    mom_error_text(ear));
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
-TEST(restarts, "a will outlives broker and daemon: both are killed and restarted, then the program dies, and its will comes once")
+TEST(restarts, "a will outlives broker and daemon: both are killed and restarted, then the program dies, and its will "
+    "comes once")
 {
 	static struct heir anonymous, durable = { .name = "heir" };
 	begin(NULL);
@@ -151,7 +159,8 @@ TEST(restarts, "a will outlives broker and daemon: both are killed and restarted
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
-TEST(replayed, "a will that was published is not published again after the worker has read its log, whoever says then that the program is dead")
+TEST(replayed, "a will that was published is not published again after the worker has read its log, whoever says then "
+    "that the program is dead")
 {
 	static struct heir durable = { .name = "heir" };
 	begin(NULL);
@@ -169,7 +178,8 @@ TEST(replayed, "a will that was published is not published again after the worke
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
-TEST(connection_ends, "while a program lives its will does not come, though the connection to the broker, the broker or the daemon end")
+TEST(connection_ends, "while a program lives its will does not come, though the connection to the broker, the broker "
+    "or the daemon end")
 {
 	static struct heir anonymous, durable = { .name = "heir" };
 	begin(NULL);
@@ -212,7 +222,8 @@ leave_much(void *with)
 		pause();
 }
 
-TEST(after_the_rest, "a will comes after all that its program had published, however much of it was still on its way when the program died")
+TEST(after_the_rest, "a will comes after all that its program had published, however much of it was still on its way "
+    "when the program died")
 {
 	static struct heir heirs[2] = { { 0 }, { .name = "heir" } };
 	struct mom_message m;
@@ -230,7 +241,8 @@ TEST(after_the_rest, "a will comes after all that its program had published, how
 		kill_heir(pid);
 		server_start(&broker);
 		for (int i = 0; i < REST; i++)
-			REQUIRE(mom_receive(ear, &m, T_PATIENCE_MS) == 0 && m.len == REST_BYTES, "%d: %zu bytes came: %s", i, m.len, mom_error_text(ear));
+			REQUIRE(mom_receive(ear, &m, T_PATIENCE_MS) == 0 && m.len == REST_BYTES,
+			    "%d: %zu bytes came: %s", i, m.len, mom_error_text(ear));
 		hear("last");
 	}
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
@@ -243,7 +255,8 @@ has_segment(pid_t pid)
 	return run_command("grep -q /SYSV /proc/%d/maps", (int)pid).status == 0;
 }
 
-TEST(while_away, "a program that dies and comes back while the broker is away: the will of its dead process comes, that of the new one does not")
+TEST(while_away, "a program that dies and comes back while the broker is away: the will of its dead process comes, "
+    "that of the new one does not")
 {
 	static struct heir durable = { .name = "heir" };
 	begin(NULL);
@@ -265,20 +278,24 @@ TEST(while_away, "a program that dies and comes back while the broker is away: t
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
-TEST(unanswered, "a will that got no answer in time is withdrawn by closing, and replaced by the next one, as any other")
+TEST(unanswered, "a will that got no answer in time is withdrawn by closing, and replaced by the next one, as any "
+    "other")
 {
 	begin("--workers 4");
 	int id = mom_open("keeper"), other = mom_create();
 	REQUIRE(mom_will(other, "wills/other", "old", 3) == 0, "%s", mom_error_text(other));
 	server_freeze(&broker);
-	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 50) == 0 && mom_set_option(other, MOM_OPT_TIMEOUT_MS, 50) == 0, "%s", mom_error_text(id));
+	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, 50) == 0 && mom_set_option(other, MOM_OPT_TIMEOUT_MS, 50) == 0,
+	    "%s", mom_error_text(id));
 	REQUIRE(mom_will(id, "wills", "kept", 4) == MOM_ETIMEDOUT, "%s", mom_error_text(id));
 	REQUIRE(mom_close(id) == MOM_ETIMEDOUT, "%s", mom_error_text(-1));
 	for (int i = 0; i < 20; i++)           /* topics of every shard */
-		REQUIRE(mom_will(other, t_text("wills/%d", i), "elsewhere", 9) == MOM_ETIMEDOUT, "%s", mom_error_text(other));
+		REQUIRE(mom_will(other, t_text("wills/%d", i), "elsewhere", 9) == MOM_ETIMEDOUT, "%s",
+		    mom_error_text(other));
 	REQUIRE(mom_will(other, "wills", "new", 3) == MOM_ETIMEDOUT, "%s", mom_error_text(other));
 	server_thaw(&broker);
-	REQUIRE(mom_set_option(other, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS) == 0 && mom_flush(other, T_PATIENCE_MS) == 0, "%s", mom_error_text(other));
+	REQUIRE(mom_set_option(other, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS) == 0 && mom_flush(other, T_PATIENCE_MS) == 0,
+	    "%s", mom_error_text(other));
 	for (int i = 0; i < 20; i++)
 		REQUIRE(mom_subscribe(ear, t_text("wills/%d", i), 0) == 0, "%s", mom_error_text(ear));
 	REQUIRE(mom_destroy(other) == 0, "%s", mom_error_text(-1));
@@ -289,19 +306,22 @@ TEST(unanswered, "a will that got no answer in time is withdrawn by closing, and
 	REQUIRE(mom_destroy(ear) == 0, "%s", mom_error_text(-1));
 }
 
-TEST(need_subscriber, "MOM_NEED_SUBSCRIBER refuses what nobody would receive, and only that; a durable subscriber that is away counts")
+TEST(need_subscriber, "MOM_NEED_SUBSCRIBER refuses what nobody would receive, and only that; a durable subscriber that "
+    "is away counts")
 {
 	struct mom_message m;
 	begin(NULL);
 	int id = mom_create();
 	for (unsigned fast = 0; fast <= MOM_FAST; fast += MOM_FAST) {
-		REQUIRE(mom_publish(id, "nobody", "x", 1, fast | MOM_NEED_SUBSCRIBER) == MOM_ENOSUBSCRIBER, "%s", mom_error_text(id));
+		REQUIRE(mom_publish(id, "nobody", "x", 1, fast | MOM_NEED_SUBSCRIBER) == MOM_ENOSUBSCRIBER, "%s",
+		    mom_error_text(id));
 		REQUIRE(strstr(mom_error_text(id), "nobody subscribes"), "%s", mom_error_text(id));
 		REQUIRE(mom_publish(id, "nobody", "x", 1, fast) == 0, "%s", mom_error_text(id));
 		REQUIRE(mom_publish(id, "wills", "yes", 3, fast | MOM_NEED_SUBSCRIBER) == 0, "%s", mom_error_text(id));
 		hear("yes");
 	}
-	REQUIRE(mom_publish(id, "wills", "x", 1, MOM_ASYNC | MOM_NEED_SUBSCRIBER) == MOM_EINVAL, "%s", mom_error_text(id));
+	REQUIRE(mom_publish(id, "wills", "x", 1, MOM_ASYNC | MOM_NEED_SUBSCRIBER) == MOM_EINVAL, "%s",
+	    mom_error_text(id));
 	REQUIRE(mom_flush(id, -1) == 0, "%s", mom_error_text(id));
 	int away = mom_open("away");
 	REQUIRE(mom_subscribe(away, "nobody", 0) == 0 && mom_close(away) == 0, "%s", mom_error_text(-1));
@@ -359,9 +379,11 @@ end_heir(struct crowd *c, const pid_t *pids, int i)
 	kill_heir(pids[i]);
 }
 
-TEST(storm, "wills of 60 programs (600 in the long form), anonymous and durable, killed while broker, daemon and their children are killed: each comes exactly once")
+TEST(storm, "wills of 60 programs (600 in the long form), anonymous and durable, killed while broker, daemon and their "
+    "children are killed: each comes exactly once")
 {
-	static const char *const children[] = { "worker", "broker_handler", "mom_requester", "mom_forwarder", "mom_responser", "broker_sender" };
+	static const char *const children[] = { "worker", "broker_handler", "mom_requester", "mom_forwarder",
+	    "mom_responser", "broker_sender" };
 	int many = t_is_long() ? 600 : 60, got[600] = { 0 }, missing, set = 0;
 	pid_t pids[600];
 	struct crowd *c = t_shared_memory(sizeof *c);
@@ -399,7 +421,8 @@ TEST(storm, "wills of 60 programs (600 in the long form), anonymous and durable,
 		silent = r == MOM_ETIMEDOUT;
 		if (r == 0) {
 			int number = atoi(m.data);
-			REQUIRE(number >= 0 && number < many && ++got[number] == 1, "the will of %d comes again", number);
+			REQUIRE(number >= 0 && number < many && ++got[number] == 1, "the will of %d comes again",
+			    number);
 		}
 		missing = set = 0;
 		for (int i = 0; i < many; i++) {
@@ -455,7 +478,8 @@ TEST(share, "the wills of one machine have a share of a shard's: above 65 MiB an
 	REQUIRE(strstr(limits.out, "will bytes a machine") && strstr(limits.out, "machines known"), "%s", limits.out);
 }
 
-TEST_LONG(too_many, "wills are kept in memory and in each check-point: above 256 MiB of a shard another one is refused with MOM_EFULL, and the store is taken up again")
+TEST_LONG(too_many, "wills are kept in memory and in each check-point: above 256 MiB of a shard another one is refused "
+    "with MOM_EFULL, and the store is taken up again")
 {
 	enum { BYTES = 60 << 20, MACHINES = 6 };
 	static const char most[] = "67108864";

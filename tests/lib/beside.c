@@ -79,7 +79,8 @@ pair_beside(void (*act)(void *with), void *with, unsigned flags)
 	pair.mouth = talk_create();
 	pair.ear = talk_create();
 	talk_subscribe(pair.ear, "honest");
-#ifdef __SANITIZE_ADDRESS__                     /* whose processes take long to start: it looks for faults, not for rates */
+/* whose processes take long to start: it looks for faults, not for rates */
+#ifdef __SANITIZE_ADDRESS__
 	double least = 0;
 #else
 	double least = t_is_long() ? 0.5 : 0.25;

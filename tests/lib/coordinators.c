@@ -20,8 +20,10 @@ stop_all(void)
 static void
 check_end(int i, int status)
 {
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "coordinator %d: status %x: %s", i, status, t_read_file(crew[i].log));
-	CHECK(strstr(t_read_file(crew[i].log), "Sanitizer") == NULL && strstr(t_read_file(crew[i].log), "panic") == NULL, "%s", t_read_file(crew[i].log));
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "coordinator %d: status %x: %s", i, status,
+	    t_read_file(crew[i].log));
+	CHECK(strstr(t_read_file(crew[i].log), "Sanitizer") == NULL &&
+	    strstr(t_read_file(crew[i].log), "panic") == NULL, "%s", t_read_file(crew[i].log));
 }
 
 void
@@ -30,7 +32,8 @@ coordinator_begin(int i, struct server *daemon)
 	crew[i].daemon = daemon ? daemon : crew[i].daemon;
 	crew[i].log = t_path("c%d.log", i);
 	t_at_end(stop_all);
-	crew[i].process = run_start("MOM_RUN='%s' exec '%s' --name c%d --alive 50 --missed 10 -v 2>>'%s'", crew[i].daemon->run, t_bin("mom_coordinator"), i, crew[i].log);
+	crew[i].process = run_start("MOM_RUN='%s' exec '%s' --name c%d --alive 50 --missed 10 -v 2>>'%s'",
+	    crew[i].daemon->run, t_bin("mom_coordinator"), i, crew[i].log);
 }
 
 void
@@ -66,13 +69,15 @@ coordinator_stop(int i)
 void
 coordinators_settled(int count)
 {
-	const char *wanted = t_text("%d coordinators; groups of resources: %d held by two, %d by one, 0 by nobody; 32 answered for", count,
+	const char *wanted = t_text("%d coordinators; groups of resources: %d held by two, %d by one, 0 by nobody; 32 "
+	    "answered for", count,
 	    count > 1 ? 32 : 0, count > 1 ? 0 : 32);
 	struct server *daemon = NULL;
 	struct ran r;
 	for (int i = 0; i < COORDINATORS_MOST; i++)
 		daemon = crew[i].process.pid ? crew[i].daemon : daemon;
-	WAIT_FOR((r = run_command("MOM_RUN='%s' '%s' --list", daemon->run, t_bin("mom_coordinator")), strstr(r.out, wanted)), "%s%s", r.out, r.err);
+	WAIT_FOR((r = run_command("MOM_RUN='%s' '%s' --list", daemon->run, t_bin("mom_coordinator")),
+	    strstr(r.out, wanted)), "%s%s", r.out, r.err);
 }
 
 int

@@ -7,8 +7,10 @@
 
 #include <stddef.h>
 
-const char *json_fault(const char *text);                      /* NULL: sound; else what is wrong, with the place (static) */
-/* The value under that path into out: a string without its quotes (escapes as they stand), anything else as it is written. 1, or 0: there is none. */
+/* NULL: sound; else what is wrong, with the place (static) */
+const char *json_fault(const char *text);
+/* The value under that path into out: a string without its quotes (escapes as they stand), anything else as it is
+ * written. 1, or 0: there is none. */
 int json_at(const char *text, const char *path, char *out, size_t size);
 int json_length(const char *text);                             /* elements of the array, -1: it is none */
 /* Index of the element of an array of objects whose member is this value, from `from` on; -1: none. */

@@ -51,7 +51,8 @@ publish(void *argument)
 		r = mom_publish(id, l->topics[k], buffer, len, l->flags);
 		while (r == MOM_EAGAIN)
 			r = mom_publish(id, l->topics[k], buffer, len, l->flags);
-		REQUIRE(r == 0 || r == MOM_ETIMEDOUT, "publish number %ld: %s: %s", i, mom_strerror(r), mom_error_text(id));
+		REQUIRE(r == 0 || r == MOM_ETIMEDOUT, "publish number %ld: %s: %s", i, mom_strerror(r),
+		    mom_error_text(id));
 		if (r)
 			l->timeouts++;
 		l->next[k]++;
@@ -80,7 +81,8 @@ subscribe(void *argument)
 	j.from_middle = l->from_middle;
 	for (int i = 0; i < l->topic_count; i++) {
 		r = mom_subscribe(id, l->topics[i], l->flags);
-		REQUIRE(r == 0 || (r == MOM_EEXIST && l->name[0]), "subscribe %s: %s: %s", l->topics[i], mom_strerror(r), mom_error_text(id));
+		REQUIRE(r == 0 || (r == MOM_EEXIST && l->name[0]), "subscribe %s: %s: %s", l->topics[i],
+		    mom_strerror(r), mom_error_text(id));
 	}
 	l->ready = 1;
 	while (!quiet) {
@@ -123,7 +125,8 @@ load_start(struct load *l)
 }
 
 struct load *
-publisher_start(struct server *daemon, unsigned index, const char *topics, long count, enum payload_mix mix, unsigned flags)
+publisher_start(struct server *daemon, unsigned index, const char *topics, long count, enum payload_mix mix,
+    unsigned flags)
 {
 	struct load *l = load_new(daemon, topics, mix);
 	l->index = index;
@@ -159,7 +162,8 @@ void
 load_moves(struct load *l, long more)
 {
 	long start = progress(l);
-	WAIT_FOR(progress(l) >= start + more, "%s of %s: %ld and no more", l->is_subscriber ? "subscriber" : "publisher", l->run, progress(l));
+	WAIT_FOR(progress(l) >= start + more, "%s of %s: %ld and no more",
+	    l->is_subscriber ? "subscriber" : "publisher", l->run, progress(l));
 }
 
 static int
@@ -180,7 +184,8 @@ settle(struct load *l, long total)
 			last = progress(l);
 			end = t_now_ms() + T_PATIENCE_MS;
 		}
-		REQUIRE(t_now_ms() < end, "%s %u of %s: no progress after %ld of %ld", l->is_subscriber ? "subscriber" : "publisher", l->index,
+		REQUIRE(t_now_ms() < end, "%s %u of %s: no progress after %ld of %ld",
+		    l->is_subscriber ? "subscriber" : "publisher", l->index,
 		    l->run, last, total < 0 ? l->count : total);
 		t_tick();
 	}
@@ -207,8 +212,10 @@ load_finish(struct load *l)
 		l->stop = 1;
 	settle(l, -1);
 	int status = t_join(l->pid);
-	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0, "client %u of %s ended with 0x%x", l->index, l->run, status);
-	REQUIRE(l->got == before, "subscriber of %s: %ld came after the %ld that were due", l->run, l->got - before, before);
+	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0, "client %u of %s ended with 0x%x", l->index, l->run,
+	    status);
+	REQUIRE(l->got == before, "subscriber of %s: %ld came after the %ld that were due", l->run, l->got - before,
+	    before);
 }
 
 void

@@ -4,8 +4,9 @@
  *     struct load *pub = publisher_start(&daemon, 1, "a,b", 1000, PAYLOAD_MIX, MOM_ASYNC);
  *     load_finish(pub);  load_expect(sub, pub->sent);  load_finish(sub);
  *
- * A publisher's number n goes to topic n modulo topics. It fails the case at any error but MOM_ETIMEDOUT (on its way); when it ends, all that it sent is
- * acknowledged. A subscriber judges every message (payload.h) and fails the case at the first wrong one. */
+ * A publisher's number n goes to topic n modulo topics. It fails the case at any error but MOM_ETIMEDOUT (on its way);
+ * when it ends, all that it sent is acknowledged. A subscriber judges every message (payload.h) and fails the case at
+ * the first wrong one. */
 #ifndef LOAD_H
 #define LOAD_H
 
@@ -35,12 +36,16 @@ struct load {                          /* in memory shared by the case and its c
 
 struct load *load_new(struct server *daemon, const char *topics, enum payload_mix mix);
 void load_start(struct load *l);
-struct load *publisher_start(struct server *daemon, unsigned index, const char *topics, long count, enum payload_mix mix, unsigned flags);
-struct load *subscriber_start(struct server *daemon, const char *topics, enum payload_mix mix);   /* returns when it is subscribed */
+struct load *publisher_start(struct server *daemon, unsigned index, const char *topics, long count,
+    enum payload_mix mix, unsigned flags);
+/* returns when it is subscribed */
+struct load *subscriber_start(struct server *daemon, const char *topics, enum payload_mix mix);
 void load_ready(struct load *l);
 void load_moves(struct load *l, long more);     /* waits until it has sent or got that many more */
-void load_expect(struct load *l, long total);   /* waits until it has got that many: patience counts from its last progress */
+/* waits until it has got that many: patience counts from its last progress */
+void load_expect(struct load *l, long total);
 void load_stop(struct load *l);                 /* tell it to end */
-void load_finish(struct load *l);               /* publisher without load_stop: to its count; subscriber: stopped, looks once more; both: exit 0 */
+/* publisher without load_stop: to its count; subscriber: stopped, looks once more; both: exit 0 */
+void load_finish(struct load *l);
 void load_kill(struct load *l);                 /* kill -9, reaped */
 #endif

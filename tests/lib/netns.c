@@ -19,7 +19,8 @@
 
 enum { MACHINES = 8, BROKER = 0, ANSWER = 32768 };
 
-/* [BROKER] is the broker's; of a machine: its network, its end of the pair and the broker's end, the last byte of its address */
+/* [BROKER] is the broker's; of a machine: its network, its end of the pair and the broker's end, the last byte of its
+ * address */
 static struct { int fd, route, diag, index, far_index, host, unreachable; } net[MACHINES + 1];
 static int machines;
 
@@ -67,7 +68,8 @@ tell(int socket, struct ask *a)
 	REQUIRE(send(socket, a, a->h.nlmsg_len, 0) == (ssize_t)a->h.nlmsg_len, "netlink: %s", strerror(errno));
 	ssize_t n = recv(socket, answer, sizeof answer, 0);
 	struct nlmsghdr *h = (struct nlmsghdr *)answer;
-	REQUIRE(n > 0 && NLMSG_OK(h, (size_t)n) && h->nlmsg_type == NLMSG_ERROR, "netlink: no answer: %s", strerror(errno));
+	REQUIRE(n > 0 && NLMSG_OK(h, (size_t)n) && h->nlmsg_type == NLMSG_ERROR, "netlink: no answer: %s",
+	    strerror(errno));
 	return ((struct nlmsgerr *)NLMSG_DATA(h))->error;
 }
 
@@ -90,7 +92,8 @@ static void
 set_up(int where, int index, int is_up)
 {
 	struct ask a;
-	struct ifinfomsg body = {.ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = is_up ? IFF_UP : 0, .ifi_change = IFF_UP};
+	struct ifinfomsg body = {.ifi_family = AF_UNSPEC, .ifi_index = index, .ifi_flags = is_up ? IFF_UP : 0,
+	    .ifi_change = IFF_UP};
 	begin(&a, RTM_NEWLINK, 0, &body, sizeof body);
 	must(where, &a, "link");
 }
@@ -122,7 +125,8 @@ route(int where, int verb, int kind, struct in_addr to, int bits)
 {
 	struct ask a;
 	struct in_addr by = ip_of(where, 1);
-	struct rtmsg body = {.rtm_family = AF_INET, .rtm_dst_len = (uint8_t)bits, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC,
+	struct rtmsg body = {.rtm_family = AF_INET, .rtm_dst_len = (uint8_t)bits, .rtm_table = RT_TABLE_MAIN,
+	    .rtm_protocol = RTPROT_STATIC,
 	    .rtm_type = (uint8_t)kind, .rtm_scope = RT_SCOPE_UNIVERSE};
 	begin(&a, verb, verb == RTM_NEWROUTE ? NLM_F_CREATE | NLM_F_REPLACE : 0, &body, sizeof body);
 	if (bits)
@@ -269,7 +273,8 @@ void
 netns_thin(int machine, enum netns_way ways, uint32_t bytes_a_second)
 {
 	struct { struct rtattr h; struct tc_tbf_qopt q; struct rtattr burst_h; uint32_t burst; } o = {
-	    .h = {RTA_LENGTH(sizeof(struct tc_tbf_qopt)), TCA_TBF_PARMS}, .burst_h = {RTA_LENGTH(4), TCA_TBF_BURST}, .burst = 4096};
+	    .h = {RTA_LENGTH(sizeof(struct tc_tbf_qopt)), TCA_TBF_PARMS}, .burst_h = {RTA_LENGTH(4), TCA_TBF_BURST},
+	    .burst = 4096};
 	o.q.rate.rate = bytes_a_second;
 	o.q.rate.linklayer = TC_LINKLAYER_ETHERNET;        /* no table of rates */
 	o.q.limit = 65536;
@@ -308,7 +313,8 @@ netns_reset(int machine, enum netns_way side)
 	struct inet_diag_sockid found[64];
 	int where = side == NETNS_UP ? machine : BROKER, n = 0, ended = 0;
 	struct ask a;
-	struct inet_diag_req_v2 body = {.sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP, .idiag_states = 1 << TCP_ESTABLISHED};
+	struct inet_diag_req_v2 body = {.sdiag_family = AF_INET, .sdiag_protocol = IPPROTO_TCP,
+	    .idiag_states = 1 << TCP_ESTABLISHED};
 	struct in_addr peer = ip_of(machine, net[machine].host);
 
 	begin(&a, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &body, sizeof body);

@@ -1,11 +1,13 @@
-/* netns - the broker and each machine in a network of its own, tied by a veth pair: cables that can be pulled, cut one way, made thin
+/* netns - the broker and each machine in a network of its own, tied by a veth pair: cables that can be pulled, cut one
+ * way, made thin
  *
- *     const char *why = netns_begin(2);            the case's process is in the broker's network now; or why that cannot be
+ *     const char *why = netns_begin(2);            the case's process is in the broker's network now; or why that
+ *                                                  cannot be
  *     netns_broker(&broker, "broker", NULL);       listens on NETNS_BROKER
  *     netns_daemon(&one, "one", 1, broker.port);   in machine 1's network (1 .. count)
  *
- * Faults act on packets only; no process notices but by what its sockets do. All by netlink: no tool is needed, but root is. The
- * networks vanish with the case's processes. */
+ * Faults act on packets only; no process notices but by what its sockets do. All by netlink: no tool is needed, but
+ * root is. The networks vanish with the case's processes. */
 #ifndef NETNS_H
 #define NETNS_H
 
@@ -24,8 +26,10 @@ void netns_drop(int machine, enum netns_way ways);                      /* packe
 void netns_thin(int machine, enum netns_way ways, uint32_t bytes_a_second);
 void netns_heal(int machine);                                           /* neither drop nor thin */
 void netns_link(int machine, int is_up);                                /* the cable */
-void netns_unreachable(int machine, enum netns_way ways, int on);       /* a route says so, where packets of that way begin */
-int  netns_reset(int machine, enum netns_way side);                     /* NETNS_UP: the machine's kernel ends all its TCP connections with RST,
-                                                                           NETNS_DOWN: the broker's those of the machine; how many */
+/* a route says so, where packets of that way begin */
+void netns_unreachable(int machine, enum netns_way ways, int on);
+/* NETNS_UP: the machine's kernel ends all its TCP connections with RST, NETNS_DOWN: the broker's those of the machine;
+ * how many */
+int  netns_reset(int machine, enum netns_way side);
 void netns_move(int machine);                                           /* it loses its address and gets another */
 #endif

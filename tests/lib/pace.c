@@ -4,7 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* CALLS took REFERENCE_US on the machine where the limits were chosen: idle, 200 ns a system call. Long enough to share the core with others. */
+/* CALLS took REFERENCE_US on the machine where the limits were chosen: idle, 200 ns a system call. Long enough to share
+ * the core with others. */
 enum { CALLS = 50000, REFERENCE_US = 10000, MEASURE_EACH_MS = 3000, MOST_PERCENT = 2000 };
 
 void

@@ -132,9 +132,11 @@ wrong(struct payload_judge *j, const struct mom_message *m, const char *what, ui
 	struct head h = {0, 0, 0, 0};
 	if (m->data && m->len >= sizeof h)
 		memcpy(&h, m->data, sizeof h);
-	snprintf(j->bad, sizeof j->bad, "%s: topic %.60s, publisher %u (%016llx), expected number %u; came number %u of publisher %u, "
-	    "%zu bytes, offset %llx, flags %u, after %ld good ones", what, m->topic, publisher, (unsigned long long)m->publisher, expected,
-	    h.magic == MAGIC ? h.number : 0, h.magic == MAGIC ? h.publisher : 0, m->len, (unsigned long long)m->offset, m->flags, j->good);
+	snprintf(j->bad, sizeof j->bad, "%s: topic %.60s, publisher %u (%016llx), expected number %u; came number %u "
+	    "of publisher %u, %zu bytes, offset %llx, flags %u, after %ld good ones", what, m->topic, publisher,
+	    (unsigned long long)m->publisher, expected,
+	    h.magic == MAGIC ? h.number : 0, h.magic == MAGIC ? h.publisher : 0, m->len, (unsigned long long)m->offset,
+	    m->flags, j->good);
 	return 0;
 }
 
@@ -171,7 +173,8 @@ same_bytes(struct payload_judge *j, const struct mom_message *m, uint32_t publis
 			return 0;
 		from = sizeof h;
 	}
-	return len == from || memcmp((const char *)m->data + from, pool() + seed % MOM_MESSAGE_MAX + from, len - from) == 0;
+	return len == from || memcmp((const char *)m->data + from, pool() + seed % MOM_MESSAGE_MAX + from,
+	    len - from) == 0;
 }
 
 int

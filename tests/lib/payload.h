@@ -1,8 +1,9 @@
 /* payload - messages that say who they are, and the judge of exactly once and in order
  *
- * Message number n of publisher p on a topic has a size and bytes that follow from (p, topic, n). So the judge knows, for every
- * publisher and topic, exactly which bytes come next: a lost, doubled, swapped or damaged message is seen at once, an empty one too.
- * The first message of a publisher on a topic always has the head, which ties the publisher's global id to p. */
+ * Message number n of publisher p on a topic has a size and bytes that follow from (p, topic, n). So the judge knows,
+ * for every publisher and topic, exactly which bytes come next: a lost, doubled, swapped or damaged message is seen at
+ * once, an empty one too. The first message of a publisher on a topic always has the head, which ties the publisher's
+ * global id to p. */
 #ifndef PAYLOAD_H
 #define PAYLOAD_H
 
@@ -14,7 +15,8 @@ enum payload_mix {
 	PAYLOAD_SMALL,           /* 16 to 200 bytes */
 	PAYLOAD_MIX,             /* 90% under 1 KiB, 9% under 16 KiB, 1% up to 1 MiB; one in 64 is empty */
 	PAYLOAD_KIB,             /* 1 KiB each */
-	PAYLOAD_STORM            /* half 16 to 200 bytes, a third under 4 KiB, one in 16 empty, one in 100 up to 256 KiB */
+	/* half 16 to 200 bytes, a third under 4 KiB, one in 16 empty, one in 100 up to 256 KiB */
+	PAYLOAD_STORM
 };
 enum { PAYLOAD_HEAD = 16, PAYLOAD_STREAMS = 4096 };
 
@@ -32,7 +34,8 @@ struct payload_judge {
 	enum payload_mix mix;
 	struct payload_stream *streams;
 	int count;
-	int from_middle;         /* a stream may begin with any number (a subscriber that came late): the first seen must have the head */
+	/* a stream may begin with any number (a subscriber that came late): the first seen must have the head */
+	int from_middle;
 	int again;               /* what is flagged MOM_REDELIVERED may come again, and in order */
 	long good, repeated;
 	char bad[400];           /* what was wrong, "" so far */

@@ -153,7 +153,8 @@ proc_naming(const char *text, pid_t *pids, int max)
 	int n = 0;
 	while (d && n < max && (f = readdir(d))) {
 		pid_t pid = atoi(f->d_name);
-		if (pid > 0 && pid != getpid() && proc_lives(pid) && (names(pid, "cmdline", text) || names(pid, "environ", text)))
+		if (pid > 0 && pid != getpid() && proc_lives(pid) &&
+		    (names(pid, "cmdline", text) || names(pid, "environ", text)))
 			pids[n++] = pid;
 	}
 	if (d)

@@ -8,7 +8,8 @@ enum { PROC_MAX = 1024 };
 
 /* The living descendants of a process (zombies apart) into pids; their number. Children come after their parents. */
 int proc_descendants(pid_t of, pid_t *pids, int max);
-/* Only the living children: a program under AddressSanitizer has a child for a moment when it ends, to look for leaks, and hangs without it. */
+/* Only the living children: a program under AddressSanitizer has a child for a moment when it ends, to look for leaks,
+ * and hangs without it. */
 int proc_children(pid_t of, pid_t *pids, int max);
 /* The i-th living child of `of` whose name is comm (the kernel cuts names to 15 bytes; here too), or 0. */
 pid_t proc_find(pid_t of, const char *comm, int i);

@@ -41,7 +41,8 @@ count(struct relay *r, int which, struct way *w, const unsigned char *p, size_t 
 		n--;
 		if (w->head_bytes < sizeof w->head)
 			continue;
-		uint32_t len = w->head[0] | (uint32_t)w->head[1] << 8 | (uint32_t)w->head[2] << 16 | (uint32_t)w->head[3] << 24;
+		uint32_t len = w->head[0] | (uint32_t)w->head[1] << 8 | (uint32_t)w->head[2] << 16 |
+		    (uint32_t)w->head[3] << 24;
 		w->head_bytes = 0;
 		if (len < sizeof w->head || w->head[9] >= RELAY_TYPES)
 			r->strange[which]++;
@@ -128,7 +129,8 @@ take(struct relay *r, int listener)
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)r->target)};
 	int one = 1, daemon = accept(listener, NULL, NULL), broker = socket(AF_INET, SOCK_STREAM, 0);
 	inet_pton(AF_INET, r->ip, &to.sin_addr);
-	if (daemon < 0 || broker < 0 || pair_count == PAIRS || connect(broker, (struct sockaddr *)&to, sizeof to) != 0) {
+	if (daemon < 0 || broker < 0 || pair_count == PAIRS || connect(broker, (struct sockaddr *)&to,
+	    sizeof to) != 0) {
 		close(daemon);
 		close(broker);
 		return;
@@ -159,7 +161,8 @@ relay_run(void *argument)
 		int n = pair_count;
 		for (int i = 0; i < n; i++)
 			for (int k = 0; k < 2; k++)
-				look[1 + 2 * i + k] = (struct pollfd){r->hold[k] || pairs[i].way[k].ended ? -1 : pairs[i].fd[k], POLLIN, 0};
+				look[1 + 2 * i + k] = (struct pollfd){r->hold[k] ||
+				    pairs[i].way[k].ended ? -1 : pairs[i].fd[k], POLLIN, 0};
 		poll(look, (nfds_t)(1 + 2 * n), LOOK_MS);
 		if (r->cuts != seen_cuts) {
 			while (pair_count)
@@ -168,7 +171,8 @@ relay_run(void *argument)
 			continue;
 		}
 		for (int i = n; i-- > 0;)
-			if ((look[1 + 2 * i].revents && pass(r, &pairs[i], 0) < 0) || (look[2 + 2 * i].revents && pass(r, &pairs[i], 1) < 0))
+			if ((look[1 + 2 * i].revents && pass(r, &pairs[i], 0) < 0) ||
+			    (look[2 + 2 * i].revents && pass(r, &pairs[i], 1) < 0))
 				drop(r, i);
 		if (look[0].revents)
 			take(r, listener);
@@ -222,12 +226,14 @@ void
 relay_cut(struct relay *r)
 {
 	r->cuts++;
-	WAIT_FOR(r->cuts_done == r->cuts, "the relay keeps %d connections", r->connections);   /* it may be connected anew by now */
+	/* it may be connected anew by now */
+	WAIT_FOR(r->cuts_done == r->cuts, "the relay keeps %d connections", r->connections);
 }
 
 void
 relay_cut_inside(struct relay *r, enum relay_way way)
 {
 	r->cut_inside[way]++;
-	WAIT_FOR(r->cut_inside_done[way] == r->cut_inside[way], "the relay saw no frame to cut in %s", way == RELAY_UP ? "up" : "down");
+	WAIT_FOR(r->cut_inside_done[way] == r->cut_inside[way], "the relay saw no frame to cut in %s",
+	    way == RELAY_UP ? "up" : "down");
 }

@@ -17,11 +17,13 @@ struct relay {
 	atomic_int  port, connections, accepted;
 	atomic_int  hold[2];           /* 1: nothing is read in that way */
 	atomic_int  trickle_us[2];     /* not 0: a byte at a time in that way, with such a pause after each */
-	atomic_int  cut_inside[2];     /* grows: the next connection that is in the middle of a frame of that way is closed there */
+	/* grows: the next connection that is in the middle of a frame of that way is closed there */
+	atomic_int  cut_inside[2];
 	atomic_int  cuts;              /* grows: all connections are closed at once, half a frame or not */
 	volatile int cuts_done;       /* by the relay: so many cuts are made */
 	volatile int cut_inside_done[2];
-	unsigned char hello[256];      /* what the daemon said first on its last connection: a copy, as a stranger on the line would take it */
+	/* what the daemon said first on its last connection: a copy, as a stranger on the line would take it */
+	unsigned char hello[256];
 	atomic_int  hello_bytes;
 	atomic_long bytes[2], frames[2][RELAY_TYPES], strange[2];      /* strange: no frame begins here */
 };

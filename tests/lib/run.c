@@ -16,7 +16,8 @@ become_shell(const char *command, const char *out, const char *err)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	int in = open("/dev/null", O_RDONLY), to = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600), log = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int in = open("/dev/null", O_RDONLY), to = open(out, O_WRONLY | O_CREAT | O_TRUNC, 0600),
+	    log = open(err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	dup2(in, 0);
 	dup2(to, 1);
 	dup2(log, 2);

@@ -1,7 +1,9 @@
-/* runner - main of every test program: runs the cases one after the other, each in a child, and looks at what they leave behind
+/* runner - main of every test program: runs the cases one after the other, each in a child, and looks at what they
+ * leave behind
  *
- * The runner is the reaper of everything that a case starts (PR_SET_CHILD_SUBREAPER), so no process can get away. As root each
- * case has an IPC namespace of its own, where not one SysV object may be left; the registries are compared in any case. */
+ * The runner is the reaper of everything that a case starts (PR_SET_CHILD_SUBREAPER), so no process can get away. As
+ * root each case has an IPC namespace of its own, where not one SysV object may be left; the registries are compared in
+ * any case. */
 #include <lib/pace.h>
 #include <lib/proc.h>
 #include <lib/sysv.h>
@@ -144,7 +146,8 @@ look_at_log(const char *path, const struct stat *st, int type, struct FTW *where
 		for (int lines = 0; tail > text; tail--)
 			if (tail[-1] == '\n' && tail[0] && ++lines == 12)
 				break;
-		logs.used += (size_t)snprintf(logs.text + logs.used, logs.size - logs.used, "    --- %s\n%s%s", path, tail,
+		logs.used += (size_t)snprintf(logs.text + logs.used, logs.size - logs.used, "    --- %s\n%s%s", path,
+		    tail,
 		    text[strlen(text) - 1] == '\n' ? "" : "\n");
 	}
 	free(text);
@@ -222,9 +225,11 @@ say(struct t_case *c, int64_t ms)
 	if (t_state->failed) {
 		static char tails[50000];
 		look_at_logs(tails, sizeof tails);
-		n = snprintf(text, sizeof text, "FAIL %s/%s: %s\n    it proves: %s\n%s", run.program, c->name, t_state->reason, c->proves, tails);
+		n = snprintf(text, sizeof text, "FAIL %s/%s: %s\n    it proves: %s\n%s", run.program, c->name,
+		    t_state->reason, c->proves, tails);
 	} else if (verbose && *verbose) {
-		n = snprintf(text, sizeof text, "ok %s/%s: %s (%lld.%02lld s)\n", run.program, c->name, c->proves, (long long)ms / 1000,
+		n = snprintf(text, sizeof text, "ok %s/%s: %s (%lld.%02lld s)\n", run.program, c->name, c->proves,
+		    (long long)ms / 1000,
 		    (long long)ms % 1000 / 10);
 	} else {
 		n = snprintf(text, sizeof text, "ok %s/%s\n", run.program, c->name);
@@ -233,7 +238,8 @@ say(struct t_case *c, int64_t ms)
 		run.interrupted = 1;
 	int fd = results ? open(results, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
 	if (fd >= 0) {
-		n = snprintf(text, sizeof text, "%s %s/%s %lld\n", t_state->failed ? "FAIL" : "ok", run.program, c->name, (long long)ms);
+		n = snprintf(text, sizeof text, "%s %s/%s %lld\n", t_state->failed ? "FAIL" : "ok", run.program,
+		    c->name, (long long)ms);
 		if (write(fd, text, (size_t)n) != n)
 			run.interrupted = 1;
 		close(fd);

@@ -78,7 +78,8 @@ put_code(struct screen *s, unsigned char c)
 {
 	uint32_t code;
 	s->code[s->code_n++] = (char)c;
-	size_t need = (unsigned char)s->code[0] < 0x80 ? 1 : (unsigned char)s->code[0] < 0xe0 ? 2 : (unsigned char)s->code[0] < 0xf0 ? 3 : 4;
+	size_t need = (unsigned char)s->code[0] < 0x80 ? 1 : (unsigned char)s->code[0] < 0xe0 ? 2
+	    : (unsigned char)s->code[0] < 0xf0 ? 3 : 4;
 	if (s->code_n < need)
 		return NULL;
 	s->code_n = 0;

@@ -12,7 +12,8 @@ struct screen {
 	size_t escape_n;
 	char code[4];                                /* a character likewise */
 	size_t code_n;
-	int wrapped, bells, pastes;                  /* a character came behind the last column; pastes: bracketed ones are asked for */
+	/* a character came behind the last column; pastes: bracketed ones are asked for */
+	int wrapped, bells, pastes;
 	char text[SCREEN_COLUMNS * SCREEN_CELL];
 };
 void screen_start(struct screen *s, size_t columns);

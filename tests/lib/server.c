@@ -128,7 +128,8 @@ server_await_ready(struct server *s)
 	int i = number_of(s);
 	char byte, ip[64] = "";
 	ssize_t n;
-	WAIT_FOR((n = read(ready_fd[i], &byte, 1)) >= 0 || (errno != EAGAIN && errno != EINTR), "%s is not ready", s->name);
+	WAIT_FOR((n = read(ready_fd[i], &byte, 1)) >= 0 || (errno != EAGAIN && errno != EINTR), "%s is not ready",
+	    s->name);
 	REQUIRE(n == 1, "%s ended before it was ready: %s", s->name, t_read_file(s->log));
 	close(ready_fd[i]);
 	ready_fd[i] = -1;
@@ -222,8 +223,10 @@ server_stop_by(struct server *s, int signal)
 	enum { OBJECTS = 4096 };
 	pid_t family[PROC_MAX];
 	struct sysv_object *objects = malloc(OBJECTS * sizeof *objects);
-	int left = proc_children(s->pid, family, PROC_MAX);           /* a sanitizer's own child, below them, ends a moment later */
-	int n = sysv_registry(server_registry(s), objects, OBJECTS);     /* before the stop: the file may go with the objects */
+	/* a sanitizer's own child, below them, ends a moment later */
+	int left = proc_children(s->pid, family, PROC_MAX);
+	/* before the stop: the file may go with the objects */
+	int n = sysv_registry(server_registry(s), objects, OBJECTS);
 	kill(s->pid, signal);
 	int status = server_wait(s);
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s stopped with wait status 0x%x", s->name, status);
@@ -233,7 +236,8 @@ server_stop_by(struct server *s, int signal)
 		CHECK(!proc_lives(family[i]), "%s ended, its child %s[%d] lives", s->name, comm, (int)family[i]);
 	}
 	for (int i = 0; i < n; i++)
-		CHECK(!sysv_exists(&objects[i]), "%s ended and left %s 0x%x role %s", s->name, objects[i].kind, objects[i].key, objects[i].role);
+		CHECK(!sysv_exists(&objects[i]), "%s ended and left %s 0x%x role %s", s->name, objects[i].kind,
+		    objects[i].key, objects[i].role);
 	free(objects);
 }
 
@@ -283,7 +287,8 @@ server_freeze(struct server *s)
 	for (int i = 0; i < n; i++)
 		kill(family[i], SIGSTOP);
 	for (int i = 0; i < n; i++)
-		WAIT_FOR(proc_state(family[i]) == 'T' || !proc_lives(family[i]), "process %d is not stopped", (int)family[i]);
+		WAIT_FOR(proc_state(family[i]) == 'T' || !proc_lives(family[i]), "process %d is not stopped",
+		    (int)family[i]);
 }
 
 void
@@ -308,7 +313,8 @@ void
 server_replaced(struct server *s, const char *program, pid_t old)
 {
 	pid_t now = 0;
-	WAIT_FOR((now = proc_find(s->pid, program, 0)) != 0 && now != old && !proc_lives(old), "%s: nobody took the place of %s[%d]",
+	WAIT_FOR((now = proc_find(s->pid, program, 0)) != 0 && now != old && !proc_lives(old),
+	    "%s: nobody took the place of %s[%d]",
 	    s->name, program, (int)old);
 }
 

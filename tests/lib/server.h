@@ -4,7 +4,8 @@
  *     broker_start(&broker, "broker", 0, NULL);          db and run folder below t_path("broker")
  *     daemon_start(&daemon, "daemon", broker.port);      MOM_RUN is daemon.run
  *
- * Started means: the ready byte came. Whatever still runs at the end of a case is stopped by SIGTERM and has to exit 0 with nothing left. */
+ * Started means: the ready byte came. Whatever still runs at the end of a case is stopped by SIGTERM and has to exit 0
+ * with nothing left. */
 #ifndef SERVER_H
 #define SERVER_H
 
@@ -15,7 +16,8 @@ struct server {
 	char name[32], ip[20];
 	int  is_broker, port;
 	pid_t pid;                       /* 0: not running */
-	char *run, *store, *log, *out;   /* folders (store: --db or --spool), stderr, stdout; log is appended to over restarts */
+	/* folders (store: --db or --spool), stderr, stdout; log is appended to over restarts */
+	char *run, *store, *log, *out;
 	int  bare;                       /* no arguments but extra: its configuration says the rest */
 	const char *extra[16];               /* further arguments, kept over restarts; NULL ends */
 	const char *fault;               /* MOM_FAULT of the next start, or NULL */
@@ -35,7 +37,8 @@ void server_await_again(struct server *s);      /* the same where its start may 
 int  server_end_or_ready(struct server *s);     /* after server_start_unready: exit status, or -1: it is ready */
 int  server_run_to_end(struct server *s);       /* for starts that must fail: exit status, -1 if it had to be killed */
 
-void server_stop(struct server *s);             /* SIGTERM; must exit 0, and none of its processes or objects may be left */
+/* SIGTERM; must exit 0, and none of its processes or objects may be left */
+void server_stop(struct server *s);
 void server_stop_by(struct server *s, int signal);
 void server_kill(struct server *s);             /* kill -9 of the parent alone; waits until its children are gone too */
 void server_kill_all(struct server *s);         /* kill -9 of parent and children */

@@ -34,7 +34,8 @@ sysv_registry(const char *path, struct sysv_object *objects, int max)
 		next = strchr(line, '\n');
 		if (next)
 			*next++ = 0;
-		if (sscanf(line, "%7s %3s %x id %d ctime %ld role %47s", verb, o.kind, &key, &o.id, &o.ctime, o.role) < 3)
+		if (sscanf(line, "%7s %3s %x id %d ctime %ld role %47s", verb, o.kind, &key, &o.id, &o.ctime,
+		    o.role) < 3)
 			continue;
 		o.key = key;
 		if (strcmp(verb, "want") != 0 && strcmp(verb, "have") != 0 && strcmp(verb, "gone") != 0)
@@ -68,7 +69,8 @@ key_of(const struct sysv_object *o, uint32_t *key)
 	switch (o->kind[1]) {
 	case 's': r = msgctl(o->id, IPC_STAT, &m); *key = r ? 0 : (uint32_t)m.msg_perm.__key; return r;
 	case 'h': r = shmctl(o->id, IPC_STAT, &s); *key = r ? 0 : (uint32_t)s.shm_perm.__key; return r;
-	default:  r = semctl(o->id, 0, IPC_STAT, (union semun_arg){.buf = &e}); *key = r ? 0 : (uint32_t)e.sem_perm.__key; return r;
+	default:  r = semctl(o->id, 0, IPC_STAT, (union semun_arg){.buf = &e}); *key = r ? 0
+	    : (uint32_t)e.sem_perm.__key; return r;
 	}
 }
 
@@ -128,7 +130,8 @@ visit(const char *path, const struct stat *st, int type, struct FTW *where)
 		if (!sysv_exists(&all[i]))
 			continue;
 		if (walk.count++ == 0 && walk.text)
-			snprintf(walk.text, walk.size, "%s 0x%08x id %d role %s of %s", all[i].kind, all[i].key, all[i].id,
+			snprintf(walk.text, walk.size, "%s 0x%08x id %d role %s of %s", all[i].kind, all[i].key,
+			    all[i].id,
 			    all[i].role, path);
 		if (walk.remove)
 			sysv_remove(&all[i]);

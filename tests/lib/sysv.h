@@ -1,5 +1,6 @@
 /* sysv - the SysV objects that registries tell of, and those that the kernel has
- * A registry is text: `want KIND 0xKEY`, `have KIND 0xKEY id N ctime T role NAME`, `gone KIND 0xKEY`; KIND is msg, shm or sem. */
+ * A registry is text: `want KIND 0xKEY`, `have KIND 0xKEY id N ctime T role NAME`, `gone KIND 0xKEY`; KIND is msg, shm
+ * or sem. */
 #ifndef SYSV_H
 #define SYSV_H
 
@@ -13,11 +14,13 @@ struct sysv_object {
 	char role[48];
 };
 
-/* The objects of a registry file that were not told to be gone (whether the kernel still has them or not); their number, at most max. */
+/* The objects of a registry file that were not told to be gone (whether the kernel still has them or not); their
+ * number, at most max. */
 int sysv_registry(const char *path, struct sysv_object *objects, int max);
 /* The kernel still has it: the same key and, where known, id. */
 int sysv_exists(const struct sysv_object *o);
-/* The first living object of the registry whose role begins with `role` (or is it, where it ends in '='): 1 and *o, or 0. */
+/* The first living object of the registry whose role begins with `role` (or is it, where it ends in '='): 1 and *o, or
+ * 0. */
 int sysv_find(const char *registry, const char *role, struct sysv_object *o);
 /* ipcrm. 0, or -1 with errno. */
 int sysv_remove(const struct sysv_object *o);

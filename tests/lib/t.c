@@ -36,7 +36,8 @@ note(const char *file, int line, const char *what, const char *format, va_list l
 
 	if (__atomic_exchange_n(&t_state->failed, 1, __ATOMIC_SEQ_CST))
 		return;                     /* the first failure is the one to tell */
-	n = (size_t)snprintf(t_state->reason, sizeof t_state->reason, "%s:%d: not so: %s: ", name ? name + 1 : file, line, what);
+	n = (size_t)snprintf(t_state->reason, sizeof t_state->reason, "%s:%d: not so: %s: ", name ? name + 1 : file,
+	    line, what);
 	if (n < sizeof t_state->reason)
 		vsnprintf(t_state->reason + n, sizeof t_state->reason - n, format, list);
 }
@@ -261,7 +262,8 @@ void
 t_rng_init(struct t_rng *r, uint64_t salt)
 {
 	const char *seed = getenv("SEED");
-	r->state = (seed ? strtoull(seed, NULL, 0) : 1) * UINT64_C(0x9E3779B97F4A7C15) ^ (salt + 1) * UINT64_C(0xBF58476D1CE4E5B9);
+	r->state = (seed ? strtoull(seed, NULL, 0) : 1) * UINT64_C(0x9E3779B97F4A7C15) ^ (salt + 1) *
+	    UINT64_C(0xBF58476D1CE4E5B9);
 }
 
 uint64_t

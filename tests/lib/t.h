@@ -1,11 +1,13 @@
-/* t - the tests' frame. A test program is a set of cases; each runs in a forked child with a temporary folder of its own.
+/* t - the tests' frame. A test program is a set of cases; each runs in a forked child with a temporary folder of its
+ * own.
  *
  *     #include <lib/t.h>
  *     TEST(adds, "one and one is two") { REQUIRE(1 + 1 == 2, "got %d", 1 + 1); }
  *
- * runner.c has main: `program` runs all cases, `program NAME ...` some, `program --list` names them. After a case it is a failure if
- * a process that the case started still runs, or a SysV object of its registries still exists, or a log tells of a panic or of
- * a sanitizer's finding. Environment: LONG=1 adds the long cases, KEEP=1 leaves the folders of failed cases, SEED=n, LIMIT=seconds. */
+ * runner.c has main: `program` runs all cases, `program NAME ...` some, `program --list` names them. After a case it is
+ * a failure if a process that the case started still runs, or a SysV object of its registries still exists, or a log
+ * tells of a panic or of a sanitizer's finding. Environment: LONG=1 adds the long cases, KEEP=1 leaves the folders of
+ * failed cases, SEED=n, LIMIT=seconds. */
 #ifndef T_H
 #define T_H
 
@@ -13,7 +15,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define T_PATIENCE_MS t_patience_ms()    /* how long a condition is waited for before it counts as never coming: 20 s, more on a slow machine */
+/* how long a condition is waited for before it counts as never coming: 20 s, more on a slow machine */
+#define T_PATIENCE_MS t_patience_ms()
 
 struct t_case {
 	const char *name, *proves;
@@ -31,7 +34,8 @@ void t_add(struct t_case *c);
 #define TEST(name, proves)      T_CASE(name, proves, 0)
 #define TEST_LONG(name, proves) T_CASE(name, proves, 1)    /* only with LONG=1 */
 
-/* REQUIRE ends the case (in whichever of its processes), CHECK goes on and lets it fail at its end; the text says what was seen */
+/* REQUIRE ends the case (in whichever of its processes), CHECK goes on and lets it fail at its end; the text says what
+ * was seen */
 #define REQUIRE(cond, ...) do { if (!(cond)) t_fail(__FILE__, __LINE__, #cond, __VA_ARGS__); } while (0)
 #define CHECK(cond, ...)   do { if (!(cond)) t_note(__FILE__, __LINE__, #cond, __VA_ARGS__); } while (0)
 /* polls; a condition that never comes true ends the case */
@@ -58,18 +62,21 @@ void t_add(struct t_case *c);
 
 void t_fail(const char *file, int line, const char *what, const char *format, ...)
     __attribute__((noreturn, format(printf, 4, 5)));
-void t_note(const char *file, int line, const char *what, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void t_note(const char *file, int line, const char *what, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
 
 const char *t_dir(void);                       /* the case's folder */
 char *t_path(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* a path in it (never freed) */
 char *t_text(const char *format, ...) __attribute__((format(printf, 1, 2)));  /* printf into new memory (never freed) */
 const char *t_bin(const char *program);        /* path of one of our programs */
-const char *t_ip(void);                        /* a loopback address of this case's own: ports never meet those of another case */
+/* a loopback address of this case's own: ports never meet those of another case */
+const char *t_ip(void);
 char *t_read_file(const char *path);           /* its text, "" if there is none (never freed) */
 void  t_write_file(const char *path, const char *text);    /* made anew, or what was there is gone */
 void *t_shared_memory(size_t size);            /* zeroed, shared with children forked later */
 
-pid_t t_spawn(void (*run)(void *), void *argument);   /* forks a helper that ends with the case; the case fails if it fails */
+/* forks a helper that ends with the case; the case fails if it fails */
+pid_t t_spawn(void (*run)(void *), void *argument);
 int   t_join(pid_t pid);                       /* waits for it: its wait status; over the patience is a failure */
 void  t_at_end(void (*run)(void));             /* called in the case's process after its body (last added first) */
 void  t_tick(void);                            /* 10 ms; ends this process if another of the case has failed */
@@ -77,11 +84,13 @@ void  t_sleep_ms(int ms);                      /* only where the passing of time
 int64_t t_now_ms(void);
 int64_t t_now_us(void);
 int   t_patience_ms(void);
-int   t_slowness_percent(void);                /* how much slower the machine was at its worst than the one where limits were chosen: 100 and more */
+/* how much slower the machine was at its worst than the one where limits were chosen: 100 and more */
+int   t_slowness_percent(void);
 int   t_is_long(void);                         /* LONG=1 */
 void  t_allow_log(const char *words);          /* a log line with these words is no failure in this case */
 
-void  t_remark(const char *format, ...) __attribute__((format(printf, 1, 2)));   /* a line that is shown though the case passes: counts, what was left out */
+/* a line that is shown though the case passes: counts, what was left out */
+void  t_remark(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 struct t_rng { uint64_t state; };
 void     t_rng_init(struct t_rng *r, uint64_t salt);   /* from SEED and salt: the same at every run */

@@ -50,8 +50,10 @@ hear_flagged(int id, const char *topic, const char *text, unsigned flags)
 	struct mom_message m;
 	int r = mom_receive(id, &m, TALK_MS);
 	REQUIRE(r == 0, "waiting for %s of %s: %s: %s", text, topic, mom_strerror(r), mom_error_text(id));
-	REQUIRE(m.len == strlen(text) && memcmp(m.data, text, m.len) == 0 && strcmp(m.topic, topic) == 0 && m.flags == flags,
-	    "wanted %s of %s flags %u, got %.*s of %s flags %u", text, topic, flags, (int)m.len, (const char *)m.data, m.topic, m.flags);
+	REQUIRE(m.len == strlen(text) && memcmp(m.data, text, m.len) == 0 && strcmp(m.topic, topic) == 0 &&
+	    m.flags == flags,
+	    "wanted %s of %s flags %u, got %.*s of %s flags %u", text, topic, flags, (int)m.len, (const char *)m.data,
+	    m.topic, m.flags);
 }
 
 void
@@ -71,7 +73,8 @@ hear_nothing(int id)
 {
 	struct mom_message m;
 	int r = mom_receive(id, &m, 0);
-	REQUIRE(r == MOM_ETIMEDOUT, "%s: %.*s of %s came", mom_strerror(r), r ? 0 : (int)m.len, r ? "" : (const char *)m.data, r ? "" : m.topic);
+	REQUIRE(r == MOM_ETIMEDOUT, "%s: %.*s of %s came", mom_strerror(r), r ? 0 : (int)m.len,
+	    r ? "" : (const char *)m.data, r ? "" : m.topic);
 }
 
 void

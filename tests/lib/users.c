@@ -44,11 +44,13 @@ daemon_start_as_mom(struct server *daemon, const struct server *broker)
 	REQUIRE(chown(t_path("one"), MOM_UID, MOM_UID) == 0 && chmod(t_dir(), 0755) == 0, "chown");
 	pid_t pid = fork();
 	if (pid == 0) {
-		int to = open(out, O_WRONLY | O_CREAT, 0644), log = open(daemon->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
+		int to = open(out, O_WRONLY | O_CREAT, 0644), log = open(daemon->log, O_WRONLY | O_CREAT | O_APPEND,
+		    0644);
 		dup2(to, 1);
 		dup2(log, 2);
 		become(MOM_UID);
-		execl(t_bin("mom_daemon"), "mom_daemon", broker->ip, t_text("%d", broker->port), "--run", daemon->run, "--spool", daemon->store,
+		execl(t_bin("mom_daemon"), "mom_daemon", broker->ip, t_text("%d", broker->port), "--run", daemon->run,
+		    "--spool", daemon->store,
 		    (char *)NULL);
 		_exit(127);
 	}

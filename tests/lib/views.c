@@ -1,4 +1,5 @@
-/* views - what the store's readable files say: topics/<topic>/subscribers, sub/<global id>, and the check-point through db_dump */
+/* views - what the store's readable files say: topics/<topic>/subscribers, sub/<global id>, and the check-point through
+ * db_dump */
 #include <lib/t.h>
 #include <lib/views.h>
 #include <ftw.h>
@@ -28,7 +29,8 @@ visit(const char *path, const struct stat *st, int type, struct FTW *where)
 	char *text = t_read_file(path);
 	if (topics && strcmp(name, "subscribers") == 0) {
 		size_t n = (size_t)(name - 1 - (topics + 8));
-		if ((!look.topic || (strlen(look.topic) == n && strncmp(topics + 8, look.topic, n) == 0)) && line_begins(text, look.id, 0))
+		if ((!look.topic || (strlen(look.topic) == n && strncmp(topics + 8, look.topic, n) == 0)) &&
+		    line_begins(text, look.id, 0))
 			look.by_topic++;
 	} else if (!topics && strcmp(name, look.id) == 0) {
 		look.by_client += !look.topic || line_begins(text, look.topic, 1);
@@ -93,7 +95,8 @@ view_checkpoint_mentions(struct server *broker, uint64_t id)
 	char line[1000], word[20];
 	int n = 0, lines = 0;
 	snprintf(word, sizeof word, "%016llx", (unsigned long long)id);
-	FILE *f = popen(t_text("for f in '%s'/shard-*/checkpoint; do %s \"$f\"; done", broker->store, t_bin("db_dump")), "r");
+	FILE *f = popen(t_text("for f in '%s'/shard-*/checkpoint; do %s \"$f\"; done", broker->store, t_bin("db_dump")),
+	    "r");
 	REQUIRE(f != NULL, "popen");
 	for (; fgets(line, sizeof line, f); lines++)
 		n += strstr(line, word) != NULL;

@@ -1,4 +1,5 @@
-/* views - what the store's readable files say: topics/<topic>/subscribers, sub/<global id>, and the check-point through db_dump */
+/* views - what the store's readable files say: topics/<topic>/subscribers, sub/<global id>, and the check-point through
+ * db_dump */
 #ifndef VIEWS_OF_STORE_H
 #define VIEWS_OF_STORE_H
 

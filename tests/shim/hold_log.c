@@ -1,4 +1,5 @@
-/* hold_log - LD_PRELOAD: whoever opens a segment of a log makes the file HOLD_LOG.waits and goes on once HOLD_LOG.go is there */
+/* hold_log - LD_PRELOAD: whoever opens a segment of a log makes the file HOLD_LOG.waits and goes on once HOLD_LOG.go is
+ * there */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -10,7 +11,8 @@
 int
 openat(int dir, const char *name, int flags, ...)
 {
-	int (*real)(int, const char *, int, ...) = (int (*)(int, const char *, int, ...))(size_t)dlsym(RTLD_NEXT, "openat");
+	int (*real)(int, const char *, int, ...) = (int (*)(int, const char *, int, ...))(size_t)dlsym(RTLD_NEXT,
+	    "openat");
 	va_list ap;
 	va_start(ap, flags);
 	int mode = flags & O_CREAT ? va_arg(ap, int) : 0;

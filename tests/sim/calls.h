@@ -1,4 +1,5 @@
-/* calls.h - the system calls that the programs make here; tests/tests.mk makes from these names the list by which they are renamed */
+/* calls.h - the system calls that the programs make here; tests/tests.mk makes from these names the list by which they
+ * are renamed */
 #ifndef SIM_CALLS_H
 #define SIM_CALLS_H
 #include <dirent.h>

@@ -70,7 +70,8 @@ subscribe(int id)
 		int r;
 		if (!(c->topics >> k & 1))
 			continue;
-		while (((r = mom_subscribe(id, topic_names[k], 0)) == MOM_ETIMEDOUT || r == MOM_EAGAIN) && !world_is_over())
+		while (((r = mom_subscribe(id, topic_names[k], 0)) == MOM_ETIMEDOUT || r == MOM_EAGAIN) &&
+		    !world_is_over())
 			;
 		if (r == MOM_EFULL)                            /* it was cut: what waits has to be received first */
 			return;

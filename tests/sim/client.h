@@ -29,7 +29,8 @@ void judge_flushed(int stream, int code);
 size_t judge_payload(char *bytes, int stream, int topic, unsigned number, unsigned largest);
 void judge_session(int client);                   /* a subscriber begins, or begins again under its name */
 void judge_subscribed(int client, int topic, int code);   /* code: 0 or MOM_EEXIST */
-void judge_cut(int client);                       /* MOM_EFULL: its subscriptions have ended, what was to come on them does not */
+/* MOM_EFULL: its subscriptions have ended, what was to come on them does not */
+void judge_cut(int client);
 void judge_asks(int client);                      /* for the next message */
 void judge_got(int client, int code, const struct mom_message *m);
 void judge_wrong(int client, const char *call, int code, const char *text);
@@ -37,7 +38,8 @@ void judge_wrong(int client, const char *call, int code, const char *text);
 /* for the world */
 void judge_begin(void);
 void judge_power_cut(int machine);
-void judge_forgets(int machine);                  /* a daemon that is stopped has its living clients' segments removed with their last process */
+/* a daemon that is stopped has its living clients' segments removed with their last process */
+void judge_forgets(int machine);
 int  judge_is_settled(void);                      /* everything acknowledged has come to everybody */
 const char *judge_missing(void);
 long judge_published(void);

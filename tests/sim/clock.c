@@ -8,7 +8,8 @@ sim_clock_gettime(clockid_t clock, struct timespec *t)
 {
 	sim_enter("clock");
 	const struct machine *m = &S.machines[S.cur->machine];
-	int64_t us = clock == CLOCK_REALTIME ? INT64_C(1700000000) * SECOND + S.now + m->wall : S.now - m->booted + SECOND;
+	int64_t us = clock == CLOCK_REALTIME ? INT64_C(1700000000) * SECOND + S.now + m->wall
+	    : S.now - m->booted + SECOND;
 	*t = (struct timespec){ us / SECOND, us % SECOND * 1000 };
 	return 0;
 }

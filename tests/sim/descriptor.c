@@ -77,7 +77,8 @@ int
 file_ready(struct file *f)
 {
 	switch (f->kind) {
-	case FILE_PIPE:   return f->writes ? (f->pipe->bytes < PIPE_BYTES ? POLLOUT : 0) : (f->pipe->bytes ? POLLIN : 0) | (f->pipe->writers ? 0 : POLLHUP);
+	case FILE_PIPE:   return f->writes ? (f->pipe->bytes < PIPE_BYTES ? POLLOUT : 0)
+	    : (f->pipe->bytes ? POLLIN : 0) | (f->pipe->writers ? 0 : POLLHUP);
 	case FILE_EVENT:  return POLLOUT | (f->at ? POLLIN : 0);
 	case FILE_PID:    return pid_is_dead(f) ? POLLIN : 0;
 	case FILE_SOCKET: return socket_ready(f->sock);
@@ -313,7 +314,8 @@ proc_text(const char *path)
 	}
 	if (sscanf(path, "/proc/%d/sta%1[t]", &pid, rest) == 2) {
 		struct proc *p = process_by_pid(S.cur->machine, pid);
-		return p ? sim_text("%d (%s) %c 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0", pid, p->role, p->state == PROC_ZOMBIE ? 'Z' : 'S', p->started) : NULL;
+		return p ? sim_text("%d (%s) %c 1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 %d 0 0", pid, p->role,
+		    p->state == PROC_ZOMBIE ? 'Z' : 'S', p->started) : NULL;
 	}
 	return NULL;
 }

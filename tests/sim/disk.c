@@ -1,6 +1,6 @@
 /* disk - files and folders of a machine, and what a power cut leaves of them
- * Every file has what it holds and what is on the disk (kept); fdatasync makes the second the first. A power cut keeps, of what was
- * written since, any 512-byte sectors; of a folder's changes since its fsync, the first n. */
+ * Every file has what it holds and what is on the disk (kept); fdatasync makes the second the first. A power cut keeps,
+ * of what was written since, any 512-byte sectors; of a folder's changes since its fsync, the first n. */
 #include "sim.h"
 #include <dirent.h>
 #include <errno.h>
@@ -113,7 +113,8 @@ path_walk(int dir, const char *path, struct inode **folder, char last[NAME_MAX +
 {
 	int fd, n;
 	struct inode *at = S.machines[S.cur->machine].root;
-	if (sscanf(path, "/proc/self/fd/%d/%n", &fd, &n) == 1 || sscanf(path, "/proc/thread-self/fd/%d/%n", &fd, &n) == 1) {
+	if (sscanf(path, "/proc/self/fd/%d/%n", &fd, &n) == 1 ||
+	    sscanf(path, "/proc/thread-self/fd/%d/%n", &fd, &n) == 1) {
 		path += n;
 		dir = fd;
 	} else if (path[0] == '/' || dir == AT_FDCWD)
@@ -234,7 +235,8 @@ static void
 file_crash(struct inode *i)
 {
 	int how = (int)sim_below(3);
-	uint64_t old = i->kept.size, size = how == 0 ? old : how == 1 || sim_chance(2) ? i->now.size : old < i->now.size ?
+	uint64_t old = i->kept.size, size = how == 0 ? old : how == 1 ||
+	    sim_chance(2) ? i->now.size : old < i->now.size ?
 	    old + sim_below(i->now.size - old + 1) : i->now.size;
 	bytes_grow(&i->kept, size);
 	for (struct range *r = how ? i->dirty : NULL; r; r = r->next)
@@ -612,7 +614,8 @@ sim_renameat(int from_dir, const char *from, int to_dir, const char *to)
 	int error = path_walk(from_dir, from, &from_folder, a);
 	if (error == 0)
 		error = path_walk(to_dir, to, &to_folder, b);
-	struct entry *e = error ? NULL : *entry_find(&from_folder->entries, a), *old = error ? NULL : *entry_find(&to_folder->entries, b);
+	struct entry *e = error ? NULL : *entry_find(&from_folder->entries, a),
+	    *old = error ? NULL : *entry_find(&to_folder->entries, b);
 	if (error || e == NULL)
 		return (int)sim_fail(error ? error : ENOENT);
 	struct inode *i = e->inode;
@@ -679,9 +682,11 @@ sim_faccessat(int dir, const char *path, int mode, int flags)
 
 mode_t sim_umask(mode_t mode) { (void)mode; return 022; }
 int sim_fchmod(int fd, mode_t mode) { (void)fd, (void)mode; return 0; }
-int sim_fchmodat(int dir, const char *path, mode_t mode, int flags) { (void)dir, (void)path, (void)mode, (void)flags; return 0; }
+int sim_fchmodat(int dir, const char *path, mode_t mode, int flags) { (void)dir, (void)path, (void)mode,
+    (void)flags; return 0; }
 int sim_fchown(int fd, uid_t uid, gid_t gid) { (void)fd, (void)uid, (void)gid; return 0; }
-int sim_fchownat(int dir, const char *path, uid_t uid, gid_t gid, int flags) { (void)dir, (void)path, (void)uid, (void)gid, (void)flags; return 0; }
+int sim_fchownat(int dir, const char *path, uid_t uid, gid_t gid, int flags) { (void)dir, (void)path, (void)uid,
+    (void)gid, (void)flags; return 0; }
 
 ssize_t
 sim_readlink(const char *path, char *text, size_t n)

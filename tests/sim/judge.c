@@ -13,10 +13,13 @@ struct stream {
 	uint64_t id;
 	struct { unsigned next; struct message *m; unsigned room; } topic[TOPICS];
 };
-struct seen { int some; unsigned next, from, owed; };      /* next number; from: at the latest; owed: what is not acknowledged begins here at the latest */
+/* next number; from: at the latest; owed: what is not acknowledged begins here at the latest */
+struct seen { int some; unsigned next, from, owed; };
 struct reader {
-	int forgets;                              /* acknowledgements may be lost: its machine lost power, or its segment goes with its process */
-	struct { int subscribed; uint64_t highest, handed, acked, asked; } topic[TOPICS];      /* highest: ever; handed: in this session */
+	/* acknowledgements may be lost: its machine lost power, or its segment goes with its process */
+	int forgets;
+	/* highest: ever; handed: in this session */
+	struct { int subscribed; uint64_t highest, handed, acked, asked; } topic[TOPICS];
 	struct seen seen[STREAMS][TOPICS];
 };
 
@@ -113,7 +116,8 @@ mix(unsigned a)
 size_t
 judge_payload(char *bytes, int stream, int topic, unsigned number, unsigned largest)
 {
-	unsigned head[3] = { (unsigned)stream, (unsigned)topic, number }, x = mix((unsigned)stream * 977 + (unsigned)topic * 31 + number * 7919);
+	unsigned head[3] = { (unsigned)stream, (unsigned)topic, number },
+	    x = mix((unsigned)stream * 977 + (unsigned)topic * 31 + number * 7919);
 	size_t n = HEAD + (largest > HEAD ? x % (largest - HEAD) : 0);
 	if (x % 8)
 		n = HEAD + n % 64;
@@ -142,7 +146,8 @@ judge_session(int client)
 		memset(r, 0, sizeof *r);
 	judge_resumed(r);
 	for (int k = 0; k < TOPICS; k++)
-		r->topic[k].handed = r->topic[k].asked = r->forgets ? 0 : r->topic[k].acked;   /* the last one may have ended before it acknowledged */
+		/* the last one may have ended before it acknowledged */
+		r->topic[k].handed = r->topic[k].asked = r->forgets ? 0 : r->topic[k].acked;
 }
 
 void
@@ -150,7 +155,8 @@ judge_subscribed(int client, int topic, int code)
 {
 	struct reader *r = &j->reader[client];
 	/* told that it was cut, and killed before it could tell us */
-	if (code == 0 && r->topic[topic].subscribed && world_client(client)->name[0] && world_disk_was_full(world_client(client)->machine))
+	if (code == 0 && r->topic[topic].subscribed && world_client(client)->name[0] &&
+	    world_disk_was_full(world_client(client)->machine))
 		r->topic[topic].subscribed = 0;
 	else if (code == 0 && r->topic[topic].subscribed)
 		sim_fault("subscriber %d was subscribed to topic %d, and is not any more", client, topic);
@@ -195,22 +201,26 @@ judge_order(int client, struct stream *s, int topic, unsigned number, const stru
 	struct seen *seen = &r->seen[s - j->stream][topic];
 	int again = m->offset <= r->topic[topic].highest;
 	if (again && !(m->flags & MOM_REDELIVERED))
-		sim_fault("subscriber %d got %d/%d/%u again, not flagged: offset %llx after %llx", client, (int)(s - j->stream), topic, number,
+		sim_fault("subscriber %d got %d/%d/%u again, not flagged: offset %llx after %llx", client,
+		    (int)(s - j->stream), topic, number,
 		    (unsigned long long)m->offset, (unsigned long long)r->topic[topic].highest);
 	else if (m->offset <= r->topic[topic].handed)
 		sim_fault("subscriber %d got %d/%d/%u after a later one", client, (int)(s - j->stream), topic, number);
 	else if (again && m->offset <= r->topic[topic].acked && !r->forgets)
-		sim_fault("subscriber %d got %d/%d/%u again, which it had acknowledged", client, (int)(s - j->stream), topic, number);
+		sim_fault("subscriber %d got %d/%d/%u again, which it had acknowledged", client, (int)(s - j->stream),
+		    topic, number);
 	if (again && number < seen->next)
 		return;
 	unsigned expect = seen->some ? seen->next : seen->from;
 	for (unsigned n = expect; n < number; n++)
 		if (!may_be_gone(s, &s->topic[topic].m[n])) {
-			sim_fault("subscriber %d got %d/%d/%u, but not %u", client, (int)(s - j->stream), topic, number, n);
+			sim_fault("subscriber %d got %d/%d/%u, but not %u", client, (int)(s - j->stream), topic, number,
+			    n);
 			return;
 		}
 	if (seen->some && number < seen->next && !(s->topic[topic].m[number].fast && j->power_cuts != s->power_cuts))
-		sim_fault("subscriber %d got %d/%d/%u after %u", client, (int)(s - j->stream), topic, number, seen->next - 1);
+		sim_fault("subscriber %d got %d/%d/%u after %u", client, (int)(s - j->stream), topic, number,
+		    seen->next - 1);
 	if (!seen->some)
 		seen->owed = number;
 	seen->some = 1;
@@ -229,7 +239,8 @@ judge_message(int client, const struct mom_message *m)
 	memcpy(head, m->data, m->len < HEAD ? m->len : HEAD);
 	struct stream *s = head[0] < (unsigned)j->streams ? &j->stream[head[0]] : NULL;
 	if (s == NULL || head[1] >= TOPICS || head[2] >= s->topic[head[1]].next) {
-		sim_fault("subscriber %d got what nobody published (%u/%u/%u, %zu bytes)", client, head[0], head[1], head[2], m->len);
+		sim_fault("subscriber %d got what nobody published (%u/%u/%u, %zu bytes)", client, head[0], head[1],
+		    head[2], m->len);
 		return;
 	}
 	size_t n = judge_payload(expected, (int)head[0], (int)head[1], head[2], world_client(s->client)->largest);
@@ -237,14 +248,16 @@ judge_message(int client, const struct mom_message *m)
 		sim_fault("subscriber %d got %u/%u/%u altered", client, head[0], head[1], head[2]);
 	struct message *known = &s->topic[head[1]].m[head[2]];
 	if (known->offset && known->offset != m->offset && !known->fast)
-		sim_fault("%u/%u/%u has two offsets: %llx and %llx", head[0], head[1], head[2], (unsigned long long)known->offset, (unsigned long long)m->offset);
+		sim_fault("%u/%u/%u has two offsets: %llx and %llx", head[0], head[1], head[2],
+		    (unsigned long long)known->offset, (unsigned long long)m->offset);
 	known->offset = m->offset;
 	if (known->told == REFUSED)
 		sim_fault("%u/%u/%u was refused, but subscriber %d got it", head[0], head[1], head[2], client);
 	if (s->id && s->id != m->publisher)
 		sim_fault("stream %u has two publishers", head[0]);
 	s->id = m->publisher;
-	sim_note("gets %u/%u/%u, offset %llx%s", head[0], head[1], head[2], (unsigned long long)m->offset, m->flags & MOM_REDELIVERED ? ", again" : "");
+	sim_note("gets %u/%u/%u, offset %llx%s", head[0], head[1], head[2], (unsigned long long)m->offset,
+	    m->flags & MOM_REDELIVERED ? ", again" : "");
 	judge_order(client, s, (int)head[1], head[2], m);
 	j->reader[client].topic[head[1]].handed = m->offset;
 	if (m->offset > j->reader[client].topic[head[1]].highest)
@@ -281,8 +294,11 @@ judge_is_settled(void)
 				if (!j->reader[c].topic[k].subscribed)
 					continue;
 				for (unsigned n = next; n < j->stream[s].topic[k].next; n++)
-					if (j->stream[s].topic[k].m[n].told == ACKED && !may_be_gone(&j->stream[s], &j->stream[s].topic[k].m[n])) {
-						snprintf(j->missing, sizeof j->missing, "subscriber %d has not got %d/%d/%u, which is acknowledged", c, s, k, n);
+					if (j->stream[s].topic[k].m[n].told == ACKED &&
+					    !may_be_gone(&j->stream[s], &j->stream[s].topic[k].m[n])) {
+						snprintf(j->missing, sizeof j->missing,
+						    "subscriber %d has not got %d/%d/%u, which is acknowledged", c, s,
+						    k, n);
 						return 0;
 					}
 			}

@@ -2,7 +2,8 @@
  *
  *   simulate [--trace | --trace-calls] [--twice] FIRST COUNT
  *
- * A seed that ends the simulator itself (a segmentation fault in a program) is reported as failed and the next one goes on. */
+ * A seed that ends the simulator itself (a segmentation fault in a program) is reported as failed and the next one goes
+ * on. */
 #include "sim.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ run_one(uint64_t seed, int twice, struct job *job)
 	job->counts.runs++;
 	world_finish(&job->counts);
 	if (S.fault[0]) {
-		printf("FAIL seed %llu: %s (make sim SEED=%llu repeats it with a trace)\n", (unsigned long long)seed, S.fault, (unsigned long long)seed);
+		printf("FAIL seed %llu: %s (make sim SEED=%llu repeats it with a trace)\n", (unsigned long long)seed,
+		    S.fault, (unsigned long long)seed);
 		fflush(stdout);
 		job->failed++;
 	} else if (twice && run(seed) != hash) {
@@ -44,7 +46,8 @@ run_one(uint64_t seed, int twice, struct job *job)
 		job->failed++;
 	}
 	if (S.trace)
-		printf("seed %llu: %.3f s, %lld calls, %lld switches, hash %016llx\n", (unsigned long long)seed, (double)S.now / SECOND,
+		printf("seed %llu: %.3f s, %lld calls, %lld switches, hash %016llx\n", (unsigned long long)seed,
+		    (double)S.now / SECOND,
 		    (long long)S.calls, (long long)S.switches, (unsigned long long)hash);
 }
 
@@ -77,7 +80,8 @@ run_jobs(int n, uint64_t first, uint64_t count, int twice)
 			left--;
 			continue;
 		}
-		printf("FAIL seed %llu: signal %d (make sim SEED=%llu repeats it with a trace)\n", (unsigned long long)jobs[k].running, WTERMSIG(status),
+		printf("FAIL seed %llu: signal %d (make sim SEED=%llu repeats it with a trace)\n",
+		    (unsigned long long)jobs[k].running, WTERMSIG(status),
 		    (unsigned long long)jobs[k].running);
 		fflush(stdout);
 		jobs[k].failed++;
@@ -119,9 +123,11 @@ main(int argc, char **argv)
 		failed += jobs[k].failed;
 	}
 	double seconds = (double)(t1.tv_sec - t0.tv_sec) + (double)(t1.tv_nsec - t0.tv_nsec) / 1e9;
-	printf("%ld runs (seeds %llu to %llu), %ld failed: %ld messages acknowledged, %ld received; %ld kills, %ld power cuts, %ld partitions, %ld resets, "
-	    "%ld full disks, %ld clock jumps, %ld stops; %lld system calls, %.0f simulated hours in %.1f s (%.0f runs/s)\n", c.runs, (unsigned long long)first,
-	    (unsigned long long)(first + count - 1), failed, c.published, c.received, c.kills, c.powers, c.cuts, c.breaks, c.full, c.jumps, c.stops,
+	printf("%ld runs (seeds %llu to %llu), %ld failed: %ld messages acknowledged, %ld received; %ld kills, %ld "
+	    "power cuts, %ld partitions, %ld resets, %ld full disks, %ld clock jumps, %ld stops; %lld system calls, "
+	    "%.0f simulated hours in %.1f s (%.0f runs/s)\n", c.runs, (unsigned long long)first,
+	    (unsigned long long)(first + count - 1), failed, c.published, c.received, c.kills, c.powers, c.cuts,
+	    c.breaks, c.full, c.jumps, c.stops,
 	    (long long)c.calls, (double)c.simulated / 3.6e9, seconds, (double)c.runs / seconds);
 	return failed ? 1 : 0;
 }

@@ -1,6 +1,6 @@
 /* process - programs in memory, fork and exec, exit and wait, signals, the heap of each
- * A program is loaded once for each process that runs at the same time (a copy of its file, so that the dynamic linker takes it for
- * another), and used again by later ones: its data goes back to what it was after loading. */
+ * A program is loaded once for each process that runs at the same time (a copy of its file, so that the dynamic linker
+ * takes it for another), and used again by later ones: its data goes back to what it was after loading. */
 #include "sim.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -62,7 +62,8 @@ image_load(const char *program)
 {
 	struct image *i = calloc(1, sizeof *i);
 	char path[4096], bytes[65536];
-	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 100);       /* the programs lie beside the simulator */
+	/* the programs lie beside the simulator */
+	ssize_t len = readlink("/proc/self/exe", path, sizeof path - 100);
 	while (len > 0 && path[len - 1] != '/')
 		len--;
 	snprintf(path + len, 100, "%s.so", program);
@@ -319,7 +320,8 @@ process_resume(struct proc *p)
 	setcontext(&fresh);
 }
 
-/* ---- fork: the child runs on its parent's stack until it executes its program, then the parent goes on from a copy of it ---- */
+/* ---- fork: the child runs on its parent's stack until it executes its program, then the parent goes on from a copy of
+ * it ---- */
 
 static __attribute__((noinline)) void
 stack_save(struct proc *p)
@@ -420,7 +422,8 @@ children_lose(struct proc *p)
 		if (c->state == PROC_ZOMBIE)
 			c->state = PROC_FREE;
 		else if (c->death_signal)         /* it may do a little more meanwhile */
-			sim_at(S.now + (sim_chance(2) ? 0 : (int64_t)sim_below(3 * MS)), late_kill, (void *)(intptr_t)c->pid);
+			sim_at(S.now + (sim_chance(2) ? 0 : (int64_t)sim_below(3 * MS)), late_kill,
+			    (void *)(intptr_t)c->pid);
 	}
 }
 

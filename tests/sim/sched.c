@@ -1,6 +1,7 @@
 /* sched - who runs next, time, events, pre-emption
- * A process runs until it sleeps, or until a system call or a basic block (the programs are built with -fsanitize-coverage=trace-pc)
- * at which the generator says that another one is to run. Time passes with calls, and jumps where all sleep. */
+ * A process runs until it sleeps, or until a system call or a basic block (the programs are built with
+ * -fsanitize-coverage=trace-pc) at which the generator says that another one is to run. Time passes with calls, and
+ * jumps where all sleep. */
 #include "sim.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -67,7 +68,8 @@ sim_reset(uint64_t seed)
 	for (int i = 0; i < PROCS; i++)
 		process_release(&S.procs[i]);     /* what a run that failed left */
 	if (memory == NULL)
-		memory = mmap(NULL, RUN_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		memory = mmap(NULL, RUN_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		    0);
 	if (memory_used > 8 << 20)
 		madvise(memory, memory_used, MADV_DONTNEED);
 	else
@@ -299,7 +301,8 @@ sim_sleep(const void *channel, int64_t until)
 	p->asleep_since = S.now;
 	p->sleep = ++S.sleeps;
 	if (until != NEVER)
-		event_add((struct event){ .at = until > S.now ? until : S.now, .kind = EVENT_TIMER, .what = p, .sleep = p->sleep });
+		event_add((struct event){ .at = until > S.now ? until : S.now, .kind = EVENT_TIMER, .what = p,
+		    .sleep = p->sleep });
 	switch_away();
 	p->channel = NULL;
 	if (p->pending) {

@@ -1,8 +1,10 @@
 /* sim.h - the simulated machines, inside: what the parts of the simulator know of each other
  *
- * All processes of a run are coroutines in this one process. Their programs are the product's own objects, linked into shared objects in
- * which the names of system calls (tests/sim/calls) are replaced by sim_*. Everything random comes from one generator, so a seed is a run.
- *   sched.c    who runs next, time, events, pre-emption, death        process.c  programs in memory, fork, exec, wait, signals
+ * All processes of a run are coroutines in this one process. Their programs are the product's own objects, linked into
+ * shared objects in which the names of system calls (tests/sim/calls) are replaced by sim_*. Everything random comes
+ * from one generator, so a seed is a run.
+ *   sched.c    who runs next, time, events, pre-emption, death        process.c  programs in memory, fork, exec, wait,
+ *              signals
  *   disk.c     files, folders, what a power cut leaves of them        descriptor.c  descriptors, poll, pipes, /proc
  *   socket.c   TCP and AF_UNIX, delays, partitions                    sysv.c     queues, semaphores, segments
  *   client.c   the programs that use libmom                           judge.c    what they may see
@@ -93,7 +95,8 @@ void sim_fault(const char *format, ...) __attribute__((format(printf, 1, 2)));  
 void sim_note(const char *format, ...) __attribute__((format(printf, 1, 2)));     /* a line of the trace */
 void sim_at(int64_t when, void (*fn)(void *), void *with);
 void sim_wake_at(int64_t when, const void *channel);
-void sim_enter(const char *call);                 /* every system call begins with it: time passes, others may run, death may come */
+/* every system call begins with it: time passes, others may run, death may come */
+void sim_enter(const char *call);
 int  sim_sleep(const void *channel, int64_t until);      /* 0 woken, -1 a signal, 1 time */
 void sim_wake(const void *channel);
 void sim_yield(void);
@@ -165,6 +168,7 @@ const char *sysv_maps(const struct proc *p);
 void world_begin(void);                           /* sets up a run from S.seed */
 void world_log(struct proc *p, const char *line, size_t n);
 void world_died(struct proc *p);
-struct counts { long runs, published, received, kills, breaks, cuts, powers, jumps, full, stops; int64_t calls, simulated; };
+struct counts { long runs, published, received, kills, breaks, cuts, powers, jumps, full, stops; int64_t calls,
+    simulated; };
 void world_finish(struct counts *c);              /* adds this run's */
 #endif

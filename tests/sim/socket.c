@@ -1,5 +1,6 @@
 /* socket - TCP between machines and AF_UNIX within one: delays, short reads and writes, partitions, resets, power cuts
- * Bytes lie in the receiver's chunks, each with the time at which it arrives; a chunk that a partition holds arrives when that ends. */
+ * Bytes lie in the receiver's chunks, each with the time at which it arrives; a chunk that a partition holds arrives
+ * when that ends. */
 #include "sim.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -73,7 +74,8 @@ sock_ring_at(int64_t when, struct sock *s)
 static int
 is_cut(const struct sock *s)
 {
-	return s->domain == AF_INET && s->peer && s->machine != s->peer->machine && (S.machines[s->machine].cut || S.machines[s->peer->machine].cut);
+	return s->domain == AF_INET && s->peer && s->machine != s->peer->machine &&
+	    (S.machines[s->machine].cut || S.machines[s->peer->machine].cut);
 }
 
 /* when what leaves s now arrives at its peer */
@@ -81,7 +83,8 @@ static int64_t
 arrival(struct sock *s)
 {
 	struct sock *to = s->peer;
-	int64_t at = s->domain != AF_INET ? S.now : is_cut(s) || to->power_cut ? NEVER : S.now + 20 + (int64_t)sim_below(sim_chance(32) ? 30 * MS : 200);
+	int64_t at = s->domain != AF_INET ? S.now : is_cut(s) ||
+	    to->power_cut ? NEVER : S.now + 20 + (int64_t)sim_below(sim_chance(32) ? 30 * MS : 200);
 	if (at < to->latest)
 		at = to->latest;
 	return to->latest = at;
@@ -262,7 +265,8 @@ sim_recv(int fd, void *bytes, size_t n, int flags)
 	struct file *f = file_of(fd);
 	if (f && (flags & MSG_PEEK))
 		return peek(f->sock);
-	return f ? socket_read(f->sock, bytes, n, (f->flags & SOCK_NONBLOCK) | (flags & MSG_DONTWAIT)) : sim_fail(EBADF);
+	return f ? socket_read(f->sock, bytes, n, (f->flags & SOCK_NONBLOCK) | (flags & MSG_DONTWAIT))
+	    : sim_fail(EBADF);
 }
 
 ssize_t
@@ -270,7 +274,8 @@ sim_send(int fd, const void *bytes, size_t n, int flags)
 {
 	sim_enter("send");
 	struct file *f = file_of(fd);
-	return f ? socket_write(f->sock, bytes, n, (f->flags & SOCK_NONBLOCK) | (flags & MSG_DONTWAIT)) : sim_fail(EBADF);
+	return f ? socket_write(f->sock, bytes, n, (f->flags & SOCK_NONBLOCK) | (flags & MSG_DONTWAIT))
+	    : sim_fail(EBADF);
 }
 
 /* ---- the end of a connection ---- */
@@ -360,7 +365,8 @@ socket_break(void)
 	sock_break(s, ECONNRESET);
 	if (sim_chance(2))
 		sock_break(to, ECONNRESET);
-	else {                                    /* only one end knows, the other hears it with its next byte, or by its silence */
+	/* only one end knows, the other hears it with its next byte, or by its silence */
+	else {
 		to->power_cut = 1;
 		to->peer = to;
 		to->room = 0;
@@ -553,13 +559,16 @@ sim_getsockopt(int fd, int level, int option, void *value, socklen_t *n)
 static int
 name_put(const struct sock *s, struct sockaddr *a, uint32_t address)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)s->port), .sin_addr.s_addr = address };
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons((uint16_t)s->port),
+	    .sin_addr.s_addr = address };
 	memcpy(a, &v4, sizeof v4);
 	return 0;
 }
 
-int sim_getsockname(int fd, struct sockaddr *a, socklen_t *n) { (void)n; return name_put(file_of(fd)->sock, a, file_of(fd)->sock->address); }
-int sim_getpeername(int fd, struct sockaddr *a, socklen_t *n) { (void)n; return name_put(file_of(fd)->sock, a, htonl(0x0a000002)); }
+int sim_getsockname(int fd, struct sockaddr *a, socklen_t *n) { (void)n;
+    return name_put(file_of(fd)->sock, a, file_of(fd)->sock->address); }
+int sim_getpeername(int fd, struct sockaddr *a, socklen_t *n) { (void)n;
+    return name_put(file_of(fd)->sock, a, htonl(0x0a000002)); }
 
 int
 sim_ioctl(int fd, unsigned long request, ...)

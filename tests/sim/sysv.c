@@ -14,7 +14,8 @@
 #include <time.h>
 #include "calls.h"
 
-enum { QUEUE_BYTES = 16384, MESSAGE_BYTES = 8192, OBJECTS = 32 };   /* OBJECTS: kernel.shmmni, the capacity of the product's tables */
+/* OBJECTS: kernel.shmmni, the capacity of the product's tables */
+enum { QUEUE_BYTES = 16384, MESSAGE_BYTES = 8192, OBJECTS = 32 };
 enum type { QUEUE, SEMAPHORE, SEGMENT };
 
 struct message { long type; size_t n; struct message *next; char text[]; };
@@ -74,12 +75,14 @@ get(enum type type, key_t key, size_t size, int flags)
 	if (!(flags & IPC_CREAT))
 		return (int)sim_fail(ENOENT);
 	o = sim_alloc(type == SEGMENT ? sizeof(struct segment) : sizeof *o);
-	*o = (struct object){ .type = type, .machine = S.cur->machine, .id = next_id++, .key = (uint32_t)key, .changed = S.now / SECOND, .mode = (unsigned)flags & 0777 };
+	*o = (struct object){ .type = type, .machine = S.cur->machine, .id = next_id++, .key = (uint32_t)key,
+	    .changed = S.now / SECOND, .mode = (unsigned)flags & 0777 };
 	o->last = &o->first;
 	if (type == SEGMENT) {
 		struct segment *s = (struct segment *)o;
 		s->size = (size + 4095) / 4096 * 4096;
-		s->memory = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		s->memory = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+		    0);
 		if (s->memory == MAP_FAILED)
 			abort();
 	}
@@ -360,7 +363,8 @@ sysv_maps(const struct proc *p)
 	const char *text = "55d0c0000000-55d0c0001000 r-xp 00000000 fe:00 1 /bin/it\n";
 	for (int k = 0; k < ATTACHED; k++)
 		if (p->attached[k].at)
-			text = sim_text("%s7f0000000000-7f0000001000 rw-s 00000000 00:01 %d /SYSV%08x\n", text, p->attached[k].segment->o.id,
+			text = sim_text("%s7f0000000000-7f0000001000 rw-s 00000000 00:01 %d /SYSV%08x\n", text,
+			    p->attached[k].segment->o.id,
 			    p->attached[k].segment->o.key);
 	return text;
 }

@@ -1,8 +1,8 @@
 /* world - one run: which machines, programs and clients there are, what goes wrong when, and what must hold at the end
  *
- * Machine 0 has the broker, the others a daemon and clients. First trouble: the generator kills, cuts and breaks while publishers and
- * subscribers work. Then it stops, all that ended is started again, and within two simulated minutes everything must be acknowledged and
- * received. Then all is stopped as a person would, and nothing may be left. */
+ * Machine 0 has the broker, the others a daemon and clients. First trouble: the generator kills, cuts and breaks while
+ * publishers and subscribers work. Then it stops, all that ended is started again, and within two simulated minutes
+ * everything must be acknowledged and received. Then all is stopped as a person would, and nothing may be left. */
 #include "client.h"
 #include "sim.h"
 #include <errno.h>
@@ -13,7 +13,8 @@
 
 enum { PATIENCE = 150 * SECOND, STOP_PATIENCE = 30 * SECOND, STARTS_MOST = 600 };
 enum phase { BEGIN, TROUBLE, CALM, END_CLIENTS, END_DAEMONS, END_BROKER, OVER };
-static const char *const phase_names[] = { "begin", "trouble", "calm", "end of the clients", "end of the daemons", "end of the broker", "over" };
+static const char *const phase_names[] = { "begin", "trouble", "calm", "end of the clients", "end of the daemons",
+    "end of the broker", "over" };
 enum { KILLS = 1, ALL_KILLS = 2, BREAKS = 4, CUTS = 8, POWER = 16, CLOCKS = 32, FULL = 64, STOPS = 128, KINDS = 8 };
 
 static struct {
@@ -38,7 +39,8 @@ static struct proc *
 role_of(int machine, const char *role)
 {
 	for (int i = 0; i < PROCS; i++)
-		if (S.procs[i].state != PROC_FREE && S.procs[i].machine == machine && strcmp(S.procs[i].role, role) == 0)
+		if (S.procs[i].state != PROC_FREE && S.procs[i].machine == machine &&
+		    strcmp(S.procs[i].role, role) == 0)
 			return &S.procs[i];
 	return NULL;
 }
@@ -47,7 +49,8 @@ static void
 start_server(void *with)
 {
 	int machine = (int)(intptr_t)with;
-	if (!S.machines[machine].up || w->phase >= (machine ? END_DAEMONS : END_BROKER) || role_of(machine, machine ? "mom_daemon" : "broker_server"))
+	if (!S.machines[machine].up || w->phase >= (machine ? END_DAEMONS : END_BROKER) ||
+	    role_of(machine, machine ? "mom_daemon" : "broker_server"))
 		return;
 	if (++w->starts > STARTS_MOST)
 		sim_fault("more than %d starts of processes", STARTS_MOST);
@@ -242,7 +245,8 @@ something_wrong(void)
 		sim_note("%s is cut off", m->name);
 		w->cuts++;
 		socket_cut(machine, 1);
-		sim_at(S.now + (int64_t)sim_below(sim_chance(3) ? 20 * SECOND : SECOND), heal, (void *)(intptr_t)machine);
+		sim_at(S.now + (int64_t)sim_below(sim_chance(3) ? 20 * SECOND : SECOND), heal,
+		    (void *)(intptr_t)machine);
 		break;
 	case POWER:
 		power_cut(machine);
@@ -429,7 +433,8 @@ world_begin(void)
 	socket_reset();
 	w->machines = 2 + sim_chance(3) + sim_chance(8);
 	for (int m = 0; m < w->machines; m++) {
-		S.machines[m] = (struct machine){ .name = m == 0 ? "the broker's machine" : sim_text("machine %d", m), .boot_id = sim_random() };
+		S.machines[m] = (struct machine){ .name = m == 0 ? "the broker's machine" : sim_text("machine %d", m),
+		    .boot_id = sim_random() };
 		disk_init(m);
 	}
 	S.switch_one_in = switches[sim_below(4)];
@@ -443,7 +448,8 @@ world_begin(void)
 		disk_make(m, "/run");
 		disk_make(m, "/spool");
 	}
-	int subscribers = 1 + (int)sim_below(sim_chance(8) ? 4 : 3), publishers = 1 + (int)sim_below(sim_chance(8) ? 4 : 3);
+	int subscribers = 1 + (int)sim_below(sim_chance(8) ? 4 : 3),
+	    publishers = 1 + (int)sim_below(sim_chance(8) ? 4 : 3);
 	w->clients = subscribers + publishers;
 	for (int k = 0; k < w->clients; k++)
 		choose_client(&w->client[k], k < subscribers, 1 + (int)sim_below((uint64_t)w->machines - 1));

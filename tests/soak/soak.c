@@ -1,14 +1,19 @@
-/* soak - mixed load for a long time: memory, descriptors, System V objects and disk are the same at the end as after the warm-up
+/* soak - mixed load for a long time: memory, descriptors, System V objects and disk are the same at the end as after
+ * the warm-up
  *
- * SOAK_MINUTES=n (30). Turns of 30 s: clients of all kinds publish and receive, leave, come back and die; connections break, one worker and one
- * daemon are killed over and over (machine 0 and shard 0: all others live on and are measured). At the end of a turn all clients read to the end
- * and are destroyed, the checker judges what they got, and what is left is measured: it has to be what an idle system needs.
+ * SOAK_MINUTES=n (30). Turns of 30 s: clients of all kinds publish and receive, leave, come back and die; connections
+ * break, one worker and one daemon are killed over and over (machine 0 and shard 0: all others live on and are
+ * measured). At the end of a turn all clients read to the end and are destroyed, the checker judges what they got, and
+ * what is left is measured: it has to be what an idle system needs.
  *
- * The first third is the warm-up (rings and tables grow to their size); the second third is compared with the last by their medians, so that one odd
- * turn decides nothing. Limits, each far below what a leak of one thing a client, a connection or a message would make of it:
+ * The first third is the warm-up (rings and tables grow to their size); the second third is compared with the last by
+ * their medians, so that one odd turn decides nothing. Limits, each far below what a leak of one thing a client, a
+ * connection or a message would make of it:
  *   objects, descriptors   equal: nothing of a client or a connection may outlive it
- *   anonymous memory       + 256 KiB a process: the allocator's own noise; 48 clients and 40 connections a turn, 20 turns a third
- *   store and spools       + 1 segment a shard and a spool: they are taken 64 MiB at a time, and where a turn ends in one is chance */
+ *   anonymous memory       + 256 KiB a process: the allocator's own noise; 48 clients and 40 connections a turn, 20
+ *                          turns a third
+ *   store and spools       + 1 segment a shard and a spool: they are taken 64 MiB at a time, and where a turn ends in
+ *                          one is chance */
 #include <storm/storm.h>
 #include <lib/proc.h>
 #include <lib/sysv.h>
@@ -22,7 +27,8 @@
 enum { TURN_MS = 30000, TURNS_LEAST = 6, TURNS_MOST = 2000, MEMORY_KIB = 256, SEGMENT_KIB = 64 * 1024, WORKERS = 2 };
 
 /* what is measured: the processes that live through the whole soak, the largest of a kind */
-enum what { MEMORY_SERVER, MEMORY_WORKER, MEMORY_DAEMON, FDS_SERVER, FDS_WORKER, FDS_DAEMON, PROCESSES, OBJECTS, QUEUED, STORE, SPOOLS, WHATS };
+enum what { MEMORY_SERVER, MEMORY_WORKER, MEMORY_DAEMON, FDS_SERVER, FDS_WORKER, FDS_DAEMON, PROCESSES, OBJECTS, QUEUED,
+    STORE, SPOOLS, WHATS };
 static const struct { const char *name; long more; } limit[WHATS] = {
 	{ "anonymous memory of broker_server (KiB)", MEMORY_KIB },
 	{ "anonymous memory of the worker that lives on (KiB)", MEMORY_KIB },
@@ -131,7 +137,8 @@ judge(void)
 	int third = samples / 3;
 	for (int i = 0; i < WHATS; i++) {
 		long before = median(sample[i] + third, third), after = median(sample[i] + samples - third, third);
-		t_remark("%s: %ld after the first turn, %ld after the warm-up, %ld at the end", limit[i].name, sample[i][0], before, after);
+		t_remark("%s: %ld after the first turn, %ld after the warm-up, %ld at the end", limit[i].name,
+		    sample[i][0], before, after);
 		CHECK(after <= before + limit[i].more, "%s grew from %ld to %ld", limit[i].name, before, after);
 	}
 }
@@ -200,7 +207,8 @@ turn(void)
 	measure();
 }
 
-TEST(soak, "half an hour of load, reconnects and restarts: memory, descriptors, System V objects and disk are flat, and every message is accounted for")
+TEST(soak, "half an hour of load, reconnects and restarts: memory, descriptors, System V objects and disk are flat, "
+    "and every message is accounted for")
 {
 	const char *text = getenv("SOAK_MINUTES");
 	int turns = (text ? atoi(text) : 30) * 60000 / TURN_MS;

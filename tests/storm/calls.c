@@ -1,10 +1,11 @@
-/* calls - every system call of every process is hit once: the process is killed before or after it, or the call fails, or comes short,
- * or the process is held up behind it while all others get ahead
+/* calls - every system call of every process is hit once: the process is killed before or after it, or the call fails,
+ * or comes short, or the process is held up behind it while all others get ahead
  *
- * A run is a scripted scenario (script.h) with one blow (shim.h) and ends as if there had been none, or with an error that says what and is
- * got over by starting again what ended. LONG=1 (make storm) goes through all points; otherwise a sample that SEED chooses. POINT=... in the
- * environment repeats one, as each failure says: POINT=worker:1:fail:37:0:0 (role, life, kind, n, turn of the errno, seed of a wall clock that
- * jumps every millisecond or 0), and :CALL where only those of one name are counted. */
+ * A run is a scripted scenario (script.h) with one blow (shim.h) and ends as if there had been none, or with an error
+ * that says what and is got over by starting again what ended. LONG=1 (make storm) goes through all points; otherwise a
+ * sample that SEED chooses. POINT=... in the environment repeats one, as each failure says: POINT=worker:1:fail:37:0:0
+ * (role, life, kind, n, turn of the errno, seed of a wall clock that jumps every millisecond or 0), and :CALL where
+ * only those of one name are counted. */
 #include <storm/script.h>
 #include <lib/proc.h>
 #include <lib/server.h>
@@ -99,13 +100,15 @@ server_up(struct server *server)
 static void
 server_ended(struct server *server, int status, int stopping)
 {
-	int was_hit = atomic_load(&s->shim.hit) && strcmp(roles[now.role], server->is_broker ? "broker_server" : "mom_daemon") == 0;
+	int was_hit = atomic_load(&s->shim.hit) && strcmp(roles[now.role],
+	    server->is_broker ? "broker_server" : "mom_daemon") == 0;
 	server->pid = 0;
 	if (stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return;
 	if (was_hit && now.kind <= SHIM_AFTER && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		return;
-	if (was_hit && now.kind > SHIM_AFTER && WIFEXITED(status) && WEXITSTATUS(status) == 111 && strstr(t_read_file(server->log), "fatal: "))
+	if (was_hit && now.kind > SHIM_AFTER && WIFEXITED(status) && WEXITSTATUS(status) == 111 &&
+	    strstr(t_read_file(server->log), "fatal: "))
 		return;
 	/* a configuration that it may not read is a person's business */
 	int is_refused = WIFEXITED(status) && WEXITSTATUS(status) == 100 && s->shim.error == EACCES;
@@ -125,7 +128,8 @@ look_at_children(void)
 			server_up(server);
 		} else if (pid == k.client) {
 			k.client = 0;
-			if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && now.role == SHIM_CLIENT && now.kind <= SHIM_AFTER)
+			if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && now.role == SHIM_CLIENT &&
+			    now.kind <= SHIM_AFTER)
 				client_start();
 			else if (status || !atomic_load(&s->client_done))
 				RUN_FAIL("the client ended with wait status 0x%x", status);
@@ -143,7 +147,8 @@ static void server_down(struct server *server);
 static void
 look_at_worker(void)
 {
-	if (!atomic_load(&s->shim.hit) || now.role != SHIM_WORKER || k.offs || broker.pid == 0 || !server_log_has(&broker, " is off: "))
+	if (!atomic_load(&s->shim.hit) || now.role != SHIM_WORKER || k.offs || broker.pid == 0 ||
+	    !server_log_has(&broker, " is off: "))
 		return;
 	int e = s->shim.error;
 	if (e == 0 || e == EMFILE || e == ENFILE || e == ENOMEM || e == EAGAIN)
@@ -221,7 +226,8 @@ nothing_is_left(void)
 	if (sysv_left(t_dir(), text, sizeof text))
 		RUN_FAIL("left behind: %s", text);
 	int64_t give_up = t_now_ms() + LEFT_MS;
-	while (geteuid() == 0 && sysv_all(text, sizeof text)) {        /* the kernel is not done with a dead process at once */
+	/* the kernel is not done with a dead process at once */
+	while (geteuid() == 0 && sysv_all(text, sizeof text)) {
 		if (t_now_ms() > give_up)
 			RUN_FAIL("left behind, and no registry tells of it: %s", text);
 		tick("objects are left behind");
@@ -234,7 +240,8 @@ no_log_panics(void)
 	static const char *const words[] = { "panic:", "Sanitizer", "runtime error:" };
 	for (int i = 0; i < 3; i++)
 		if (server_log_has(&broker, words[i]) || server_log_has(&one, words[i]))
-			RUN_FAIL("a log says %s: %s", words[i], log_tail(server_log_has(&broker, words[i]) ? &broker : &one));
+			RUN_FAIL("a log says %s: %s", words[i], log_tail(server_log_has(&broker, words[i]) ? &broker
+			    : &one));
 }
 
 static void
@@ -315,7 +322,8 @@ static struct total {                          /* shared by the lanes */
 static char *
 point_text(struct point p)
 {
-	return t_text("%s:%d:%s:%d:%d:%d%s%s", roles[p.role], p.life, kinds[p.kind], p.n, p.turn, p.jumps, p.only[0] ? ":" : "", p.only);
+	return t_text("%s:%d:%s:%d:%d:%d%s%s", roles[p.role], p.life, kinds[p.kind], p.n, p.turn, p.jumps,
+	    p.only[0] ? ":" : "", p.only);
 }
 
 /* 1: it was as promised. The struct storm of the run stays in *s until the next. */
@@ -361,8 +369,10 @@ run(struct point p)
 		total->slowest_at = p;
 	}
 	if (getenv("V"))
-		fprintf(stderr, "%s %s %s %s %lld ms errors %d again %d%s%s\n", point_text(p), atomic_load(&s->shim.hit) ? s->shim.call : "missed",
-		    s->shim.error ? strerrorname_np(s->shim.error) : "", status ? "FAILED" : "ok", (long long)took, atomic_load(&s->errors),
+		fprintf(stderr, "%s %s %s %s %lld ms errors %d again %d%s%s\n", point_text(p),
+		    atomic_load(&s->shim.hit) ? s->shim.call : "missed",
+		    s->shim.error ? strerrorname_np(s->shim.error) : "", status ? "FAILED" : "ok", (long long)took,
+		    atomic_load(&s->errors),
 		    atomic_load(&s->ear.again) + atomic_load(&s->own.again), status ? ": " : "", status ? s->why : "");
 	if (!(status && getenv("KEEP")))
 		nftw(folder, delete_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -375,7 +385,8 @@ static void
 tell(struct point p)
 {
 	const char *error = s->shim.error ? t_text(" %s", strerrorname_np(s->shim.error)) : "";
-	char *line = t_text("%s (%s%s): %s; again: POINT=%s make test T=calls/point", point_text(p), s->shim.call, error, s->why, point_text(p));
+	char *line = t_text("%s (%s%s): %s; again: POINT=%s make test T=calls/point", point_text(p), s->shim.call,
+	    error, s->why, point_text(p));
 	if (atomic_fetch_add(&total->failures, 1))     /* the first is the case's reason */
 		fprintf(stderr, "calls: %s\n", line);
 	CHECK(0, "%s", line);
@@ -425,7 +436,8 @@ measure(void)
 	counts = s->shim;
 	for (int r = 0; getenv("V") && r < SHIM_ROLES; r++)
 		for (int l = 0; l < 2; l++)
-			fprintf(stderr, "%s:%d: %d calls, %d can fail, %d can be short\n", roles[r], l + 1, counts.calls[r][l][0], counts.calls[r][l][SHIM_FAIL],
+			fprintf(stderr, "%s:%d: %d calls, %d can fail, %d can be short\n", roles[r], l + 1,
+			    counts.calls[r][l][0], counts.calls[r][l][SHIM_FAIL],
 			    counts.calls[r][l][SHIM_SHORT]);
 	return &counts;
 }
@@ -456,18 +468,22 @@ run_all(void)
 	for (int i = 0; t_is_long() && i < LANES; i++)
 		pids[i] = t_spawn(lane, (void *)(intptr_t)i);
 	for (int i = 0; t_is_long() && i < LANES; i++)
-		REQUIRE(waitpid(pids[i], &status, 0) == pids[i] && status == 0, "a lane ended with wait status 0x%x", status);
+		REQUIRE(waitpid(pids[i], &status, 0) == pids[i] && status == 0, "a lane ended with wait status 0x%x",
+		    status);
 	for (int i = 0; !t_is_long() && i < todo.count; i++)
 		repeat(todo.point[i]);
-	t_remark("%ld runs, %ld hits, %ld calls failed and were made again, %ld messages came again and were flagged, %lld s, slowest %ld ms at %s",
-	    total->runs, total->hits, total->errors, total->again, (long long)(t_now_ms() - began) / 1000, total->slowest, point_text(total->slowest_at));
+	t_remark("%ld runs, %ld hits, %ld calls failed and were made again, %ld messages came again and were flagged, "
+	    "%lld s, slowest %ld ms at %s",
+	    total->runs, total->hits, total->errors, total->again, (long long)(t_now_ms() - began) / 1000,
+	    total->slowest, point_text(total->slowest_at));
 	close_root();
 }
 
 static int
 lives_of(int role)
 {
-	return role == SHIM_BROKER_SERVER || role == SHIM_WORKER || role == SHIM_MOM_DAEMON || role == SHIM_MOM_FORWARDER ? 2 : 1;
+	return role == SHIM_BROKER_SERVER || role == SHIM_WORKER || role == SHIM_MOM_DAEMON ||
+	    role == SHIM_MOM_FORWARDER ? 2 : 1;
 }
 
 static void
@@ -483,16 +499,20 @@ role_points(int role)
 			for (int n = 1; t_is_long() && n <= calls; n++) {
 				add((struct point){ .role = role, .life = life, .kind = kind, .n = n });
 				if (kind == SHIM_FAIL)
-					add((struct point){ .role = role, .life = life, .kind = kind, .n = n, .turn = 1 + (int)t_rng_below(&rng, 5) });
+					add((struct point){ .role = role, .life = life, .kind = kind, .n = n,
+					    .turn = 1 + (int)t_rng_below(&rng, 5) });
 			}
 			if (!t_is_long() && calls)
-				add((struct point){ .role = role, .life = life, .kind = kind, .n = 1 + (int)t_rng_below(&rng, (uint64_t)calls),
+				add((struct point){ .role = role, .life = life, .kind = kind,
+				    .n = 1 + (int)t_rng_below(&rng, (uint64_t)calls),
 				    .turn = (int)t_rng_below(&rng, 3) });
 		}
 	run_all();
 }
 
-#define STAYS "killed before or after any system call, or one fails or comes short: what was acknowledged arrives once and in order, a stop leaves nothing"
+#define STAYS \
+	"killed before or after any system call, or one fails or comes short: what was acknowledged arrives once " \
+	"and in order, a stop leaves nothing"
 TEST(broker_server, "broker_server " STAYS) { role_points(SHIM_BROKER_SERVER); }
 TEST(broker_handler, "broker_handler " STAYS) { role_points(SHIM_BROKER_HANDLER); }
 TEST(broker_sender, "broker_sender " STAYS) { role_points(SHIM_BROKER_SENDER); }
@@ -503,21 +523,28 @@ TEST(mom_responser, "mom_responser " STAYS) { role_points(SHIM_MOM_RESPONSER); }
 TEST(mom_forwarder, "mom_forwarder " STAYS) { role_points(SHIM_MOM_FORWARDER); }
 TEST(client, "a program " STAYS) { role_points(SHIM_CLIENT); }
 
-/* Where the storm has found a bug: by the name of the call, so that the place stays the same when others come before it. */
+/* Where the storm has found a bug: by the name of the call, so that the place stays the same when others come before
+ * it. */
 TEST(found, "the places where a blow once lost a message, harmed a living client or stood still for ever")
 {
 	static const struct point found[] = {
-		{ SHIM_MOM_FORWARDER, 1, SHIM_HELD, 1, 0, 0, "shmctl" }, { SHIM_MOM_FORWARDER, 1, SHIM_HELD, 2, 0, 0, "shmctl" },
-		{ SHIM_MOM_FORWARDER, 1, SHIM_HELD, 3, 0, 0, "shmctl" },           /* mail for a client that registered meanwhile */
-		{ SHIM_MOM_REQUESTER, 1, SHIM_FAIL, 3, 0, 0, "shmat" }, { SHIM_WORKER, 1, SHIM_FAIL, 2, 0, 0, "shmat" },       /* never tried again */
-		{ SHIM_MOM_FORWARDER, 2, SHIM_FAIL, 1, 0, 0, "pread" },            /* a header that cannot be read is no damage */
+		{ SHIM_MOM_FORWARDER, 1, SHIM_HELD, 1, 0, 0, "shmctl" },
+		    { SHIM_MOM_FORWARDER, 1, SHIM_HELD, 2, 0, 0, "shmctl" },
+		/* mail for a client that registered meanwhile */
+		{ SHIM_MOM_FORWARDER, 1, SHIM_HELD, 3, 0, 0, "shmctl" },
+		/* never tried again */
+		{ SHIM_MOM_REQUESTER, 1, SHIM_FAIL, 3, 0, 0, "shmat" }, { SHIM_WORKER, 1, SHIM_FAIL, 2, 0, 0, "shmat" },
+		/* a header that cannot be read is no damage */
+		{ SHIM_MOM_FORWARDER, 2, SHIM_FAIL, 1, 0, 0, "pread" },
 		{ SHIM_WORKER, 2, SHIM_FAIL, 1, 0, 0, "readdir" },                 /* nor is a folder an empty one */
 		{ SHIM_WORKER, 2, SHIM_FAIL, 1, 0, 0, "openat" },                  /* a limit is no broken disk */
 		{ SHIM_MOM_DAEMON, 2, SHIM_FAIL, 1, 0, 0, "shmat" }, { SHIM_MOM_DAEMON, 2, SHIM_FAIL, 3, 0, 0, "open" },
-		{ SHIM_MOM_DAEMON, 2, SHIM_FAIL, 2, 0, 0, "read" },                /* what cannot be read now is not missing */
+		/* what cannot be read now is not missing */
+		{ SHIM_MOM_DAEMON, 2, SHIM_FAIL, 2, 0, 0, "read" },
 		{ SHIM_MOM_DAEMON, 1, SHIM_FAIL, 2, 0, 0, "send" }, { SHIM_CLIENT, 1, SHIM_FAIL, 1, 0, 0, "send" },
 		{ SHIM_CLIENT, 1, SHIM_FAIL, 1, 0, 0, "mmap" },
-		{ SHIM_BROKER_SERVER, 2, SHIM_FAIL, 1, 1, 0, "open" },             /* to be out of files is no wrong use */
+		/* to be out of files is no wrong use */
+		{ SHIM_BROKER_SERVER, 2, SHIM_FAIL, 1, 1, 0, "open" },
 		{ SHIM_BROKER_SERVER, 2, SHIM_FAIL, 1, 4, 0, "open" },
 	};
 	open_root();
@@ -526,7 +553,8 @@ TEST(found, "the places where a blow once lost a message, harmed a living client
 	run_all();
 }
 
-TEST(wall_clock, "a wall clock that jumps by up to a year every millisecond, with a blow or without, changes no order, doubles nothing, and stops no timer")
+TEST(wall_clock, "a wall clock that jumps by up to a year every millisecond, with a blow or without, changes no order, "
+    "doubles nothing, and stops no timer")
 {
 	struct t_rng rng;
 	open_root();
@@ -537,7 +565,8 @@ TEST(wall_clock, "a wall clock that jumps by up to a year every millisecond, wit
 		if (i % 4) {
 			p.role = (int)t_rng_below(&rng, SHIM_ROLES);
 			p.life = 1 + (int)t_rng_below(&rng, (uint64_t)lives_of(p.role));
-			p.n = 1 + (int)t_rng_below(&rng, (uint64_t)atomic_load(&counts->calls[p.role][p.life - 1][SHIM_BEFORE]));
+			p.n = 1 + (int)t_rng_below(&rng, (uint64_t)atomic_load(
+			    &counts->calls[p.role][p.life - 1][SHIM_BEFORE]));
 			p.kind = i % 4 == 3 ? SHIM_HELD : SHIM_BEFORE;
 		}
 		p.jumps = 1 + (int)t_rng_below(&rng, 1000000);
@@ -563,7 +592,8 @@ TEST(point, "one point of the others, as POINT says; without it the scenario wit
 	struct point p = no_blow;
 	open_root();
 	if (text) {
-		REQUIRE(sscanf(text, "%23[^:]:%d:%23[^:]:%d:%d:%d:%23s", role, &p.life, kind, &p.n, &p.turn, &p.jumps, p.only) >= 4,
+		REQUIRE(sscanf(text, "%23[^:]:%d:%23[^:]:%d:%d:%d:%23s", role, &p.life, kind, &p.n, &p.turn, &p.jumps,
+		    p.only) >= 4,
 		    "POINT=%s: ROLE:LIFE:KIND:N:TURN:SEED:CALL", text);
 		p.role = index_of(role, roles, SHIM_ROLES);
 		p.kind = index_of(kind, kinds, SHIM_KINDS);

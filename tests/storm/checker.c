@@ -10,10 +10,12 @@
 #include <string.h>
 
 const char *const sentence_text[SENTENCES] = {
-	"every message that was acknowledged is exactly once in the history of each subscriber that was there before it",
+	"every message that was acknowledged is exactly once in the history of each subscriber that was there before "
+	    "it",
 	"each subscriber got what one publisher published on one topic in that order",
 	"nothing was invented, altered or ascribed to another publisher",
-	"nothing came twice within a session; after a death only what was not acknowledged came again, flagged MOM_REDELIVERED",
+	"nothing came twice within a session; after a death only what was not acknowledged came again, flagged "
+	    "MOM_REDELIVERED",
 	"offsets grow within a topic, and a message has the same one at all subscribers",
 	"nothing was left behind: no queue, segment, semaphore, process, descriptor, temporary file",
 	"whatever was killed was back in time",
@@ -38,17 +40,22 @@ struct stream {                      /* what one process published on one topic 
 	struct sent *sent;
 };
 struct at { uint64_t offset; int stream; uint32_t n; };
-struct view {                        /* what one subscriber (all its processes) got of one topic, from subscribe to unsubscribe */
+/* what one subscriber (all its processes) got of one topic, from subscribe to unsubscribe */
+struct view {
 	int number;                  /* its own, for sent.seen_by */
 	int64_t subscribed;          /* 0: not known to have returned */
 	int has_left, must_be_silent, strange;       /* strange: something in it stayed unknown, see identify */
 	struct at *got;              /* accepted, in the order of coming */
-	long count, room, at, acked; /* at: those below were handed to this session; acked: those below were acknowledged */
+	/* at: those below were handed to this session; acked: those below were acknowledged */
+	long count, room, at, acked;
 	uint64_t session_last;       /* offset, in this session */
 };
-struct last { uint64_t id; int topic, stream; uint32_t n; int strange; };   /* of a publisher on a topic, at one subscriber; strange: see identify */
-struct place { uint64_t offset; int topic, stream; uint32_t n; };           /* what lies at an offset; stream -1: free */
-struct session { char *path, name[NAME]; int64_t began; int durable, ended; unsigned long lost_told; uint64_t id; uint32_t publisher; enum payload_mix mix; };
+/* of a publisher on a topic, at one subscriber; strange: see identify */
+struct last { uint64_t id; int topic, stream; uint32_t n; int strange; };
+/* what lies at an offset; stream -1: free */
+struct place { uint64_t offset; int topic, stream; uint32_t n; };
+struct session { char *path, name[NAME]; int64_t began; int durable,
+    ended; unsigned long lost_told; uint64_t id; uint32_t publisher; enum payload_mix mix; };
 
 static struct judge {
 	struct verdict *v;
@@ -144,7 +151,8 @@ stream_of(const struct session *s, int topic)
 		long room = j.stream_room;
 		j.streams = grown(j.streams, j.stream_count, &room, sizeof *j.streams);
 		j.stream_room = (int)room;
-		j.streams[j.stream_count] = (struct stream){ .publisher = s->publisher, .topic = topic, .rank = (int)(s - j.sessions), .id = s->id, .mix = s->mix };
+		j.streams[j.stream_count] = (struct stream){ .publisher = s->publisher, .topic = topic,
+		    .rank = (int)(s - j.sessions), .id = s->id, .mix = s->mix };
 		*cell = j.stream_count++;
 		index_grow();
 		return &j.streams[j.stream_count - 1];
@@ -352,8 +360,10 @@ is_owed(const struct sent *s)
 static void
 lacks(const struct stream *t, uint32_t n)
 {
-	broken(I1, "%s never got number %u of publisher %u on %s (%s%s), of which the publisher was told that it is %s", j.who->name, n, t->publisher,
-	    j.topics[t->topic], t->sent[n].fast ? "fast" : "durable", t->sent[n].offset ? t_text(", offset %llx", (unsigned long long)t->sent[n].offset) : "",
+	broken(I1, "%s never got number %u of publisher %u on %s (%s%s), of which the publisher was told that it is %s",
+	    j.who->name, n, t->publisher,
+	    j.topics[t->topic], t->sent[n].fast ? "fast" : "durable",
+	    t->sent[n].offset ? t_text(", offset %llx", (unsigned long long)t->sent[n].offset) : "",
 	    t->sent[n].fate == FATE_ACKED ? "stored" : "on its way");
 }
 
@@ -370,13 +380,15 @@ last_of(uint64_t id, int topic)
 	return &j.last[j.last_count++];
 }
 
-/* What a stream owes this view: everything certain from the first that it was there for to the last that it can have got. */
+/* What a stream owes this view: everything certain from the first that it was there for to the last that it can have
+ * got. */
 static void
 stream_close(struct view *w, struct stream *t, int drained)
 {
 	uint32_t from = 0, to = drained ? t->count : 0;
 	int from_seen = w->subscribed == 0 || last_of(t->id, t->topic)->strange;
-	while (from < t->count && t->sent[from].seen_by != w->number && (from_seen || t->sent[from].tried < w->subscribed))
+	while (from < t->count && t->sent[from].seen_by != w->number &&
+	    (from_seen || t->sent[from].tried < w->subscribed))
 		from++;
 	for (uint32_t n = t->count; n-- > from && to == 0;)
 		if (t->sent[n].seen_by == w->number)
@@ -411,7 +423,8 @@ static const char *
 got_text(const struct got *g)
 {
 	static char text[200];
-	int k = snprintf(text, sizeof text, "%zu bytes of %016llx on %s, offset %llx, flags %u", g->len, (unsigned long long)g->id, j.topics[g->topic],
+	int k = snprintf(text, sizeof text, "%zu bytes of %016llx on %s, offset %llx, flags %u", g->len,
+	    (unsigned long long)g->id, j.topics[g->topic],
 	    (unsigned long long)g->offset, g->flags);
 	if (g->has_head)
 		snprintf(text + k, sizeof text - (size_t)k, ", number %u of publisher %u", g->n, g->publisher);
@@ -425,9 +438,10 @@ is_right(const struct stream *t, uint32_t n, const struct got *g)
 	return payload_expected(t->mix, t->publisher, j.topics[t->topic], n, &hash) == g->len && hash == g->hash;
 }
 
-/* Which message it is: what its payload says. One that is too short for that is the next of its publisher's that looks like it; where it is the
- * first of its publisher's here (this subscriber came late), it is what another subscriber found at this offset; -2: nobody did, so it stays
- * unknown. -1: no such message. Durable subscribers are judged first. */
+/* Which message it is: what its payload says. One that is too short for that is the next of its publisher's that looks
+ * like it; where it is the first of its publisher's here (this subscriber came late), it is what another subscriber
+ * found at this offset; -2: nobody did, so it stays unknown. -1: no such message. Durable subscribers are judged
+ * first. */
 static int
 identify(const struct got *g, struct last *last, uint32_t *n)
 {
@@ -509,20 +523,26 @@ came(struct view *w, const struct got *g)
 	struct stream *t = &j.streams[s];
 	struct sent *m = &t->sent[n];
 	int may_repeat = j.rules == CHECKER_POWER && m->fast;
-	if (last->stream >= 0 && !(may_repeat && m->seen_by == w->number) && (t->rank < j.streams[last->stream].rank || (last->stream == s && n <= last->n)))
-		broken(m->seen_by == w->number ? I1 : I2, "%s: number %u of publisher %u on %s came after number %u of publisher %u%s, offset %llx", j.who->name, n,
-		    t->publisher, j.topics[g->topic], last->n, j.streams[last->stream].publisher, m->seen_by == w->number ? ", a second time" : "",
+	if (last->stream >= 0 && !(may_repeat && m->seen_by == w->number) &&
+	    (t->rank < j.streams[last->stream].rank || (last->stream == s && n <= last->n)))
+		broken(m->seen_by == w->number ? I1 : I2, "%s: number %u of publisher %u on %s came after number %u of "
+		    "publisher %u%s, offset %llx", j.who->name, n,
+		    t->publisher, j.topics[g->topic], last->n, j.streams[last->stream].publisher,
+		    m->seen_by == w->number ? ", a second time" : "",
 		    (unsigned long long)g->offset);
 	if (last->stream != s || n > last->n)
 		*last = (struct last){ g->id, g->topic, s, n, last->strange };
 	if (m->fate == FATE_REFUSED)
-		broken(I3, "%s: number %u of publisher %u on %s came although its publisher was told that it is not stored", j.who->name, n, t->publisher,
+		broken(I3, "%s: number %u of publisher %u on %s came although its publisher was told that it is not "
+		    "stored", j.who->name, n, t->publisher,
 		    j.topics[g->topic]);
 	if (m->offset && m->offset != g->offset && !may_repeat)
-		broken(I5, "%s: number %u of publisher %u on %s has offset %llx, at another subscriber %llx", j.who->name, n, t->publisher, j.topics[g->topic],
+		broken(I5, "%s: number %u of publisher %u on %s has offset %llx, at another subscriber %llx",
+		    j.who->name, n, t->publisher, j.topics[g->topic],
 		    (unsigned long long)g->offset, (unsigned long long)m->offset);
 	if (g->flags & MOM_REDELIVERED && j.may_be_unwritten-- <= 0 && j.rules == CHECKER_KILLS)
-		broken(I4, "%s: flagged MOM_REDELIVERED, but no process of this client can have got it before: %s", j.who->name, got_text(g));
+		broken(I4, "%s: flagged MOM_REDELIVERED, but no process of this client can have got it before: %s",
+		    j.who->name, got_text(g));
 	m->offset = g->offset;
 	m->seen_by = w->number;
 	struct at a = { g->offset, s, n };
@@ -545,8 +565,10 @@ acked(void)
 static void
 received(const struct line *l)
 {
-	struct got g = { .topic = topic_of(l->word[2]), .offset = strtoull(l->word[3], NULL, 16), .id = strtoull(l->word[4], NULL, 16),
-		.len = strtoull(l->word[5], NULL, 10), .hash = strtoull(l->word[6], NULL, 16), .flags = (unsigned)atoi(l->word[7]),
+	struct got g = { .topic = topic_of(l->word[2]), .offset = strtoull(l->word[3], NULL, 16),
+	    .id = strtoull(l->word[4], NULL, 16),
+		.len = strtoull(l->word[5], NULL, 10), .hash = strtoull(l->word[6], NULL, 16),
+		    .flags = (unsigned)atoi(l->word[7]),
 		.has_head = l->word[8][0] != '-' };
 	struct view *w = &j.view[g.topic];
 	if (g.has_head) {
@@ -561,7 +583,8 @@ received(const struct line *l)
 	if (w->session_last && g.offset == w->session_last)
 		broken(I4, "%s: came twice in a row: %s", j.who->name, got_text(&g));
 	else if (w->session_last && g.offset < w->session_last)
-		broken(find_at(w, g.offset) ? I4 : I5, "%s: came after offset %llx in the same session: %s", j.who->name, (unsigned long long)w->session_last, got_text(&g));
+		broken(find_at(w, g.offset) ? I4 : I5, "%s: came after offset %llx in the same session: %s",
+		    j.who->name, (unsigned long long)w->session_last, got_text(&g));
 	else if (w->count && g.offset <= w->got[w->count - 1].offset)
 		came_again(w, &g);
 	else
@@ -658,9 +681,12 @@ compare_known(int drained)
 			const struct at *a = &j.known[i][k];
 			if (!drained && a->offset > w->got[w->count - 1].offset)
 				break;
-			if (!find_at(w, a->offset) && !(w->strange && is_headless(a)) && !(j.rules == CHECKER_POWER && j.streams[a->stream].sent[a->n].fast))
-				broken(I1, "%s never got offset %llx of %s (number %u of publisher %u), which others got, but got %llx before and %llx as its last", j.who->name,
-				    (unsigned long long)a->offset, j.topics[i], a->n, j.streams[a->stream].publisher, (unsigned long long)w->got[0].offset,
+			if (!find_at(w, a->offset) && !(w->strange && is_headless(a)) &&
+			    !(j.rules == CHECKER_POWER && j.streams[a->stream].sent[a->n].fast))
+				broken(I1, "%s never got offset %llx of %s (number %u of publisher %u), which others "
+				    "got, but got %llx before and %llx as its last", j.who->name,
+				    (unsigned long long)a->offset, j.topics[i], a->n, j.streams[a->stream].publisher,
+				    (unsigned long long)w->got[0].offset,
 				    (unsigned long long)w->got[w->count - 1].offset);
 		}
 	}
@@ -715,8 +741,10 @@ known_sort(int topic)
 		qsort(a, (size_t)j.known_count[topic], sizeof *a, by_offset);
 	for (long i = 0; i < j.known_count[topic]; i++) {
 		if (n && a[n - 1].offset == a[i].offset && (a[n - 1].stream != a[i].stream || a[n - 1].n != a[i].n))
-			broken(I5, "offset %llx of %s is number %u of publisher %u for one subscriber, number %u of publisher %u for another",
-			    (unsigned long long)a[i].offset, j.topics[topic], a[i].n, j.streams[a[i].stream].publisher, a[n - 1].n, j.streams[a[n - 1].stream].publisher);
+			broken(I5, "offset %llx of %s is number %u of publisher %u for one subscriber, number %u of "
+			    "publisher %u for another",
+			    (unsigned long long)a[i].offset, j.topics[topic], a[i].n, j.streams[a[i].stream].publisher,
+			    a[n - 1].n, j.streams[a[n - 1].stream].publisher);
 		if (n == 0 || a[n - 1].offset != a[i].offset)
 			a[n++] = a[i];
 	}
@@ -820,6 +848,7 @@ void
 checker_require(const struct verdict *v, const char *repeat)
 {
 	for (int i = 0; i < SENTENCES; i++)
-		REQUIRE(!v->judged[i] || !v->broken[i], "I%d \"%s\" is broken %ld times, first: %s; again with %s", i + 1, sentence_text[i], v->broken[i], v->first[i],
+		REQUIRE(!v->judged[i] || !v->broken[i], "I%d \"%s\" is broken %ld times, first: %s; again with %s",
+		    i + 1, sentence_text[i], v->broken[i], v->first[i],
 		    repeat);
 }

@@ -1,5 +1,5 @@
-/* clock - the wall clock is set by a year, back and forth: no timer of ours listens to it (calls/wall_clock: no order either)
- * The real clock is left alone: shim.so lies to all processes of a case. */
+/* clock - the wall clock is set by a year, back and forth: no timer of ours listens to it (calls/wall_clock: no order
+ * either) The real clock is left alone: shim.so lies to all processes of a case. */
 #include <storm/shim/shim.h>
 #include <lib/proc.h>
 #include <lib/run.h>
@@ -64,7 +64,8 @@ years_off(void)
 	return (int)((off + (off < 0 ? -YEAR / 2 : YEAR / 2)) / YEAR);
 }
 
-TEST(forth, "a clock that is set a year forth lets nothing expire: neither a machine that is away for a moment nor its durable client")
+TEST(forth, "a clock that is set a year forth lets nothing expire: neither a machine that is away for a moment nor its "
+    "durable client")
 {
 	up("--machine-expiry 36h");
 	int id = talk_open("reader"), mouth = talk_create();
@@ -118,7 +119,8 @@ TEST(jumping, "while the clock jumps a program's time limits hold, a silent brok
 	pid_t jumper = t_spawn(jump, stop);
 	for (int i = 0; i < 3; i++) {
 		int64_t began = t_now_ms();
-		struct ran r = run_command("%s 'S clock' 'R 1'", t_bin("user_main"));          /* its libmom sees the clock jump, too */
+		/* its libmom sees the clock jump, too */
+		struct ran r = run_command("%s 'S clock' 'R 1'", t_bin("user_main"));
 		int64_t took = t_now_ms() - began;
 		REQUIRE(took >= 950 && took < 5000, "R 1 took %lld ms: %s%s", (long long)took, r.out, r.err);
 		works("jumping");

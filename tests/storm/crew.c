@@ -1,4 +1,5 @@
-/* crew - the clients of a storm: processes that publish or receive without end, write their history, die in every way, and are replaced */
+/* crew - the clients of a storm: processes that publish or receive without end, write their history, die in every way,
+ * and are replaced */
 #include <storm/crew.h>
 #include <lib/proc.h>
 #include <lib/segment.h>
@@ -16,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* BUSY_MS: how long a name may be said to be in use after its last owner became another program. LOOK_MS: a client looks at its orders */
+/* BUSY_MS: how long a name may be said to be in use after its last owner became another program. LOOK_MS: a client
+ * looks at its orders */
 enum { BUSY_MS = 10000, LOOK_MS = 50, LINGER_MS = 400 };
 
 struct crew_client *crew;
@@ -103,7 +105,8 @@ begin_session(void)
 	publisher = crew_publisher_number();
 	memset(next, 0, sizeof next);
 	snprintf(name, sizeof name, me->how & CREW_NAMED ? "%s" : "%s.%d.%d", me->name, me->started, sessions++);
-	history = history_begin(folder, name, me->how & CREW_NAMED ? HISTORY_DURABLE : HISTORY_ANONYMOUS, mom_global_id(id), publisher, crew_mix);
+	history = history_begin(folder, name, me->how & CREW_NAMED ? HISTORY_DURABLE : HISTORY_ANONYMOUS,
+	    mom_global_id(id), publisher, crew_mix);
 	REQUIRE(mom_set_option(id, MOM_OPT_TIMEOUT_MS, -1) == 0, "%s", mom_error_text(id));
 	if (me->how & CREW_MANUAL) {
 		REQUIRE(mom_set_option(id, MOM_OPT_MANUAL_ACK, 1) == 0, "%s", mom_error_text(id));
@@ -117,7 +120,8 @@ subscribe_all(void)
 	for (int k = 0; k < topic_count; k++) {
 		history_subscribe(history, topics[k]);
 		int r = mom_subscribe(id, topics[k], 0);
-		REQUIRE(r == 0 || (r == MOM_EEXIST && me->how & CREW_NAMED), "%s: subscribe: %s: %s", me->name, mom_strerror(r), mom_error_text(id));
+		REQUIRE(r == 0 || (r == MOM_EEXIST && me->how & CREW_NAMED), "%s: subscribe: %s: %s", me->name,
+		    mom_strerror(r), mom_error_text(id));
 		history_subscribed(history, topics[k]);
 	}
 }
@@ -165,7 +169,8 @@ end_session(int drained)
 		history_acked(history);
 	}
 	r = (me->how & CREW_NAMED) && !me->stop ? mom_close(id) : mom_destroy(id);
-	REQUIRE(r == 0 || was_lost(r, -1) || (r == MOM_EBADID && me->ended), "%s: leaving: %s: %s", me->name, mom_strerror(r),
+	REQUIRE(r == 0 || was_lost(r, -1) || (r == MOM_EBADID && me->ended), "%s: leaving: %s: %s", me->name,
+	    mom_strerror(r),
 	    mom_error_text(-1));
 	history_end(history, drained);
 }
@@ -233,7 +238,8 @@ publish_loop(void)
 			begin_session();
 			continue;
 		}
-		REQUIRE(r == 0 || was_lost(r, id), "%s: publish: %s: %s", me->name, mom_strerror(r), mom_error_text(id));
+		REQUIRE(r == 0 || was_lost(r, id), "%s: publish: %s: %s", me->name, mom_strerror(r),
+		    mom_error_text(id));
 		me->count++;
 		if (me->tempo_ms)
 			usleep((unsigned)t_rng_below(&rng, (uint64_t)me->tempo_ms * 1000));
@@ -249,7 +255,8 @@ hears_last_word(const struct mom_message *m, uint32_t *heard)
 {
 	uint32_t who, n, all = (1u << topic_count) - 1;
 	for (int i = 0; i < topic_count && shared->last_word; i++)
-		if (payload_who(m->data, m->len, &who, &n) && who == shared->last_word && strcmp(topics[i], m->topic) == 0)
+		if (payload_who(m->data, m->len, &who, &n) && who == shared->last_word &&
+		    strcmp(topics[i], m->topic) == 0)
 			*heard |= 1u << i;
 	return *heard == all;
 }
@@ -267,7 +274,8 @@ receive_loop(void)
 		t_tick();
 	while (!done) {
 		int r = mom_receive(id, &m, LOOK_MS);
-		REQUIRE(r == 0 || r == MOM_ETIMEDOUT || r == MOM_EINTR, "%s: receive: %s: %s", me->name, mom_strerror(r), mom_error_text(id));
+		REQUIRE(r == 0 || r == MOM_ETIMEDOUT || r == MOM_EINTR, "%s: receive: %s: %s", me->name,
+		    mom_strerror(r), mom_error_text(id));
 		if (r == 0) {
 			history_got(history, &m);
 			me->count++;
@@ -363,7 +371,8 @@ crew_tend(void)
 void
 crew_kill(int i)
 {
-	if (crew[i].pid == 0)                          /* not started again since its last death; 0 would be all of us */
+	/* not started again since its last death; 0 would be all of us */
+	if (crew[i].pid == 0)
 		return;
 	kill(crew[i].pid, SIGKILL);
 	waitpid(crew[i].pid, NULL, 0);
@@ -409,7 +418,8 @@ crew_end(int i)
 		return 0;
 	c->ended = 1;
 	atomic_store(&s->goodbye, 2);
-	hang_up(c->pid);                               /* it may have none just now: then the daemon looks at the word alone */
+	/* it may have none just now: then the daemon looks at the word alone */
+	hang_up(c->pid);
 	shmdt(s);
 	crew_deaths[CREW_ENDED]++;
 	return 1;
@@ -419,7 +429,8 @@ void
 crew_working(void)
 {
 	for (int i = 0; i < crew_size; i++)
-		WAIT_FOR((crew_tend(), crew[i].working && crew[i].order == ORDER_NONE), "%s of %s is not at work", crew[i].name, crew[i].run);
+		WAIT_FOR((crew_tend(), crew[i].working && crew[i].order == ORDER_NONE), "%s of %s is not at work",
+		    crew[i].name, crew[i].run);
 }
 
 int
@@ -439,7 +450,8 @@ segments_of(struct server *daemon)
 	struct sysv_object *all = malloc(MOST * sizeof *all);
 	int n = sysv_registry(server_registry(daemon), all, MOST), clients = 0;
 	for (int i = 0; i < n; i++)
-		clients += strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0 && sysv_exists(&all[i]);
+		clients += strcmp(all[i].kind, "shm") == 0 && strncmp(all[i].role, "client-", 7) == 0 &&
+		    sysv_exists(&all[i]);
 	free(all);
 	return clients;
 }
@@ -472,7 +484,8 @@ await_done(enum crew_job job)
 		int status = 0;
 		if (crew[i].job != job)
 			continue;
-		WAIT_FOR_WORK(waitpid(crew[i].pid, &status, WNOHANG) == crew[i].pid, crew[i].count, "%s of %s does not come to its end (%ld so far)", crew[i].name, crew[i].run,
+		WAIT_FOR_WORK(waitpid(crew[i].pid, &status, WNOHANG) == crew[i].pid, crew[i].count,
+		    "%s of %s does not come to its end (%ld so far)", crew[i].name, crew[i].run,
 		    (long)crew[i].count);
 		REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s ended with 0x%x", crew[i].name, status);
 	}
@@ -488,7 +501,8 @@ crew_drain(void)
 	await_done(CREW_PUBLISHER);
 	for (int i = 0; i < crew_size; i++) {
 		struct server *d = crew[i].daemon;
-		WAIT_FOR(segments_of(d) == crew_subscribers(d), "%s has %d clients, of which %d live: what the dead ones published does not go out", d->name,
+		WAIT_FOR(segments_of(d) == crew_subscribers(d), "%s has %d clients, of which %d live: what the dead "
+		    "ones published does not go out", d->name,
 		    segments_of(d), crew_subscribers(d));
 	}
 	int status = t_join(t_spawn(speak_last_word, crew[0].daemon));

@@ -1,12 +1,15 @@
-/* crew - the clients of a storm: processes that publish or receive without end, write their history, die in every way, and are replaced
+/* crew - the clients of a storm: processes that publish or receive without end, write their history, die in every way,
+ * and are replaced
  *
  *     crew_begin(folder, "a,b");                           histories go there; all clients use these topics
  *     crew_add(&daemon, CREW_PUBLISHER, CREW_NAMED, MOM_ASYNC);
  *     while (storm) crew_tend();                           puts a new process where one is gone
  *     crew_order(i, ORDER_EXEC); crew_kill(i);
- *     crew_drain();                                        publishers flush and go, subscribers read to the end; all end well
+ *     crew_drain();                                        publishers flush and go, subscribers read to the end; all
+ *                                                          end well
  *
- * A named client's next process opens the same name, at once. Every process is a publisher number of its own (history.h). */
+ * A named client's next process opens the same name, at once. Every process is a publisher number of its own
+ * (history.h). */
 #ifndef CREW_H
 #define CREW_H
 
@@ -59,8 +62,8 @@ struct crew_client *crew_add(struct server *daemon, enum crew_job job, int how, 
 void crew_tend(void);
 void crew_kill(int i);                       /* kill -9, reaped */
 void crew_order(int i, enum crew_order order);
-/* An anonymous publisher's client is ended from outside while it publishes: its daemon takes it for one that destroyed its
- * handle. The publisher is told so (MOM_EBADID), and begins anew. 0: it is none, or is just beginning. */
+/* An anonymous publisher's client is ended from outside while it publishes: its daemon takes it for one that destroyed
+ * its handle. The publisher is told so (MOM_EBADID), and begins anew. 0: it is none, or is just beginning. */
 int  crew_end(int i);
 void crew_working(void);                     /* waits until every client is */
 void crew_drain(void);

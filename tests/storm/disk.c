@@ -476,7 +476,8 @@ tear(struct file *f, const struct change *c, struct t_rng *rng)
 	}
 }
 
-/* What lay on the disk where the file grew: bytes of another file, at the same place in it where there are. What is written over is old or new. */
+/* What lay on the disk where the file grew: bytes of another file, at the same place in it where there are. What is
+ * written over is old or new. */
 static void
 stale(struct file *f, const struct change *c, const struct disk *d, struct t_rng *rng)
 {
@@ -485,7 +486,8 @@ stale(struct file *f, const struct change *c, const struct disk *d, struct t_rng
 	if (c->at + c->n > f->size)
 		file_size(f, c->at + c->n);
 	for (size_t i = grown; i < c->n; i++)
-		f->bytes[c->at + i] = other->size > c->at + i && other != f ? other->bytes[c->at + i] : (unsigned char)t_rng_below(rng, 256);
+		f->bytes[c->at + i] = other->size > c->at + i && other != f ? other->bytes[c->at + i]
+		    : (unsigned char)t_rng_below(rng, 256);
 }
 
 static void
@@ -623,7 +625,8 @@ log_add(const char *severity, const char *format, va_list ap)
 {
 	size_t n = strlen(disk_log), room = sizeof disk_log - n;
 	int m = snprintf(disk_log + n, room, "%s: ", severity);
-	if (m > 0 && (size_t)m < room && vsnprintf(disk_log + n + m, room - (size_t)m, format, ap) > 0 && strlen(disk_log) + 1 < sizeof disk_log)
+	if (m > 0 && (size_t)m < room && vsnprintf(disk_log + n + m, room - (size_t)m, format, ap) > 0 &&
+	    strlen(disk_log) + 1 < sizeof disk_log)
 		strcat(disk_log, "\n");
 }
 
@@ -638,5 +641,6 @@ void log_debug(const char *format, ...) { (void)format; }
 void log_info(const char *format, ...) { LOG("info"); }
 void log_warn(const char *format, ...) { LOG("warn"); }
 void log_error(const char *format, ...) { LOG("error"); }
-void log_fatal(int status, const char *format, ...) { LOG("fatal"); t_fail("log", status, "no fatal error", "%s", disk_log); }
+void log_fatal(int status, const char *format, ...) { LOG("fatal");
+    t_fail("log", status, "no fatal error", "%s", disk_log); }
 void log_panic(const char *format, ...) { LOG("panic"); t_fail("log", 0, "no panic", "%s", disk_log); }

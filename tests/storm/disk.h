@@ -1,8 +1,9 @@
-/* disk - what a disk would hold after a crash: every call that changes the watched folder is recorded (the linker's --wrap), and any state
- * that a crash could leave is built as real files.
+/* disk - what a disk would hold after a crash: every call that changes the watched folder is recorded (the linker's
+ * --wrap), and any state that a crash could leave is built as real files.
  *
- * A write, truncation, new name, rename or unlink counts for nothing until the fsync that covers it: of the file for its bytes and size, of
- * the folder for names. Until then each of them may be there, or not, or torn, independently of the others. fsync itself is free here. */
+ * A write, truncation, new name, rename or unlink counts for nothing until the fsync that covers it: of the file for
+ * its bytes and size, of the folder for names. Until then each of them may be there, or not, or torn, independently of
+ * the others. fsync itself is free here. */
 #ifndef DISK_H
 #define DISK_H
 #include <lib/t.h>
@@ -13,7 +14,8 @@ struct disk;                                   /* a state of the disk: what is s
 /* from now on calls below that folder are recorded; its files are on the disk */
 void disk_watch(int dir);
 void disk_unwatch(void);
-/* The processes died there and the machine did not: dir holds all that was written, what was not synced still is not. Watched. */
+/* The processes died there and the machine did not: dir holds all that was written, what was not synced still is not.
+ * Watched. */
 void disk_resume(const struct disk *d, int dir);
 /* called behind every recorded call: syncs is 1 where it made something durable */
 extern void (*disk_step)(int syncs);
@@ -21,7 +23,8 @@ struct disk *disk_copy(void);                  /* of the state now */
 void   disk_free(struct disk *d);
 size_t disk_pending(const struct disk *d);     /* changes that a crash may take, oldest first */
 
-enum disk_way { DISK_DROP, DISK_KEEP, DISK_ZEROS, DISK_STALE, DISK_TORN };     /* what becomes of a pending change: names are kept or dropped */
+/* what becomes of a pending change: names are kept or dropped */
+enum disk_way { DISK_DROP, DISK_KEEP, DISK_ZEROS, DISK_STALE, DISK_TORN };
 /* Makes the folder `to` hold that image; way: one a pending change. */
 void   disk_image(const struct disk *d, const unsigned char *way, struct t_rng *rng, int to);
 void   disk_remove(int dir, const char *name);     /* a file, or a folder of files */

@@ -55,7 +55,8 @@ attach(struct ext4 *e)
 static void
 put_on(struct ext4 *e)
 {
-	REQUIRE(mount(e->device, e->path, "ext4", 0, e->options) == 0, "mount(%s, %s): %s", e->device, e->path, strerror(errno));
+	REQUIRE(mount(e->device, e->path, "ext4", 0, e->options) == 0, "mount(%s, %s): %s", e->device, e->path,
+	    strerror(errno));
 }
 
 void
@@ -64,7 +65,8 @@ ext4_make(struct ext4 *e, const char *path, long bytes, long room, const char *o
 	char *below = t_path("below-%d", images++);
 	*e = (struct ext4){ .path = strdup(path), .image = t_text("%s/image", below), .options = options };
 	REQUIRE(system(t_text("mkdir -p %s %s", below, path)) == 0, "mkdir");
-	REQUIRE(mount("below", below, "tmpfs", 0, room ? t_text("size=%ld", room) : NULL) == 0, "tmpfs: %s", strerror(errno));
+	REQUIRE(mount("below", below, "tmpfs", 0, room ? t_text("size=%ld", room) : NULL) == 0, "tmpfs: %s",
+	    strerror(errno));
 	int fd = open(e->image, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	REQUIRE(fd >= 0 && ftruncate(fd, bytes) == 0, "image: %s", strerror(errno));
 	close(fd);

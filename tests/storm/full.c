@@ -1,6 +1,7 @@
 /* full - the broker's disk is full, at many fill levels, and has room again; its write-back fails
  *
- * The store lies on a file system of its own (ext4.h). SEED=n repeats the levels, LEVELS=n sets how many (20; the long form 500), FAILS=n likewise (3; 50). */
+ * The store lies on a file system of its own (ext4.h). SEED=n repeats the levels, LEVELS=n sets how many (20; the long
+ * form 500), FAILS=n likewise (3; 50). */
 #include <storm/ext4.h>
 #include <storm/storm.h>
 #include <lib/proc.h>
@@ -61,8 +62,10 @@ hear_all(int ear)
 	struct mom_message m;
 	while (heard < acked) {
 		int r = mom_receive(ear, &m, 20000);
-		REQUIRE(r == 0, "number %ld of %ld: %s (SEED=%s)", heard + 1, acked, mom_error_text(ear), getenv("SEED"));
-		REQUIRE(m.len > 20 && strcmp(m.data, t_text("number %ld", heard + 1)) == 0, "number %ld is '%.20s' (SEED=%s)", heard + 1, (const char *)m.data,
+		REQUIRE(r == 0, "number %ld of %ld: %s (SEED=%s)", heard + 1, acked, mom_error_text(ear),
+		    getenv("SEED"));
+		REQUIRE(m.len > 20 && strcmp(m.data, t_text("number %ld", heard + 1)) == 0,
+		    "number %ld is '%.20s' (SEED=%s)", heard + 1, (const char *)m.data,
 		    getenv("SEED"));
 		heard++;
 	}
@@ -77,11 +80,13 @@ fill(const char *path, long left)
 	REQUIRE(fd >= 0 && fstatvfs(fd, &st) == 0, "%s: %s", path, strerror(errno));
 	long free_bytes = (long)st.f_bavail * (long)st.f_bsize - left;
 	if (free_bytes > 0)
-		REQUIRE(fallocate(fd, 0, 0, free_bytes) == 0 || errno == ENOSPC, "fallocate(%ld): %s", free_bytes, strerror(errno));
+		REQUIRE(fallocate(fd, 0, 0, free_bytes) == 0 || errno == ENOSPC, "fallocate(%ld): %s", free_bytes,
+		    strerror(errno));
 	close(fd);
 }
 
-TEST(levels, "a full disk, whatever room was left: publishes are refused with MOM_EFULL, deliveries go on, nothing is lost, and with room all goes on by itself")
+TEST(levels, "a full disk, whatever room was left: publishes are refused with MOM_EFULL, deliveries go on, nothing is "
+    "lost, and with room all goes on by itself")
 {
 	long levels = wanted("LEVELS", 20, 500);
 	if (!up(0))
@@ -101,12 +106,14 @@ TEST(levels, "a full disk, whatever room was left: publishes are refused with MO
 		refused++;
 		hear_all(ear);
 		REQUIRE(unlink(filler) == 0, "unlink: %s", strerror(errno));
-		WAIT_FOR((r = publish(id, 100)) == 0, "level %ld: with room again: %s (SEED=%s)", level, mom_error_text(id), getenv("SEED"));
+		WAIT_FOR((r = publish(id, 100)) == 0, "level %ld: with room again: %s (SEED=%s)", level,
+		    mom_error_text(id), getenv("SEED"));
 		hear_all(ear);
 		hear_nothing(ear);
 	}
 	REQUIRE(server_log_has(&broker, "no room for its log: No space left on device"), "the disk was never full");
-	t_remark("SEED=%s: %ld fill levels, each refused, then taken again; %ld messages acknowledged and delivered", getenv("SEED"), refused, acked);
+	t_remark("SEED=%s: %ld fill levels, each refused, then taken again; %ld messages acknowledged and delivered",
+	    getenv("SEED"), refused, acked);
 	bye(id);
 	bye(ear);
 }
@@ -125,7 +132,8 @@ failing_once(int id, int ear, char *below)
 	mom_set_option(id, MOM_OPT_TIMEOUT_MS, 50);
 	REQUIRE(statvfs(below, &st) == 0, "statvfs");
 	long used = (long)(st.f_blocks - st.f_bfree) * (long)st.f_bsize, more = (long)t_rng_below(&rng, 2 << 20);
-	REQUIRE(mount("below", below, "tmpfs", MS_REMOUNT, t_text("size=%ld", used + more)) == 0, "remount: %s", strerror(errno));
+	REQUIRE(mount("below", below, "tmpfs", MS_REMOUNT, t_text("size=%ld", used + more)) == 0, "remount: %s",
+	    strerror(errno));
 	int off = 0;
 	for (long n = 0; !off; n++) {
 		int r = publish(id, SIZE);
@@ -133,7 +141,8 @@ failing_once(int id, int ear, char *below)
 		REQUIRE(r == 0 || r == MOM_ETIMEDOUT, "%s (SEED=%s)", mom_error_text(id), getenv("SEED"));
 		if (r == 0)
 			continue;
-		WAIT_FOR((off = shard_is_off()) || mom_flush(id, 0) == 0, "neither an answer nor an end (SEED=%s)", getenv("SEED"));
+		WAIT_FOR((off = shard_is_off()) || mom_flush(id, 0) == 0, "neither an answer nor an end (SEED=%s)",
+		    getenv("SEED"));
 		acked += !off;                         /* it was only slow */
 	}
 	server_stop(&broker);
@@ -148,7 +157,8 @@ failing_once(int id, int ear, char *below)
 	REQUIRE(truncate(broker.log, 0) == 0, "truncate");
 }
 
-TEST(write_back, "the disk fails in write-back (EIO): nothing more is acknowledged, the worker stays off until somebody starts the broker, nothing is missing then")
+TEST(write_back, "the disk fails in write-back (EIO): nothing more is acknowledged, the worker stays off until "
+    "somebody starts the broker, nothing is missing then")
 {
 	long fails = wanted("FAILS", 3, 50);
 	if (!up(0))
@@ -157,7 +167,8 @@ TEST(write_back, "the disk fails in write-back (EIO): nothing more is acknowledg
 	talk_subscribe(ear, "t");
 	for (long i = 0; i < fails; i++)
 		failing_once(id, ear, t_path("below-0"));
-	t_remark("SEED=%s: write-back failed %ld times; %ld messages acknowledged and delivered", getenv("SEED"), fails, acked);
+	t_remark("SEED=%s: write-back failed %ld times; %ld messages acknowledged and delivered", getenv("SEED"), fails,
+	    acked);
 	bye(id);
 	bye(ear);
 }

@@ -36,14 +36,16 @@ line(struct history *h, const char *event, const char *format, ...)
 }
 
 struct history *
-history_begin(const char *folder, const char *name, enum history_kind kind, uint64_t id, uint32_t publisher, enum payload_mix mix)
+history_begin(const char *folder, const char *name, enum history_kind kind, uint64_t id, uint32_t publisher,
+    enum payload_mix mix)
 {
 	struct history *h = calloc(1, sizeof *h);
 	char path[400];
 	snprintf(path, sizeof path, "%s/%s@%lld", folder, name, now_ns());
 	h->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	REQUIRE(h->fd >= 0, "%s: %s", path, strerror(errno));
-	line(h, "client", " %s %s %llx %u %d", name, kind == HISTORY_DURABLE ? "durable" : "anonymous", (unsigned long long)id, publisher, (int)mix);
+	line(h, "client", " %s %s %llx %u %d", name, kind == HISTORY_DURABLE ? "durable" : "anonymous",
+	    (unsigned long long)id, publisher, (int)mix);
 	return h;
 }
 
@@ -119,7 +121,8 @@ history_got(struct history *h, const struct mom_message *m)
 	}
 	if (payload_who(m->data, m->len, &publisher, &n))
 		snprintf(who, sizeof who, "%u %u", publisher, n);
-	line(h, "got", " %s %llx %llx %zu %llx %u %s", m->topic, (unsigned long long)m->offset, (unsigned long long)m->publisher, m->len,
+	line(h, "got", " %s %llx %llx %zu %llx %u %s", m->topic, (unsigned long long)m->offset,
+	    (unsigned long long)m->publisher, m->len,
 	    (unsigned long long)payload_hash(m->data, m->len), m->flags, who);
 }
 

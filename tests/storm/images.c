@@ -1,9 +1,9 @@
-/* images - every disk that a crash could leave of a shard's folder (log and check-point), recovered and judged; every bit of a log and of a
- * check-point flipped, every truncation of them
+/* images - every disk that a crash could leave of a shard's folder (log and check-point), recovered and judged; every
+ * bit of a log and of a check-point flipped, every truncation of them
  *
- * A life: a shard is opened as worker does it, takes messages, syncs, rolls, packs, writes check-points. Behind each call that changes the disk
- * the states that a crash there could leave are made (disk.h), recovered and judged; one of them is where the next life begins.
- * SEED=n: other lives. LIFE=n: only chain n of them. */
+ * A life: a shard is opened as worker does it, takes messages, syncs, rolls, packs, writes check-points. Behind each
+ * call that changes the disk the states that a crash there could leave are made (disk.h), recovered and judged; one of
+ * them is where the next life begins. SEED=n: other lives. LIFE=n: only chain n of them. */
 #include <storm/disk.h>
 #include "log/seglog.h"
 #include "worker/checkpoint.h"
@@ -51,8 +51,10 @@ look_at(const unsigned char *p, size_t n)
 	while (n >= SEGLOG_HEADER && !k.end && k.pos + RECORD_HEADER <= n) {
 		const unsigned char *r = p + k.pos;
 		uint32_t len = get_u32(r);
-		if (len < RECORD_HEADER || len > n - k.pos || record_stride(len) > n - k.pos || !record_is_sound(r, n - k.pos) ||
-		    get_u32(r + 4) != record_crc(r, len, get_u64(p + 24)) || (k.packed ? get_u64(r + 16) < k.at : get_u64(r + 16) != k.at))
+		if (len < RECORD_HEADER || len > n - k.pos || record_stride(len) > n - k.pos ||
+		    !record_is_sound(r, n - k.pos) ||
+		    get_u32(r + 4) != record_crc(r, len, get_u64(p + 24)) ||
+		    (k.packed ? get_u64(r + 16) < k.at : get_u64(r + 16) != k.at))
 			break;
 		if (r[9] == REC_END)
 			k.end = get_u64(r + 48);
@@ -76,7 +78,8 @@ describe(int dir)
 		struct look k = look_at(bytes, bytes ? size : 0);
 		next = t_text("%s\n    %s: %zu bytes", text, names[i], bytes ? size : 0);
 		if (bytes && strncmp(names[i], "log-", 4) == 0)
-			next = t_text("%s, %ssound up to byte %llu, offset %llx, mark %llx, end %llx", next, k.packed ? "packed, " : "", (unsigned long long)k.pos,
+			next = t_text("%s, %ssound up to byte %llu, offset %llx, mark %llx, end %llx", next,
+			    k.packed ? "packed, " : "", (unsigned long long)k.pos,
 			    (unsigned long long)k.at, (unsigned long long)k.mark, (unsigned long long)k.end);
 		else if (bytes && size >= 24)
 			next = t_text("%s, as of %llx", next, (unsigned long long)get_u64(bytes + 16));
@@ -91,8 +94,11 @@ static void
 want_fail(int line, const char *what, const char *text)
 {
 	const char *seed = getenv("SEED");
-	t_fail(__FILE__, line, what, "%s\n    repeat: SEED=%s %s=%d%s build/tests-release/storm/images %s\n    log: %s    before:%s\n    now:%s", text, seed ? seed : "1",
-	    z.repeat ? z.repeat : "LIFE", z.chain, t_is_long() ? " LONG=1" : "", z.repeat == NULL ? "crash" : z.repeat[0] == 'B' ? "flips" : "truncations", disk_log, z.before ? z.before : " (with LIFE=n)", z.dir ? describe(z.dir) : "");
+	t_fail(__FILE__, line, what, "%s\n    repeat: SEED=%s %s=%d%s build/tests-release/storm/images %s\n    log: %s "
+	    "   before:%s\n    now:%s", text, seed ? seed : "1",
+	    z.repeat ? z.repeat : "LIFE", z.chain, t_is_long() ? " LONG=1" : "",
+	    z.repeat == NULL ? "crash" : z.repeat[0] == 'B' ? "flips" : "truncations", disk_log,
+	    z.before ? z.before : " (with LIFE=n)", z.dir ? describe(z.dir) : "");
 }
 
 static size_t
@@ -107,7 +113,8 @@ data_of(uint64_t number, unsigned life, char *data)
 static const char *
 topic_of(uint64_t number)
 {
-	return number * UINT64_C(0x9E3779B97F4A7C15) >> 62 ? "a" : "b";        /* b, for which nobody waits: one in four */
+	/* b, for which nobody waits: one in four */
+	return number * UINT64_C(0x9E3779B97F4A7C15) >> 62 ? "a" : "b";
 }
 
 /* ---- a shard as worker runs it ---- */
@@ -191,7 +198,8 @@ publish(struct shard *s)
 	char data[DATA_MOST];
 	uint64_t number = z.written + 1;
 	WANT(number < NUMBERS, "too many messages");
-	struct record r = { .type = REC_MESSAGE, .publisher = ID, .number = number, .topic_len = 1, .flags = REC_F_DURABLE };
+	struct record r = { .type = REC_MESSAGE, .publisher = ID, .number = number, .topic_len = 1,
+	    .flags = REC_F_DURABLE };
 	z.known[number].life = z.life;
 	size_t n = data_of(number, z.life, data);
 	z.known[number].offset = append(s, &r, topic_of(number), data, (uint32_t)n);
@@ -216,9 +224,11 @@ pack(struct shard *s, struct t_rng *rng)
 
 /* ---- judging what a recovery made of an image ---- */
 
-struct image { uint64_t least, most, highest, place; };        /* numbers that must, that may be there; offset, place that were given */
+/* numbers that must, that may be there; offset, place that were given */
+struct image { uint64_t least, most, highest, place; };
 
-/* The torn tail that the last segment has, as the log must name it; "" where there is none, or only what a reused file held before. */
+/* The torn tail that the last segment has, as the log must name it; "" where there is none, or only what a reused file
+ * held before. */
 static char *
 torn_tail(int dir)
 {
@@ -232,11 +242,13 @@ torn_tail(int dir)
 	size_t size;
 	unsigned char *bytes = (unsigned char *)disk_get(dir, names[last], &size);
 	struct look k = look_at(bytes, size);
-	int leftover = size >= SEGLOG_HEADER && get_u32(bytes + 32) == 1 && k.pos + 24 <= size && get_u64(bytes + k.pos + 16) != k.at;
+	int leftover = size >= SEGLOG_HEADER && get_u32(bytes + 32) == 1 && k.pos + 24 <= size &&
+	    get_u64(bytes + k.pos + 16) != k.at;
 	free(bytes);
 	if (k.end || k.pos == size || leftover)
 		return strdup("");
-	return t_text("torn tail cut at offset %llx, %llu bytes", (unsigned long long)k.at, (unsigned long long)(size - k.pos));
+	return t_text("torn tail cut at offset %llx, %llu bytes", (unsigned long long)k.at,
+	    (unsigned long long)(size - k.pos));
 }
 
 struct reading { uint64_t number, from, last_offset; };
@@ -248,17 +260,22 @@ judge_message(struct reading *rd, const char *p)
 	char data[DATA_MOST];
 	record_get(&r, p);
 	WANT(r.type != REC_GAP, "a gap at %llx, but the disk damaged nothing", (unsigned long long)r.offset);
-	WANT(r.offset > rd->last_offset, "offset %llx after %llx", (unsigned long long)r.offset, (unsigned long long)rd->last_offset);
+	WANT(r.offset > rd->last_offset, "offset %llx after %llx", (unsigned long long)r.offset,
+	    (unsigned long long)rd->last_offset);
 	rd->last_offset = r.offset;
 	if (r.type != REC_MESSAGE || record_topic(p)[0] != 'a' || r.offset < rd->from)
 		return;
-	for (rd->number++; rd->number < NUMBERS && (topic_of(rd->number)[0] != 'a' || z.known[rd->number].offset < rd->from); rd->number++)
+	for (rd->number++; rd->number < NUMBERS && (topic_of(rd->number)[0] != 'a' ||
+	    z.known[rd->number].offset < rd->from); rd->number++)
 		;
-	WANT(r.number == rd->number, "a reader gets number %llu, next is %llu", (unsigned long long)r.number, (unsigned long long)rd->number);
-	WANT(r.offset == z.known[r.number].offset, "number %llu: offset %llx was %llx", (unsigned long long)r.number, (unsigned long long)r.offset,
+	WANT(r.number == rd->number, "a reader gets number %llu, next is %llu", (unsigned long long)r.number,
+	    (unsigned long long)rd->number);
+	WANT(r.offset == z.known[r.number].offset, "number %llu: offset %llx was %llx", (unsigned long long)r.number,
+	    (unsigned long long)r.offset,
 	    (unsigned long long)z.known[r.number].offset);
 	size_t n = data_of(r.number, z.known[r.number].life, data);
-	WANT(record_data_len(&r) == n && memcmp(record_data(p, &r), data, n) == 0, "number %llu is not what was written", (unsigned long long)r.number);
+	WANT(record_data_len(&r) == n && memcmp(record_data(p, &r), data, n) == 0,
+	    "number %llu is not what was written", (unsigned long long)r.number);
 }
 
 /* All that the machine has not taken: each once, in order, unchanged, up to number `last`. */
@@ -277,9 +294,11 @@ judge_reading(const struct shard *s, uint64_t place, uint64_t last)
 			judge_message(&rd, bytes + q);
 	WANT(n == 0, "read: %s", strerror(errno));
 	seglog_leave(&c);
-	for (rd.number++; rd.number <= last && (topic_of(rd.number)[0] != 'a' || z.known[rd.number].offset < rd.from); rd.number++)
+	for (rd.number++; rd.number <= last && (topic_of(rd.number)[0] != 'a' || z.known[rd.number].offset < rd.from);
+	    rd.number++)
 		;
-	WANT(rd.number > last, "a reader gets all below number %llu, but not it, of %llu", (unsigned long long)rd.number, (unsigned long long)last);
+	WANT(rd.number > last, "a reader gets all below number %llu, but not it, of %llu",
+	    (unsigned long long)rd.number, (unsigned long long)last);
 }
 
 /* Recovers the image in dir and judges it; the highest number that is there. */
@@ -294,13 +313,18 @@ judge_image(int dir, struct image want)
 	WANT(shard_open(&s, dir) == 0, "not taken up: %s", strerror(errno));
 	struct client *c = shard_client(&s, ID);
 	uint64_t last = c ? c->last : 0;
-	WANT(last >= want.least, "number %llu is the last, but %llu was acknowledged", (unsigned long long)last, (unsigned long long)want.least);
-	WANT(last <= want.most, "number %llu is the last, %llu was written", (unsigned long long)last, (unsigned long long)want.most);
-	WANT(s.log.base > want.highest, "the log goes on at %llx, %llx was given", (unsigned long long)s.log.base, (unsigned long long)want.highest);
-	WANT(c == NULL || c->machine->place <= want.place, "place %llx, the machine was at %llx", (unsigned long long)c->machine->place,
+	WANT(last >= want.least, "number %llu is the last, but %llu was acknowledged", (unsigned long long)last,
+	    (unsigned long long)want.least);
+	WANT(last <= want.most, "number %llu is the last, %llu was written", (unsigned long long)last,
+	    (unsigned long long)want.most);
+	WANT(s.log.base > want.highest, "the log goes on at %llx, %llx was given", (unsigned long long)s.log.base,
+	    (unsigned long long)want.highest);
+	WANT(c == NULL || c->machine->place <= want.place, "place %llx, the machine was at %llx",
+	    (unsigned long long)c->machine->place,
 	    (unsigned long long)want.place);
 	WANT(last < 2 || (c->subscriptions && c->subscriptions->next_of_client == NULL), "the subscription is gone");
-	WANT(*torn == 0 ? strstr(disk_log, "torn") == NULL : strstr(disk_log, torn) != NULL, "the log should say: %s", *torn ? torn : "nothing of a cut");
+	WANT(*torn == 0 ? strstr(disk_log, "torn") == NULL : strstr(disk_log, torn) != NULL, "the log should say: %s",
+	    *torn ? torn : "nothing of a cut");
 	WANT(strstr(disk_log, "error") == NULL, "an error");
 	struct stat st;
 	WANT(fstatat(dir, "corrupt", &st, 0) < 0, "something moved to corrupt/");
@@ -331,7 +355,8 @@ some_way(struct t_rng *rng)
 	return (enum disk_way)t_rng_below(rng, 5);
 }
 
-/* All subsets where they are few (the newest change is there: without it the image was made one step before), else samples. */
+/* All subsets where they are few (the newest change is there: without it the image was made one step before), else
+ * samples. */
 static uint64_t
 judge_snap(const struct snap *sn, struct t_rng *rng, int dir, size_t most)
 {
@@ -417,7 +442,8 @@ live(int dir, struct t_rng *rng)
 	shard_close(&s);
 }
 
-/* The power fails there, or the processes are killed; from what is left the next life begins (and once it was judged). */
+/* The power fails there, or the processes are killed; from what is left the next life begins (and once it was
+ * judged). */
 static void
 die(const struct snap *sn, struct t_rng *rng, int live_dir, int image_dir)
 {
@@ -481,7 +507,8 @@ folder(const char *name)
 	return dir;
 }
 
-TEST(crash, "whatever of its unsynced writes and renames a crash takes, tears or mixes up: what was synced is there, once, in order; a cut is told")
+TEST(crash, "whatever of its unsynced writes and renames a crash takes, tears or mixes up: what was synced is there, "
+    "once, in order; a cut is told")
 {
 	prepare();
 	int live_dir = folder("live"), image_dir = folder("image"), chains = 0;
@@ -493,7 +520,8 @@ TEST(crash, "whatever of its unsynced writes and renames a crash takes, tears or
 		disk_random_seed(t_rng_next(&rng));
 		chain(live_dir, image_dir, &rng, until, t_is_long() ? 64 : 8);
 	}
-	t_remark("%ld crash images of %ld lives in %d chains recovered, %ld lives ended by kill -9, %ld torn tails cut", z.images, z.lives, chains, z.kills, z.cuts);
+	t_remark("%ld crash images of %ld lives in %d chains recovered, %ld lives ended by kill -9, %ld torn tails cut",
+	    z.images, z.lives, chains, z.kills, z.cuts);
 }
 
 /* ---- damage: a bit that flipped, an end that is missing ---- */
@@ -507,7 +535,8 @@ static struct {
 	long harmless, told, cut;
 } y;
 
-struct damaged_reading { unsigned char seen[NUMBERS]; struct { uint64_t from, to; } gap[GAPS]; int gaps; uint64_t last_offset; };
+struct damaged_reading { unsigned char seen[NUMBERS]; struct { uint64_t from, to; } gap[GAPS]; int gaps;
+    uint64_t last_offset; };
 
 /* a log of 64 KiB in segments, the last check-point behind so many bytes, an end that was not synced */
 static void
@@ -547,7 +576,8 @@ make_log(int dir, uint64_t checkpoint_at)
 			y.size += part->size;
 		}
 	}
-	REQUIRE(y.last >= 7 && y.mark && y.checkpoint > y.place, "%d segments, mark %llx", y.last, (unsigned long long)y.mark);
+	REQUIRE(y.last >= 7 && y.mark && y.checkpoint > y.place, "%d segments, mark %llx", y.last,
+	    (unsigned long long)y.mark);
 }
 
 static void
@@ -556,22 +586,27 @@ damaged_message(struct damaged_reading *rd, const char *p)
 	struct record r;
 	char data[DATA_MOST];
 	record_get(&r, p);
-	WANT(r.offset > rd->last_offset, "offset %llx after %llx", (unsigned long long)r.offset, (unsigned long long)rd->last_offset);
+	WANT(r.offset > rd->last_offset, "offset %llx after %llx", (unsigned long long)r.offset,
+	    (unsigned long long)rd->last_offset);
 	rd->last_offset = r.offset;
 	if (r.type == REC_GAP) {
-		WANT(rd->gaps < GAPS && r.aux >= r.offset, "gap from %llx to %llx", (unsigned long long)r.offset, (unsigned long long)r.aux);
-		WANT(strstr(disk_log, t_text("damaged from offset %llx to %llx", (unsigned long long)r.offset, (unsigned long long)r.aux)), "the gap from %llx is not in the log",
+		WANT(rd->gaps < GAPS && r.aux >= r.offset, "gap from %llx to %llx", (unsigned long long)r.offset,
+		    (unsigned long long)r.aux);
+		WANT(strstr(disk_log, t_text("damaged from offset %llx to %llx", (unsigned long long)r.offset,
+		    (unsigned long long)r.aux)), "the gap from %llx is not in the log",
 		    (unsigned long long)r.offset);
 		rd->gap[rd->gaps].from = r.offset;
 		rd->gap[rd->gaps++].to = r.aux;
 	}
 	if (r.type != REC_MESSAGE)
 		return;
-	WANT(r.number < NUMBERS && !rd->seen[r.number] && r.offset == z.known[r.number].offset, "number %llu at %llx", (unsigned long long)r.number,
+	WANT(r.number < NUMBERS && !rd->seen[r.number] && r.offset == z.known[r.number].offset, "number %llu at %llx",
+	    (unsigned long long)r.number,
 	    (unsigned long long)r.offset);
 	rd->seen[r.number] = 1;
 	size_t n = data_of(r.number, z.known[r.number].life, data);
-	WANT(record_data_len(&r) == n && memcmp(record_data(p, &r), data, n) == 0, "number %llu is not what was written", (unsigned long long)r.number);
+	WANT(record_data_len(&r) == n && memcmp(record_data(p, &r), data, n) == 0,
+	    "number %llu is not what was written", (unsigned long long)r.number);
 }
 
 /* as a sender reads; where it meets damage, the worker mends */
@@ -596,7 +631,8 @@ damaged_read(struct shard *s, struct damaged_reading *rd)
 	}
 }
 
-/* Never silently shorter: what is missing lies in a gap that is told, or above all that is known to be on disk, and the cut is told. */
+/* Never silently shorter: what is missing lies in a gap that is told, or above all that is known to be on disk, and the
+ * cut is told. */
 static void
 judge_damage(int dir, uint64_t durable)
 {
@@ -608,7 +644,8 @@ judge_damage(int dir, uint64_t durable)
 		z.before = describe(dir);
 	char *torn = torn_tail(dir);
 	WANT(shard_open(&s, dir) == 0, "not taken up: %s", strerror(errno));
-	WANT(s.log.base > z.highest, "the log goes on at %llx, %llx was given", (unsigned long long)s.log.base, (unsigned long long)z.highest);
+	WANT(s.log.base > z.highest, "the log goes on at %llx, %llx was given", (unsigned long long)s.log.base,
+	    (unsigned long long)z.highest);
 	damaged_read(&s, &rd);
 	int cut = 0;
 	for (uint64_t n = 3; n <= z.written; n++) {
@@ -618,7 +655,8 @@ judge_damage(int dir, uint64_t durable)
 			told |= offset >= rd.gap[i].from && offset < rd.gap[i].to;
 		if (rd.seen[n] || told)
 			continue;
-		WANT(offset >= durable, "number %llu at %llx is gone without a word, on disk was all below %llx", (unsigned long long)n, (unsigned long long)offset,
+		WANT(offset >= durable, "number %llu at %llx is gone without a word, on disk was all below %llx",
+		    (unsigned long long)n, (unsigned long long)offset,
 		    (unsigned long long)durable);
 		cut = 1;
 	}
@@ -644,7 +682,8 @@ put_parts(int dir, int changed)
 		int i = 0;
 		while (i < y.count && strcmp(names[k], y.part[i].name) != 0)
 			i++;
-		if (i == y.count || i == changed || i == before || fstatat(dir, names[k], &st, 0) < 0 || st.st_ino != y.part[i].inode || (size_t)st.st_size != y.part[i].size)
+		if (i == y.count || i == changed || i == before || fstatat(dir, names[k], &st, 0) < 0 ||
+		    st.st_ino != y.part[i].inode || (size_t)st.st_size != y.part[i].size)
 			disk_remove(dir, names[k]);
 	}
 	for (int i = 0; i < y.count; i++) {
@@ -668,7 +707,8 @@ only_or(const char *name, size_t from, size_t *step)
 	return only ? strtoull(only, NULL, 0) : from;
 }
 
-TEST(flips, "whichever bit of a log flips: all is there, or what is missing is named, told to readers, and the damaged file kept")
+TEST(flips, "whichever bit of a log flips: all is there, or what is missing is named, told to readers, and the damaged "
+    "file kept")
 {
 	prepare();
 	int dir = folder("image");
@@ -686,11 +726,13 @@ TEST(flips, "whichever bit of a log flips: all is there, or what is missing is n
 		if (step > y.size * 8)
 			break;
 	}
-	t_remark("%zu bits of a log of %llu bytes flipped: %ld harmless, %ld told as damage, %ld cut above the last mark", n,
+	t_remark("%zu bits of a log of %llu bytes flipped: %ld harmless, %ld told as damage, %ld cut above the last "
+	    "mark", n,
 	    (unsigned long long)y.size, y.harmless, y.told, y.cut);
 }
 
-TEST(truncations, "wherever a segment of a log ends too early: all is there, or what is missing below the last mark or check-point is named and told")
+TEST(truncations, "wherever a segment of a log ends too early: all is there, or what is missing below the last mark or "
+    "check-point is named and told")
 {
 	prepare();
 	int dir = folder("image");
@@ -698,7 +740,8 @@ TEST(truncations, "wherever a segment of a log ends too early: all is there, or 
 	z.repeat = "CUT";
 	for (int late = 0; late < 2; late++) {
 		make_log(dir, late ? LOG_BYTES - 2048 : LOG_BYTES / 2);
-		for (z.chain = (int)only_or("CUT", late * y.size, &step); (size_t)z.chain < y.size * (1 + (size_t)late); z.chain += (int)step, n++) {
+		for (z.chain = (int)only_or("CUT", late * y.size, &step); (size_t)z.chain < y.size * (1 + (size_t)late);
+		    z.chain += (int)step, n++) {
 			int i = 0;
 			size_t at = (size_t)z.chain - late * y.size;
 			if (late * y.size > (size_t)z.chain)
@@ -719,7 +762,8 @@ TEST(truncations, "wherever a segment of a log ends too early: all is there, or 
 	    (unsigned long long)y.size, y.harmless, y.told, y.cut);
 }
 
-TEST(lost_files, "whichever segments are gone, the last ones too: the check-point knows that they were there, and it is told")
+TEST(lost_files, "whichever segments are gone, the last ones too: the check-point knows that they were there, and it "
+    "is told")
 {
 	prepare();
 	int dir = folder("image");
@@ -744,7 +788,8 @@ is_padding(const struct part *part, size_t at)
 	return at >= q + len;
 }
 
-TEST(checkpoints, "whichever bit of a check-point flips, and wherever it ends too early: it is refused by name, never taken for another state")
+TEST(checkpoints, "whichever bit of a check-point flips, and wherever it ends too early: it is refused by name, never "
+    "taken for another state")
 {
 	prepare();
 	int dir = folder("image");
@@ -764,7 +809,8 @@ TEST(checkpoints, "whichever bit of a check-point flips, and wherever it ends to
 		disk_log[0] = 0;
 		int r = checkpoint_load(&s);
 		int harmless = r == 0 && i < part->size * 8 && is_padding(part, i / 8);
-		REQUIRE(harmless || (r == -1 && strstr(disk_log, "checkpoint ")), "%s %zu: %d, log: %s", i < part->size * 8 ? "bit" : "cut to", i < part->size * 8 ? i : size, r, disk_log);
+		REQUIRE(harmless || (r == -1 && strstr(disk_log, "checkpoint ")), "%s %zu: %d, log: %s",
+		    i < part->size * 8 ? "bit" : "cut to", i < part->size * 8 ? i : size, r, disk_log);
 		s.log.fd = -1;
 		shard_close(&s);
 	}

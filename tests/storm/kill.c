@@ -1,7 +1,9 @@
-/* kill - the kill storm: kill -9 of whatever comes, over and over, under load; nothing is lost, doubled, reordered or left behind
+/* kill - the kill storm: kill -9 of whatever comes, over and over, under load; nothing is lost, doubled, reordered or
+ * left behind
  *
- * SEED=n repeats its choices, KILLS=n sets how often (300; the long form 10,000). About every 60 ms a process of one of the eight kinds, or a
- * client, is killed; one kill in 20 hits the successor of the one before, while it recovers; now and then a process is stopped for a while. */
+ * SEED=n repeats its choices, KILLS=n sets how often (300; the long form 10,000). About every 60 ms a process of one of
+ * the eight kinds, or a client, is killed; one kill in 20 hits the successor of the one before, while it recovers; now
+ * and then a process is stopped for a while. */
 #include <storm/storm.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,7 +22,8 @@ everybody(void)
 		crew_add(d, CREW_SUBSCRIBER, m == 2 ? CREW_NAMED | CREW_MANUAL : CREW_NAMED, 0);
 	}
 	crew_add(&storm.daemon[0], CREW_PUBLISHER, CREW_NAMED, MOM_FAST | MOM_ASYNC);
-	crew_add(&storm.daemon[1], CREW_SUBSCRIBER, CREW_SPARED, 0);     /* hears all that is stored, from first to last */
+	/* hears all that is stored, from first to last */
+	crew_add(&storm.daemon[1], CREW_SUBSCRIBER, CREW_SPARED, 0);
 	crew_working();
 }
 
@@ -54,7 +57,8 @@ blow(long kills)
 		enum storm_role role = (enum storm_role)t_rng_below(&storm.rng, ROLES);
 		if (t_rng_below(&storm.rng, PAUSE_ONE_IN) == 0)
 			storm_pause(role, shortest + (int)t_rng_below(&storm.rng, (uint64_t)(longest - shortest)));
-		else if (storm_kill(role) && t_rng_below(&storm.rng, RECOVERY_ONE_IN) == 0 && storm_total_kills() < kills) {
+		else if (storm_kill(role) && t_rng_below(&storm.rng, RECOVERY_ONE_IN) == 0 &&
+		    storm_total_kills() < kills) {
 			wait_ms((int64_t)t_rng_below(&storm.rng, 10));
 			kill_in_recovery(role);
 		}
@@ -70,7 +74,8 @@ kills_wanted(void)
 	return text ? atol(text) : t_is_long() ? 10000 : 300;
 }
 
-TEST(storm, "kill -9 of any process at any moment, broker, daemons, clients: nothing is lost, doubled, reordered or left behind")
+TEST(storm, "kill -9 of any process at any moment, broker, daemons, clients: nothing is lost, doubled, reordered or "
+    "left behind")
 {
 	storm_seed();
 	storm.ends_clients = 1;

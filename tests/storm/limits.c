@@ -1,6 +1,6 @@
-/* limits - descriptors, processes, queues, segments, semaphores run out: an error that names the cure, the others go on, and when there is
- * room again all works by itself. The kernel's limits are lowered in the case's own IPC namespace, which only root can; those of processes
- * by prlimit(2) on the running server. */
+/* limits - descriptors, processes, queues, segments, semaphores run out: an error that names the cure, the others go
+ * on, and when there is room again all works by itself. The kernel's limits are lowered in the case's own IPC
+ * namespace, which only root can; those of processes by prlimit(2) on the running server. */
 #include <lib/proc.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -96,7 +96,8 @@ TEST(queues, "no more queues (kernel.msgmni), at each place that makes one: " HE
 	use_daemon(&one);
 	WAIT_FOR(server_log_has(&one, "kernel.msgmni"), "the daemon does not say why");
 	limit("msgmni", "3");
-	WAIT_FOR(server_log_has(&broker, "no unit for it") && server_log_has(&one, "look at its log"), "no queue for the sender, and nobody says so");
+	WAIT_FOR(server_log_has(&broker, "no unit for it") && server_log_has(&one, "look at its log"),
+	    "no queue for the sender, and nobody says so");
 	limit("msgmni", "4");
 	int ear = talk_create(), mouth = talk_create();
 	talk_subscribe(ear, "limit");
@@ -137,7 +138,8 @@ TEST(segments, "no more segments (kernel.shmmni) for a client: " HEALS)
 	bye(ear);
 }
 
-TEST(segments_at_start, "a daemon that is started with few segments (kernel.shmmni) says so to the client that is one too many")
+TEST(segments_at_start, "a daemon that is started with few segments (kernel.shmmni) says so to the client that is one "
+    "too many")
 {
 	if (!may_lower("shmmni"))
 		return;
@@ -240,7 +242,8 @@ processor_ms(pid_t pid)
 {
 	unsigned long user = 0, system = 0;
 	char *p = strrchr(t_read_file(t_text("/proc/%d/stat", (int)pid)), ')');
-	REQUIRE(p && sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) == 2, "/proc/%d/stat", (int)pid);
+	REQUIRE(p && sscanf(p, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) == 2,
+	    "/proc/%d/stat", (int)pid);
 	return (long)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
 }
 
@@ -255,7 +258,8 @@ stays_calm(struct server *s, int ear, int mouth)
 		t_sleep_ms(50);
 	}
 	REQUIRE(lines_of(s) - lines < 40, "%s: %ld lines of log in 3.5 s", s->name, lines_of(s) - lines);
-	REQUIRE(processor_ms(s->pid) - ms < 1000, "%s: %ld ms of processor time in 3.5 s", s->name, processor_ms(s->pid) - ms);
+	REQUIRE(processor_ms(s->pid) - ms < 1000, "%s: %ld ms of processor time in 3.5 s", s->name,
+	    processor_ms(s->pid) - ms);
 }
 
 TEST(descriptors_of_the_daemon, "mom_daemon has no descriptors left (ulimit -n): " HEALS)
@@ -267,7 +271,8 @@ TEST(descriptors_of_the_daemon, "mom_daemon has no descriptors left (ulimit -n):
 	for (rlim_t spare = 0; spare < 3; spare++) {   /* it runs out at one place or at another */
 		struct rlimit old = lower(one.pid, RLIMIT_NOFILE, next_descriptor(one.pid) + spare);
 		int id = mom_create();
-		REQUIRE(id >= 0 || (id == MOM_ELIMIT && strstr(mom_error_text(-1), "ulimit -n")), "with %d spare: %d %s", (int)spare, id, mom_error_text(-1));
+		REQUIRE(id >= 0 || (id == MOM_ELIMIT && strstr(mom_error_text(-1), "ulimit -n")),
+		    "with %d spare: %d %s", (int)spare, id, mom_error_text(-1));
 		REQUIRE(spare || id < 0, "a client without a descriptor");
 		if (spare == 0)
 			stays_calm(&one, ear, mouth);
@@ -285,7 +290,8 @@ TEST(descriptors_of_the_daemon, "mom_daemon has no descriptors left (ulimit -n):
 	bye(ear);
 }
 
-TEST(descriptors_of_the_broker, "broker_server has no descriptors left (ulimit -n): machines that are there go on, a new one waits: " HEALS)
+TEST(descriptors_of_the_broker, "broker_server has no descriptors left (ulimit -n): machines that are there go on, a "
+    "new one waits: " HEALS)
 {
 	up();
 	int ear = talk_create(), mouth = talk_create();
@@ -314,7 +320,8 @@ become_somebody(void)
 	if (geteuid() != 0)
 		return 1;
 	REQUIRE(chown(t_dir(), SOMEBODY, SOMEBODY) == 0, "chown: %s", strerror(errno));
-	REQUIRE(setresgid(SOMEBODY, SOMEBODY, SOMEBODY) == 0 && setresuid(SOMEBODY, SOMEBODY, SOMEBODY) == 0, "setresuid: %s", strerror(errno));
+	REQUIRE(setresgid(SOMEBODY, SOMEBODY, SOMEBODY) == 0 && setresuid(SOMEBODY, SOMEBODY, SOMEBODY) == 0,
+	    "setresuid: %s", strerror(errno));
 	prctl(PR_SET_DUMPABLE, 1);
 	if (access(t_bin("worker"), X_OK) == 0)
 		return 1;

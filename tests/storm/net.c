@@ -1,8 +1,9 @@
-/* net - two machines and a broker on networks that fail: packets vanish one way or both, cables are pulled, connections are reset, cut in
- * the middle of a frame or trickle; every message arrives once and in order, and nobody but the machine behind the fault notices
+/* net - two machines and a broker on networks that fail: packets vanish one way or both, cables are pulled, connections
+ * are reset, cut in the middle of a frame or trickle; every message arrives once and in order, and nobody but the
+ * machine behind the fault notices
  *
- * As root each machine is a network namespace (lib/netns.h) and one of them is behind a relay besides; without root all are on loopback
- * behind relays, and a note says what was left out. SEED=n repeats a storm's faults. */
+ * As root each machine is a network namespace (lib/netns.h) and one of them is behind a relay besides; without root all
+ * are on loopback behind relays, and a note says what was left out. SEED=n repeats a storm's faults. */
 #include <lib/load.h>
 #include <lib/netns.h>
 #include <lib/proc.h>
@@ -47,7 +48,8 @@ wait_and_once(int i, enum netns_way ways, int id, int ear)
 	netns_drop(i, ways);
 	int64_t start = t_now_ms();
 	int r = mom_publish(id, "cut", text, strlen(text), 0);
-	REQUIRE(r == MOM_ETIMEDOUT && t_now_ms() - start >= 300, "way %d: publish: %s after %lld ms", ways, mom_strerror(r), (long long)(t_now_ms() - start));
+	REQUIRE(r == MOM_ETIMEDOUT && t_now_ms() - start >= 300, "way %d: publish: %s after %lld ms", ways,
+	    mom_strerror(r), (long long)(t_now_ms() - start));
 	netns_heal(i);
 	r = mom_flush(id, 20000);
 	REQUIRE(r == 0, "way %d: flush: %s: %s", ways, mom_strerror(r), mom_error_text(id));
@@ -55,7 +57,8 @@ wait_and_once(int i, enum netns_way ways, int id, int ear)
 	hear_nothing(ear);
 }
 
-TEST(cut_off, "a machine is cut off, one way, the other, both: publish waits, then MOM_ETIMEDOUT; its message is stored exactly once when the way is free")
+TEST(cut_off, "a machine is cut off, one way, the other, both: publish waits, then MOM_ETIMEDOUT; its message is "
+    "stored exactly once when the way is free")
 {
 	if (!networks(2))
 		return;
@@ -81,7 +84,8 @@ static struct pairing
 pairing_of(struct server *daemon, int older)
 {
 	struct pairing p = {0};
-	WAIT_FOR((p.handler = proc_find(broker.pid, "broker_handler", older)) != 0, "machine %d has no handler", older + 1);
+	WAIT_FOR((p.handler = proc_find(broker.pid, "broker_handler", older)) != 0, "machine %d has no handler",
+	    older + 1);
 	p.responser = server_child(daemon, "mom_responser");
 	return p;
 }
@@ -106,7 +110,8 @@ line_count(struct server *s, const char *words)
 	return n;
 }
 
-TEST(half_open, "a connection whose packets vanish is noticed in under 15 s on both sides; a daemon that is back from another address is refused by name until then")
+TEST(half_open, "a connection whose packets vanish is noticed in under 15 s on both sides; a daemon that is back from "
+    "another address is refused by name until then")
 {
 	struct pairing p[5];
 	int id[5], all = 0;
@@ -127,8 +132,10 @@ TEST(half_open, "a connection whose packets vanish is noticed in under 15 s on b
 	netns_heal(4);
 	netns_restart(&machine[4], 4);
 	while (!all) {
-		REQUIRE(t_now_ms() - start < NOTICED_MS, "not noticed within 15 s: handlers %lld %lld %lld %lld, responsers %lld %lld %lld ms",
-		    (long long)p[1].handler_ms, (long long)p[2].handler_ms, (long long)p[3].handler_ms, (long long)p[4].handler_ms,
+		REQUIRE(t_now_ms() - start < NOTICED_MS, "not noticed within 15 s: handlers %lld %lld %lld %lld, "
+		    "responsers %lld %lld %lld ms",
+		    (long long)p[1].handler_ms, (long long)p[2].handler_ms, (long long)p[3].handler_ms,
+		    (long long)p[4].handler_ms,
 		    (long long)p[1].responser_ms, (long long)p[2].responser_ms, (long long)p[3].responser_ms);
 		all = 1;
 		for (int i = 1; i <= 4; i++) {
@@ -137,7 +144,8 @@ TEST(half_open, "a connection whose packets vanish is noticed in under 15 s on b
 		}
 		t_tick();
 	}
-	REQUIRE(line_count(&machine[4], "refused: this machine is connected already, from 10.77.4.2:") == 1, "%d lines name the older connection",
+	REQUIRE(line_count(&machine[4], "refused: this machine is connected already, from 10.77.4.2:") == 1,
+	    "%d lines name the older connection",
 	    line_count(&machine[4], "refused: this machine is connected already, from 10.77.4.2:"));
 	for (int i = 1; i <= 4; i++)
 		netns_heal(i);
@@ -147,8 +155,10 @@ TEST(half_open, "a connection whose packets vanish is noticed in under 15 s on b
 	}
 	use_daemon(&machine[4]);
 	bye(talk_create());
-	t_remark("noticed after %lld %lld %lld %lld ms by the broker, %lld %lld %lld by the daemons", (long long)p[1].handler_ms, (long long)p[2].handler_ms,
-	    (long long)p[3].handler_ms, (long long)p[4].handler_ms, (long long)p[1].responser_ms, (long long)p[2].responser_ms, (long long)p[3].responser_ms);
+	t_remark("noticed after %lld %lld %lld %lld ms by the broker, %lld %lld %lld by the daemons",
+	    (long long)p[1].handler_ms, (long long)p[2].handler_ms,
+	    (long long)p[3].handler_ms, (long long)p[4].handler_ms, (long long)p[1].responser_ms,
+	    (long long)p[2].responser_ms, (long long)p[3].responser_ms);
 }
 
 /* ---- a slow machine ---- */
@@ -177,10 +187,13 @@ TEST(slow_machine, "a machine on a line of 4 KB/s delays no other; once the line
 
 /* ---- the storm ---- */
 
-enum kind { DROP_UP, DROP_DOWN, DROP_BOTH, FLICKER, CABLE, NO_ROUTE_UP, NO_ROUTE_DOWN, RESET_MACHINE, RESET_BROKER, THIN, CUT, CUT_IN_UP, CUT_IN_DOWN,
+enum kind { DROP_UP, DROP_DOWN, DROP_BOTH, FLICKER, CABLE, NO_ROUTE_UP, NO_ROUTE_DOWN, RESET_MACHINE, RESET_BROKER,
+    THIN, CUT, CUT_IN_UP, CUT_IN_DOWN,
 	TRICKLE_UP, TRICKLE_DOWN, HOLD, KINDS, RELAYED = CUT };
-static const char *const kind_name[KINDS] = { "drop up", "drop down", "drop both", "flicker", "cable", "no route up", "no route down", "reset by machine",
-	"reset by broker", "thin", "cut", "cut in a frame up", "cut in a frame down", "trickle up", "trickle down", "hold" };
+static const char *const kind_name[KINDS] = { "drop up", "drop down", "drop both", "flicker", "cable", "no route up",
+    "no route down", "reset by machine",
+	"reset by broker", "thin", "cut", "cut in a frame up", "cut in a frame down", "trickle up", "trickle down",
+	    "hold" };
 
 static void
 pass_time(int ms)
@@ -207,10 +220,12 @@ blow(enum kind kind, int i, int ms)
 {
 	int way = kind == CUT_IN_DOWN || kind == TRICKLE_DOWN ? RELAY_DOWN : RELAY_UP;
 	switch (kind) {
-	case DROP_UP: case DROP_DOWN: case DROP_BOTH: netns_drop(i, kind == DROP_UP ? NETNS_UP : kind == DROP_DOWN ? NETNS_DOWN : NETNS_BOTH); break;
+	case DROP_UP: case DROP_DOWN: case DROP_BOTH: netns_drop(i,
+	    kind == DROP_UP ? NETNS_UP : kind == DROP_DOWN ? NETNS_DOWN : NETNS_BOTH); break;
 	case FLICKER: flicker(i, ms); break;
 	case CABLE: netns_link(i, 0); break;
-	case NO_ROUTE_UP: case NO_ROUTE_DOWN: netns_unreachable(i, kind == NO_ROUTE_UP ? NETNS_UP : NETNS_DOWN, 1); break;
+	case NO_ROUTE_UP: case NO_ROUTE_DOWN: netns_unreachable(i, kind == NO_ROUTE_UP ? NETNS_UP : NETNS_DOWN, 1);
+	    break;
 	case RESET_MACHINE: case RESET_BROKER: netns_reset(i, kind == RESET_MACHINE ? NETNS_UP : NETNS_DOWN); return;
 	case THIN: netns_thin(i, NETNS_BOTH, 20000); break;
 	case CUT: relay_cut(relay); return;
@@ -223,7 +238,8 @@ blow(enum kind kind, int i, int ms)
 		pass_time(ms);
 	switch (kind) {
 	case CABLE: netns_link(i, 1); break;
-	case NO_ROUTE_UP: case NO_ROUTE_DOWN: netns_unreachable(i, kind == NO_ROUTE_UP ? NETNS_UP : NETNS_DOWN, 0); break;
+	case NO_ROUTE_UP: case NO_ROUTE_DOWN: netns_unreachable(i, kind == NO_ROUTE_UP ? NETNS_UP : NETNS_DOWN, 0);
+	    break;
 	case TRICKLE_UP: case TRICKLE_DOWN: relay->trickle_us[way] = 0; break;
 	case HOLD: relay_hold(relay, 0); break;
 	default: if (kind < RELAYED) netns_heal(i);
@@ -240,7 +256,8 @@ lasts(struct t_rng *rng)
 	return dice < 40 ? 5 + (int)t_rng_below(rng, 60) : 100 + (int)t_rng_below(rng, 700);
 }
 
-TEST(storm, "faults of every kind on the networks of three machines under load: each message arrives once, in order, nothing is invented")
+TEST(storm, "faults of every kind on the networks of three machines under load: each message arrives once, in order, "
+    "nothing is invented")
 {
 	enum { FAULTS = 300, FEW = 16 };
 	struct load *ear[MACHINES + 1], *mouth[MACHINES + 1];
@@ -269,9 +286,11 @@ TEST(storm, "faults of every kind on the networks of three machines under load: 
 	}
 	for (int n = 0; n < faults; n++) {
 		/* every kind once, then by the dice */
-		enum kind kind = with ? (n < KINDS ? (enum kind)n : (enum kind)t_rng_below(&rng, KINDS)) : (enum kind)(RELAYED + t_rng_below(&rng, KINDS - RELAYED));
+		enum kind kind = with ? (n < KINDS ? (enum kind)n : (enum kind)t_rng_below(&rng, KINDS))
+		    : (enum kind)(RELAYED + t_rng_below(&rng, KINDS - RELAYED));
 		int i = kind >= RELAYED ? MACHINES : 1 + (int)t_rng_below(&rng, MACHINES), ms = lasts(&rng);
-		fprintf(log, "fault %d: %s of machine %d for %d ms\n  repeat: SEED=%s LONG=%d make test T=net/storm\n", n, kind_name[kind], i, ms,
+		fprintf(log, "fault %d: %s of machine %d for %d ms\n  repeat: SEED=%s LONG=%d make test T=net/storm\n",
+		    n, kind_name[kind], i, ms,
 		    getenv("SEED") ? getenv("SEED") : "1", t_is_long());
 		fflush(log);
 		for (int k = 1; k <= MACHINES; k++)
@@ -295,6 +314,7 @@ TEST(storm, "faults of every kind on the networks of three machines under load: 
 		load_finish(ear[k]);
 	connections = line_count(&broker, "connected");
 	REQUIRE(connections > MACHINES, "no connection was ever made anew: the storm did not blow");
-	t_remark("%d faults, %ld messages to %d subscribers, %ld connections made, all acknowledged and received %lld ms after the last", faults, sent,
+	t_remark("%d faults, %ld messages to %d subscribers, %ld connections made, all acknowledged and received %lld "
+	    "ms after the last", faults, sent,
 	    MACHINES, connections, (long long)settled);
 }

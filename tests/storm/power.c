@@ -1,9 +1,9 @@
 /* power - the power fails, over and over, under load: of the broker's machine, of a program's machine, of both
  *
- * The broker's store and the daemons' spools lie on file systems of their own (ext4.h). A cut: their power goes (what is not synced is lost), all
- * processes of that machine are killed, its memory (System V objects) is gone, the disk is mounted again (its journal is replayed), all starts.
- * SEED=n repeats its choices, CUTS=n sets how often (40; the long form 2,000), TEMPO=ms the longest pause of a publisher
- * between two messages (20; 0 is full load). */
+ * The broker's store and the daemons' spools lie on file systems of their own (ext4.h). A cut: their power goes (what
+ * is not synced is lost), all processes of that machine are killed, its memory (System V objects) is gone, the disk is
+ * mounted again (its journal is replayed), all starts. SEED=n repeats its choices, CUTS=n sets how often (40; the long
+ * form 2,000), TEMPO=ms the longest pause of a publisher between two messages (20; 0 is full load). */
 #include <storm/ext4.h>
 #include <storm/storm.h>
 #include <storm/trial.h>
@@ -40,7 +40,8 @@ remove_object(const char *kind, int id)
 		semctl(id, 0, IPC_RMID);
 }
 
-/* The broker's memory: all objects in this namespace that no daemon's registry tells of (its own registry lost its power too). */
+/* The broker's memory: all objects in this namespace that no daemon's registry tells of (its own registry lost its
+ * power too). */
 static void
 forget_broker(void)
 {
@@ -62,7 +63,8 @@ forget_broker(void)
 	for (int i = 0; i < n; i++) {
 		int is_theirs = all[i].key == 0;
 		for (int j = 0; j < count; j++)
-			is_theirs |= kept[j].key == (uint32_t)all[i].key && strcmp(kept[j].kind, kinds[all[i].kind]) == 0;
+			is_theirs |= kept[j].key == (uint32_t)all[i].key &&
+			    strcmp(kept[j].kind, kinds[all[i].kind]) == 0;
 		if (!is_theirs)
 			remove_object(kinds[all[i].kind], all[i].id);
 	}
@@ -86,7 +88,8 @@ cut(int broker, int machine)
 {
 	int flag = 1 + (int)t_rng_below(&storm.rng, 2);
 	flushed += flag == 1;
-	/* The processors stop with the disk: what a sync in flight says afterwards (ext4 may say 0 of data that are gone) nobody hears. */
+	/* The processors stop with the disk: what a sync in flight says afterwards (ext4 may say 0 of data that are
+	 * gone) nobody hears. */
 	for (int i = 0; machine >= 0 && i < crew_size; i++)
 		if (crew[i].pid && crew[i].daemon == &storm.daemon[machine])
 			kill(crew[i].pid, SIGSTOP);
@@ -145,10 +148,12 @@ storm_of(const char *options)
 		return;
 	}
 	storm_seed();
-	long long bytes = (getenv("TEMPO") ? 8LL << 30 : 512LL << 20);         /* at full load more waits than is taken between two cuts; full disks are storm/full's */
+	/* at full load more waits than is taken between two cuts; full disks are storm/full's */
+	long long bytes = (getenv("TEMPO") ? 8LL << 30 : 512LL << 20);
 	for (int i = 0; i <= MACHINES; i++)
 		ext4_make(&disk[i], i ? t_path("machine-%d/spool", i - 1) : t_path("broker/db"), bytes, 0, options);
-	crew_mix = PAYLOAD_SMALL;                      /* all say who they are: a fast one may come again under another offset */
+	/* all say who they are: a fast one may come again under another offset */
+	crew_mix = PAYLOAD_SMALL;
 	trial_begin();                                 /* what is lost in spite of it is the disk's fault */
 	storm_begin(MACHINES, 2);
 	everybody();
@@ -160,14 +165,16 @@ storm_of(const char *options)
 		t_tick();
 	}
 	int64_t ms = t_now_ms() - began;
-	t_remark("%ld power cuts in %lld ms (%s): %ld of the broker, %ld of a machine with programs, %ld of both; %ld with the journal flushed", done, (long long)ms,
+	t_remark("%ld power cuts in %lld ms (%s): %ld of the broker, %ld of a machine with programs, %ld of both; %ld "
+	    "with the journal flushed", done, (long long)ms,
 	    options, cuts[0], cuts[1], cuts[2], flushed);
 	storm_end(CHECKER_POWER);
 	trial_hear();
 	t_remark("%s", trial_closing());
 }
 
-TEST(ordered, "power cuts of the broker's, a program's or both machines: what was acknowledged is there, once, in order; lost fast messages are told")
+TEST(ordered, "power cuts of the broker's, a program's or both machines: what was acknowledged is there, once, in "
+    "order; lost fast messages are told")
 {
 	storm_of("noauto_da_alloc");
 }

@@ -1,4 +1,5 @@
-/* recovery - how long it takes until all is served again: after a worker's death, and with much in store; `make bench-recovery` shows the figures */
+/* recovery - how long it takes until all is served again: after a worker's death, and with much in store; `make
+ * bench-recovery` shows the figures */
 #include <lib/disk.h>
 #include <lib/load.h>
 #include <lib/proc.h>
@@ -62,7 +63,8 @@ TEST(worker, "a worker that is killed under load is back and acknowledges in und
 	load_expect(ear, mouth->sent);
 	load_finish(ear);
 	qsort(took, (size_t)rounds, sizeof *took, by_value);
-	t_remark("%d kills: acknowledging again after %lld ms (median), %lld ms (worst)", rounds, (long long)took[rounds / 2], (long long)took[rounds - 1]);
+	t_remark("%d kills: acknowledging again after %lld ms (median), %lld ms (worst)", rounds,
+	    (long long)took[rounds / 2], (long long)took[rounds - 1]);
 }
 
 static void
@@ -95,9 +97,12 @@ back_in_time(struct server *s, const char *what, long count)
 		t_tick();
 	}
 	bye(id);
-	REQUIRE(worst < WORKER_BACK_MS, "%s: in the first seconds after its start a publish took %lld ms", name, (long long)worst);
-	REQUIRE(served < GIGABYTE_MS, "%s serves after %lld ms (ready after %lld), %ld ms of processor", name, (long long)served, (long long)ready, cpu);
-	t_remark("%s: ready after %lld ms, acknowledging after %lld ms, %ld ms of processor; the slowest publish of the next seconds took %lld ms", name,
+	REQUIRE(worst < WORKER_BACK_MS, "%s: in the first seconds after its start a publish took %lld ms", name,
+	    (long long)worst);
+	REQUIRE(served < GIGABYTE_MS, "%s serves after %lld ms (ready after %lld), %ld ms of processor", name,
+	    (long long)served, (long long)ready, cpu);
+	t_remark("%s: ready after %lld ms, acknowledging after %lld ms, %ld ms of processor; the slowest publish of "
+	    "the next seconds took %lld ms", name,
 	    (long long)ready, (long long)served, cpu, (long long)worst);
 }
 
@@ -107,7 +112,8 @@ amount(void)
 	return t_is_long() ? KIB_A_GIGABYTE : KIB_A_GIGABYTE / 8;
 }
 
-TEST(broker, "a broker with 1 GB (short: 125 MB) that a sleeping machine needs serves in under 3 s after kill -9; the machine gets it all")
+TEST(broker, "a broker with 1 GB (short: 125 MB) that a sleeping machine needs serves in under 3 s after kill -9; the "
+    "machine gets it all")
 {
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&near, "near", broker.port);
@@ -127,7 +133,8 @@ TEST(broker, "a broker with 1 GB (short: 125 MB) that a sleeping machine needs s
 	load_finish(ear);
 }
 
-TEST(daemon, "a daemon whose spool holds 1 GB (short: 125 MB) for a closed durable client serves in under 3 s after kill -9; the client gets it all")
+TEST(daemon, "a daemon whose spool holds 1 GB (short: 125 MB) for a closed durable client serves in under 3 s after "
+    "kill -9; the client gets it all")
 {
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&near, "near", broker.port);
@@ -138,7 +145,8 @@ TEST(daemon, "a daemon whose spool holds 1 GB (short: 125 MB) for a closed durab
 	load_ready(ear);
 	load_finish(ear);
 	publish_kib(&near, "flow", amount());
-	WAIT_FOR(disk_used(near.store, "log-") >= (uint64_t)amount() * 1024, "only %llu bytes are in the spool", (unsigned long long)disk_used(near.store, "log-"));
+	WAIT_FOR(disk_used(near.store, "log-") >= (uint64_t)amount() * 1024, "only %llu bytes are in the spool",
+	    (unsigned long long)disk_used(near.store, "log-"));
 	back_in_time(&near, "daemon", amount());
 	load_start(ear);
 	load_expect(ear, amount());

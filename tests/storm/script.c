@@ -35,7 +35,8 @@ static void
 error(const char *call, int code, int id)
 {
 	const char *text = mom_error_text(id);
-	if (code == MOM_EPROTO || code == MOM_EBADID || code == MOM_EINVAL || code == MOM_ETOPIC || code == MOM_ETOOBIG || code == MOM_EFORK ||
+	if (code == MOM_EPROTO || code == MOM_EBADID || code == MOM_EINVAL || code == MOM_ETOPIC ||
+	    code == MOM_ETOOBIG || code == MOM_EFORK ||
 	    code == MOM_ELOST)
 		FAIL("%s: %s: %s", call, mom_strerror(code), text);
 	if (!text[0])
@@ -272,7 +273,8 @@ script(void)
 	if (role == NULL || path == NULL)
 		return;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);       /* not counted: the shim counts what libmom does */
+	/* not counted: the shim counts what libmom does */
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
 	s = (struct storm *)syscall(SYS_mmap, NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if ((void *)s == MAP_FAILED)
 		_exit(2);

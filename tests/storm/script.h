@@ -1,8 +1,9 @@
 /* script - the programs of a run of `calls`: a client that makes every call of mom.h, and an ear that hears all of it
  *
- * Both are this test program itself, executed anew (with the shim before it): STORM_ROLE says which, STORM_FILE names the struct storm that
- * they share with the test. The client may be killed anywhere and started again: it goes on with the part that it was in, as a new publisher
- * (a new generation). A message is "GENERATION NUMBER" and filling. The ear is never hit; it judges. */
+ * Both are this test program itself, executed anew (with the shim before it): STORM_ROLE says which, STORM_FILE names
+ * the struct storm that they share with the test. The client may be killed anywhere and started again: it goes on with
+ * the part that it was in, as a new publisher (a new generation). A message is "GENERATION NUMBER" and filling. The ear
+ * is never hit; it judges. */
 #ifndef SCRIPT_H
 #define SCRIPT_H
 

@@ -16,7 +16,8 @@
 enum { PAUSED_MAX = 8, BACK_MS = 5000, GIGABYTE_MS = 3000, IDLE_MS = 2000, IDLE_CPU_MS = 200, FDS_MORE = 2 };
 
 struct storm storm;
-const char *const role_name[ROLES] = { "broker_server", "worker", "broker_handler", "broker_sender", "mom_daemon", "mom_requester", "mom_responser",
+const char *const role_name[ROLES] = { "broker_server", "worker", "broker_handler", "broker_sender", "mom_daemon",
+    "mom_requester", "mom_responser",
 	"mom_forwarder", "client" };
 static struct { pid_t pid; int64_t until; } paused[PAUSED_MAX];
 static int paused_count, fds_before[ROLES];
@@ -52,7 +53,8 @@ descriptors(enum storm_role role)
 	for (int s = 0; s <= storm.machines; s++) {
 		struct server *v = s ? &storm.daemon[s - 1] : &storm.broker;
 		for (int i = 0;; i++) {
-			pid_t pid = role == ROLE_SERVER || role == ROLE_DAEMON ? i || v->is_broker != (role == ROLE_SERVER) ? 0 : v->pid : proc_find(v->pid, role_name[role], i);
+			pid_t pid = role == ROLE_SERVER || role == ROLE_DAEMON ? i ||
+			    v->is_broker != (role == ROLE_SERVER) ? 0 : v->pid : proc_find(v->pid, role_name[role], i);
 			DIR *d = pid ? opendir(t_text("/proc/%d/fd", (int)pid)) : NULL;
 			if (!pid)
 				break;
@@ -318,7 +320,8 @@ look_at_descriptors(void)
 	for (int r = 0; r < ROLE_CLIENT && !left[0]; r++) {
 		int now = descriptors((enum storm_role)r);
 		if (now > fds_before[r] + FDS_MORE)
-			snprintf(left, sizeof left, "%s has %d descriptors, before the storm %d", role_name[r], now, fds_before[r]);
+			snprintf(left, sizeof left, "%s has %d descriptors, before the storm %d", role_name[r], now,
+			    fds_before[r]);
 	}
 }
 
@@ -334,7 +337,8 @@ cpu_ms(void)
 		for (int i = 0; i < n; i++) {
 			unsigned long user = 0, kernel = 0;
 			char *text = t_read_file(t_text("/proc/%d/stat", (int)pids[i])), *end = strrchr(text, ')');
-			if (end && sscanf(end + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel) == 2)
+			if (end && sscanf(end + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+			    &kernel) == 2)
 				ticks += (long)(user + kernel);
 			free(text);
 		}
@@ -376,7 +380,8 @@ judge_the_rest(struct verdict *v)
 		checker_say(v, I9, line == NULL, "%s", line ? line : "");
 	}
 	servers_stop();
-	nftw(t_dir(), look_for_leftovers, 16, FTW_PHYS);       /* after the stop: a worker may pack a segment at any time */
+	/* after the stop: a worker may pack a segment at any time */
+	nftw(t_dir(), look_for_leftovers, 16, FTW_PHYS);
 	char objects[200];
 	if (!left[0] && sysv_left(t_dir(), objects, sizeof objects))
 		snprintf(left, sizeof left, "%s", objects);
@@ -388,15 +393,21 @@ closing_line(const struct verdict *v, int64_t ms)
 {
 	char roles[400] = "";
 	for (int r = 0, n = 0; r < ROLES; r++)
-		n += snprintf(roles + n, sizeof roles - (size_t)n, "%s%s %ld", r ? ", " : "", role_name[r], storm.kills[r]);
+		n += snprintf(roles + n, sizeof roles - (size_t)n, "%s%s %ld", r ? ", " : "", role_name[r],
+		    storm.kills[r]);
 	t_remark("SEED=%s, %lld s: %ld kills (%s; clients: %ld killed, %ld left a forked child, %ld exec, "
 	    "%ld closed descriptors, %ld left, %ld were ended; %ld in a recovery), %ld pauses",
-	    getenv("SEED"), (long long)ms / 1000, storm_total_kills(), roles, crew_deaths[ORDER_NONE], crew_deaths[ORDER_FORK], crew_deaths[ORDER_EXEC],
-	    crew_deaths[ORDER_CLOSE], crew_deaths[ORDER_LEAVE], crew_deaths[CREW_ENDED], storm.in_recovery, storm.pauses);
+	    getenv("SEED"), (long long)ms / 1000, storm_total_kills(), roles, crew_deaths[ORDER_NONE],
+	    crew_deaths[ORDER_FORK], crew_deaths[ORDER_EXEC],
+	    crew_deaths[ORDER_CLOSE], crew_deaths[ORDER_LEAVE], crew_deaths[CREW_ENDED], storm.in_recovery,
+	    storm.pauses);
 	t_remark("%ld clients in %ld processes: %ld tried, %ld acknowledged, %ld on their way at a death, %ld refused, "
-	    "%ld unknown, %ld delivered, %ld of these came again flagged; drained in %ld ms; back after a kill (ms): server %ld, worker %ld, handler %ld, sender %ld, daemon %ld, requester %ld, responser %ld, forwarder %ld",
-	    v->clients, v->sessions, v->tried, v->acknowledged, v->sent, v->refused, v->unknown, v->delivered, v->redelivered, storm.drain_ms, back_ms[ROLE_SERVER],
-	    back_ms[ROLE_WORKER], back_ms[ROLE_HANDLER], back_ms[ROLE_SENDER], back_ms[ROLE_DAEMON], back_ms[ROLE_REQUESTER], back_ms[ROLE_RESPONSER],
+	    "%ld unknown, %ld delivered, %ld of these came again flagged; drained in %ld ms; back after a kill (ms): "
+	    "server %ld, worker %ld, handler %ld, sender %ld, daemon %ld, requester %ld, responser %ld, forwarder %ld",
+	    v->clients, v->sessions, v->tried, v->acknowledged, v->sent, v->refused, v->unknown, v->delivered,
+	    v->redelivered, storm.drain_ms, back_ms[ROLE_SERVER],
+	    back_ms[ROLE_WORKER], back_ms[ROLE_HANDLER], back_ms[ROLE_SENDER], back_ms[ROLE_DAEMON],
+	    back_ms[ROLE_REQUESTER], back_ms[ROLE_RESPONSER],
 	    back_ms[ROLE_FORWARDER]);
 }
 

@@ -3,7 +3,8 @@
  *     storm_begin(3, 2);                          a broker with 2 workers, 3 daemons, 4 topics, an empty crew
  *     crew_add(...);  crew_working();
  *     ... faults: storm_kill(ROLE_WORKER), storm_pause(pid, ms), storm_tend() every few ms ...
- *     storm_end(CHECKER_KILLS);                   all is continued and restarted, drained, stopped, judged; ends with the closing line
+ *     storm_end(CHECKER_KILLS);                   all is continued and restarted, drained, stopped, judged; ends with
+ *                                                 the closing line
  *
  * SEED=n repeats a storm's choices; without it each run has new ones, and its failure names them. */
 #ifndef STORM_H
@@ -14,13 +15,15 @@
 #include <storm/checker.h>
 #include <storm/crew.h>
 
-enum storm_role { ROLE_SERVER, ROLE_WORKER, ROLE_HANDLER, ROLE_SENDER, ROLE_DAEMON, ROLE_REQUESTER, ROLE_RESPONSER, ROLE_FORWARDER, ROLE_CLIENT, ROLES };
+enum storm_role { ROLE_SERVER, ROLE_WORKER, ROLE_HANDLER, ROLE_SENDER, ROLE_DAEMON, ROLE_REQUESTER, ROLE_RESPONSER,
+    ROLE_FORWARDER, ROLE_CLIENT, ROLES };
 enum { STORM_MACHINES = 8 };
 
 struct storm {
 	struct server broker, daemon[STORM_MACHINES];
 	int  machines;
-	int  ends_clients;           /* some of the publishers that are to be killed are ended from outside (crew_end) */
+	/* some of the publishers that are to be killed are ended from outside (crew_end) */
+	int  ends_clients;
 	struct t_rng rng;
 	long kills[ROLES], in_recovery, pauses, drain_ms;      /* drain_ms: the longest */
 	struct verdict verdict;      /* of all turns so far */
@@ -40,7 +43,8 @@ int  storm_kill(enum storm_role role);
 int  storm_pause(enum storm_role role, int ms);    /* SIGSTOP; storm_tend continues it */
 void storm_tend(void);                             /* puts back what is gone, continues what is due */
 void storm_calm(void);                             /* all is continued, up and at work again */
-void storm_turn(enum checker_rules rules);         /* calm, drained, judged: histories and crew go, for a new crew; long storms take turns */
+/* calm, drained, judged: histories and crew go, for a new crew; long storms take turns */
+void storm_turn(enum checker_rules rules);
 void storm_end(enum checker_rules rules);          /* probes, a last turn, I6 to I9 */
 void storm_requires(void);                         /* no sentence is broken so far */
 long storm_total_kills(void);

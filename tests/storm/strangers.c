@@ -1,4 +1,5 @@
-/* strangers - hostile peers in numbers at the broker's port: honest machines work on, and one that comes back while it blows is let in */
+/* strangers - hostile peers in numbers at the broker's port: honest machines work on, and one that comes back while it
+ * blows is let in */
 #include <lib/load.h>
 #include <lib/relay.h>
 #include <lib/t.h>
@@ -27,7 +28,8 @@ static struct attack { atomic_int stop; atomic_long connects, ends, refused; int
 static int
 dial(void)
 {
-	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port)}, from = {.sin_family = AF_INET};
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port)},
+	    from = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 	inet_pton(AF_INET, broker.ip, &to.sin_addr);
 	from.sin_addr.s_addr = htonl(0x7f000001 + (uint32_t)t_rng_below(&attack->rng, 3));
@@ -82,8 +84,10 @@ slow(void *nothing)
 				fds[i] = dial();
 				sent[i] = 0;
 			}
-			int upto = i % 3 == 0 ? 0 : i % 3 == 1 ? HELLO / 2 : HELLO - 1, step = i % 3 == 1 ? HELLO / 2 : 1;
-			if (fds[i] >= 0 && sent[i] < upto && send(fds[i], h + sent[i], (size_t)step, MSG_NOSIGNAL) == step)
+			int upto = i % 3 == 0 ? 0 : i % 3 == 1 ? HELLO / 2 : HELLO - 1,
+			    step = i % 3 == 1 ? HELLO / 2 : 1;
+			if (fds[i] >= 0 && sent[i] < upto && send(fds[i], h + sent[i], (size_t)step,
+			    MSG_NOSIGNAL) == step)
 				sent[i] += step;
 		}
 		t_sleep_ms(20);
@@ -206,16 +210,22 @@ under(const char *name, void (*run)(void *), int attackers)
 	load_finish(mouth);
 	load_expect(ear, mouth->sent);
 	load_finish(ear);
-	t_remark("%s: %ld connections; %ld durable messages meanwhile (before: %ld), a machine came back in %lld ms", name, (long)attack->connects, blown, calm,
+	t_remark("%s: %ld connections; %ld durable messages meanwhile (before: %ld), a machine came back in %lld ms",
+	    name, (long)attack->connects, blown, calm,
 	    (long long)back);
 }
 
-#define WORK "an honest publisher and subscriber work on, a machine that comes back is let in at once, a new client is served"
-TEST(slow_ones, "1,000 (short: 300) strangers that say nothing, half a HELLO, or a byte now and then, and come again: " WORK) { under("slow", slow, 1); }
+#define WORK \
+	"an honest publisher and subscriber work on, a machine that comes back is let in at once, " \
+	"a new client is served"
+TEST(slow_ones, "1,000 (short: 300) strangers that say nothing, half a HELLO, or a byte now and then, and come "
+    "again: " WORK) { under("slow", slow, 1); }
 TEST(flood, "connections opened and closed as fast as it goes: " WORK) { under("flood", flood, 2); }
-TEST(giant_lengths, "frames of 4 GiB, 2 GiB and lengths that cannot be, one connection after the other: " WORK) { under("giant lengths", giant, 4); }
+TEST(giant_lengths, "frames of 4 GiB, 2 GiB and lengths that cannot be, one connection after the other: " WORK) { under(
+    "giant lengths", giant, 4); }
 TEST(replayed, "a copy of a connected machine's HELLO, again and again: refused by name, " WORK)
 {
 	under("replay", replay, 2);
-	REQUIRE(attack->refused > 0 && server_log_has(&broker, "refused: this machine is connected already"), "no replay was refused");
+	REQUIRE(attack->refused > 0 && server_log_has(&broker, "refused: this machine is connected already"),
+	    "no replay was refused");
 }

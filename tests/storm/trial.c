@@ -319,8 +319,8 @@ on_write(const struct deed *d)
 {
 	struct file *f = written_now();
 	if (f->renamed_away)
-		too_early("T6", "%s is written to, though after a power cut it may be a segment again: the folder was not "
-		    "synced since it was renamed", name_text(f->name, f->number));
+		too_early("T6", "%s is written to, though after a power cut it may be a segment again: the folder was "
+		    "not synced since it was renamed", name_text(f->name, f->number));
 	process_now()->writes = d->b;
 	f->writes++;
 	file_forget(f, d->a, d->a + d->b);

@@ -16,7 +16,8 @@
  *   T5  a segment loses its name only when a stored check-point covers it
  *   T6  a file that was a segment is written to only when the disk cannot call it by its old name any more
  * and of each mom_forwarder and mom_requester
- *   T7  no `place` word and no PLACE frame passes a message of a sleeper (trial_sleeper) that is not in the spool, stored
+ *   T7  no `place` word and no PLACE frame passes a message of a sleeper (trial_sleeper) that is not in the spool,
+ *       stored
  */
 #ifndef TRIAL_H
 #define TRIAL_H
@@ -33,8 +34,8 @@ void trial_begin(void);
 void trial_sleeper(uint64_t id);
 void trial_wake(void);               /* all sleepers are going to take their mail: they are forgotten */
 void trial_hear(void);               /* judges all that was written down since */
-/* The disk below this folder lost its power, and all who write there are dead: what was not stored is there or not. Call it
- * before anybody starts anew. */
+/* The disk below this folder lost its power, and all who write there are dead: what was not stored is there or not.
+ * Call it before anybody starts anew. */
 void trial_cut(const char *path);
 const char *trial_closing(void);
 #endif

@@ -51,7 +51,8 @@ says(uint64_t got, uint64_t lost, uint64_t doubled, uint64_t wrong, uint64_t dis
 	const struct tally *t = &judge.tally;
 	char text[400];
 	tally_text(t, text, sizeof text);
-	REQUIRE(t->got == got && t->lost == lost && t->doubled == doubled && t->changed == wrong && t->disorder == disorder,
+	REQUIRE(t->got == got && t->lost == lost && t->doubled == doubled && t->changed == wrong &&
+	    t->disorder == disorder,
 	    "got %llu: %s", (unsigned long long)t->got, text);
 	REQUIRE(tally_is_clean(t) == (lost + doubled + wrong + disorder == 0) && strstr(text, words), "%s", text);
 	judge_free(&judge);

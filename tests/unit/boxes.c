@@ -1,4 +1,5 @@
-/* boxes - mom_forwarder's side of each sleep of a client: the word first, then the wake. The forwarder's own code, with one thread and no kernel. */
+/* boxes - mom_forwarder's side of each sleep of a client: the word first, then the wake. The forwarder's own code, with
+ * one thread and no kernel. */
 #include <lib/t.h>
 #include <fcntl.h>
 #include "ipc/layout.h"
@@ -138,7 +139,8 @@ tick(void)
 	on_tick();
 }
 
-TEST(pad, "a pad alone in a box that was empty is told: only its owner can pass it, and the message from the spool has no room before that")
+TEST(pad, "a pad alone in a box that was empty is told: only its owner can pass it, and the message from the spool has "
+    "no room before that")
 {
 	up();
 	deliver(NONE, 300 * 1024);
@@ -149,7 +151,8 @@ TEST(pad, "a pad alone in a box that was empty is told: only its owner can pass 
 	sleep_for(NONE, ASLEEP_FOR_MAIL);
 	boxes_refill();
 	boxes_publish();
-	REQUIRE(woken.posts && woken.head != reader[NONE].at, "posted %d times, head %llx", woken.posts, (unsigned long long)woken.head);
+	REQUIRE(woken.posts && woken.head != reader[NONE].at, "posted %d times, head %llx", woken.posts,
+	    (unsigned long long)woken.head);
 	read_mail(NONE, 0);
 	give_back(NONE);
 	sleep_for(NONE, ASLEEP_FOR_MAIL);
@@ -159,7 +162,8 @@ TEST(pad, "a pad alone in a box that was empty is told: only its owner can pass 
 	read_mail(NONE, 1);
 }
 
-TEST(no_pad, "where there is no room, and no pad either, the forwarder tells nobody, and sleeps, however often it looks")
+TEST(no_pad, "where there is no room, and no pad either, the forwarder tells nobody, and sleeps, however often it "
+    "looks")
 {
 	up();
 	deliver(NONE, 300 * 1024);
@@ -173,7 +177,8 @@ TEST(no_pad, "where there is no room, and no pad either, the forwarder tells nob
 	REQUIRE(woken.posts == 0, "%d times", woken.posts);
 }
 
-TEST(caught_up, "who was cut, and sleeps until the rest of its mail comes, is woken when there is none: the entries of others lie behind its last")
+TEST(caught_up, "who was cut, and sleeps until the rest of its mail comes, is woken when there is none: the entries of "
+    "others lie behind its last")
 {
 	up();
 	for (int i = 0; i < 3; i++)
@@ -198,7 +203,8 @@ TEST(caught_up, "who was cut, and sleeps until the rest of its mail comes, is wo
 	REQUIRE(woken.posts && woken.behind == 0, "posted %d times, behind %u", woken.posts, woken.behind);
 }
 
-TEST(safe, "what becomes safe with a tick while its owner is behind is told: a predecessor was killed before it said so")
+TEST(safe, "what becomes safe with a tick while its owner is behind is told: a predecessor was killed before it said "
+    "so")
 {
 	up();
 	for (int i = 0; i < 3; i++)
@@ -212,7 +218,8 @@ TEST(safe, "what becomes safe with a tick while its owner is behind is told: a p
 	sleep_for(NONE, ASLEEP_FOR_MAIL);
 	tick();
 	tick();
-	REQUIRE(woken.posts && woken.safe == last, "posted %d times, safe %llx", woken.posts, (unsigned long long)woken.safe);
+	REQUIRE(woken.posts && woken.safe == last, "posted %d times, safe %llx", woken.posts,
+	    (unsigned long long)woken.safe);
 }
 
 TEST(seen, "how far the stream has come is told to who waits for it, and to nobody else")
@@ -221,7 +228,8 @@ TEST(seen, "how far the stream has come is told to who waits for it, and to nobo
 	sleep_for(NONE, ASLEEP_FOR_SEEN);
 	f.seen[0] = 4711;
 	tick();
-	REQUIRE(woken.posts == 1 && woken.seen == 4711, "posted %d times, seen %llu", woken.posts, (unsigned long long)woken.seen);
+	REQUIRE(woken.posts == 1 && woken.seen == 4711, "posted %d times, seen %llu", woken.posts,
+	    (unsigned long long)woken.seen);
 	sleep_for(NONE, ASLEEP_FOR_MAIL);
 	f.seen[0]++;
 	tick();

@@ -44,7 +44,8 @@ static void
 receive_at(struct history *h, uint32_t n, uint64_t at, unsigned flags)
 {
 	static char bytes[MOM_MESSAGE_MAX];
-	struct mom_message m = { .topic = "t", .data = bytes, .publisher = ID, .offset = at, .time_us = 1, .flags = flags };
+	struct mom_message m = { .topic = "t", .data = bytes, .publisher = ID, .offset = at, .time_us = 1,
+	    .flags = flags };
 	m.len = payload_make(bytes, PAYLOAD_STORM, 1, "t", n);
 	history_got(h, &m);
 }
@@ -98,18 +99,21 @@ holds(enum checker_rules rules)
 	REQUIRE(checker_holds(&v), "no sentence is broken, and yet");
 }
 
-TEST(kept, "a thousand messages of all sizes, empty ones too, over two processes of a durable subscriber: nothing to complain of")
+TEST(kept, "a thousand messages of all sizes, empty ones too, over two processes of a durable subscriber: nothing to "
+    "complain of")
 {
 	world();
 	publish(0, 1000);
 	receive(0, 500);
 	again();
 	receive_at(ear, 499, offset + 499, MOM_REDELIVERED);
-	receive_at(ear, 500, offset + 500, MOM_REDELIVERED);        /* was handed to the old one, which could not write it down */
+	/* was handed to the old one, which could not write it down */
+	receive_at(ear, 500, offset + 500, MOM_REDELIVERED);
 	receive(501, 1000);
 	done();
 	holds(CHECKER_KILLS);
-	REQUIRE(v.acknowledged == 1000 && v.accepted == 1000 && v.redelivered == 1 && v.clients == 2 && v.drained == 1, "%ld %ld %ld", v.acknowledged,
+	REQUIRE(v.acknowledged == 1000 && v.accepted == 1000 && v.redelivered == 1 && v.clients == 2 && v.drained == 1,
+	    "%ld %ld %ld", v.acknowledged,
 	    v.accepted, v.redelivered);
 }
 
@@ -132,7 +136,8 @@ TEST(lost_last, "the last message missing is found, if the subscriber was draine
 	breaks(I1, "number 19");
 }
 
-TEST(lost_first, "a message that was published after subscribe returned is missed at the beginning; one from before is not")
+TEST(lost_first, "a message that was published after subscribe returned is missed at the beginning; one from before is "
+    "not")
 {
 	world();
 	publish(0, 20);
@@ -148,7 +153,8 @@ TEST(lost_first, "a message that was published after subscribe returned is misse
 	breaks(I1, "late never got number 20 ");
 }
 
-TEST(lost_async, "what a publisher had put on its way is owed although it was killed before the answer; not after a power cut")
+TEST(lost_async, "what a publisher had put on its way is owed although it was killed before the answer; not after a "
+    "power cut")
 {
 	world();
 	publish(0, 10);
@@ -199,11 +205,13 @@ TEST(ended_unknown, "what an ended client was told of by MOM_EBADID, or was not 
 	receive(11, 12);
 	history_end(ear, 1);
 	holds(CHECKER_KILLS);
-	REQUIRE(v.ended == 1 && v.unknown == 3 && v.refused == 0, "%ld ended, %ld unknown, %ld refused", v.ended, v.unknown,
+	REQUIRE(v.ended == 1 && v.unknown == 3 && v.refused == 0, "%ld ended, %ld unknown, %ld refused", v.ended,
+	    v.unknown,
 	    v.refused);
 }
 
-TEST(unanswered, "a message whose publisher was killed within the call may be there or not, but for all subscribers alike")
+TEST(unanswered, "a message whose publisher was killed within the call may be there or not, but for all subscribers "
+    "alike")
 {
 	world();
 	publish(0, 10);
@@ -247,7 +255,8 @@ TEST(altered, "a changed byte, a message that nobody published, and one under an
 	publish(0, 3);
 	receive(0, 3);
 	char bytes[64] = "nobody published this, so it is strange";
-	struct mom_message m = { .topic = "t", .data = bytes, .len = 40, .publisher = ID, .offset = offset + 3, .time_us = 1 };
+	struct mom_message m = { .topic = "t", .data = bytes, .len = 40, .publisher = ID, .offset = offset + 3,
+	    .time_us = 1 };
 	history_got(ear, &m);
 	done();
 	breaks(I3, "nobody published this: 40 bytes");
@@ -419,7 +428,8 @@ TEST(seen, "what the storm saw itself breaks its sentence, with its words")
 	}
 }
 
-TEST(late_empty, "an empty message that is the first of its publisher's to come to a late subscriber is known by its offset; a lost one is found")
+TEST(late_empty, "an empty message that is the first of its publisher's to come to a late subscriber is known by its "
+    "offset; a lost one is found")
 {
 	uint64_t hash;
 	uint32_t n = 1;
@@ -438,5 +448,6 @@ TEST(late_empty, "an empty message that is the first of its publisher's to come 
 	history_end(late, 1);
 	done();
 	judged(CHECKER_KILLS);
-	REQUIRE(v.broken[I3] == 0 && v.broken[I1] && strstr(v.first[I1], t_text("number %u ", n + 3)), "%s", v.first[I1]);
+	REQUIRE(v.broken[I3] == 0 && v.broken[I1] && strstr(v.first[I1], t_text("number %u ", n + 3)), "%s",
+	    v.first[I1]);
 }

@@ -28,7 +28,8 @@ apply(struct event e)
 static int
 ask(uint64_t client, int op, const char *name, int value)
 {
-	struct event e = { .kind = EVENT_REQUEST, .op = (uint8_t)op, .id = client, .number = ++numbers[client], .value = value };
+	struct event e = { .kind = EVENT_REQUEST, .op = (uint8_t)op, .id = client, .number = ++numbers[client],
+	    .value = value };
 	strcpy(e.name, name);
 	last[client].number = 0;
 	REQUIRE(apply(e) == 0, "no memory");
@@ -44,7 +45,8 @@ is_answered(uint64_t client, int code)
 static void
 cancel(uint64_t client, const char *name)
 {
-	struct event e = { .kind = EVENT_REQUEST, .op = OP_CANCEL, .id = client, .target = numbers[client], .number = numbers[client] + 1 };
+	struct event e = { .kind = EVENT_REQUEST, .op = OP_CANCEL, .id = client, .target = numbers[client],
+	    .number = numbers[client] + 1 };
 	strcpy(e.name, name);
 	numbers[client]++;
 	REQUIRE(apply(e) == 0, "no memory");
@@ -69,18 +71,24 @@ free_units(const char *name)
 
 enum { WAITS = -100 };
 
-TEST(order, "waiters are served first come first; trywait never waits; init of an existing name fails; destroy wakes the waiters with an error")
+TEST(order, "waiters are served first come first; trywait never waits; init of an existing name fails; destroy wakes "
+    "the waiters with an error")
 {
-	REQUIRE(ask(1, OP_SEM_WAIT, "s", 0) == MOM_ENORESOURCE && ask(1, OP_SEM_INIT, "s", 1) == 0 && ask(2, OP_SEM_INIT, "s", 5) == MOM_EEXIST, "init");
-	REQUIRE(ask(1, OP_SEM_WAIT, "s", 0) == 0 && ask(2, OP_SEM_WAIT, "s", 0) == WAITS && ask(3, OP_SEM_WAIT, "s", 0) == WAITS, "wait");
+	REQUIRE(ask(1, OP_SEM_WAIT, "s", 0) == MOM_ENORESOURCE && ask(1, OP_SEM_INIT, "s", 1) == 0 &&
+	    ask(2, OP_SEM_INIT, "s", 5) == MOM_EEXIST, "init");
+	REQUIRE(ask(1, OP_SEM_WAIT, "s", 0) == 0 && ask(2, OP_SEM_WAIT, "s", 0) == WAITS &&
+	    ask(3, OP_SEM_WAIT, "s", 0) == WAITS, "wait");
 	REQUIRE(ask(4, OP_SEM_TRY, "s", 0) == MOM_NOT_FREE, "try");
 	REQUIRE(ask(1, OP_SEM_SIGNAL, "s", 0) == 0 && is_answered(2, 0) && !is_answered(3, 0), "the first");
-	REQUIRE(ask(1, OP_SEM_WAIT, "s", 0) == WAITS && ask(2, OP_SEM_SIGNAL, "s", 0) == 0 && is_answered(3, 0) && !is_answered(1, 0), "the second");
-	REQUIRE(ask(2, OP_SEM_DESTROY, "s", 0) == 0 && is_answered(1, MOM_ENORESOURCE) && ask(2, OP_SEM_SIGNAL, "s", 0) == MOM_ENORESOURCE, "destroyed");
+	REQUIRE(ask(1, OP_SEM_WAIT, "s", 0) == WAITS && ask(2, OP_SEM_SIGNAL, "s", 0) == 0 && is_answered(3, 0) &&
+	    !is_answered(1, 0), "the second");
+	REQUIRE(ask(2, OP_SEM_DESTROY, "s", 0) == 0 && is_answered(1, MOM_ENORESOURCE) &&
+	    ask(2, OP_SEM_SIGNAL, "s", 0) == MOM_ENORESOURCE, "destroyed");
 	state_free(&s);
 }
 
-TEST(numbers, "a request that comes again under its number is not done again and gets the same answer; one from before is passed over")
+TEST(numbers, "a request that comes again under its number is not done again and gets the same answer; one from before "
+    "is passed over")
 {
 	ask(1, OP_VAR_INIT, "v", 3);
 	struct event e = { .kind = EVENT_REQUEST, .op = OP_SEM_INIT, .id = 2, .number = 9, .value = 1, .name = "s" };
@@ -97,7 +105,8 @@ TEST(numbers, "a request that comes again under its number is not done again and
 	e = (struct event){ .kind = EVENT_REQUEST, .op = OP_SEM_WAIT, .id = 3, .number = numbers[3], .name = "s" };
 	apply(e);
 	REQUIRE(is_answered(3, ANSWER_WAITS), "who asks again is told that it waits");
-	REQUIRE(ask(1, OP_VAR_READ, "v", 0) == 0 && last[1].value == 3 && ask(2, OP_VAR_WRITE, "v", -8) == 0 && ask(1, OP_VAR_READ, "v", 0) == 0 && last[1].value == -8, "var");
+	REQUIRE(ask(1, OP_VAR_READ, "v", 0) == 0 && last[1].value == 3 && ask(2, OP_VAR_WRITE, "v", -8) == 0 &&
+	    ask(1, OP_VAR_READ, "v", 0) == 0 && last[1].value == -8, "var");
 	state_free(&s);
 }
 
@@ -120,19 +129,24 @@ TEST(cancelled, "a wait that is given up waits no more, and what it had got mean
 	state_free(&s);
 }
 
-TEST(ends, "no event takes a semaphore below 0 or above the largest number: a negative start is refused, what is given back then counts no more")
+TEST(ends, "no event takes a semaphore below 0 or above the largest number: a negative start is refused, what is given "
+    "back then counts no more")
 {
-	struct event keep = { .kind = EVENT_REQUEST, .op = OP_SEM_INIT, .id = 1, .number = ++numbers[1], .value = INT32_MAX, .flags = MOM_DSEM_KEEP, .name = "full" };
-	REQUIRE(ask(1, OP_SEM_INIT, "below", -1) == MOM_EINVAL && ask(2, OP_SEM_WAIT, "below", 0) == MOM_ENORESOURCE, "made with -1");
+	struct event keep = { .kind = EVENT_REQUEST, .op = OP_SEM_INIT, .id = 1, .number = ++numbers[1],
+	    .value = INT32_MAX, .flags = MOM_DSEM_KEEP, .name = "full" };
+	REQUIRE(ask(1, OP_SEM_INIT, "below", -1) == MOM_EINVAL && ask(2, OP_SEM_WAIT, "below", 0) == MOM_ENORESOURCE,
+	    "made with -1");
 	keep.number = ++numbers[1];
 	REQUIRE(apply(keep) == 0 && is_answered(1, 0), "made with the largest");
-	REQUIRE(ask(1, OP_SEM_WAIT, "full", 0) == 0 && ask(2, OP_SEM_SIGNAL, "full", 0) == 0, "taken and given back by another");
+	REQUIRE(ask(1, OP_SEM_WAIT, "full", 0) == 0 && ask(2, OP_SEM_SIGNAL, "full", 0) == 0,
+	    "taken and given back by another");
 	cancel(1, "full");
 	REQUIRE(ask(2, OP_SEM_SIGNAL, "full", 0) == MOM_ELIMIT, "beyond the largest");
 	state_free(&s);
 }
 
-TEST(deaths, "what a dead client had taken is free again, its wait is over; what others gave back for it is not given twice; MOM_DSEM_KEEP keeps it")
+TEST(deaths, "what a dead client had taken is free again, its wait is over; what others gave back for it is not given "
+    "twice; MOM_DSEM_KEEP keeps it")
 {
 	ask(1, OP_SEM_INIT, "s", 3);
 	ask(1, OP_SEM_WAIT, "s", 0);
@@ -150,7 +164,8 @@ TEST(deaths, "what a dead client had taken is free again, its wait is over; what
 	REQUIRE(free_units("s") == 2, "%d", free_units("s"));
 	gone(4);
 	REQUIRE(free_units("s") == 3, "%d", free_units("s"));
-	struct event e = { .kind = EVENT_REQUEST, .op = OP_SEM_INIT, .id = 5, .number = ++numbers[5], .value = 2, .flags = MOM_DSEM_KEEP, .name = "keep" };
+	struct event e = { .kind = EVENT_REQUEST, .op = OP_SEM_INIT, .id = 5, .number = ++numbers[5], .value = 2,
+	    .flags = MOM_DSEM_KEEP, .name = "keep" };
 	apply(e);
 	ask(6, OP_SEM_WAIT, "keep", 0);
 	gone(6);
@@ -158,7 +173,8 @@ TEST(deaths, "what a dead client had taken is free again, its wait is over; what
 	state_free(&s);
 }
 
-TEST(founding, "of several that begin a group at once only the first counts; one that knew of it begins it anew; two that leave at once leave two")
+TEST(founding, "of several that begin a group at once only the first counts; one that knew of it begins it anew; two "
+    "that leave at once leave two")
 {
 	struct event f = { .kind = EVENT_FOUND, .id = 100, .target = 1, .name = "a" };
 	offset = 4;
@@ -177,9 +193,11 @@ TEST(founding, "of several that begin a group at once only the first counts; one
 	REQUIRE(apply(leave) == 0 && s.holder_count == 2, "%zu left", s.holder_count);
 	const struct holder *p = state_primary(&s);
 	uint64_t first = p->id;
-	REQUIRE(apply((struct event){ .kind = EVENT_GONE, .id = first }) == STATE_LOST && state_primary(&s)->id != first, "primary");
+	REQUIRE(apply((struct event){ .kind = EVENT_GONE, .id = first }) == STATE_LOST &&
+	    state_primary(&s)->id != first, "primary");
 	f.target = offset;
-	REQUIRE(apply(f) == STATE_BEGAN && ask(1, OP_VAR_READ, "v", 0) == MOM_ENORESOURCE && s.holder_count == 1, "anew");
+	REQUIRE(apply(f) == STATE_BEGAN && ask(1, OP_VAR_READ, "v", 0) == MOM_ENORESOURCE && s.holder_count == 1,
+	    "anew");
 	state_free(&s);
 }
 
@@ -202,7 +220,8 @@ TEST(snapshot, "a state that went through its bytes gives the same answers from 
 	apply((struct event){ .kind = EVENT_FOUND, .id = 100, .target = 1, .name = "left" });
 	for (int i = 0; i < 20000; i++) {
 		uint64_t client = 1 + t_rng_below(&rng, 6);
-		struct event e = { .kind = EVENT_REQUEST, .op = (uint8_t)(1 + t_rng_below(&rng, OP_LAST)), .id = client, .value = (int)t_rng_below(&rng, 3), .number = ++numbers[client] };
+		struct event e = { .kind = EVENT_REQUEST, .op = (uint8_t)(1 + t_rng_below(&rng, OP_LAST)), .id = client,
+		    .value = (int)t_rng_below(&rng, 3), .number = ++numbers[client] };
 		e.target = e.number - 1;
 		e.flags = t_rng_below(&rng, 4) == 0;
 		strcpy(e.name, names[t_rng_below(&rng, 4)]);
@@ -223,7 +242,8 @@ TEST(snapshot, "a state that went through its bytes gives the same answers from 
 		e.offset = offset;
 		state_apply(&other, &e, hear, NULL);
 		memcpy(theirs, last, sizeof last);
-		REQUIRE(memcmp(mine, theirs, sizeof mine) == 0 && same_state(&s, &other), "%d: op %d answers otherwise", i, e.op);
+		REQUIRE(memcmp(mine, theirs, sizeof mine) == 0 && same_state(&s, &other), "%d: op %d answers otherwise",
+		    i, e.op);
 		if (i % 50 == 0)
 			for (size_t cut = 0; cut < len; cut++)
 				REQUIRE(state_get(&other, bytes, cut) < 0, "cut at %zu of %zu", cut, len);

@@ -28,7 +28,8 @@ begin(void)
 	REQUIRE(seen && seen->pages == PAGES && seen->shards == SHARDS, "attach");
 }
 
-TEST(pages, "a restarted process counts on; another owner of the page begins at 0; a page that is none is counted for nobody")
+TEST(pages, "a restarted process counts on; another owner of the page begins at 0; a page that is none is counted for "
+    "nobody")
 {
 	begin();
 	const struct counters *page = counters_page(seen, 1);
@@ -36,9 +37,11 @@ TEST(pages, "a restarted process counts on; another owner of the page begins at 
 	counters_add(COUNT_MESSAGES_IN, 5);
 	counters_begin(id, 1, ROLE_HANDLER, 7);
 	counters_add(COUNT_MESSAGES_IN, 5);
-	CHECK(counters_get(page, COUNT_MESSAGES_IN) == 10 && counters_get(page, COUNT_STARTS) == 2, "%lu", (unsigned long)counters_get(page, COUNT_MESSAGES_IN));
+	CHECK(counters_get(page, COUNT_MESSAGES_IN) == 10 && counters_get(page, COUNT_STARTS) == 2, "%lu",
+	    (unsigned long)counters_get(page, COUNT_MESSAGES_IN));
 	counters_begin(id, 1, ROLE_HANDLER, 8);
-	CHECK(counters_get(page, COUNT_MESSAGES_IN) == 0 && counters_get(page, COUNT_STARTS) == 1 && page->owner == 8, "another owner");
+	CHECK(counters_get(page, COUNT_MESSAGES_IN) == 0 && counters_get(page, COUNT_STARTS) == 1 && page->owner == 8,
+	    "another owner");
 	CHECK(counters_page(seen, PAGES) == NULL && counters_busy(seen, SHARDS) == NULL, "beyond the end");
 	counters_begin(-1, 2, ROLE_SENDER, 1);
 	CHECK(page->role == ROLE_HANDLER && counters_page(seen, 2)->role == ROLE_NONE, "no segment, no page");
@@ -81,7 +84,8 @@ TEST(busiest, "among 100,000 topics the twenty busiest are shown with their coun
 		if (!counters_topic(counters_busy(seen, 1), i, &t) || strncmp(t.name, "busy/", 5) != 0)
 			continue;
 		found++;
-		CHECK(t.messages > 50 * 100 * 5 * 9 / 10 && t.messages <= 50 * 100 * 5 && t.bytes == t.messages * 64, "%s: %lu", t.name, (unsigned long)t.messages);
+		CHECK(t.messages > 50 * 100 * 5 * 9 / 10 && t.messages <= 50 * 100 * 5 && t.bytes == t.messages * 64,
+		    "%s: %lu", t.name, (unsigned long)t.messages);
 	}
 	CHECK(found == 20, "%d are shown", found);
 }

@@ -5,8 +5,10 @@
 static void
 is(struct decision d, enum verdict verdict, uint64_t from, uint64_t to)
 {
-	REQUIRE(d.verdict == verdict && d.lost_from == from && d.lost_to == to, "verdict %d lost %llu to %llu, wanted %d, %llu to %llu", (int)d.verdict,
-	    (unsigned long long)d.lost_from, (unsigned long long)d.lost_to, (int)verdict, (unsigned long long)from, (unsigned long long)to);
+	REQUIRE(d.verdict == verdict && d.lost_from == from && d.lost_to == to,
+	    "verdict %d lost %llu to %llu, wanted %d, %llu to %llu", (int)d.verdict,
+	    (unsigned long long)d.lost_from, (unsigned long long)d.lost_to, (int)verdict, (unsigned long long)from,
+	    (unsigned long long)to);
 }
 
 TEST(in_order, "the next number is taken, an older one is acknowledged again")

@@ -99,7 +99,8 @@ dry(struct idling *l, int64_t sleep_us)
 	return k.yields;
 }
 
-TEST(learns, "where little comes a process sleeps after a few looks; where work came soon after it slept, it looks longer, up to a bound")
+TEST(learns, "where little comes a process sleeps after a few looks; where work came soon after it slept, it looks "
+    "longer, up to a bound")
 {
 	struct idling l = { 0 };
 	for (int i = 0; i < 5; i++)
@@ -130,7 +131,8 @@ TEST(one_core, "on one core nobody looks again: others must run for anything to 
 	REQUIRE(dry(&l, 10) == 0 && dry(&l, 10) == 0, "%d looks", k.yields);
 }
 
-TEST(crowded, "a look that took long was beside a busy program: then no core is given away for a while, which doubles each time, and is forgotten in quiet")
+TEST(crowded, "a look that took long was beside a busy program: then no core is given away for a while, which doubles "
+    "each time, and is forgotten in quiet")
 {
 	struct idling l = { 0 };
 	REQUIRE(dry(&l, 10) > 0, "no looks on an idle machine");
@@ -139,7 +141,8 @@ TEST(crowded, "a look that took long was beside a busy program: then no core is 
 	int64_t began = k.now_us, tried = 0;
 	while (k.now_us - began < 60 * INT64_C(1000000))
 		tried += dry(&l, 100);
-	REQUIRE(tried >= 28 && tried <= 45, "%d looks in vain in a minute: 2 s apart at most, and no closer than the doubling says", (int)tried);
+	REQUIRE(tried >= 28 && tried <= 45, "%d looks in vain in a minute: 2 s apart at most, and no closer than the "
+	    "doubling says", (int)tried);
 	k.look_us = 1;
 	while (k.now_us - began < 70 * INT64_C(1000000))
 		dry(&l, 100);
@@ -163,7 +166,8 @@ TEST(ticks, "a tick of the kernel that falls into a short look is no busy progra
 		REQUIRE(dry(&l, 10) > 0, "no looks on an idle machine, in round %d", i);
 }
 
-TEST(naps, "beside busy programs a process through which much flows naps before its next look; where little comes it sleeps at once, to be woken at once")
+TEST(naps, "beside busy programs a process through which much flows naps before its next look; where little comes it "
+    "sleeps at once, to be woken at once")
 {
 	struct idling l = { 0 };
 	idling_found(&l, 1000);
@@ -178,12 +182,13 @@ TEST(naps, "beside busy programs a process through which much flows naps before 
 	REQUIRE(dry(&l, 10) == 0 && k.naps == 0, "%d naps where nothing came meanwhile", k.naps);
 }
 
-TEST(vain, "a process that is woken for nothing looks no more than twice and sleeps; where somebody rings without end it naps before each look, "
-    "and it stays so where some of it finds something")
+TEST(vain, "a process that is woken for nothing looks no more than twice and sleeps; where somebody rings without end "
+    "it naps before each look, and it stays so where some of it finds something")
 {
 	enum { TICKETS = 100000 };
 	serve_tickets(TICKETS, 10, 0);
-	REQUIRE(rung.looks <= 2 * TICKETS + 50 && k.yields <= 50, "%d looks, %d yields for %d tickets", rung.looks, k.yields, TICKETS);
+	REQUIRE(rung.looks <= 2 * TICKETS + 50 && k.yields <= 50, "%d looks, %d yields for %d tickets", rung.looks,
+	    k.yields, TICKETS);
 	REQUIRE(k.naps > TICKETS / 2, "%d naps for %d tickets", k.naps, TICKETS);
 	serve_tickets(TICKETS, 10, 5);
 	REQUIRE(k.naps > TICKETS / 10, "%d naps for %d tickets where some find something", k.naps, TICKETS);

@@ -1,4 +1,5 @@
-/* junk_call - whoever publishes without end to the topic where a caller hears its answers holds no remote call beyond its deadline */
+/* junk_call - whoever publishes without end to the topic where a caller hears its answers holds no remote call beyond
+ * its deadline */
 #include <lib/t.h>
 #include <mom.h>
 
@@ -13,7 +14,8 @@ struct handle *handle_get(int id, int *error) { (void)id, *error = MOM_EBADID; r
 int handle_fail(struct handle *h, int code, const char *format, ...) { (void)h, (void)format; return code; }
 void holds_free(struct caller *c) { (void)c; }
 void rpc_head_put(struct mom_writer *w, const struct rpc_head *head) { (void)w, (void)head; }
-int rpc_publish(int id, const char *topic, const struct mom_writer *w, unsigned flags) { (void)id, (void)topic, (void)w, (void)flags; return 0; }
+int rpc_publish(int id, const char *topic, const struct mom_writer *w, unsigned flags) { (void)id, (void)topic, (void)w,
+    (void)flags; return 0; }
 int rpc_answer_get(struct rpc_answer *a, const struct mom_message *m) { (void)a, (void)m; return -1; }
 
 enum { PATIENT = 1000000 };

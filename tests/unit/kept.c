@@ -14,14 +14,16 @@ TEST(numbers, "a caller's number is new once; a lower one is old; callers do not
 {
 	struct kept k = { 0 };
 	struct kept_call *c;
-	REQUIRE(take(&k, 1, 5, 0, &c) == KEPT_NEW && take(&k, 1, 5, 0, &c) == KEPT_AGAIN && take(&k, 1, 4, 0, &c) == KEPT_OLD && take(&k, 1, 9, 0, &c) == KEPT_NEW, "one caller");
+	REQUIRE(take(&k, 1, 5, 0, &c) == KEPT_NEW && take(&k, 1, 5, 0, &c) == KEPT_AGAIN &&
+	    take(&k, 1, 4, 0, &c) == KEPT_OLD && take(&k, 1, 9, 0, &c) == KEPT_NEW, "one caller");
 	for (uint64_t caller = 2; caller < 5000; caller++)
 		REQUIRE(take(&k, caller, 5, 0, &c) == KEPT_NEW, "caller %u", (unsigned)caller);
 	REQUIRE(take(&k, 1, 9, 0, &c) == KEPT_AGAIN && take(&k, 4999, 5, 0, &c) == KEPT_AGAIN, "many callers");
 	kept_free(&k);
 }
 
-TEST(answers, "an answer is kept until its caller's next call, and for a minute after it was asked for last; its number for a day")
+TEST(answers, "an answer is kept until its caller's next call, and for a minute after it was asked for last; its "
+    "number for a day")
 {
 	struct kept k = { 0 };
 	struct kept_call *c;
@@ -29,7 +31,8 @@ TEST(answers, "an answer is kept until its caller's next call, and for a minute 
 	kept_answer(&k, 1, 4, "old", 3);
 	kept_answer(&k, 1, 5, "five", 4);
 	kept_answer(&k, 1, 5, "other", 5);
-	REQUIRE(take(&k, 1, 5, 1, &c) == KEPT_AGAIN && c->len == 4 && memcmp(c->answer, "five", 4) == 0, "not the first answer");
+	REQUIRE(take(&k, 1, 5, 1, &c) == KEPT_AGAIN && c->len == 4 && memcmp(c->answer, "five", 4) == 0,
+	    "not the first answer");
 	kept_sweep(&k, 50000);
 	REQUIRE(take(&k, 1, 5, 50000, &c) == KEPT_AGAIN && c->answer, "gone too early");
 	kept_sweep(&k, 105000);
@@ -58,8 +61,10 @@ TEST(moves, "what is kept moves as it is")
 	kept_save(&k, &w);
 	mom_reader_init(&r, bytes, w.len);
 	REQUIRE(!mom_writer_failed(&w) && kept_load(&there, &r, 1) == 0 && mom_reader_left(&r) == 0, "load");
-	REQUIRE(take(&there, 1, 5, 1, &c) == KEPT_AGAIN && c->len == 4 && memcmp(c->answer, "five", 4) == 0, "the answer");
-	REQUIRE(take(&there, 2, 7, 1, &c) == KEPT_AGAIN && c->answer == NULL && take(&there, 2, 6, 1, &c) == KEPT_OLD, "the number");
+	REQUIRE(take(&there, 1, 5, 1, &c) == KEPT_AGAIN && c->len == 4 && memcmp(c->answer, "five", 4) == 0,
+	    "the answer");
+	REQUIRE(take(&there, 2, 7, 1, &c) == KEPT_AGAIN && c->answer == NULL && take(&there, 2, 6, 1, &c) == KEPT_OLD,
+	    "the number");
 	kept_free(&there);
 	for (size_t n = 0; n < w.len; n++) {
 		mom_reader_init(&r, bytes, n);

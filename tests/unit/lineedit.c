@@ -95,10 +95,14 @@ TEST(moves, "arrows, home, end, words and their letters move the cursor, and wha
 	is("one |two");
 	shows("> one two", 6);
 	const struct { const char *keys, *line; } step[] = {
-		{ "\x01", "|one two" }, { "\x05", "one two|" }, { "\x1b" "b", "one |two" }, { "\x1b" "B", "|one two" }, { "\x1b" "f", "one| two" },
-		{ "\x1b[H", "|one two" }, { "\x1b[F", "one two|" }, { "\x1b[1~", "|one two" }, { "\x1b[4~", "one two|" }, { "\x1bOH", "|one two" },
-		{ "\x1bOF", "one two|" }, { "\x1b[7~", "|one two" }, { "\x1b[8~", "one two|" }, { "\x02", "one tw|o" }, { "\x06", "one two|" },
-		{ "\x1b[1;5D", "one |two" }, { "\x1b[1;3D", "|one two" }, { "\x1b[1;5C", "one| two" }, { "\x1bOD", "on|e two" }, { "\x1bOC", "one| two" },
+		{ "\x01", "|one two" }, { "\x05", "one two|" }, { "\x1b" "b", "one |two" }, { "\x1b" "B", "|one two" },
+		    { "\x1b" "f", "one| two" },
+		{ "\x1b[H", "|one two" }, { "\x1b[F", "one two|" }, { "\x1b[1~", "|one two" },
+		    { "\x1b[4~", "one two|" }, { "\x1bOH", "|one two" },
+		{ "\x1bOF", "one two|" }, { "\x1b[7~", "|one two" }, { "\x1b[8~", "one two|" }, { "\x02", "one tw|o" },
+		    { "\x06", "one two|" },
+		{ "\x1b[1;5D", "one |two" }, { "\x1b[1;3D", "|one two" }, { "\x1b[1;5C", "one| two" },
+		    { "\x1bOD", "on|e two" }, { "\x1bOC", "one| two" },
 		{ LEFT LEFT LEFT LEFT LEFT, "|one two" },
 	};
 	for (size_t i = 0; i < sizeof step / sizeof *step; i++) {
@@ -108,12 +112,15 @@ TEST(moves, "arrows, home, end, words and their letters move the cursor, and wha
 	REQUIRE(s.bells == 2, "%d bells for two moves over the begin", s.bells);
 }
 
-TEST(deletes, "backspace, delete, Ctrl-D H K U W, Alt-D and Alt-backspace take away; Ctrl-Y gives it back, Ctrl-T swaps")
+TEST(deletes, "backspace, delete, Ctrl-D H K U W, Alt-D and Alt-backspace take away; Ctrl-Y gives it back, Ctrl-T "
+    "swaps")
 {
 	begin(80);
 	const struct { const char *keys, *line; } step[] = {
-		{ "one two/three\x7f\x08", "one two/thr|" }, { "\x17", "one |" }, { "\x19", "one two/thr|" }, { "\x1b\x7f", "one two/|" }, { "\x01\x0b", "|" }, { "\x19\x19", "one two/one two/|" },
-		{ "\x1b" "b\x1b" "d", "one two/one |/" }, { "\x15", "|/" }, { "\x19", "one two/one |/" }, { "\x01\x04", "|ne two/one /" }, { "\x1b[3~", "|e two/one /" },
+		{ "one two/three\x7f\x08", "one two/thr|" }, { "\x17", "one |" }, { "\x19", "one two/thr|" },
+		    { "\x1b\x7f", "one two/|" }, { "\x01\x0b", "|" }, { "\x19\x19", "one two/one two/|" },
+		{ "\x1b" "b\x1b" "d", "one two/one |/" }, { "\x15", "|/" }, { "\x19", "one two/one |/" },
+		    { "\x01\x04", "|ne two/one /" }, { "\x1b[3~", "|e two/one /" },
 		{ "\x15\x0b" "abc\x14", "acb|" }, { "\x01" RIGHT "\x14", "ca|b" }, { "\x01\x14", "|cab" },
 	};
 	for (size_t i = 0; i < sizeof step / sizeof *step; i++) {
@@ -126,17 +133,20 @@ TEST(ends, "Enter gives the line and stops there; Ctrl-C clears it, Ctrl-D ends 
 {
 	size_t used;
 	begin(80);
-	REQUIRE(lineedit_feed(e, "one\rtwo", 7, &used) == LINEEDIT_LINE && used == 4 && strcmp(lineedit_line(e), "one") == 0, "used %zu: %s", used, lineedit_line(e));
+	REQUIRE(lineedit_feed(e, "one\rtwo", 7, &used) == LINEEDIT_LINE && used == 4 &&
+	    strcmp(lineedit_line(e), "one") == 0, "used %zu: %s", used, lineedit_line(e));
 	look();
 	REQUIRE(strcmp(screen_row(&s, -1), "> one") == 0 && s.column == 0, "%s", screen_row(&s, -1));
 	lineedit_begin(e, 80);
 	REQUIRE(type("\x03") == LINEEDIT_MORE && type("two\x03") == LINEEDIT_MORE, "Ctrl-C is no end");
 	is("|");
 	REQUIRE(strcmp(screen_row(&s, -1), "> two^C") == 0, "%s", screen_row(&s, -1));
-	REQUIRE(type("x\x04") == LINEEDIT_MORE && type("\x1a") == LINEEDIT_STOP && type("\x7f\x04") == LINEEDIT_END, "Ctrl-D and Ctrl-Z");
+	REQUIRE(type("x\x04") == LINEEDIT_MORE && type("\x1a") == LINEEDIT_STOP && type("\x7f\x04") == LINEEDIT_END,
+	    "Ctrl-D and Ctrl-Z");
 }
 
-TEST(characters, "a key press is a character: umlauts, wide ones, and what joins another move, go and are drawn as one; any bytes are safe to show")
+TEST(characters, "a key press is a character: umlauts, wide ones, and what joins another move, go and are drawn as "
+    "one; any bytes are safe to show")
 {
 	begin(80);
 	type("a\xc3\xa4\xe6\xbc\xa2" "e\xcc\x81z");
@@ -158,11 +168,15 @@ TEST(characters, "a key press is a character: umlauts, wide ones, and what joins
 
 TEST(widths, "columns of characters of each kind")
 {
-	const struct { uint32_t code; int width; } known[] = { { 'a', 1 }, { 0xe4, 1 }, { 0x301, 0 }, { 0x20ac, 1 }, { 0x6f22, 2 }, { 0xac00, 2 }, { 0x1f600, 2 },
-		{ 0x200d, 0 }, { 0xfe0f, 0 }, { 0xff21, 2 }, { 0xff71, 1 }, { 0x5d0, 1 }, { 0x202e, -1 }, { 0x1b, -1 }, { 0x9b, -1 }, { 0x10ffff, 1 } };
+	const struct { uint32_t code; int width; } known[] = { { 'a', 1 }, { 0xe4, 1 }, { 0x301, 0 }, { 0x20ac, 1 },
+	    { 0x6f22, 2 }, { 0xac00, 2 }, { 0x1f600, 2 },
+		{ 0x200d, 0 }, { 0xfe0f, 0 }, { 0xff21, 2 }, { 0xff71, 1 }, { 0x5d0, 1 }, { 0x202e, -1 }, { 0x1b, -1 },
+		    { 0x9b, -1 }, { 0x10ffff, 1 } };
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		REQUIRE(glyph_width(known[i].code) == known[i].width, "U+%04X: %d", known[i].code, glyph_width(known[i].code));
-	const char *bad[] = { "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3", "\x80", "\xe2\x82", "\xf5\x80\x80\x80" };
+		REQUIRE(glyph_width(known[i].code) == known[i].width, "U+%04X: %d", known[i].code,
+		    glyph_width(known[i].code));
+	const char *bad[] = { "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3", "\x80",
+	    "\xe2\x82", "\xf5\x80\x80\x80" };
 	uint32_t code;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		REQUIRE(glyph_decode(bad[i], strlen(bad[i]), &code) == 1 && code == GLYPH_BAD, "number %zu", i);
@@ -194,7 +208,8 @@ TEST(scrolls, "a long line moves under its row, marks say where more is; resized
 	}
 }
 
-TEST(sees_cursor, "in a line of any length, wherever the cursor goes, the character under it is on the screen in its column")
+TEST(sees_cursor, "in a line of any length, wherever the cursor goes, the character under it is on the screen in its "
+    "column")
 {
 	begin(24);
 	for (int i = 0; i < 100; i++)
@@ -209,7 +224,8 @@ TEST(sees_cursor, "in a line of any length, wherever the cursor goes, the charac
 	}
 }
 
-TEST(pastes, "a bracketed paste is text: nothing runs before Enter, line ends of each kind are one newline, other controls are left out")
+TEST(pastes, "a bracketed paste is text: nothing runs before Enter, line ends of each kind are one newline, other "
+    "controls are left out")
 {
 	begin(80);
 	REQUIRE(type("\x1b[200~S news\r\nP news\ta\x04\x1b[31m\x7f\rR\n\x1b[201~") == LINEEDIT_MORE, "it ran");
@@ -217,7 +233,8 @@ TEST(pastes, "a bracketed paste is text: nothing runs before Enter, line ends of
 	shows("> S news^JP news^Ia^JR^J", 24);
 	type("\x7f\x7f");
 	is("S news\nP news\ta\n|");
-	REQUIRE(type("\r") == LINEEDIT_LINE && strcmp(lineedit_line(e), "S news\nP news\ta\n") == 0, "%s", lineedit_line(e));
+	REQUIRE(type("\r") == LINEEDIT_LINE && strcmp(lineedit_line(e), "S news\nP news\ta\n") == 0, "%s",
+	    lineedit_line(e));
 	lineedit_begin(e, 80);
 	type("\x1b[200~half\x03");
 	is("|");
@@ -234,7 +251,8 @@ TEST(pieces, "keys may come in any pieces, and sequences that are nobody's key d
 	is("|xone \xc3\xa4wo");
 }
 
-TEST(history, "up and down bring lines back and the one that was being typed; neither empty lines, nor those that begin with a space, nor one twice in a row")
+TEST(history, "up and down bring lines back and the one that was being typed; neither empty lines, nor those that "
+    "begin with a space, nor one twice in a row")
 {
 	begin(80);
 	history_add(&h, "one");
@@ -256,7 +274,8 @@ TEST(history, "up and down bring lines back and the one that was being typed; ne
 	REQUIRE(h.n == HISTORY_LINES && strcmp(h.lines[0], "line 1000") == 0, "%zu, %s", h.n, h.lines[0]);
 }
 
-TEST(search, "Ctrl-R finds older lines as letters come, again the next, Ctrl-S back; Enter runs it, Ctrl-G gives the line back, another key goes on with it")
+TEST(search, "Ctrl-R finds older lines as letters come, again the next, Ctrl-S back; Enter runs it, Ctrl-G gives the "
+    "line back, another key goes on with it")
 {
 	begin(80);
 	history_add(&h, "P news one");
@@ -279,7 +298,8 @@ TEST(search, "Ctrl-R finds older lines as letters come, again the next, Ctrl-S b
 	is("P news one|");
 	type(DOWN DOWN DOWN);
 	is("typed|");
-	REQUIRE(type("\x12three\r") == LINEEDIT_LINE && strcmp(lineedit_line(e), "P news three") == 0, "%s", lineedit_line(e));
+	REQUIRE(type("\x12three\r") == LINEEDIT_LINE && strcmp(lineedit_line(e), "P news three") == 0, "%s",
+	    lineedit_line(e));
 	REQUIRE(strcmp(screen_row(&s, -1), "> P news three") == 0, "%s", screen_row(&s, -1));
 }
 
@@ -296,7 +316,8 @@ offer(void *context, const char *text, size_t cursor, struct lineedit_choices *t
 			lineedit_choose(to, all[i], strlen(all[i]));
 }
 
-TEST(completes, "Tab puts in what is common, a blank behind the only one, rings where nothing is; a second Tab shows them all and keeps the line")
+TEST(completes, "Tab puts in what is common, a blank behind the only one, rings where nothing is; a second Tab shows "
+    "them all and keeps the line")
 {
 	begin(60);
 	lineedit_on_complete(e, offer, NULL);
@@ -306,7 +327,8 @@ TEST(completes, "Tab puts in what is common, a blank behind the only one, rings 
 	is("S plant/|");
 	int bells = s.bells;
 	type("\t");
-	REQUIRE(s.bells == bells && strstr(screen_row(&s, -1), "plant/boiler  plant/pump"), "second: %s", screen_row(&s, -1));
+	REQUIRE(s.bells == bells && strstr(screen_row(&s, -1), "plant/boiler  plant/pump"), "second: %s",
+	    screen_row(&s, -1));
 	shows("> S plant/", 10);
 	type("\x15S plant/p\x1b[Dx\x7f\x1b[Cu\t");
 	is("S plant/pump |");
@@ -327,7 +349,8 @@ file_is(const char *path, const char *wanted)
 	REQUIRE(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600, "mode %o", st.st_mode & 0777);
 }
 
-TEST(file, "the history is kept in its file, mode 0600, its folder made; sessions at the same time keep each other's lines")
+TEST(file, "the history is kept in its file, mode 0600, its folder made; sessions at the same time keep each other's "
+    "lines")
 {
 	char *path = t_path("state/mom/history");
 	struct history one = { 0 }, two = { 0 };
@@ -346,7 +369,8 @@ TEST(file, "the history is kept in its file, mode 0600, its folder made; session
 	history_free(&two);
 }
 
-TEST(file_is_bounded, "the file keeps the last 1000 lines; one that cannot be read or written is an error, and the lines stay in memory")
+TEST(file_is_bounded, "the file keeps the last 1000 lines; one that cannot be read or written is an error, and the "
+    "lines stay in memory")
 {
 	char *path = t_path("history");
 	struct history one = { 0 };
@@ -368,7 +392,8 @@ TEST(file_by_link, "a history that is a link, or in a folder that is one, is wri
 {
 	struct history one = { 0 };
 	mkdir(t_path("real"), 0700);
-	REQUIRE(symlink("real", t_path("folder")) == 0 && symlink("real/history", t_path("link")) == 0, "%s", strerror(errno));
+	REQUIRE(symlink("real", t_path("folder")) == 0 && symlink("real/history", t_path("link")) == 0, "%s",
+	    strerror(errno));
 	REQUIRE(history_open(&one, t_path("folder/history")) == 0, "%s", strerror(errno));
 	history_add(&one, "one");
 	REQUIRE(history_save(&one) == 0, "%s", strerror(errno));
@@ -383,7 +408,8 @@ TEST(file_by_link, "a history that is a link, or in a folder that is one, is wri
 TEST(path, "MOM_HISTORY, else XDG_STATE_HOME, else ~/.local/state; empty is none")
 {
 	const struct { const char *own, *state, *home, *path; } known[] = {
-		{ "/x/h", "/s", "/h", "/x/h" }, { "", "/s", "/h", NULL }, { NULL, "/s", "/h", "/s/mom/history" }, { NULL, "relative", "/h", "/h/.local/state/mom/history" },
+		{ "/x/h", "/s", "/h", "/x/h" }, { "", "/s", "/h", NULL }, { NULL, "/s", "/h", "/s/mom/history" },
+		    { NULL, "relative", "/h", "/h/.local/state/mom/history" },
 		{ NULL, NULL, "/h", "/h/.local/state/mom/history" }, { NULL, NULL, NULL, NULL },
 	};
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -391,7 +417,8 @@ TEST(path, "MOM_HISTORY, else XDG_STATE_HOME, else ~/.local/state; empty is none
 		known[i].state ? setenv("XDG_STATE_HOME", known[i].state, 1) : unsetenv("XDG_STATE_HOME");
 		known[i].home ? setenv("HOME", known[i].home, 1) : unsetenv("HOME");
 		char *path = history_path();
-		REQUIRE(known[i].path ? path && strcmp(path, known[i].path) == 0 : path == NULL, "number %zu: %s", i, path ? path : "none");
+		REQUIRE(known[i].path ? path && strcmp(path, known[i].path) == 0 : path == NULL, "number %zu: %s", i,
+		    path ? path : "none");
 		free(path);
 	}
 }

@@ -19,7 +19,8 @@ removes(unsigned uid)
 	return logind_removes_ipc(t_path("root"), uid);
 }
 
-TEST(who, "regular users under systemd are at risk; system users, machines without systemd and users that linger are not")
+TEST(who, "regular users under systemd are at risk; system users, machines without systemd and users that linger are "
+    "not")
 {
 	CHECK(!removes(1000), "there is no systemd");
 	put("/run/systemd/system/x", "");
@@ -33,7 +34,8 @@ TEST(who, "regular users under systemd are at risk; system users, machines witho
 	CHECK(!removes(1002), "eve, who has no password field, lingers");
 }
 
-TEST(settings, "RemoveIPC=no counts wherever logind reads it: the later name wins, and /etc hides the same name elsewhere")
+TEST(settings, "RemoveIPC=no counts wherever logind reads it: the later name wins, and /etc hides the same name "
+    "elsewhere")
 {
 	put("/run/systemd/system/x", "");
 	put("/usr/lib/systemd/logind.conf", "[Login]\nRemoveIPC=no\n");

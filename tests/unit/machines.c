@@ -213,7 +213,8 @@ TEST(tickets, "who had no client shows its ticket and gets its serial again, aft
 		REQUIRE(other.serial != k.serial, "serial %u twice", k.serial);
 		struct known_machine again = come(0, k.token);
 		REQUIRE(again.serial == k.serial && come(0, again.token).serial == k.serial, "another serial");
-		REQUIRE(again.token != k.token && come(0, again.token).token == k.token, "its two tickets do not take turns");
+		REQUIRE(again.token != k.token && come(0, again.token).token == k.token,
+		    "its two tickets do not take turns");
 		REQUIRE(machines_admit(&m, id_of(1), k.token, &none) < 0 && errno == ENOENT,
 		    "another machine's ticket is taken");
 		REQUIRE(machines_admit(&m, id_of(0), k.token ^ 1, &none) < 0 && errno == ENOENT,

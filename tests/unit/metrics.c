@@ -20,7 +20,8 @@ static void
 broker_of_two_shards(const char *run)
 {
 	struct broker_table *table = calloc(1, sizeof *table + SLOTS * sizeof(struct conn_word));
-	struct counters_segment *s = aligned_alloc(COUNTERS_PAGE, (counters_bytes(PAGES, SHARDS) + COUNTERS_PAGE - 1) / COUNTERS_PAGE * COUNTERS_PAGE);
+	struct counters_segment *s = aligned_alloc(COUNTERS_PAGE,
+	    (counters_bytes(PAGES, SHARDS) + COUNTERS_PAGE - 1) / COUNTERS_PAGE * COUNTERS_PAGE);
 	memset(s, 0, counters_bytes(PAGES, SHARDS));
 	s->pages = PAGES;
 	s->shards = SHARDS;
@@ -63,7 +64,8 @@ TEST(labels, "each process is told by its role, and by its shard, or by its mach
 	REQUIRE(strstr(text, "slot=\"1\"") == NULL, "a slot that nobody had is shown:\n%s", text);
 }
 
-TEST(histograms, "buckets are cumulative and end in +Inf, which is the count; le is the largest whole number of its bucket")
+TEST(histograms, "buckets are cumulative and end in +Inf, which is the count; le is the largest whole number of its "
+    "bucket")
 {
 	broker_of_two_shards("/run/x");
 	struct histogram *h = &counters_page(server.counters, COUNTERS_WORKER(1))->histogram[HISTOGRAM_SYNC_US];
@@ -92,7 +94,8 @@ TEST(names, "a topic's quotes and backslashes are escaped, what is no topic is l
 		atomic_store(&b->hash[i], 1 + i);
 	}
 	char *text = page_text();
-	has(text, "\nmom_topic_messages_total{server=\"/run/%0A\\\"x\\\"%C3%A4\",shard=\"1\",topic=\"a\\\"b\\\\c\"} 5\n");
+	has(text, "\nmom_topic_messages_total{server=\"/run/%0A\\\"x\\\"%C3%A4\",shard=\"1\",topic=\"a\\\"b\\\\c\"} "
+	    "5\n");
 	REQUIRE(strstr(text, "evil") == NULL && strstr(text, "\xff") == NULL, "%s", text);
 }
 

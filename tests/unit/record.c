@@ -24,11 +24,13 @@ golden(const char *name, const char *bytes, size_t n)
 TEST(message, "a MESSAGE record")
 {
 	char b[256];
-	struct record r = { .type = REC_MESSAGE, .flags = REC_F_DURABLE, .topic_len = 4, .shard = 1, .offset = 0x10000000160, .time = 1700000000000000,
+	struct record r = { .type = REC_MESSAGE, .flags = REC_F_DURABLE, .topic_len = 4, .shard = 1,
+	    .offset = 0x10000000160, .time = 1700000000000000,
 		.publisher = 0x100000002, .number = number_make(3, 4), .aux = 5 }, back;
 	golden("message", b, record_make(b, &r, "news", "hello", 5));
 	record_get(&back, b);
-	REQUIRE(memcmp(&r, &back, sizeof r) == 0 && record_is_sound(b, sizeof b) && record_data_len(&back) == 5, "read back");
+	REQUIRE(memcmp(&r, &back, sizeof r) == 0 && record_is_sound(b, sizeof b) && record_data_len(&back) == 5,
+	    "read back");
 	REQUIRE(strcmp(record_topic(b), "news") == 0 && memcmp(record_data(b, &back), "hello", 5) == 0, "contents");
 	b[RECORD_HEADER + 4] = 'x';
 	REQUIRE(!record_is_sound(b, sizeof b), "a topic without its NUL is sound");
@@ -37,8 +39,10 @@ TEST(message, "a MESSAGE record")
 TEST(handshake, "HELLO and WELCOME")
 {
 	char b[256], p[64], again[64];
-	struct hello h = { .version = 1, .features = 2, .message_max = MOM_MESSAGE_MAX, .slots = 4096, .window = WINDOW, .token = 0x1122334455667788 }, h2;
-	struct welcome w = { .version = 1, .features = 2, .serial = 7, .shards = 3, .message_max = MOM_MESSAGE_MAX, .window = WINDOW,
+	struct hello h = { .version = 1, .features = 2, .message_max = MOM_MESSAGE_MAX, .slots = 4096, .window = WINDOW,
+	    .token = 0x1122334455667788 }, h2;
+	struct welcome w = { .version = 1, .features = 2, .serial = 7, .shards = 3, .message_max = MOM_MESSAGE_MAX,
+	    .window = WINDOW,
 		.token = 0x1122334455667788, .expiry = 604800 }, w2;
 	memset(h.machine, 0xaa, sizeof h.machine);
 	memset(h.store, 0xbb, sizeof h.store);
@@ -51,18 +55,21 @@ TEST(handshake, "HELLO and WELCOME")
 	wire_welcome_put(p, &w);
 	wire_welcome_get(&w2, p);
 	wire_welcome_put(again, &w2);
-	REQUIRE(memcmp(again, p, WELCOME_BYTES) == 0 && w2.token == w.token && w2.expiry == w.expiry, "WELCOME read back");
+	REQUIRE(memcmp(again, p, WELCOME_BYTES) == 0 && w2.token == w.token && w2.expiry == w.expiry,
+	    "WELCOME read back");
 	golden("welcome", b, record_make(b, &(struct record){ .type = REC_WELCOME }, NULL, p, WELCOME_BYTES));
 }
 
 TEST(answers, "an ANSWERS frame")
 {
 	char b[256], p[2 * ANSWER_BYTES];
-	struct answer a = { 9, 1, ANSWER_ACKED, number_make(1, 2), 0, 0 }, r = { 10, 0, ANSWER_RESULT, 3, MOM_EEXIST, 0x10000000160 }, back;
+	struct answer a = { 9, 1, ANSWER_ACKED, number_make(1, 2), 0, 0 },
+	    r = { 10, 0, ANSWER_RESULT, 3, MOM_EEXIST, 0x10000000160 }, back;
 	wire_answer_put(p, &a);
 	wire_answer_put(p + ANSWER_BYTES, &r);
 	wire_answer_get(&back, p + ANSWER_BYTES);
-	REQUIRE(back.slot == 10 && back.code == MOM_EEXIST && back.value == r.value && back.kind == ANSWER_RESULT, "read back");
+	REQUIRE(back.slot == 10 && back.code == MOM_EEXIST && back.value == r.value && back.kind == ANSWER_RESULT,
+	    "read back");
 	golden("answers", b, record_make(b, &(struct record){ .type = REC_ANSWERS }, NULL, p, sizeof p));
 }
 

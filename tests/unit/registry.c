@@ -22,7 +22,8 @@ TEST(leftovers, "a start removes what the last run left behind, and nothing that
 	struct msqid_ds ds;
 	int dir = open(t_dir(), O_RDONLY | O_DIRECTORY), foreign = msgget(IPC_PRIVATE, 0600 | IPC_CREAT);
 	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open");
-	int queue = registry_make(&r, REGISTRY_MSG, 0, geteuid(), 0, "queue"), shm = registry_make(&r, REGISTRY_SHM, 4096, geteuid(), 0, "segment");
+	int queue = registry_make(&r, REGISTRY_MSG, 0, geteuid(), 0, "queue"),
+	    shm = registry_make(&r, REGISTRY_SHM, 4096, geteuid(), 0, "segment");
 	int sem = registry_make(&r, REGISTRY_SEM, 0, geteuid(), 0, "sem");
 	REQUIRE(queue >= 0 && shm >= 0 && sem >= 0, "make");
 	registry_close(&r, 0);                         /* as kill -9 would leave it */
@@ -48,7 +49,8 @@ TEST(want_without_have, "an object whose making was cut off is found by its key"
 	registry_close(&r, 1);
 }
 
-TEST(modes, "nobody but us reads or empties our objects: mode 0600; a queue that is open to all takes tickets and gives none")
+TEST(modes, "nobody but us reads or empties our objects: mode 0600; a queue that is open to all takes tickets and "
+    "gives none")
 {
 	struct registry r;
 	struct msqid_ds q;
@@ -58,12 +60,18 @@ TEST(modes, "nobody but us reads or empties our objects: mode 0600; a queue that
 	int dir = open(t_dir(), O_RDONLY | O_DIRECTORY);
 	umask(0);
 	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open");
-	int queue = registry_make(&r, REGISTRY_MSG, 0, geteuid(), 0, "queue"), wide = registry_make(&r, REGISTRY_MSG, 0, geteuid(), 1, "open queue");
-	int shm = registry_make(&r, REGISTRY_SHM, 4096, geteuid(), 0, "segment"), sem = registry_make(&r, REGISTRY_SEM, 0, geteuid(), 0, "sem");
-	REQUIRE(msgctl(queue, IPC_STAT, &q) == 0 && (q.msg_perm.mode & 0777) == 0600, "the queue has mode %o", q.msg_perm.mode & 0777);
-	REQUIRE(msgctl(wide, IPC_STAT, &q) == 0 && (q.msg_perm.mode & 0777) == 0622, "the open queue has mode %o", q.msg_perm.mode & 0777);
-	REQUIRE(shmctl(shm, IPC_STAT, &m) == 0 && (m.shm_perm.mode & 0777) == 0600, "the segment has mode %o", m.shm_perm.mode & 0777);
-	REQUIRE(semctl(sem, 0, IPC_STAT, arg) == 0 && (s.sem_perm.mode & 0777) == 0600, "the semaphore has mode %o", s.sem_perm.mode & 0777);
+	int queue = registry_make(&r, REGISTRY_MSG, 0, geteuid(), 0, "queue"),
+	    wide = registry_make(&r, REGISTRY_MSG, 0, geteuid(), 1, "open queue");
+	int shm = registry_make(&r, REGISTRY_SHM, 4096, geteuid(), 0, "segment"),
+	    sem = registry_make(&r, REGISTRY_SEM, 0, geteuid(), 0, "sem");
+	REQUIRE(msgctl(queue, IPC_STAT, &q) == 0 && (q.msg_perm.mode & 0777) == 0600, "the queue has mode %o",
+	    q.msg_perm.mode & 0777);
+	REQUIRE(msgctl(wide, IPC_STAT, &q) == 0 && (q.msg_perm.mode & 0777) == 0622, "the open queue has mode %o",
+	    q.msg_perm.mode & 0777);
+	REQUIRE(shmctl(shm, IPC_STAT, &m) == 0 && (m.shm_perm.mode & 0777) == 0600, "the segment has mode %o",
+	    m.shm_perm.mode & 0777);
+	REQUIRE(semctl(sem, 0, IPC_STAT, arg) == 0 && (s.sem_perm.mode & 0777) == 0600, "the semaphore has mode %o",
+	    s.sem_perm.mode & 0777);
 	registry_close(&r, 1);
 }
 
@@ -75,7 +83,8 @@ TEST(others, "an object that somebody made under a key of ours, after ours was g
 	int dir = open(t_dir(), O_RDONLY | O_DIRECTORY), theirs = msgget(0x1234579, 0600 | IPC_CREAT | IPC_EXCL);
 	REQUIRE(theirs >= 0 && msgctl(theirs, IPC_STAT, &ds) == 0, "a queue");
 	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open");
-	int n = snprintf(line, sizeof line, "want msg 0x01234579\nhave msg 0x01234579 id %d ctime %lld role worker-0-queue\n", theirs, (long long)ds.msg_ctime - 10);
+	int n = snprintf(line, sizeof line, "want msg 0x01234579\nhave msg 0x01234579 id %d ctime %lld role "
+	    "worker-0-queue\n", theirs, (long long)ds.msg_ctime - 10);
 	REQUIRE(fdio_write_full(r.fd, line, (size_t)n) == 0, "the list");
 	registry_close(&r, 0);
 	REQUIRE(registry_open(&r, dir, NULL, NULL) == 0, "open again");
@@ -84,7 +93,8 @@ TEST(others, "an object that somebody made under a key of ours, after ours was g
 	msgctl(theirs, IPC_RMID, NULL);
 }
 
-TEST(full_disk, "where its file cannot be written that is said, not a limit of the kernel; a line that was cut off hides none that follows")
+TEST(full_disk, "where its file cannot be written that is said, not a limit of the kernel; a line that was cut off "
+    "hides none that follows")
 {
 	struct registry r, again;
 	struct rlimit all, few;
@@ -102,6 +112,7 @@ TEST(full_disk, "where its file cannot be written that is said, not a limit of t
 	REQUIRE(queue >= 0 && !r.file_failed, "make: %s", strerror(errno));
 	registry_close(&r, 0);                         /* as kill -9 would leave it */
 	struct msqid_ds ds;
-	REQUIRE(registry_open(&again, dir, NULL, NULL) == 0 && msgctl(queue, IPC_STAT, &ds) < 0, "the queue is still there");
+	REQUIRE(registry_open(&again, dir, NULL, NULL) == 0 && msgctl(queue, IPC_STAT, &ds) < 0,
+	    "the queue is still there");
 	registry_close(&again, 1);
 }

@@ -1,4 +1,5 @@
-/* ring - the byte ring with its tickets: nothing is lost between two who hand over millions of records (must-hold 16) */
+/* ring - the byte ring with its tickets: nothing is lost between two who hand over millions of records (must-hold
+ * 16) */
 #include <lib/t.h>
 #include "ipc/ring.h"
 #include <errno.h>
@@ -23,7 +24,8 @@ static struct shared {
 static void
 setup(long count)
 {
-	char *memory = mmap(NULL, sizeof *s + sizeof(struct ring) + SMALL_RING + 64, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *memory = mmap(NULL, sizeof *s + sizeof(struct ring) + SMALL_RING + 64, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	REQUIRE(memory != MAP_FAILED, "mmap");
 	s = (struct shared *)memory;
 	s->ring = (struct ring *)(memory + (sizeof *s + 63) / 64 * 64);
@@ -92,13 +94,15 @@ read_all(void)
 		atomic_thread_fence(memory_order_seq_cst);
 		if (atomic_load(&s->writer_asleep))
 			ipcq_post(s->sem);
-		if (want <= (uint64_t)s->count && atomic_load(&s->ring->head) == r.at && ipcq_wait(s->queue) < 0 && errno != EINTR)
+		if (want <= (uint64_t)s->count && atomic_load(&s->ring->head) == r.at && ipcq_wait(s->queue) < 0 &&
+		    errno != EINTR)
 			return (long)want;
 	}
 	return -1;
 }
 
-TEST(threads, "two threads hand over 10 million records through a ring of 4 KiB and its tickets; none is lost, changed or out of order")
+TEST(threads, "two threads hand over 10 million records through a ring of 4 KiB and its tickets; none is lost, changed "
+    "or out of order")
 {
 	pthread_t writer;
 	setup(HANDOVERS);
@@ -163,7 +167,8 @@ TEST(endless, "a ring of zeros whose head goes on and on holds no reader: no pad
 		uint64_t at = r.at;
 		atomic_store(&s->ring->head, SMALL_RING * lap);
 		int is_next = ring_next(&r, &broken) != NULL;
-		REQUIRE(!is_next && r.at - at <= 64, "lap %llu: it went on by %llu bytes", (unsigned long long)lap, (unsigned long long)(r.at - at));
+		REQUIRE(!is_next && r.at - at <= 64, "lap %llu: it went on by %llu bytes", (unsigned long long)lap,
+		    (unsigned long long)(r.at - at));
 		REQUIRE(lap == 1 || broken, "lap %llu of zeros is taken for a pad", (unsigned long long)lap);
 	}
 	teardown();
@@ -197,7 +202,8 @@ TEST(wraps_early, "small traffic stays in the first pages; a window always still
 	uint64_t out = 0, seed = 1;
 	for (int i = 0; i < 20000; i++) {
 		seed = seed * 6364136223846793005u + 1442695040888963407u;
-		uint32_t n = RECORD_HEADER + (uint32_t)(seed >> 40) % (i % 7 ? 4096 : RECORD_MAX - RECORD_HEADER), stride = record_stride(n);
+		uint32_t n = RECORD_HEADER + (uint32_t)(seed >> 40) % (i % 7 ? 4096 : RECORD_MAX - RECORD_HEADER),
+		    stride = record_stride(n);
 		while (out + stride > WINDOW) {
 			const char *p = ring_next(&r, &broken);
 			REQUIRE(p, "nothing to read, %llu are on their way", (unsigned long long)out);

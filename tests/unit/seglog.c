@@ -42,7 +42,8 @@ see(void *with, const void *bytes, uint64_t offset)
 	struct seen *s = with;
 	if (((const char *)bytes)[9] != REC_MESSAGE)
 		return 0;
-	REQUIRE(get_u64((const char *)bytes + 40) == s->last + 1, "number %llu after %llu", (unsigned long long)get_u64((const char *)bytes + 40),
+	REQUIRE(get_u64((const char *)bytes + 40) == s->last + 1, "number %llu after %llu",
+	    (unsigned long long)get_u64((const char *)bytes + 40),
 	    (unsigned long long)s->last);
 	REQUIRE(offset > s->offset, "offsets do not grow");
 	s->last++;
@@ -55,7 +56,8 @@ static struct seen
 reopen(struct seglog *l, int dir)
 {
 	struct seen s = { 0 };
-	REQUIRE(seglog_open(l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, see, &s) == 0, "open");
+	REQUIRE(seglog_open(l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, see,
+	    &s) == 0, "open");
 	return s;
 }
 
@@ -69,7 +71,8 @@ TEST(reopened, "what was written is there after a start, in order, over many sta
 		REQUIRE(s.count == number, "%llu of %llu", (unsigned long long)s.count, (unsigned long long)number);
 		for (int i = 0; i < 100; i++) {
 			uint64_t offset = append(&l, ++number, (uint32_t)i);
-			REQUIRE(offset > highest, "offset %llx after %llx", (unsigned long long)offset, (unsigned long long)highest);
+			REQUIRE(offset > highest, "offset %llx after %llx", (unsigned long long)offset,
+			    (unsigned long long)highest);
 			highest = offset;
 		}
 		REQUIRE((start & 1 ? seglog_sync(&l) : seglog_flush(&l)) == 0, "flush");
@@ -97,7 +100,8 @@ pwrite(int fd, const void *bytes, size_t n, off_t at)
 	return syscall(SYS_pwrite64, fd, bytes, n, at);
 }
 
-TEST(sync_fails, "an fdatasync that failed is not tried again within the call: the second one would succeed with the data gone")
+TEST(sync_fails, "an fdatasync that failed is not tried again within the call: the second one would succeed with the "
+    "data gone")
 {
 	struct seglog l;
 	int dir = folder();
@@ -127,7 +131,8 @@ TEST(cut_and_reopened, "offsets that a power cut took with their records are not
 	seglog_close(&l);
 }
 
-TEST(written_once_more, "what a killed writer had in the page cache only is written once more at the start: its fdatasync may have failed")
+TEST(written_once_more, "what a killed writer had in the page cache only is written once more at the start: its "
+    "fdatasync may have failed")
 {
 	struct seglog l;
 	int dir = folder();
@@ -161,12 +166,14 @@ TEST(rolls, "segments follow each other; a reader gets all of it while it is wri
 		for (ssize_t n; (n = seglog_read(&c, bytes, BATCH + RECORD_MAX, l.end)) > 0;)
 			for (ssize_t q = 0; q < n; q += record_stride(get_u32(bytes + q)))
 				if (bytes[q + 9] == REC_MESSAGE)
-					REQUIRE(get_u64(bytes + q + 40) == ++want, "number %llu", (unsigned long long)want);
+					REQUIRE(get_u64(bytes + q + 40) == ++want, "number %llu",
+					    (unsigned long long)want);
 	}
 	REQUIRE(want == number, "%llu of %llu", (unsigned long long)want, (unsigned long long)number);
 	seglog_prune(&l, l.end);
 	REQUIRE(l.count == 1, "%zu segments", l.count);
-	REQUIRE(seglog_seek(&c, dir, from) == 1 && c.at == l.base, "a pruned place does not lead to the oldest segment");
+	REQUIRE(seglog_seek(&c, dir, from) == 1 && c.at == l.base,
+	    "a pruned place does not lead to the oldest segment");
 	seglog_leave(&c);
 	seglog_close(&l);
 	free(bytes);
@@ -177,7 +184,8 @@ copy_cut(const char *from, const char *to, off_t n)
 {
 	char *bytes = malloc((size_t)n + 1);
 	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	REQUIRE(in >= 0 && out >= 0 && fdio_pread_full(in, bytes, (size_t)n, 0) == n && fdio_write_full(out, bytes, (size_t)n) == 0, "copy");
+	REQUIRE(in >= 0 && out >= 0 && fdio_pread_full(in, bytes, (size_t)n, 0) == n &&
+	    fdio_write_full(out, bytes, (size_t)n) == 0, "copy");
 	close(in);
 	close(out);
 	free(bytes);
@@ -277,7 +285,8 @@ six_of_which(struct seglog *l, int dir, uint64_t offsets[7])
 	REQUIRE(seglog_sync(l) == 0, "sync");
 }
 
-TEST(damage_is_told, "a byte that changed below what was on disk: what is sound is there, a gap says what is not, the damaged file is kept")
+TEST(damage_is_told, "a byte that changed below what was on disk: what is sound is there, a gap says what is not, the "
+    "damaged file is kept")
 {
 	for (int bad = 1; bad <= 4; bad++) {
 		struct seglog l;
@@ -291,23 +300,30 @@ TEST(damage_is_told, "a byte that changed below what was on disk: what is sound 
 		char *path = t_text("%s/log-%016llx", sub, (unsigned long long)base);
 		seglog_close(&l);
 		spoil(path, offsets[bad] - base + SEGLOG_HEADER + 60);
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0,
+		    tell, &t) == 0, "not taken up");
 		REQUIRE(t.count == 5 && t.gaps == 1, "record %d spoilt: %zu records, %d gaps", bad, t.count, t.gaps);
-		REQUIRE(t.gap_from == offsets[bad] && t.gap_to == offsets[bad + 1] - (bad == 4 ? RECORD_HEADER : 0), "the gap is from %llx to %llx",
+		REQUIRE(t.gap_from == offsets[bad] && t.gap_to == offsets[bad + 1] - (bad == 4 ? RECORD_HEADER : 0),
+		    "the gap is from %llx to %llx",
 		    (unsigned long long)t.gap_from, (unsigned long long)t.gap_to);
 		again = read_all(&l, dir, base);
-		REQUIRE(memcmp(&t, &again, sizeof t) == 0, "a reader gets %zu records, %d gaps", again.count, again.gaps);
-		REQUIRE(access(t_text("%s/corrupt/test-log-%016llx", sub, (unsigned long long)base), F_OK) == 0, "the damaged file is not kept");
+		REQUIRE(memcmp(&t, &again, sizeof t) == 0, "a reader gets %zu records, %d gaps", again.count,
+		    again.gaps);
+		REQUIRE(access(t_text("%s/corrupt/test-log-%016llx", sub, (unsigned long long)base), F_OK) == 0,
+		    "the damaged file is not kept");
 		seglog_close(&l);
 		again = (struct told){ .count = 0 };
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &again) == 0, "not taken up again");
-		REQUIRE(memcmp(&t, &again, sizeof t) == 0, "the next start finds %zu records, %d gaps", again.count, again.gaps);
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0,
+		    tell, &again) == 0, "not taken up again");
+		REQUIRE(memcmp(&t, &again, sizeof t) == 0, "the next start finds %zu records, %d gaps", again.count,
+		    again.gaps);
 		seglog_close(&l);
 		close(dir);
 	}
 }
 
-TEST(damage_while_it_runs, "damage in a segment that is read is found by the reader, taken out by the writer, and the reader goes on")
+TEST(damage_while_it_runs, "damage in a segment that is read is found by the reader, taken out by the writer, and the "
+    "reader goes on")
 {
 	struct seglog l;
 	struct seglog_cursor c;
@@ -324,7 +340,8 @@ TEST(damage_while_it_runs, "damage in a segment that is read is found by the rea
 	seglog_leave(&c);
 	REQUIRE(seglog_repair(&l, offsets[3]) == 0, "repair");
 	struct told t = read_all(&l, dir, offsets[3]);
-	REQUIRE(t.gaps == 1 && t.gap_from == offsets[3] && t.gap_to == offsets[4] && t.count == 3 && t.numbers[0] == 4, "%d gaps, %zu records", t.gaps, t.count);
+	REQUIRE(t.gaps == 1 && t.gap_from == offsets[3] && t.gap_to == offsets[4] && t.count == 3 && t.numbers[0] == 4,
+	    "%d gaps, %zu records", t.gaps, t.count);
 	append(&l, 7, 20);
 	REQUIRE(seglog_sync(&l) == 0, "sync");
 	t = read_all(&l, dir, base);
@@ -354,16 +371,19 @@ TEST(lost_files, "a segment without its header, or gone as a whole: a gap says s
 			unlink(path);
 		else
 			spoil(path, 20);
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0,
+		    tell, &t) == 0, "not taken up");
 		REQUIRE(t.count == 2 && t.numbers[1] == 3, "%zu records", t.count);
 		t = read_all(&l, dir, base[0]);
-		REQUIRE(t.count == 2 && t.gaps == 1 && t.gap_from == base[1] && t.gap_to == base[2], "%zu records, %d gaps", t.count, t.gaps);
+		REQUIRE(t.count == 2 && t.gaps == 1 && t.gap_from == base[1] && t.gap_to == base[2],
+		    "%zu records, %d gaps", t.count, t.gaps);
 		seglog_close(&l);
 		close(dir);
 	}
 }
 
-/* A copy of a segment's file under the name of one that begins 8 bytes later; as_its_own: with a header that says so. */
+/* A copy of a segment's file under the name of one that begins 8 bytes later; as_its_own: with a header that says
+ * so. */
 static void
 stray_copy(const char *sub, uint64_t base, int as_its_own)
 {
@@ -380,9 +400,11 @@ stray_copy(const char *sub, uint64_t base, int as_its_own)
 	close(dir);
 }
 
-TEST(overlapping_files, "a file that lies across the log's own segments is set aside by name: nothing of the log is lost, recovery and readers agree")
+TEST(overlapping_files, "a file that lies across the log's own segments is set aside by name: nothing of the log is "
+    "lost, recovery and readers agree")
 {
-	for (int way = 0; way < 4; way++) {            /* between two segments, or behind the last one's END; with its own header or another's */
+	/* between two segments, or behind the last one's END; with its own header or another's */
+	for (int way = 0; way < 4; way++) {
 		struct seglog l;
 		struct told t = { .count = 0 };
 		char *sub = t_path("way-%d", way);
@@ -399,11 +421,14 @@ TEST(overlapping_files, "a file that lies across the log's own segments is set a
 		if (way & 1)
 			REQUIRE(unlink(t_text("%s/log-%016llx", sub, (unsigned long long)empty)) == 0, "unlink");
 		stray_copy(sub, way & 1 ? last : first, way & 2);
-		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+		REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0,
+		    tell, &t) == 0, "not taken up");
 		REQUIRE(t.count == 4 && t.gaps == 0, "way %d: %zu records, %d gaps", way, t.count, t.gaps);
 		t = read_all(&l, dir, first);
-		REQUIRE(t.count == 4 && t.gaps == 0, "way %d: a reader gets %zu records, %d gaps", way, t.count, t.gaps);
-		REQUIRE(access(t_text("%s/corrupt/test-log-%016llx", sub, (unsigned long long)(way & 1 ? last : first) + 8), F_OK) == 0, "way %d: it is not kept", way);
+		REQUIRE(t.count == 4 && t.gaps == 0, "way %d: a reader gets %zu records, %d gaps", way, t.count,
+		    t.gaps);
+		REQUIRE(access(t_text("%s/corrupt/test-log-%016llx", sub,
+		    (unsigned long long)(way & 1 ? last : first) + 8), F_OK) == 0, "way %d: it is not kept", way);
 		seglog_close(&l);
 		close(dir);
 	}
@@ -415,7 +440,8 @@ keep_some(void *with, const void *bytes)
 	return get_u64((const char *)bytes + 40) % *(uint64_t *)with == 0;
 }
 
-TEST(packed, "a segment written anew keeps what is needed at the same offsets, for readers at any place and over starts")
+TEST(packed, "a segment written anew keeps what is needed at the same offsets, for readers at any place and over "
+    "starts")
 {
 	struct seglog l;
 	struct told t = { .count = 0 };
@@ -433,14 +459,16 @@ TEST(packed, "a segment written anew keeps what is needed at the same offsets, f
 	REQUIRE(l.total < before / 2, "%llu bytes of %llu", (unsigned long long)l.total, (unsigned long long)before);
 	for (uint64_t i = 1; i <= 64; i++) {
 		t = read_all(&l, dir, offsets[i]);
-		REQUIRE(t.count == 9 - (i - 1) / 8 && t.numbers[0] == (i + 7) / 8 * 8, "from record %llu: %zu, the first is %llu", (unsigned long long)i, t.count,
+		REQUIRE(t.count == 9 - (i - 1) / 8 && t.numbers[0] == (i + 7) / 8 * 8,
+		    "from record %llu: %zu, the first is %llu", (unsigned long long)i, t.count,
 		    (unsigned long long)t.numbers[0]);
 	}
 	every = 32;
 	REQUIRE(seglog_pack(&l, 0, UINT64_MAX, keep_some, &every) == 0, "pack again: %s", strerror(errno));
 	seglog_close(&l);
 	t = (struct told){ .count = 0 };
-	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell, &t) == 0, "not taken up");
+	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, tell,
+	    &t) == 0, "not taken up");
 	REQUIRE(t.count == 3 && t.numbers[0] == 32 && t.numbers[2] == 72, "%zu records", t.count);
 	t = read_all(&l, dir, base);
 	REQUIRE(t.count == 3 && t.gaps == 0, "%zu records", t.count);
@@ -516,7 +544,8 @@ inode(int dir, uint64_t base)
 	return st.st_ino;
 }
 
-TEST(spares, "a segment's file is used again: after a kill all of its new records are there and nothing of what it held before; no spare stays")
+TEST(spares, "a segment's file is used again: after a kill all of its new records are there and nothing of what it "
+    "held before; no spare stays")
 {
 	struct seglog l;
 	int dir = folder();
@@ -534,10 +563,13 @@ TEST(spares, "a segment's file is used again: after a kill all of its new record
 	REQUIRE(had > 0 && seglog_flush(&l) == 0, "flush");
 	close(l.fd);                                   /* killed */
 	struct seen s = { .last = number - 2 };        /* the message that began the last segment, and the small one */
-	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, from, see, &s) == 0, "open");
-	REQUIRE(s.last == number && s.offset == last && s.count == 2, "%llu records, the last %llu at %llx", (unsigned long long)s.count,
+	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, from, see,
+	    &s) == 0, "open");
+	REQUIRE(s.last == number && s.offset == last && s.count == 2, "%llu records, the last %llu at %llx",
+	    (unsigned long long)s.count,
 	    (unsigned long long)s.last, (unsigned long long)s.offset);
-	REQUIRE(spares(dir) == 0 && faccessat(dir, "corrupt", F_OK, 0) < 0, "a spare stays, or something was taken for damage");
+	REQUIRE(spares(dir) == 0 && faccessat(dir, "corrupt", F_OK, 0) < 0,
+	    "a spare stays, or something was taken for damage");
 	number = fill(&l, number, 3);
 	seglog_prune(&l, l.base);
 	REQUIRE(spares(dir) == 3, "%d spares", spares(dir));
@@ -546,7 +578,8 @@ TEST(spares, "a segment's file is used again: after a kill all of its new record
 	seglog_close(&l);
 }
 
-TEST(spare_under_reader, "a reader in a segment whose file is used again is told that it is gone: no damage, and nothing of what is there now")
+TEST(spare_under_reader, "a reader in a segment whose file is used again is told that it is gone: no damage, and "
+    "nothing of what is there now")
 {
 	struct seglog l;
 	struct seglog_cursor c;
@@ -564,7 +597,8 @@ TEST(spare_under_reader, "a reader in a segment whose file is used again is told
 	seglog_close(&l);
 }
 
-TEST(behind_end, "killed before the file was cut behind its END: a reader whose place a power cut took with the records finds the next segment")
+TEST(behind_end, "killed before the file was cut behind its END: a reader whose place a power cut took with the "
+    "records finds the next segment")
 {
 	struct seglog l;
 	struct seglog_cursor c;
@@ -599,7 +633,8 @@ TEST(behind_end, "killed before the file was cut behind its END: a reader whose 
 	uint64_t number = append(&l, 2, 10);
 	REQUIRE(seglog_flush(&l) == 0 && seglog_seek(&c, dir, place) >= 0, "seek");
 	ssize_t n = seglog_read(&c, bytes, sizeof bytes, l.end);
-	REQUIRE(n > 0 && c.base > base && c.at > number, "at %llx: %s", (unsigned long long)c.at, n < 0 ? strerror(errno) : "nothing");
+	REQUIRE(n > 0 && c.base > base && c.at > number, "at %llx: %s", (unsigned long long)c.at,
+	    n < 0 ? strerror(errno) : "nothing");
 	seglog_leave(&c);
 	seglog_close(&l);
 }
@@ -626,7 +661,8 @@ fallocate(int fd, int mode, off_t at, off_t n)
 	return (int)syscall(SYS_fallocate, fd, mode, at, n);
 }
 
-TEST(short_spare, "a full disk and a spare file that holds less than a segment: the old segment stays open for what has its room there")
+TEST(short_spare, "a full disk and a spare file that holds less than a segment: the old segment stays open for what "
+    "has its room there")
 {
 	struct seglog l;
 	int dir = folder();
@@ -703,25 +739,30 @@ log_of(int dir, uint32_t incarnation)
 	snprintf(new, sizeof new, "log-%016llx", (unsigned long long)incarnation << 40);
 	REQUIRE(renameat(dir, old, dir, new) == 0, "%s: %s", old, strerror(errno));
 	int fd = openat(dir, new, O_RDWR);
-	REQUIRE(fd >= 0 && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && ftruncate(fd, sizeof head) == 0, "%s", new);
+	REQUIRE(fd >= 0 && pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head && ftruncate(fd, sizeof head) == 0,
+	    "%s", new);
 	put_u64(head + 16, (uint64_t)incarnation << 40);
 	put_u32(head + 60, crc32c(0, head, 60));
 	REQUIRE(pwrite(fd, head, sizeof head, 0) == (ssize_t)sizeof head, "%s", new);
 	close(fd);
 }
 
-TEST(ends, "offsets end at 2^64: positions that are used up begin a new incarnation, after the last one nothing is written and no start succeeds; none goes round")
+TEST(ends, "offsets end at 2^64: positions that are used up begin a new incarnation, after the last one nothing is "
+    "written and no start succeeds; none goes round")
 {
 	struct seglog l;
 	int dir = folder();
 	struct seglog_place place = { dir, "corrupt", "test", RECORD_MAX, 0 };
 	log_of(dir, 0xfffffd);
-	REQUIRE(seglog_open(&l, &place, SEGMENT, 0, see, &(struct seen){ 0 }) == 0 && offset_incarnation(l.base) == 0xfffffe, "%016llx", (unsigned long long)l.base);
+	REQUIRE(seglog_open(&l, &place, SEGMENT, 0, see, &(struct seen){ 0 }) == 0 &&
+	    offset_incarnation(l.base) == 0xfffffe, "%016llx", (unsigned long long)l.base);
 	uint64_t far = (UINT64_C(1) << 39) - 8;        /* as if so much had been written */
 	l.base += far, l.end += far, l.written += far, l.synced += far, l.kicked += far, l.prepared += far;
-	REQUIRE(seglog_roll(&l) == 0 && l.base == UINT64_C(0xffffff) << 40, "positions go on: %016llx", (unsigned long long)l.base);
+	REQUIRE(seglog_roll(&l) == 0 && l.base == UINT64_C(0xffffff) << 40, "positions go on: %016llx",
+	    (unsigned long long)l.base);
 	l.base += far, l.end += far, l.written += far, l.synced += far, l.kicked += far, l.prepared += far;
 	REQUIRE(seglog_roll(&l) == -1 && errno == EOVERFLOW, "offsets go round: %016llx", (unsigned long long)l.base);
 	seglog_close(&l);
-	REQUIRE(seglog_open(&l, &place, SEGMENT, 0, see, &(struct seen){ 0 }) == -1 && errno == EOVERFLOW, "a start succeeds: %016llx", (unsigned long long)l.base);
+	REQUIRE(seglog_open(&l, &place, SEGMENT, 0, see, &(struct seen){ 0 }) == -1 && errno == EOVERFLOW,
+	    "a start succeeds: %016llx", (unsigned long long)l.base);
 }

@@ -1,4 +1,5 @@
-/* seglog_walk - a segment looked at from outside: its end, its writer's place, damage and a file that is used again are told apart */
+/* seglog_walk - a segment looked at from outside: its end, its writer's place, damage and a file that is used again are
+ * told apart */
 #include <lib/t.h>
 #include "base/fdio.h"
 #include "log/seglog_walk.h"
@@ -18,7 +19,8 @@ static void
 begin(void)
 {
 	dir = open(t_dir(), O_RDONLY | O_DIRECTORY);
-	REQUIRE(dir >= 0 && seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, NULL, NULL) == 0, "open");
+	REQUIRE(dir >= 0 && seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0,
+	    NULL, NULL) == 0, "open");
 }
 
 static uint64_t
@@ -54,7 +56,8 @@ walk(struct seglog_walk *w, uint64_t *number)
 		for (ssize_t q = 0; q < n; q += record_stride(get_u32(bytes + q))) {
 			struct record r;
 			record_get(&r, bytes + q);
-			REQUIRE(r.type != REC_MESSAGE || r.number == ++*number, "number %llu came for %llu", (unsigned long long)r.number, (unsigned long long)*number);
+			REQUIRE(r.type != REC_MESSAGE || r.number == ++*number, "number %llu came for %llu",
+			    (unsigned long long)r.number, (unsigned long long)*number);
 		}
 	REQUIRE(n == 0, "%s", strerror(errno));
 	return seglog_walk_tail(w);
@@ -74,24 +77,29 @@ overwrite(uint64_t base, uint64_t at, const void *bytes, size_t n)
 	close(fd);
 }
 
-TEST(ends, "a finished segment ends with where it leads; in the last one there is more whenever its writer has written more; records over a largest read, too")
+TEST(ends, "a finished segment ends with where it leads; in the last one there is more whenever its writer has written "
+    "more; records over a largest read, too")
 {
 	struct seglog_walk w;
 	uint64_t number = 0, last;
 	begin();
 	uint64_t base = l.base;
 	last = fill(0, 1);
-	REQUIRE(seglog_walk_open(&w, dir, base) == 0 && walk(&w, &number) == SEGLOG_ENDED && w.end == l.base && number == last - 1, "number %llu", (unsigned long long)number);
+	REQUIRE(seglog_walk_open(&w, dir, base) == 0 && walk(&w, &number) == SEGLOG_ENDED && w.end == l.base &&
+	    number == last - 1, "number %llu", (unsigned long long)number);
 	seglog_walk_close(&w);
-	REQUIRE(seglog_walk_open(&w, dir, l.base) == 0 && walk(&w, &number) == SEGLOG_OPEN && number == last, "number %llu", (unsigned long long)number);
+	REQUIRE(seglog_walk_open(&w, dir, l.base) == 0 && walk(&w, &number) == SEGLOG_OPEN && number == last,
+	    "number %llu", (unsigned long long)number);
 	for (int i = 0; i < 3; i++) {
 		append(++last, i * 500000);
 		REQUIRE(seglog_walk_tail(&w) == SEGLOG_OPEN, "nothing is written yet");
 		REQUIRE(seglog_sync(&l) == 0 && seglog_walk_tail(&w) == SEGLOG_MORE, "more is there");
-		REQUIRE(walk(&w, &number) == SEGLOG_OPEN && number == last && w.at == l.end, "number %llu", (unsigned long long)number);
+		REQUIRE(walk(&w, &number) == SEGLOG_OPEN && number == last && w.at == l.end, "number %llu",
+		    (unsigned long long)number);
 	}
 	append(++last, MOM_MESSAGE_MAX);
-	REQUIRE(seglog_flush(&l) == 0 && walk(&w, &number) == SEGLOG_OPEN && number == last, "number %llu", (unsigned long long)number);
+	REQUIRE(seglog_flush(&l) == 0 && walk(&w, &number) == SEGLOG_OPEN && number == last, "number %llu",
+	    (unsigned long long)number);
 	seglog_walk_close(&w);
 	seglog_close(&l);
 }
@@ -105,21 +113,24 @@ TEST(torn, "a head without its rest, at the end, is a torn tail; below a mark it
 	REQUIRE(seglog_sync(&l) == 0, "sync");
 	uint64_t place = append(2, 5000) - l.base + SEGLOG_HEADER;
 	REQUIRE(seglog_flush(&l) == 0 && truncate(file_of(l.base), (off_t)place + 3000) == 0, "cut");
-	REQUIRE(seglog_walk_open(&w, dir, l.base) == 0 && walk(&w, &number) == SEGLOG_TORN && number == 1 && seglog_walk_left(&w) == 3000, "%llu", (unsigned long long)number);
+	REQUIRE(seglog_walk_open(&w, dir, l.base) == 0 && walk(&w, &number) == SEGLOG_TORN && number == 1 &&
+	    seglog_walk_left(&w) == 3000, "%llu", (unsigned long long)number);
 	seglog_walk_close(&w);
 	append(3, 5000);
 	REQUIRE(seglog_sync(&l) == 0, "sync");
 	append(4, 10);                                 /* with the mark in front of it */
 	REQUIRE(seglog_flush(&l) == 0, "flush");
 	number = 0;
-	REQUIRE(seglog_walk_open(&w, dir, l.base) == 0 && walk(&w, &number) == SEGLOG_DAMAGED && number == 1 && w.pos == place, "at %llu", (unsigned long long)w.pos);
+	REQUIRE(seglog_walk_open(&w, dir, l.base) == 0 && walk(&w, &number) == SEGLOG_DAMAGED && number == 1 &&
+	    w.pos == place, "at %llu", (unsigned long long)w.pos);
 	seglog_walk_close(&w);
 	overwrite(l.base, 20, "x", 1);
 	REQUIRE(seglog_walk_open(&w, dir, l.base) < 0 && errno == EBADMSG, "its header is damaged");
 	seglog_close(&l);
 }
 
-TEST(used_again, "a segment that nobody needs, and whose file is used again while it is read: it is gone, no damage, and nothing of what is there now is shown")
+TEST(used_again, "a segment that nobody needs, and whose file is used again while it is read: it is gone, no damage, "
+    "and nothing of what is there now is shown")
 {
 	struct seglog_walk w, late;
 	const char *bytes;
@@ -134,10 +145,12 @@ TEST(used_again, "a segment that nobody needs, and whose file is used again whil
 	append(number + 1, LARGE);
 	append(number + 2, LARGE);                     /* over what is to be read next */
 	REQUIRE(seglog_flush(&l) == 0, "flush");
-	REQUIRE(rename(file_of(l.base), file_of(base)) == 0 && seglog_walk_open(&late, dir, base) < 0 && errno == ESTALE, "an old name, the new file");
+	REQUIRE(rename(file_of(l.base), file_of(base)) == 0 && seglog_walk_open(&late, dir, base) < 0 &&
+	    errno == ESTALE, "an old name, the new file");
 	REQUIRE(rename(file_of(base), file_of(l.base)) == 0, "rename");
 	before = w.at;
-	REQUIRE(seglog_walk_next(&w, &bytes) == 0 && w.at == before && seglog_walk_tail(&w) == SEGLOG_GONE, "something of it is shown");
+	REQUIRE(seglog_walk_next(&w, &bytes) == 0 && w.at == before && seglog_walk_tail(&w) == SEGLOG_GONE,
+	    "something of it is shown");
 	seglog_walk_close(&w);
 	seglog_close(&l);
 }

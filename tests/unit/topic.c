@@ -11,9 +11,12 @@ TEST(valid, "1 to 255 bytes of UTF-8 without control characters, spaces, reserve
 {
 	char long_name[300];
 	memset(long_name, 'a', sizeof long_name);
-	REQUIRE(ok("news") && ok("a/b.c") && ok("/") && ok("../../etc/passwd") && ok("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80") && ok("a$"), "valid ones");
-	REQUIRE(topic_fault(long_name, 255) == NULL && topic_fault(long_name, 256) != NULL && topic_fault("", 0) != NULL, "lengths");
-	const char *bad[] = { "a b", "a\tb", "a*", "#", "x+", "a>b", "$sys", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x7f", "\xc2\x85", "\xff" };
+	REQUIRE(ok("news") && ok("a/b.c") && ok("/") && ok("../../etc/passwd") &&
+	    ok("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80") && ok("a$"), "valid ones");
+	REQUIRE(topic_fault(long_name, 255) == NULL && topic_fault(long_name, 256) != NULL &&
+	    topic_fault("", 0) != NULL, "lengths");
+	const char *bad[] = { "a b", "a\tb", "a*", "#", "x+", "a>b", "$sys", "\xc3", "\xc0\x80", "\xed\xa0\x80",
+	    "\xf4\x90\x80\x80", "\x7f", "\xc2\x85", "\xff" };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		REQUIRE(!ok(bad[i]), "number %zu is taken as valid", i);
 }

@@ -61,7 +61,8 @@ wait_for(done_fn done, unsigned how)
 	return handle_wait(&h, done, NULL, -1, how);
 }
 
-TEST(last_look, "a ring found to be garbage, a client that is ended, mom_wake: none is missed between the look and the sleep")
+TEST(last_look, "a ring found to be garbage, a client that is ended, mom_wake: none is missed between the look and the "
+    "sleep")
 {
 	int r = wait_for(then_poisoned, ASLEEP_FOR_ANSWERS);
 	REQUIRE(r == MOM_EPROTO, "%d", r);

@@ -61,13 +61,15 @@ holder_renew(struct caller *c)
 	if (c->holds == NULL || now - c->beat_ms < c->lease_ms / 3)
 		return 0;
 	c->beat_ms = now;
-	int e = mom_publish(c->id, OBJECT_ALIVE, bytes, (size_t)holder_sign(c, RPC_ALIVE, bytes, sizeof bytes), MOM_FAST | MOM_ASYNC);
+	int e = mom_publish(c->id, OBJECT_ALIVE, bytes, (size_t)holder_sign(c, RPC_ALIVE, bytes, sizeof bytes),
+	    MOM_FAST | MOM_ASYNC);
 	return e ? handle_fail(c->owner, e, "%s", mom_error_text(c->id)) : 0;
 }
 
 /* One message to the object, answered by whoever has it by then. */
 static int
-object_exchange(struct caller *c, struct call *k, const char *ref, unsigned kind, const char *name, const struct mom_writer *request, int64_t deadline)
+object_exchange(struct caller *c, struct call *k, const char *ref, unsigned kind, const char *name,
+    const struct mom_writer *request, int64_t deadline)
 {
 	call_begin(c, k, kind, MOM_AT_MOST_ONCE, name, deadline);
 	k->request = request;
@@ -76,7 +78,8 @@ object_exchange(struct caller *c, struct call *k, const char *ref, unsigned kind
 		return e;
 	hold_drop(c, ref);
 	if (k->sent)
-		return handle_fail(c->owner, MOM_ETIMEDOUT, "the object ended before it answered: whether %s was executed is not known", name);
+		return handle_fail(c->owner, MOM_ETIMEDOUT, "the object ended before it answered: whether %s was "
+		    "executed is not known", name);
 	return handle_fail(c->owner, e, "there is no object %s: its process has ended, or nobody held it", ref);
 }
 
@@ -113,7 +116,8 @@ holder_of_ref(int id, const char *ref, int timeout_ms, struct caller **c)
 	if (timeout_ms < -1)
 		return handle_fail((*c)->owner, MOM_EINVAL, "timeout_ms is -1 (for ever) or more");
 	if (ref == NULL || strncmp(ref, "object/", 7) != 0 || strlen(ref) > MOM_REF_MAX)
-		return handle_fail((*c)->owner, MOM_EINVAL, "this is no reference of an object: use what mom_object_ref says");
+		return handle_fail((*c)->owner, MOM_EINVAL, "this is no reference of an object: use what "
+		    "mom_object_ref says");
 	return 0;
 }
 
@@ -128,7 +132,8 @@ mom_object_hold(int id, const char *ref, int timeout_ms)
 }
 
 int
-mom_object_call(int id, const char *ref, const char *method, const struct mom_writer *request, struct mom_reader *reply, int timeout_ms)
+mom_object_call(int id, const char *ref, const char *method, const struct mom_writer *request, struct mom_reader *reply,
+    int timeout_ms)
 {
 	struct caller *c;
 	struct call k;

@@ -1,4 +1,5 @@
-/* object - the objects of a server: exported, called, held, freed when nobody holds them. How they move is in object_move.c. */
+/* object - the objects of a server: exported, called, held, freed when nobody holds them. How they move is in
+ * object_move.c. */
 #include "api/object/object.h"
 #include "base/clock.h"
 #include <stdio.h>
@@ -102,7 +103,8 @@ object_end(struct mom_object *o)
 static void
 object_look(struct mom_object *o)
 {
-	if (o->state == OBJECT_HERE && !o->keep && o->holders.used == 0 && (o->had_holder || o->server->heard_ms - o->born_ms > o->server->lease_ms))
+	if (o->state == OBJECT_HERE && !o->keep && o->holders.used == 0 &&
+	    (o->had_holder || o->server->heard_ms - o->born_ms > o->server->lease_ms))
 		object_end(o);
 }
 
@@ -137,7 +139,8 @@ do_release(struct mom_request *q, void *with)
 void
 object_serve(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args)
 {
-	static const mom_procedure procedures[] = { [RPC_METHOD] = do_method, [RPC_HOLD] = do_hold, [RPC_RELEASE] = do_release };
+	static const mom_procedure procedures[] = { [RPC_METHOD] = do_method, [RPC_HOLD] = do_hold,
+	    [RPC_RELEASE] = do_release };
 	serve_request(o->server, &o->kept, head, args, procedures[head->kind], o);
 }
 
@@ -253,7 +256,8 @@ objects_tick(struct mom_server *s)
 		return;
 	if (now - s->beat_ms >= s->lease_ms / 3) {
 		s->beat_ms = now;
-		mom_publish(s->id, OBJECT_ALIVE, bytes, (size_t)sign_put(bytes, sizeof bytes, RPC_ALIVE, s->global_id), MOM_FAST | MOM_ASYNC);
+		mom_publish(s->id, OBJECT_ALIVE, bytes, (size_t)sign_put(bytes, sizeof bytes, RPC_ALIVE, s->global_id),
+		    MOM_FAST | MOM_ASYNC);
 	}
 	for (size_t at = 0; (o = map_each(&s->objects, &at)) != NULL;) {
 		if (o->state == OBJECT_WANTED || o->state == OBJECT_ASKED || o->state == OBJECT_COMING)
@@ -319,14 +323,17 @@ mom_object_serve(struct mom_server *s, const struct mom_object_type *type)
 {
 	size_t len = type && type->name ? strlen(type->name) : 0;
 	if (len < 1 || len > MOM_SERVICE_MAX || type->call == NULL)
-		return handle_fail(NULL, MOM_EINVAL, "a kind of object has a name of 1 to %d bytes and a call function", MOM_SERVICE_MAX);
+		return handle_fail(NULL, MOM_EINVAL, "a kind of object has a name of 1 to %d bytes and a call function",
+		    MOM_SERVICE_MAX);
 	const struct mom_object_type *known = map_get(&s->types, type->name, len);
 	if (known)
-		return known == type ? 0 : handle_fail(NULL, MOM_EINVAL, "this server has another kind of object by the name %s", type->name);
+		return known == type ? 0 : handle_fail(NULL, MOM_EINVAL,
+		    "this server has another kind of object by the name %s", type->name);
 	int e = s->types.used ? 0 : objects_begin(s);
 	if (e)
 		return e;
-	return map_put(&s->types, type->name, len, (void *)(uintptr_t)type) < 0 ? handle_fail(NULL, MOM_ELIMIT, "no memory for objects: see `ulimit -v`") : 0;
+	return map_put(&s->types, type->name, len, (void *)(uintptr_t)type) < 0
+	    ? handle_fail(NULL, MOM_ELIMIT, "no memory for objects: see `ulimit -v`") : 0;
 }
 
 struct mom_object *
@@ -335,7 +342,8 @@ mom_object_export(struct mom_server *s, const struct mom_object_type *type, void
 	char topic[MOM_REF_MAX + 1];
 	if (mom_object_serve(s, type) < 0)
 		return NULL;
-	snprintf(topic, sizeof topic, "object/%016llx-%llx", (unsigned long long)s->global_id, (unsigned long long)++s->exported);
+	snprintf(topic, sizeof topic, "object/%016llx-%llx", (unsigned long long)s->global_id,
+	    (unsigned long long)++s->exported);
 	struct mom_object *o = object_new(s, type, topic);
 	if (o == NULL) {
 		handle_fail(NULL, MOM_ELIMIT, "no memory for an object: see `ulimit -v`");

@@ -37,19 +37,24 @@ struct mom_object {
 struct mom_object *object_new(struct mom_server *s, const struct mom_object_type *type, const char *topic);
 void object_end(struct mom_object *o);                         /* unsubscribed, self freed, all freed */
 int  object_hold(struct mom_object *o, uint64_t id);           /* -1: no memory */
-void object_serve(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args);   /* METHOD, HOLD, RELEASE: now */
-void objects_message(struct mom_server *s, const char *topic, const struct rpc_head *head, const struct mom_reader *args);
+/* METHOD, HOLD, RELEASE: now */
+void object_serve(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args);
+void objects_message(struct mom_server *s, const char *topic, const struct rpc_head *head,
+    const struct mom_reader *args);
 void objects_tick(struct mom_server *s);
 int  objects_due_ms(struct mom_server *s);                     /* -1: never */
 int  objects_subscribe_again(struct mom_server *s);
 void objects_free(struct mom_server *s);
 
 /* ---- object_move.c ---- */
-void move_wait(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args);       /* a call that comes meanwhile */
-int  move_subscribe_again(struct mom_object *o);                                /* after a cut, which may have taken the marker */
+/* a call that comes meanwhile */
+void move_wait(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args);
+/* after a cut, which may have taken the marker */
+int  move_subscribe_again(struct mom_object *o);
 void move_tick(struct mom_object *o, int64_t now_ms);
 void move_adopt(struct mom_server *s, const struct rpc_head *head, const struct mom_reader *args);
 void move_adopted(struct mom_server *s, const struct rpc_head *head, const struct mom_reader *args);
-void move_marker(struct mom_object *o, const struct rpc_head *head);           /* COMMIT or CANCEL; the object may be gone afterwards */
+/* COMMIT or CANCEL; the object may be gone afterwards */
+void move_marker(struct mom_object *o, const struct rpc_head *head);
 void move_from_dead(struct mom_object *o, uint64_t id);                        /* COMING: its old place has died */
 #endif

@@ -3,9 +3,10 @@
  * The old place        HERE -> WANTED -> ASKED -> COMMITTED -> gone        (or back to HERE, by CANCEL)
  * The new place        COMING -> HERE                                     (or gone, by CANCEL)
  *
- * ADOPT carries the state, ADOPTED says that the new place has subscribed to the object's topic. COMMIT goes into that topic, whose order both see alike: what comes
- * before it is the old place's to answer ("moved to"), what comes behind it the new place's. Only the old place publishes COMMIT; CANCEL either of them. Of the
- * markers of a move the first in the topic counts. The old place may go on at once when it has published CANCEL, as no COMMIT of its can follow. */
+ * ADOPT carries the state, ADOPTED says that the new place has subscribed to the object's topic. COMMIT goes into that
+ * topic, whose order both see alike: what comes before it is the old place's to answer ("moved to"), what comes behind
+ * it the new place's. Only the old place publishes COMMIT; CANCEL either of them. Of the markers of a move the first in
+ * the topic counts. The old place may go on at once when it has published CANCEL, as no COMMIT of its can follow. */
 #include "api/object/object.h"
 #include "base/clock.h"
 #include <stdio.h>
@@ -21,8 +22,10 @@ mom_object_move(struct mom_object *o, const char *place, int timeout_ms)
 {
 	if (o->type->save == NULL)
 		return handle_fail(NULL, MOM_EINVAL, "a %s does not move: it has no save", o->type->name);
-	if (place == NULL || timeout_ms < 1 || strncmp(place, "rpc/at/", 7) != 0 || strlen(place) >= sizeof o->place || strcmp(place, o->server->place) == 0)
-		return handle_fail(NULL, MOM_EINVAL, "place is what mom_object_place of another server says, timeout_ms 1 or more");
+	if (place == NULL || timeout_ms < 1 || strncmp(place, "rpc/at/", 7) != 0 || strlen(place) >= sizeof o->place ||
+	    strcmp(place, o->server->place) == 0)
+		return handle_fail(NULL, MOM_EINVAL, "place is what mom_object_place of another server says, "
+		    "timeout_ms 1 or more");
 	if (o->state != OBJECT_HERE)
 		return handle_fail(NULL, MOM_EBUSY, "the object is moving");
 	o->state = OBJECT_WANTED;
@@ -184,8 +187,10 @@ move_adopted(struct mom_server *s, const struct rpc_head *head, const struct mom
 			move_commit(o);
 		else
 			move_failed(o, code, text);    /* the new place has nothing: no CANCEL */
-	} else if (code == 0 && !(o && o->state == OBJECT_COMMITTED && o->move == head->number) && strncmp(head->name, "object/", 7) == 0)
-		marker_publish(s, RPC_CANCEL, head->name, s->global_id, head->number);         /* too late: it subscribed behind our CANCEL */
+	} else if (code == 0 && !(o && o->state == OBJECT_COMMITTED && o->move == head->number) &&
+	    strncmp(head->name, "object/", 7) == 0)
+		/* too late: it subscribed behind our CANCEL */
+		marker_publish(s, RPC_CANCEL, head->name, s->global_id, head->number);
 }
 
 int
@@ -264,7 +269,8 @@ move_adopt(struct mom_server *s, const struct rpc_head *head, const struct mom_r
 	if (strlen(head->name) < 1 || strlen(head->name) > MOM_REF_MAX || strncmp(head->name, "object/", 7) != 0)
 		return;
 	if (there && there->state == OBJECT_COMING && there->from == head->caller && there->move < head->number) {
-		object_end(there);                     /* of an earlier move that was cancelled before we had subscribed */
+		/* of an earlier move that was cancelled before we had subscribed */
+		object_end(there);
 		there = NULL;
 	}
 	if (there == NULL)
@@ -286,7 +292,8 @@ void
 move_from_dead(struct mom_object *o, uint64_t id)
 {
 	if (o->state == OBJECT_COMING && o->from == id)
-		marker_publish(o->server, RPC_CANCEL, o->topic, o->from, o->move);     /* if it published COMMIT before it died, that is first */
+		/* if it published COMMIT before it died, that is first */
+		marker_publish(o->server, RPC_CANCEL, o->topic, o->from, o->move);
 }
 
 /* ---- both ---- */

@@ -1,5 +1,6 @@
 /* resource - the callers' side of mom_resource.h: number a request, put it into its group's log, wait for the answer
- * A request stays the same under its number: asked again it is not done again, so a lost answer costs a second question only. */
+ * A request stays the same under its number: asked again it is not done again, so a lost answer costs a second question
+ * only. */
 #include "api/handle.h"
 #include "api/resource/resource.h"
 #include "base/clock.h"
@@ -17,7 +18,8 @@ struct caller {                                /* rides on a handle */
 	char topic[RESOURCE_TOPIC_MAX];
 };
 
-struct ask_for { int op, value, timeout_ms; unsigned flags; const char *name; uint64_t target; };    /* timeout_ms: of a wait */
+/* timeout_ms: of a wait */
+struct ask_for { int op, value, timeout_ms; unsigned flags; const char *name; uint64_t target; };
 
 static void
 caller_end(void *resources)
@@ -76,7 +78,8 @@ caller_fail(struct caller *c, int code, const char *name)
 	return handle_fail(c->owner, code, "%s: %s", name, mom_error_text(c->id));
 }
 
-/* The will must name a group before anything of this client can be in its log: a coordinator tells only those of its death. */
+/* The will must name a group before anything of this client can be in its log: a coordinator tells only those of its
+ * death. */
 static int
 caller_will(struct caller *c, const char *name)
 {
@@ -131,12 +134,14 @@ talk_hear(struct caller *c, struct talk *t, int64_t until)
 	struct mom_message m;
 	for (;;) {
 		int64_t left = until < 0 ? -1 : until - clock_ms();
-		int e = mom_receive(c->id, &m, until < 0 ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
+		int e = mom_receive(c->id, &m, until < 0 ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX
+		    : (int)left);
 		if (e == MOM_EFULL)                    /* it was cut: its subscription ended */
 			e = mom_subscribe(c->id, c->topic, 0);
 		else if (e)
 			return e;
-		else if (!(m.flags & MOM_GAP) && answer_get(&t->answer, m.data, m.len) == 0 && t->answer.number == t->event.number)
+		else if (!(m.flags & MOM_GAP) && answer_get(&t->answer, m.data, m.len) == 0 &&
+		    t->answer.number == t->event.number)
 			return 0;                      /* else an answer that came twice */
 		if (e && e != MOM_EEXIST)
 			return e;
@@ -151,7 +156,8 @@ patience_ends(const struct caller *c, const struct talk *t)
 	return c->owner->timeout_ms < 0 ? -1 : t->heard + c->owner->timeout_ms;
 }
 
-/* Asks, and asks again, until there is an end: 0, MOM_ETIMEDOUT (until), MOM_EINTR, MOM_ENOSUBSCRIBER (nobody listened all the time), or another failure. */
+/* Asks, and asks again, until there is an end: 0, MOM_ETIMEDOUT (until), MOM_EINTR, MOM_ENOSUBSCRIBER (nobody listened
+ * all the time), or another failure. */
 static int
 talk_until_end(struct caller *c, struct talk *t)
 {
@@ -166,7 +172,8 @@ talk_until_end(struct caller *c, struct talk *t)
 		e = talk_hear(c, t, earlier(next, end));
 		if (e == 0 && t->answer.code != ANSWER_WAITS)
 			return 0;
-		if (e == 0)                            /* it knows that we wait: what comes now is the end, or nothing until we ask */
+		/* it knows that we wait: what comes now is the end, or nothing until we ask */
+		if (e == 0)
 			t->heard = clock_ms(), e = talk_hear(c, t, earlier(next, t->until));
 		if (e == 0 && t->answer.code != ANSWER_WAITS)
 			return 0;
@@ -179,7 +186,8 @@ talk_until_end(struct caller *c, struct talk *t)
 	}
 }
 
-/* What was given up is void, whether it was done or not: no answer is needed, the log keeps it in order before this client's next request. */
+/* What was given up is void, whether it was done or not: no answer is needed, the log keeps it in order before this
+ * client's next request. */
 static void
 talk_cancel(struct caller *c, struct talk *t)
 {
@@ -206,11 +214,13 @@ talk_failed(struct caller *c, struct talk *t, int e)
 	if (e == MOM_EINTR)
 		return handle_fail(c->owner, e, "%s: a signal came while it waited: not taken", name);
 	if (e == MOM_ENOSUBSCRIBER)
-		return handle_fail(c->owner, e, "%s: no mom_coordinator runs: start one (better two), on any machine that has a daemon of this broker", name);
+		return handle_fail(c->owner, e, "%s: no mom_coordinator runs: start one (better two), on any machine "
+		    "that has a daemon of this broker", name);
 	if (e == MOM_ETIMEDOUT && t->until >= 0 && clock_ms() >= t->until)
 		return handle_fail(c->owner, e, "%s: no unit became free in time: not taken", name);
 	if (e == MOM_ETIMEDOUT)
-		return handle_fail(c->owner, e, "%s: no coordinator answers (is the broker up? see mom_coordinator --list): %s", name,
+		return handle_fail(c->owner, e, "%s: no coordinator answers (is the broker up? see mom_coordinator "
+		    "--list): %s", name,
 		    is_taking(t) ? "not taken" : "whether it was done is not known");
 	return caller_fail(c, e, name);
 }
@@ -223,11 +233,14 @@ talk_result(struct caller *c, const struct talk *t, int *value)
 	if (value)
 		*value = t->answer.value;
 	if (code == MOM_EEXIST)
-		return handle_fail(c->owner, code, "%s: there is a %s of this name already: use it, or destroy it first", name, kind);
+		return handle_fail(c->owner, code, "%s: there is a %s of this name already: use it, or destroy it "
+		    "first", name, kind);
 	if (code == MOM_ENORESOURCE)
-		return handle_fail(c->owner, code, "%s: there is no %s of this name (was it made, or destroyed? did all coordinators die at once?)", name, kind);
+		return handle_fail(c->owner, code, "%s: there is no %s of this name (was it made, or destroyed? did "
+		    "all coordinators die at once?)", name, kind);
 	if (code == MOM_ELIMIT)
-		return handle_fail(c->owner, code, "%s: its value is the largest already: more signals than waits?", name);
+		return handle_fail(c->owner, code, "%s: its value is the largest already: more signals than waits?",
+		    name);
 	return code < 0 ? handle_fail(c->owner, code, "%s: %s", name, mom_strerror(code)) : code;
 }
 
@@ -240,12 +253,14 @@ resource_call(int id, const struct ask_for *a, int *value)
 		return e;
 	size_t len = a->name ? strlen(a->name) : 0;
 	if (len == 0 || len > MOM_RESOURCE_MAX)
-		return handle_fail(c->owner, MOM_EINVAL, "a name has 1 to %d bytes, this one %zu", MOM_RESOURCE_MAX, len);
+		return handle_fail(c->owner, MOM_EINVAL, "a name has 1 to %d bytes, this one %zu", MOM_RESOURCE_MAX,
+		    len);
 	mom_set_option(c->id, MOM_OPT_TIMEOUT_MS, c->owner->timeout_ms);
 	e = caller_will(c, a->name);
 	if (e)
 		return e;
-	struct talk t = { .event = { .kind = EVENT_REQUEST, .op = (uint8_t)a->op, .flags = (uint8_t)a->flags, .value = a->value, .id = mom_global_id(c->id),
+	struct talk t = { .event = { .kind = EVENT_REQUEST, .op = (uint8_t)a->op, .flags = (uint8_t)a->flags,
+	    .value = a->value, .id = mom_global_id(c->id),
 		.number = ++c->number }, .heard = clock_ms(), .until = -1 };
 	memcpy(t.event.name, a->name, len);
 	snprintf(t.topic, sizeof t.topic, RESOURCE_LOG "%d", resource_group(a->name));
@@ -270,7 +285,8 @@ mom_dsem_init(int id, const char *name, int value, unsigned flags)
 {
 	if (value < 0 || flags & ~MOM_DSEM_KEEP)
 		return wrong_argument(id, value < 0 ? "a semaphore's value is 0 or more" : "flags: 0 or MOM_DSEM_KEEP");
-	return resource_call(id, &(struct ask_for){ .op = OP_SEM_INIT, .name = name, .value = value, .flags = flags }, NULL);
+	return resource_call(id, &(struct ask_for){ .op = OP_SEM_INIT, .name = name, .value = value, .flags = flags },
+	    NULL);
 }
 
 int

@@ -3,8 +3,10 @@
  *     resource/log/G        all that changes group G, in the order of that topic: EVENT_*                    (durable)
  *     resource/reply/ID     answers to client ID: u64 number, i32 code, i32 value                            (fast)
  *     resource/gone         wills of clients: u64 id, u64 the groups that it used, a bit each                (durable)
- *     resource/alive        coordinators: u8 ALIVE_*, u64 id, string8 name, u64 groups held, u64 of those answered for, u32 ms between signs of life
- *     resource/state/ID     a snapshot for coordinator ID, in parts: u8 group, u64 offset in the log, u32 whole length, u32 place, the bytes
+ *     resource/alive        coordinators: u8 ALIVE_*, u64 id, string8 name, u64 groups held, u64 of those answered for,
+ *                           u32 ms between signs of life
+ *     resource/state/ID     a snapshot for coordinator ID, in parts: u8 group, u64 offset in the log, u32 whole length,
+ *                           u32 place, the bytes
  *     resource/held/G       empty; that somebody subscribes to it says that somebody holds the group */
 #ifndef RESOURCE_H
 #define RESOURCE_H
@@ -13,7 +15,8 @@
 #include <mom_coding.h>
 #include <mom_resource.h>
 
-enum { RESOURCE_GROUPS = 32 };                 /* of at most 64: bits of a word. More spread finer and cost a topic each */
+/* of at most 64: bits of a word. More spread finer and cost a topic each */
+enum { RESOURCE_GROUPS = 32 };
 
 #define RESOURCE_GONE  "resource/gone"
 #define RESOURCE_ALIVE "resource/alive"
@@ -27,17 +30,21 @@ enum event_kind {
 	EVENT_REQUEST = 1,     /* a client's: id, number, op, flags, value, target, name */
 	EVENT_GONE    = 2,     /* the client or coordinator id is dead */
 	EVENT_JOIN    = 3,     /* the coordinator id wants a snapshot as of here */
-	EVENT_FOUND   = 4,     /* the coordinator id found nobody that holds the group after `target`, the offset of its join: begin anew, empty; name */
+	/* the coordinator id found nobody that holds the group after `target`, the offset of its join: begin anew,
+	 * empty; name */
+	EVENT_FOUND   = 4,
 	EVENT_ACTIVE  = 5,     /* the coordinator id holds the group from here on; name */
 	EVENT_LEAVE   = 6,     /* the coordinator id would rather not hold it: valid while two others do */
 	EVENT_LAST    = EVENT_LEAVE
 };
 
-enum resource_op { OP_SEM_INIT = 1, OP_SEM_WAIT, OP_SEM_TRY, OP_SEM_SIGNAL, OP_SEM_DESTROY, OP_VAR_INIT, OP_VAR_READ, OP_VAR_WRITE, OP_VAR_DESTROY,
+enum resource_op { OP_SEM_INIT = 1, OP_SEM_WAIT, OP_SEM_TRY, OP_SEM_SIGNAL, OP_SEM_DESTROY, OP_VAR_INIT, OP_VAR_READ,
+    OP_VAR_WRITE, OP_VAR_DESTROY,
 	OP_CANCEL,             /* the request `target` of the same caller is void, done or not */
 	OP_LAST = OP_CANCEL };
 
-enum { ANSWER_WAITS = 2 };     /* the answer to a request that is asked again: it waits. Codes 0, MOM_NOT_FREE and below 0 end a call */
+/* the answer to a request that is asked again: it waits. Codes 0, MOM_NOT_FREE and below 0 end a call */
+enum { ANSWER_WAITS = 2 };
 enum { ALIVE_HELLO = 1, ALIVE_HERE = 2, ALIVE_DEAD = 3 };
 
 struct event {

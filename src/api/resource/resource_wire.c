@@ -49,7 +49,8 @@ answer_get(struct answer *a, const void *bytes, size_t len)
 	a->number = mom_get_u64(&r);
 	a->code = (int32_t)mom_get_u32(&r);
 	a->value = (int32_t)mom_get_u32(&r);
-	return mom_reader_failed(&r) || mom_reader_left(&r) || a->code > ANSWER_WAITS || a->code < MOM_ENORESOURCE ? -1 : 0;
+	return mom_reader_failed(&r) || mom_reader_left(&r) || a->code > ANSWER_WAITS ||
+	    a->code < MOM_ENORESOURCE ? -1 : 0;
 }
 
 uint64_t

@@ -98,7 +98,8 @@ call_pack(struct caller *c, const struct call *k, struct mom_writer *w)
 	if (c->room < RPC_HEAD_MOST + more) {
 		unsigned char *larger = realloc(c->out, RPC_HEAD_MOST + more);
 		if (larger == NULL)
-			return handle_fail(c->owner, MOM_ELIMIT, "no memory for a request of %zu bytes: see `ulimit -v`", more);
+			return handle_fail(c->owner, MOM_ELIMIT,
+			    "no memory for a request of %zu bytes: see `ulimit -v`", more);
 		c->out = larger;
 		c->room = RPC_HEAD_MOST + more;
 	}
@@ -129,7 +130,8 @@ call_await(struct caller *c, struct call *k, int64_t until)
 	struct mom_message m;
 	for (;;) {
 		int64_t left = until < 0 ? -1 : until - clock_ms();
-		int e = mom_receive(c->id, &m, until < 0 ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left);
+		int e = mom_receive(c->id, &m, until < 0 ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX
+		    : (int)left);
 		if (e == 0 && rpc_answer_get(&k->answer, &m) == 0 && k->answer.number == k->head.number)
 			return 0;
 		if (e == MOM_EFULL)                    /* it was cut: answers are lost, its subscription ended */
@@ -148,7 +150,8 @@ call_exchange(struct caller *c, struct call *k, const char *topic)
 	for (;;) {
 		int e = call_send(c, k, topic);
 		if (e == MOM_ENOSUBSCRIBER && k->sent && call_await(c, k, clock_ms() + c->retry_ms) == 0)
-			return 0;                      /* it answered before it went: the answer may come behind the refusal */
+			/* it answered before it went: the answer may come behind the refusal */
+			return 0;
 		if (e && e != MOM_EAGAIN)              /* not sent: as if no answer came */
 			return e;
 		int64_t again = k->head.mode == MOM_MAYBE ? k->deadline : clock_ms() + wait;
@@ -158,7 +161,9 @@ call_exchange(struct caller *c, struct call *k, const char *topic)
 		if (e && e != MOM_ETIMEDOUT)
 			return e;
 		if (k->deadline >= 0 && clock_ms() >= k->deadline)
-			return handle_fail(c->owner, MOM_ETIMEDOUT, "no answer of %s in time, asked %d times: whether it was executed is not known", k->head.name, k->sent);
+			return handle_fail(c->owner, MOM_ETIMEDOUT,
+			    "no answer of %s in time, asked %d times: whether it was executed is not known",
+			    k->head.name, k->sent);
 		if (e && wait < (int64_t)c->retry_ms * RPC_RETRY_FOLD)
 			wait *= 2;
 	}
@@ -199,7 +204,8 @@ binding_drop(struct caller *c, struct binding *drop)
 void
 call_begin(struct caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline)
 {
-	*k = (struct call){ .head = { .kind = (uint8_t)kind, .mode = (uint8_t)mode, .caller = mom_global_id(c->id), .number = ++c->number }, .deadline = deadline };
+	*k = (struct call){ .head = { .kind = (uint8_t)kind, .mode = (uint8_t)mode, .caller = mom_global_id(c->id),
+	    .number = ++c->number }, .deadline = deadline };
 	snprintf(k->head.topic, sizeof k->head.topic, "%s", c->topic);
 	snprintf(k->head.name, sizeof k->head.name, "%s", name);
 }
@@ -236,9 +242,11 @@ int
 call_request_fault(struct caller *c, const struct mom_writer *request, int timeout_ms, unsigned mode)
 {
 	if (timeout_ms < -1 || mode > MOM_AT_MOST_ONCE)
-		return handle_fail(c->owner, MOM_EINVAL, "timeout_ms is -1 (for ever) or more, mode one of enum mom_call_mode");
+		return handle_fail(c->owner, MOM_EINVAL, "timeout_ms is -1 (for ever) or more, mode one of enum "
+		    "mom_call_mode");
 	if (request && mom_writer_failed(request))
-		return handle_fail(c->owner, MOM_ETOOBIG, "the arguments did not fit into their buffer of %zu bytes: nothing was sent", request->size);
+		return handle_fail(c->owner, MOM_ETOOBIG, "the arguments did not fit into their buffer of %zu bytes: "
+		    "nothing was sent", request->size);
 	return 0;
 }
 
@@ -248,11 +256,13 @@ call_gone(struct caller *c, const struct call *k)
 {
 	if (k->sent == 0 || k->head.mode == MOM_AT_LEAST_ONCE)
 		return 0;
-	return handle_fail(c->owner, MOM_ETIMEDOUT, "the server of %s ended before it answered: whether it was executed is not known", k->head.name);
+	return handle_fail(c->owner, MOM_ETIMEDOUT, "the server of %s ended before it answered: whether it was "
+	    "executed is not known", k->head.name);
 }
 
 int
-mom_call(int id, const char *service, const struct mom_writer *request, struct mom_reader *reply, int timeout_ms, unsigned mode)
+mom_call(int id, const char *service, const struct mom_writer *request, struct mom_reader *reply, int timeout_ms,
+    unsigned mode)
 {
 	struct caller *c;
 	struct call k;

@@ -1,4 +1,5 @@
-/* kept - what was executed for whom, and what was answered: so that a request that comes again is not executed again. State without calls. */
+/* kept - what was executed for whom, and what was answered: so that a request that comes again is not executed again.
+ * State without calls. */
 #include "api/rpc/rpc.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* What callers and servers of remote calls share: messages, kept answers, and the caller that rides on a handle. See mom_rpc.h for the bytes. */
+/* What callers and servers of remote calls share: messages, kept answers, and the caller that rides on a handle. See
+ * mom_rpc.h for the bytes. */
 #ifndef API_RPC_H
 #define API_RPC_H
 #include "api/handle.h"
@@ -19,7 +20,8 @@ enum {
 	RPC_CODE_LEAST   = -255,           /* enum mom_error may grow: servers may be newer than their callers */
 	RPC_RETRY_MS     = 500,            /* a lost message is rare: MOM loses none */
 	RPC_RETRY_FOLD   = 8,
-	KEPT_ANSWER_MS   = 60000,          /* an answer that nobody has asked for again by then will not be asked for: retries come each 4 s at most */
+	/* an answer that nobody has asked for again by then will not be asked for: retries come each 4 s at most */
+	KEPT_ANSWER_MS   = 60000,
 	KEPT_NUMBER_MS   = 24 * 3600000,   /* 48 bytes a caller; copies of its requests may wait out an outage */
 	KEPT_SWEEP_MS    = 10000
 };
@@ -44,9 +46,11 @@ struct rpc_answer {
 };
 void rpc_answer_put(struct mom_writer *w, unsigned kind, uint64_t number, int code, const char *text);
 int  rpc_answer_get(struct rpc_answer *a, const struct mom_message *m);
-int  rpc_publish(int id, const char *topic, const struct mom_writer *w, unsigned flags);   /* once more where it only tells of earlier losses */
+/* once more where it only tells of earlier losses */
+int  rpc_publish(int id, const char *topic, const struct mom_writer *w, unsigned flags);
 
-/* ---- kept.c: what was executed for whom. A caller has one call at a time, so its last number and answer are enough. ---- */
+/* ---- kept.c: what was executed for whom. A caller has one call at a time, so its last number and answer are enough.
+ * ---- */
 
 struct kept_call {
 	uint64_t caller, number;
@@ -59,11 +63,13 @@ enum kept_verdict { KEPT_NEW, KEPT_AGAIN, KEPT_OLD, KEPT_NO_MEMORY };
 
 /* NEW: noted, execute it. AGAIN: *call is it. OLD: the caller has gone on since. */
 enum kept_verdict kept_take(struct kept *k, uint64_t caller, uint64_t number, int64_t now_ms, struct kept_call **call);
-void kept_answer(struct kept *k, uint64_t caller, uint64_t number, const void *answer, size_t len);    /* without memory for it: not kept */
+/* without memory for it: not kept */
+void kept_answer(struct kept *k, uint64_t caller, uint64_t number, const void *answer, size_t len);
 void kept_sweep(struct kept *k, int64_t now_ms);
 void kept_free(struct kept *k);
 void kept_save(const struct kept *k, struct mom_writer *w);
-int  kept_load(struct kept *k, struct mom_reader *r, int64_t now_ms);      /* 0, or -1: no memory, or not what kept_save wrote */
+/* 0, or -1: no memory, or not what kept_save wrote */
+int  kept_load(struct kept *k, struct mom_reader *r, int64_t now_ms);
 
 /* ---- call.c ---- */
 
@@ -93,7 +99,8 @@ struct call {
 	int sent;                      /* so many copies of it may have arrived */
 	struct rpc_answer answer;
 };
-void call_begin(struct caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline);     /* all of k; its request: none */
+/* all of k; its request: none */
+void call_begin(struct caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline);
 /* Send it to that topic until an answer comes. 0: there is one; MOM_ENOSUBSCRIBER, MOM_ETIMEDOUT ... */
 int call_exchange(struct caller *c, struct call *k, const char *topic);
 int call_result(struct caller *c, struct call *k, struct mom_reader *reply);     /* of the answer that came */
@@ -112,16 +119,19 @@ struct mom_server {
 	struct kept kept;
 	struct map objects, types, alive;      /* by topic; by name; struct holder by id */
 	uint64_t exported, moves;
-	int64_t heard_ms;                      /* time in which we could have heard holders: it goes on with our own ALIVE messages that come back */
+	/* time in which we could have heard holders: it goes on with our own ALIVE messages that come back */
+	int64_t heard_ms;
 	int64_t echo_ms, beat_ms;              /* when the last came back, was sent; 0: never */
 	int lease_ms;
 	unsigned char *out;                    /* an answer: head, then what the procedure writes */
 	size_t room;
 };
-struct mom_call_state { struct mom_server *server; struct mom_later later; struct kept *kept; void *with; int code, is_deferred; char text[MOM_RAISED_MAX + 1]; };
+struct mom_call_state { struct mom_server *server; struct mom_later later; struct kept *kept; void *with; int code,
+    is_deferred; char text[MOM_RAISED_MAX + 1]; };
 
 /* Execute what was not executed before, by `procedure`; answer, or answer once more. */
-void serve_request(struct mom_server *s, struct kept *kept, const struct rpc_head *head, const struct mom_reader *args, mom_procedure procedure, void *with);
+void serve_request(struct mom_server *s, struct kept *kept, const struct rpc_head *head, const struct mom_reader *args,
+    mom_procedure procedure, void *with);
 /* An answer without a procedure: code below 0 is the library's. It is not kept. */
 void serve_answer(struct mom_server *s, const struct rpc_head *head, unsigned kind, int code, const char *text);
 #endif

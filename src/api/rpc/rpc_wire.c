@@ -22,7 +22,8 @@ rpc_head_get(struct rpc_head *head, struct mom_reader *r)
 	head->number = mom_get_u64(r);
 	mom_get_string8(r, head->topic, sizeof head->topic);
 	mom_get_string8(r, head->name, sizeof head->name);
-	return mom_reader_failed(r) || head->kind < RPC_WHO || head->kind > RPC_GONE || head->mode > MOM_AT_MOST_ONCE ? -1 : 0;
+	return mom_reader_failed(r) || head->kind < RPC_WHO || head->kind > RPC_GONE ||
+	    head->mode > MOM_AT_MOST_ONCE ? -1 : 0;
 }
 
 void
@@ -48,7 +49,8 @@ rpc_answer_get(struct rpc_answer *a, const struct mom_message *m)
 		a->code = (int)mom_get_u32(&r);
 		mom_get_string16(&r, a->text, sizeof a->text);
 	}
-	if (mom_reader_failed(&r) || m->flags & MOM_GAP || a->kind < RPC_ANSWER || a->kind > RPC_MOVED || a->code < RPC_CODE_LEAST)
+	if (mom_reader_failed(&r) || m->flags & MOM_GAP || a->kind < RPC_ANSWER || a->kind > RPC_MOVED ||
+	    a->code < RPC_CODE_LEAST)
 		return -1;
 	mom_reader_init(&a->result, r.bytes + r.at, mom_reader_left(&r));
 	return 0;

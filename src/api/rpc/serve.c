@@ -92,7 +92,8 @@ mom_serve(struct mom_server *s, const char *service, mom_procedure procedure, vo
 {
 	size_t len = service ? strlen(service) : 0;
 	if (len < 1 || len > MOM_SERVICE_MAX || procedure == NULL)
-		return handle_fail(NULL, MOM_EINVAL, "a service has a name of 1 to %d bytes and a procedure", MOM_SERVICE_MAX);
+		return handle_fail(NULL, MOM_EINVAL, "a service has a name of 1 to %d bytes and a procedure",
+		    MOM_SERVICE_MAX);
 	if (map_get(&s->services, service, len))
 		return handle_fail(NULL, MOM_EEXIST, "this server serves %s already", service);
 	struct service *v = calloc(1, sizeof *v + len + 1);
@@ -114,7 +115,8 @@ mom_serve(struct mom_server *s, const char *service, mom_procedure procedure, vo
 
 /* ---- answers ---- */
 
-/* w holds the whole answer. It is told to who waits, and kept where it may be asked for again. A caller that has gone does not count. */
+/* w holds the whole answer. It is told to who waits, and kept where it may be asked for again. A caller that has gone
+ * does not count. */
 static int
 server_send(struct mom_server *s, const struct mom_later *l, struct kept *kept, struct mom_writer *w)
 {
@@ -163,7 +165,8 @@ mom_defer(struct mom_request *q, struct mom_later *later)
 }
 
 int
-mom_answer(struct mom_server *s, const struct mom_later *later, const struct mom_writer *reply, int code, const char *text)
+mom_answer(struct mom_server *s, const struct mom_later *later, const struct mom_writer *reply, int code,
+    const char *text)
 {
 	struct mom_writer w;
 	if (code < 0)
@@ -174,7 +177,8 @@ mom_answer(struct mom_server *s, const struct mom_later *later, const struct mom
 		return server_send_error(s, later, &s->kept, code, cut);
 	}
 	size_t len = reply ? reply->len : 0;
-	unsigned char *bytes = malloc(RPC_ANSWER_HEAD + len);  /* the server's own buffer may hold the answer of a procedure that is running */
+	/* the server's own buffer may hold the answer of a procedure that is running */
+	unsigned char *bytes = malloc(RPC_ANSWER_HEAD + len);
 	if (bytes == NULL || (reply && mom_writer_failed(reply))) {
 		free(bytes);
 		server_send_error(s, later, &s->kept, MOM_ETOOBIG, "the result does not fit");
@@ -206,7 +210,8 @@ request_outcome_of(struct mom_request *q, int r)
 		return 1;
 	}
 	if (mom_reader_failed(&q->args)) {
-		snprintf(st->text, sizeof st->text, "%s could not read its arguments: they are not what it expects", q->service);
+		snprintf(st->text, sizeof st->text, "%s could not read its arguments: they are not what it expects",
+		    q->service);
 		return MOM_EINVAL;
 	}
 	if (mom_writer_failed(&q->reply)) {
@@ -217,7 +222,8 @@ request_outcome_of(struct mom_request *q, int r)
 }
 
 static void
-request_execute(struct mom_server *s, struct mom_call_state *st, const char *name, const struct mom_reader *args, mom_procedure procedure, void *with)
+request_execute(struct mom_server *s, struct mom_call_state *st, const char *name, const struct mom_reader *args,
+    mom_procedure procedure, void *with)
 {
 	struct mom_request q = { .service = name, .caller = st->later.caller, .args = *args, .server = s, .state = st };
 	struct mom_writer whole;
@@ -230,7 +236,8 @@ request_execute(struct mom_server *s, struct mom_call_state *st, const char *nam
 	mom_writer_init(&whole, s->out, s->room);
 	rpc_answer_put(&whole, RPC_ANSWER, st->later.number, 0, "");
 	whole.len += q.reply.len;                      /* the result lies behind it already */
-	int e = code ? server_send_error(s, &st->later, st->kept, code, st->text) : server_send(s, &st->later, st->kept, &whole);
+	int e = code ? server_send_error(s, &st->later, st->kept, code, st->text)
+	    : server_send(s, &st->later, st->kept, &whole);
 	if (e == MOM_ETOOBIG)
 		server_send_error(s, &st->later, NULL, e, mom_error_text(s->id));
 }
@@ -243,9 +250,11 @@ answer_again(struct mom_server *s, const struct rpc_head *head, const struct kep
 }
 
 void
-serve_request(struct mom_server *s, struct kept *kept, const struct rpc_head *head, const struct mom_reader *args, mom_procedure procedure, void *with)
+serve_request(struct mom_server *s, struct kept *kept, const struct rpc_head *head, const struct mom_reader *args,
+    mom_procedure procedure, void *with)
 {
-	struct mom_call_state st = { .server = s, .kept = kept, .later = { .caller = head->caller, .number = head->number, .mode = head->mode } };
+	struct mom_call_state st = { .server = s, .kept = kept, .later = { .caller = head->caller,
+	    .number = head->number, .mode = head->mode } };
 	struct kept_call *call = NULL;
 	int is_new = head->mode == MOM_AT_LEAST_ONCE;
 	snprintf(st.later.topic, sizeof st.later.topic, "%s", head->topic);
@@ -254,7 +263,8 @@ serve_request(struct mom_server *s, struct kept *kept, const struct rpc_head *he
 		case KEPT_NEW: is_new = 1; break;
 		case KEPT_AGAIN: answer_again(s, head, call); break;
 		case KEPT_OLD: break;                  /* nobody waits for it any more */
-		case KEPT_NO_MEMORY: serve_answer(s, head, RPC_ANSWER, MOM_ELIMIT, "the server has no memory for one more caller: not executed"); break;
+		case KEPT_NO_MEMORY: serve_answer(s, head, RPC_ANSWER, MOM_ELIMIT,
+		    "the server has no memory for one more caller: not executed"); break;
 		}
 	}
 	if (is_new)
@@ -282,7 +292,8 @@ server_dispatch(struct mom_server *s, const struct mom_message *m)
 	struct rpc_head head;
 	mom_reader_init(&r, m->data, m->len);
 	if (m->flags & MOM_GAP || rpc_head_get(&head, &r) < 0)
-		return;                                /* what was lost its callers ask again; and strangers may publish anything */
+		/* what was lost its callers ask again; and strangers may publish anything */
+		return;
 	struct service *v = map_get(&s->services, head.name, strlen(head.name));
 	struct mom_reader args;
 	mom_reader_init(&args, r.bytes + r.at, mom_reader_left(&r));

@@ -1,6 +1,7 @@
 /* bridge - one thread that waits for a socket and for messages at once: mom_fd in poll
  * USAGE    bridge TOPIC [PORT]      PORT: on 127.0.0.1; 0 or none: a free one, which the first line on stdout names
- * Lines that come in over TCP are published to TOPIC; every message of TOPIC goes to whoever is connected (one at a time). */
+ * Lines that come in over TCP are published to TOPIC; every message of TOPIC goes to whoever is connected (one at a
+ * time). */
 #include <mom.h>
 #include <arpa/inet.h>
 #include <poll.h>
@@ -13,10 +14,12 @@
 static int
 listen_on(int port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t n = sizeof a;
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 || bind(fd, (struct sockaddr *)&a, n) < 0 || listen(fd, 1) < 0 ||
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+	    bind(fd, (struct sockaddr *)&a, n) < 0 || listen(fd, 1) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&a, &n) < 0) {
 		perror("bridge: listening");
 		exit(1);

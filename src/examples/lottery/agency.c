@@ -1,10 +1,13 @@
-/* agency - sends the bets of its file in batches, then waits for the draw: agency CONFIG NUMBER [--check] [--progress] [--KEY VALUE ...]
+/* agency - sends the bets of its file in batches, then waits for the draw: agency CONFIG NUMBER [--check] [--progress]
+ * [--KEY VALUE ...]
  *
  * READS       agency-NUMBER.csv beside CONFIG (all of it is looked at before the first bet is sent); TOPIC/to/ID
- * WRITES      TOPIC/bets: a batch, then the next one when it is answered; winners-NUMBER.csv: the documents of its winners
+ * WRITES      TOPIC/bets: a batch, then the next one when it is answered; winners-NUMBER.csv: the documents of its
+ *             winners
  * STDOUT      a line at the end
  * SIGNALS     TERM, INT: ends at once; a batch on its way may be stored
- * EXIT        0 all bets are stored and the winners are known, or stopped   1 not so   100 wrong use or a bad file   111 system trouble */
+ * EXIT        0 all bets are stored and the winners are known, or stopped   1 not so   100 wrong use or a bad file  
+ *             111 system trouble */
 #include "bet.h"
 #include "config.h"
 #include "say.h"
@@ -98,7 +101,8 @@ hear(struct say *s)
 		if (r == 0 && !(m.flags & MOM_GAP) && say_get(s, m.data, m.len) == 0)
 			return;
 		if (r == 0)
-			fail("a message that is none of the centre's", m.flags & MOM_GAP ? "messages are lost" : m.topic);
+			fail("a message that is none of the centre's",
+			    m.flags & MOM_GAP ? "messages are lost" : m.topic);
 		if (r != MOM_ETIMEDOUT && r != MOM_EINTR)
 			fail("receive", mom_error_text(a.id));
 		r = mom_flush(a.id, 0);
@@ -165,10 +169,12 @@ send_bytes(const void *bytes, size_t len)
 {
 	static int is_late;
 	int r, step = 200;
-	for (long waited = 0; (r = say_bets(a.id, a.config.topic, bytes, (unsigned)len, !is_late)) == MOM_ENOSUBSCRIBER; waited += step) {
+	for (long waited = 0; (r = say_bets(a.id, a.config.topic, bytes, (unsigned)len, !is_late)) == MOM_ENOSUBSCRIBER;
+	    waited += step) {
 		stop_if_told();
 		if (waited >= a.config.patience_ms)
-			fail("publish", "there is no centre; start it (`patience` in lottery.conf says how long is waited)");
+			fail("publish", "there is no centre; start it (`patience` in lottery.conf says how long is "
+			    "waited)");
 		usleep((unsigned)step * 1000);
 	}
 	if (r < 0 && r != MOM_ETIMEDOUT)               /* the broker is away: it is on its way */
@@ -182,7 +188,8 @@ listen_to_centre(void)
 {
 	int r, step = 2000;
 	mom_set_option(a.id, MOM_OPT_TIMEOUT_MS, step);
-	for (long waited = 0; (r = say_subscribe_own(a.id, a.config.topic)) == MOM_ETIMEDOUT && waited < a.config.patience_ms; waited += step)
+	for (long waited = 0; (r = say_subscribe_own(a.id, a.config.topic)) == MOM_ETIMEDOUT &&
+	    waited < a.config.patience_ms; waited += step)
 		stop_if_told();
 	if (r < 0 && r != MOM_EEXIST)
 		fail("subscribe", mom_error_text(a.id));
@@ -252,7 +259,8 @@ parse(int argc, char **argv)
 	long number = argc > 2 ? config_number(argv[2], 1, AGENCIES_MAX) : -1;
 	if (argc < 3 || number < 0) {
 		fprintf(help ? stdout : stderr, "usage: agency CONFIG NUMBER [--check] [--progress] [--KEY VALUE ...]\n"
-		    "  --check       only look whether its file is in order\n  --progress    a line that counts, on a terminal\n%s", config_help);
+		    "  --check       only look whether its file is in order\n  --progress    a line that counts, on a "
+		    "terminal\n%s", config_help);
 		exit(help ? 0 : 100);
 	}
 	config_load(&a.config, argv[1], argc, argv, 3, own_option);

@@ -71,19 +71,25 @@ bet_next(struct bet *b, struct csv *c, unsigned agency)
 	if (r <= 0)
 		return r;
 	if (c->fields != first + 5)
-		return csv_wrong(c, "%d fields, these %d are wanted: %sname,surname,document,birth date,number", c->fields, first + 5, first ? "agency," : "");
+		return csv_wrong(c, "%d fields, these %d are wanted: %sname,surname,document,birth date,number",
+		    c->fields, first + 5, first ? "agency," : "");
 	int64_t from = agency ? agency : number_of(c->field[0], AGENCIES_MAX);
-	int64_t document = number_of(c->field[first + 2], UINT32_MAX), number = number_of(c->field[first + 4], UINT16_MAX);
+	int64_t document = number_of(c->field[first + 2], UINT32_MAX),
+	    number = number_of(c->field[first + 4], UINT16_MAX);
 	if (from < 1)
 		return csv_wrong(c, "agency \"%.30s\": a number from 1 to %d is wanted", c->field[0], AGENCIES_MAX);
 	if (document < 1)
-		return csv_wrong(c, "document \"%.30s\": a number from 1 to %u is wanted", c->field[first + 2], UINT32_MAX);
+		return csv_wrong(c, "document \"%.30s\": a number from 1 to %u is wanted", c->field[first + 2],
+		    UINT32_MAX);
 	if (number < 0)
-		return csv_wrong(c, "number \"%.30s\": a number from 0 to %d is wanted", c->field[first + 4], UINT16_MAX);
-	if (take_text(b->name, sizeof b->name, c, first, "name") < 0 || take_text(b->surname, sizeof b->surname, c, first + 1, "surname") < 0)
+		return csv_wrong(c, "number \"%.30s\": a number from 0 to %d is wanted", c->field[first + 4],
+		    UINT16_MAX);
+	if (take_text(b->name, sizeof b->name, c, first, "name") < 0 ||
+	    take_text(b->surname, sizeof b->surname, c, first + 1, "surname") < 0)
 		return -1;
 	if (strlen(c->field[first + 3]) != 10 || !is_date(c->field[first + 3]))
-		return csv_wrong(c, "birth date \"%.30s\": a day of the calendar as YYYY-MM-DD is wanted", c->field[first + 3]);
+		return csv_wrong(c, "birth date \"%.30s\": a day of the calendar as YYYY-MM-DD is wanted",
+		    c->field[first + 3]);
 	memcpy(b->birth, c->field[first + 3], 11);
 	b->agency = (unsigned)from;
 	b->document = (uint32_t)document;

@@ -28,7 +28,8 @@ struct bet {
 
 /* NULL, or what is wrong with it. */
 const char *bet_fault(const struct bet *b);
-/* 1: the next bet. 0: the end. -1: c->error. In an agency's file there is no agency: it is given; 0: bets.csv, where it is a field. */
+/* 1: the next bet. 0: the end. -1: c->error. In an agency's file there is no agency: it is given; 0: bets.csv, where it
+ * is a field. */
 int    bet_next(struct bet *b, struct csv *c, unsigned agency);
 /* A line of bets.csv with its end, at most BET_LINE_MAX bytes; its length. */
 size_t bet_line(char *line, const struct bet *b);
@@ -41,7 +42,7 @@ struct batch {
 
 void batch_init(struct batch *b);
 int  batch_add(struct batch *b, const struct bet *bet, int bets_max);      /* 0, or -1: it is full */
-/* The bets of a batch, BATCH_BETS_MAX at most, into bets: their number, or -1 where any of it is not as it must be (they are of one
- * agency, from 1 to agencies). */
+/* The bets of a batch, BATCH_BETS_MAX at most, into bets: their number, or -1 where any of it is not as it must be
+ * (they are of one agency, from 1 to agencies). */
 int  batch_get(struct bet *bets, const void *bytes, size_t len, unsigned agencies);
 #endif

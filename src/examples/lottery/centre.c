@@ -1,10 +1,12 @@
-/* centre - takes the agencies' batches, has them stored by a pool of workers, answers each, and draws: centre CONFIG [--resume] [--KEY VALUE ...]
+/* centre - takes the agencies' batches, has them stored by a pool of workers, answers each, and draws: centre CONFIG
+ * [--resume] [--KEY VALUE ...]
  *
  * READS       TOPIC/bets; what its workers have done; its text port
  * WRITES      TOPIC/to/ID (say.h); its workers write bets.csv and bets.journal (store.h)
  * SLEEPS IN   poll: all of these, and signals
  * STDOUT      `ready 127.0.0.1 PORT`, and after the draw `drawn: ...`
- * ON CRASH    start it with --resume: it is a durable client that acknowledges what is stored, gets the rest again, and the journal tells
+ * ON CRASH    start it with --resume: it is a durable client that acknowledges what is stored, gets the rest again, and
+ *             the journal tells
  *             which of that is stored already
  * SIGNALS     TERM, INT: what is in hand is stored, exit 0 without a draw
  * EXIT        0 drawn, or stopped   100 wrong use   111 system trouble, or a worker died */
@@ -108,7 +110,8 @@ show_progress(int at_once)
 	if (!isatty(2) || (!at_once && now - c.last_line_ms < 200))
 		return;
 	c.last_line_ms = now;
-	fprintf(stderr, "\r\033[K%ld bets stored, %ld of %ld agencies have ended%s", c.bets, c.agencies_ended, c.config.agencies, at_once ? "\n" : "");
+	fprintf(stderr, "\r\033[K%ld bets stored, %ld of %ld agencies have ended%s", c.bets, c.agencies_ended,
+	    c.config.agencies, at_once ? "\n" : "");
 }
 
 /* ---- from the agencies to the workers ---- */
@@ -187,8 +190,10 @@ static void
 answer_port(void)
 {
 	char line[300];
-	snprintf(line, sizeof line, "lottery %s: %ld bets in %ld batches stored, %ld refused, %d in hand, %ld of %ld agencies have ended, %d workers\n",
-	    c.config.topic, c.bets, c.batches, c.refused, c.in_hand, c.agencies_ended, c.config.agencies, c.pool.living);
+	snprintf(line, sizeof line, "lottery %s: %ld bets in %ld batches stored, %ld refused, %d in hand, %ld of %ld "
+	    "agencies have ended, %d workers\n",
+	    c.config.topic, c.bets, c.batches, c.refused, c.in_hand, c.agencies_ended, c.config.agencies,
+	    c.pool.living);
 	port_answer(c.port, line);
 }
 
@@ -203,7 +208,8 @@ quiet_left(void)
 static void
 serve(void)
 {
-	struct pollfd p[] = { { mom_fd(c.id), POLLIN, 0 }, { c.pool.done, POLLIN, 0 }, { c.signals, POLLIN, 0 }, { c.port, POLLIN, 0 } };
+	struct pollfd p[] = { { mom_fd(c.id), POLLIN, 0 }, { c.pool.done, POLLIN, 0 }, { c.signals, POLLIN, 0 },
+	    { c.port, POLLIN, 0 } };
 	if (p[0].fd < 0)
 		tell_fatal(111, "mom_fd: %s", mom_error_text(c.id));
 	int fd = p[0].fd;
@@ -277,7 +283,8 @@ draw(void)
 	pool_stop(&c.pool);
 	show_progress(1);
 	if (c.agencies_ended < c.config.agencies)
-		tell("no message for %ld ms: the draw is now, with %ld of %ld agencies ended", c.config.quiet_ms, c.agencies_ended, c.config.agencies);
+		tell("no message for %ld ms: the draw is now, with %ld of %ld agencies ended", c.config.quiet_ms,
+		    c.agencies_ended, c.config.agencies);
 	find_winners();
 	for (size_t i = 0; i < c.publisher_count; i++)
 		if (c.publishers[i].agency)
@@ -291,7 +298,8 @@ draw(void)
 	}
 	if (r < 0 && !c.stopped)
 		tell_fatal(111, "winners: %s", mom_error_text(c.id));
-	printf("drawn: %ld bets of %ld agencies, %zu have the number %ld\n", c.bets, c.agencies_ended, winners.count, c.config.winner);
+	printf("drawn: %ld bets of %ld agencies, %zu have the number %ld\n", c.bets, c.agencies_ended, winners.count,
+	    c.config.winner);
 }
 
 /* ---- start and end ---- */
@@ -344,8 +352,9 @@ main(int argc, char **argv)
 {
 	tell_program = "lottery centre";
 	if (argc < 2 || strncmp(argv[1], "--", 2) == 0) {
-		fprintf(argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr, "usage: centre CONFIG [--resume] [--KEY VALUE ...]\n"
-		    "  --resume    go on after a crash; without it bets.csv is made anew\n%s", config_help);
+		fprintf(argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr,
+		    "usage: centre CONFIG [--resume] [--KEY VALUE ...]\n  --resume    go on after a crash; without it "
+		    "bets.csv is made anew\n%s", config_help);
 		return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : 100;
 	}
 	config_load(&c.config, argv[1], argc, argv, 2, own_option);
@@ -365,7 +374,8 @@ main(int argc, char **argv)
 		draw();
 	if (c.stopped)
 		tell("stopped before the draw");
-	mom_set_option(c.id, MOM_OPT_TIMEOUT_MS, 1000);    /* where the broker is away it is destroyed when that is back */
+	/* where the broker is away it is destroyed when that is back */
+	mom_set_option(c.id, MOM_OPT_TIMEOUT_MS, 1000);
 	int r = mom_destroy(c.id);
 	if (r < 0 && r != MOM_ETIMEDOUT)
 		tell_fatal(111, "%s", mom_error_text(-1));

@@ -41,7 +41,8 @@ config_number(const char *text, long min, long max)
 long
 config_time(const char *text)
 {
-	static const struct { const char *suffix; long ms; } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "", 1000 } };
+	static const struct { const char *suffix; long ms; } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
+	    { "", 1000 } };
 	char digits[16];
 	size_t n = strspn(text, "0123456789");
 	if (n == 0 || n > 6)
@@ -57,7 +58,8 @@ static int
 is_topic(const char *text)
 {
 	size_t len = strlen(text);
-	return len >= 1 && len < 32 && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
+	return len >= 1 && len < 32 && strspn(text,
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == len;
 }
 
 /* NULL, or what is wanted; an unknown key is "" */
@@ -98,7 +100,8 @@ load_line(struct config *c, const char *path, int number, char *line)
 		end[-1] = 0;
 	const char *wanted = set(c, name, value);
 	if (wanted && *wanted == 0)
-		tell_fatal(100, "%s:%d: \"%.40s\" is no key: agencies, winner, workers, batch, quiet, patience, port, topic are", path, number, name);
+		tell_fatal(100, "%s:%d: \"%.40s\" is no key: agencies, winner, workers, batch, quiet, patience, port, "
+		    "topic are", path, number, name);
 	if (wanted)
 		tell_fatal(100, "%s:%d: %s \"%.40s\": %s is wanted", path, number, name, value, wanted);
 }
@@ -119,23 +122,28 @@ load_file(struct config *c, const char *path)
 	if (ferror(f))
 		tell_fatal(111, "%s: %s", path, strerror(errno));
 	fclose(f);
-	if ((size_t)snprintf(c->folder, sizeof c->folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".") >= sizeof c->folder)
+	if ((size_t)snprintf(c->folder, sizeof c->folder, "%.*s", slash ? (int)(slash - path) : 1,
+	    slash ? path : ".") >= sizeof c->folder)
 		tell_fatal(100, "%s: the path is too long", path);
 	if (slash == path)
 		strcpy(c->folder, "/");
 }
 
 void
-config_load(struct config *c, const char *path, int argc, char **argv, int first, int (*own)(const char *option, const char *value))
+config_load(struct config *c, const char *path, int argc, char **argv, int first,
+    int (*own)(const char *option, const char *value))
 {
-	*c = (struct config){ .agencies = 5, .winner = 7574, .workers = 4, .batch = 134, .quiet_ms = 15000, .patience_ms = 60000, .topic = "lottery" };
+	*c = (struct config){ .agencies = 5, .winner = 7574, .workers = 4, .batch = 134, .quiet_ms = 15000,
+	    .patience_ms = 60000, .topic = "lottery" };
 	load_file(c, path);
 	for (int i = first; i < argc;) {
 		int taken = own ? own(argv[i], argv[i + 1]) : 0;
 		if (taken == 0) {
-			const char *wanted = strncmp(argv[i], "--", 2) == 0 ? set(c, argv[i] + 2, argv[i + 1] ? argv[i + 1] : "") : "";
+			const char *wanted = strncmp(argv[i], "--", 2) == 0
+			    ? set(c, argv[i] + 2, argv[i + 1] ? argv[i + 1] : "") : "";
 			if (wanted)
-				tell_fatal(100, *wanted ? "%s %s: %s is wanted" : "%s is no option: see --help", argv[i], argv[i + 1] ? argv[i + 1] : "", wanted);
+				tell_fatal(100, *wanted ? "%s %s: %s is wanted" : "%s is no option: see --help",
+				    argv[i], argv[i + 1] ? argv[i + 1] : "", wanted);
 			taken = 2;
 		}
 		i += taken;

@@ -1,4 +1,5 @@
-/* config - lottery.conf, read at each start: lines of `key value`, # begins a comment; `--key value` on a command line wins
+/* config - lottery.conf, read at each start: lines of `key value`, # begins a comment; `--key value` on a command line
+ * wins
  *
  *     agencies 5       how many; the bets of agency 2 are in agency-2.csv beside this file
  *     winner 7574      the number that wins
@@ -19,9 +20,11 @@ struct config {
 	char folder[CONFIG_PATH_MAX];          /* the file's: where the other files are */
 };
 
-/* File and options (`--key value` pairs from argv[first] on) into c. Ends the program with 100 and a text that names file and line where
- * something is wrong. Options that are not its own it leaves to the caller: own(option, value) returns how many words it took (0: not known). */
-void config_load(struct config *c, const char *path, int argc, char **argv, int first, int (*own)(const char *option, const char *value));
+/* File and options (`--key value` pairs from argv[first] on) into c. Ends the program with 100 and a text that names
+ * file and line where something is wrong. Options that are not its own it leaves to the caller: own(option, value)
+ * returns how many words it took (0: not known). */
+void config_load(struct config *c, const char *path, int argc, char **argv, int first,
+    int (*own)(const char *option, const char *value));
 /* A path in the config's folder; in static memory, of four paths. */
 const char *config_path(const struct config *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The keys for a program's --help. */

@@ -47,7 +47,8 @@ read_line(struct csv *c)
 	c->text[n] = 0;
 	for (size_t i = 0; i < n; i++)
 		if ((unsigned char)c->text[i] < ' ' || c->text[i] == 127)
-			return csv_wrong(c, "a control character (0x%02x) in column %zu", (unsigned char)c->text[i], i + 1);
+			return csv_wrong(c, "a control character (0x%02x) in column %zu", (unsigned char)c->text[i],
+			    i + 1);
 	return 1;
 }
 
@@ -64,7 +65,8 @@ take_quoted(struct csv *c, char *at)
 		*to++ = *at;
 	}
 	if (at[1] != ',' && at[1] != 0)
-		return csv_wrong(c, "field %d: something follows its closing quote (a quote in a field is doubled)", c->fields), NULL;
+		return csv_wrong(c, "field %d: something follows its closing quote (a quote in a field is doubled)",
+		    c->fields), NULL;
 	*to = 0;
 	return at + 1;
 }
@@ -74,7 +76,8 @@ take_plain(struct csv *c, char *at)
 {
 	at += strcspn(at, ",\"");
 	if (*at == '"')
-		return csv_wrong(c, "field %d: a quote inside (such a field stands in quotes, the quote doubled)", c->fields), NULL;
+		return csv_wrong(c, "field %d: a quote inside (such a field stands in quotes, the quote doubled)",
+		    c->fields), NULL;
 	return at;
 }
 

@@ -1,7 +1,8 @@
 /* csv - a file of comma separated fields, line by line; what cannot be is an error with file and line
  *
- * A field that begins with a quote ends with one, may hold commas, and a quote in it is doubled: "O""Hara, Mary". There are no line
- * ends and no other control characters in a field. A line ends with \n or \r\n; the last one may do without. */
+ * A field that begins with a quote ends with one, may hold commas, and a quote in it is doubled: "O""Hara, Mary". There
+ * are no line ends and no other control characters in a field. A line ends with \n or \r\n; the last one may do
+ * without. */
 #ifndef CSV_H
 #define CSV_H
 
@@ -21,8 +22,10 @@ struct csv {
 
 int  csv_open(struct csv *c, const char *path);       /* 0, or -1 with error */
 int  csv_next(struct csv *c);                         /* 1: a line. 0: the end. -1: error says what and where */
-int  csv_wrong(struct csv *c, const char *format, ...) __attribute__((format(printf, 2, 3)));   /* error with file and line; -1 */
+/* error with file and line; -1 */
+int  csv_wrong(struct csv *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void csv_close(struct csv *c);
-/* A field as it stands in a file, quoted where it must be, into text (2 * its length + 3 bytes are enough); its length. */
+/* A field as it stands in a file, quoted where it must be, into text (2 * its length + 3 bytes are enough); its
+ * length. */
 size_t csv_put(char *text, const char *field);
 #endif

@@ -20,7 +20,8 @@ chance(unsigned below)
 static void
 make_name(char *name, int is_surname)
 {
-	static const char *const syllables[] = { "ba", "ce", "di", "fo", "ga", "hel", "jo", "ka", "lin", "mi", "no", "pe", "ra", "ser", "to", "vi",
+	static const char *const syllables[] = { "ba", "ce", "di", "fo", "ga", "hel", "jo", "ka", "lin", "mi", "no",
+	    "pe", "ra", "ser", "to", "vi",
 		"ña", "zé" };
 	char *to = name;
 	for (unsigned n = 2 + chance(3); n > 0; n--)
@@ -92,7 +93,8 @@ make_config(const char *folder, int agencies, long winner)
 	    "quiet 15s        # the centre draws when there was no message for so long\n"
 	    "patience 60s     # an agency gives up when there was no answer for so long\n"
 	    "port 0           # the centre's text port on 127.0.0.1; 0 takes a free one\n"
-	    "topic lottery    # the first part of all topics: several lotteries may share a broker\n", agencies, winner);
+	    "topic lottery    # the first part of all topics: several lotteries may share a broker\n", agencies,
+	    winner);
 	return finish(f);
 }
 

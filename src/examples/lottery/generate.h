@@ -2,6 +2,7 @@
 #ifndef GENERATE_H
 #define GENERATE_H
 
-/* agency-1.csv to agency-N.csv with `bets` bets in all, and lottery.conf, into a folder that exists. 0, or -1 with errno. */
+/* agency-1.csv to agency-N.csv with `bets` bets in all, and lottery.conf, into a folder that exists. 0, or -1 with
+ * errno. */
 int generate(const char *folder, int agencies, long bets, unsigned long long seed, long winner);
 #endif

@@ -167,7 +167,8 @@ ending(int status)
 	static char text[64];
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return NULL;
-	snprintf(text, sizeof text, WIFEXITED(status) ? "exit %d" : "signal %d", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	snprintf(text, sizeof text, WIFEXITED(status) ? "exit %d" : "signal %d",
+	    WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
 	return text;
 }
 
@@ -248,14 +249,16 @@ static int
 own_option(const char *option, const char *value)
 {
 	static const struct { const char *name; long *to, min, max; } numbers[] = {
-		{ "--agencies", &l.agencies, 1, AGENCIES_MAX }, { "--bets", &l.bets, 0, 100000000 }, { "--seed", &l.seed, 0, INT_MAX },
+		{ "--agencies", &l.agencies, 1, AGENCIES_MAX }, { "--bets", &l.bets, 0, 100000000 },
+		    { "--seed", &l.seed, 0, INT_MAX },
 		{ "--winner", &l.winner, 0, 65535 },
 	};
 	for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++) {
 		if (strcmp(option, numbers[i].name) != 0)
 			continue;
 		if (value == NULL || (*numbers[i].to = config_number(value, numbers[i].min, numbers[i].max)) < 0)
-			tell_fatal(100, "%s: a number from %ld to %ld is wanted", option, numbers[i].min, numbers[i].max);
+			tell_fatal(100, "%s: a number from %ld to %ld is wanted", option, numbers[i].min,
+			    numbers[i].max);
 		return 2;
 	}
 	if (value && strcmp(option, "--dir") == 0)
@@ -267,7 +270,8 @@ own_option(const char *option, const char *value)
 	return 2;
 }
 
-/* Own options are taken; what may be one of the programs is kept for them, and looked at by config_load when there is a file. */
+/* Own options are taken; what may be one of the programs is kept for them, and looked at by config_load when there is a
+ * file. */
 static void
 parse(int argc, char **argv)
 {
@@ -341,7 +345,8 @@ summary(void)
 	printf("winners: %ld have the number %ld, %ld were told: %s\n", v.winners, l.config.winner, v.told,
 	    v.own_winners ? "held, each agency its own and no other" : "NOT HELD");
 	if (!held)
-		printf("NOT HELD: %s (the files are in %s)\n", *v.text ? v.text : "a program failed, see above", l.folder);
+		printf("NOT HELD: %s (the files are in %s)\n", *v.text ? v.text : "a program failed, see above",
+		    l.folder);
 	else
 		printf("all held%s\n", l.restarts ? "; the centre was started again" : "");
 	return held;

@@ -27,7 +27,8 @@ store_job(struct store *s, const struct config *c, const struct job *j, struct s
 	static struct bet bets[BATCH_BETS_MAX];
 	static char lines[BATCH_BETS_MAX * BET_LINE_MAX];
 	size_t len = 0;
-	*e = (struct store_entry){ .kind = STORE_BATCH, .offset = j->offset, .publisher = j->publisher, .number = j->number };
+	*e = (struct store_entry){ .kind = STORE_BATCH, .offset = j->offset, .publisher = j->publisher,
+	    .number = j->number };
 	if (j->len == 1) {
 		e->agency = j->data[0];
 		e->kind = e->agency >= 1 && e->agency <= c->agencies ? STORE_END : STORE_NOTHING;
@@ -80,7 +81,8 @@ pool_start(struct pool *p, struct store *s, const struct config *c)
 {
 	int queue[2], done[2];
 	pid_t centre = getpid();
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, queue) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, done) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, queue) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, done) < 0)
 		tell_fatal(111, "socketpair: %s", strerror(errno));
 	*p = (struct pool){ .queue = queue[0], .done = done[0], .count = (int)c->workers };
 	for (; p->living < p->count; p->living++) {

@@ -1,7 +1,7 @@
 /* pool - the worker processes behind one queue
  *
- * The queue is a pair of sockets of which each message is taken by one worker; a null message (no bytes) stops the worker that takes it.
- * A second pair brings back what was done. A worker ends, too, when the centre is gone. */
+ * The queue is a pair of sockets of which each message is taken by one worker; a null message (no bytes) stops the
+ * worker that takes it. A second pair brings back what was done. A worker ends, too, when the centre is gone. */
 #ifndef POOL_H
 #define POOL_H
 

@@ -11,10 +11,13 @@
 int
 port_open(long port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int on = 1, s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 || bind(s, (struct sockaddr *)&at, sizeof at) < 0 || listen(s, 16) < 0)
-		tell_fatal(111, "the text port, 127.0.0.1 %ld: %s: `port` in lottery.conf, 0 takes a free one", port, strerror(errno));
+	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+	    bind(s, (struct sockaddr *)&at, sizeof at) < 0 || listen(s, 16) < 0)
+		tell_fatal(111, "the text port, 127.0.0.1 %ld: %s: `port` in lottery.conf, 0 takes a free one", port,
+		    strerror(errno));
 	return s;
 }
 

@@ -2,7 +2,8 @@
 #ifndef PORT_H
 #define PORT_H
 
-int  port_open(long port);             /* on 127.0.0.1; 0: a free one. The listening socket; ends the program with 111 where there is none */
+/* on 127.0.0.1; 0: a free one. The listening socket; ends the program with 111 where there is none */
+int  port_open(long port);
 int  port_number(int socket);
 void port_answer(int socket, const char *line);       /* to all that wait */
 #endif

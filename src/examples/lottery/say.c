@@ -1,7 +1,7 @@
 /* say - what the centre and the agencies say to each other, beside batches
  *
- * All of it is durable, and but for an agency's first message MOM_ASYNC: a program waits for what it is told, not for the broker's disk,
- * and SIGTERM finds it awake. */
+ * All of it is durable, and but for an agency's first message MOM_ASYNC: a program waits for what it is told, not for
+ * the broker's disk, and SIGTERM finds it awake. */
 #include "say.h"
 #include <mom.h>
 #include <mom_coding.h>

@@ -2,15 +2,18 @@
  *
  *     agency -> TOPIC/bets      a batch, or one byte: the number of an agency that has no more bets
  *     centre -> TOPIC/to/ID     ID: the agency's global id as 16 hex digits, so that only it hears
- *         'A'  u32 number  u32 count        the number-th batch (from 1) of this agency is stored, count bets; ffffffff: -1, nothing is
- *         'W'  u8 agency  u32 part  u8 last  u16 n  n times u32 document        the winners of this agency, in parts from 0 on
+ *         'A'  u32 number  u32 count        the number-th batch (from 1) of this agency is stored, count bets;
+ *              ffffffff: -1, nothing is
+ *         'W'  u8 agency  u32 part  u8 last  u16 n  n times u32 document        the winners of this agency, in parts
+ *              from 0 on
  * A centre that came back after a crash may say a thing again: the numbers tell. */
 #ifndef SAY_H
 #define SAY_H
 
 #include <stdint.h>
 
-enum { SAY_ANSWER = 'A', SAY_WINNERS = 'W', SAY_DOCUMENTS_MAX = 2000, SAY_TOPIC_MAX = 64, SAY_BYTES_MAX = 16 + 4 * SAY_DOCUMENTS_MAX };
+enum { SAY_ANSWER = 'A', SAY_WINNERS = 'W', SAY_DOCUMENTS_MAX = 2000, SAY_TOPIC_MAX = 64,
+    SAY_BYTES_MAX = 16 + 4 * SAY_DOCUMENTS_MAX };
 
 struct say {
 	int kind, last;

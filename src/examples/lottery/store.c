@@ -36,7 +36,8 @@ truncate_to(int fd, off_t size)
 static void
 entry_put(char *record, const struct store_entry *e)
 {
-	snprintf(record, STORE_RECORD + 1, "%c %016llx %016llx %010u %5d %3u %019lld\n", e->kind, (unsigned long long)e->offset,
+	snprintf(record, STORE_RECORD + 1, "%c %016llx %016llx %010u %5d %3u %019lld\n", e->kind,
+	    (unsigned long long)e->offset,
 	    (unsigned long long)e->publisher, e->number, e->count, e->agency, e->end);
 }
 
@@ -45,7 +46,8 @@ entry_get(struct store_entry *e, const char *record)
 {
 	unsigned long long offset, publisher;
 	char kind;
-	if (sscanf(record, "%c %llx %llx %u %d %u %lld", &kind, &offset, &publisher, &e->number, &e->count, &e->agency, &e->end) != 7)
+	if (sscanf(record, "%c %llx %llx %u %d %u %lld", &kind, &offset, &publisher, &e->number, &e->count, &e->agency,
+	    &e->end) != 7)
 		return -1;
 	e->kind = (enum store_kind)kind;
 	e->offset = offset;
@@ -114,7 +116,8 @@ store_put(struct store *s, struct store_entry *e, const char *lines, size_t len)
 		r = write_all(s->journal, record, STORE_RECORD);
 	}
 	int keep = errno;
-	if (r < 0)                                     /* a full disk: what was begun goes; if not now, then by the next one */
+	/* a full disk: what was begun goes; if not now, then by the next one */
+	if (r < 0)
 		(void)!(put_right(s) < 0);
 	if (lock_journal(s, F_UNLCK) < 0)
 		return -1;
@@ -146,7 +149,8 @@ load_entries(struct store *s)
 		tell_fatal(111, "no memory for %zu records of bets.journal: see `ulimit -v`", n);
 	for (s->count = 0; s->count < n; s->count++)
 		if (read_record(s->journal, (off_t)s->count * STORE_RECORD, &s->entries[s->count]) < 0)
-			tell_fatal(111, "bets.journal: record %zu is damaged: start the centre without --resume, and the agencies again", s->count);
+			tell_fatal(111, "bets.journal: record %zu is damaged: start the centre without --resume, and "
+			    "the agencies again", s->count);
 	qsort(s->entries, n, sizeof *s->entries, by_offset);
 }
 
@@ -176,7 +180,8 @@ store_open(struct store *s, const struct config *c, int resume)
 	s->bets = open_file(c, "bets.csv", O_APPEND | anew);
 	s->journal = open_file(c, "bets.journal", O_APPEND | anew);
 	if (put_right(s) < 0)
-		tell_fatal(111, "%s: bets.csv and bets.journal do not fit each other: %s; start the centre without --resume, and the agencies again",
+		tell_fatal(111, "%s: bets.csv and bets.journal do not fit each other: %s; start the centre without "
+		    "--resume, and the agencies again",
 		    c->folder, strerror(errno));
 	load_entries(s);
 }

@@ -49,9 +49,11 @@ lines_free(struct lines *l)
 	*l = (struct lines){ 0 };
 }
 
-/* All bets of a file (agency 0: bets.csv) as lines of bets.csv, and the documents of those that win. -1: error in text */
+/* All bets of a file (agency 0: bets.csv) as lines of bets.csv, and the documents of those that win. -1: error in
+ * text */
 static int
-read_bets(const char *path, unsigned agency, struct lines *bets, struct lines *winners, long winner, char *text, size_t size)
+read_bets(const char *path, unsigned agency, struct lines *bets, struct lines *winners, long winner, char *text,
+    size_t size)
 {
 	static struct csv csv;
 	struct bet b;
@@ -97,7 +99,8 @@ verify(struct verdict *v, const struct config *c)
 	*v = (struct verdict){ .own_winners = 1 };
 	for (long i = 1; i <= c->agencies; i++) {
 		struct lines winners = { 0 }, told = { 0 };
-		if (read_bets(config_path(c, "agency-%ld.csv", i), (unsigned)i, &sent, &winners, c->winner, v->text, sizeof v->text) < 0)
+		if (read_bets(config_path(c, "agency-%ld.csv", i), (unsigned)i, &sent, &winners, c->winner, v->text,
+		    sizeof v->text) < 0)
 			v->own_winners = 0;
 		read_told(config_path(c, "winners-%ld.csv", i), &told);
 		v->winners += (long)winners.count;

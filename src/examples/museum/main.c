@@ -1,10 +1,13 @@
-/* main - a museum with doors, a guide, a timer, and persons who come and go, each a process; how many are inside is kept by coordinators
+/* main - a museum with doors, a guide, a timer, and persons who come and go, each a process; how many are inside is
+ * kept by coordinators
  *
- *   example_museum [--persons N] [--doors N] [--capacity N] [--arrive MS] [--chance PERCENT] [--sign PERCENT] [--walk MS] [--group N] [--tour MS] [--timer MS]
+ *   example_museum [--persons N] [--doors N] [--capacity N] [--arrive MS] [--chance PERCENT] [--sign PERCENT] [--walk
+ *   MS] [--group N] [--tour MS] [--timer MS]
  *                  [--coordinators N] [--seed N] [--other RUN]
  *
- * Each --arrive with --chance a person comes; inside, --sign percent sign for a tour, the others walk for --walk to twice that. --coordinators 0: those that run already.
- * --other: the run folder of the daemon that every second process uses; else all use that of this program (MOM_RUN). Exit 0: all held. */
+ * Each --arrive with --chance a person comes; inside, --sign percent sign for a tour, the others walk for --walk to
+ * twice that. --coordinators 0: those that run already. --other: the run folder of the daemon that every second process
+ * uses; else all use that of this program (MOM_RUN). Exit 0: all held. */
 #include "../crew.h"
 #include "../held.h"
 #include "museum.h"
@@ -18,13 +21,15 @@
 
 enum { PERSONS_MOST = 1000, DOORS_MOST = 50, STAFF_MOST = DOORS_MOST + 2 };
 
-struct museum_options opt = { .persons = 12, .doors = 3, .capacity = 6, .arrive = 2000, .chance = 80, .sign = 80, .walk = 5000, .group = 3, .tour = 7000, .timer = 10000,
+struct museum_options opt = { .persons = 12, .doors = 3, .capacity = 6, .arrive = 2000, .chance = 80, .sign = 80,
+    .walk = 5000, .group = 3, .tour = 7000, .timer = 10000,
 	.coordinators = 2, .seed = 1 };
 
 static pid_t staff[STAFF_MOST], people[PERSONS_MOST];
 static int staff_count, rejected, left, toured, wrong;
 
-static const struct { const char *name; int is_variable, value; unsigned flags; } things[] = { { PLACES, 0, -1, MOM_DSEM_KEEP }, { VACANCY, 0, 1, 0 }, { TOUR, 0, 1, 0 },
+static const struct { const char *name; int is_variable, value; unsigned flags; } things[] =
+    { { PLACES, 0, -1, MOM_DSEM_KEEP }, { VACANCY, 0, 1, 0 }, { TOUR, 0, 1, 0 },
 	{ INSIDE, 1, 0, 0 }, { MOST, 1, 0, 0 }, { SIGNED, 1, 0, 0 }, { TOURS, 1, 0, 0 }, { LARGEST, 1, 0, 0 } };
 enum { THINGS = sizeof things / sizeof *things };
 
@@ -43,7 +48,8 @@ open_up(int id)
 	close_down(id);                        /* what a run before this one left behind */
 	for (int i = 0; i < THINGS; i++) {
 		int value = things[i].value < 0 ? (int)opt.capacity : things[i].value;
-		if (things[i].is_variable ? dshm_init(id, things[i].name, value) : dsem_init(id, things[i].name, value, things[i].flags))
+		if (things[i].is_variable ? dshm_init(id, things[i].name, value)
+		    : dsem_init(id, things[i].name, value, things[i].flags))
 			return museum_failed(id, things[i].name);
 	}
 	return 0;
@@ -127,24 +133,32 @@ static void
 summary(int id)
 {
 	int most = -1, inside = -1, largest = -1, tours = -1, places = 0;
-	if (dshm_read(id, MOST, &most) || dshm_read(id, INSIDE, &inside) || dshm_read(id, LARGEST, &largest) || dshm_read(id, TOURS, &tours))
+	if (dshm_read(id, MOST, &most) || dshm_read(id, INSIDE, &inside) || dshm_read(id, LARGEST, &largest) ||
+	    dshm_read(id, TOURS, &tours))
 		museum_failed(id, "read");
 	while (dsem_trywait(id, PLACES) == 0)
 		places++;
-	held(wrong == 0 && rejected + left + toured == opt.persons, "%ld persons: %d rejected, %d walked about and left, %d went on a tour and left", opt.persons, rejected, left, toured);
+	held(wrong == 0 && rejected + left + toured == opt.persons,
+	    "%ld persons: %d rejected, %d walked about and left, %d went on a tour and left", opt.persons, rejected,
+	    left, toured);
 	held(most >= 0 && most <= opt.capacity, "never more than %ld inside: at most %d", opt.capacity, most);
-	held(largest >= 0 && largest <= opt.group && (toured == 0) == (tours == 0), "no tour of more than %ld: %d tours, the largest of %d", opt.group, tours, largest);
+	held(largest >= 0 && largest <= opt.group && (toured == 0) == (tours == 0),
+	    "no tour of more than %ld: %d tours, the largest of %d", opt.group, tours, largest);
 	held(inside == 0 && places == opt.capacity, "at the end %d inside, %d places free", inside, places);
 }
 
 static int
 options(int argc, char **argv)
 {
-	static const struct option names[] = { { "persons", 1, 0, 'p' }, { "doors", 1, 0, 'd' }, { "capacity", 1, 0, 'c' }, { "arrive", 1, 0, 'a' }, { "chance", 1, 0, 'h' },
-		{ "sign", 1, 0, 'i' }, { "walk", 1, 0, 'w' }, { "group", 1, 0, 'g' }, { "tour", 1, 0, 't' }, { "timer", 1, 0, 'm' }, { "coordinators", 1, 0, 'n' }, { "seed", 1, 0, 's' },
+	static const struct option names[] = { { "persons", 1, 0, 'p' }, { "doors", 1, 0, 'd' },
+	    { "capacity", 1, 0, 'c' }, { "arrive", 1, 0, 'a' }, { "chance", 1, 0, 'h' },
+		{ "sign", 1, 0, 'i' }, { "walk", 1, 0, 'w' }, { "group", 1, 0, 'g' }, { "tour", 1, 0, 't' },
+		    { "timer", 1, 0, 'm' }, { "coordinators", 1, 0, 'n' }, { "seed", 1, 0, 's' },
 		{ "other", 1, 0, 'o' }, { 0 } };
-	long *const values[256] = { ['p'] = &opt.persons, ['d'] = &opt.doors, ['c'] = &opt.capacity, ['a'] = &opt.arrive, ['h'] = &opt.chance, ['i'] = &opt.sign, ['w'] = &opt.walk,
-		['g'] = &opt.group, ['t'] = &opt.tour, ['m'] = &opt.timer, ['n'] = &opt.coordinators, ['s'] = &opt.seed };
+	long *const values[256] = { ['p'] = &opt.persons, ['d'] = &opt.doors, ['c'] = &opt.capacity,
+	    ['a'] = &opt.arrive, ['h'] = &opt.chance, ['i'] = &opt.sign, ['w'] = &opt.walk,
+		['g'] = &opt.group, ['t'] = &opt.tour, ['m'] = &opt.timer, ['n'] = &opt.coordinators,
+		    ['s'] = &opt.seed };
 	for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;) {
 		if (o == '?')
 			return -1;
@@ -153,7 +167,8 @@ options(int argc, char **argv)
 		else if ((*values[o] = strtol(optarg, NULL, 10)) < 0 || *values[o] > 10000000)
 			return -1;
 	}
-	return optind == argc && opt.persons > 0 && opt.persons <= PERSONS_MOST && opt.doors > 0 && opt.doors <= DOORS_MOST && opt.capacity > 0 && opt.chance > 0 && opt.chance <= 100 &&
+	return optind == argc && opt.persons > 0 && opt.persons <= PERSONS_MOST && opt.doors > 0 &&
+	    opt.doors <= DOORS_MOST && opt.capacity > 0 && opt.chance > 0 && opt.chance <= 100 &&
 	    opt.group > 0 && opt.timer > 0 && opt.coordinators <= CREW_MOST ? 0 : -1;
 }
 
@@ -161,8 +176,10 @@ int
 main(int argc, char **argv)
 {
 	if (options(argc, argv) < 0)
-		return fprintf(stderr, "usage: example_museum [--persons 1..%d] [--doors 1..%d] [--capacity N] [--arrive MS] [--chance PERCENT] [--sign PERCENT] [--walk MS] [--group N]\n"
-		    "       [--tour MS] [--timer MS] [--coordinators 0..%d] [--seed N] [--other RUN]\n", PERSONS_MOST, DOORS_MOST, CREW_MOST), 100;
+		return fprintf(stderr, "usage: example_museum [--persons 1..%d] [--doors 1..%d] [--capacity N] "
+		    "[--arrive MS] [--chance PERCENT] [--sign PERCENT] [--walk MS] [--group N]\n       [--tour MS] "
+		    "[--timer MS] [--coordinators 0..%d] [--seed N] [--other RUN]\n", PERSONS_MOST, DOORS_MOST,
+		    CREW_MOST), 100;
 	crew_seed((unsigned)opt.seed);
 	if (crew_start((int)opt.coordinators, opt.other) < 0)
 		return 1;

@@ -66,7 +66,8 @@ static int
 count(int id, int by)
 {
 	int inside, most;
-	if (dsem_wait(id, VACANCY, -1) || dshm_read(id, INSIDE, &inside) || dshm_read(id, MOST, &most) || dshm_write(id, INSIDE, inside + by))
+	if (dsem_wait(id, VACANCY, -1) || dshm_read(id, INSIDE, &inside) || dshm_read(id, MOST, &most) ||
+	    dshm_write(id, INSIDE, inside + by))
 		return museum_failed(id, "count");
 	if (inside + by > most && dshm_write(id, MOST, inside + by))
 		return museum_failed(id, "count");
@@ -164,7 +165,8 @@ now_ms(void)
 
 static struct {
 	int id, waiting, touring, tours, largest;
-	int *list;                             /* who signed: the first `touring` are on the tour, `waiting` behind them wait */
+	/* who signed: the first `touring` are on the tour, `waiting` behind them wait */
+	int *list;
 	int64_t until;
 } g;
 
@@ -176,7 +178,8 @@ tour_begins(void)
 	g.until = now_ms() + opt.tour;
 	g.tours++;
 	g.largest = g.touring > g.largest ? g.touring : g.largest;
-	if (dsem_wait(g.id, TOUR, -1) || dshm_write(g.id, SIGNED, g.waiting) || dshm_write(g.id, TOURS, g.tours) || dshm_write(g.id, LARGEST, g.largest))
+	if (dsem_wait(g.id, TOUR, -1) || dshm_write(g.id, SIGNED, g.waiting) || dshm_write(g.id, TOURS, g.tours) ||
+	    dshm_write(g.id, LARGEST, g.largest))
 		return museum_failed(g.id, TOUR);
 	for (int i = 0; i < g.touring; i++)
 		if (tell_person(g.id, "tour", g.list[i]))

@@ -2,7 +2,8 @@
 #include "assets.h"
 
 #define ASSET(name, file) \
-	__asm__(".section .rodata\n.globl " #name "\n" #name ":\n.incbin \"src/examples/news/" file "\"\n.byte 0\n.previous\n")
+	__asm__(".section .rodata\n.globl " #name "\n" #name ":\n.incbin \"src/examples/news/" file "\"" \
+	    "\n.byte 0\n.previous\n")
 
 ASSET(asset_comments, "comments.html");
 ASSET(asset_news, "news.html");

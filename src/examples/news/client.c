@@ -16,10 +16,12 @@
 static int
 dial(int port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval limit = { 10, 0 };
 	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (s >= 0 && setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 && connect(s, (struct sockaddr *)&at, sizeof at) == 0)
+	if (s >= 0 && setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
+	    connect(s, (struct sockaddr *)&at, sizeof at) == 0)
 		return s;
 	if (s >= 0)
 		close(s);
@@ -48,10 +50,12 @@ client_post(int port, const char *path, const char *form)
 	int status = -1, s = dial(port);
 	if (s < 0)
 		return -1;
-	int len = snprintf(text, sizeof text, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nOrigin: http://127.0.0.1:%d\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-	    "Content-Length: %zu\r\n\r\n%s", path, port, port, strlen(form), form);
+	int len = snprintf(text, sizeof text, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nOrigin: "
+	    "http://127.0.0.1:%d\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n\r\n%s",
+	    path, port, port, strlen(form), form);
 	if ((size_t)len < sizeof text && say(s, text, (size_t)len) == 0) {
-		while (got < sizeof text - 1 && ((n = recv(s, text + got, sizeof text - 1 - got, 0)) > 0 || (n < 0 && errno == EINTR)))
+		while (got < sizeof text - 1 && ((n = recv(s, text + got, sizeof text - 1 - got, 0)) > 0 ||
+		    (n < 0 && errno == EINTR)))
 			got += n > 0 ? (size_t)n : 0;
 		text[got] = 0;
 		if (sscanf(text, "HTTP/1.1 %d ", &status) != 1)

@@ -8,7 +8,8 @@
 static int
 set_number(long *to, const char *value, long min, long max)
 {
-	if (*value == 0 || strspn(value, "0123456789") != strlen(value) || strlen(value) > 6 || atol(value) < min || atol(value) > max)
+	if (*value == 0 || strspn(value, "0123456789") != strlen(value) || strlen(value) > 6 || atol(value) < min ||
+	    atol(value) > max)
 		return -1;
 	*to = atol(value);
 	return 0;
@@ -18,7 +19,8 @@ static int
 set_topic(char *to, const char *value)
 {
 	size_t len = strlen(value);
-	if (len < 1 || len > 31 || strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != len)
+	if (len < 1 || len > 31 || strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") !=
+	    len)
 		return -1;
 	memcpy(to, value, len + 1);
 	return 0;
@@ -50,7 +52,8 @@ config_load(struct config *c, const char *path)
 	for (int number = 1; *c->error == 0 && fgets(line, sizeof line, f); number++) {
 		line[strcspn(line, "#\n")] = 0;
 		int words = sscanf(line, "%63s %199s %1s", key, value, more);
-		const char *wanted = words == 2 ? set(c, key, value) : words > 0 ? "one key and one value are wanted" : NULL;
+		const char *wanted = words == 2 ? set(c, key, value) : words > 0 ? "one key and one value are wanted"
+		    : NULL;
 		if (wanted)
 			snprintf(c->error, sizeof c->error, "%.300s:%d: %.60s: %s", path, number, key, wanted);
 	}

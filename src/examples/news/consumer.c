@@ -5,7 +5,8 @@
 int
 main(int argc, char **argv)
 {
-	static struct desk desk = { .name = "consumer", .path = "/news", .writes = &entry_comments, .reads = &entry_items };
+	static struct desk desk = { .name = "consumer", .path = "/news", .writes = &entry_comments,
+	    .reads = &entry_items };
 	desk.page = asset_news;
 	return desk_main(&desk, argc, argv);
 }

@@ -1,10 +1,12 @@
-/* desk - what pusher and consumer have in common: a page where entries of one kind are written and those of another appear
+/* desk - what pusher and consumer have in common: a page where entries of one kind are written and those of another
+ * appear
  *
  * READS       TOPIC/items or TOPIC/comments; requests of browsers on 127.0.0.1
  * WRITES      the other of the two; a line `ready http://127.0.0.1:PORT/PATH` to stdout
  * SLEEPS IN   poll: mom_fd, its sockets, signals
- * A form is answered at once: what is written lies in the ring to the daemon, and goes out when the broker is there. The page is told
- * what waits (event `state`). It is a durable client: what came while it was not running appears when it runs again.
+ * A form is answered at once: what is written lies in the ring to the daemon, and goes out when the broker is there.
+ * The page is told what waits (event `state`). It is a durable client: what came while it was not running appears when
+ * it runs again.
  * SIGNALS     TERM, INT: exit 0       EXIT  0 stopped   100 wrong use or a bad news.conf   111 system trouble */
 #include "desk.h"
 #include "assets.h"
@@ -143,7 +145,8 @@ show(const struct mom_message *m)
 {
 	static char json[ENTRY_JSON_MAX];
 	if (entry_to_json(d.desk->reads, m, json) < 0) {
-		fprintf(stderr, "%s[%d]: a message on %s that is none of ours is left out\n", d.desk->name, (int)getpid(), m->topic);
+		fprintf(stderr, "%s[%d]: a message on %s that is none of ours is left out\n", d.desk->name,
+		    (int)getpid(), m->topic);
 		return;
 	}
 	if (board_add(json) < 0)
@@ -231,7 +234,8 @@ desk_main(const struct desk *desk, int argc, char **argv)
 	int help = argc == 2 && strcmp(argv[1], "--help") == 0;
 	d.desk = desk;
 	if (argc != 2 || help) {
-		fprintf(help ? stdout : stderr, "usage: %s CONFIG\n  serves http://127.0.0.1:PORT%s until SIGTERM; CONFIG: see news.conf\n", desk->name, desk->path);
+		fprintf(help ? stdout : stderr, "usage: %s CONFIG\n  serves http://127.0.0.1:PORT%s until SIGTERM; "
+		    "CONFIG: see news.conf\n", desk->name, desk->path);
 		return help ? 0 : 100;
 	}
 	if (config_load(&d.config, argv[1]) < 0)
@@ -241,7 +245,8 @@ desk_main(const struct desk *desk, int argc, char **argv)
 	fflush(stdout);
 	serve();
 	http_close();
-	mom_set_option(d.id, MOM_OPT_TIMEOUT_MS, 1000);    /* what is still on its way goes out when the broker is back */
+	/* what is still on its way goes out when the broker is back */
+	mom_set_option(d.id, MOM_OPT_TIMEOUT_MS, 1000);
 	int r = mom_close(d.id);
 	if (r < 0 && r != MOM_ETIMEDOUT)
 		return fprintf(stderr, "%s[%d]: %s\n", desk->name, (int)getpid(), mom_error_text(-1)), 111;

@@ -1,4 +1,5 @@
-/* desk - what pusher and consumer have in common: a page on a loopback port where entries of one kind are written and those of another appear */
+/* desk - what pusher and consumer have in common: a page on a loopback port where entries of one kind are written and
+ * those of another appear */
 #ifndef DESK_H
 #define DESK_H
 

@@ -5,7 +5,8 @@
 #include <string.h>
 
 const struct entry_kind entry_items = { "items", 2, { { "headline", 1, 400 }, { "text", 0, ENTRY_TEXT_MAX } } };
-const struct entry_kind entry_comments = { "comments", 4, { { "item", 16, 16 }, { "headline", 1, 400 }, { "name", 1, 120 }, { "text", 1, ENTRY_TEXT_MAX } } };
+const struct entry_kind entry_comments = { "comments", 4, { { "item", 16, 16 }, { "headline", 1, 400 },
+    { "name", 1, 120 }, { "text", 1, ENTRY_TEXT_MAX } } };
 
 static int
 is_blank(const char *text)
@@ -22,7 +23,8 @@ entry_from_form(const struct entry_kind *k, const struct request *r, void *bytes
 	for (int i = 0; i < k->fields; i++) {
 		int len = request_field(r, k->field[i].name, text, k->field[i].max + 1);
 		if (len < (int)k->field[i].min || (k->field[i].min && is_blank(text))) {
-			snprintf(why, why_size, "%s: %zu to %zu bytes of text are wanted\n", k->field[i].name, k->field[i].min, k->field[i].max);
+			snprintf(why, why_size, "%s: %zu to %zu bytes of text are wanted\n", k->field[i].name,
+			    k->field[i].min, k->field[i].max);
 			return -1;
 		}
 		mom_put_string16(&w, text);
@@ -53,7 +55,8 @@ entry_to_json(const struct entry_kind *k, const struct mom_message *m, char *jso
 {
 	char text[ENTRY_TEXT_MAX + 1];
 	struct mom_reader r;
-	char *to = json + sprintf(json, "{\"id\":\"%016llx\",\"time\":%lld", (unsigned long long)m->offset, (long long)(m->time_us / 1000));
+	char *to = json + sprintf(json, "{\"id\":\"%016llx\",\"time\":%lld", (unsigned long long)m->offset,
+	    (long long)(m->time_us / 1000));
 	if (m->flags & MOM_GAP) {
 		snprintf(text, sizeof text, "%.*s", (int)(m->len < 500 ? m->len : 500), (const char *)m->data);
 		to = put_text(to, "gap", text);

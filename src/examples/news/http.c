@@ -13,7 +13,8 @@
 
 enum {
 	HEAD_MS  = 10000,                      /* a request, and the taking of its answer, take no longer */
-	BEAT_MS  = 15000,                      /* a stream in which nothing happens gets an empty line, which tells a dead one */
+	/* a stream in which nothing happens gets an empty line, which tells a dead one */
+	BEAT_MS  = 15000,
 	SEND_BUF = 65536,                      /* in the kernel, of each connection */
 	OUT_MAX  = 1 << 20                     /* bytes that wait for one reader: more, and it is too slow */
 };
@@ -40,12 +41,14 @@ now_ms(void)
 int
 http_open(int port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof at;
 	int on = 1, s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	for (int i = 0; i < HTTP_CONNECTIONS; i++)
 		http.connections[i].fd = -1;
-	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 || bind(s, (struct sockaddr *)&at, sizeof at) < 0 ||
+	if (s < 0 || setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+	    bind(s, (struct sockaddr *)&at, sizeof at) < 0 ||
 	    listen(s, 512) < 0 || getsockname(s, (struct sockaddr *)&at, &len) < 0)
 		return -1;
 	http.listener = s;
@@ -100,7 +103,8 @@ out_flush(struct http_connection *c)
 	}
 	c->out_at = c->out_len = 0;
 	if (c->fd >= 0 && c->ends == 1) {
-		c->ends = 2;                           /* what it may still say is read, or closing would throw the answer away */
+		/* what it may still say is read, or closing would throw the answer away */
+		c->ends = 2;
 		shutdown(c->fd, SHUT_WR);
 	}
 }
@@ -128,8 +132,10 @@ static const char *
 reason(int status)
 {
 	static const struct { int status; const char *text; } reasons[] = {
-		{ 200, "OK" }, { 303, "See Other" }, { 400, "Bad Request" }, { 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-		{ 413, "Content Too Large" }, { 431, "Request Header Fields Too Large" }, { 501, "Not Implemented" }, { 503, "Service Unavailable" },
+		{ 200, "OK" }, { 303, "See Other" }, { 400, "Bad Request" }, { 403, "Forbidden" }, { 404, "Not Found" },
+		    { 405, "Method Not Allowed" },
+		{ 413, "Content Too Large" }, { 431, "Request Header Fields Too Large" }, { 501, "Not Implemented" },
+		    { 503, "Service Unavailable" },
 		{ 505, "HTTP Version Not Supported" },
 	};
 	for (unsigned i = 0; i < sizeof reasons / sizeof *reasons; i++)
@@ -142,9 +148,10 @@ static void
 head(struct http_connection *c, int status, const char *type, const char *more)
 {
 	char text[800];
-	int n = snprintf(text, sizeof text, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nConnection: close\r\nCache-Control: no-store\r\n"
-	    "X-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\nContent-Security-Policy: default-src 'none'; style-src 'self'; script-src 'self'; "
-	    "connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n%s\r\n", status, reason(status), type, more);
+	int n = snprintf(text, sizeof text, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nConnection: close\r\nCache-Control: "
+	    "no-store\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: same-origin\r\nContent-Security-Policy: "
+	    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; form-action "
+	    "'self'; base-uri 'none'; frame-ancestors 'none'\r\n%s\r\n", status, reason(status), type, more);
 	out_add(c, text, (size_t)n);
 }
 

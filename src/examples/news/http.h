@@ -7,7 +7,8 @@
  *         http_serve(fds, n, handle);              handle(c, request) is called for each whole request, and answers it
  *     }
  *
- * Each connection carries one request: `Connection: close`. What is not HTTP/1.x, too long, too slow or not for this host is refused here. */
+ * Each connection carries one request: `Connection: close`. What is not HTTP/1.x, too long, too slow or not for this
+ * host is refused here. */
 #ifndef HTTP_H
 #define HTTP_H
 

@@ -2,7 +2,8 @@
  *
  * STARTS      pusher, consumer (from its own folder), on free ports, with a news.conf in a temporary folder
  * STDOUT      the addresses, how far it is, the summary
- * SIGNALS     TERM, INT: both are ended        EXIT  0 all held   1 not so, or stopped   100 wrong use   111 system trouble */
+ * SIGNALS     TERM, INT: both are ended        EXIT  0 all held   1 not so, or stopped   100 wrong use   111 system
+ *             trouble */
 #include "client.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -34,9 +35,9 @@ static volatile sig_atomic_t stopped;
 
 static const char usage[] =
     "usage: news [--items N] [--comments N] [--pause MS] [--patience MS] [--other RUN] [--stay 1]\n"
-    "  --items N       that are written on /comments (200)   --comments N   of each item, that are written on /news (2)\n"
-    "  --pause MS      between two items (0)                 --patience MS  that an entry may take to appear (60000)\n"
-    "  --other RUN     run folder of a second mom_daemon: the consumer uses that one\n"
+    "  --items N       that are written on /comments (200)   --comments N   of each item, that are written on /news "
+    "(2)\n  --pause MS      between two items (0)                 --patience MS  that an entry may take to appear "
+    "(60000)\n  --other RUN     run folder of a second mom_daemon: the consumer uses that one\n"
     "  --stay 1        the pages stay until Ctrl-C, to be looked at in a browser\n";
 
 static void
@@ -114,7 +115,8 @@ start(struct page *p)
 		run(p, said[1], parent);
 	close(said[1]);
 	FILE *f = fdopen(said[0], "r");
-	if (f == NULL || fgets(line, sizeof line, f) == NULL || sscanf(line, "ready http://127.0.0.1:%d/", &p->port) != 1)
+	if (f == NULL || fgets(line, sizeof line, f) == NULL || sscanf(line, "ready http://127.0.0.1:%d/",
+	    &p->port) != 1)
 		fatal(111, "%s did not start", p->program);
 	fclose(f);
 	printf("%s: %s", p->program, line + 6);
@@ -161,7 +163,8 @@ item_appeared(const char *json)
 {
 	char headline[64];
 	snprintf(headline, sizeof headline, "\"headline\":\"item %ld\"", n.items_seen);
-	if (n.items_seen == n.items || !strstr(json, headline) || sscanf(json, "{\"id\":\"%16[0-9a-f]\"", n.ids[n.items_seen]) != 1)
+	if (n.items_seen == n.items || !strstr(json, headline) ||
+	    sscanf(json, "{\"id\":\"%16[0-9a-f]\"", n.ids[n.items_seen]) != 1)
 		wrong("/news shows out of turn", json);
 	else if (++n.items_seen % (n.items / 10 + 1) == 0 && n.items_seen > n.items_told)
 		printf("%ld of %ld items have appeared\n", n.items_told = n.items_seen, n.items), fflush(stdout);
@@ -221,7 +224,8 @@ write_comments(void)
 	char form[200];
 	for (long i = 0; i < n.items_seen && !stopped; i++) {
 		for (long k = 0; k < n.comments; k++) {
-			snprintf(form, sizeof form, "item=%s&headline=item+%ld&name=reader+%ld&text=comment+%ld+on+%ld", n.ids[i], i, k, k, i);
+			snprintf(form, sizeof form, "item=%s&headline=item+%ld&name=reader+%ld&text=comment+%ld+on+%ld",
+			    n.ids[i], i, k, k, i);
 			write_form(&n.consumer, "/comments", form);
 		}
 		take(&n.pusher, comment_appeared, &n.comments_seen, 0);
@@ -248,7 +252,8 @@ static void
 parse(int argc, char **argv)
 {
 	const struct { const char *name; long *to, max; } numbers[] = {
-		{ "--items", &n.items, ENTRIES_MAX }, { "--comments", &n.comments, ENTRIES_MAX }, { "--pause", &n.pause_ms, 10000 },
+		{ "--items", &n.items, ENTRIES_MAX }, { "--comments", &n.comments, ENTRIES_MAX },
+		    { "--pause", &n.pause_ms, 10000 },
 		{ "--patience", &n.patience_ms, 10000000 },
 	};
 	for (int i = 1; i < argc; i += 2) {
@@ -258,7 +263,8 @@ parse(int argc, char **argv)
 			exit(fputs(usage, stdout) < 0);
 		while (k < 4 && strcmp(argv[i], numbers[k].name) != 0)
 			k++;
-		if (k < 4 && *value && strspn(value, "0123456789") == strlen(value) && strlen(value) < 9 && atol(value) <= numbers[k].max)
+		if (k < 4 && *value && strspn(value, "0123456789") == strlen(value) && strlen(value) < 9 &&
+		    atol(value) <= numbers[k].max)
 			*numbers[k].to = atol(value);
 		else if (*value && strcmp(argv[i], "--other") == 0)
 			n.other_run = value;
@@ -275,7 +281,8 @@ static int
 summary(void)
 {
 	int held = n.wrong == 0 && n.items_seen == n.items && n.comments_seen == n.items * n.comments;
-	printf("items: %ld written, %ld appeared on /news: %s\n", n.items, n.items_seen, n.items_seen == n.items ? "held, each once and in order" : "NOT HELD");
+	printf("items: %ld written, %ld appeared on /news: %s\n", n.items, n.items_seen,
+	    n.items_seen == n.items ? "held, each once and in order" : "NOT HELD");
 	printf("comments: %ld written, %ld appeared on /comments: %s\n", n.items * n.comments, n.comments_seen,
 	    n.comments_seen == n.items * n.comments ? "held, each once and in order, at its item" : "NOT HELD");
 	printf(held ? "all held\n" : "NOT HELD: %s\n", n.first_wrong);
@@ -304,7 +311,8 @@ main(int argc, char **argv)
 	}
 	int held = stopped ? 0 : summary();
 	if (n.stay && held) {
-		printf("the pages stay until Ctrl-C: http://127.0.0.1:%d/comments http://127.0.0.1:%d/news\n", n.pusher.port, n.consumer.port);
+		printf("the pages stay until Ctrl-C: http://127.0.0.1:%d/comments http://127.0.0.1:%d/news\n",
+		    n.pusher.port, n.consumer.port);
 		fflush(stdout);
 		while (!stopped)
 			usleep(200000);

@@ -5,7 +5,8 @@
 int
 main(int argc, char **argv)
 {
-	static struct desk desk = { .name = "pusher", .path = "/comments", .writes = &entry_items, .reads = &entry_comments };
+	static struct desk desk = { .name = "pusher", .path = "/comments", .writes = &entry_items,
+	    .reads = &entry_comments };
 	desk.page = asset_comments;
 	return desk_main(&desk, argc, argv);
 }

@@ -145,10 +145,12 @@ static int
 is_text(const char *text)
 {
 	for (const unsigned char *p = (const unsigned char *)text; *p;) {
-		int more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2 : *p >= 0xf0 && *p < 0xf5 ? 3 : -1;
+		int more = *p < 0x80 ? 0 : *p >= 0xc2 && *p < 0xe0 ? 1 : *p >= 0xe0 && *p < 0xf0 ? 2
+		    : *p >= 0xf0 && *p < 0xf5 ? 3 : -1;
 		if (more < 0 || *p == 127 || (*p < ' ' && *p != '\n' && *p != '\r' && *p != '\t'))
 			return 0;
-		if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) || (*p == 0xf0 && p[1] < 0x90) ||
+		    (*p == 0xf4 && p[1] > 0x8f))
 			return 0;
 		for (p++; more > 0; more--, p++)
 			if ((*p & 0xc0) != 0x80)

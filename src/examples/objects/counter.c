@@ -63,4 +63,5 @@ counter_load(struct mom_reader *r)
 	return c;
 }
 
-const struct mom_object_type counter_type = { "counter", counter_call, counter_save, counter_load, counter_release, NULL };
+const struct mom_object_type counter_type = { "counter", counter_call, counter_save, counter_load, counter_release,
+    NULL };

@@ -1,9 +1,10 @@
-/* main - the example: two hosts, workers that add to a counter and append to a list, a mover that sends both to and fro meanwhile; and what held
+/* main - the example: two hosts, workers that add to a counter and append to a list, a mover that sends both to and fro
+ * meanwhile; and what held
  *
  *   example_objects [--workers N] [--calls N] [--pause MS] [--timeout MS] [--other RUN]
  *
- * --calls: of each worker to each object. --pause: between two moves. --other: the run folder of the daemon that the second host and every second worker use;
- * else that of this program (MOM_RUN). Exit 0: all held. */
+ * --calls: of each worker to each object. --pause: between two moves. --other: the run folder of the daemon that the
+ * second host and every second worker use; else that of this program (MOM_RUN). Exit 0: all held. */
 #include "../held.h"
 #include "things.h"
 #include <getopt.h>
@@ -18,9 +19,11 @@
 #include <unistd.h>
 
 enum { HOSTS = 2, WORKERS = 64 };
-static struct { long workers, calls, pause, timeout; const char *other; } opt = { .workers = 4, .calls = 300, .pause = 20, .timeout = 60000 };
+static struct { long workers, calls, pause, timeout; const char *other; } opt = { .workers = 4, .calls = 300,
+    .pause = 20, .timeout = 60000 };
 
-static volatile struct shared {                     /* what the processes tell each other outside MOM: only how it goes */
+/* what the processes tell each other outside MOM: only how it goes */
+static volatile struct shared {
 	int stop, workers_done, host_ready[HOSTS];
 	long moves, stayed, alive, added[WORKERS], appended[WORKERS];
 	long long results[WORKERS];                 /* sums of what the counter answered */
@@ -55,7 +58,8 @@ pause_ms(long ms)
 static int
 export_both(struct mom_server *s)
 {
-	struct mom_object *c = mom_object_export(s, &counter_type, counter_new()), *l = c ? mom_object_export(s, &list_type, list_new()) : NULL;
+	struct mom_object *c = mom_object_export(s, &counter_type, counter_new()),
+	    *l = c ? mom_object_export(s, &list_type, list_new()) : NULL;
 	if (l == NULL)
 		return -1;
 	snprintf((char *)(uintptr_t)shared->counter, sizeof shared->counter, "%s", mom_object_ref(c));
@@ -67,7 +71,8 @@ static int
 host(int number)
 {
 	struct mom_server *s = mom_server_create();
-	if (s == NULL || mom_object_serve(s, &counter_type) < 0 || mom_object_serve(s, &list_type) < 0 || (number == 0 && export_both(s) < 0))
+	if (s == NULL || mom_object_serve(s, &counter_type) < 0 || mom_object_serve(s, &list_type) < 0 ||
+	    (number == 0 && export_both(s) < 0))
 		return fprintf(stderr, "host %d: %s\n", number, mom_error_text(-1)), 1;
 	snprintf((char *)(uintptr_t)shared->place[number], sizeof shared->place[number], "%s", mom_object_place(s));
 	shared->host_ready[number] = 1;
@@ -96,9 +101,11 @@ worker(int number)
 		if (e == 0 && (e = list_append(id, list, (uint32_t)number, (uint32_t)i, (int)opt.timeout)) == 0)
 			shared->appended[number]++;
 		if (e)
-			return fprintf(stderr, "worker %d, call %ld: %s: %s\n", number, i, mom_strerror(e), mom_error_text(id)), 1;
+			return fprintf(stderr, "worker %d, call %ld: %s: %s\n", number, i, mom_strerror(e),
+			    mom_error_text(id)), 1;
 	}
-	return mom_object_release(id, counter, (int)opt.timeout) < 0 || mom_object_release(id, list, (int)opt.timeout) < 0 || mom_destroy(id) < 0;
+	return mom_object_release(id, counter, (int)opt.timeout) < 0 ||
+	    mom_object_release(id, list, (int)opt.timeout) < 0 || mom_destroy(id) < 0;
 }
 
 /* Both objects to the other host, and back, as long as the workers work. */
@@ -138,8 +145,10 @@ check_counter(int id)
 	}
 	int e = counter_add(id, (char *)(uintptr_t)shared->counter, 0, &value, (int)opt.timeout);
 	long calls = opt.workers * opt.calls;
-	held(e == 0 && value == added && added == calls, "the counter: %ld calls of %ld returned, its value is %lld", added, calls, (long long)value);
-	held(results == (long long)added * (added + 1) / 2, "its answers were 1 to %ld, each once (their sum is %lld)", added, results);
+	held(e == 0 && value == added && added == calls, "the counter: %ld calls of %ld returned, its value is %lld",
+	    added, calls, (long long)value);
+	held(results == (long long)added * (added + 1) / 2, "its answers were 1 to %ld, each once (their sum is %lld)",
+	    added, results);
 }
 
 static void
@@ -153,7 +162,8 @@ check_list(int id)
 	for (int i = 0; i < opt.workers; i++)
 		total += shared->appended[i];
 	held(all && wrong == 0 && n == (size_t)total && total == opt.workers * opt.calls,
-	    "the list: %ld appends of %ld returned, it has %zu entries, %ld lost, doubled or out of order", total, opt.workers * opt.calls, n, wrong);
+	    "the list: %ld appends of %ld returned, it has %zu entries, %ld lost, doubled or out of order", total,
+	    opt.workers * opt.calls, n, wrong);
 	free(all);
 }
 
@@ -163,7 +173,8 @@ check_rest(int id)
 	const char *counter = (char *)(uintptr_t)shared->counter, *list = (char *)(uintptr_t)shared->list;
 	int e = mom_object_call(id, counter, "sing", NULL, NULL, (int)opt.timeout);
 	held(e == THING_CANNOT, "an error crosses: code %d, \"%s\"", e, mom_error_text(id));
-	int freed = mom_object_release(id, counter, (int)opt.timeout) == 0 && mom_object_release(id, list, (int)opt.timeout) == 0;
+	int freed = mom_object_release(id, counter, (int)opt.timeout) == 0 &&
+	    mom_object_release(id, list, (int)opt.timeout) == 0;
 	for (int ms = 0; freed && ms < opt.timeout && shared->alive; ms += 5)
 		pause_ms(5);                            /* the one that was freed elsewhere */
 	held(freed && shared->alive == 0, "released by all: %ld objects are left", shared->alive);
@@ -192,7 +203,8 @@ work(int id)
 		failed += reap(workers[i]);
 	shared->workers_done = 1;
 	failed += reap(moves);
-	held(failed == 0 && (shared->moves > 1 || opt.calls < 20), "%ld workers, %ld moves begun meanwhile, %ld refused (on its way, or there already); %d processes failed",
+	held(failed == 0 && (shared->moves > 1 || opt.calls < 20),
+	    "%ld workers, %ld moves begun meanwhile, %ld refused (on its way, or there already); %d processes failed",
 	    opt.workers, shared->moves, shared->stayed, failed);
 	check_counter(id);
 	check_list(id);
@@ -203,7 +215,8 @@ work(int id)
 static int
 options(int argc, char **argv)
 {
-	static const struct option names[] = { { "workers", 1, 0, 'w' }, { "calls", 1, 0, 'c' }, { "pause", 1, 0, 'p' }, { "timeout", 1, 0, 't' }, { "other", 1, 0, 'o' }, { 0 } };
+	static const struct option names[] = { { "workers", 1, 0, 'w' }, { "calls", 1, 0, 'c' }, { "pause", 1, 0, 'p' },
+	    { "timeout", 1, 0, 't' }, { "other", 1, 0, 'o' }, { 0 } };
 	for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;) {
 		long *value = o == 'w' ? &opt.workers : o == 'c' ? &opt.calls : o == 'p' ? &opt.pause : &opt.timeout;
 		if (o == '?')
@@ -213,7 +226,8 @@ options(int argc, char **argv)
 		else
 			*value = strtol(optarg, NULL, 10);
 	}
-	return optind == argc && opt.workers > 0 && opt.workers <= WORKERS && opt.calls > 0 && opt.calls <= 100000 / opt.workers && opt.pause >= 0 &&
+	return optind == argc && opt.workers > 0 && opt.workers <= WORKERS && opt.calls > 0 &&
+	    opt.calls <= 100000 / opt.workers && opt.pause >= 0 &&
 	    opt.timeout > 0 ? 0 : -1;
 }
 
@@ -223,7 +237,8 @@ main(int argc, char **argv)
 	pid_t hosts[HOSTS] = { 0 };
 	if (options(argc, argv) < 0)
 		return fprintf(stderr,
-		    "usage: example_objects [--workers 1..64] [--calls N] [--pause MS] [--timeout MS] [--other RUN]   (workers x calls up to 100000)\n"), 100;
+		    "usage: example_objects [--workers 1..64] [--calls N] [--pause MS] [--timeout MS] [--other RUN]   "
+		    "(workers x calls up to 100000)\n"), 100;
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return perror("mmap"), 111;

@@ -1,4 +1,5 @@
-/* things - the two kinds of objects of this example, a counter and a list, for their hosts; and their stubs, for who holds them */
+/* things - the two kinds of objects of this example, a counter and a list, for their hosts; and their stubs, for who
+ * holds them */
 #ifndef THINGS_H
 #define THINGS_H
 #include <mom_object.h>
@@ -9,7 +10,8 @@ enum { THING_CANNOT = 1, THING_STAYS = 2 };        /* the errors that they raise
 extern const struct mom_object_type counter_type, list_type;
 void *counter_new(void);
 void *list_new(void);
-int thing_move(struct mom_request *q);              /* the method "move" of both: goes to the place that the argument names */
+/* the method "move" of both: goes to the place that the argument names */
+int thing_move(struct mom_request *q);
 extern volatile long *things_alive;                 /* counted by whoever makes and frees one; shared by the hosts */
 
 /* ---- stubs (things_client.c): return what mom_object_call does ---- */

@@ -1,8 +1,10 @@
 /* main - the example: a server and a bad line as children, calls in every mode, and a summary of what held
  *
- *   example_rpc [--calls N] [--jobs N] [--drop PERCENT] [--twice PERCENT] [--retry MS] [--timeout MS] [--seed N] [--other RUN]
+ *   example_rpc [--calls N] [--jobs N] [--drop PERCENT] [--twice PERCENT] [--retry MS] [--timeout MS] [--seed N]
+ *   [--other RUN]
  *
- * --other: the run folder of the daemon that the server and the line use; else that of this program (MOM_RUN). Exit 0: all held. */
+ * --other: the run folder of the daemon that the server and the line use; else that of this program (MOM_RUN). Exit 0:
+ * all held. */
 #include "../held.h"
 #include "relay.h"
 #include "sum.h"
@@ -44,7 +46,8 @@ child(int (*run)(void))
 }
 
 static int run_server(void) { return sum_server(&shared->stop, &shared->ready); }
-static int run_relay(void)  { return relay((int)opt.drop, (int)opt.twice, (unsigned)opt.seed, &shared->stop, &shared->line); }
+static int run_relay(void)  { return relay((int)opt.drop, (int)opt.twice, (unsigned)opt.seed, &shared->stop,
+    &shared->line); }
 
 /* 0: it says that it is ready; -1: it ended */
 static int
@@ -83,7 +86,8 @@ calls_in_mode(int id, unsigned mode, struct tally *t)
 	*t = (struct tally){ 0 };
 	for (long i = 0; returned && i < opt.calls; i++) {
 		int64_t result = 0;
-		int e = sum(id, RELAY_SERVICE, from + (uint64_t)i, i, 1000, &result, mode == MOM_MAYBE ? 4 * (int)opt.retry : (int)opt.timeout, mode);
+		int e = sum(id, RELAY_SERVICE, from + (uint64_t)i, i, 1000, &result,
+		    mode == MOM_MAYBE ? 4 * (int)opt.retry : (int)opt.timeout, mode);
 		returned[i] = e == 0;
 		t->returned += e == 0;
 		t->timed_out += e == MOM_ETIMEDOUT;
@@ -104,12 +108,16 @@ modes(int id)
 	struct tally t;
 	for (unsigned mode = MOM_MAYBE; mode <= MOM_AT_MOST_ONCE; mode++) {
 		calls_in_mode(id, mode, &t);
-		int kept = mode == MOM_MAYBE ? t.more == 0 : mode == MOM_AT_LEAST_ONCE ? t.never == 0 && t.timed_out == 0 : t.never + t.more + t.timed_out == 0;
+		int kept = mode == MOM_MAYBE ? t.more == 0 : mode == MOM_AT_LEAST_ONCE
+		    ? t.never == 0 && t.timed_out == 0 : t.never + t.more + t.timed_out == 0;
 		held(kept && t.wrong == 0,
-		    "%-13s of %ld calls %ld returned, %ld timed out; of the returned %ld were executed never, %ld once, %ld more often (%s promised); %ld wrong", names[mode], opt.calls, t.returned, t.timed_out, t.never, t.once, t.more, promises[mode], t.wrong);
+		    "%-13s of %ld calls %ld returned, %ld timed out; of the returned %ld were executed never, %ld "
+		    "once, %ld more often (%s promised); %ld wrong", names[mode], opt.calls, t.returned, t.timed_out,
+		    t.never, t.once, t.more, promises[mode], t.wrong);
 	}
 	held(opt.calls < 30 || ((opt.drop == 0 || shared->line.dropped) && (opt.twice == 0 || shared->line.doubled)),
-	    "the line dropped %d messages and doubled %d, %d passed", shared->line.dropped, shared->line.doubled, shared->line.passed);
+	    "the line dropped %d messages and doubled %d, %d passed", shared->line.dropped, shared->line.doubled,
+	    shared->line.passed);
 }
 
 /* ---- errors, long polling, push ---- */
@@ -119,7 +127,8 @@ errors(int id)
 {
 	int64_t result;
 	int e = sum(id, "sum", 3 * (uint64_t)opt.calls, INT64_MAX, 1, &result, (int)opt.timeout, MOM_AT_LEAST_ONCE);
-	held(e == SUM_OVERFLOW && strstr(mom_error_text(id), "64 bits"), "an error crosses: code %d, \"%s\"", e, mom_error_text(id));
+	held(e == SUM_OVERFLOW && strstr(mom_error_text(id), "64 bits"), "an error crosses: code %d, \"%s\"", e,
+	    mom_error_text(id));
 	struct timespec from, to;
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	e = sum(id, "sum/nobody", 0, 1, 1, &result, (int)opt.timeout, MOM_AT_MOST_ONCE);
@@ -164,16 +173,19 @@ push(int id)
 			right += result == (int64_t)(job - first) + 9;
 		}
 	}
-	held(right == opt.jobs, "push: %ld jobs, %ld results came on " SUM_PUSH_TOPIC ", %ld right", opt.jobs, came, right);
+	held(right == opt.jobs, "push: %ld jobs, %ld results came on " SUM_PUSH_TOPIC ", %ld right", opt.jobs, came,
+	    right);
 }
 
 static int
 options(int argc, char **argv)
 {
-	static const struct option names[] = { { "calls", 1, 0, 'c' }, { "jobs", 1, 0, 'j' }, { "drop", 1, 0, 'd' }, { "twice", 1, 0, 't' }, { "retry", 1, 0, 'r' },
+	static const struct option names[] = { { "calls", 1, 0, 'c' }, { "jobs", 1, 0, 'j' }, { "drop", 1, 0, 'd' },
+	    { "twice", 1, 0, 't' }, { "retry", 1, 0, 'r' },
 		{ "timeout", 1, 0, 'm' }, { "seed", 1, 0, 's' }, { "other", 1, 0, 'o' }, { 0 } };
 	for (int o; (o = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-		long *value = o == 'c' ? &opt.calls : o == 'j' ? &opt.jobs : o == 'd' ? &opt.drop : o == 't' ? &opt.twice : o == 'r' ? &opt.retry :
+		long *value = o == 'c' ? &opt.calls : o == 'j' ? &opt.jobs : o == 'd' ? &opt.drop : o == 't'
+		    ? &opt.twice : o == 'r' ? &opt.retry :
 		    o == 'm' ? &opt.timeout : &opt.seed;
 		if (o == '?')
 			return -1;
@@ -182,7 +194,8 @@ options(int argc, char **argv)
 		else
 			*value = strtol(optarg, NULL, 10);
 	}
-	return optind == argc && opt.calls > 0 && opt.calls <= 500000 && opt.jobs >= 0 && opt.retry > 0 && opt.timeout > 0 &&
+	return optind == argc && opt.calls > 0 && opt.calls <= 500000 && opt.jobs >= 0 && opt.retry > 0 &&
+	    opt.timeout > 0 &&
 	    opt.drop >= 0 && opt.twice >= 0 && opt.drop + opt.twice < 90 ? 0 : -1;
 }
 
@@ -204,7 +217,8 @@ main(int argc, char **argv)
 {
 	if (options(argc, argv) < 0)
 		return fprintf(stderr,
-		    "usage: example_rpc [--calls 1..500000] [--jobs N] [--drop PERCENT] [--twice PERCENT] [--retry MS] [--timeout MS] [--seed N] [--other RUN]\n"), 100;
+		    "usage: example_rpc [--calls 1..500000] [--jobs N] [--drop PERCENT] [--twice PERCENT] [--retry MS] "
+		    "[--timeout MS] [--seed N] [--other RUN]\n"), 100;
 	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return perror("mmap"), 111;

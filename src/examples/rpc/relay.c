@@ -1,5 +1,5 @@
-/* relay - a bad line, made of MOM's own calls. It knows the messages as mom_rpc.h describes them: a request's answer topic is changed to one of ours,
- * below which the caller's stands; what comes back there goes on to the caller. */
+/* relay - a bad line, made of MOM's own calls. It knows the messages as mom_rpc.h describes them: a request's answer
+ * topic is changed to one of ours, below which the caller's stands; what comes back there goes on to the caller. */
 #include "relay.h"
 #include <mom_rpc.h>
 #include <stdio.h>
@@ -84,7 +84,8 @@ find_server(struct line *l)
 	mom_writer_init(&w, l->bytes, sizeof l->bytes);
 	mom_put_u8(&w, 1), mom_put_u8(&w, 0), mom_put_u64(&w, mom_global_id(l->id)), mom_put_u64(&w, 1);
 	mom_put_string8(&w, BACK "who"), mom_put_string8(&w, "sum");
-	if (mom_subscribe(l->id, BACK "who", 0) < 0 || mom_publish(l->id, "rpc/service/sum", w.bytes, w.len, MOM_NEED_SUBSCRIBER) < 0 ||
+	if (mom_subscribe(l->id, BACK "who", 0) < 0 || mom_publish(l->id, "rpc/service/sum", w.bytes, w.len,
+	    MOM_NEED_SUBSCRIBER) < 0 ||
 	    mom_receive(l->id, &m, 30000) < 0)
 		return -1;
 	mom_reader_init(&r, m.data, m.len);
@@ -101,7 +102,8 @@ relay(int drop, int twice, unsigned seed, volatile const int *stop, volatile str
 	struct mom_message m;
 	int e = 0;
 	l = (struct line){ .id = mom_create(), .drop = drop, .twice = twice, .random = seed, .told = told };
-	if (l.id < 0 || find_server(&l) < 0 || mom_subscribe(l.id, TO, 0) < 0 || mom_subscribe(l.id, "rpc/service/" RELAY_SERVICE, 0) < 0)
+	if (l.id < 0 || find_server(&l) < 0 || mom_subscribe(l.id, TO, 0) < 0 ||
+	    mom_subscribe(l.id, "rpc/service/" RELAY_SERVICE, 0) < 0)
 		return fprintf(stderr, "the relay: %s\n", mom_error_text(l.id)), 1;
 	told->ready = 1;
 	while (!*stop && e >= 0) {

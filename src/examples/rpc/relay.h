@@ -1,5 +1,6 @@
-/* relay - what MOM never does: it stands between callers and the sum's server, and drops and doubles requests and answers.
- * Callers find it as the service RELAY_SERVICE. Of each message it drops `drop` percent and doubles `twice` percent, by the seed. */
+/* relay - what MOM never does: it stands between callers and the sum's server, and drops and doubles requests and
+ * answers. Callers find it as the service RELAY_SERVICE. Of each message it drops `drop` percent and doubles `twice`
+ * percent, by the seed. */
 #ifndef RELAY_H
 #define RELAY_H
 

@@ -1,5 +1,6 @@
 /* sum_server - the server: sums at once, jobs that take their time, and how often each sum was executed.
- * A poll for a job that is not done is put off (mom_defer) until it is, or for POLL_HELD_MS; then the answer is "not yet". */
+ * A poll for a job that is not done is put off (mom_defer) until it is, or for POLL_HELD_MS; then the answer is "not
+ * yet". */
 #include "sum.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,7 +80,8 @@ do_start(struct mom_request *q, void *with)
 	(void)with;
 	if (j == NULL)
 		return MOM_EINVAL;
-	*j = (struct job){ .next = jobs, .number = ++job_count, .result = (int64_t)((uint64_t)a + (uint64_t)b), .done_at = now_ms() + takes_ms };
+	*j = (struct job){ .next = jobs, .number = ++job_count, .result = (int64_t)((uint64_t)a + (uint64_t)b),
+	    .done_at = now_ms() + takes_ms };
 	jobs = j;
 	mom_put_u64(&q->reply, j->number);
 	return 0;

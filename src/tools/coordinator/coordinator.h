@@ -22,9 +22,11 @@ struct delayed { uint64_t offset; size_t len; unsigned char bytes[EVENT_BYTES]; 
 struct place {                                 /* a group, and what we have to do with it */
 	enum phase phase;
 	struct state state;
-	uint64_t joined;                       /* offset of our first JOIN that came back: what is founded on later knowledge we can judge */
+	/* offset of our first JOIN that came back: what is founded on later knowledge we can judge */
+	uint64_t joined;
 	uint64_t base;                         /* and of the last */
-	long silent_since;                     /* signs of life when we began to wait for a snapshot, or got its last part */
+	/* signs of life when we began to wait for a snapshot, or got its last part */
+	long silent_since;
 	int is_said;                           /* subscribed to its held topic: nobody else founds it any more */
 	struct delayed *delayed;               /* JOINING: its log since we subscribed */
 	size_t delayed_count, delayed_room;
@@ -39,7 +41,8 @@ struct coordinator {
 	char name[NAME_BYTES];
 	long alive_ms, missed;                 /* a sign of life so often; dead after so many missed */
 	int is_ready, must_begin_anew;
-	long echoes;                           /* our own signs of life that came back: how time passes. It stands still while the broker, or we, do */
+	/* our own signs of life that came back: how time passes. It stands still while the broker, or we, do */
+	long echoes;
 	struct place places[RESOURCE_GROUPS];
 	struct member *members;
 	size_t member_count;
@@ -59,7 +62,8 @@ void members_forget(void);
 /* coordinator_place.c */
 void place_event(int group, const struct mom_message *m);      /* of resource/log/G */
 void place_snapshot(const struct mom_message *m);              /* a part of one, for us */
-void place_look(int group);                            /* once a sign of life, and when a member comes or goes: join, ask again, leave */
+/* once a sign of life, and when a member comes or goes: join, ask again, leave */
+void place_look(int group);
 void place_tell_gone(int group, uint64_t id);          /* that client or coordinator is dead: into the log */
 void place_forget(int group);
 int  coordinator_publish(const char *topic, const void *bytes, size_t len, unsigned flags);

@@ -1,5 +1,6 @@
-/* coordinator_members - which coordinators live: their signs of life and their wills, and who of them should hold which group
- * Time is counted in our own signs of life that came back from the broker. So an outage of the broker, or of this process, makes nobody look dead. */
+/* coordinator_members - which coordinators live: their signs of life and their wills, and who of them should hold which
+ * group Time is counted in our own signs of life that came back from the broker. So an outage of the broker, or of this
+ * process, makes nobody look dead. */
 #include "base/log_peer.h"
 #include "tools/coordinator/coordinator.h"
 #include <stdlib.h>
@@ -122,7 +123,8 @@ members_look(void)
 		if (co.places[g].phase == PLACE_ACTIVE)
 			holders_known(&co.places[g].state);
 	for (size_t i = co.member_count; i-- > 0; )
-		if ((co.echoes - co.members[i].heard) * co.alive_ms >= co.missed * (co.members[i].alive_ms > co.alive_ms ? co.members[i].alive_ms : co.alive_ms))
+		if ((co.echoes - co.members[i].heard) * co.alive_ms >= co.missed * (co.members[i].alive_ms > co.alive_ms
+		    ? co.members[i].alive_ms : co.alive_ms))
 			member_dead(co.members[i].id, "is silent: taken for dead");
 }
 

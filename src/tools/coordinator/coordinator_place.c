@@ -1,5 +1,5 @@
-/* coordinator_place - a group and this process: joining it by a snapshot or founding it, applying its log, answering, leaving
- * See the head of mom_coordinator.c for why this loses and doubles nothing. */
+/* coordinator_place - a group and this process: joining it by a snapshot or founding it, applying its log, answering,
+ * leaving See the head of mom_coordinator.c for why this loses and doubles nothing. */
 #include "base/log_peer.h"
 #include "tools/coordinator/coordinator.h"
 #include <stdio.h>
@@ -71,7 +71,8 @@ static void
 subscribe(const char *topic)
 {
 	int e = mom_subscribe(co.id, topic, 0);
-	if (e && e != MOM_EEXIST && e != MOM_ETIMEDOUT) {      /* late is on its way, before all that we publish there */
+	/* late is on its way, before all that we publish there */
+	if (e && e != MOM_EEXIST && e != MOM_ETIMEDOUT) {
 		log_peer(LOG_FROM_WARN, 0, "subscribe %s: %s", topic, mom_error_text(co.id));
 		co.must_begin_anew = 1;
 	}
@@ -160,7 +161,8 @@ place_found(int group)
 static int
 somebody_holds(int group)
 {
-	return mom_publish(co.id, topic_of(RESOURCE_HELD, group), NULL, 0, MOM_FAST | MOM_NEED_SUBSCRIBER) != MOM_ENOSUBSCRIBER;
+	return mom_publish(co.id, topic_of(RESOURCE_HELD, group), NULL, 0,
+	    MOM_FAST | MOM_NEED_SUBSCRIBER) != MOM_ENOSUBSCRIBER;
 }
 
 void
@@ -211,7 +213,8 @@ snapshot_send(int group, uint64_t to)
 
 static void place_apply(int group, const struct event *e);
 
-/* The state as of the snapshot, and then what came since: our subscription is older than any JOIN of ours, so nothing is missing between. */
+/* The state as of the snapshot, and then what came since: our subscription is older than any JOIN of ours, so nothing
+ * is missing between. */
 static void
 snapshot_complete(int group)
 {
@@ -243,7 +246,8 @@ place_snapshot(const struct mom_message *m)
 	uint64_t at = mom_get_u64(&r);
 	uint32_t whole = mom_get_u32(&r), place = mom_get_u32(&r);
 	size_t len = mom_reader_left(&r);
-	if (mom_reader_failed(&r) || group >= RESOURCE_GROUPS || co.places[group].phase != PLACE_JOINING || whole > SNAPSHOT_MOST)
+	if (mom_reader_failed(&r) || group >= RESOURCE_GROUPS || co.places[group].phase != PLACE_JOINING ||
+	    whole > SNAPSHOT_MOST)
 		return;
 	struct place *p = &co.places[group];
 	if (place == 0) {
@@ -295,7 +299,8 @@ place_changed(int group, const struct event *e, int changed)
 		    e->name);
 		log_own(group, EVENT_ACTIVE, 0);
 	}
-	if (changed & STATE_LOST && e->id == co.global)        /* somebody missed us: we are here, and have read everything */
+	/* somebody missed us: we are here, and have read everything */
+	if (changed & STATE_LOST && e->id == co.global)
 		log_own(group, EVENT_ACTIVE, 0);
 	if (changed & STATE_LEFT && e->id == co.global) {
 		place_exit(group);
@@ -336,7 +341,8 @@ delay(struct place *p, const struct mom_message *m)
 	memcpy(d->bytes, m->data, m->len);
 }
 
-/* While the state is not here: our own JOIN says from where on we see everything; who begins the group anew after that takes us along. */
+/* While the state is not here: our own JOIN says from where on we see everything; who begins the group anew after that
+ * takes us along. */
 static void
 place_joining(int group, const struct event *e, const struct mom_message *m)
 {
@@ -347,11 +353,13 @@ place_joining(int group, const struct event *e, const struct mom_message *m)
 		if (!p->is_said && !somebody_holds(group))
 			place_found(group);
 	} else if (e->kind == EVENT_FOUND && p->joined && e->target >= p->joined) {
-		place_apply(group, e);                 /* valid: any that was after our JOIN we have seen, and none was */
+		/* valid: any that was after our JOIN we have seen, and none was */
+		place_apply(group, e);
 		place_active(group, e->id == co.global ? "found without a holder, begun" : "begun with another");
 		return;
 	} else if (e->kind == EVENT_FOUND && p->joined)
-		p->joined = e->offset;                 /* whether it is valid we cannot know: nor then of one that did not know of it */
+		/* whether it is valid we cannot know: nor then of one that did not know of it */
+		p->joined = e->offset;
 	delay(p, m);
 }
 

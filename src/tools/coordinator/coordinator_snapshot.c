@@ -3,7 +3,8 @@
  *     u8 1, u8 group, u64 founded, u64 applied
  *     u32 holders: u64 id, string8 name
  *     u32 clients: u64 id, u64 number, u8 op, i32 code, i32 value
- *     u32 resources: u8 flags, i32 value, bytes8 key; u32 who wait: u64 id; u32 who have taken: u64 id, u32 count; u32 whose last request took: u64 id */
+ *     u32 resources: u8 flags, i32 value, bytes8 key; u32 who wait: u64 id; u32 who have taken: u64 id, u32 count; u32
+ *     whose last request took: u64 id */
 #include "tools/coordinator/coordinator_state.h"
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +97,8 @@ resource_get(struct mom_reader *r, struct state *s)
 	int32_t value = (int32_t)mom_get_u32(r);
 	size_t len;
 	const void *key = mom_get_bytes8(r, &len);
-	struct resource *made = mom_reader_failed(r) || map_get(&s->resources, key, len) ? NULL : state_resource_new(s, key, len);
+	struct resource *made = mom_reader_failed(r) || map_get(&s->resources, key, len) ? NULL
+	    : state_resource_new(s, key, len);
 	if (made == NULL)
 		return -1;
 	made->flags = flags;

@@ -124,7 +124,8 @@ state_primary(const struct state *s)
 	const struct holder *best = NULL;
 	for (size_t i = 0; i < s->holder_count; i++) {
 		const struct holder *h = &s->holders[i];
-		if (best == NULL || holder_weight(h->name, h->id, s->group) > holder_weight(best->name, best->id, s->group))
+		if (best == NULL || holder_weight(h->name, h->id, s->group) > holder_weight(best->name, best->id,
+		    s->group))
 			best = h;
 	}
 	return best;

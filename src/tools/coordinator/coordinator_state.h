@@ -1,5 +1,6 @@
-/* What a group of resources is: plain state that changes by the events of the group's log alone, in their order, without a system call but for memory.
- * So all who hold the group and have read equally far have the same state, and would give the same answers. Unit test: tests/unit/coordinator_state.c */
+/* What a group of resources is: plain state that changes by the events of the group's log alone, in their order,
+ * without a system call but for memory. So all who hold the group and have read equally far have the same state, and
+ * would give the same answers. Unit test: tests/unit/coordinator_state.c */
 #ifndef COORDINATOR_STATE_H
 #define COORDINATOR_STATE_H
 
@@ -24,13 +25,15 @@ struct client {
 	uint64_t id, number;
 	uint8_t  op;
 	int32_t  code, value;
-	struct resource *resource;                     /* it waits for this, or has taken of it (WAIT and TRY); NULL: neither */
+	/* it waits for this, or has taken of it (WAIT and TRY); NULL: neither */
+	struct resource *resource;
 	int waits;
 	struct client *next;                           /* who waits after it */
 };
 
 struct state {
-	uint64_t founded, applied;                     /* offsets: of the FOUND event that it began with, 0: none; and of the last event in it */
+	/* offsets: of the FOUND event that it began with, 0: none; and of the last event in it */
+	uint64_t founded, applied;
 	int group;
 	struct holder *holders;                        /* who holds it: as long as it is alive, has the same state */
 	size_t holder_count;
@@ -49,17 +52,21 @@ enum state_change {                                    /* bits of what state_app
 
 void state_init(struct state *s, int group);
 void state_free(struct state *s);                      /* empty again, as after state_init */
-/* -1: no memory, the state is of no use any more; else bits of enum state_change. Events at or below s->applied change nothing. */
+/* -1: no memory, the state is of no use any more; else bits of enum state_change. Events at or below s->applied change
+ * nothing. */
 int  state_apply(struct state *s, const struct event *e, state_answer_fn answer, void *with);
 /* Give the last answer to every client that has one: who had to may have died before it did. */
 void state_repeat(const struct state *s, state_answer_fn answer, void *with);
 const struct holder *state_holder(const struct state *s, uint64_t id);          /* NULL: does not hold it */
 const struct holder *state_primary(const struct state *s);                      /* who answers, NULL: nobody holds it */
-uint64_t holder_weight(const char *name, uint64_t id, int group);               /* rendezvous: the heaviest two should hold a group, the first of them answers */
+/* rendezvous: the heaviest two should hold a group, the first of them answers */
+uint64_t holder_weight(const char *name, uint64_t id, int group);
 int  state_founding_is_valid(const struct state *s, const struct event *e);
-void state_found(struct state *s, const struct event *e);                       /* begin so, whatever was; -1 no memory is told by the next call */
+/* begin so, whatever was; -1 no memory is told by the next call */
+void state_found(struct state *s, const struct event *e);
 
-/* The whole state as bytes and back. put: NULL: no memory, else *len of them, to be freed. get: -1: damaged, or no memory; s as after state_init then. */
+/* The whole state as bytes and back. put: NULL: no memory, else *len of them, to be freed. get: -1: damaged, or no
+ * memory; s as after state_init then. */
 unsigned char *state_put(const struct state *s, size_t *len);
 int state_get(struct state *s, const void *bytes, size_t len);
 

@@ -1,36 +1,51 @@
-/* mom_coordinator - keeps the semaphores and variables of mom_resource.h, together with others of its kind, on any machines
+/* mom_coordinator - keeps the semaphores and variables of mom_resource.h, together with others of its kind, on any
+ * machines
  * STARTED BY  a person or a service manager, next to a mom_daemon; two or more, so that one may die
- * READS       resource/log/G, the requests and events of each group that it holds; resource/alive, resource/gone, resource/state/ITS-ID (src/api/resource/resource.h)
- * WRITES      answers to resource/reply/CLIENT; its own events into the logs; signs of life; snapshots for others. No file
+ * READS       resource/log/G, the requests and events of each group that it holds; resource/alive, resource/gone,
+ *             resource/state/ITS-ID (src/api/resource/resource.h)
+ * WRITES      answers to resource/reply/CLIENT; its own events into the logs; signs of life; snapshots for others. No
+ *             file
  * SLEEPS IN   mom_receive
- * MUST NOT    keep anything of a group that did not come from its log: no clock, no order of arrival of anything else decides about a request
+ * MUST NOT    keep anything of a group that did not come from its log: no clock, no order of arrival of anything else
+ *             decides about a request
  * SIGNALS     TERM, INT: end (its will tells the others)
  * EXIT        0 stopped   100 wrong use   111 system trouble
  * ON CRASH    its will, or its silence, tells the others; they take over what it held
  *
- * Resources are parted into 32 groups by their names, and each group is held by the two living coordinators whose names weigh most for it (rendezvous
- * hash), the primary and the backup. MOM gives each topic one order for all its subscribers. So a group is a topic, resource/log/G: whatever changes
- * it is a message there, both holders apply the same messages in the same order to the same state (coordinator_state.c), and both know each answer.
- * The primary gives it. Who that is is part of the state, too.
+ * Resources are parted into 32 groups by their names, and each group is held by the two living coordinators whose names
+ * weigh most for it (rendezvous hash), the primary and the backup. MOM gives each topic one order for all its
+ * subscribers. So a group is a topic, resource/log/G: whatever changes it is a message there, both holders apply the
+ * same messages in the same order to the same state (coordinator_state.c), and both know each answer. The primary gives
+ * it. Who that is is part of the state, too.
  *
  * What a death may leave, and why no request is lost or doubled by it:
- *  - A request is acknowledged to its client by the broker once it is in the log on disk. It stays there: who holds the group reads it, sooner or later.
- *  - The primary died before it applied a request, or between that and its answer: the event GONE makes the backup the primary at one place of the
- *    log; from there on it answers, and there it gives all last answers once more, as it does not know which of them went out. A client takes the first
- *    answer with its request's number and drops others.
+ *  - A request is acknowledged to its client by the broker once it is in the log on disk. It stays there: who holds the
+ *  group reads it, sooner or later.
+ *  - The primary died before it applied a request, or between that and its answer: the event GONE makes the backup the
+ *  primary at one place of the
+ *    log; from there on it answers, and there it gives all last answers once more, as it does not know which of them
+ *    went out. A client takes the first answer with its request's number and drops others.
  *  - It died after its answer: the client gets it twice, and drops one.
- *  - A client that hears nothing asks again under the same number: a number that is known is answered from the state, not executed.
- *  - It is taken for dead and is not (stopped, cut off): it answers by the same log with the same answers, until it reads that it was taken for dead; it
+ *  - A client that hears nothing asks again under the same number: a number that is known is answered from the state,
+ *  not executed.
+ *  - It is taken for dead and is not (stopped, cut off): it answers by the same log with the same answers, until it
+ *  reads that it was taken for dead; it
  *    enters itself again.
- *  - It died while it joined: nobody counted on it. It died while it sent a snapshot: the one who waits asks again, the next primary answers.
- *  - A new holder: it subscribes to the log, writes JOIN there, and gets the state as of its JOIN; what came since it has kept, and applies. Only then
+ *  - It died while it joined: nobody counted on it. It died while it sent a snapshot: the one who waits asks again, the
+ *  next primary answers.
+ *  - A new holder: it subscribes to the log, writes JOIN there, and gets the state as of its JOIN; what came since it
+ *  has kept, and applies. Only then
  *    it writes ACTIVE.
- *  - It wants to leave: LEAVE counts only where two others hold the group at that place of the log. So two that leave at once leave two.
- *  - Nobody holds the group (the first start; all died at once): FOUND begins it, empty. It names the JOIN after which its sender found that nobody
- *    subscribes to resource/held/G, and is void if the group was begun after that, so of several only the first counts, for everyone. Who holds a
- *    group subscribes to resource/held/G before anybody can count on it. Where such a subscriber is there and silent for --missed signs of life (its whole machine
- *    has gone) the group is begun anew as well: then its resources are lost, and if it comes back it reads FOUND and drops what it has.
- *  - A client died: its will, which is later than all else of it, makes both holders write GONE; its units are free again, it waits no more. The
+ *  - It wants to leave: LEAVE counts only where two others hold the group at that place of the log. So two that leave
+ *  at once leave two.
+ *  - Nobody holds the group (the first start; all died at once): FOUND begins it, empty. It names the JOIN after which
+ *  its sender found that nobody
+ *    subscribes to resource/held/G, and is void if the group was begun after that, so of several only the first counts,
+ *    for everyone. Who holds a group subscribes to resource/held/G before anybody can count on it. Where such a
+ *    subscriber is there and silent for --missed signs of life (its whole machine has gone) the group is begun anew as
+ *    well: then its resources are lost, and if it comes back it reads FOUND and drops what it has.
+ *  - A client died: its will, which is later than all else of it, makes both holders write GONE; its units are free
+ *  again, it waits no more. The
  *    second GONE finds nothing to do. */
 #include "base/arguments.h"
 #include "base/clock.h"
@@ -42,7 +57,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SETTLE_MS = 150, LIST_MS = 400, LIST_MOST_MS = 5000, RETRY_MS = 1000 };       /* LIST_MS: from word to word, LIST_MOST_MS: for all of them */
+/* LIST_MS: from word to word, LIST_MOST_MS: for all of them */
+enum { SETTLE_MS = 150, LIST_MS = 400, LIST_MOST_MS = 5000, RETRY_MS = 1000 };
 
 struct coordinator co = { .id = -1, .alive_ms = 1000, .missed = 5 };
 volatile sig_atomic_t coordinator_stop;
@@ -52,13 +68,13 @@ static char wanted_name[NAME_BYTES];
 static const char usage[] =
 	"usage: mom_coordinator [--name NAME] [--alive MS] [--missed N] [-v]\n"
 	"       mom_coordinator --list\n"
-	"Keeps the semaphores and variables of mom_resource.h. Start two or more, on any machines that have a daemon of the same broker: each resource is kept\n"
-	"by two of them, and one may die at any time. A coordinator that is started joins the others by itself. `ready NAME` on stdout: it has its share.\n"
-	"  --name NAME  one that comes back under its name takes its old share (default: a new name at each start)\n"
-	"  --alive MS   a sign of life so often (1000)\n"
-	"  --missed N   without a word for so many signs of life: taken for dead (5). One whose process ends is noticed at once\n"
-	"  --list       who is there, with how many groups of resources; exit 0 where each group is held\n"
-	"  -v           tell more\n"
+	"Keeps the semaphores and variables of mom_resource.h. Start two or more, on any machines that have a daemon "
+	    "of the same broker: each resource is kept\nby two of them, and one may die at any time. A coordinator "
+	    "that is started joins the others by itself. `ready NAME` on stdout: it has its share.\n  --name NAME  one "
+	    "that comes back under its name takes its old share (default: a new name at each start)\n  --alive MS   a "
+	    "sign of life so often (1000)\n  --missed N   without a word for so many signs of life: taken for dead "
+	    "(5). One whose process ends is noticed at once\n  --list       who is there, with how many groups of "
+	    "resources; exit 0 where each group is held\n  -v           tell more\n"
 	"Exit status: 0 stopped, 100 wrong use, 111 system trouble\n"
 	"Example: mom_coordinator --name left & mom_coordinator --name right &\n";
 
@@ -76,7 +92,8 @@ on_signal(int number)
 static void
 catch_signals(void)
 {
-	struct sigaction act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };     /* a second one ends it at once */
+	/* a second one ends it at once */
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
@@ -259,7 +276,8 @@ list_one(const struct mom_message *m, int *held, int *primary)
 		held[g] += holds >> g & 1;
 		primary[g] += answers >> g & 1;
 	}
-	printf("%-20s %016llx  answers for %2d groups, is backup of %2d\n", name, (unsigned long long)id, __builtin_popcountll(answers),
+	printf("%-20s %016llx  answers for %2d groups, is backup of %2d\n", name, (unsigned long long)id,
+	    __builtin_popcountll(answers),
 	    __builtin_popcountll(holds & ~answers));
 	return 1;
 }
@@ -273,14 +291,16 @@ list(void)
 	if (co.id < 0 || mom_subscribe(co.id, RESOURCE_ALIVE, 0) < 0)
 		log_fatal(EXIT_SYSTEM, "%s", mom_error_text(co.id));
 	member_say(ALIVE_HELLO);               /* id 0: only asks */
-	for (int64_t until = clock_ms() + LIST_MOST_MS; clock_ms() < until && mom_receive(co.id, &m, LIST_MS) == 0 && !coordinator_stop;)
+	for (int64_t until = clock_ms() + LIST_MOST_MS; clock_ms() < until && mom_receive(co.id, &m, LIST_MS) == 0 &&
+	    !coordinator_stop;)
 		if (!list_one(&m, held, primary) && co.member_count && m.publisher != mom_global_id(co.id))
 			break;                         /* somebody speaks for the second time: all have spoken */
 	for (int g = 0; g < RESOURCE_GROUPS; g++) {
 		by[held[g] > 2 ? 2 : held[g]]++;
 		answered += primary[g] == 1;
 	}
-	printf("%zu coordinators; groups of resources: %d held by two, %d by one, %d by nobody; %d answered for\n", co.member_count, by[2], by[1], by[0], answered);
+	printf("%zu coordinators; groups of resources: %d held by two, %d by one, %d by nobody; %d answered for\n",
+	    co.member_count, by[2], by[1], by[0], answered);
 	members_forget();
 	mom_destroy(co.id);
 	return by[0] ? 1 : 0;
@@ -310,7 +330,8 @@ name_is(const char *text)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "name", 1, 0, 'n' }, { "alive", 1, 0, 'a' }, { "missed", 1, 0, 'm' }, { "list", 0, 0, 'l' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { { "name", 1, 0, 'n' }, { "alive", 1, 0, 'a' }, { "missed", 1, 0, 'm' },
+	    { "list", 0, 0, 'l' }, { "help", 0, 0, 'h' }, { 0 } };
 	struct arguments a;
 	arguments_begin(&a, argc, argv, "vh", options);
 	for (int o; (o = arguments_next(&a)) != -1;) {

@@ -61,7 +61,8 @@ print_details(const char *bytes, const struct record *r)
 {
 	switch (r->type) {
 	case REC_MESSAGE:
-		printf(" time %lld %s %u bytes \"", (long long)r->time, r->flags & REC_F_DURABLE ? "durable" : "fast", record_data_len(r));
+		printf(" time %lld %s %u bytes \"", (long long)r->time, r->flags & REC_F_DURABLE ? "durable" : "fast",
+		    record_data_len(r));
 		print_escaped(record_data(bytes, r), record_data_len(r));
 		putchar('"');
 		break;
@@ -126,12 +127,14 @@ damaged(uint64_t offset, size_t left)
 		worst = EXIT_DAMAGED;
 }
 
-/* Is there, behind what is not sound, a mark that says that it was on disk? Else it is a torn tail, which the next start cuts. */
+/* Is there, behind what is not sound, a mark that says that it was on disk? Else it is a torn tail, which the next
+ * start cuts. */
 static int
 is_torn_tail(const char *p, size_t n, size_t bad, uint64_t offset, uint64_t salt)
 {
 	for (size_t q = bad + 8; q + RECORD_HEADER <= n; q += 8)
-		if (p[q + 9] == REC_MARK && get_u32(p + q) == RECORD_HEADER && get_u32(p + q + 4) == record_crc(p + q, RECORD_HEADER, salt) &&
+		if (p[q + 9] == REC_MARK && get_u32(p + q) == RECORD_HEADER &&
+		    get_u32(p + q + 4) == record_crc(p + q, RECORD_HEADER, salt) &&
 		    get_u64(p + q + 48) > offset)
 			return 0;
 	return 1;
@@ -144,12 +147,14 @@ static void
 dump_records(const char *p, size_t n, uint64_t offset, uint64_t salt, int crc, enum places places)
 {
 	size_t q = 0;
-	while (q + RECORD_HEADER <= n && record_is_sound(p + q, n - q) && (!crc || get_u32(p + q + 4) == record_crc(p + q, get_u32(p + q), salt))) {
+	while (q + RECORD_HEADER <= n && record_is_sound(p + q, n - q) &&
+	    (!crc || get_u32(p + q + 4) == record_crc(p + q, get_u32(p + q), salt))) {
 		uint64_t own = get_u64(p + q + 16);
 		if (places != NO_OFFSETS && p[q + 9] == REC_END)
 			leads_to = get_u64(p + q + 48);
 		if (only_check && p[q + 9] == REC_GAP)
-			printf("gap from %016llx to %016llx: what lay there was damaged\n", (unsigned long long)own, (unsigned long long)get_u64(p + q + 48));
+			printf("gap from %016llx to %016llx: what lay there was damaged\n", (unsigned long long)own,
+			    (unsigned long long)get_u64(p + q + 48));
 		if ((places == BY_PLACE && own != offset) || (places == PACKED && own < offset))
 			break;
 		if (places != NO_OFFSETS && !only_check)
@@ -161,7 +166,8 @@ dump_records(const char *p, size_t n, uint64_t offset, uint64_t salt, int crc, e
 		q += record_stride(get_u32(p + q));
 	}
 	if (q < n && places == BY_PLACE && !leads_to && is_torn_tail(p, n, q, offset, salt))
-		printf("torn tail at offset %016llx, %zu bytes: the next start cuts it\n", (unsigned long long)offset, n - q);
+		printf("torn tail at offset %016llx, %zu bytes: the next start cuts it\n", (unsigned long long)offset,
+		    n - q);
 	else if (q < n)
 		damaged(offset, n - q);
 }
@@ -181,7 +187,8 @@ dump_bytes(const char *name, const char *p, size_t n)
 	if (n >= SEGLOG_HEADER && (memcmp(p, "MOMLOG1\n", 8) == 0 || memcmp(p, "MOMCKPT\n", 8) == 0)) {
 		int is_log = p[3] == 'L', packed = is_log && get_u32(p + 12) == 1;
 		uint64_t base = get_u64(p + 16), salt = is_log ? get_u64(p + 24) : base;
-		printf("%s: %s, version %u, %s %016llx%s\n", name, is_log ? "log segment" : "check-point", get_u32(p + 8), is_log ? "from" : "as of",
+		printf("%s: %s, version %u, %s %016llx%s\n", name, is_log ? "log segment" : "check-point",
+		    get_u32(p + 8), is_log ? "from" : "as of",
 		    (unsigned long long)base, packed ? ", packed" : "");
 		if (is_log && leads_to && leads_to != base) {
 			printf("segment %016llx is missing\n", (unsigned long long)leads_to);
@@ -191,7 +198,8 @@ dump_bytes(const char *name, const char *p, size_t n)
 		if (get_u32(p + 60) != crc32c(0, p, 60))
 			damaged(base, n);
 		else
-			dump_records(p + SEGLOG_HEADER, n - SEGLOG_HEADER, is_log ? base : 0, salt, 1, packed ? PACKED : is_log ? BY_PLACE : NO_OFFSETS);
+			dump_records(p + SEGLOG_HEADER, n - SEGLOG_HEADER, is_log ? base : 0, salt, 1,
+			    packed ? PACKED : is_log ? BY_PLACE : NO_OFFSETS);
 	} else if (is_text(p, n)) {
 		const char *fault = small_file_fault(name, p, n);
 		printf("%s:\n", name);
@@ -245,7 +253,8 @@ is_ours(const struct dirent *e)
 	static const char *const names[] = { "checkpoint", "log-", "shard-" };
 	size_t n = strlen(e->d_name);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (strncmp(e->d_name, names[i], strlen(names[i])) == 0 && (n < 4 || strcmp(e->d_name + n - 4, ".new") != 0))
+		if (strncmp(e->d_name, names[i], strlen(names[i])) == 0 &&
+		    (n < 4 || strcmp(e->d_name + n - 4, ".new") != 0))
 			return 1;
 	return small_file_is(e->d_name);
 }

@@ -1,5 +1,5 @@
-/* The parts of mom_http: http_request (bytes to a request), http_conn (connections), http_watch (samples of what runs here),
- * http_json and http_pages (what is shown), http_html (the page for people). One process, one poll loop. */
+/* The parts of mom_http: http_request (bytes to a request), http_conn (connections), http_watch (samples of what runs
+ * here), http_json and http_pages (what is shown), http_html (the page for people). One process, one poll loop. */
 #ifndef HTTP_H
 #define HTTP_H
 
@@ -18,12 +18,14 @@ enum {
 	HTTP_STUCK_MS    = 10000,        /* a reader that takes nothing */
 	HTTP_ANSWER_MS   = 30000,        /* a reader that takes it by single bytes */
 	HTTP_SEND_BYTES  = 256 * 1024,   /* that the kernel keeps for a connection */
-	HTTP_LINGER_MS   = 1000,         /* after a refusal the rest of what comes is read, or the peer would never see the answer */
+	/* after a refusal the rest of what comes is read, or the peer would never see the answer */
+	HTTP_LINGER_MS   = 1000,
 	HTTP_SAMPLE_MS   = 1000,
 	HTTP_EMPTY_MS    = 100,          /* where nothing runs yet */
 	HTTP_HISTORY     = 300,          /* samples kept: five minutes */
 	HTTP_LINES       = 16,           /* processes of a server with a line of their own in its history */
-	HTTP_SHOWN       = 100           /* clients, machines, topics, processes in a list, those with most; how many there are is told */
+	/* clients, machines, topics, processes in a list, those with most; how many there are is told */
+	HTTP_SHOWN       = 100
 };
 
 /* ---- what is sent: shared by all connections that send it ---- */
@@ -38,7 +40,8 @@ enum http_flow { FLOW_IN, FLOW_BYTES_IN, FLOW_OUT, FLOW_BYTES_OUT, FLOWS };
 
 struct watch_page { uint32_t pid, owner; uint64_t total[FLOWS]; double rate[FLOWS]; };
 struct watch_topic { uint64_t messages, bytes; double rate, byte_rate; uint32_t shard; char name[MOM_TOPIC_MAX + 1]; };
-struct watch_moment { int64_t wall_ms; float flow[FLOWS]; float line[HTTP_LINES]; };       /* line: messages of a process, both ways; < 0: not known */
+/* line: messages of a process, both ways; < 0: not known */
+struct watch_moment { int64_t wall_ms; float flow[FLOWS]; float line[HTTP_LINES]; };
 
 struct watch_server {
 	char run[PATH_MAX];
@@ -67,7 +70,8 @@ struct watch {
 
 void watch_take(struct watch *w, int64_t now);                 /* a new sample */
 int64_t watch_due(const struct watch *w);                      /* when the next one is to be taken */
-uint32_t watch_pages_used(const struct look_server *s);        /* pages of the counters' segment that a process has had */
+/* pages of the counters' segment that a process has had */
+uint32_t watch_pages_used(const struct look_server *s);
 int  watch_alive(uint32_t pid, const char *program);           /* 1: that process runs that program */
 void watch_page_name(const struct look_server *s, uint32_t page, char *text, size_t n);
 /* 1: serves; 0: does not, with the reason */
@@ -78,7 +82,8 @@ int  watch_health(const struct look_server *s, char *why, size_t n);
 void http_json_string(FILE *f, const char *text);              /* quoted; bytes that are no UTF-8 become U+FFFD */
 void http_stats(FILE *f, const struct watch *w);
 void http_history(FILE *f, const struct watch *w);
-void http_limits(FILE *f, const struct look_server *s, const struct watch_server *v);      /* of a server; of the kernel where it is NULL */
+/* of a server; of the kernel where it is NULL */
+void http_limits(FILE *f, const struct look_server *s, const struct watch_server *v);
 /* The answer to a request; held for the caller. NULL: no memory */
 struct http_body *http_page(struct watch *w, const struct http_request *r);
 extern const char http_html[];
@@ -90,6 +95,7 @@ struct http_conns;
 struct http_conns *http_conns_new(int listener, struct watch *w, const char *hosts); /* hosts: http-hosts, or NULL */
 nfds_t  http_conns_polls(struct http_conns *c, struct pollfd *polls, int64_t now);         /* room for 1 + HTTP_CONNS */
 void    http_conns_look(struct http_conns *c, const struct pollfd *polls, nfds_t n, int64_t now);
-int64_t http_conns_due(const struct http_conns *c, int64_t now);   /* when look is to be called though nothing came; -1: never */
+/* when look is to be called though nothing came; -1: never */
+int64_t http_conns_due(const struct http_conns *c, int64_t now);
 
 #endif

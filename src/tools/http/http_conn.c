@@ -1,7 +1,8 @@
 /* http_conn - connections of browsers: read a request, send its answer, in pieces as they come; a part of mom_http
  *
- * A connection holds one head of at most 8 KiB and one answer, and reads nothing while it sends, so what it can cost is bounded. Whoever
- * is slow has its time and is then cut off; whoever comes when all places are taken sends the oldest idle one away, or the oldest. */
+ * A connection holds one head of at most 8 KiB and one answer, and reads nothing while it sends, so what it can cost is
+ * bounded. Whoever is slow has its time and is then cut off; whoever comes when all places are taken sends the oldest
+ * idle one away, or the oldest. */
 #include "base/fdio.h"
 #include "base/log_peer.h"
 #include "tools/http/http.h"
@@ -70,7 +71,8 @@ http_conns_new(int listener, struct watch *w, const char *hosts)
 static void
 conn_is_now(struct http_conn *v, enum conn_is is, int64_t now)
 {
-	static const int patience[] = { [IS_IDLE] = HTTP_IDLE_MS, [IS_HEAD] = HTTP_HEAD_MS, [IS_SENDING] = HTTP_STUCK_MS, [IS_LINGERING] = HTTP_LINGER_MS };
+	static const int patience[] = { [IS_IDLE] = HTTP_IDLE_MS, [IS_HEAD] = HTTP_HEAD_MS,
+	    [IS_SENDING] = HTTP_STUCK_MS, [IS_LINGERING] = HTTP_LINGER_MS };
 	v->is = is;
 	v->began = now;
 	v->until = now + patience[is];
@@ -80,7 +82,8 @@ static void
 conn_remove(struct http_conns *c, uint32_t i)
 {
 	struct http_conn *v = c->conn[i];
-	struct linger at_once = { 1, 0 };        /* or the kernel would keep what a stuck reader does not take, for minutes */
+	/* or the kernel would keep what a stuck reader does not take, for minutes */
+	struct linger at_once = { 1, 0 };
 	if (v->is == IS_SENDING)
 		setsockopt(v->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	close(v->fd);
@@ -96,10 +99,12 @@ conn_make_room(struct http_conns *c)
 	uint32_t victim = 0;
 	for (uint32_t i = 0; i < c->count; i++) {
 		const struct http_conn *v = c->conn[i], *worst = c->conn[victim];
-		if ((v->is == IS_IDLE) > (worst->is == IS_IDLE) || ((v->is == IS_IDLE) == (worst->is == IS_IDLE) && v->began < worst->began))
+		if ((v->is == IS_IDLE) > (worst->is == IS_IDLE) ||
+		    ((v->is == IS_IDLE) == (worst->is == IS_IDLE) && v->began < worst->began))
 			victim = i;
 	}
-	log_debug("%d connections: the %s is sent away", HTTP_CONNS, c->conn[victim]->is == IS_IDLE ? "oldest idle one" : "oldest");
+	log_debug("%d connections: the %s is sent away", HTTP_CONNS,
+	    c->conn[victim]->is == IS_IDLE ? "oldest idle one" : "oldest");
 	conn_remove(c, victim);
 }
 
@@ -120,7 +125,8 @@ conns_accept(struct http_conns *c, int64_t now)
 		if (v == NULL)
 			return;
 		v->fd = fd;
-		if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 || setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most) < 0)
+		if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0 ||
+		    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most) < 0)
 			log_debug("setsockopt: %s", strerror(errno));
 		conn_is_now(v, IS_HEAD, now);
 		if (c->count == HTTP_CONNS)
@@ -141,13 +147,15 @@ conn_head(struct http_conn *v, const struct http_request *r)
 	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &t);
 	int n = snprintf(v->head, sizeof v->head,
 	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: %s\r\n%s"
-	    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n"
-	    "Cross-Origin-Resource-Policy: same-origin\r\nCross-Origin-Opener-Policy: same-origin\r\n"
+	    "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: "
+	    "no-referrer\r\nCross-Origin-Resource-Policy: same-origin\r\nCross-Origin-Opener-Policy: same-origin\r\n"
 	    "Content-Security-Policy: default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-	    v->body->status, http_status_text(v->body->status), date, v->body->type, v->body->n, v->close ? "close" : "keep-alive",
+	    v->body->status, http_status_text(v->body->status), date, v->body->type, v->body->n,
+	    v->close ? "close" : "keep-alive",
 	    v->body->status == 405 ? "Allow: GET, HEAD\r\n" : "");
 	if (v->body->nonce[0])
-		n += snprintf(v->head + n, sizeof v->head - (size_t)n, "; connect-src 'self'; img-src data:; style-src 'nonce-%s'; script-src 'nonce-%s'",
+		n += snprintf(v->head + n, sizeof v->head - (size_t)n,
+		    "; connect-src 'self'; img-src data:; style-src 'nonce-%s'; script-src 'nonce-%s'",
 		    v->body->nonce, v->body->nonce);
 	n += snprintf(v->head + n, sizeof v->head - (size_t)n, "\r\n\r\n");
 	v->head_len = (size_t)n;
@@ -160,7 +168,8 @@ conn_send(struct http_conn *v, int64_t now)
 {
 	while (v->sent < v->head_len + v->body_len) {
 		size_t head = v->sent < v->head_len ? v->head_len - v->sent : 0, from = v->sent + head - v->head_len;
-		struct iovec parts[2] = { { v->head + v->sent * (head > 0), head }, { v->body->bytes + from, v->body_len - from } };
+		struct iovec parts[2] = { { v->head + v->sent * (head > 0), head },
+		    { v->body->bytes + from, v->body_len - from } };
 		struct msghdr m = { .msg_iov = parts, .msg_iovlen = 2 };
 		ssize_t n = sendmsg(v->fd, &m, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
@@ -170,7 +179,8 @@ conn_send(struct http_conn *v, int64_t now)
 		if (n < 0)
 			return 0;
 		v->sent += (size_t)n;
-		v->until = now + HTTP_STUCK_MS < v->began + HTTP_ANSWER_MS ? now + HTTP_STUCK_MS : v->began + HTTP_ANSWER_MS;
+		v->until = now + HTTP_STUCK_MS < v->began + HTTP_ANSWER_MS ? now + HTTP_STUCK_MS
+		    : v->began + HTTP_ANSWER_MS;
 	}
 	http_body_drop(v->body);
 	v->body = NULL;

@@ -8,7 +8,8 @@
 #include <string.h>
 
 static const char *const flow_names[FLOWS] = {
-	[FLOW_IN] = "messages_in", [FLOW_BYTES_IN] = "bytes_in", [FLOW_OUT] = "messages_out", [FLOW_BYTES_OUT] = "bytes_out" };
+	[FLOW_IN] = "messages_in", [FLOW_BYTES_IN] = "bytes_in", [FLOW_OUT] = "messages_out",
+	    [FLOW_BYTES_OUT] = "bytes_out" };
 
 void
 http_json_string(FILE *f, const char *text)
@@ -50,7 +51,8 @@ histogram(FILE *f, const char *name, const struct histogram *h)
 	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
 		count += atomic_load_explicit(&h->count[i], memory_order_relaxed);
 	if (count)
-		fprintf(f, ",\"%s\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"mean\":%.1f}", name, (unsigned long long)count, (unsigned long long)counters_quantile(h, 0.5),
+		fprintf(f, ",\"%s\":{\"count\":%llu,\"p50\":%llu,\"p99\":%llu,\"mean\":%.1f}", name,
+		    (unsigned long long)count, (unsigned long long)counters_quantile(h, 0.5),
 		    (unsigned long long)counters_quantile(h, 0.99), (double)atomic_load(&h->sum) / (double)count);
 }
 
@@ -62,14 +64,17 @@ process(FILE *f, const struct look_server *s, const struct watch_server *v, uint
 	uint64_t starts = counters_get(c, COUNT_STARTS);
 	char name[80];
 	watch_page_name(s, page, name, sizeof name);
-	fprintf(f, "{\"page\":%u,\"pid\":%u,\"alive\":%s,\"restarts\":%llu,\"since_us\":%lld", page, atomic_load(&c->pid),
-	    watch_alive(atomic_load(&c->pid), counters_role_name(role)) ? "true" : "false", (unsigned long long)(starts ? starts - 1 : 0), (long long)atomic_load(&c->since_us));
+	fprintf(f, "{\"page\":%u,\"pid\":%u,\"alive\":%s,\"restarts\":%llu,\"since_us\":%lld", page,
+	    atomic_load(&c->pid),
+	    watch_alive(atomic_load(&c->pid), counters_role_name(role)) ? "true" : "false",
+	    (unsigned long long)(starts ? starts - 1 : 0), (long long)atomic_load(&c->since_us));
 	member(f, "role", counters_role_name(role));
 	member(f, "name", name);
 	flows(f, v->page[page].total, v->page[page].rate);
 	fprintf(f, ",\"counters\":{");
 	for (size_t i = 0; i < COUNTERS; i++)
-		fprintf(f, "%s\"%s\":%llu", i ? "," : "", counters_names[i].name, (unsigned long long)counters_get(c, (enum counter)i));
+		fprintf(f, "%s\"%s\":%llu", i ? "," : "", counters_names[i].name,
+		    (unsigned long long)counters_get(c, (enum counter)i));
 	putc('}', f);
 	for (size_t i = 0; i < HISTOGRAMS; i++)
 		histogram(f, counters_histogram_names[i].name, &c->histogram[i]);
@@ -125,8 +130,10 @@ topics(FILE *f, const struct watch_server *v)
 		qsort(list, n, sizeof *list, by_use);
 	fprintf(f, ",\"topics_total\":%zu,\"topics\":[", n);
 	for (size_t i = 0; i < n && i < HTTP_SHOWN; i++) {
-		fprintf(f, "%s{\"shard\":%u,\"messages\":%llu,\"bytes\":%llu,\"rate\":%.1f,\"byte_rate\":%.1f", i ? ",\n" : "", list[i]->shard,
-		    (unsigned long long)list[i]->messages, (unsigned long long)list[i]->bytes, list[i]->rate, list[i]->byte_rate);
+		fprintf(f, "%s{\"shard\":%u,\"messages\":%llu,\"bytes\":%llu,\"rate\":%.1f,\"byte_rate\":%.1f",
+		    i ? ",\n" : "", list[i]->shard,
+		    (unsigned long long)list[i]->messages, (unsigned long long)list[i]->bytes, list[i]->rate,
+		    list[i]->byte_rate);
 		member(f, "name", list[i]->name);
 		putc('}', f);
 	}
@@ -157,7 +164,8 @@ machine(FILE *f, const struct look_server *s, const struct watch_server *v, uint
 {
 	static const char *const states[] = { "free", "in its handshake", "connected", "ending" };
 	const struct conn_word *w = &s->broker->conn[slot];
-	uint32_t handler = COUNTERS_HANDLER(s->broker->shards, slot), sender = handler + 1, state = atomic_load(&w->state);
+	uint32_t handler = COUNTERS_HANDLER(s->broker->shards, slot), sender = handler + 1,
+	    state = atomic_load(&w->state);
 	char address[80] = "";
 	uint64_t total[FLOWS] = { 0 };
 	double rates[FLOWS] = { 0 };
@@ -216,8 +224,10 @@ client(FILE *f, const struct look_client *c, const struct users *u)
 	ssize_t n = fd < 0 ? -1 : fdio_read(fd, program, sizeof program - 1);
 	fdio_close(&fd);
 	program[n > 0 ? strcspn(program, "\n") : 0] = '\0';
-	fprintf(f, "{\"slot\":%u,\"id\":\"%llx\",\"durable\":%s,\"pid\":%d,\"mail_bytes\":%llu,\"request_bytes\":%llu,\"behind\":%s", c->slot, (unsigned long long)c->id,
-	    c->durable ? "true" : "false", (int)c->pid, (unsigned long long)c->mail_bytes, (unsigned long long)c->request_bytes, c->behind ? "true" : "false");
+	fprintf(f, "{\"slot\":%u,\"id\":\"%llx\",\"durable\":%s,\"pid\":%d,"
+	    "\"mail_bytes\":%llu,\"request_bytes\":%llu,\"behind\":%s", c->slot, (unsigned long long)c->id,
+	    c->durable ? "true" : "false", (int)c->pid, (unsigned long long)c->mail_bytes,
+	    (unsigned long long)c->request_bytes, c->behind ? "true" : "false");
 	member(f, "state", states[c->state <= SLOT_DYING ? c->state : 0]);
 	member(f, "name", c->name);
 	member(f, "user", user);
@@ -265,8 +275,10 @@ server(FILE *f, const struct look_server *s, const struct watch_server *v)
 	char why[PATH_MAX + 300] = "";
 	int healthy = watch_health(s, why, sizeof why);
 	const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_SUPERVISOR) : NULL;
-	fprintf(f, "{\"kind\":\"%s\",\"pid\":%d,\"healthy\":%s,\"since_us\":%lld,\"disk_used\":%llu,\"disk_free\":%llu", s->is_broker ? "broker" : "daemon", (int)s->pid,
-	    healthy ? "true" : "false", c ? (long long)atomic_load(&c->since_us) : 0LL, (unsigned long long)v->disk_used, (unsigned long long)v->disk_free);
+	fprintf(f, "{\"kind\":\"%s\",\"pid\":%d,\"healthy\":%s,\"since_us\":%lld,\"disk_used\":%llu,\"disk_free\":%llu",
+	    s->is_broker ? "broker" : "daemon", (int)s->pid,
+	    healthy ? "true" : "false", c ? (long long)atomic_load(&c->since_us) : 0LL,
+	    (unsigned long long)v->disk_used, (unsigned long long)v->disk_free);
 	member(f, "health", why);
 	member(f, "run", s->run);
 	member(f, "files", s->files);
@@ -287,7 +299,8 @@ server(FILE *f, const struct look_server *s, const struct watch_server *v)
 void
 http_stats(FILE *f, const struct watch *w)
 {
-	fprintf(f, "{\"sample\":%llu,\"period_ms\":%d,\"time_us\":%lld,\"servers\":[", (unsigned long long)w->sample, HTTP_SAMPLE_MS, (long long)w->wall_us);
+	fprintf(f, "{\"sample\":%llu,\"period_ms\":%d,\"time_us\":%lld,\"servers\":[", (unsigned long long)w->sample,
+	    HTTP_SAMPLE_MS, (long long)w->wall_us);
 	for (size_t i = 0; w->look && i < w->count; i++) {
 		fputs(i ? ",\n" : "\n", f);
 		server(f, &w->look->server[i], &w->server[i]);
@@ -317,7 +330,8 @@ history_server(FILE *f, const struct look_server *s, const struct watch_server *
 	member(f, "run", s->run);
 	fprintf(f, ",\"time_ms\":[");
 	for (uint32_t i = 0; i < v->moments; i++)
-		fprintf(f, "%s%lld", i ? "," : "", (long long)v->moment[(v->next + HTTP_HISTORY - v->moments + i) % HTTP_HISTORY].wall_ms);
+		fprintf(f, "%s%lld", i ? "," : "", (long long)v->moment[(v->next + HTTP_HISTORY - v->moments +
+		    i) % HTTP_HISTORY].wall_ms);
 	putc(']', f);
 	for (int i = 0; i < FLOWS; i++)
 		history_line(f, v, flow_names[i], i, -1);

@@ -1,4 +1,5 @@
-/* http_limits - limits and how much of each is in use: of a server, and of the kernel that we depend on; a part of mom_http */
+/* http_limits - limits and how much of each is in use: of a server, and of the kernel that we depend on; a part of
+ * mom_http */
 #include "tools/http/http.h"
 #include <sys/msg.h>
 #include <sys/sem.h>
@@ -9,7 +10,8 @@
 static void
 limit(FILE *f, int *first, const char *what, const char *unit, const char *knob, uint64_t used, uint64_t most)
 {
-	fprintf(f, "%s{\"what\":\"%s\",\"unit\":\"%s\",\"knob\":\"%s\",\"used\":%llu,\"limit\":%llu}", *first ? "" : ",", what, unit, knob, (unsigned long long)used,
+	fprintf(f, "%s{\"what\":\"%s\",\"unit\":\"%s\",\"knob\":\"%s\",\"used\":%llu,\"limit\":%llu}",
+	    *first ? "" : ",", what, unit, knob, (unsigned long long)used,
 	    (unsigned long long)most);
 	*first = 0;
 }
@@ -24,14 +26,18 @@ limits_of_kernel(FILE *f, int *first)
 	union { struct seminfo *info; void *pointer; } to = { &sem }, to_used = { &sem_used };
 	long page = sysconf(_SC_PAGESIZE);
 	if (msgctl(0, IPC_INFO, (struct msqid_ds *)&msg) >= 0 && msgctl(0, MSG_INFO, (struct msqid_ds *)&msg_used) >= 0)
-		limit(f, first, "System V queues", "", "kernel.msgmni", (uint64_t)msg_used.msgpool, (uint64_t)msg.msgmni);
+		limit(f, first, "System V queues", "", "kernel.msgmni", (uint64_t)msg_used.msgpool,
+		    (uint64_t)msg.msgmni);
 	if (semctl(0, 0, IPC_INFO, to) >= 0 && semctl(0, 0, SEM_INFO, to_used) >= 0)
-		limit(f, first, "System V semaphore sets", "", "kernel.sem", (uint64_t)sem_used.semusz, (uint64_t)sem.semmni);
+		limit(f, first, "System V semaphore sets", "", "kernel.sem", (uint64_t)sem_used.semusz,
+		    (uint64_t)sem.semmni);
 	if (shmctl(0, IPC_INFO, (struct shmid_ds *)&shm) < 0 || shmctl(0, SHM_INFO, (struct shmid_ds *)&shm_used) < 0)
 		return;
-	limit(f, first, "System V shared memory segments", "", "kernel.shmmni", (uint64_t)shm_used.used_ids, (uint64_t)shm.shmmni);
+	limit(f, first, "System V shared memory segments", "", "kernel.shmmni", (uint64_t)shm_used.used_ids,
+	    (uint64_t)shm.shmmni);
 	uint64_t pages = UINT64_MAX / (uint64_t)page;               /* the default of shmall means: any */
-	limit(f, first, "System V shared memory", "B", "kernel.shmall", shm_used.shm_tot * (uint64_t)page, shm.shmall < pages / 2 ? shm.shmall * (uint64_t)page : 0);
+	limit(f, first, "System V shared memory", "B", "kernel.shmall", shm_used.shm_tot * (uint64_t)page,
+	    shm.shmall < pages / 2 ? shm.shmall * (uint64_t)page : 0);
 }
 
 static void

@@ -85,7 +85,8 @@ fill_health(FILE *f, const struct watch *w)
 			bad++;
 		}
 	if (n == 0)
-		fprintf(f, "no broker and no daemon runs %s%s\n", w->folder ? "in " : "here", w->folder ? w->folder : "");
+		fprintf(f, "no broker and no daemon runs %s%s\n", w->folder ? "in " : "here",
+		    w->folder ? w->folder : "");
 	else if (!bad)
 		fputs("ok\n", f);
 	look_free(l);

@@ -16,7 +16,8 @@ is_token(unsigned char c)
 	return isalnum(c) || (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-/* A line's bytes without its CR LF; *next: where the following begins, 0 where the line is not whole. -1: no text, or a lone CR or LF. */
+/* A line's bytes without its CR LF; *next: where the following begins, 0 where the line is not whole. -1: no text, or a
+ * lone CR or LF. */
 static int
 line_take(const char *bytes, size_t n, size_t *len, size_t *next)
 {
@@ -82,7 +83,8 @@ is_for_all(const char *path)
 static int
 request_line(const char *p, size_t n, struct http_request *r, struct head *h)
 {
-	const char *end = p + n, *target = memchr(p, ' ', n), *version = target ? memchr(target + 1, ' ', (size_t)(end - target - 1)) : NULL;
+	const char *end = p + n, *target = memchr(p, ' ', n), *version = target
+	    ? memchr(target + 1, ' ', (size_t)(end - target - 1)) : NULL;
 	if (version == NULL || target == p)
 		return 400;
 	for (const char *c = p; c < target; c++)
@@ -91,7 +93,8 @@ request_line(const char *p, size_t n, struct http_request *r, struct head *h)
 	for (const char *c = target + 1; c < version; c++)
 		if (*c <= ' ' || *c > '~')
 			return 400;
-	if (end - version != 9 || memcmp(version, " HTTP/", 6) != 0 || !isdigit((unsigned char)version[6]) || version[7] != '.' || !isdigit((unsigned char)version[8]))
+	if (end - version != 9 || memcmp(version, " HTTP/", 6) != 0 || !isdigit((unsigned char)version[6]) ||
+	    version[7] != '.' || !isdigit((unsigned char)version[8]))
 		return 400;
 	if (version[6] != '1')
 		return 505;
@@ -139,7 +142,8 @@ header_line(const char *p, size_t n, struct http_request *r, struct head *h)
 	size_t name = (size_t)(colon - p);
 	for (const char *c = p; c < colon; c++)
 		if (!is_token((unsigned char)*c))
-			return 400;                             /* a folded line begins with a blank: it ends here, too */
+			/* a folded line begins with a blank: it ends here, too */
+			return 400;
 	for (colon++; colon < end && (*colon == ' ' || *colon == '\t'); colon++)
 		;
 	while (end > colon && (end[-1] == ' ' || end[-1] == '\t'))
@@ -175,7 +179,8 @@ http_request_parse(const char *bytes, size_t n, const char *hosts, struct http_r
 		else if (next == 0)
 			r->status = 431;
 		else if (len > 0)
-			r->status = lines++ == 0 ? request_line(bytes + at, len, r, &h) : header_line(bytes + at, len, r, &h);
+			r->status = lines++ == 0 ? request_line(bytes + at, len, r, &h)
+			    : header_line(bytes + at, len, r, &h);
 		else if (lines > 0) {
 			at += next;
 			break;

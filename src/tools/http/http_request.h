@@ -1,5 +1,6 @@
 /* http_request - one request's head out of bytes; no system calls: see tests/fuzz/http_request.c
- * What this server needs of HTTP/1.1 and no more: whatever is unusual is refused by a status, and the connection ends. */
+ * What this server needs of HTTP/1.1 and no more: whatever is unusual is refused by a status, and the connection
+ * ends. */
 #ifndef HTTP_REQUEST_H
 #define HTTP_REQUEST_H
 #include <stddef.h>
@@ -8,7 +9,8 @@
 enum { HTTP_HEAD_MAX = 8192, HTTP_PATH_MAX = 64, HTTP_HOST_MAX = 253 };
 
 struct http_request {
-	int  status;                     /* 0: to be answered; 400 ...: refused by this status, and the connection ends */
+	/* 0: to be answered; 400 ...: refused by this status, and the connection ends */
+	int  status;
 	int  head_only;                  /* HEAD */
 	int  close;                      /* the connection ends after the answer */
 	char path[HTTP_PATH_MAX];        /* without its query; a longer one is cut, and none of ours */

@@ -1,6 +1,8 @@
-/* http_watch - a sample each second of all that the servers count, what that is a second, and the last five minutes of it; a part of mom_http
+/* http_watch - a sample each second of all that the servers count, what that is a second, and the last five minutes of
+ * it; a part of mom_http
  *
- * Each sample looks anew at what runs here: a server that was restarted has other System V objects, and nothing has to notice that. */
+ * Each sample looks anew at what runs here: a server that was restarted has other System V objects, and nothing has to
+ * notice that. */
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "tools/http/http.h"
@@ -34,10 +36,12 @@ watch_alive(uint32_t pid, const char *program)
 	int fd = pid ? fdio_open_at(AT_FDCWD, path, O_RDONLY, 0) : -1;
 	ssize_t n = fd < 0 ? -1 : fdio_read(fd, stat, sizeof stat - 1);
 	fdio_close(&fd);
-	const char *name = n > 0 ? strchr(stat, '(') : NULL, *end = name ? strrchr(name, ')') : NULL;      /* PID (NAME) STATE ... */
+	/* PID (NAME) STATE ... */
+	const char *name = n > 0 ? strchr(stat, '(') : NULL, *end = name ? strrchr(name, ')') : NULL;
 	if (end == NULL || strlen(end) < 3 || end[2] == 'Z' || end[2] == 'X')
 		return 0;
-	size_t len = strlen(program) < 15 ? strlen(program) : 15;                   /* the kernel keeps 15 bytes of a name */
+	/* the kernel keeps 15 bytes of a name */
+	size_t len = strlen(program) < 15 ? strlen(program) : 15;
 	return (size_t)(end - name - 1) == len && memcmp(name + 1, program, len) == 0;
 }
 
@@ -68,7 +72,8 @@ folder_bytes(int at, const char *name, int depth)
 	}
 	for (struct dirent *e; (e = readdir(d)) != NULL;) {
 		struct stat st;
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 || fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (S_ISREG(st.st_mode))
 			bytes += (uint64_t)st.st_blocks * 512;
@@ -159,11 +164,12 @@ topics_look(struct watch_server *v, const struct look_server *s, double seconds)
 		v->topics = v->topic ? shards * BUSY_ROWS : 0;
 	}
 	for (uint32_t i = 0; i < v->topics; i++)
-		topic_look(&v->topic[i], counters_busy(s->counters, i / BUSY_ROWS), i % BUSY_ROWS, i / BUSY_ROWS, seconds);
+		topic_look(&v->topic[i], counters_busy(s->counters, i / BUSY_ROWS), i % BUSY_ROWS, i / BUSY_ROWS,
+		    seconds);
 }
 
-/* What a broker's machines gave and got, or a daemon's programs, each message once: what a worker takes and a sender sends, or what a
- * requester sends and a forwarder puts into mail boxes. */
+/* What a broker's machines gave and got, or a daemon's programs, each message once: what a worker takes and a sender
+ * sends, or what a requester sends and a forwarder puts into mail boxes. */
 static void
 totals_add(struct watch_server *v, enum counter_role role, const struct watch_page *p)
 {
@@ -198,7 +204,8 @@ moment_keep(struct watch_server *v, int known)
 	for (int f = 0; f < FLOWS; f++)
 		m->flow[f] = known ? (float)v->rate[f] : -1;
 	for (uint32_t i = 0; i < HTTP_LINES; i++)
-		m->line[i] = known && i < v->pages && v->page[i].pid ? (float)(v->page[i].rate[FLOW_IN] + v->page[i].rate[FLOW_OUT]) : -1;
+		m->line[i] = known && i < v->pages && v->page[i].pid
+		    ? (float)(v->page[i].rate[FLOW_IN] + v->page[i].rate[FLOW_OUT]) : -1;
 	v->next = (v->next + 1) % HTTP_HISTORY;
 	v->moments += v->moments < HTTP_HISTORY;
 }
@@ -223,7 +230,8 @@ servers_match(struct watch *w)
 	for (size_t i = 0; i < w->look->count; i++) {
 		const struct look_server *s = &w->look->server[i];
 		for (size_t k = 0; k < w->count && !now[i].seen; k++)
-			if (!w->server[k].seen && w->server[k].is_broker == s->is_broker && strcmp(w->server[k].run, s->run) == 0) {
+			if (!w->server[k].seen && w->server[k].is_broker == s->is_broker &&
+			    strcmp(w->server[k].run, s->run) == 0) {
 				now[i] = w->server[k];
 				w->server[k].seen = now[i].seen = 1;
 			}
@@ -328,7 +336,8 @@ watch_health(const struct look_server *s, char *why, size_t n)
 		snprintf(why, n, "broker %s: the worker of shard %d %s", s->run, shard, what);
 	} else {
 		/* requester and responser live as long as the connection */
-		const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_UNIT(UNIT_REQUESTER)) : NULL;
+		const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_UNIT(UNIT_REQUESTER))
+		    : NULL;
 		if (c == NULL || watch_alive(atomic_load(&c->pid), "mom_requester"))
 			return 1;
 		snprintf(why, n, "daemon %s is not connected to its broker %s", s->run, s->address);

@@ -1,4 +1,5 @@
-/* mom_http - the state of brokers and daemons over HTTP, for people (/) and for programs (/stats.json, /metrics, /health); nothing can be changed
+/* mom_http - the state of brokers and daemons over HTTP, for people (/) and for programs (/stats.json, /metrics,
+ * /health); nothing can be changed
  * STARTED BY  broker_server or mom_daemon with --http IP:PORT, or a person
  * READS       the tables and counters of servers, read-only, by look/look.h      WRITES  nothing
  * SLEEPS IN   poll: listening socket, connections, a second
@@ -110,7 +111,8 @@ start_by_hand(int argc, char **argv)
 		log_fatal(EXIT_SYSTEM, "pipe: %s", strerror(errno));
 	if ((m.listener = net_listen(&m.at.net, &m.port)) < 0)
 		log_fatal(EXIT_SYSTEM, "listen on %s: %s: %s", m.address, strerror(errno),
-		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free one)" : "see `ip addr`");
+		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free "
+		    "one)" : "see `ip addr`");
 }
 
 /* The listening socket and the run folder come from the parent. */
@@ -161,7 +163,8 @@ say_ready(void)
 		log_debug("stdout is closed");
 	if (program_ready_say(m.ready_fd) < 0)
 		log_warn("--ready-fd %d: %s: give it an open descriptor", m.ready_fd, strerror(errno));
-	log_info("serves %s port %d, shows %s", m.at.ip, m.port, m.folder[0] ? m.folder : "all servers of this machine");
+	log_info("serves %s port %d, shows %s", m.at.ip, m.port,
+	    m.folder[0] ? m.folder : "all servers of this machine");
 }
 
 static void

@@ -1,5 +1,5 @@
-/* The subcommands of mom: each is cmd_NAME.c with one entry. mom.c lists them. Output of a command is on stdout, everything
- * else on stderr; exit status 0 ok, 1 error, 2 wrong use, 27 nothing came in time. */
+/* The subcommands of mom: each is cmd_NAME.c with one entry. mom.c lists them. Output of a command is on stdout,
+ * everything else on stderr; exit status 0 ok, 1 error, 2 wrong use, 27 nothing came in time. */
 #ifndef CMD_H
 #define CMD_H
 
@@ -28,9 +28,11 @@ extern const struct cmd *const cmds[];     /* ends with NULL */
 extern struct arguments cmd_line;
 int  cmd_option(const struct cmd *c, int argc, char **argv, const char *shorts, const struct option *longs);
 void cmd_wrong_use(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
-int  cmd_fail(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));       /* says so; CMD_FAILED */
+/* says so; CMD_FAILED */
+int  cmd_fail(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A number of that option in its range, else exit 2. seconds: with a fraction. */
-unsigned long long cmd_number(const struct cmd *c, const char *option, const char *text, unsigned long long least, unsigned long long most);
+unsigned long long cmd_number(const struct cmd *c, const char *option, const char *text, unsigned long long least,
+    unsigned long long most);
 double cmd_seconds(const struct cmd *c, const char *option, const char *text);
 /* On stdout, quoted and escaped; bytes that are no UTF-8 become U+FFFD. */
 void cmd_json_string(const void *text, size_t n);

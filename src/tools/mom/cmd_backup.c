@@ -1,7 +1,8 @@
-/* cmd_backup - mom backup: a copy of a store, while its broker runs or not. A shard's check-point is copied first, then its log, of which
- * each segment only as far as it is whole and sound when it is read. So a copy holds at least all that was acknowledged before it began,
- * and claims nothing that it does not hold. Where the worker gives a segment back meanwhile, a newer check-point does without it: the shard
- * is begun anew, with the finished segments that are copied already. `machines` comes last: no serial that the logs know may be missing. */
+/* cmd_backup - mom backup: a copy of a store, while its broker runs or not. A shard's check-point is copied first, then
+ * its log, of which each segment only as far as it is whole and sound when it is read. So a copy holds at least all
+ * that was acknowledged before it began, and claims nothing that it does not hold. Where the worker gives a segment
+ * back meanwhile, a newer check-point does without it: the shard is begun anew, with the finished segments that are
+ * copied already. `machines` comes last: no serial that the logs know may be missing. */
 #include "base/fdio.h"
 #include "tools/mom/cmd_shards.h"
 #include "worker/checkpoint.h"
@@ -80,7 +81,8 @@ copy_records(struct seglog_walk *w, int fd, const char *name)
 		return fail(name);
 	enum seglog_tail tail = seglog_walk_tail(w);
 	if (tail == SEGLOG_DAMAGED) {
-		cmd_fail(&cmd_backup, "%s/%s: damaged at offset %016" PRIx64 ": mom check tells more; a broker that starts on the store takes the damage out", b.from, name, w->at);
+		cmd_fail(&cmd_backup, "%s/%s: damaged at offset %016" PRIx64 ": mom check tells more; a broker that "
+		    "starts on the store takes the damage out", b.from, name, w->at);
 		return FAILED;
 	}
 	return tail == SEGLOG_UNREADABLE ? fail(name) : tail == SEGLOG_GONE ? AGAIN : DONE;
@@ -99,7 +101,8 @@ copy_segment(int from, int to, uint64_t base, struct segment *s)
 	int fd = fdio_open_at(to, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0 || fdio_pread_full(w.fd, head, sizeof head, 0) < 0 || fdio_pwrite_full(fd, head, sizeof head, 0) < 0)
 		r = fail(name);
-	else if (get_u64(head + 16) != base || get_u64(head + 24) != w.head.salt)      /* used again since it was opened */
+	/* used again since it was opened */
+	else if (get_u64(head + 16) != base || get_u64(head + 24) != w.head.salt)
 		r = AGAIN;
 	if (r == DONE)
 		r = copy_records(&w, fd, name);
@@ -155,9 +158,11 @@ broken_chain(const struct shard_copy *c, const struct segment *s)
 	if (s->end && faccessat(c->from, name, F_OK, 0) == 0)
 		return AGAIN;
 	if (s->end)
-		cmd_fail(&cmd_backup, "%s: segment %s is missing: mom check tells more; a broker that starts on the store goes on without it", b.from, name);
+		cmd_fail(&cmd_backup, "%s: segment %s is missing: mom check tells more; a broker that starts on the "
+		    "store goes on without it", b.from, name);
 	else
-		cmd_fail(&cmd_backup, "%s: segment log-%016" PRIx64 " is damaged at its end: a broker that starts on the store takes the damage out", b.from, s->base);
+		cmd_fail(&cmd_backup, "%s: segment log-%016" PRIx64 " is damaged at its end: a broker that starts on "
+		    "the store takes the damage out", b.from, s->base);
 	return FAILED;
 }
 
@@ -191,18 +196,20 @@ is_checkpoint_still(const struct shard_copy *c, const char *checkpoint, size_t n
 	return same;
 }
 
-/* A segment is packed once a check-point lies above it, and then without what the state is made from: with an older check-point it is no
- * use. One that was mended looks the same and has all; its check-point has not changed. */
+/* A segment is packed once a check-point lies above it, and then without what the state is made from: with an older
+ * check-point it is no use. One that was mended looks the same and has all; its check-point has not changed. */
 static int
 is_packed_for_newer(const struct shard_copy *c, const char *checkpoint, size_t n)
 {
 	size_t i = 0;
-	while (i < c->count && !(c->segments[i].packed && (checkpoint == NULL || c->segments[i].end > get_u64(checkpoint + 16))))
+	while (i < c->count && !(c->segments[i].packed && (checkpoint == NULL ||
+	    c->segments[i].end > get_u64(checkpoint + 16))))
 		i++;
 	return i < c->count && !is_checkpoint_still(c, checkpoint, n);
 }
 
-/* The check-point, and a list of segments in which nothing is missing that it needs: none was given back between the two. */
+/* The check-point, and a list of segments in which nothing is missing that it needs: none was given back between the
+ * two. */
 static enum outcome
 begin_round(struct shard_copy *c, char **checkpoint, size_t *n, struct seglog_file **files, size_t *count)
 {
@@ -257,7 +264,8 @@ copy_shard(int shard)
 	for (int i = 0; r == AGAIN && i < ROUNDS; i++)
 		r = copy_round(&c);
 	if (r == AGAIN)
-		cmd_fail(&cmd_backup, "%s/%s: it gave back segments faster than they could be copied, %d times: try again when it has less to do", b.from, name, ROUNDS);
+		cmd_fail(&cmd_backup, "%s/%s: it gave back segments faster than they could be copied, %d times: try "
+		    "again when it has less to do", b.from, name, ROUNDS);
 	if (r == DONE && fdio_sync(c.to) < 0)
 		r = fail(name);
 	fdio_close(&c.from);
@@ -273,7 +281,8 @@ static int
 is_left_out(const char *name)
 {
 	size_t n = strlen(name);
-	return strcmp(name, "lock") == 0 || strcmp(name, "registry") == 0 || strcmp(name, "about") == 0 || (n > 4 && strcmp(name + n - 4, ".new") == 0);
+	return strcmp(name, "lock") == 0 || strcmp(name, "registry") == 0 || strcmp(name, "about") == 0 ||
+	    (n > 4 && strcmp(name + n - 4, ".new") == 0);
 }
 
 static enum outcome
@@ -311,7 +320,8 @@ copy_store(void)
 {
 	int shards = store_shards(b.source);
 	if (shards <= 0) {
-		cmd_fail(&cmd_backup, "%s/store: %s: name the store with --db DIR", b.from, shards ? strerror(errno) : "no store is there");
+		cmd_fail(&cmd_backup, "%s/store: %s: name the store with --db DIR", b.from,
+		    shards ? strerror(errno) : "no store is there");
 		return FAILED;
 	}
 	for (int i = 0; i < shards; i++) {
@@ -335,7 +345,8 @@ finish(struct store_log *total)
 	if (b.stopped || fdio_sync(b.target) < 0)
 		return fail(b.temp);
 	/* a file system that cannot refuse: it was looked at when we began */
-	if (renameat2(AT_FDCWD, b.temp, AT_FDCWD, b.to, RENAME_NOREPLACE) < 0 && (errno != EINVAL || rename(b.temp, b.to) < 0))
+	if (renameat2(AT_FDCWD, b.temp, AT_FDCWD, b.to, RENAME_NOREPLACE) < 0 &&
+	    (errno != EINVAL || rename(b.temp, b.to) < 0))
 		return fail(b.to);
 	int fd = fdio_open_at(b.target, "..", O_RDONLY | O_DIRECTORY, 0);
 	int bad = fd < 0 || fdio_sync(fd) < 0;
@@ -370,7 +381,8 @@ begin(const char *given)
 		n--;
 	snprintf(b.temp, sizeof b.temp, "%.*s.XXXXXX", (int)n, b.to);
 	if (mkdtemp(b.temp) == NULL)
-		exit(cmd_fail(&cmd_backup, "%s: %s: its parent folder must be there and writable", b.to, strerror(errno)));
+		exit(cmd_fail(&cmd_backup, "%s: %s: its parent folder must be there and writable", b.to,
+		    strerror(errno)));
 	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
@@ -401,15 +413,17 @@ backup_run(int argc, char **argv)
 		remove_tree(AT_FDCWD, b.temp);
 		return CMD_FAILED;
 	}
-	printf("%s: %llu messages, %llu bytes in %llu segment%s, read back and sound\n", b.to, total.messages, total.bytes, total.files, total.files == 1 ? "" : "s");
+	printf("%s: %llu messages, %llu bytes in %llu segment%s, read back and sound\n", b.to, total.messages,
+	    total.bytes, total.files, total.files == 1 ? "" : "s");
 	return CMD_OK;
 }
 
 const struct cmd cmd_backup = { "backup", "a copy of a store, while its broker runs or not",
 	"usage: mom backup DIR [--db DIR]\n"
-	"Copies the store to DIR, which must not be there yet; the broker may go on. All that was acknowledged before the backup began is in it. The copy\n"
-	"is read back before DIR gets its name. To restore: stop the broker, start one with --db on the copy (or on a copy of it).\n"
-	"  --db DIR   the store; without it that of the broker that runs on this machine, else what broker.conf names, or db\n"
-	"A machine that came back to the broker after the backup is refused by a broker on it, which says so: give its daemon a new spool.\n"
-	"Exit status: 0 done   1 error, nothing is left behind   2 wrong use\n"
-	"Example: mom backup /backup/mom-$(date +%F)\n", backup_run };
+	"Copies the store to DIR, which must not be there yet; the broker may go on. All that was acknowledged before "
+	    "the backup began is in it. The copy\nis read back before DIR gets its name. To restore: stop the broker, "
+	    "start one with --db on the copy (or on a copy of it).\n  --db DIR   the store; without it that of the "
+	    "broker that runs on this machine, else what broker.conf names, or db\nA machine that came back to the "
+	    "broker after the backup is refused by a broker on it, which says so: give its daemon a new spool.\nExit "
+	    "status: 0 done   1 error, nothing is left behind   2 wrong use\nExample: mom backup /backup/mom-$(date "
+	    "+%F)\n", backup_run };

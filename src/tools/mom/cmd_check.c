@@ -1,5 +1,5 @@
-/* cmd_check - mom check: reads all of a store, or of a daemon's spool, and says what is in it and what is damaged. The broker may go on
- * meanwhile: a log that grows, and segments that it gives back, are no damage. */
+/* cmd_check - mom check: reads all of a store, or of a daemon's spool, and says what is in it and what is damaged. The
+ * broker may go on meanwhile: a log that grows, and segments that it gives back, are no damage. */
 #include "base/fdio.h"
 #include "look/small_file.h"
 #include "tools/mom/cmd_shards.h"
@@ -48,7 +48,8 @@ check_records(struct check *k, const char *bytes, size_t n)
 		k->log.messages += r.type == REC_MESSAGE;
 		k->log.last = r.offset;
 		if (r.type == REC_GAP)
-			fprintf(k->out, "%s: gap from %016" PRIx64 " to %016" PRIx64 ": what lay there was damaged, and the subscribers are told\n", k->label, r.offset, r.aux);
+			fprintf(k->out, "%s: gap from %016" PRIx64 " to %016" PRIx64 ": what lay there was damaged, "
+			    "and the subscribers are told\n", k->label, r.offset, r.aux);
 	}
 	k->log.bytes += n;
 }
@@ -64,7 +65,8 @@ check_segment(struct check *k, uint64_t base, int is_last, uint64_t *end)
 	if (seglog_walk_open(&w, k->dir, base) < 0) {
 		if (errno == ENOENT || errno == ESTALE)
 			return 1;
-		bad(k, "log-%016" PRIx64 ": %s", base, errno == EBADMSG ? "its header is damaged" : errno == ENOTSUP ? "a newer format: use the newer program" : strerror(errno));
+		bad(k, "log-%016" PRIx64 ": %s", base, errno == EBADMSG ? "its header is damaged" : errno == ENOTSUP
+		    ? "a newer format: use the newer program" : strerror(errno));
 		return 0;
 	}
 	enum seglog_tail tail = SEGLOG_MORE;
@@ -78,12 +80,15 @@ check_segment(struct check *k, uint64_t base, int is_last, uint64_t *end)
 	if (tail == SEGLOG_UNREADABLE)
 		bad(k, "log-%016" PRIx64 ": read at %" PRIu64 ": %s", base, w.pos, strerror(errno));
 	else if (tail == SEGLOG_DAMAGED || (tail != SEGLOG_ENDED && tail != SEGLOG_GONE && !is_last))
-		bad(k, "log-%016" PRIx64 ": damaged at offset %016" PRIx64 " (%" PRIu64 " bytes follow)", base, w.at, seglog_walk_left(&w));
+		bad(k, "log-%016" PRIx64 ": damaged at offset %016" PRIx64 " (%" PRIu64 " bytes follow)", base, w.at,
+		    seglog_walk_left(&w));
 	else if (tail == SEGLOG_TORN)
-		fprintf(k->out, "%s: log-%016" PRIx64 ": torn tail at offset %016" PRIx64 ", %" PRIu64 " bytes: never acknowledged, the next start cuts it\n", k->label,
+		fprintf(k->out, "%s: log-%016" PRIx64 ": torn tail at offset %016" PRIx64 ", %" PRIu64 " bytes: never "
+		    "acknowledged, the next start cuts it\n", k->label,
 		    base, w.at, seglog_walk_left(&w));
 	else if (is_last && tail != SEGLOG_GONE && k->checkpoint > (w.end ? w.end : w.at))
-		bad(k, "its log ends at %016" PRIx64 ", below its check-point of %016" PRIx64, w.end ? w.end : w.at, k->checkpoint);
+		bad(k, "its log ends at %016" PRIx64 ", below its check-point of %016" PRIx64, w.end ? w.end : w.at,
+		    k->checkpoint);
 	seglog_walk_close(&w);
 	return tail == SEGLOG_GONE;
 }
@@ -104,11 +109,13 @@ check_listing(struct check *k, const struct seglog_file *files, size_t count)
 	if (count == 0 && k->checkpoint)
 		bad(k, "it has no log, though its check-point is of %016" PRIx64, k->checkpoint);
 	if (count && k->checkpoint && files[0].base > k->checkpoint)
-		bad(k, "its log begins at %016" PRIx64 ", behind its check-point of %016" PRIx64, files[0].base, k->checkpoint);
+		bad(k, "its log begins at %016" PRIx64 ", behind its check-point of %016" PRIx64, files[0].base,
+		    k->checkpoint);
 	for (size_t i = 0; i < count; i++) {
 		if (end && end != files[i].base) {
 			if (end > files[i].base)
-				bad(k, "log-%016" PRIx64 " begins below %016" PRIx64 ", where the one before it ends", files[i].base, end);
+				bad(k, "log-%016" PRIx64 " begins below %016" PRIx64 ", where the one before it ends",
+				    files[i].base, end);
 			else if (has_file(k->dir, end))
 				return 1;
 			else
@@ -135,7 +142,8 @@ check_log(struct check *k)
 		free(files);
 	}
 	if (k->talk)
-		fprintf(k->out, "%s: %llu records, %llu of them messages, %llu bytes in %llu segment%s, last offset %016" PRIx64 "\n", k->label, k->log.records,
+		fprintf(k->out, "%s: %llu records, %llu of them messages, %llu bytes in %llu segment%s, last offset "
+		    "%016" PRIx64 "\n", k->label, k->log.records,
 		    k->log.messages, k->log.bytes, k->log.files, k->log.files == 1 ? "" : "s", k->log.last);
 }
 
@@ -225,7 +233,8 @@ store_check(const struct cmd *c, int dir, const char *path, FILE *out, int talk,
 	int shards = store_shards(dir);
 	*total = (struct store_log){ .bad = 0 };
 	if (shards < 0)
-		return cmd_fail(c, "%s/store: %s", path, errno == EBADMSG ? "damaged, or of a newer format" : strerror(errno));
+		return cmd_fail(c, "%s/store: %s", path, errno == EBADMSG ? "damaged, or of a newer format"
+		    : strerror(errno));
 	for (int i = 0; i < shards; i++) {
 		struct check k = { .out = out, .talk = talk };
 		check_shard(&k, dir, i);
@@ -238,7 +247,8 @@ store_check(const struct cmd *c, int dir, const char *path, FILE *out, int talk,
 	} else {
 		struct check k = { .out = out, .talk = talk, .label = "spool" };
 		if (!check_spool(&k, dir))
-			return cmd_fail(c, "%s is neither a store nor a spool: name the folder that broker_server has as --db, or mom_daemon as --spool", path);
+			return cmd_fail(c, "%s is neither a store nor a spool: name the folder that broker_server has "
+			    "as --db, or mom_daemon as --spool", path);
 		*total = k.log;
 	}
 	return total->bad ? CMD_FAILED : CMD_OK;
@@ -260,14 +270,15 @@ check_run(int argc, char **argv)
 	struct store_log total;
 	int r = store_check(&cmd_check, dir, path, stdout, 1, &total);
 	if (r == CMD_OK || total.bad)
-		printf("%s: %s\n", path, total.bad ? "damaged: a broker that starts keeps what is sound and tells subscribers of the rest" : "sound");
+		printf("%s: %s\n", path, total.bad ? "damaged: a broker that starts keeps what is sound and tells "
+		    "subscribers of the rest" : "sound");
 	close(dir);
 	return r;
 }
 
 const struct cmd cmd_check = { "check", "read a whole store and tell sound from damaged",
 	"usage: mom check [DIR | --db DIR]\n"
-	"Reads every record of a store (or of a daemon's spool) and says what is in it; changes nothing, and the broker may go on.\n"
-	"Without DIR: the store of the broker that runs on this machine, else what broker.conf names, or db.\n"
-	"Exit status: 0 sound   1 damaged (a line says where), or it cannot be read   2 wrong use\n"
+	"Reads every record of a store (or of a daemon's spool) and says what is in it; changes nothing, and the "
+	    "broker may go on.\nWithout DIR: the store of the broker that runs on this machine, else what broker.conf "
+	    "names, or db.\nExit status: 0 sound   1 damaged (a line says where), or it cannot be read   2 wrong use\n"
 	"Example: mom check /var/lib/mom\n", check_run };

@@ -9,12 +9,12 @@
 
 static const char usage[] =
     "usage: mom clients [--json] [FOLDER ...]\n"
-    "  One client a line: global id, name (- anonymous), state (live, away: durable without a process, dying), process, user, bytes in its mail box,\n"
-    "  whether more waits for it in the spool, bytes of its requests that are not acknowledged, its topics (- where its broker runs elsewhere), its command.\n"
-    "  FOLDER   a daemon's run folder (and its broker's, for the topics); without any, all daemons of this machine\n"
-    "  --json   an array of objects: id, name, state, durable, pid, user, command, topics, mail_bytes, behind, request_bytes, daemon\n"
-    "Exit status: 0   1 a daemon cannot be looked into, or there is none   2 wrong use\n"
-    "Example: mom clients\n";
+    "  One client a line: global id, name (- anonymous), state (live, away: durable without a process, dying), "
+    "process, user, bytes in its mail box,\n  whether more waits for it in the spool, bytes of its requests that are "
+    "not acknowledged, its topics (- where its broker runs elsewhere), its command.\n  FOLDER   a daemon's run folder "
+    "(and its broker's, for the topics); without any, all daemons of this machine\n  --json   an array of objects: id, "
+    "name, state, durable, pid, user, command, topics, mail_bytes, behind, request_bytes, daemon\nExit status: 0   1 a "
+    "daemon cannot be looked into, or there is none   2 wrong use\nExample: mom clients\n";
 
 static const char *
 state_name(enum slot_state state)
@@ -30,7 +30,8 @@ broker_of(const struct servers *s, const struct look_server *daemon, struct stor
 	if (spool_store(daemon->files, store) < 0)
 		return NULL;
 	for (size_t i = 0; i < s->count; i++)
-		if (s->server[i].is_broker && store_names(s->server[i].files, names) == 0 && !names->newer && strcmp(names->id, store) == 0)
+		if (s->server[i].is_broker && store_names(s->server[i].files, names) == 0 && !names->newer &&
+		    strcmp(names->id, store) == 0)
 			return &s->server[i];
 	return NULL;
 }
@@ -53,7 +54,8 @@ show_json(const struct look_server *daemon, const struct look_client *c, int kno
 	json_text("command", process_command(c->pid, command, sizeof command) == 0 ? command : NULL);
 	if (known) {
 		json_open("topics", '[');
-		for (char *line = topics ? strtok_r(topics, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
+		for (char *line = topics ? strtok_r(topics, "\n", &rest)
+		    : NULL; line; line = strtok_r(NULL, "\n", &rest))
 			json_text(NULL, line);
 		json_close(']');
 	} else
@@ -71,7 +73,8 @@ show_topics(int known, char *topics)
 	enum { SHOWN = 3 };
 	char *rest = NULL;
 	size_t n = 0;
-	for (char *line = topics ? strtok_r(topics, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest), n++) {
+	for (char *line = topics ? strtok_r(topics, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest),
+	    n++) {
 		if (n < SHOWN) {
 			fputs(n ? "," : "", stdout);
 			text_put(line, strlen(line), 0);
@@ -94,7 +97,8 @@ show_line(const struct look_client *c, int known, char *topics)
 		printf("%7d %-8s", (int)c->pid, user_name(c->uid));
 	else
 		printf("%7s %-8s", "-", "-");
-	printf(" %9llu %-6s %9llu ", (unsigned long long)c->mail_bytes, c->behind ? "behind" : "-", (unsigned long long)c->request_bytes);
+	printf(" %9llu %-6s %9llu ", (unsigned long long)c->mail_bytes, c->behind ? "behind" : "-",
+	    (unsigned long long)c->request_bytes);
 	show_topics(known, topics);
 	putchar(' ');
 	if (process_command(c->pid, command, sizeof command) == 0)
@@ -140,7 +144,8 @@ run(int argc, char **argv)
 	if (json)
 		json_open(NULL, '[');
 	else
-		heading("ID               NAME             STATE     PID USER          MAIL SPOOL   UNACKED TOPICS COMMAND");
+		heading("ID               NAME             STATE     PID USER          MAIL SPOOL   UNACKED TOPICS "
+		    "COMMAND");
 	for (size_t i = 0; i < s.count; i++)
 		if (!s.server[i].is_broker && s.server[i].machine)
 			show_daemon(&s, &all, &s.server[i], json);
@@ -151,4 +156,5 @@ run(int argc, char **argv)
 	return bad ? CMD_FAILED : CMD_OK;
 }
 
-const struct cmd cmd_clients = { "clients", "programs that the daemons here serve, and what waits for them", usage, run };
+const struct cmd cmd_clients = { "clients", "programs that the daemons here serve, and what waits for them", usage,
+    run };

@@ -70,7 +70,9 @@ show(int which)
 		show_places(c->program);
 		for (unsigned i = 0; i < c->program->count; i++)
 			if (!(c->program->keys[i].how & CONFIG_FLAG_ONLY))
-				printf("%-20s %-28s %s\n", c->program->keys[i].name, config_text(c, i) ? config_text(c, i) : "-", config_origin(c, i, origin, sizeof origin));
+				printf("%-20s %-28s %s\n", c->program->keys[i].name,
+				    config_text(c, i) ? config_text(c, i) : "-",
+				    config_origin(c, i, origin, sizeof origin));
 	}
 	config_end(c);
 	free(c);
@@ -165,8 +167,8 @@ config_run(int argc, char **argv)
 const struct cmd cmd_config = { "config", "what the configuration says, and whether a file is right",
 	"usage: mom config show [--json] [broker|daemon|client]\n"
 	"       mom config test [broker|daemon|client] [FILE]\n"
-	"show: each key, its value, where that comes from: environment NAME, file:line, default. The environment is that of this shell:\n"
-	"      a server that was started elsewhere has its own, and its flags.\n"
+	"show: each key, its value, where that comes from: environment NAME, file:line, default. The environment is "
+	    "that of this shell:\n      a server that was started elsewhere has its own, and its flags.\n"
 	"test: reads FILE (or all files that would be read) and says what is wrong in which line; exit 1 then.\n"
 	"Files: /etc/mom/{broker,daemon,client}.conf, then ~/.config/mom/; MOM_CONFIG names a file or folder instead.\n"
 	"Example: mom config show broker\n"

@@ -7,10 +7,10 @@
 
 static const char usage[] =
     "usage: mom doctor [--json] [-q] [FOLDER ...]\n"
-    "  Looks at what MOM needs of this machine and at the servers that run here: System V limits, systemd's RemoveIPC, folders, disks, the clock, versions,\n"
-    "  connections, what killed servers left behind. A line a finding: ok, warn (works, but look at it), FAIL (does not work), and what to do.\n"
-    "  For a moment it makes a queue, a segment, a semaphore, and a file without a name in each store and spool.\n"
-    "  -q       only what is not ok\n"
+    "  Looks at what MOM needs of this machine and at the servers that run here: System V limits, systemd's RemoveIPC, "
+    "folders, disks, the clock, versions,\n  connections, what killed servers left behind. A line a finding: ok, warn "
+    "(works, but look at it), FAIL (does not work), and what to do.\n  For a moment it makes a queue, a segment, a "
+    "semaphore, and a file without a name in each store and spool.\n  -q       only what is not ok\n"
     "  --json   an array of objects: level, check, text, cure\n"
     "  FOLDER   a run folder or store; without any, all servers of this machine\n"
     "Exit status: 0   1 at least one FAIL   2 wrong use\n"
@@ -83,4 +83,5 @@ run(int argc, char **argv)
 	return d.failed ? CMD_FAILED : CMD_OK;
 }
 
-const struct cmd cmd_doctor = { "doctor", "is all well here? limits, disks, clock, connections; what to do", usage, run };
+const struct cmd cmd_doctor = { "doctor", "is all well here? limits, disks, clock, connections; what to do", usage,
+    run };

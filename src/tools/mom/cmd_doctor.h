@@ -7,7 +7,8 @@
 enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
 
 /* cure: what to do, NULL where nothing is to be done. */
-void doctor_say(enum doctor_level level, const char *check, const char *cure, const char *format, ...) __attribute__((format(printf, 4, 5)));
+void doctor_say(enum doctor_level level, const char *check, const char *cure, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
 
 void doctor_ipc(const struct servers *s);              /* System V objects can be had, and enough of them */
 void doctor_remove_ipc(const struct servers *s);       /* systemd does not remove them at a logout */
@@ -19,6 +20,7 @@ void doctor_server(const struct look_server *s);       /* runs, of this version,
 void doctor_link(const struct look_server *s);         /* a daemon and its broker; programs and the daemon */
 void doctor_proc(void);                                /* what /proc shows here */
 void doctor_namespaces(const struct look_server *s);   /* a daemon and its programs see each other */
-void doctor_clients(const struct look_server *s);      /* of a daemon: programs that are stopped while mail waits for them */
+/* of a daemon: programs that are stopped while mail waits for them */
+void doctor_clients(const struct look_server *s);
 
 #endif

@@ -9,7 +9,8 @@
 
 enum { COMMAND_SHOWN = 60 };
 
-/* By a signal (or a debugger), as its state in /proc says; the program's name before it may hold anything, a `)`, too. */
+/* By a signal (or a debugger), as its state in /proc says; the program's name before it may hold anything, a `)`,
+ * too. */
 static int
 process_is_stopped(pid_t pid)
 {
@@ -30,7 +31,8 @@ stopped(const struct look_client *c)
 	if (process_command(c->pid, command, sizeof command) < 0)
 		snprintf(command, sizeof command, "-");
 	snprintf(cure, sizeof cure, "kill -CONT %d lets it go on; or end it", (int)c->pid);
-	doctor_say(DOCTOR_WARN, "clients", cure, "%016" PRIx64 " (process %d, %.*s) is stopped, and %" PRIu64 " bytes%s wait for it", c->id, (int)c->pid, COMMAND_SHOWN, command,
+	doctor_say(DOCTOR_WARN, "clients", cure, "%016" PRIx64 " (process %d, %.*s) is stopped, and %" PRIu64 " "
+	    "bytes%s wait for it", c->id, (int)c->pid, COMMAND_SHOWN, command,
 	    c->mail_bytes, c->behind ? " and more in the spool" : "");
 }
 

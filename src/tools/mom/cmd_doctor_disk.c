@@ -1,4 +1,5 @@
-/* cmd_doctor_disk - folders and disks of a server: who may touch them, what they are, whether they keep what is synced; a part of mom doctor */
+/* cmd_doctor_disk - folders and disks of a server: who may touch them, what they are, whether they keep what is synced;
+ * a part of mom doctor */
 #include "tools/mom/cmd_doctor.h"
 #include "base/clock.h"
 #include "base/fdio.h"
@@ -27,19 +28,23 @@ folder(const char *what, const char *path, pid_t pid, mode_t bad, const char *cu
 	struct stat st, process;
 	char proc[40];
 	if (stat(path, &st) < 0) {
-		doctor_say(DOCTOR_FAIL, what, errno == EACCES ? "run this as the server's user, or as root" : "was it removed? Stop the server, bring it back", "%s: %s", path,
+		doctor_say(DOCTOR_FAIL, what, errno == EACCES ? "run this as the server's user, or as root"
+		    : "was it removed? Stop the server, bring it back", "%s: %s", path,
 		    strerror(errno));
 		return;
 	}
 	snprintf(proc, sizeof proc, "/proc/%d", (int)pid);
 	if (pid && stat(proc, &process) == 0 && process.st_uid != st.st_uid)
-		doctor_say(DOCTOR_FAIL, what, "give it to the server's user (chown), and start the server again", "%s belongs to %s, not to the server's user", path,
+		doctor_say(DOCTOR_FAIL, what, "give it to the server's user (chown), and start the server again",
+		    "%s belongs to %s, not to the server's user", path,
 		    user_name(st.st_uid));
 	else if (st.st_mode & bad)
-		doctor_say(st.st_mode & 022 ? DOCTOR_FAIL : DOCTOR_WARN, what, cure, "%s: mode %03o: others may %s it", path, st.st_mode & 0777,
+		doctor_say(st.st_mode & 022 ? DOCTOR_FAIL : DOCTOR_WARN, what, cure, "%s: mode %03o: others may %s it",
+		    path, st.st_mode & 0777,
 		    st.st_mode & 022 ? "write to" : "read");
 	else
-		doctor_say(DOCTOR_OK, what, NULL, "%s belongs to %s, mode %03o", path, user_name(st.st_uid), st.st_mode & 0777);
+		doctor_say(DOCTOR_OK, what, NULL, "%s belongs to %s, mode %03o", path, user_name(st.st_uid),
+		    st.st_mode & 0777);
 }
 
 void
@@ -52,11 +57,16 @@ doctor_folders(const struct look_server *s)
 static const struct { unsigned long magic; const char *name, *text, *cure; } kinds[] = {
 	{ TMPFS_MAGIC, "tmpfs", "lies in memory and is gone after a reboot", "put it on a disk, with --db or --spool" },
 	{ RAMFS_MAGIC, "ramfs", "lies in memory and is gone after a reboot", "put it on a disk, with --db or --spool" },
-	{ NFS_SUPER_MAGIC, "NFS", "locks and syncs depend on another machine", "put it on a local disk, with --db or --spool" },
-	{ 0xff534d42, "CIFS", "locks and syncs depend on another machine", "put it on a local disk, with --db or --spool" },
-	{ 0xfe534d42, "SMB", "locks and syncs depend on another machine", "put it on a local disk, with --db or --spool" },
-	{ V9FS_MAGIC, "9p", "locks and syncs depend on another machine", "put it on a local disk, with --db or --spool" },
-	{ 0x65735546, "FUSE", "whether a sync holds depends on the program behind it", "put it on a local disk, with --db or --spool" },
+	{ NFS_SUPER_MAGIC, "NFS", "locks and syncs depend on another machine",
+	    "put it on a local disk, with --db or --spool" },
+	{ 0xff534d42, "CIFS", "locks and syncs depend on another machine",
+	    "put it on a local disk, with --db or --spool" },
+	{ 0xfe534d42, "SMB", "locks and syncs depend on another machine",
+	    "put it on a local disk, with --db or --spool" },
+	{ V9FS_MAGIC, "9p", "locks and syncs depend on another machine",
+	    "put it on a local disk, with --db or --spool" },
+	{ 0x65735546, "FUSE", "whether a sync holds depends on the program behind it",
+	    "put it on a local disk, with --db or --spool" },
 	{ OVERLAYFS_SUPER_MAGIC, "overlay", "is gone with its container", "give the container a volume for it" },
 };
 
@@ -65,7 +75,8 @@ disk_kind(const struct look_server *s, const struct statfs *f)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
 		if ((unsigned long)f->f_type == kinds[i].magic) {
-			doctor_say(DOCTOR_WARN, "disk", kinds[i].cure, "%s %s is on %s: it %s", kind_of(s), s->files, kinds[i].name, kinds[i].text);
+			doctor_say(DOCTOR_WARN, "disk", kinds[i].cure, "%s %s is on %s: it %s", kind_of(s), s->files,
+			    kinds[i].name, kinds[i].text);
 			return;
 		}
 	doctor_say(DOCTOR_OK, "disk", NULL, "%s %s is on a local file system", kind_of(s), s->files);
@@ -76,7 +87,8 @@ disk_room(const struct look_server *s, const struct statfs *f)
 {
 	uint64_t left = f->f_bavail * (uint64_t)f->f_bsize, whole = f->f_blocks * (uint64_t)f->f_bsize;
 	char a[24], b[24];
-	const char *cure = s->is_broker ? "make room, or publishes are refused with MOM_EFULL" : "make room, or the clients with the most mail waiting are cut";
+	const char *cure = s->is_broker ? "make room, or publishes are refused with MOM_EFULL"
+	    : "make room, or the clients with the most mail waiting are cut";
 	text_amount(a, (double)left);
 	text_amount(b, (double)whole);
 	if (left < 2 * (uint64_t)SEGMENT_BYTES)
@@ -86,7 +98,8 @@ disk_room(const struct look_server *s, const struct statfs *f)
 	else
 		doctor_say(DOCTOR_OK, "disk", NULL, "%s %s: %s of %s bytes are left", kind_of(s), s->files, a, b);
 	if (f->f_files && f->f_ffree < 1000)
-		doctor_say(DOCTOR_FAIL, "disk", "remove files there: each topic with subscribers takes one", "%s %s: %" PRIu64 " inodes are left", kind_of(s), s->files,
+		doctor_say(DOCTOR_FAIL, "disk", "remove files there: each topic with subscribers takes one",
+		    "%s %s: %" PRIu64 " inodes are left", kind_of(s), s->files,
 		    (uint64_t)f->f_ffree);
 }
 
@@ -124,22 +137,27 @@ disk_sync(const struct look_server *s)
 	int fd = open_trial(s->files), bad = fd < 0;
 	for (int i = 0; i < SYNCS && !bad; i++) {
 		int64_t began = clock_us();
-		bad = fdio_pwrite_full(fd, bytes, sizeof bytes, (uint64_t)i * sizeof bytes) < 0 || fdio_datasync(fd) < 0;
+		bad = fdio_pwrite_full(fd, bytes, sizeof bytes, (uint64_t)i * sizeof bytes) < 0 ||
+		    fdio_datasync(fd) < 0;
 		took[i] = clock_us() - began;
 	}
 	int error = errno;
 	fdio_close(&fd);
 	if (bad) {
-		doctor_say(DOCTOR_FAIL, "fdatasync", error == EACCES || error == EPERM ? "run this as the server's user, or as root" :
+		doctor_say(DOCTOR_FAIL, "fdatasync", error == EACCES ||
+		    error == EPERM ? "run this as the server's user, or as root" :
 		    "see dmesg: mend the disk before anything else", "%s: %s", s->files, strerror(error));
 		return;
 	}
 	qsort(took, SYNCS, sizeof *took, by_value);
 	if (took[SYNCS / 2] > SLOW_US)
-		doctor_say(DOCTOR_WARN, "fdatasync", "durable publishes wait for it: a quicker disk, one without other load, or MOM_FAST",
-		    "%s: works, but takes %" PRId64 " us (half of %d; the longest %" PRId64 ")", s->files, took[SYNCS / 2], SYNCS, took[SYNCS - 1]);
+		doctor_say(DOCTOR_WARN, "fdatasync", "durable publishes wait for it: a quicker disk, one without other "
+		    "load, or MOM_FAST",
+		    "%s: works, but takes %" PRId64 " us (half of %d; the longest %" PRId64 ")", s->files,
+		    took[SYNCS / 2], SYNCS, took[SYNCS - 1]);
 	else
-		doctor_say(DOCTOR_OK, "fdatasync", NULL, "%s: works, takes %" PRId64 " us (half of %d; the longest %" PRId64 ")", s->files, took[SYNCS / 2], SYNCS,
+		doctor_say(DOCTOR_OK, "fdatasync", NULL, "%s: works, takes %" PRId64 " us (half of %d; the longest "
+		    "%" PRId64 ")", s->files, took[SYNCS / 2], SYNCS,
 		    took[SYNCS - 1]);
 }
 
@@ -150,7 +168,8 @@ doctor_disk(const struct look_server *s)
 	if (statfs(s->files, &f) < 0 && errno == ENOENT)       /* doctor_folders has said it */
 		return;
 	if (statfs(s->files, &f) < 0) {
-		doctor_say(DOCTOR_FAIL, "disk", "run this as the server's user, or as root", "%s: %s", s->files, strerror(errno));
+		doctor_say(DOCTOR_FAIL, "disk", "run this as the server's user, or as root", "%s: %s", s->files,
+		    strerror(errno));
 		return;
 	}
 	disk_kind(s, &f);

@@ -20,14 +20,18 @@
 static void
 try_objects(void)
 {
-	int msg = msgget(IPC_PRIVATE, 0600), msg_error = errno, shm = shmget(IPC_PRIVATE, client_bytes(MOM_MESSAGE_MAX), 0600), shm_error = errno;
+	int msg = msgget(IPC_PRIVATE, 0600), msg_error = errno, shm = shmget(IPC_PRIVATE, client_bytes(MOM_MESSAGE_MAX),
+	    0600), shm_error = errno;
 	int sem = semget(IPC_PRIVATE, 1, 0600), sem_error = errno;
 	if (msg < 0)
-		doctor_say(DOCTOR_FAIL, "System V", ipcq_hint(msg_error), "no queue can be made: %s", strerror(msg_error));
+		doctor_say(DOCTOR_FAIL, "System V", ipcq_hint(msg_error), "no queue can be made: %s",
+		    strerror(msg_error));
 	if (shm < 0)
-		doctor_say(DOCTOR_FAIL, "System V", ipcq_hint(shm_error), "no segment of a client's size can be made: %s", strerror(shm_error));
+		doctor_say(DOCTOR_FAIL, "System V", ipcq_hint(shm_error),
+		    "no segment of a client's size can be made: %s", strerror(shm_error));
 	if (sem < 0)
-		doctor_say(DOCTOR_FAIL, "System V", ipcq_hint(sem_error), "no semaphore can be made: %s", strerror(sem_error));
+		doctor_say(DOCTOR_FAIL, "System V", ipcq_hint(sem_error), "no semaphore can be made: %s",
+		    strerror(sem_error));
 	if (msg >= 0 && shm >= 0 && sem >= 0)
 		doctor_say(DOCTOR_OK, "System V", NULL, "a queue, a segment and a semaphore can be made");
 	if (msg >= 0)
@@ -44,7 +48,8 @@ say_room(const char *what, uint64_t used, uint64_t most, uint64_t few, const cha
 {
 	uint64_t left = most > used ? most - used : 0;
 	enum doctor_level level = left < 4 ? DOCTOR_FAIL : left < few ? DOCTOR_WARN : DOCTOR_OK;
-	doctor_say(level, "System V", level == DOCTOR_OK ? NULL : cure, "%s: %" PRIu64 " of %" PRIu64 " are in use", what, used, most);
+	doctor_say(level, "System V", level == DOCTOR_OK ? NULL : cure, "%s: %" PRIu64 " of %" PRIu64 " are in use",
+	    what, used, most);
 }
 
 void
@@ -58,24 +63,33 @@ doctor_ipc(const struct servers *s)
 	uint32_t message = MOM_MESSAGE_MAX;
 	try_objects();
 	for (size_t i = 0; i < s->count; i++) {
-		uint32_t m = s->server[i].broker ? s->server[i].broker->message_max : s->server[i].machine ? atomic_load(&s->server[i].machine->message_max) : 0;
+		uint32_t m = s->server[i].broker ? s->server[i].broker->message_max : s->server[i].machine
+		    ? atomic_load(&s->server[i].machine->message_max) : 0;
 		message = m > message && m <= MESSAGE_LIMIT ? m : message;
 	}
-	int known = msgctl(0, IPC_INFO, (struct msqid_ds *)&most_msg) >= 0 && msgctl(0, MSG_INFO, (struct msqid_ds *)&used_msg) >= 0 &&
-	    shmctl(0, IPC_INFO, (struct shmid_ds *)&most_shm) >= 0 && shmctl(0, SHM_INFO, (struct shmid_ds *)&used_shm) >= 0 && semctl(0, 0, IPC_INFO, arg) >= 0;
+	int known = msgctl(0, IPC_INFO, (struct msqid_ds *)&most_msg) >= 0 &&
+	    msgctl(0, MSG_INFO, (struct msqid_ds *)&used_msg) >= 0 &&
+	    shmctl(0, IPC_INFO, (struct shmid_ds *)&most_shm) >= 0 &&
+	    shmctl(0, SHM_INFO, (struct shmid_ds *)&used_shm) >= 0 && semctl(0, 0, IPC_INFO, arg) >= 0;
 	arg.info = &used_sem;
 	if (!known || semctl(0, 0, SEM_INFO, arg) < 0) {
-		doctor_say(DOCTOR_WARN, "System V", "see ipcs -l", "the kernel's limits cannot be read: %s", strerror(errno));
+		doctor_say(DOCTOR_WARN, "System V", "see ipcs -l", "the kernel's limits cannot be read: %s",
+		    strerror(errno));
 		return;
 	}
-	say_room("queues (kernel.msgmni)", (uint64_t)used_msg.msgpool, (uint64_t)most_msg.msgmni, 32, "sysctl kernel.msgmni=32000");
+	say_room("queues (kernel.msgmni)", (uint64_t)used_msg.msgpool, (uint64_t)most_msg.msgmni, 32,
+	    "sysctl kernel.msgmni=32000");
 	say_room("segments (kernel.shmmni)", (uint64_t)used_shm.used_ids, most_shm.shmmni, 128,
 	    "each client and each machine takes one: sysctl kernel.shmmni=32768, then start the servers again");
-	say_room("semaphore sets (kernel.sem)", (uint64_t)used_sem.semusz, (uint64_t)most_sem.semmni, 128, "each client takes one: sysctl kernel.sem='32000 1024000000 500 32000'");
-	say_room("semaphores (kernel.sem)", (uint64_t)used_sem.semaem, (uint64_t)most_sem.semmns, 128, "each client takes one: sysctl kernel.sem='32000 1024000000 500 32000'");
-	say_room("pages of segments (kernel.shmall)", used_shm.shm_tot, most_shm.shmall, 64 * client_bytes(message) / PAGE, "sysctl kernel.shmall=18446744073692774399");
+	say_room("semaphore sets (kernel.sem)", (uint64_t)used_sem.semusz, (uint64_t)most_sem.semmni, 128,
+	    "each client takes one: sysctl kernel.sem='32000 1024000000 500 32000'");
+	say_room("semaphores (kernel.sem)", (uint64_t)used_sem.semaem, (uint64_t)most_sem.semmns, 128,
+	    "each client takes one: sysctl kernel.sem='32000 1024000000 500 32000'");
+	say_room("pages of segments (kernel.shmall)", used_shm.shm_tot, most_shm.shmall,
+	    64 * client_bytes(message) / PAGE, "sysctl kernel.shmall=18446744073692774399");
 	if (most_shm.shmmax < client_bytes(message))
-		doctor_say(DOCTOR_FAIL, "System V", "sysctl kernel.shmmax=18446744073692774399", "a client's segment takes %zu bytes, kernel.shmmax allows %lu",
+		doctor_say(DOCTOR_FAIL, "System V", "sysctl kernel.shmmax=18446744073692774399",
+		    "a client's segment takes %zu bytes, kernel.shmmax allows %lu",
 		    client_bytes(message), most_shm.shmmax);
 }
 
@@ -97,14 +111,19 @@ doctor_remove_ipc(const struct servers *s)
 	if (s->count == 0 && geteuid() >= FIRST_LOGIN_USER)
 		login = geteuid();
 	if (access("/run/systemd/system", F_OK) < 0)
-		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "systemd does not run here: nobody removes the objects of a user who logs out");
+		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "systemd does not run here: nobody removes the objects of a "
+		    "user who logs out");
 	else if (login == 0)
-		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "no server runs as a login user: their objects stay whoever logs out");
+		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "no server runs as a login user: their objects stay whoever "
+		    "logs out");
 	else if (!logind_removes_ipc("", login))
-		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "it is off, or %s lingers: objects of a user who logs out stay", user_name(login));
+		doctor_say(DOCTOR_OK, "RemoveIPC", NULL, "it is off, or %s lingers: objects of a user who logs out "
+		    "stay", user_name(login));
 	else
-		doctor_say(DOCTOR_WARN, "RemoveIPC", "run the servers as a system user (systemd units, user mom), or set RemoveIPC=no in /etc/systemd/logind.conf and restart "
-		    "systemd-logind; loginctl enable-linger delays it", "the servers run as login user %s: their System V objects are removed when it logs out", user_name(login));
+		doctor_say(DOCTOR_WARN, "RemoveIPC", "run the servers as a system user (systemd units, user mom), or "
+		    "set RemoveIPC=no in /etc/systemd/logind.conf and restart systemd-logind; loginctl enable-linger "
+		    "delays it", "the servers run as login user %s: their System V objects are removed when it logs "
+		    "out", user_name(login));
 }
 
 /* ---- the clock ---- */
@@ -128,17 +147,21 @@ doctor_clock_end(const struct servers *s)
 		usleep((useconds_t)left_us);
 	int64_t wall = clock_wall_us(), jump = wall - began_wall_us - (clock_us() - began_us);
 	for (size_t i = 0; i < s->count; i++) {
-		struct counters *c = s->server[i].counters ? counters_page(s->server[i].counters, COUNTERS_SUPERVISOR) : NULL;
+		struct counters *c = s->server[i].counters ? counters_page(s->server[i].counters, COUNTERS_SUPERVISOR)
+		    : NULL;
 		int64_t since = c ? atomic_load(&c->since_us) : 0;
 		newest = since > newest ? since : newest;
 	}
 	if (wall < clock_least_us)
-		doctor_say(DOCTOR_FAIL, "clock", "set it (timedatectl set-ntp true, or date -s)", "it says a time before this program was made: messages get wrong times");
+		doctor_say(DOCTOR_FAIL, "clock", "set it (timedatectl set-ntp true, or date -s)",
+		    "it says a time before this program was made: messages get wrong times");
 	else if (newest > wall + 1000000)
-		doctor_say(DOCTOR_WARN, "clock", "see timedatectl: something sets it back; order and delivery do not depend on it, the times of messages do",
+		doctor_say(DOCTOR_WARN, "clock", "see timedatectl: something sets it back; order and delivery do not "
+		    "depend on it, the times of messages do",
 		    "it went back by %" PRId64 " s since a server started", (newest - wall) / 1000000);
 	else if (jump > JUMP_US || jump < -JUMP_US)
-		doctor_say(DOCTOR_WARN, "clock", "see timedatectl: something sets it", "it jumped by %" PRId64 " ms just now", jump / 1000);
+		doctor_say(DOCTOR_WARN, "clock", "see timedatectl: something sets it",
+		    "it jumped by %" PRId64 " ms just now", jump / 1000);
 	else
 		doctor_say(DOCTOR_OK, "clock", NULL, "it is sane and does not jump");
 }

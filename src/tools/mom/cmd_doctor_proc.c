@@ -14,10 +14,13 @@ hidepid(char word[16])
 	FILE *f = fopen("/proc/thread-self/mounts", "re");
 	int found = 0;
 	while (f && fgets(line, sizeof line, f)) {
-		if (sscanf(line, "%*s %255s %31s %511s", where, type, options) != 3 || strcmp(type, "proc") != 0 || strcmp(where, "/proc") != 0)
+		if (sscanf(line, "%*s %255s %31s %511s", where, type, options) != 3 || strcmp(type, "proc") != 0 ||
+		    strcmp(where, "/proc") != 0)
 			continue;
 		const char *at = strstr(options, "hidepid=");
-		found = at && sscanf(at, "hidepid=%15[^, ]", word) == 1 && strcmp(word, "off") != 0 && strcmp(word, "0") != 0;      /* the last one counts */
+		/* the last one counts */
+		found = at && sscanf(at, "hidepid=%15[^, ]", word) == 1 && strcmp(word, "off") != 0 &&
+		    strcmp(word, "0") != 0;
 	}
 	if (f)
 		fclose(f);
@@ -29,10 +32,12 @@ doctor_proc(void)
 {
 	char word[16];
 	if (access("/proc/thread-self/fd", F_OK) < 0)
-		doctor_say(DOCTOR_WARN, "/proc", "mount -t proc proc /proc", "it is not mounted: servers do not start without it, and programs whose run folder has a "
-		    "long path do not reach theirs");
+		doctor_say(DOCTOR_WARN, "/proc", "mount -t proc proc /proc",
+		    "it is not mounted: servers do not start without it, and programs whose run folder has a long path "
+		    "do not reach theirs");
 	else if (hidepid(word))
-		doctor_say(DOCTOR_OK, "/proc", NULL, "it hides the processes of other users (hidepid=%s): their programs are served, but not named by their command", word);
+		doctor_say(DOCTOR_OK, "/proc", NULL, "it hides the processes of other users (hidepid=%s): their "
+		    "programs are served, but not named by their command", word);
 	else
 		doctor_say(DOCTOR_OK, "/proc", NULL, "it shows all processes");
 }
@@ -50,13 +55,15 @@ doctor_namespaces(const struct look_server *s)
 		return;
 	snprintf(path, sizeof path, "/proc/%d/ns/ipc", (int)s->pid);
 	if (here && stat(path, &st) == 0 && st.st_ino != here) {
-		doctor_say(DOCTOR_WARN, "namespaces", "run programs where the daemon runs; containers: --ipc=host, or one pod", "the daemon of %s has another IPC namespace "
-		    "than this shell: programs from here cannot use it", s->run);
+		doctor_say(DOCTOR_WARN, "namespaces", "run programs where the daemon runs; containers: --ipc=host, or "
+		    "one pod", "the daemon of %s has another IPC namespace than this shell: programs from here cannot "
+		    "use it", s->run);
 		return;
 	}
 	for (uint32_t i = 0; s->machine && look_client(s, i, &c) >= 0; i++)
 		unseen += c.state == SLOT_LIVE && c.pid == 0;
 	if (unseen)
-		doctor_say(DOCTOR_OK, "namespaces", NULL, "%u programs of %s are of another PID namespace: their ends are noticed by their sockets and segments", unseen,
+		doctor_say(DOCTOR_OK, "namespaces", NULL, "%u programs of %s are of another PID namespace: their ends "
+		    "are noticed by their sockets and segments", unseen,
 		    s->run);
 }

@@ -1,4 +1,5 @@
-/* cmd_doctor_server - the servers that run here: of this version, all their processes, connected; a part of mom doctor */
+/* cmd_doctor_server - the servers that run here: of this version, all their processes, connected; a part of mom
+ * doctor */
 #include "tools/mom/cmd_doctor.h"
 #include "base/fdio.h"
 #include "look/metrics.h"
@@ -37,9 +38,12 @@ descriptors(const struct look_server *s)
 	uint64_t in_use, soft, hard;
 	if (process_descriptors(s->pid, &in_use, &soft, &hard) < 0)
 		return;
-	enum doctor_level level = in_use + 16 > soft ? DOCTOR_FAIL : in_use > soft / 5 * 4 || soft < 1024 ? DOCTOR_WARN : DOCTOR_OK;
-	doctor_say(level, name_of(s), level == DOCTOR_OK ? NULL : "ulimit -n, or LimitNOFILE of its service, then start it again",
-	    "%s: %" PRIu64 " of %" PRIu64 " descriptors are in use, two a %s", s->run, in_use, soft, s->is_broker ? "machine" : "client");
+	enum doctor_level level = in_use + 16 > soft ? DOCTOR_FAIL : in_use > soft / 5 * 4 ||
+	    soft < 1024 ? DOCTOR_WARN : DOCTOR_OK;
+	doctor_say(level, name_of(s), level == DOCTOR_OK ? NULL : "ulimit -n, or LimitNOFILE of its service, then "
+	    "start it again",
+	    "%s: %" PRIu64 " of %" PRIu64 " descriptors are in use, two a %s", s->run, in_use, soft,
+	    s->is_broker ? "machine" : "client");
 }
 
 static void
@@ -47,12 +51,16 @@ workers(const struct look_server *s)
 {
 	struct metrics_process p;
 	for (uint32_t k = 0; s->broker && k < s->broker->shards && k < SHARDS_MAX; k++) {
-		uint64_t starts = metrics_process(s, COUNTERS_WORKER(k), &p) == 1 ? counters_get(p.counters, COUNT_STARTS) : 0;
+		uint64_t starts = metrics_process(s, COUNTERS_WORKER(k), &p) == 1
+		    ? counters_get(p.counters, COUNT_STARTS) : 0;
 		if (starts > 1)
-			doctor_say(DOCTOR_WARN, "broker", "its log says why", "%s: worker of shard %" PRIu32 " has died and was started again, %" PRIu64 " times", s->run, k,
+			doctor_say(DOCTOR_WARN, "broker", "its log says why",
+			    "%s: worker of shard %" PRIu32 " has died and was started again, %" PRIu64 " times", s->run,
+			    k,
 			    starts - 1);
 		if (!atomic_load(&s->broker->shard[k].ready))
-			doctor_say(DOCTOR_FAIL, "broker", "it recovers, or its disk failed: its log says which; after a failed disk mend it and start the broker again",
+			doctor_say(DOCTOR_FAIL, "broker", "it recovers, or its disk failed: its log says which; after "
+			    "a failed disk mend it and start the broker again",
 			    "%s: worker of shard %" PRIu32 " does not serve", s->run, k);
 	}
 }
@@ -63,16 +71,19 @@ doctor_server(const struct look_server *s)
 	struct ipc_tally t = { .bytes = 0 };
 	ipc_tally(server_registry_folder(s), &t);
 	if (s->pid == 0) {
-		doctor_say(DOCTOR_WARN, name_of(s), "its next start removes them, or mom ipc clean", "%s: it does not run, and left %" PRIu64 " System V objects behind", s->run,
+		doctor_say(DOCTOR_WARN, name_of(s), "its next start removes them, or mom ipc clean",
+		    "%s: it does not run, and left %" PRIu64 " System V objects behind", s->run,
 		    t.objects[0] + t.objects[1] + t.objects[2]);
 		return;
 	}
 	if (s->why[0])
 		doctor_say(DOCTOR_FAIL, name_of(s), "see the text", "%s: %s", s->run, s->why);
 	else if (program_is_old(s->pid))
-		doctor_say(DOCTOR_WARN, name_of(s), "start it again to use the new one", "%s: process %d runs a program that was replaced since", s->run, (int)s->pid);
+		doctor_say(DOCTOR_WARN, name_of(s), "start it again to use the new one",
+		    "%s: process %d runs a program that was replaced since", s->run, (int)s->pid);
 	else
-		doctor_say(DOCTOR_OK, name_of(s), NULL, "%s: process %d runs, of this tool's layouts", s->run, (int)s->pid);
+		doctor_say(DOCTOR_OK, name_of(s), NULL, "%s: process %d runs, of this tool's layouts", s->run,
+		    (int)s->pid);
 	descriptors(s);
 	workers(s);
 }
@@ -85,7 +96,8 @@ is_connected(const struct look_server *s)
 {
 	struct metrics_process p;
 	char command[64];
-	return metrics_process(s, COUNTERS_UNIT(UNIT_RESPONSER), &p) == 1 && process_command(p.pid, command, sizeof command) == 0 &&
+	return metrics_process(s, COUNTERS_UNIT(UNIT_RESPONSER), &p) == 1 &&
+	    process_command(p.pid, command, sizeof command) == 0 &&
 	    strncmp(command, "mom_responser", 13) == 0;
 }
 
@@ -125,7 +137,8 @@ programs(const struct look_server *s)
 	if (found)
 		doctor_say(DOCTOR_OK, "programs", NULL, "find the daemon in %s", s->run);
 	else
-		doctor_say(DOCTOR_WARN, "programs", "set MOM_RUN to that folder for them", "do not find the daemon in %s by themselves", s->run);
+		doctor_say(DOCTOR_WARN, "programs", "set MOM_RUN to that folder for them",
+		    "do not find the daemon in %s by themselves", s->run);
 }
 
 void
@@ -140,9 +153,12 @@ doctor_link(const struct look_server *s)
 	}
 	int error = try_connect(s->address);
 	if (error)
-		doctor_say(DOCTOR_FAIL, "connection", error == ECONNREFUSED ? "start the broker there, or start the daemon with its address" :
-		    "see ping and the firewall between", "%s does not reach its broker %s: %s", s->run, s->address, strerror(error));
+		doctor_say(DOCTOR_FAIL, "connection", error == ECONNREFUSED
+		    ? "start the broker there, or start the daemon with its address" :
+		    "see ping and the firewall between", "%s does not reach its broker %s: %s", s->run, s->address,
+		    strerror(error));
 	else
-		doctor_say(DOCTOR_FAIL, "connection", "its log and the broker's say why; is it a broker that listens there?", "%s reaches %s, but is not connected", s->run,
+		doctor_say(DOCTOR_FAIL, "connection", "its log and the broker's say why; is it a broker that listens "
+		    "there?", "%s reaches %s, but is not connected", s->run,
 		    s->address);
 }

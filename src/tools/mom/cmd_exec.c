@@ -35,6 +35,8 @@ shell_run(int argc, char **argv)
 }
 
 const struct cmd cmd_bench = { "bench", "how fast it is: mom_bench",
-	"usage: mom bench [ARGUMENT ...]\nRuns mom_bench with these arguments; mom bench --help shows them.\nExample: mom bench W1\n", bench_run };
+	"usage: mom bench [ARGUMENT ...]\nRuns mom_bench with these arguments; mom bench --help shows them.\nExample: "
+	    "mom bench W1\n", bench_run };
 const struct cmd cmd_shell = { "shell", "the interactive tester: user_main",
-	"usage: mom shell [--run DIR] [COMMAND ...]\nRuns user_main with these arguments; mom shell --help shows its commands.\nExample: mom shell 'S news' 'R 5'\n", shell_run };
+	"usage: mom shell [--run DIR] [COMMAND ...]\nRuns user_main with these arguments; mom shell --help shows its "
+	    "commands.\nExample: mom shell 'S news' 'R 5'\n", shell_run };

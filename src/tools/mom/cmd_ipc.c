@@ -1,5 +1,6 @@
-/* mom ipc - the System V objects of ours, by the registries of stores and run folders; ipc clean removes those that a kill left behind
- * MUST NOT touch an object that its folder's owner has not made (a registry is believed about nothing else), nor one whose server runs */
+/* mom ipc - the System V objects of ours, by the registries of stores and run folders; ipc clean removes those that a
+ * kill left behind MUST NOT touch an object that its folder's owner has not made (a registry is believed about nothing
+ * else), nor one whose server runs */
 #include "tools/mom/cmd_json.h"
 #include "tools/mom/cmd_look.h"
 #include "ipc/about.h"
@@ -24,12 +25,13 @@
 static const char usage[] =
     "usage: mom ipc [--json] [FOLDER ...]\n"
     "       mom ipc clean [FOLDER ...]\n"
-    "  The System V objects of our servers: kind, id, key, role, user, and what is in it, folder by folder (in use, or left behind by a kill).\n"
-    "  clean    removes those whose server does not run any more, and says which; the server's next start does it, too\n"
-    "  FOLDER   a broker's store or a daemon's run folder; without any, ./db, $MOM_RUN, the default run roots, and the stores of their brokers\n"
-    "  --json   an array of objects: folder, in_use, kind, id, key, role, user, and messages, last_sender, last_receiver; or bytes, attached, maker; or value\n"
-    "Exit status: 0   1 a folder cannot be read; clean: something is in use and was left   2 wrong use\n"
-    "Example: mom ipc clean /run/mom\n";
+    "  The System V objects of our servers: kind, id, key, role, user, and what is in it, folder by folder (in use, or "
+    "left behind by a kill).\n  clean    removes those whose server does not run any more, and says which; the "
+    "server's next start does it, too\n  FOLDER   a broker's store or a daemon's run folder; without any, ./db, "
+    "$MOM_RUN, the default run roots, and the stores of their brokers\n  --json   an array of objects: folder, in_use, "
+    "kind, id, key, role, user, and messages, last_sender, last_receiver; or bytes, attached, maker; or value\nExit "
+    "status: 0   1 a folder cannot be read; clean: something is in use and was left   2 wrong use\nExample: mom ipc "
+    "clean /run/mom\n";
 
 struct found {
 	const struct registry_object *o;
@@ -56,7 +58,8 @@ object_id(const struct registry_object *o)
 	key_t key = (key_t)o->key;
 	if (o->id >= 0)
 		return o->id;
-	return o->kind == REGISTRY_MSG ? msgget(key, 0) : o->kind == REGISTRY_SHM ? shmget(key, 0, 0) : semget(key, 0, 0);
+	return o->kind == REGISTRY_MSG ? msgget(key, 0) : o->kind == REGISTRY_SHM ? shmget(key, 0, 0)
+	    : semget(key, 0, 0);
 }
 
 static int
@@ -101,9 +104,11 @@ show_line(const struct found *f)
 	text_column(o->role, 20);
 	printf(" %-8s", user_name(f->perm.uid));
 	if (o->kind == REGISTRY_MSG)
-		printf(" %lu messages, last sender %d, last receiver %d", (unsigned long)f->msg.msg_qnum, (int)f->msg.msg_lspid, (int)f->msg.msg_lrpid);
+		printf(" %lu messages, last sender %d, last receiver %d", (unsigned long)f->msg.msg_qnum,
+		    (int)f->msg.msg_lspid, (int)f->msg.msg_lrpid);
 	else if (o->kind == REGISTRY_SHM)
-		printf(" %lu bytes, %lu attached, made by %d", (unsigned long)f->shm.shm_segsz, (unsigned long)f->shm.shm_nattch, (int)f->shm.shm_cpid);
+		printf(" %lu bytes, %lu attached, made by %d", (unsigned long)f->shm.shm_segsz,
+		    (unsigned long)f->shm.shm_nattch, (int)f->shm.shm_cpid);
 	putchar('\n');
 }
 
@@ -151,15 +156,17 @@ show(const struct found *f, const char *folder, int used, int first)
 static int
 object_remove(const struct found *f)
 {
-	int r = f->o->kind == REGISTRY_MSG ? msgctl(f->id, IPC_RMID, NULL) : f->o->kind == REGISTRY_SHM ? shmctl(f->id, IPC_RMID, NULL) : semctl(f->id, 0, IPC_RMID);
+	int r = f->o->kind == REGISTRY_MSG ? msgctl(f->id, IPC_RMID, NULL) : f->o->kind == REGISTRY_SHM
+	    ? shmctl(f->id, IPC_RMID, NULL) : semctl(f->id, 0, IPC_RMID);
 	if (r == 0 || errno == EIDRM || errno == EINVAL)
 		return 0;
-	cmd_fail(&cmd_ipc, "%s %d: %s: run this as %s, or as root", registry_kind_name(f->o->kind), f->id, strerror(errno), user_name(f->perm.cuid));
+	cmd_fail(&cmd_ipc, "%s %d: %s: run this as %s, or as root", registry_kind_name(f->o->kind), f->id,
+	    strerror(errno), user_name(f->perm.cuid));
 	return -1;
 }
 
-/* To clean, the lock is held, so that no server starts meanwhile; *lock is -1 where there is none. The children inherit their server's: while one
- * lives, nothing is removed. */
+/* To clean, the lock is held, so that no server starts meanwhile; *lock is -1 where there is none. The children inherit
+ * their server's: while one lives, nothing is removed. */
 static int
 is_in_use(int dir, int *lock)
 {
@@ -186,7 +193,8 @@ visit_objects(const char *path, int dir, const struct registry_object *objects, 
 		left += p.clean && !used && object_remove(&f) < 0;
 	}
 	if (unseen)
-		cmd_fail(&cmd_ipc, "%s: %d objects cannot be looked at: run this as %s, or as root", path, unseen, user_name(owner));
+		cmd_fail(&cmd_ipc, "%s: %d objects cannot be looked at: run this as %s, or as root", path, unseen,
+		    user_name(owner));
 	if (p.clean && !used && !left && !unseen)
 		fdio_unlink_at(dir, "registry");
 	p.bad |= left || unseen || (p.clean && used && n > 0);
@@ -219,9 +227,11 @@ visit(const char *path, int named)
 		return;
 	}
 	int n = dir < 0 ? -1 : registry_read(dir, &objects);
-	int error = errno, elsewhere = dir >= 0 && about_read(dir, &a) == 0 && a.is_broker;      /* a broker's registry lies in its store */
+	/* a broker's registry lies in its store */
+	int error = errno, elsewhere = dir >= 0 && about_read(dir, &a) == 0 && a.is_broker;
 	if (n < 0 && !elsewhere && (named || (error != ENOENT && error != ENOTDIR))) {
-		cmd_fail(&cmd_ipc, "%s: %s%s", path, error == ENOENT && dir >= 0 ? "has no registry" : strerror(error), error == EACCES ?
+		cmd_fail(&cmd_ipc, "%s: %s%s", path, error == ENOENT && dir >= 0 ? "has no registry" : strerror(error),
+		    error == EACCES ?
 		    ": run this as its user, or as root" : "");
 		p.bad |= named;
 	}
@@ -240,7 +250,8 @@ visit_root(const char *root)
 	visit(root, 0);
 	DIR *d = opendir(root);
 	for (struct dirent *e; d && (e = readdir(d)) != NULL;)
-		if (strncmp(e->d_name, "run-", 4) == 0 && snprintf(path, sizeof path, "%s/%s", root, e->d_name) < (int)sizeof path)
+		if (strncmp(e->d_name, "run-", 4) == 0 && snprintf(path, sizeof path, "%s/%s", root,
+		    e->d_name) < (int)sizeof path)
 			visit(path, 0);
 	if (d)
 		closedir(d);
@@ -267,7 +278,8 @@ ipc_tally(const char *folder, struct ipc_tally *t)
 	struct registry_object *objects = NULL;
 	struct found f;
 	struct stat st;
-	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = dir < 0 || fstat(dir, &st) < 0 ? -1 : registry_read(dir, &objects);
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = dir < 0 ||
+	    fstat(dir, &st) < 0 ? -1 : registry_read(dir, &objects);
 	for (int i = 0; i < n; i++) {
 		if (object_find(&f, &objects[i], st.st_uid) <= 0)
 			continue;

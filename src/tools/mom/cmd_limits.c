@@ -20,11 +20,11 @@
 
 static const char usage[] =
     "usage: mom limits [--json] [FOLDER ...]\n"
-    "  One limit a line: name, value, in use by our servers, in use by all, how far it can be raised, and what changes it (- unknown or not counted).\n"
-    "  First those of the kernel that we depend on, then those of each server that runs, then those that are the same everywhere.\n"
-    "  FOLDER   a run folder or store; without any, all servers of this machine\n"
-    "  --json   an array of objects: limit, value, ours, all, cap, change, server (null: the machine's, or everywhere)\n"
-    "Exit status: 0   1 a server cannot be looked into   2 wrong use\n"
+    "  One limit a line: name, value, in use by our servers, in use by all, how far it can be raised, and what changes "
+    "it (- unknown or not counted).\n  First those of the kernel that we depend on, then those of each server that "
+    "runs, then those that are the same everywhere.\n  FOLDER   a run folder or store; without any, all servers of "
+    "this machine\n  --json   an array of objects: limit, value, ours, all, cap, change, server (null: the machine's, "
+    "or everywhere)\nExit status: 0   1 a server cannot be looked into   2 wrong use\n"
     "Example: mom limits\n";
 
 #define NONE UINT64_MAX                    /* unknown, not counted, any */
@@ -110,26 +110,36 @@ show_kernel(const struct servers *s)
 	struct shm_info h = { 0 };
 	struct seminfo e = { 0 };
 	union { struct seminfo *info; } arg = { &e };
-	int queues = msgctl(0, MSG_INFO, (struct msqid_ds *)&m), segments = shmctl(0, SHM_INFO, (struct shmid_ds *)&h), sets = semctl(0, 0, SEM_INFO, arg);
+	int queues = msgctl(0, MSG_INFO, (struct msqid_ds *)&m), segments = shmctl(0, SHM_INFO, (struct shmid_ds *)&h),
+	    sets = semctl(0, 0, SEM_INFO, arg);
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	for (size_t i = 0; i < s->count; i++)
 		ipc_tally(server_registry_folder(&s->server[i]), &t);
 	uint64_t msg = t.objects[REGISTRY_MSG], shm = t.objects[REGISTRY_SHM], sem = t.objects[REGISTRY_SEM];
 	const struct limit limits[] = {
-		{ "kernel.msgmni", sysctl_number("/proc/sys/kernel/msgmni", 0), msg, queues < 0 ? NONE : (uint64_t)m.msgpool, SLOTS_MAX,
+		{ "kernel.msgmni", sysctl_number("/proc/sys/kernel/msgmni", 0), msg,
+		    queues < 0 ? NONE : (uint64_t)m.msgpool, SLOTS_MAX,
 		    "sysctl kernel.msgmni=N: queues, one a worker and machine of a broker, two a daemon" },
-		{ "kernel.msgmax", sysctl_number("/proc/sys/kernel/msgmax", 0), NONE, NONE, INT_MAX, "needs no change: we send tickets of 4 bytes" },
-		{ "kernel.msgmnb", sysctl_number("/proc/sys/kernel/msgmnb", 0), NONE, queues < 0 ? NONE : (uint64_t)m.msgtql, INT_MAX, "needs no change" },
-		{ "kernel.shmmni", sysctl_number("/proc/sys/kernel/shmmni", 0), shm, segments < 0 ? NONE : (uint64_t)h.used_ids, SLOTS_MAX,
+		{ "kernel.msgmax", sysctl_number("/proc/sys/kernel/msgmax", 0), NONE, NONE, INT_MAX,
+		    "needs no change: we send tickets of 4 bytes" },
+		{ "kernel.msgmnb", sysctl_number("/proc/sys/kernel/msgmnb", 0), NONE,
+		    queues < 0 ? NONE : (uint64_t)m.msgtql, INT_MAX, "needs no change" },
+		{ "kernel.shmmni", sysctl_number("/proc/sys/kernel/shmmni", 0), shm,
+		    segments < 0 ? NONE : (uint64_t)h.used_ids, SLOTS_MAX,
 		    "sysctl kernel.shmmni=N, then start the servers again: segments, one a client and a machine" },
-		{ "kernel.shmall", sysctl_number("/proc/sys/kernel/shmall", 0), (t.bytes + page - 1) / page, segments < 0 ? NONE : h.shm_tot, NONE,
+		{ "kernel.shmall", sysctl_number("/proc/sys/kernel/shmall", 0), (t.bytes + page - 1) / page,
+		    segments < 0 ? NONE : h.shm_tot, NONE,
 		    "sysctl kernel.shmall=PAGES: of all segments" },
-		{ "kernel.shmmax", sysctl_number("/proc/sys/kernel/shmmax", 0), NONE, NONE, NONE, "sysctl kernel.shmmax=BYTES: of one segment" },
-		{ "kernel.sem semmni", sysctl_number("/proc/sys/kernel/sem", 3), sem, sets < 0 ? NONE : (uint64_t)e.semusz, SLOTS_MAX,
+		{ "kernel.shmmax", sysctl_number("/proc/sys/kernel/shmmax", 0), NONE, NONE, NONE,
+		    "sysctl kernel.shmmax=BYTES: of one segment" },
+		{ "kernel.sem semmni", sysctl_number("/proc/sys/kernel/sem", 3), sem,
+		    sets < 0 ? NONE : (uint64_t)e.semusz, SLOTS_MAX,
 		    "sysctl kernel.sem, its 4th number: semaphore sets, one a client" },
-		{ "kernel.sem semmns", sysctl_number("/proc/sys/kernel/sem", 1), sem, sets < 0 ? NONE : (uint64_t)e.semaem, INT_MAX,
+		{ "kernel.sem semmns", sysctl_number("/proc/sys/kernel/sem", 1), sem,
+		    sets < 0 ? NONE : (uint64_t)e.semaem, INT_MAX,
 		    "sysctl kernel.sem, its 2nd number: semaphores, one a client" },
-		{ "fs.file-max", sysctl_number("/proc/sys/fs/file-max", 0), NONE, files_used(), NONE, "sysctl fs.file-max=N" },
+		{ "fs.file-max", sysctl_number("/proc/sys/fs/file-max", 0), NONE, files_used(), NONE,
+		    "sysctl fs.file-max=N" },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
 		show(&limits[i]);
@@ -143,7 +153,8 @@ show_descriptors(void)
 	uint64_t in_use, soft, hard;
 	if (server->pid == 0 || process_descriptors(server->pid, &in_use, &soft, &hard) < 0)
 		return;
-	show(&(struct limit){ "ulimit -n", soft, in_use, NONE, hard, server->is_broker ? "ulimit -n N, or LimitNOFILE of its service: two a machine" :
+	show(&(struct limit){ "ulimit -n", soft, in_use, NONE, hard,
+	    server->is_broker ? "ulimit -n N, or LimitNOFILE of its service: two a machine" :
 	    "ulimit -n N, or LimitNOFILE of its service: two a client" });
 }
 
@@ -160,7 +171,8 @@ log_bytes(uint32_t shards)
 		if (d == NULL)
 			return NONE;
 		for (struct dirent *e; (e = readdir(d)) != NULL;)
-			if (strncmp(e->d_name, "log-", 4) == 0 && fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			if (strncmp(e->d_name, "log-", 4) == 0 &&
+			    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 				sum += (uint64_t)st.st_blocks * 512;
 		closedir(d);
 	}
@@ -188,13 +200,17 @@ show_broker(void)
 	for (uint32_t i = 0; i < atomic_load(&t->conns) && i < t->capacity; i++)
 		connected += atomic_load(&t->conn[i].state) != CONN_FREE;
 	const struct limit limits[] = {
-		{ "machines", t->capacity, connected, NONE, SLOTS_MAX, "kernel.shmmni and kernel.msgmni, then start the broker again" },
+		{ "machines", t->capacity, connected, NONE, SLOTS_MAX,
+		    "kernel.shmmni and kernel.msgmni, then start the broker again" },
 		{ "workers", t->shards, t->shards, NONE, SHARDS_MAX, "--workers of a new store" },
 		{ "payload bytes", t->message_max, NONE, NONE, MESSAGE_LIMIT, "--max-message of broker and daemons" },
-		{ "store bytes", t->store_max ? t->store_max : NONE, log_bytes(t->shards), NONE, NONE, "--store-max: - any; above it publishes are refused" },
-		{ "topic bytes", t->topic_max ? t->topic_max : NONE, NONE, NONE, NONE, "--topic-max: - any; what waits of one topic" },
+		{ "store bytes", t->store_max ? t->store_max : NONE, log_bytes(t->shards), NONE, NONE,
+		    "--store-max: - any; above it publishes are refused" },
+		{ "topic bytes", t->topic_max ? t->topic_max : NONE, NONE, NONE, NONE,
+		    "--topic-max: - any; what waits of one topic" },
 		{ "segment bytes", t->segment_bytes, NONE, NONE, NONE, "follows from --store-max and --max-message" },
-		{ "machine expiry s", t->expiry ? t->expiry : NONE, NONE, NONE, NONE, "--machine-expiry: who is away for longer is forgotten; - never" },
+		{ "machine expiry s", t->expiry ? t->expiry : NONE, NONE, NONE, NONE,
+		    "--machine-expiry: who is away for longer is forgotten; - never" },
 		{ "will bytes a shard", WILLS_BYTES, NONE, NONE, WILLS_BYTES,
 		    "fixed: above it wills are refused (MOM_EFULL)" },
 		{ "will bytes a machine", WILLS_MACHINE_BYTES, NONE, NONE, WILLS_MACHINE_BYTES,
@@ -203,7 +219,8 @@ show_broker(void)
 		    "fixed: machines that ever had a client; a new store begins anew" },
 		{ "places in handshake", STRANGERS_MAX, NONE, NONE, STRANGERS_MAX,
 		    "fixed: shared by address; known machines come first" },
-		{ "connections waiting", LOBBY_MAX, NONE, NONE, LOBBY_MAX, "fixed: connections that have not said who they are" },
+		{ "connections waiting", LOBBY_MAX, NONE, NONE, LOBBY_MAX,
+		    "fixed: connections that have not said who they are" },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
 		show(&limits[i]);
@@ -221,9 +238,12 @@ show_daemon(void)
 	const struct limit limits[] = {
 		{ "clients", t->capacity, clients, NONE, SLOTS_MAX, "kernel.shmmni, then start the daemon again" },
 		{ "payload bytes", message, NONE, NONE, MESSAGE_LIMIT, "--max-message of broker and daemons" },
-		{ "client window bytes", WINDOW_OF(message), NONE, NONE, WINDOW_OF(MESSAGE_LIMIT), "follows from --max-message; MOM_OPT_WINDOW: less" },
-		{ "names expired", EXPIRED_NAMES, NONE, NONE, EXPIRED_NAMES, "fixed: of durable clients of one user; the first ones begin anew untold" },
-		{ "client backlog bytes", t->backlog_max ? t->backlog_max : NONE, NONE, NONE, NONE, "--client-backlog-max: - any; above it a client is cut" },
+		{ "client window bytes", WINDOW_OF(message), NONE, NONE, WINDOW_OF(MESSAGE_LIMIT),
+		    "follows from --max-message; MOM_OPT_WINDOW: less" },
+		{ "names expired", EXPIRED_NAMES, NONE, NONE, EXPIRED_NAMES,
+		    "fixed: of durable clients of one user; the first ones begin anew untold" },
+		{ "client backlog bytes", t->backlog_max ? t->backlog_max : NONE, NONE, NONE, NONE,
+		    "--client-backlog-max: - any; above it a client is cut" },
 	};
 	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
 		show(&limits[i]);
@@ -252,9 +272,12 @@ show_fixed(void)
 	static const struct limit limits[] = {
 		{ "topic name bytes", MOM_TOPIC_MAX, NONE, NONE, MOM_TOPIC_MAX, "fixed" },
 		{ "client name bytes", MOM_NAME_MAX, NONE, NONE, MOM_NAME_MAX, "fixed" },
-		{ "subscriptions", SUBSCRIPTIONS_CLIENT, NONE, NONE, SUBSCRIPTIONS_CLIENT, "fixed: of one client in a shard; MOM_ELIMIT" },
-		{ "... of a machine", SUBSCRIPTIONS_MACHINE, NONE, NONE, SUBSCRIPTIONS_MACHINE, "fixed: of all its clients in a shard; MOM_ELIMIT" },
-		{ "topics unsubscribed", TOMBSTONES, NONE, NONE, TOMBSTONES, "fixed: with mail on its way, of one client; unsubscribe waits for room" },
+		{ "subscriptions", SUBSCRIPTIONS_CLIENT, NONE, NONE, SUBSCRIPTIONS_CLIENT,
+		    "fixed: of one client in a shard; MOM_ELIMIT" },
+		{ "... of a machine", SUBSCRIPTIONS_MACHINE, NONE, NONE, SUBSCRIPTIONS_MACHINE,
+		    "fixed: of all its clients in a shard; MOM_ELIMIT" },
+		{ "topics unsubscribed", TOMBSTONES, NONE, NONE, TOMBSTONES,
+		    "fixed: with mail on its way, of one client; unsubscribe waits for room" },
 		{ "answer timeout ms", TIMEOUT_MS, NONE, NONE, INT_MAX, "MOM_OPT_TIMEOUT_MS of a handle" },
 		{ "peer silent ms", PEER_DEAD_MS, NONE, NONE, PEER_DEAD_MS, "fixed: then a connection is given up" },
 	};
@@ -275,7 +298,8 @@ run(int argc, char **argv)
 	if (json)
 		json_open(NULL, '[');
 	else {
-		heading("LIMIT                                 VALUE         OURS          ALL                  CAP  CHANGED BY");
+		heading("LIMIT                                 VALUE         OURS          ALL                  CAP  "
+		    "CHANGED BY");
 		puts("kernel");
 	}
 	show_kernel(&s);

@@ -23,7 +23,8 @@ servers_add(struct servers *s, struct look *l)
 	if (looks == NULL)
 		return -1;
 	if (l->count)
-		memcpy(grown + s->count, l->server, l->count * sizeof *grown);      /* what they point to stays the look's */
+		/* what they point to stays the look's */
+		memcpy(grown + s->count, l->server, l->count * sizeof *grown);
 	s->count += l->count;
 	s->look = looks;
 	s->look[s->looks++] = l;
@@ -42,9 +43,12 @@ servers_one(struct servers *s, const struct cmd *c, const char *folder, int quie
 	} else if (folder && l->count == 0) {
 		s->bad = 1;
 		if (!quiet && access(folder, R_OK | X_OK) < 0)
-			cmd_fail(c, "%s: %s: %s", folder, strerror(errno), errno == EACCES ? "run this as the user of the server, or as root" : "name a run folder, or a broker's store");
+			cmd_fail(c, "%s: %s: %s", folder, strerror(errno),
+			    errno == EACCES ? "run this as the user of the server, or as root"
+			    : "name a run folder, or a broker's store");
 		else if (!quiet)
-			cmd_fail(c, "%s: no broker or daemon runs with this folder: name its run folder, or a broker's store", folder);
+			cmd_fail(c, "%s: no broker or daemon runs with this folder: name its run folder, or a broker's "
+			    "store", folder);
 	}
 }
 
@@ -58,12 +62,14 @@ servers_look(struct servers *s, const struct cmd *c, char **folders, int n, int 
 		servers_one(s, c, NULL, quiet);
 	for (size_t i = 0; i < s->count; i++) {
 		if (s->server[i].pid == 0 && !quiet)
-			cmd_fail(c, "%s: the %s does not run: this is what it left behind when it was killed", s->server[i].run, s->server[i].is_broker ? "broker" : "daemon");
+			cmd_fail(c, "%s: the %s does not run: this is what it left behind when it was killed",
+			    s->server[i].run, s->server[i].is_broker ? "broker" : "daemon");
 		if (s->server[i].why[0] == '\0')
 			continue;
 		s->bad = 1;
 		if (!quiet)
-			cmd_fail(c, "%s: %s", s->server[i].run[0] ? s->server[i].run : s->server[i].files, s->server[i].why);
+			cmd_fail(c, "%s: %s", s->server[i].run[0] ? s->server[i].run : s->server[i].files,
+			    s->server[i].why);
 	}
 }
 
@@ -95,7 +101,8 @@ servers_none(const struct servers *s, const struct cmd *c, int brokers, int daem
 	if (s->bad)                                    /* it is said already why */
 		return CMD_FAILED;
 	const char *what = brokers && daemons ? "broker or daemon" : brokers ? "broker" : "daemon";
-	return cmd_fail(c, "no %s is found on this machine%s: start one, or name its run folder", what, servers_tried(s));
+	return cmd_fail(c, "no %s is found on this machine%s: start one, or name its run folder", what,
+	    servers_tried(s));
 }
 
 int
@@ -236,7 +243,8 @@ text_amount(char text[24], double v)
 const char *
 text_age(char text[24], int64_t seconds)
 {
-	static const struct { int64_t seconds; char unit; } units[] = { { 2 * 86400, 'd' }, { 2 * 3600, 'h' }, { 2 * 60, 'm' } };
+	static const struct { int64_t seconds; char unit; } units[] = { { 2 * 86400, 'd' }, { 2 * 3600, 'h' },
+	    { 2 * 60, 'm' } };
 	for (size_t i = 0; i < 3; i++)
 		if (seconds >= units[i].seconds) {
 			snprintf(text, 24, "%lld%c", (long long)(seconds / (units[i].seconds / 2)), units[i].unit);

@@ -1,4 +1,5 @@
-/* What the commands that look inside share: which servers there are, who a process is, texts of others' making on a terminal. */
+/* What the commands that look inside share: which servers there are, who a process is, texts of others' making on a
+ * terminal. */
 #ifndef CMD_LOOK_H
 #define CMD_LOOK_H
 
@@ -8,8 +9,8 @@
 
 struct servers { struct look_server *server; size_t count; struct look **look; size_t looks; int bad; };
 
-/* Those of the folders (run folders or stores), or, without any, all that look.h finds on this machine. What cannot be looked into is said on
- * stderr, and `bad` is set. quiet: nothing is said. */
+/* Those of the folders (run folders or stores), or, without any, all that look.h finds on this machine. What cannot be
+ * looked into is said on stderr, and `bad` is set. quiet: nothing is said. */
 void servers_look(struct servers *s, const struct cmd *c, char **folders, int n, int quiet);
 void servers_free(struct servers *s);
 /* Where there is none: says so. CMD_FAILED, or CMD_OK. */
@@ -19,18 +20,22 @@ int  servers_none(const struct servers *s, const struct cmd *c, int brokers, int
 /* Adds up the living System V objects of that folder's registry: a daemon's run folder, a broker's store. */
 struct ipc_tally { uint64_t objects[3], bytes; };      /* by enum registry_kind; bytes of segments */
 void ipc_tally(const char *folder, struct ipc_tally *t);
-static inline const char *server_registry_folder(const struct look_server *s) { return s->is_broker ? s->files : s->run; }
+static inline const char *server_registry_folder(const struct look_server *s) { return s->is_broker ? s->files
+    : s->run; }
 
-/* Of a process: its command line with blanks between, its start (wall clock, s; 0: unknown); 0, or -1: there is none, or it cannot be seen. */
+/* Of a process: its command line with blanks between, its start (wall clock, s; 0: unknown); 0, or -1: there is none,
+ * or it cannot be seen. */
 int  process_command(pid_t pid, char *text, size_t n);
 int64_t process_start(pid_t pid);
 int  process_runs(pid_t pid);
-int  process_descriptors(pid_t pid, uint64_t *in_use, uint64_t *soft, uint64_t *hard);      /* hard: UINT64_MAX: any. -1: it cannot be seen */
+/* hard: UINT64_MAX: any. -1: it cannot be seen */
+int  process_descriptors(pid_t pid, uint64_t *in_use, uint64_t *soft, uint64_t *hard);
 const char *user_name(uid_t uid);              /* or its number; static */
 
 /* Text with what is not printable as \xHH: nothing of it moves the cursor or changes colours. The columns it took. */
 size_t text_put(const char *text, size_t n, size_t most);      /* most: columns, then ~; 0: any */
-void text_column(const char *text, size_t width);               /* padded with blanks to width; longer ones are not cut */
+/* padded with blanks to width; longer ones are not cut */
+void text_column(const char *text, size_t width);
 void heading(const char *text);                                 /* on a terminal only: what a script reads has none */
 /* 12, 3.4k, 5.6M: four columns or so; and 59s, 12m, 3h, 4d */
 const char *text_amount(char text[24], double v);

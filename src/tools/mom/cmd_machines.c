@@ -1,5 +1,6 @@
 /* mom machines - the machines that the brokers here know: connected or away, how far behind
- * READS    db/machines, the check-points, the broker's table and the segments of its connections (only the words in front) */
+ * READS    db/machines, the check-points, the broker's table and the segments of its connections (only the words in
+ *          front) */
 #include "tools/mom/cmd_json.h"
 #include "tools/mom/cmd_look.h"
 #include "tools/mom/cmd_machines.h"
@@ -13,11 +14,11 @@
 
 static const char usage[] =
     "usage: mom machines [--json] [FOLDER ...]\n"
-    "  One machine a line: serial, connected or away, since when (away: at most for so long), address, bytes of the log that it has not taken yet (all\n"
-    "  shards), bytes of deliveries that it has taken on this connection, how many may be on their way.\n"
-    "  FOLDER   a broker's run folder or store; without any, all brokers of this machine\n"
-    "  --json   an array of objects: machine, id, state, seconds, address, lag_bytes, taken_bytes, window_bytes, broker\n"
-    "Exit status: 0   1 a broker cannot be looked into, or there is none   2 wrong use\n"
+    "  One machine a line: serial, connected or away, since when (away: at most for so long), address, bytes of the "
+    "log that it has not taken yet (all\n  shards), bytes of deliveries that it has taken on this connection, how many "
+    "may be on their way.\n  FOLDER   a broker's run folder or store; without any, all brokers of this machine\n"
+    "  --json   an array of objects: machine, id, state, seconds, address, lag_bytes, taken_bytes, window_bytes, "
+    "broker\nExit status: 0   1 a broker cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom machines\n";
 
 struct shown {
@@ -33,7 +34,8 @@ connection_processes(const struct look_server *s, uint32_t slot, struct connecti
 {
 	struct metrics_process p;
 	char command[256];
-	if (s->counters == NULL || metrics_process(s, COUNTERS_SENDER(s->counters->shards, slot), &p) < 1 || process_command(p.pid, command, sizeof command) < 0 ||
+	if (s->counters == NULL || metrics_process(s, COUNTERS_SENDER(s->counters->shards, slot), &p) < 1 ||
+	    process_command(p.pid, command, sizeof command) < 0 ||
 	    strncmp(command, "broker_sender ", 14) != 0)
 		return;
 	snprintf(c->address, sizeof c->address, "%.140s", command + 14);
@@ -60,7 +62,8 @@ connection_look(const struct look_server *s, uint32_t slot, struct connection *c
 	c->lag_known = u->magic == MAGIC_UNIT;
 	c->taken = atomic_load(&u->delivery_credit);
 	for (uint32_t k = 0; k < t->shards && k < SHARDS_MAX; k++) {
-		uint64_t place = atomic_load(&u->place[k]), start = atomic_load(&u->start[k]), head = atomic_load(&t->shard[k].head);
+		uint64_t place = atomic_load(&u->place[k]), start = atomic_load(&u->start[k]),
+		    head = atomic_load(&t->shard[k].head);
 		place = place ? place : start ? start - 1 : head;
 		c->lag += store_behind(s->files, k, place, head);
 	}
@@ -146,7 +149,8 @@ show_broker(const struct look_server *s, int json)
 	int there, n = store_names(s->files, &names) < 0 ? -1 : names.newer ? 0
 	    : store_machines(s->files, names.shards, &list);
 	if (n < 0)
-		return cmd_fail(&cmd_machines, "%s: %s: %s", s->files, strerror(errno), errno == EACCES ? "run this as the user of the broker, or as root" :
+		return cmd_fail(&cmd_machines, "%s: %s: %s", s->files, strerror(errno),
+		    errno == EACCES ? "run this as the user of the broker, or as root" :
 		    "is it a broker's store?");
 	for (int i = 0; i < n; i++) {
 		struct shown m = { .broker = s, .machine = &list[i] };
@@ -190,4 +194,5 @@ run(int argc, char **argv)
 	return bad ? CMD_FAILED : CMD_OK;
 }
 
-const struct cmd cmd_machines = { "machines", "machines that the brokers here know: connected or away, how far behind", usage, run };
+const struct cmd cmd_machines = { "machines", "machines that the brokers here know: connected or away, how far behind",
+    usage, run };

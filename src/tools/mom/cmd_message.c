@@ -40,7 +40,8 @@ print_base64(const unsigned char *p, size_t n)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	for (size_t i = 0; i < n; i += 3) {
-		unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+		unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2]
+		    : 0);
 		putchar(digits[v >> 18]);
 		putchar(digits[v >> 12 & 63]);
 		putchar(i + 1 < n ? digits[v >> 6 & 63] : '=');

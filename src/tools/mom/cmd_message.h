@@ -18,10 +18,14 @@ struct message_style {
 #define MESSAGE_USAGE \
 	"  -v, --verbose      the topic and a space before each payload\n" \
 	"  -N, --raw          payloads one behind the other, with nothing added\n" \
-	"  --json             one object a line: topic, data (data_base64 where it is no UTF-8), publisher, offset, time, redelivered\n" \
-	"  -F, --format TEXT  %t topic  %p payload  %x payload in hexadecimal  %l its length  %j the object of --json\n" \
-	"                     %U seconds since 1970  %I the same as 2026-01-31T12:00:00.000000Z, both when the broker stored it\n" \
-	"                     %o offset  %P publisher  %r 1 where it is redelivered, else 0  %% percent; \\n \\r \\t \\a \\e \\0 \\\\\n"
+	"  --json             one object a line: topic, data (data_base64 where it is no UTF-8), publisher, " \
+	"offset, time, redelivered\n" \
+	"  -F, --format TEXT  %t topic  %p payload  %x payload in hexadecimal  %l its length  " \
+	"%j the object of --json\n" \
+	"                     %U seconds since 1970  %I the same as 2026-01-31T12:00:00.000000Z, " \
+	"both when the broker stored it\n" \
+	"                     %o offset  %P publisher  %r 1 where it is redelivered, else 0  %% percent; \\n \\r \\t " \
+	"\\a \\e \\0 \\\\\n"
 int  message_option(const struct cmd *c, struct message_style *s, int option, const char *value);
 
 void message_print(const struct message_style *s, const struct mom_message *m);    /* on stdout */

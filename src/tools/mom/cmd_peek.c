@@ -1,5 +1,5 @@
-/* cmd_peek - mom peek: the messages of a topic that the store still has, without a client: nothing is consumed, nothing written. Two looks
- * at the log: which offsets are the last, then those. The broker may go on meanwhile. */
+/* cmd_peek - mom peek: the messages of a topic that the store still has, without a client: nothing is consumed, nothing
+ * written. Two looks at the log: which offsets are the last, then those. The broker may go on meanwhile. */
 #include "tools/mom/cmd_message.h"
 #include "tools/mom/cmd_shards.h"
 #include "format/topic.h"
@@ -36,7 +36,8 @@ show(const struct record *r, const char *bytes)
 {
 	if (r->offset < k.from || r->offset > k.to)
 		return;
-	struct mom_message m = { record_topic(bytes), record_data(bytes, r), record_data_len(r), r->publisher, r->offset, r->time, 0 };
+	struct mom_message m = { record_topic(bytes), record_data(bytes, r), record_data_len(r), r->publisher,
+	    r->offset, r->time, 0 };
 	message_print(&k.style, &m);
 	k.shown++;
 }
@@ -47,10 +48,12 @@ look_at_records(const char *bytes, size_t n, record_fn fn)
 	for (size_t q = 0; q < n; q += record_stride(get_u32(bytes + q))) {
 		struct record r;
 		record_get(&r, bytes + q);
-		if (r.type == REC_MESSAGE && r.topic_len == k.topic_len && memcmp(record_topic(bytes + q), k.topic, k.topic_len) == 0)
+		if (r.type == REC_MESSAGE && r.topic_len == k.topic_len &&
+		    memcmp(record_topic(bytes + q), k.topic, k.topic_len) == 0)
 			fn(&r, bytes + q);
 		if (r.type == REC_GAP && fn == show)
-			fprintf(stderr, "mom peek: from offset %016" PRIx64 " to %016" PRIx64 " the log was damaged\n", r.offset, r.aux);
+			fprintf(stderr, "mom peek: from offset %016" PRIx64 " to %016" PRIx64 " the log was damaged\n",
+			    r.offset, r.aux);
 	}
 }
 
@@ -63,14 +66,16 @@ look_at_segment(int dir, uint64_t base, record_fn fn)
 	ssize_t n;
 	if (seglog_walk_open(&w, dir, base) < 0) {
 		if (errno != ENOENT && errno != ESTALE)
-			k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s; see mom check", base, errno == EBADMSG ? "damaged" : strerror(errno));
+			k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s; see mom check", base,
+			    errno == EBADMSG ? "damaged" : strerror(errno));
 		return;
 	}
 	while ((n = seglog_walk_next(&w, &bytes)) > 0)
 		look_at_records(bytes, (size_t)n, fn);
 	enum seglog_tail tail = n < 0 ? SEGLOG_UNREADABLE : seglog_walk_tail(&w);
 	if (tail == SEGLOG_DAMAGED || tail == SEGLOG_UNREADABLE)
-		k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s at offset %016" PRIx64 "; see mom check", base, tail == SEGLOG_DAMAGED ? "damaged" : strerror(errno), w.at);
+		k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s at offset %016" PRIx64 "; see mom check", base,
+		    tail == SEGLOG_DAMAGED ? "damaged" : strerror(errno), w.at);
 	seglog_walk_close(&w);
 }
 
@@ -104,7 +109,8 @@ peek(int dir, const char *path)
 {
 	int shards = store_shards(dir);
 	if (shards <= 0)
-		return cmd_fail(&cmd_peek, "%s/store: %s: name the store with --db DIR", path, shards ? strerror(errno) : "no store is there");
+		return cmd_fail(&cmd_peek, "%s/store: %s: name the store with --db DIR", path,
+		    shards ? strerror(errno) : "no store is there");
 	uint32_t shard = topic_shard(k.topic, k.topic_len, (uint32_t)shards);
 	int fd = store_shard_open(dir, (int)shard);
 	if (fd < 0 || (k.last && find_last(fd) < 0) || look_at_log(fd, show) < 0)
@@ -117,7 +123,8 @@ peek(int dir, const char *path)
 static int
 peek_run(int argc, char **argv)
 {
-	static const struct option options[] = { MESSAGE_LONGS, { "last", 1, 0, 'n' }, { "db", 1, 0, OPT_DB }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { MESSAGE_LONGS, { "last", 1, 0, 'n' }, { "db", 1, 0, OPT_DB },
+	    { "help", 0, 0, 'h' }, { 0 } };
 	const char *given = NULL;
 	int dir;
 	for (int o; (o = cmd_option(&cmd_peek, argc, argv, MESSAGE_SHORTS "n:h", options)) != -1;) {
@@ -141,9 +148,10 @@ peek_run(int argc, char **argv)
 
 const struct cmd cmd_peek = { "peek", "look at the messages of a topic that are still stored, without consuming them",
 	"usage: mom peek TOPIC [options]\n"
-	"Reads the store of the broker on this machine; it may go on, or not run. Shown is what the store still has, also what subscribers got already.\n"
+	"Reads the store of the broker on this machine; it may go on, or not run. Shown is what the store still has, "
+	    "also what subscribers got already.\n"
 	MESSAGE_USAGE
 	"  -n, --last N       only the last N\n"
-	"  --db DIR           the store; without it that of the broker that runs here, else what broker.conf names, or db\n"
-	"Exit status: 0 something was shown   1 error or damage   2 wrong use   27 there is nothing\n"
+	"  --db DIR           the store; without it that of the broker that runs here, else what broker.conf names, or "
+	    "db\nExit status: 0 something was shown   1 error or damage   2 wrong use   27 there is nothing\n"
 	"Example: mom peek -v -n 10 plant/boiler\n", peek_run };

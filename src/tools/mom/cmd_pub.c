@@ -1,5 +1,6 @@
-/* cmd_pub - mom pub: publish a text, a file, standard input as one message or a line at a time. What is more than one message is sent
- * without waiting for each answer; mom_flush tells what became of them before anybody waits for more input, and at the end. */
+/* cmd_pub - mom pub: publish a text, a file, standard input as one message or a line at a time. What is more than one
+ * message is sent without waiting for each answer; mom_flush tells what became of them before anybody waits for more
+ * input, and at the end. */
 #include "config/config_keys.h"
 #include "base/fdio.h"
 #include "base/program.h"
@@ -42,7 +43,8 @@ settle(void)
 	p.failures++;
 	p.left = r == MOM_ETIMEDOUT;
 	p.stopped |= r != MOM_EFULL && r != MOM_ELOST;
-	cmd_fail(&cmd_pub, r == MOM_ETIMEDOUT ? "%s: the broker is away; they are stored when it is back: do not publish them again" : "%s", mom_error_text(p.id));
+	cmd_fail(&cmd_pub, r == MOM_ETIMEDOUT ? "%s: the broker is away; they are stored when it is back: do not "
+	    "publish them again" : "%s", mom_error_text(p.id));
 }
 
 static void
@@ -90,7 +92,8 @@ read_whole(int fd, const char *name, size_t *n)
 		if (r == 0)
 			return bytes;
 		if (*n > MESSAGE_LIMIT)
-			exit(cmd_fail(&cmd_pub, "%s: more than %d bytes, which no broker takes: send it in pieces, or its name", name, MESSAGE_LIMIT));
+			exit(cmd_fail(&cmd_pub, "%s: more than %d bytes, which no broker takes: send it in pieces, or "
+			    "its name", name, MESSAGE_LIMIT));
 	}
 }
 
@@ -119,12 +122,14 @@ publish_lines(void)
 			break;
 		char *line = bytes, *fresh = bytes + n;
 		n += (size_t)r;
-		for (; !p.stopped && (end = memchr(fresh, '\n', (size_t)(bytes + n - fresh))) != NULL; line = fresh = end + 1)
+		for (; !p.stopped && (end = memchr(fresh, '\n', (size_t)(bytes + n - fresh))) != NULL;
+		    line = fresh = end + 1)
 			publish(line, (size_t)(end - line));
 		n -= (size_t)(line - bytes);
 		memmove(bytes, line, n);
 		if (n > MESSAGE_LIMIT)
-			exit(cmd_fail(&cmd_pub, "a line of more than %d bytes, which no broker takes; messages before it are sent", MESSAGE_LIMIT));
+			exit(cmd_fail(&cmd_pub, "a line of more than %d bytes, which no broker takes; messages before "
+			    "it are sent", MESSAGE_LIMIT));
 	}
 	if (n && !p.stopped)                           /* the last one without its newline */
 		publish(bytes, n);
@@ -196,8 +201,10 @@ take_option(int o)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "file", 1, 0, 'f' }, { "lines", 0, 0, 'l' }, { "stdin", 0, 0, 's' }, { "empty", 0, 0, 'n' }, { "fast", 0, 0, OPT_FAST },
-		{ "async", 0, 0, OPT_ASYNC }, { "count", 1, 0, OPT_COUNT }, { "interval", 1, 0, OPT_INTERVAL }, { "timeout", 1, 0, OPT_TIMEOUT }, { "need-subscriber", 0, 0, OPT_NEED },
+	static const struct option options[] = { { "file", 1, 0, 'f' }, { "lines", 0, 0, 'l' }, { "stdin", 0, 0, 's' },
+	    { "empty", 0, 0, 'n' }, { "fast", 0, 0, OPT_FAST },
+		{ "async", 0, 0, OPT_ASYNC }, { "count", 1, 0, OPT_COUNT }, { "interval", 1, 0, OPT_INTERVAL },
+		    { "timeout", 1, 0, OPT_TIMEOUT }, { "need-subscriber", 0, 0, OPT_NEED },
 		{ "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvh", options)) != -1;)
 		take_option(o);
@@ -208,7 +215,8 @@ parse(int argc, char **argv)
 		cmd_wrong_use(&cmd_pub, "%s is one argument too many: quote a text with spaces", cmd_line.word[0]);
 	int sources = (p.text != NULL) + (p.file != NULL) + p.lines + p.whole + p.empty;
 	if (sources != 1)
-		cmd_wrong_use(&cmd_pub, sources ? "only one of TEXT, -f, -l, -s and -n" : "what? A TEXT, or one of -f FILE, -l, -s and -n");
+		cmd_wrong_use(&cmd_pub, sources ? "only one of TEXT, -f, -l, -s and -n"
+		    : "what? A TEXT, or one of -f FILE, -l, -s and -n");
 	if (p.lines && p.count > 1)
 		cmd_wrong_use(&cmd_pub, "--count goes with one message, not with -l");
 	p.many |= p.lines || p.count > 1;

@@ -19,7 +19,8 @@ store_of_broker(const struct cmd *c)
 		if (!s->is_broker || s->pid == 0 || s->files[0] == '\0')
 			continue;
 		if (found[0] && strcmp(found, s->files) != 0)
-			cmd_wrong_use(c, "several brokers run here: name the store with --db DIR, such as %s or %s", found, s->files);
+			cmd_wrong_use(c, "several brokers run here: name the store with --db DIR, such as %s or %s",
+			    found, s->files);
 		snprintf(found, sizeof found, "%s", s->files);
 	}
 	look_free(l);
@@ -51,7 +52,9 @@ store_find(const struct cmd *c, const char *given, int *dir)
 		path = store_of_config(c);
 	*dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (*dir < 0)
-		exit(cmd_fail(c, "%s: %s%s", path, strerror(errno), given ? "" : ": no broker runs on this machine that says where its store is: name it with --db DIR"));
+		exit(cmd_fail(c, "%s: %s%s", path, strerror(errno),
+		    given ? "" : ": no broker runs on this machine that says where its store is: name it with --db "
+		    "DIR"));
 	return path;
 }
 

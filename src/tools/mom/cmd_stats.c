@@ -8,10 +8,10 @@
 
 static const char usage[] =
     "usage: mom stats [--json | --prometheus] [-a] [FOLDER ...]\n"
-    "  For each process its role, shard or machine, and what it counted since its first start; counters that are 0 are left out without -a.\n"
-    "  FOLDER        a run folder or a store; without any, all servers of this machine\n"
-    "  --json        an array of objects, one a process: role, server, shard, machine, slot, pid, counters, histograms\n"
-    "  --prometheus  the text format 0.0.4, as http://.../metrics shows it\n"
+    "  For each process its role, shard or machine, and what it counted since its first start; counters that are 0 are "
+    "left out without -a.\n  FOLDER        a run folder or a store; without any, all servers of this machine\n"
+    "  --json        an array of objects, one a process: role, server, shard, machine, slot, pid, counters, "
+    "histograms\n  --prometheus  the text format 0.0.4, as http://.../metrics shows it\n"
     "  -a            zeros, too\n"
     "Exit status: 0   1 a server cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom stats --prometheus\n";
@@ -61,7 +61,8 @@ show_text(const struct look_server *s, const struct metrics_process *p, int all)
 {
 	char index[40];
 	metrics_process_index(p, index, sizeof index);
-	printf("%s%s%s pid %d%s ", counters_role_name(p->role), *index ? " " : "", index, (int)p->pid, process_runs(p->pid) ? "" : " (ended)");
+	printf("%s%s%s pid %d%s ", counters_role_name(p->role), *index ? " " : "", index, (int)p->pid,
+	    process_runs(p->pid) ? "" : " (ended)");
 	text_put(s->run, strlen(s->run), 0);
 	putchar('\n');
 	for (unsigned i = 0; i < COUNTERS; i++) {
@@ -72,7 +73,8 @@ show_text(const struct look_server *s, const struct metrics_process *p, int all)
 	for (unsigned i = 0; i < HISTOGRAMS; i++) {
 		const struct histogram *h = &p->counters->histogram[i];
 		if (counters_quantile(h, 1) || all)
-			printf("    %-24s p50 %" PRIu64 ", p99 %" PRIu64 " at most  %s\n", counters_histogram_names[i].name, counters_quantile(h, 0.5),
+			printf("    %-24s p50 %" PRIu64 ", p99 %" PRIu64 " at most  %s\n",
+			    counters_histogram_names[i].name, counters_quantile(h, 0.5),
 			    counters_quantile(h, 0.99), counters_histogram_names[i].help);
 	}
 }
@@ -80,7 +82,8 @@ show_text(const struct look_server *s, const struct metrics_process *p, int all)
 static int
 run(int argc, char **argv)
 {
-	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "prometheus", 0, 0, 'p' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "prometheus", 0, 0, 'p' },
+	    { "help", 0, 0, 'h' }, { 0 } };
 	struct servers s;
 	struct metrics_process p;
 	int json = 0, prometheus = 0, all = 0, bad;

@@ -1,5 +1,5 @@
-/* cmd_store - see cmd_store.h. Files are replaced as a whole by their writers, so what is read is one state or the next, never half of each;
- * between two files anything may have happened. */
+/* cmd_store - see cmd_store.h. Files are replaced as a whole by their writers, so what is read is one state or the
+ * next, never half of each; between two files anything may have happened. */
 #include "tools/mom/cmd_store.h"
 #include "base/clock.h"
 #include "base/fdio.h"
@@ -52,7 +52,8 @@ int
 spool_store(const char *folder, char store[40])
 {
 	char *text = store_load(folder, "identity", 4096);
-	int found = text && sscanf(text, "mom spool %*u machine %*32s store %32s", store) == 1 && strspn(store, "0") != strlen(store);
+	int found = text && sscanf(text, "mom spool %*u machine %*32s store %32s", store) == 1 &&
+	    strspn(store, "0") != strlen(store);
 	int error = text ? ENOENT : errno;
 	free(text);
 	errno = error;
@@ -92,7 +93,8 @@ checkpoint_machines(int fd, uint32_t shard, struct store_machine *list, int coun
 		size_t q = 0;
 		for (struct record r; more && q + RECORD_HEADER <= (size_t)n; q += record_stride(r.len)) {
 			record_get(&r, bytes + q);
-			more = r.type == REC_MACHINE && r.len == RECORD_HEADER && r.crc == record_crc(bytes + q, r.len, as_of);
+			more = r.type == REC_MACHINE && r.len == RECORD_HEADER &&
+			    r.crc == record_crc(bytes + q, r.len, as_of);
 			struct store_machine *m = more ? machine_of(list, count, r.publisher) : NULL;
 			if (m == NULL)
 				continue;
@@ -200,7 +202,8 @@ store_behind(const char *folder, uint32_t shard, uint64_t place, uint64_t head)
 		return 0;
 	}
 	for (size_t i = 0; i < count && files[i].base < head; i++)
-		sum += segment_behind(dir, files[i].base, i + 1 < count && files[i + 1].base < head ? files[i + 1].base : head, place);
+		sum += segment_behind(dir, files[i].base, i + 1 < count && files[i + 1].base < head ? files[i + 1].base
+		    : head, place);
 	free(files);
 	close(dir);
 	return sum;

@@ -1,4 +1,5 @@
-/* What the files of a store, or of a spool, tell without disturbing who uses it: names, views, who is away. Only read, never locked. */
+/* What the files of a store, or of a spool, tell without disturbing who uses it: names, views, who is away. Only read,
+ * never locked. */
 #ifndef CMD_STORE_H
 #define CMD_STORE_H
 
@@ -6,7 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct store_names { char id[40]; uint32_t shards, message; int newer; };     /* id: of the store, as hexadecimal; newer: its format */
+/* id: of the store, as hexadecimal; newer: its format */
+struct store_names { char id[40]; uint32_t shards, message; int newer; };
 int store_names(const char *folder, struct store_names *s);                   /* db/store; -1: errno */
 /* Which store the daemon of that spool belongs to, in hexadecimal; -1: errno, or none yet. */
 int spool_store(const char *folder, char store[40]);
@@ -17,9 +19,11 @@ char *store_load(const char *folder, const char *name, size_t most);          /*
  * check-point, which may be some seconds old. fn is shown a text as in the views: a line a subscriber. -1: errno */
 typedef void (*store_topic_fn)(void *with, uint32_t shard, const char *topic, char *subscribers);
 int store_topics(const char *folder, uint32_t shards, store_topic_fn fn, void *with);
-char *store_topics_of(const char *folder, uint32_t shards, uint64_t client);       /* a line a topic, malloc'd; NULL: none, or errno */
+/* a line a topic, malloc'd; NULL: none, or errno */
+char *store_topics_of(const char *folder, uint32_t shards, uint64_t client);
 
-struct store_machine { uint32_t serial; char id[40]; uint64_t *place; int64_t away; };    /* place: by shard, UINT64_MAX: none; away: at most so many s, -1: unknown */
+/* place: by shard, UINT64_MAX: none; away: at most so many s, -1: unknown */
+struct store_machine { uint32_t serial; char id[40]; uint64_t *place; int64_t away; };
 /* Those that db/machines knows, with what the check-points say of them; malloc'd, count or -1: errno. */
 int  store_machines(const char *folder, uint32_t shards, struct store_machine **list);
 void store_machines_free(struct store_machine *list, int count);

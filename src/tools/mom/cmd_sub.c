@@ -1,5 +1,6 @@
-/* cmd_sub - mom sub: print what comes. Nothing is acknowledged before it was printed and flushed: one by one with --ack, else what came
- * together. So whoever kills it, or the program that it prints to, loses nothing of a durable client. */
+/* cmd_sub - mom sub: print what comes. Nothing is acknowledged before it was printed and flushed: one by one with
+ * --ack, else what came together. So whoever kills it, or the program that it prints to, loses nothing of a durable
+ * client. */
 #include "base/fdio.h"
 #include "base/program.h"
 #include "tools/mom/cmd_message.h"
@@ -41,7 +42,8 @@ on_signal(int number)
 static void
 catch_signals(void)
 {
-	struct sigaction act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };     /* a second one ends it at once */
+	/* a second one ends it at once */
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
@@ -145,7 +147,8 @@ trouble(int r)
 		return subscribe();
 	if (r != MOM_EBADID)
 		return -1;
-	mom_close(s.id);                               /* the broker forgot this client: a new one, or the same name anew */
+	/* the broker forgot this client: a new one, or the same name anew */
+	mom_close(s.id);
 	s.id = -1;
 	return begin() == CMD_OK ? 0 : -1;
 }
@@ -208,7 +211,8 @@ take_option(int o)
 static void
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { MESSAGE_LONGS, { "count", 1, 0, 'C' }, { "wait", 1, 0, 'W' }, { "name", 1, 0, OPT_NAME }, { "ack", 0, 0, OPT_ACK },
+	static const struct option options[] = { MESSAGE_LONGS, { "count", 1, 0, 'C' }, { "wait", 1, 0, 'W' },
+	    { "name", 1, 0, OPT_NAME }, { "ack", 0, 0, OPT_ACK },
 		{ "forget", 0, 0, OPT_FORGET }, { "ready-fd", 1, 0, OPT_READY }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:h", options)) != -1;)
 		take_option(o);
@@ -250,14 +254,15 @@ sub_run(int argc, char **argv)
 
 const struct cmd cmd_sub = { "sub", "subscribe and print what comes",
 	"usage: mom sub TOPIC ... [options]\n"
-	"Prints each payload and a newline, until Ctrl-C or TERM. What is missing (a gap, a cut for too large a backlog) is told on stderr, and it goes on.\n"
+	"Prints each payload and a newline, until Ctrl-C or TERM. What is missing (a gap, a cut for too large a "
+	    "backlog) is told on stderr, and it goes on.\n"
 	MESSAGE_USAGE
 	"  -C, --count N      end after so many messages\n"
 	"  -W, --wait SECONDS end after that time, such as 5 or 0.5\n"
-	"  --name NAME        the durable client of that name: next time it goes on where it ended; its topics may be left out then\n"
-	"  --ack              with --name: acknowledge each message on its own, once it was printed (else: those that came together)\n"
-	"  --forget           with --name: destroy that client, with what waits for it\n"
-	"  --ready-fd N       a byte is written there once all is subscribed\n"
+	"  --name NAME        the durable client of that name: next time it goes on where it ended; its topics may be "
+	    "left out then\n  --ack              with --name: acknowledge each message on its own, once it was printed "
+	    "(else: those that came together)\n  --forget           with --name: destroy that client, with what waits "
+	    "for it\n  --ready-fd N       a byte is written there once all is subscribed\n"
 	"Exit status: 0 done   1 error   2 wrong use   27 nothing, or fewer than -C, came within -W\n"
 	"Example: mom sub -v plant/boiler news\n"
 	"         mom sub -C 1 -W 5 -F '%I %t %p' news\n"

@@ -1,5 +1,6 @@
 /* mom top - a live screen: who does how much, where something waits
- * At a terminal it takes the other screen and gives it back at its end, however that comes; without one it prints plain screens. */
+ * At a terminal it takes the other screen and gives it back at its end, however that comes; without one it prints plain
+ * screens. */
 #include "tools/mom/cmd_top.h"
 #include <errno.h>
 #include <poll.h>
@@ -13,15 +14,15 @@
 
 static const char usage[] =
     "usage: mom top [-n TIMES] [-d SECONDS] [FOLDER ...]\n"
-    "  What each process, topic, machine and client does a second, the busiest first; q or Ctrl-C ends it, any other key looks at once.\n"
-    "  -n TIMES     ends after so many screens; needed where standard output is no terminal: then they are plain text\n"
-    "  -d SECONDS   between screens (1; 0.1 or more)\n"
+    "  What each process, topic, machine and client does a second, the busiest first; q or Ctrl-C ends it, any other "
+    "key looks at once.\n  -n TIMES     ends after so many screens; needed where standard output is no terminal: then "
+    "they are plain text\n  -d SECONDS   between screens (1; 0.1 or more)\n"
     "  FOLDER       a run folder or store; without any, all servers of this machine\n"
-    "  Processes: messages in and out (forwarder: copies into mail boxes), bytes, syncs of the log a second, how long 99 of 100 took at most, tickets in\n"
-    "  its queue. Machines: bytes of deliveries taken a second, bytes of the log that are not safe there yet. Clients: requests a second, bytes of the log\n"
-    "  that they went past a second (of other topics, too), bytes waiting in the mail box (+: more in the spool), bytes of requests without an answer.\n"
-    "Exit status: 0   1 nothing is there to look at   2 wrong use\n"
-    "Example: mom top -n 1 -d 5\n";
+    "  Processes: messages in and out (forwarder: copies into mail boxes), bytes, syncs of the log a second, how long "
+    "99 of 100 took at most, tickets in\n  its queue. Machines: bytes of deliveries taken a second, bytes of the log "
+    "that are not safe there yet. Clients: requests a second, bytes of the log\n  that they went past a second (of "
+    "other topics, too), bytes waiting in the mail box (+: more in the spool), bytes of requests without an "
+    "answer.\nExit status: 0   1 nothing is there to look at   2 wrong use\nExample: mom top -n 1 -d 5\n";
 
 enum { PLAIN_ROWS = 20, SCREEN_BYTES = 256 * 1024 };
 
@@ -156,7 +157,8 @@ show_process(const struct top_row *r)
 	if (r->sync_ms >= 0)
 		snprintf(ms, sizeof ms, "%.2f", r->sync_ms);
 	name_column(r->name, 28);
-	printf(" %7s %8s %8s %8s %7s %9s %6llu %6llu", r->who, text_amount(in, r->rate[0]), text_amount(out, r->rate[1]), text_amount(bytes, r->rate[2]),
+	printf(" %7s %8s %8s %8s %7s %9s %6llu %6llu", r->who, text_amount(in, r->rate[0]),
+	    text_amount(out, r->rate[1]), text_amount(bytes, r->rate[2]),
 	    text_amount(syncs, r->rate[3]), ms, (unsigned long long)r->gauge[0], (unsigned long long)r->gauge[1]);
 }
 
@@ -170,7 +172,8 @@ show_row(const struct top_row *r)
 		break;
 	case TOP_TOPICS:
 		name_column(r->name, 42);
-		printf(" %9s %8s %13llu", text_amount(a, r->rate[0]), text_amount(b, r->rate[1]), (unsigned long long)r->count[0]);
+		printf(" %9s %8s %13llu", text_amount(a, r->rate[0]), text_amount(b, r->rate[1]),
+		    (unsigned long long)r->count[0]);
 		break;
 	case TOP_MACHINES:
 		name_column(r->name, 22);
@@ -182,7 +185,8 @@ show_row(const struct top_row *r)
 		name_column(r->name, 40);
 		putchar(' ');
 		name_column(r->who, 15);
-		printf(" %6s %8s %7s%s %9s", text_amount(a, r->rate[0]), text_amount(b, r->rate[1]), text_amount(c, (double)r->gauge[0]), r->gauge[2] ? "+" : " ",
+		printf(" %6s %8s %7s%s %9s", text_amount(a, r->rate[0]), text_amount(b, r->rate[1]),
+		    text_amount(c, (double)r->gauge[0]), r->gauge[2] ? "+" : " ",
 		    text_amount(d, (double)r->gauge[1]));
 	}
 	line_end();
@@ -202,8 +206,10 @@ show_head(const struct top_sample *s)
 			rate_in += s->row[i].rate[0];
 		else if (s->row[i].section == TOP_PROCESSES && strncmp(s->row[i].name, "mom_forwarder", 13) == 0)
 			rate_out += s->row[i].rate[1];
-	printf("mom top  %s  %zu server%s  stored %s/s  delivered here %s/s%s", clock, s->servers, s->servers == 1 ? "" : "s", text_amount(in, rate_in),
-	    text_amount(out, rate_out), s->bad ? "  (not all can be looked at: mom doctor)" : t.is_terminal ? "  q ends" : "");
+	printf("mom top  %s  %zu server%s  stored %s/s  delivered here %s/s%s", clock, s->servers,
+	    s->servers == 1 ? "" : "s", text_amount(in, rate_in),
+	    text_amount(out, rate_out), s->bad ? "  (not all can be looked at: mom doctor)" : t.is_terminal ? "  q ends"
+	    : "");
 	line_end();
 }
 

@@ -11,7 +11,8 @@ enum { TOP_COUNTS = 4, TOP_GAUGES = 3, TOP_NAME = 300 };
  *   processes: messages in, messages out, bytes in and out, syncs;   depth of its queue, deaths of its children
  *   topics:    messages, bytes
  *   machines:  bytes of deliveries taken;                            bytes behind
- *   clients:   requests, bytes of the log that it went past;         bytes in its mail box, unacknowledged, 1: more in the spool */
+ *   clients:   requests, bytes of the log that it went past;         bytes in its mail box, unacknowledged, 1: more in
+ *              the spool */
 struct top_row {
 	enum top_section section;
 	uint64_t key;
@@ -25,7 +26,8 @@ struct top_row {
 struct top_sample { struct top_row *row; size_t count, room, servers; int64_t at_us; int bad; };
 
 void top_take(struct top_sample *s, char **folders, int n);
-void top_compare(struct top_sample *now, const struct top_sample *before);      /* fills in the rates, sorts: the busiest first in each section */
+/* fills in the rates, sorts: the busiest first in each section */
+void top_compare(struct top_sample *now, const struct top_sample *before);
 void top_free(struct top_sample *s);
 
 #endif

@@ -12,7 +12,8 @@
 #include <sys/msg.h>
 
 static struct top_row *
-row_add(struct top_sample *s, enum top_section section, const struct look_server *server, const char *kind, uint64_t number, const char *name)
+row_add(struct top_sample *s, enum top_section section, const struct look_server *server, const char *kind,
+    uint64_t number, const char *name)
 {
 	if (s->count == s->room) {
 		struct top_row *grown = realloc(s->row, (s->room = s->room * 2 + 64) * sizeof *grown);
@@ -23,7 +24,8 @@ row_add(struct top_sample *s, enum top_section section, const struct look_server
 	struct top_row *r = &s->row[s->count++];
 	*r = (struct top_row){ .section = section, .sync_ms = -1 };
 	snprintf(r->name, sizeof r->name, "%s", name);
-	r->key = map_hash(server->run, strlen(server->run)) * 31 + map_hash(kind, strlen(kind)) * 7 + map_hash(name, strlen(name)) + number * UINT64_C(0x9e3779b97f4a7c15);
+	r->key = map_hash(server->run, strlen(server->run)) * 31 + map_hash(kind, strlen(kind)) * 7 + map_hash(name,
+	    strlen(name)) + number * UINT64_C(0x9e3779b97f4a7c15);
 	return r;
 }
 
@@ -65,7 +67,8 @@ take_processes(struct top_sample *s, const struct look_server *server)
 		r->gauge[0] = queue_depth(queue_of(server, &p));
 		r->gauge[1] = counters_get(p.counters, COUNT_DEATHS);
 		for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
-			r->sync[i] = atomic_load_explicit(&p.counters->histogram[HISTOGRAM_SYNC_US].count[i], memory_order_relaxed);
+			r->sync[i] = atomic_load_explicit(&p.counters->histogram[HISTOGRAM_SYNC_US].count[i],
+			    memory_order_relaxed);
 	}
 }
 
@@ -75,7 +78,8 @@ take_topics(struct top_sample *s, const struct look_server *server)
 	struct busy_topic t;
 	for (uint32_t shard = 0; server->counters && shard < server->counters->shards; shard++)
 		for (uint32_t i = 0; i < BUSY_ROWS; i++) {
-			if (!counters_topic(counters_busy(server->counters, shard), i, &t) || topic_fault(t.name, strlen(t.name)))
+			if (!counters_topic(counters_busy(server->counters, shard), i, &t) ||
+			    topic_fault(t.name, strlen(t.name)))
 				continue;
 			struct top_row *r = row_add(s, TOP_TOPICS, server, "topic", 0, t.name);
 			r->count[0] = t.messages;
@@ -99,12 +103,14 @@ take_machines(struct top_sample *s, const struct look_server *server)
 	}
 }
 
-/* Its own words: shown, nothing more. The highest of the shards counts for the log, as ids of its requests do for each. */
+/* Its own words: shown, nothing more. The highest of the shards counts for the log, as ids of its requests do for
+ * each. */
 static void
 take_words(struct top_row *r, int segment)
 {
 	const struct client_segment *c = segment < 0 ? NULL : ipcq_attach_to_read(segment);
-	for (uint32_t k = 0; c && ipcq_bytes(segment) >= client_words() && k < SHARDS_MAX && k < atomic_load(&c->shards); k++) {
+	for (uint32_t k = 0; c && ipcq_bytes(segment) >= client_words() && k < SHARDS_MAX &&
+	    k < atomic_load(&c->shards); k++) {
 		r->count[0] += atomic_load(&c->next[k]) & NUMBER_COUNTER;
 		r->count[1] += offset_position(atomic_load(&c->handed[k]));
 	}
@@ -163,7 +169,8 @@ static int
 by_key(const void *a, const void *b)
 {
 	const struct top_row *x = a, *y = b;
-	return x->section != y->section ? (x->section < y->section ? -1 : 1) : x->key != y->key ? (x->key < y->key ? -1 : 1) : 0;
+	return x->section != y->section ? (x->section < y->section ? -1 : 1) : x->key != y->key
+	    ? (x->key < y->key ? -1 : 1) : 0;
 }
 
 static int
@@ -202,11 +209,13 @@ top_compare(struct top_sample *now, const struct top_sample *before)
 	if (before->count)
 		qsort(before->row, before->count, sizeof *before->row, by_key);
 	for (size_t i = 0; i < now->count; i++) {
-		struct top_row *r = &now->row[i], *old = before->count ? bsearch(r, before->row, before->count, sizeof *r, by_key) : NULL;
+		struct top_row *r = &now->row[i], *old = before->count
+		    ? bsearch(r, before->row, before->count, sizeof *r, by_key) : NULL;
 		struct top_row fresh = { .count = { 0 } };       /* a topic that was not there has begun since, at 0 */
 		old = old || r->section != TOP_TOPICS ? old : &fresh;
 		for (size_t k = 0; old && k < TOP_COUNTS; k++)       /* one that got smaller has begun anew */
-			r->rate[k] = r->count[k] >= old->count[k] && seconds > 0 ? (double)(r->count[k] - old->count[k]) / seconds : 0;
+			r->rate[k] = r->count[k] >= old->count[k] && seconds > 0
+			    ? (double)(r->count[k] - old->count[k]) / seconds : 0;
 		if (old)
 			compare_syncs(r, old);
 	}

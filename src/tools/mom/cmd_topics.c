@@ -13,12 +13,12 @@
 
 static const char usage[] =
     "usage: mom topics [--json] [-v] [--db DIR] [FOLDER ...]\n"
-    "  One topic a line: name, subscribers, messages and bytes since the broker counts it among its busiest (- where it does not), by name.\n"
-    "  FOLDER       a broker's run folder or store; without any, the brokers of this machine, or the store ./db where none runs\n"
-    "  --db DIR     the same of a store, whether a broker runs with it or not\n"
-    "  -v           below each topic its subscribers: client, machine, the offset since when, no-echo; with the store's name where there are several\n"
-    "  --json       an array of objects: topic, shard, store, subscribers, messages, bytes (null: not counted), with -v clients\n"
-    "Exit status: 0   1 a store cannot be read   2 wrong use\n"
+    "  One topic a line: name, subscribers, messages and bytes since the broker counts it among its busiest (- where "
+    "it does not), by name.\n  FOLDER       a broker's run folder or store; without any, the brokers of this machine, "
+    "or the store ./db where none runs\n  --db DIR     the same of a store, whether a broker runs with it or not\n"
+    "  -v           below each topic its subscribers: client, machine, the offset since when, no-echo; with the "
+    "store's name where there are several\n  --json       an array of objects: topic, shard, store, subscribers, "
+    "messages, bytes (null: not counted), with -v clients\nExit status: 0   1 a store cannot be read   2 wrong use\n"
     "Example: mom topics --db db -v\n";
 
 struct row {
@@ -78,7 +78,8 @@ take_busy(const struct look_server *s)
 		qsort(t.rows, sorted, sizeof *t.rows, by_topic);
 	for (uint32_t shard = 0; s->counters && shard < s->counters->shards; shard++)
 		for (uint32_t i = 0; i < BUSY_ROWS; i++) {
-			if (!counters_topic(counters_busy(s->counters, shard), i, &b) || topic_fault(b.name, strlen(b.name)))
+			if (!counters_topic(counters_busy(s->counters, shard), i, &b) ||
+			    topic_fault(b.name, strlen(b.name)))
 				continue;
 			struct row key = { .topic = b.name, .store = t.store };
 			struct row *r = sorted ? bsearch(&key, t.rows, sorted, sizeof key, by_topic) : NULL;
@@ -98,7 +99,8 @@ take_store(const char *store, const struct look_server *s)
 	if (store_names(store, &names) < 0 || names.newer) {
 		t.bad = 1;
 		cmd_fail(&cmd_topics, "%s: %s: %s", store, names.newer ? "of a newer format" : strerror(errno),
-		    names.newer ? "use the newer program" : errno == EACCES ? "run this as the user of the broker, or as root" : "name a broker's store with --db");
+		    names.newer ? "use the newer program" : errno == EACCES
+		    ? "run this as the user of the broker, or as root" : "name a broker's store with --db");
 		return;
 	}
 	if (store_topics(store, names.shards, take_view, NULL) < 0) {
@@ -121,7 +123,8 @@ show_subscriber(const char *line)
 		return;
 	int no_echo = strcmp(flags, "no-echo") == 0;
 	if (!t.json) {
-		printf("    client %016llx machine %u since %016llx%s\n", id, machine, since, no_echo ? " no-echo" : "");
+		printf("    client %016llx machine %u since %016llx%s\n", id, machine, since,
+		    no_echo ? " no-echo" : "");
 		return;
 	}
 	char text[24];
@@ -210,7 +213,8 @@ show_all(void)
 static int
 run(int argc, char **argv)
 {
-	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "db", 1, 0, 'd' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "db", 1, 0, 'd' }, { "help", 0, 0, 'h' },
+	    { 0 } };
 	char *db = NULL;
 	struct servers s;
 	for (int o; (o = cmd_option(&cmd_topics, argc, argv, "hv", longs)) != -1;) {

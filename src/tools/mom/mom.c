@@ -140,7 +140,8 @@ help_run(int argc, char **argv)
 	return CMD_OK;
 }
 
-const struct cmd cmd_help = { "help", "this list, or the page of one command", "usage: mom help [COMMAND]\nExample: mom help sub\n", help_run };
+const struct cmd cmd_help = { "help", "this list, or the page of one command",
+    "usage: mom help [COMMAND]\nExample: mom help sub\n", help_run };
 
 int
 main(int argc, char **argv)

@@ -1,11 +1,15 @@
 /* user_main - the interactive tester of MOM
- * USAGE    user_main [--run DIR] [COMMAND ...]      each argument is one command line; without any, standard input is read
+ * USAGE    user_main [--run DIR] [COMMAND ...]      each argument is one command line; without any, standard input is
+ *          read
  * COMMANDS S|subscribe topic   U|unsubscribe topic   P|publish topic text   R|receive [seconds]   H|help   E|exit
  * OUTPUT   one line a command on stdout; on a terminal a prompt and friendlier lines
- * EDITING  on a terminal that is not dumb: the keys of term/lineedit.h, Tab completes commands and topics, history in MOM_HISTORY (empty: none), else
- *          in $XDG_STATE_HOME/mom/history or ~/.local/state/mom/history. A line that begins with a space is not remembered
+ * EDITING  on a terminal that is not dumb: the keys of term/lineedit.h, Tab completes commands and topics, history in
+ *          MOM_HISTORY (empty: none), else
+ *          in $XDG_STATE_HOME/mom/history or ~/.local/state/mom/history. A line that begins with a space is not
+ *          remembered
  * SIGNALS  INT: brings a waiting R back to the prompt, elsewhere ends; TERM: ends. The client is destroyed at every end
- * EXIT     0 every command succeeded   1 one did not (a timeout is no success)   100 wrong use   111 no client could be made */
+ * EXIT     0 every command succeeded   1 one did not (a timeout is no success)   100 wrong use   111 no client could be
+ *          made */
 #include "base/utf8.h"
 #include "base/arguments.h"
 #include "base/program.h"
@@ -36,8 +40,9 @@ static const char help_text[] =
     "  H               this help            E         exit\n";
 
 static const char editing_text[] =
-    "On a terminal: arrows and Ctrl-A E K U W Y edit, up and Ctrl-R bring back lines, Tab completes commands and topics (twice: shows them).\n"
-    "Lines are remembered in MOM_HISTORY (empty: nowhere), else ~/.local/state/mom/history; not those that begin with a space.\n";
+    "On a terminal: arrows and Ctrl-A E K U W Y edit, up and Ctrl-R bring back lines, Tab completes commands and "
+    "topics (twice: shows them).\nLines are remembered in MOM_HISTORY (empty: nowhere), else "
+    "~/.local/state/mom/history; not those that begin with a space.\n";
 
 /* The line editor takes Ctrl-C as a key. Where it works, SIGINT by a key (of SI_KERNEL) is meant for the command that
  * runs, also where that is just over: it never ends the session. */
@@ -56,7 +61,8 @@ on_signal(int number, siginfo_t *info, void *context)
 static void
 catch_signals(void)
 {
-	struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };    /* no SA_RESTART: a read at the prompt ends */
+	/* no SA_RESTART: a read at the prompt ends */
+	struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
 }
@@ -212,7 +218,8 @@ static const struct command *
 find_command(const char *word)
 {
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if ((toupper((unsigned char)word[0]) == commands[i].letter && word[1] == '\0') || strcasecmp(word, commands[i].word) == 0)
+		if ((toupper((unsigned char)word[0]) == commands[i].letter && word[1] == '\0') ||
+		    strcasecmp(word, commands[i].word) == 0)
 			return &commands[i];
 	return NULL;
 }
@@ -269,7 +276,8 @@ static void
 run_terminal(void)
 {
 	for (char *line; !u.done && !u.ended && (line = prompt_read(&u.ended)) != NULL; free(line))
-		for (char *rest = line, *one; !u.done && !u.ended && (one = strsep(&rest, "\n")) != NULL;)   /* a paste: more than one */
+		/* a paste: more than one */
+		for (char *rest = line, *one; !u.done && !u.ended && (one = strsep(&rest, "\n")) != NULL;)
 			run_line(one);
 	prompt_close();
 }
@@ -298,7 +306,8 @@ run_input(void)
 			run_line(line);
 			continue;
 		}
-		printf("error: a zero byte in the line: a message published here is text\n");     /* what follows it would be lost */
+		/* what follows it would be lost */
+		printf("error: a zero byte in the line: a message published here is text\n");
 		fflush(stdout);
 		u.failed = 1;
 	}
@@ -357,7 +366,8 @@ main(int argc, char **argv)
 		return EXIT_NO_CLIENT;
 	}
 	if (u.terminal)
-		printf("Client %d (global id %016llx). H shows the commands.\n", u.id, (unsigned long long)mom_global_id(u.id));
+		printf("Client %d (global id %016llx). H shows the commands.\n", u.id,
+		    (unsigned long long)mom_global_id(u.id));
 	if (given.count == 0) {
 		static const struct prompt_commands known = { command_word, takes_topic };
 		u.edits = u.terminal && prompt_open("mom> ", &known) == 0;

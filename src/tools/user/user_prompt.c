@@ -96,7 +96,8 @@ prompt_learn(const char *topic, enum prompt_topic what)
 		return;
 	for (size_t i = 0; i < p.n; i++)
 		if (strcmp(p.known[i].topic, topic) == 0) {
-			p.known[i].subscribed = what == PROMPT_SUBSCRIBED || (p.known[i].subscribed && what != PROMPT_UNSUBSCRIBED);
+			p.known[i].subscribed = what == PROMPT_SUBSCRIBED ||
+			    (p.known[i].subscribed && what != PROMPT_UNSUBSCRIBED);
 			return;
 		}
 	if (p.n == p.room) {
@@ -117,7 +118,8 @@ prompt_learn(const char *topic, enum prompt_topic what)
 static void
 complain(const char *path)
 {
-	fprintf(stderr, "user_main: history %s: %s: goes on without; MOM_HISTORY names another file, or is empty for none\n", path, strerror(errno));
+	fprintf(stderr, "user_main: history %s: %s: goes on without; MOM_HISTORY names another file, or is empty for "
+	    "none\n", path, strerror(errno));
 }
 
 static void

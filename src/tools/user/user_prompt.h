@@ -11,7 +11,8 @@ struct prompt_commands {
 
 /* 0, or -1 where this is no terminal for it. A trouble with the history is told on stderr, and it is done without. */
 int   prompt_open(const char *prompt, const struct prompt_commands *commands);
-/* The next line, malloc'd; NULL at the end, or when *over was set by a signal. A paste may have put newlines into it. */
+/* The next line, malloc'd; NULL at the end, or when *over was set by a signal. A paste may have put newlines into
+ * it. */
 char *prompt_read(const volatile sig_atomic_t *over);
 enum prompt_topic { PROMPT_SEEN, PROMPT_SUBSCRIBED, PROMPT_UNSUBSCRIBED };
 void  prompt_learn(const char *topic, enum prompt_topic what);

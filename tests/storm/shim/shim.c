@@ -76,27 +76,38 @@ finish(int what)
 
 struct errors { const char *call; int of[6]; };
 static const struct errors table[] = {
-	{ "open", { EMFILE, ENFILE, EINTR, ENOMEM, EIO, EACCES } }, { "openat", { EMFILE, ENFILE, EINTR, ENOMEM, EIO, ENOSPC } },
+	{ "open", { EMFILE, ENFILE, EINTR, ENOMEM, EIO, EACCES } },
+	    { "openat", { EMFILE, ENFILE, EINTR, ENOMEM, EIO, ENOSPC } },
 	{ "socket", { EMFILE, ENFILE, ENOBUFS, ENOMEM } }, { "socketpair", { EMFILE, ENFILE, ENOBUFS, ENOMEM } },
-	{ "accept4", { EMFILE, ECONNABORTED, ENFILE, EINTR, ENOMEM } }, { "pipe2", { EMFILE, ENFILE } }, { "eventfd", { EMFILE, ENFILE, ENOMEM } },
-	{ "bind", { EADDRINUSE, ENOMEM } }, { "listen", { EADDRINUSE } }, { "connect", { ECONNREFUSED, EINTR, EAGAIN, ENETUNREACH, ETIMEDOUT } },
-	{ "setsockopt", { ENOMEM } }, { "getsockopt", { ENOBUFS } }, { "getsockname", { ENOBUFS } }, { "getpeername", { ENOTCONN } },
+	{ "accept4", { EMFILE, ECONNABORTED, ENFILE, EINTR, ENOMEM } }, { "pipe2", { EMFILE, ENFILE } },
+	    { "eventfd", { EMFILE, ENFILE, ENOMEM } },
+	{ "bind", { EADDRINUSE, ENOMEM } }, { "listen", { EADDRINUSE } },
+	    { "connect", { ECONNREFUSED, EINTR, EAGAIN, ENETUNREACH, ETIMEDOUT } },
+	{ "setsockopt", { ENOMEM } }, { "getsockopt", { ENOBUFS } }, { "getsockname", { ENOBUFS } },
+	    { "getpeername", { ENOTCONN } },
 	{ "recv", { ECONNRESET, EINTR, ETIMEDOUT, ENOMEM } }, { "send", { ECONNRESET, EINTR, EPIPE, ENOBUFS } },
 	{ "poll", { EINTR, ENOMEM } }, { "fork", { EAGAIN, ENOMEM } }, { "execl", { EAGAIN, ENOMEM, EMFILE, EACCES } },
-	{ "readlink", { ENOMEM, EIO } }, { "stat", { EIO, ENOMEM } }, { "fstat", { EIO, ENOMEM } }, { "fstatat", { EIO, ENOMEM } },
+	{ "readlink", { ENOMEM, EIO } }, { "stat", { EIO, ENOMEM } }, { "fstat", { EIO, ENOMEM } },
+	    { "fstatat", { EIO, ENOMEM } },
 	{ "faccessat", { EIO, ENOMEM } }, { "fstatvfs", { EIO } }, { "fdopendir", { ENOMEM } }, { "readdir", { EIO } },
-	{ "pread", { EIO, EINTR } }, { "pwrite", { EIO, ENOSPC, EINTR, EDQUOT } }, { "fdatasync", { EIO, ENOSPC, EINTR } }, { "fsync", { EIO, ENOSPC, EINTR } },
-	{ "fallocate", { ENOSPC, EINTR, EOPNOTSUPP, EIO } }, { "ftruncate", { EIO, EINTR } }, { "renameat", { EIO, ENOSPC, EDQUOT } },
-	{ "linkat", { EIO, ENOSPC, EMLINK } }, { "unlinkat", { EIO, EROFS } }, { "rmdir", { EIO } }, { "mkdir", { ENOSPC, EIO } },
-	{ "mkdirat", { ENOSPC, EIO } }, { "fchmod", { EIO } }, { "fchmodat", { EIO } }, { "fchown", { EPERM } }, { "fchownat", { EPERM } },
+	{ "pread", { EIO, EINTR } }, { "pwrite", { EIO, ENOSPC, EINTR, EDQUOT } },
+	    { "fdatasync", { EIO, ENOSPC, EINTR } }, { "fsync", { EIO, ENOSPC, EINTR } },
+	{ "fallocate", { ENOSPC, EINTR, EOPNOTSUPP, EIO } }, { "ftruncate", { EIO, EINTR } },
+	    { "renameat", { EIO, ENOSPC, EDQUOT } },
+	{ "linkat", { EIO, ENOSPC, EMLINK } }, { "unlinkat", { EIO, EROFS } }, { "rmdir", { EIO } },
+	    { "mkdir", { ENOSPC, EIO } },
+	{ "mkdirat", { ENOSPC, EIO } }, { "fchmod", { EIO } }, { "fchmodat", { EIO } }, { "fchown", { EPERM } },
+	    { "fchownat", { EPERM } },
 	{ "flock", { EINTR, ENOLCK } }, { "getrandom", { EINTR } }, { "mmap", { ENOMEM } }, { "madvise", { EAGAIN } },
 	{ "msgget", { ENOSPC, ENOMEM } }, { "shmget", { ENOSPC, ENOMEM } }, { "semget", { ENOSPC, ENOMEM } },
 	{ "shmat", { ENOMEM, EIDRM } }, { "msgrcv", { EINTR, EIDRM } }, { "msgsnd", { EAGAIN, EINTR, EIDRM, ENOMEM } },
-	{ "semtimedop", { EINTR, EAGAIN, EIDRM, ENOMEM } }, { "msgctl", { EIDRM } }, { "shmctl", { EIDRM } }, { "semctl", { EIDRM } },
+	{ "semtimedop", { EINTR, EAGAIN, EIDRM, ENOMEM } }, { "msgctl", { EIDRM } }, { "shmctl", { EIDRM } },
+	    { "semctl", { EIDRM } },
 	{ "pidfd_open", { EMFILE, ENFILE, ENOMEM } }, { "usleep", { EINTR } }, { "close", { EINTR, EIO } },
 };
 static const struct errors on_file[] = { { "read", { EIO, EINTR } }, { "write", { ENOSPC, EIO, EINTR, EDQUOT } } };
-static const struct errors on_socket[] = { { "read", { ECONNRESET, EINTR, ETIMEDOUT } }, { "write", { ECONNRESET, EINTR, EPIPE, ENOBUFS } } };
+static const struct errors on_socket[] = { { "read", { ECONNRESET, EINTR, ETIMEDOUT } },
+    { "write", { ECONNRESET, EINTR, EPIPE, ENOBUFS } } };
 
 static const struct errors *
 errors_of(const char *call, int fd)
@@ -367,7 +378,8 @@ execl(const char *path, const char *arg, ...)
 	DO(int, "execl", -1, 0, -1, real(path, argv));
 }
 
-/* ---- System V: EIDRM means that a stranger removes the object; then the kernel itself says what becomes of the call ---- */
+/* ---- System V: EIDRM means that a stranger removes the object; then the kernel itself says what becomes of the call
+ * ---- */
 
 #define IPC(type, failure, name, counts, params, args, removal)          \
 	type name params                                                 \
@@ -383,11 +395,15 @@ execl(const char *path, const char *arg, ...)
 		return r;                                                \
 	}
 IPC(void *, (void *)-1, shmat, 1, (int id, const void *p, int f), (id, p, f), syscall(SYS_shmctl, id, IPC_RMID, NULL))
-IPC(ssize_t, -1, msgrcv, 1, (int id, void *b, size_t n, long t, int f), (id, b, n, t, f), syscall(SYS_msgctl, id, IPC_RMID, NULL))
-IPC(int, -1, msgsnd, 1, (int id, const void *b, size_t n, int f), (id, b, n, f), syscall(SYS_msgctl, id, IPC_RMID, NULL))
-IPC(int, -1, semtimedop, 1, (int id, struct sembuf *o, size_t n, const struct timespec *t), (id, o, n, t), syscall(SYS_semctl, id, 0, IPC_RMID, 0))
+IPC(ssize_t, -1, msgrcv, 1, (int id, void *b, size_t n, long t, int f), (id, b, n, t, f),
+    syscall(SYS_msgctl, id, IPC_RMID, NULL))
+IPC(int, -1, msgsnd, 1, (int id, const void *b, size_t n, int f), (id, b, n, f),
+    syscall(SYS_msgctl, id, IPC_RMID, NULL))
+IPC(int, -1, semtimedop, 1, (int id, struct sembuf *o, size_t n, const struct timespec *t), (id, o, n, t),
+    syscall(SYS_semctl, id, 0, IPC_RMID, 0))
 IPC(int, -1, msgctl, 1, (int id, int c, struct msqid_ds *b), (id, c, b), syscall(SYS_msgctl, id, IPC_RMID, NULL))
-IPC(int, -1, shmctl, c != IPC_INFO, (int id, int c, struct shmid_ds *b), (id, c, b), syscall(SYS_shmctl, id, IPC_RMID, NULL))
+IPC(int, -1, shmctl, c != IPC_INFO, (int id, int c, struct shmid_ds *b), (id, c, b),
+    syscall(SYS_shmctl, id, IPC_RMID, NULL))
 
 int
 semctl(int id, int number, int c, ...)
@@ -412,7 +428,8 @@ clock_gettime(clockid_t clock, struct timespec *t)
 {
 	REAL(int, clock_gettime, clockid_t, struct timespec *);
 	int r = real(clock, t);
-	int64_t off = r == 0 && me.s && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) ? atomic_load(&me.s->wall_us) : 0;
+	int64_t off = r == 0 && me.s && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)
+	    ? atomic_load(&me.s->wall_us) : 0;
 	if (off) {
 		int64_t us = t->tv_sec * INT64_C(1000000) + t->tv_nsec / 1000 + off;
 		t->tv_sec = us / 1000000;
