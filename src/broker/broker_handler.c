@@ -8,6 +8,7 @@
  * EXIT        0 the peer closed   100 a bad frame or handshake   111 system call failed
  * ON CRASH    broker_server ends the sender and closes the connection; the machine connects anew and sends again */
 #include "broker/control.h"
+#include "format/kinds.h"
 #include "server/child.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"
@@ -173,18 +174,12 @@ feed(const void *frame, uint32_t shard)
 static int
 request_fault(const void *frame, const struct record *r)
 {
-	int payload = r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len);
-	int with_topic = payload || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
-	if (!with_topic)
-		return r->topic_len || record_data_len(r) ? MOM_EPROTO : 0;
-	uint32_t shard;
-	if (topic_resolve(&h.topic, record_topic(frame), r->topic_len, h.shards, &shard))
-		return MOM_ETOPIC;
-	if (r->shard != shard)
-		return MOM_EPROTO;
-	if (payload && record_data_len(r) > h.message_max)
-		return MOM_ETOOBIG;
-	return !payload && record_data_len(r) ? MOM_EPROTO : 0;
+	switch (request_shape(frame, r, &h.topic, h.shards, h.message_max)) {
+	case SHAPE_GOOD: return 0;
+	case SHAPE_TOPIC_BAD: return MOM_ETOPIC;
+	case SHAPE_PAYLOAD_LARGE: return MOM_ETOOBIG;
+	default: return MOM_EPROTO;
+	}
 }
 
 static void
@@ -207,7 +202,7 @@ on_request(char *frame, struct record *r)
 		counters_add(COUNT_REFUSED, 1);
 		log_peer(LOG_FROM_WARN, log_peer_of(h.peer), "%s: client %016llx: a %s that cannot be taken: %d: it is "
 		    "refused; are that machine's programs of this version, and is its memory sound?", h.peer,
-		    (unsigned long long)r->publisher, record_type_name(r->type), fault);
+		    (unsigned long long)r->publisher, kind_of(r->type)->name, fault);
 	}
 	put_u16(frame + 10, r->flags);
 	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);

@@ -1,5 +1,6 @@
 /* stream - see stream.h */
 #include "broker/stream.h"
+#include "format/kinds.h"
 #include "base/fdio.h"
 #include "base/log_peer.h"
 #include "worker/checkpoint.h"
@@ -158,30 +159,43 @@ stream_start(struct stream *s, uint32_t message, uint64_t head)
 
 /* ---- the log ---- */
 
-/* Is this record for the machine? Changes of its own subscriptions also change what is. */
+/* A change of the machine's own subscriptions that was made: the code of its result is in aux. Who unsubscribes from
+ * all, or is destroyed, is answered by no code. */
 static int
-stream_wants(struct stream *s, const char *p)
+is_own_change(const struct stream *s, const char *p)
 {
-	uint16_t len = get_u16(p + 12);
-	uint64_t publisher = get_u64(p + 32), offset = get_u64(p + 16);
 	uint8_t type = (uint8_t)p[9];
-	if (type == REC_START)
-		return 1;
+	if (!kind_of(type)->changes_subscriptions || get_u64(p + 32) >> 32 != s->serial || get_u64(p + 16) < s->as_of)
+		return 0;
+	return get_u16(p + 12) == 0 || get_u64(p + 48) == 0;
+}
+
+/* Is this record for the machine? */
+static int
+stream_wants(const struct stream *s, const char *p)
+{
+	uint8_t type = (uint8_t)p[9];
+	if (type == REC_MESSAGE)
+		return get_u64(p + 16) >= s->from && map_get(&s->topics, p + RECORD_HEADER, get_u16(p + 12)) != NULL;
 	if (type == REC_GAP)
 		return s->topics.used && get_u64(p + 48) > s->from;
-	if (type == REC_MESSAGE)
-		return offset >= s->from && map_get(&s->topics, p + RECORD_HEADER, len) != NULL;
-	if (publisher >> 32 != s->serial || offset < s->as_of || type > REC_DESTROY || type == REC_CREATE)
-		return 0;
-	if (type == REC_SUBSCRIBE && get_u64(p + 48) == 0)
-		stream_subscribe(s, publisher, p + RECORD_HEADER, len);
-	else if (type == REC_DESTROY || (type == REC_UNSUBSCRIBE && len == 0))
+	return type == REC_START || is_own_change(s, p);
+}
+
+/* From such a record on the machine wants more, or less. */
+static void
+stream_follow(struct stream *s, const char *p)
+{
+	uint16_t len = get_u16(p + 12);
+	uint64_t publisher = get_u64(p + 32);
+	if (!kind_of((uint8_t)p[9])->changes_subscriptions)
+		return;
+	if (len == 0)
 		stream_destroy(s, publisher);
-	else if (type == REC_UNSUBSCRIBE && get_u64(p + 48) == 0)
-		stream_unsubscribe(s, publisher, p + RECORD_HEADER, len);
+	else if (p[9] == REC_SUBSCRIBE)
+		stream_subscribe(s, publisher, p + RECORD_HEADER, len);
 	else
-		return 0;
-	return 1;
+		stream_unsubscribe(s, publisher, p + RECORD_HEADER, len);
 }
 
 /* What is wanted moves together at the front; runs move at once, and not at all where everything is wanted. */
@@ -191,7 +205,9 @@ stream_keep(struct stream *s, char *bytes, size_t n)
 	size_t kept = 0, run = 0, q = 0;
 	while (q < n) {
 		size_t stride = record_stride(get_u32(bytes + q));
-		if (!stream_wants(s, bytes + q)) {
+		if (stream_wants(s, bytes + q))
+			stream_follow(s, bytes + q);
+		else {
 			if (kept != run)
 				memmove(bytes + kept, bytes + run, q - run);
 			kept += q - run;

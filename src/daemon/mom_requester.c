@@ -8,6 +8,7 @@
  * EXIT        0 the peer closed   111 system call failed
  * ON CRASH    mom_daemon ends responser and forwarder, connects anew: rings are sent again from their tails */
 #include "server/child.h"
+#include "format/kinds.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"
 #include "ipc/idling.h"
@@ -158,20 +159,16 @@ poison(struct slot *v, uint32_t i, const char *what)
 static const char *
 frame_fault(const struct slot *v, const struct feed *f, const void *p, const struct record *r)
 {
-	int payload = r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len);
-	int with_topic = payload || r->type == REC_SUBSCRIBE || (r->type == REC_UNSUBSCRIBE && r->topic_len);
-	if (!record_is_request(r->type))
-		return "a type that is no request";
+	static const char *const faults[] = { [SHAPE_NO_REQUEST] = "a type that is no request",
+	    [SHAPE_TOPIC_UNWANTED] = "a topic where none belongs", [SHAPE_TOPIC_BAD] = "a bad topic",
+	    [SHAPE_TOPIC_ELSEWHERE] = "a topic of another shard",
+	    [SHAPE_PAYLOAD_UNWANTED] = "a payload where none belongs",
+	    [SHAPE_PAYLOAD_LARGE] = "a payload that is too long" };
 	if (r->shard >= q.shards)
 		return "a shard that does not exist";
-	uint32_t shard;
-	if (with_topic && (topic_resolve(&q.topic, record_topic(p), r->topic_len, q.shards, &shard) ||
-	    r->shard != shard))
-		return "a bad topic";
-	if (!with_topic && r->len != RECORD_HEADER)
-		return "a request that is too long";
-	if (payload ? record_data_len(r) > atomic_load(&q.table->message_max) : with_topic && record_data_len(r))
-		return "a payload that is too long";
+	enum shape shape = request_shape(p, r, &q.topic, q.shards, atomic_load(&q.table->message_max));
+	if (shape != SHAPE_GOOD)
+		return faults[shape];
 	if (r->number == 0 || (f->last[r->shard] && r->number != f->last[r->shard] + 1 &&
 	    number_generation(r->number) <= number_generation(f->last[r->shard])))
 		return "request numbers out of order";

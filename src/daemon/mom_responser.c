@@ -9,6 +9,7 @@
  * EXIT        0 the broker closed   100 the broker sent nonsense   111 system call failed
  * ON CRASH    mom_daemon ends requester and forwarder and connects anew; what was on its way comes again */
 #include "server/child.h"
+#include "format/kinds.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"
 #include "ipc/idling.h"
@@ -180,12 +181,10 @@ on_frame(const void *frame)
 	case REC_REFUSE:
 		log_peer_fatal(EXIT_USAGE, 0, "refused: %.*s",
 		    (int)(record_data_len(&r) < 300 ? record_data_len(&r) : 300), (const char *)record_data(frame, &r));
-	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_DESTROY: case REC_GAP:
-	case REC_START: case REC_LIST: case REC_LISTED: case REC_UPTO:
-		on_delivery(frame, &r);
-		return;
 	default:
-		bad_broker("a frame of a type that has no place here");
+		if (!kind_of(r.type)->is_delivered)
+			bad_broker("a frame of a type that has no place here");
+		on_delivery(frame, &r);
 	}
 }
 

@@ -29,23 +29,6 @@ record_make(void *bytes, struct record *r, const char *topic, const void *data, 
 	return stride;
 }
 
-const char *
-record_type_name(unsigned type)
-{
-	static const char *const names[64] = {
-		[REC_MESSAGE] = "MESSAGE", [REC_SUBSCRIBE] = "SUBSCRIBE", [REC_UNSUBSCRIBE] = "UNSUBSCRIBE",
-		    [REC_CREATE] = "CREATE",
-		[REC_DESTROY] = "DESTROY", [REC_WILL] = "WILL", [REC_DIED] = "DIED", [REC_MARK] = "MARK",
-		    [REC_END] = "END", [REC_ENTRY] = "ENTRY", [REC_GAP] = "GAP", [REC_START] = "START",
-		    [REC_MACHINE] = "MACHINE", [REC_TOPIC] = "TOPIC",
-		[REC_CLIENT] = "CLIENT", [REC_HELLO] = "HELLO",
-		[REC_WELCOME] = "WELCOME", [REC_REFUSE] = "REFUSE", [REC_ALIVE] = "ALIVE", [REC_PING] = "PING",
-		[REC_ANSWERS] = "ANSWERS", [REC_CREDIT] = "CREDIT", [REC_PLACE] = "PLACE", [REC_LIST] = "LIST",
-		[REC_LISTED] = "LISTED", [REC_UPTO] = "UPTO", [REC_PAD] = "PAD",
-	};
-	return type < 64 && names[type] ? names[type] : "UNKNOWN";
-}
-
 void
 wire_hello_put(void *payload, const struct hello *h)
 {

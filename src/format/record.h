@@ -168,7 +168,6 @@ static inline int record_is_sound(const void *bytes, uint64_t limit)
 	return limit >= RECORD_HEADER && record_header_is_sound(bytes, limit) && record_topic_is_sound(bytes);
 }
 uint32_t record_crc(const void *bytes, uint32_t len, uint64_t salt);
-const char *record_type_name(unsigned type);
 /* A record with this header, topic and payload at `bytes` (stride bytes long, zero filled at its end); its stride. */
 uint32_t record_make(void *bytes, struct record *r, const char *topic, const void *data, uint32_t data_len);
 

@@ -1,5 +1,6 @@
 /* shard - see shard.h */
 #include "worker/shard.h"
+#include "format/kinds.h"
 #include "base/log.h"
 #include <mom.h>
 #include <stdlib.h>
@@ -344,13 +345,16 @@ shard_message(struct shard *s, struct client *c, const struct record *r, const c
 		shard_will(s, c, NULL);
 	s->changed = 1;
 	struct topic *t = shard_topic(s, topic, r->topic_len, 0);
+	int waits = 0;
 	for (size_t i = 0; t && i < t->machine_count; i++) {
-		t->machines[i].machine->wanted = end;
-		machine_need(t->machines[i].machine, s->log.base, record_stride(r->len));
+		struct machine *m = t->machines[i].machine;
+		waits |= m->place < t->newest;
+		m->wanted = end;
+		machine_need(m, s->log.base, record_stride(r->len));
 	}
 	if (t == NULL || t->machine_count == 0)
 		return 0;
-	t->waiting += r->len;
+	t->waiting = (waits ? t->waiting : 0) + r->len;
 	t->newest = end;
 	return 1;
 }
@@ -446,7 +450,7 @@ shard_record_is_needed(const struct shard *s, const void *bytes)
 				return 1;
 		return 0;
 	}
-	if (r.type != REC_SUBSCRIBE && r.type != REC_UNSUBSCRIBE && r.type != REC_DESTROY)
+	if (!kind_of(r.type)->changes_subscriptions)
 		return 0;
 	uint32_t serial = (uint32_t)(r.publisher >> 32);
 	const struct machine *m = map_get(&s->serials, &serial, sizeof serial);

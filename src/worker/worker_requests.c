@@ -1,6 +1,7 @@
 /* worker_requests - what the handlers hand over: de-duplicated, refused or appended to the log, and answered; a part of
  * worker */
 #include "worker/worker.h"
+#include "format/kinds.h"
 #include "base/clock.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"
@@ -189,7 +190,7 @@ log_and_apply(void *at, const void *bytes, struct record *r, struct client *clie
 	put_u64((char *)at + 24, (uint64_t)w.now_us);
 	put_u64((char *)at + 48, r->aux);
 	w.batch += record_stride(r->len);
-	w.durable |= r->flags & REC_F_DURABLE || r->type != REC_MESSAGE;
+	w.durable |= r->flags & REC_F_DURABLE || kind_of(r->type)->is_durable;
 	seglog_take(&w.shard.log, at);
 	if (r->type == REC_MESSAGE)
 		count_message(r, record_topic(bytes), shard_message(&w.shard, client, r, record_topic(bytes),
@@ -253,77 +254,77 @@ subscription_code(struct client *c, const struct record *r, const char *name)
 	    w.shard.subscribed < SUBSCRIPTIONS_SHARD ? 0 : MOM_ELIMIT;
 }
 
-/* An upper bound of what still waits for a subscriber: the topic's bytes since its slowest machine's place was last
- * seen to move on. */
+/* An upper bound of what still waits for a subscriber: the topic's bytes since its slowest machine had all of it. */
 static uint64_t
-topic_waiting(struct topic *t)
+topic_waiting(const struct topic *t)
 {
-	uint64_t oldest = w.shard.log.end;
 	for (size_t i = 0; i < t->machine_count; i++)
-		if (t->machines[i].machine->place < oldest)
-			oldest = t->machines[i].machine->place;
-	if (t->machine_count == 0 || oldest >= t->newest)
-		t->waiting = 0;
-	return t->waiting;
+		if (t->machines[i].machine->place < t->newest)
+			return t->waiting;
+	return 0;
 }
 
-/* Why a request cannot be stored now, or 0 and where it goes. */
 static int
-refusal(const struct record *r, const char *name, void **at)
+message_refusal(const struct record *r, const char *name)
 {
-	if (r->type == REC_UNSUBSCRIBE || r->type == REC_DESTROY || r->type == REC_CREATE ||
-	    (r->type == REC_WILL && r->topic_len == 0))
-		return (*at = log_place(record_stride(r->len), 1)) ? 0 : MOM_EFULL;
-	if (r->flags & REC_F_NEED && r->type == REC_MESSAGE) {
-		const struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
-		if (t == NULL || t->subscribers == 0)
-			return MOM_ENOSUBSCRIBER;
-	}
-	if (worker_store_is_full())
-		return MOM_EFULL;
 	uint64_t most = atomic_load_explicit(&w.table->topic_max, memory_order_relaxed);
-	if (most && r->type == REC_MESSAGE) {
-		struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
-		if (t && topic_waiting(t) + r->len > most)
-			return MOM_EFULL;
-	}
-	return (*at = log_place(record_stride(r->len), 0)) ? 0 : MOM_EFULL;
+	if (most == 0 && !(r->flags & REC_F_NEED))
+		return 0;                              /* most messages: the topic is not sought twice for them */
+	const struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
+	if (r->flags & REC_F_NEED && (t == NULL || t->subscribers == 0))
+		return MOM_ENOSUBSCRIBER;
+	return most && t && topic_waiting(t) + r->len > most ? MOM_EFULL : 0;
 }
 
 /* A machine has its share, so that others find room. */
 static int
-will_fault(const struct client *c, const struct record *r)
+will_refusal(const struct client *c, const struct record *r)
 {
 	uint64_t more = record_stride(r->len) - (uint64_t)(c->will ? record_stride(get_u32(c->will)) : 0);
-	int code = c->machine->wills_bytes + more > WILLS_MACHINE_BYTES ? MOM_ELIMIT
-	    : w.shard.wills_bytes + more > WILLS_BYTES ? MOM_EFULL : 0;
-	if (code)
-		log_peer(LOG_FROM_WARN, c->id >> 32, "shard %u: the wills of its clients are %llu bytes, those of "
-		    "machine %u %llu: more are refused; let programs leave smaller ones", w.shard.index,
-		    (unsigned long long)w.shard.wills_bytes, c->machine->serial,
-		    (unsigned long long)c->machine->wills_bytes);
-	return code;
+	if (c->machine->wills_bytes + more > WILLS_MACHINE_BYTES)
+		return MOM_ELIMIT;
+	return w.shard.wills_bytes + more > WILLS_BYTES ? MOM_EFULL : 0;
 }
 
-/* What a request means for wills: a client that ends leaves its own. So does a durable one that is created again: its
- * new process must not inherit that of the old one. */
+/* Why a request that makes no room itself cannot be stored now, or 0. */
 static int
-will_refusal(struct client *client, const struct record *r)
+refusal(const struct client *client, const struct record *r, const char *name)
+{
+	int code = r->type == REC_WILL ? will_refusal(client, r)
+	    : r->type == REC_MESSAGE ? message_refusal(r, name) : 0;
+	return code ? code : worker_store_is_full() ? MOM_EFULL : 0;
+}
+
+static void
+tell_wills(const struct client *c)
+{
+	log_peer(LOG_FROM_WARN, c->id >> 32, "shard %u: the wills of its clients are %llu bytes, those of "
+	    "machine %u %llu: more are refused; let programs leave smaller ones", w.shard.index,
+	    (unsigned long long)w.shard.wills_bytes, c->machine->serial,
+	    (unsigned long long)c->machine->wills_bytes);
+}
+
+/* A client that ends leaves its will. So does a durable one that is created again: its new process must not inherit
+ * that of the old one. -1: no room for it, and the request has to wait. */
+static int
+publish_ended_will(struct client *client, const struct record *r)
 {
 	if (client && r->type == REC_DESTROY)
 		publish_will(client, 1);
-	if (client && r->type == REC_CREATE && publish_will(client, 0) < 0)
-		return MOM_EFULL;
-	return r->type == REC_WILL && r->topic_len ? will_fault(client, r) : 0;
+	return client && r->type == REC_CREATE ? publish_will(client, 0) : 0;
 }
 
 static void
 take_request(struct conn *c, struct client *client, const void *bytes, struct record *r, uint32_t slot)
 {
 	void *at = NULL;
-	int code = r->flags & REC_F_BAD ? (int)(int64_t)r->aux : will_refusal(client, r);
-	if (code == 0)
-		code = refusal(r, record_topic(bytes), &at);
+	int makes_room = kind_carries(kind_of(r->type)->makes_room, r->topic_len), is_bad = r->flags & REC_F_BAD;
+	int code = is_bad ? (int)(int64_t)r->aux : publish_ended_will(client, r) < 0 ? MOM_EFULL
+	    : makes_room ? 0 : refusal(client, r, record_topic(bytes));
+	if (code && !is_bad && r->type == REC_WILL && will_refusal(client, r))
+		tell_wills(client);
+	if (code == 0 && (at = log_place(record_stride(r->len), makes_room)) == NULL)
+		code = MOM_EFULL;
 	if (client == NULL && code == 0 && c->machine->clients >= c->slots)
 		code = MOM_ELIMIT;                     /* each has a slot: more than it has slots no daemon has */
 	if (code) {

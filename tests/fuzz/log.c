@@ -6,6 +6,7 @@
  * The files' CRCs are repaired because no fuzzer guesses one; without repair a record that was changed must not
  * pass. */
 #include <errno.h>
+#include "format/kinds.h"
 #include <fcntl.h>
 #include "base/crc32c.h"
 #include "base/fdio.h"
@@ -104,7 +105,7 @@ show(void *with, const void *bytes, uint64_t offset)
 	size_t *n = with;
 	struct record r;
 	record_get(&r, bytes);
-	log_debug("%016llx %s aux %llx", (unsigned long long)offset, record_type_name(r.type),
+	log_debug("%016llx %s aux %llx", (unsigned long long)offset, kind_of(r.type)->name,
 	    (unsigned long long)r.aux);
 	if (is_notice(r.type))
 		return 0;

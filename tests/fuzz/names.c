@@ -3,6 +3,7 @@
  * or refused, within their lengths.
  * INPUT  u8 what; then its bytes */
 #include "base/hex.h"
+#include "format/kinds.h"
 #include "format/topic.h"
 #include "format/wire.h"
 #include "take_over.h"
@@ -71,7 +72,7 @@ run_record(const char *p, size_t n)
 		return;
 	record_get(&r, p);
 	record_put(again, &r);
-	FUZZ_CHECK(memcmp(again, p, RECORD_HEADER) == 0 && record_type_name(r.type)[0] != '\0');
+	FUZZ_CHECK(memcmp(again, p, RECORD_HEADER) == 0 && kind_of(r.type)->name[0] != '\0');
 	if (!record_is_sound(p, n))
 		return;
 	FUZZ_CHECK(r.len <= n && r.topic_len <= MOM_TOPIC_MAX);

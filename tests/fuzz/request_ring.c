@@ -4,6 +4,7 @@
  * INPUT  u8 shards - 1, u8 state of the slot; then steps: u8 what, and its arguments (see do_step); bytes behind the
  *        last are none */
 #include <errno.h>
+#include "format/kinds.h"
 #include "ipc/layout.h"
 #include "server/child.h"
 #include "base/fdio.h"
@@ -20,6 +21,7 @@ static struct {
 	uint64_t last[SLOTS][SHARDS];              /* as the broker's workers know it */
 	/* bytes for a worker on this connection: its handler ends it at more than was granted */
 	uint64_t sent[SHARDS];
+	struct topic_memo memo;
 	int neighbour_sent, meddle;
 	int looked, passed;                        /* frames of the client, in this round */
 } fz;
@@ -76,12 +78,7 @@ take_request(const char *p, const struct record *r)
 	FUZZ_CHECK(r->shard < fz.shards && (uint64_t)r->time < SLOTS && r->publisher == (slot ? NEIGHBOUR : ID));
 	FUZZ_CHECK(r->number != 0 && r->offset <= r->number && (r->flags & ~(REC_F_DURABLE | REC_F_NO_ECHO |
 	    REC_F_NEED)) == 0);
-	if (r->topic_len)
-		FUZZ_CHECK(topic_fault(record_topic(p), r->topic_len) == NULL &&
-		    r->shard == topic_shard(record_topic(p), r->topic_len, fz.shards));
-	FUZZ_CHECK(r->type == REC_WILL || (r->topic_len != 0) == (r->type <= REC_UNSUBSCRIBE));
-	FUZZ_CHECK(r->type == REC_MESSAGE || (r->type == REC_WILL && r->topic_len)
-	    ? record_data_len(r) <= MOM_MESSAGE_MAX : record_data_len(r) == 0);
+	FUZZ_CHECK(request_shape(p, r, &fz.memo, fz.shards, MOM_MESSAGE_MAX) == SHAPE_GOOD);
 	struct decision d = decide_request(fz.last[slot][r->shard], 0, r->number, r->offset);
 	FUZZ_CHECK(d.verdict != VERDICT_BROKEN);
 	if (d.verdict == VERDICT_TAKE)

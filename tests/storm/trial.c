@@ -1,5 +1,6 @@
 /* trial - reads what witness.so wrote down of a run and ends the case at the first promise that came too early */
 #include <storm/shim/witness.h>
+#include "format/kinds.h"
 #include <storm/trial.h>
 #include <lib/t.h>
 #include "base/map.h"
@@ -595,7 +596,7 @@ owner_fault(const struct owner *o, uint16_t shard, uint64_t number)
 	else if (c == NULL || number > c->top)
 		return "there is no such record in the log";
 	const struct rec *r = c ? missing(c, shard, number, &f) : NULL;
-	return r ? t_text("%s number %llx at offset %llx in %s: %s", record_type_name(r->type),
+	return r ? t_text("%s number %llx at offset %llx in %s: %s", kind_of(r->type)->name,
 		       (unsigned long long)r->number, (unsigned long long)r->offset, name_text(f->name, f->number),
 		       why_not(f, r))
 		 : NULL;

@@ -1,5 +1,6 @@
 /* shard_needs - a shard's plain state: what is still needed of its log, and what its check-point brings back */
 #include <fcntl.h>
+#include "format/kinds.h"
 #include <lib/t.h>
 #include "worker/checkpoint.c"
 #include "worker/shard.c"
@@ -46,9 +47,9 @@ TEST(needed_at_place, "packing keeps what stands at a machine's place and behind
 		if (type != REC_SUBSCRIBE && type != REC_UNSUBSCRIBE && type != REC_DESTROY)
 			continue;
 		REQUIRE(change_is_needed(type, SERIAL, OFFSET), "the %s at its place would be lost",
-		    record_type_name(type));
-		REQUIRE(!change_is_needed(type, SERIAL, OFFSET - 64), "it has the %s", record_type_name(type));
-		REQUIRE(!change_is_needed(type, SERIAL + 1, OFFSET), "a %s of another machine", record_type_name(type));
+		    kind_of(type)->name);
+		REQUIRE(!change_is_needed(type, SERIAL, OFFSET - 64), "it has the %s", kind_of(type)->name);
+		REQUIRE(!change_is_needed(type, SERIAL + 1, OFFSET), "a %s of another machine", kind_of(type)->name);
 	}
 	m->place = OFFSET + 1;
 	REQUIRE(!message_is_needed(OFFSET), "its place has passed");

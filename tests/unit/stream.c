@@ -1,5 +1,6 @@
 /* stream - a machine's list of subscriptions: complete, in linear work, and the machine hears something meanwhile */
 #include <lib/t.h>
+#include "format/kinds.h"
 #include <lib/work.h>
 #include "broker/stream.h"
 #include "worker/checkpoint.h"
@@ -51,7 +52,7 @@ listed(const struct stream *s)
 	struct record r;
 	size_t n = 0;
 	record_get(&r, s->out);
-	REQUIRE(r.type == REC_LIST, "it begins with %s", record_type_name(r.type));
+	REQUIRE(r.type == REC_LIST, "it begins with %s", kind_of(r.type)->name);
 	for (size_t q = record_stride(r.len); q < s->have; q += record_stride(get_u32(s->out + q)), n++)
 		REQUIRE((uint8_t)s->out[q + 9] == REC_LISTED && get_u64(s->out + q + 32) >> 32 == MACHINE, "%zu", n);
 	REQUIRE(n == r.aux, "%zu entries, and it says %llu", n, (unsigned long long)r.aux);

@@ -3,6 +3,7 @@
  * OUTPUT   OFFSET TYPE and what the record says; payloads cut at 64 bytes, unprintable bytes as \n, \t, \\, \xHH
  * EXIT     0 all of it is sound   1 damaged (a line says where)   100 wrong use   111 it cannot be read */
 #include "base/arguments.h"
+#include "format/kinds.h"
 #include "base/crc32c.h"
 #include "base/fdio.h"
 #include "base/program.h"
@@ -100,7 +101,7 @@ print_record(const char *bytes)
 {
 	struct record r;
 	record_get(&r, bytes);
-	printf(" %s", record_type_name(r.type));
+	printf(" %s", kind_of(r.type)->name);
 	if (r.type == REC_ENTRY) {
 		print_entry(bytes, &r);
 		return;

@@ -1,0 +1,78 @@
+/* kinds - see kinds.h */
+#include "format/kinds.h"
+
+#define NEVER  CARRIES_NEVER
+#define ALWAYS CARRIES_ALWAYS
+#define MAYBE  CARRIES_MAYBE
+
+static const struct kind kinds[256] = {
+	/* way, topic, payload, makes room, is durable, changes subscriptions, is delivered */
+	[REC_MESSAGE]     = { "MESSAGE", WAY_REQUEST, ALWAYS, ALWAYS, NEVER, 0, 0, 1 },
+	[REC_SUBSCRIBE]   = { "SUBSCRIBE", WAY_REQUEST, ALWAYS, NEVER, NEVER, 1, 1, 1 },
+	[REC_UNSUBSCRIBE] = { "UNSUBSCRIBE", WAY_REQUEST, MAYBE, NEVER, ALWAYS, 1, 1, 1 },
+	[REC_CREATE]      = { "CREATE", WAY_REQUEST, NEVER, NEVER, ALWAYS, 1, 0, 0 },
+	[REC_DESTROY]     = { "DESTROY", WAY_REQUEST, NEVER, NEVER, ALWAYS, 1, 1, 1 },
+	[REC_WILL]        = { "WILL", WAY_REQUEST, MAYBE, CARRIES_WITH_TOPIC, CARRIES_WITHOUT_TOPIC, 1, 0, 0 },
+	/* of logs and check-points */
+	[REC_MARK]        = { "MARK", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 0 },
+	[REC_END]         = { "END", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 0 },
+	[REC_ENTRY]       = { "ENTRY", WAY_LOG, NEVER, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_GAP]         = { "GAP", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 1 },
+	[REC_START]       = { "START", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 1 },
+	[REC_MACHINE]     = { "MACHINE", WAY_CHECKPOINT, NEVER, NEVER, NEVER, 0, 0, 0 },
+	[REC_TOPIC]       = { "TOPIC", WAY_CHECKPOINT, ALWAYS, NEVER, NEVER, 0, 0, 0 },
+	[REC_CLIENT]      = { "CLIENT", WAY_CHECKPOINT, NEVER, ALWAYS, NEVER, 0, 0, 0 },
+	/* of connections */
+	[REC_HELLO]       = { "HELLO", WAY_UP, NEVER, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_WELCOME]     = { "WELCOME", WAY_DOWN, NEVER, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_REFUSE]      = { "REFUSE", WAY_DOWN, NEVER, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_ALIVE]       = { "ALIVE", WAY_UP, NEVER, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_PING]        = { "PING", WAY_BOTH, NEVER, NEVER, NEVER, 0, 0, 0 },
+	[REC_ANSWERS]     = { "ANSWERS", WAY_DOWN, NEVER, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_DIED]        = { "DIED", WAY_UP, NEVER, NEVER, NEVER, 0, 0, 0 },
+	[REC_CREDIT]      = { "CREDIT", WAY_BOTH, NEVER, NEVER, NEVER, 0, 0, 0 },
+	[REC_PLACE]       = { "PLACE", WAY_UP, NEVER, NEVER, NEVER, 0, 0, 0 },
+	[REC_LIST]        = { "LIST", WAY_DOWN, NEVER, NEVER, NEVER, 0, 0, 1 },
+	[REC_LISTED]      = { "LISTED", WAY_DOWN, ALWAYS, NEVER, NEVER, 0, 0, 1 },
+	[REC_UPTO]        = { "UPTO", WAY_DOWN, NEVER, NEVER, NEVER, 0, 0, 1 },
+	[REC_PAD]         = { "PAD", WAY_RING, NEVER, NEVER, NEVER, 0, 0, 0 },
+};
+
+const struct kind *
+kind_of(uint8_t type)
+{
+	static const struct kind none = { "UNKNOWN", WAY_NONE, NEVER, NEVER, NEVER, 0, 0, 0 };
+	return kinds[type].name ? &kinds[type] : &none;
+}
+
+int
+kind_carries(enum kind_carries carries, uint16_t topic_len)
+{
+	switch (carries) {
+	case CARRIES_NEVER: return 0;
+	case CARRIES_WITH_TOPIC: return topic_len > 0;
+	case CARRIES_WITHOUT_TOPIC: return topic_len == 0;
+	default: return 1;
+	}
+}
+
+enum shape
+request_shape(const void *frame, const struct record *r, struct topic_memo *memo, uint32_t shards,
+    uint32_t message_max)
+{
+	const struct kind *k = kind_of(r->type);
+	uint32_t shard;
+	if (k->way != WAY_REQUEST)
+		return SHAPE_NO_REQUEST;
+	if (k->topic == CARRIES_NEVER && r->topic_len)
+		return SHAPE_TOPIC_UNWANTED;
+	if (k->topic == CARRIES_ALWAYS || r->topic_len) {
+		if (topic_resolve(memo, record_topic(frame), r->topic_len, shards, &shard))
+			return SHAPE_TOPIC_BAD;
+		if (shard != r->shard)
+			return SHAPE_TOPIC_ELSEWHERE;
+	}
+	if (!kind_carries(k->payload, r->topic_len) && record_data_len(r))
+		return SHAPE_PAYLOAD_UNWANTED;
+	return record_data_len(r) > message_max ? SHAPE_PAYLOAD_LARGE : SHAPE_GOOD;
+}

@@ -1,0 +1,59 @@
+/* The kinds of records: one table says what each may carry and what follows from it. Whoever has to know asks the
+ * table: mom_requester and broker_handler what a request may look like, worker what room it takes and whether it waits
+ * for a sync, broker_sender and mom_responser whom it is for, db_dump its name. A new kind is one row here, one
+ * function that does what it asks for, and one test: see diagrams/change.md.
+ *
+ *     if (kind_of(r.type)->topic == CARRIES_ALWAYS) ... */
+#ifndef KINDS_H
+#define KINDS_H
+
+#include "format/record.h"
+#include "format/topic.h"
+
+/* Who makes records of this kind, and where they go. */
+enum kind_way {
+	WAY_NONE,              /* there is no such kind */
+	WAY_REQUEST,           /* a client, through its ring, to the broker and into its log */
+	WAY_UP,                /* a daemon, to its broker */
+	WAY_DOWN,              /* a broker, to its daemons */
+	WAY_BOTH,
+	WAY_LOG,               /* whoever writes a log: nobody sends it */
+	WAY_CHECKPOINT,        /* worker, into check-points */
+	WAY_RING               /* whoever writes a ring */
+};
+
+/* WITH_TOPIC: where the record has a topic; WITHOUT_TOPIC: where it has none. */
+enum kind_carries { CARRIES_NEVER, CARRIES_ALWAYS, CARRIES_MAYBE, CARRIES_WITH_TOPIC, CARRIES_WITHOUT_TOPIC };
+
+struct kind {
+	const char *name;
+	enum kind_way way;
+	enum kind_carries topic;
+	enum kind_carries payload;      /* of a request: bytes behind the topic */
+	/* of a request: it ends something, so it may take the room that a full store keeps for such */
+	enum kind_carries makes_room;
+	int is_durable;                 /* of a request: always on disk before it is answered; else its flag says so */
+	int changes_subscriptions;      /* of a request: the view of its topic and the table of its machine follow it */
+	int is_delivered;               /* it is part of what a broker sends down to a machine's mom_forwarder */
+};
+
+const struct kind *kind_of(uint8_t type);      /* never NULL: WAY_NONE and the name UNKNOWN where there is none */
+
+/* 1: a record with that topic_len (0: no topic) carries it, or may */
+int kind_carries(enum kind_carries carries, uint16_t topic_len);
+
+/* What is wrong with a request's topic and payload, wherever it comes from. */
+enum shape {
+	SHAPE_GOOD,
+	SHAPE_NO_REQUEST,      /* a kind that no client may send */
+	SHAPE_TOPIC_UNWANTED,
+	SHAPE_TOPIC_BAD,       /* or none, where there has to be one */
+	SHAPE_TOPIC_ELSEWHERE, /* the topic belongs to another shard */
+	SHAPE_PAYLOAD_UNWANTED,
+	SHAPE_PAYLOAD_LARGE    /* more than message_max bytes */
+};
+/* frame: sound (record.h), its header in r. memo: the caller's, for the topics of all requests that it looks at. */
+enum shape request_shape(const void *frame, const struct record *r, struct topic_memo *memo, uint32_t shards,
+    uint32_t message_max);
+
+#endif
