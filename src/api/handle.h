@@ -113,7 +113,6 @@ int  request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t 
 int  requests_end_subscriptions(struct handle *h, int64_t deadline);
 int  client_is_cut(const struct handle *h);
 uint64_t requests_open(const struct handle *h);       /* how many are neither acknowledged nor given up */
-int  all_answered(struct handle *h, const void *with);
 int  requests_flush(struct handle *h, int64_t deadline, unsigned interruptible);
 int  answer_code(int64_t code, int may_succeed);     /* MOM_EPROTO where it is none of ours */
 uint64_t topic_hash64(const char *topic, size_t len);

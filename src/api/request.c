@@ -316,7 +316,7 @@ requests_open(const struct handle *h)
 	return open;
 }
 
-int
+static int
 all_answered(struct handle *h, const void *with)
 {
 	(void)with;

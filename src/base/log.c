@@ -236,9 +236,3 @@ log_at_fatal(void (*clean)(void))
 	l.at_fatal = clean;
 }
 
-void
-log_panic(const char *format, ...)
-{
-	LOG_BODY("panic");
-	abort();
-}

@@ -1,6 +1,6 @@
-/* One line an event on descriptor 2: `role[pid]: severity: text`. Severity says who must act (style of the whole
- * project): panic = our bug, core; fatal = the operator, exit; error = one request or connection is lost; warn =
- * degraded, goes on; info = life cycle; debug = only with -v. Never a payload.
+/* One line an event on descriptor 2: `role[pid]: severity: text`. Severity says who must act: fatal = the operator, the
+ * process ends; error = one request or connection is lost; warn = degraded, goes on; info = life cycle; debug = only
+ * with -v. Never a payload.
  * How it is written is one word, so that a supervisor can tell its children in their table: what the lowest severity
  * is, and
  *     text  [<4>][2026-01-31T12:00:00.123Z ]role[pid]: warn: text          <4>: a priority, for the journal
@@ -47,8 +47,6 @@ void log_from(uint32_t from, const char *format, ...) LOG_PRINTF(2, 3);
 void log_from_list(uint32_t from, const char *format, va_list ap) LOG_PRINTF(2, 0);
 int  log_is_wanted(uint32_t from);
 
-/* log_fatal calls it before it ends the process: it removes what would stay behind. NULL: nothing. A panic leaves all
- * to the next start, as a kill does: a process that is wrong about its own state must not remove anything. */
+/* log_fatal calls it before it ends the process: it removes what would stay behind. NULL: nothing. */
 void log_at_fatal(void (*clean)(void));
-void log_panic(const char *format, ...) LOG_PRINTF(1, 2) __attribute__((noreturn));
 #endif

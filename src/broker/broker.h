@@ -37,7 +37,6 @@ struct broker {
 	struct conn *conns;
 };
 
-void broker_touch(struct broker *b);                       /* the conns changed: workers look */
 
 void workers_start(struct broker *b, int64_t now);         /* those that are due; makes missing queues */
 int  workers_reaped(struct broker *b, pid_t pid, int status, int64_t now);

@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void
+/* the conns changed: workers look */
+static void
 broker_touch(struct broker *b)
 {
 	atomic_fetch_add(&b->table->epoch, 1);

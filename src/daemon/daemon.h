@@ -109,7 +109,6 @@ void members_check(struct daemon *d);
 void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */
 void members_stop(struct daemon *d);                   /* clean stop: undrained rings and words to the spool */
 void members_limits(struct daemon *d);                 /* the broker's limits into all segments */
-void daemon_touch(struct daemon *d);                   /* the client table changed */
 
 /* life */
 enum life { LIFE_GOES_ON, LIFE_OVER, LIFE_UNDECIDED /* known within three seconds */ };

@@ -14,7 +14,7 @@ struct forwarder f;
 
 /* ---- mail boxes ---- */
 
-void
+static void
 notify_daemon(void)
 {
 	uint64_t one = 1;

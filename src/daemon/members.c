@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-void
+/* the client table changed */
+static void
 daemon_touch(struct daemon *d)
 {
 	atomic_store(&d->table->slots, d->used);

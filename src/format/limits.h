@@ -33,7 +33,6 @@ enum {
 	VAIN_NAP_US       = 20,                 /* ... then this is slept before each further look */
 	/* tickets taken before looking at the rings: bounds the time between looks */
 	QUEUE_DRAIN       = 1024,
-	HELLO_MAX         = 256,                /* bytes a stranger may make us read before the handshake is done */
 	HANDSHAKE_MS      = 3000,               /* a peer that takes longer is dropped */
 	/* connections that have not said HELLO: a descriptor each; one more sends the oldest of the busiest address
 	 * away */

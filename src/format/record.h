@@ -1,7 +1,7 @@
 /* The record: one layout from a publisher's ring over TCP and the log to a subscriber's mail box.
  *
  *   0 u32 len        whole record: header, topic, NUL, payload; the next one begins at the next multiple of 8
- *   4 u32 crc        CRC32C of bytes 8..len, salted with the secret of the log segment it lies in; 0 outside a log
+ *   4 u32 crc        CRC32C of bytes 8..len, salted with the secret of the log segment it lies in; 0 in a ring
  *   8 u8  header     56
  *   9 u8  type       REC_*
  *  10 u16 flags      REC_F_*
@@ -26,7 +26,7 @@
 enum record_type {
 	/* requests of a client; in the log with offset and time */
 	REC_MESSAGE     = 1,
-	REC_SUBSCRIBE   = 2,   /* log: aux = result code as an int64 (0, MOM_EEXIST) */
+	REC_SUBSCRIBE   = 2,   /* log: aux = result code as an int64 (0, MOM_EEXIST, MOM_ELIMIT) */
 	/* log: aux = result code (0, MOM_ENOTSUB). Without a topic: from all of the shard; it has no result */
 	REC_UNSUBSCRIBE = 3,
 	REC_CREATE      = 4,   /* aux = 1: durable */
@@ -71,7 +71,6 @@ enum {
 	REC_F_DURABLE = 1,     /* on disk before the answer */
 	REC_F_NO_ECHO = 2,     /* subscription: not one's own messages */
 	REC_F_BAD     = 4,     /* the handler found it wrong; the worker refuses it in its order */
-	REC_F_BOX_AGAIN = 8,   /* mail box: may have been handed out before */
 	REC_F_EXPIRED = 16,    /* DESTROY: its machine stayed away for too long */
 	REC_F_NEED    = 32,    /* MESSAGE: refused where the topic has no subscriber */
 	REC_F_WILL    = 64     /* MESSAGE: it was its publisher's will, which is done with it */

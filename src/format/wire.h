@@ -8,8 +8,8 @@
 enum { WIRE_VERSION = 2 /* 2: WILL, DIED */, WIRE_ID_BYTES = 16 };
 
 /* HELLO payload, 64 bytes: u32 version, u32 feature bits, machine id, store id (zeros: none known), u32 largest
- * payload, u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token of the last WELCOME (0:
- * none) */
+ * payload, u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token that is on the
+ * daemon's disk (0: none) */
 struct hello {
 	uint32_t version, features;
 	uint8_t  machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
@@ -17,8 +17,8 @@ struct hello {
 	uint64_t token;
 };
 /* WELCOME payload, 56 bytes: u32 version, u32 feature bits, store id, u32 serial, u32 shards, u32 largest payload, u32
- * request window a shard in bytes, u64 token: on disk before anything else is done, shown in the next HELLO, u32
- * machine expiry in seconds (0: never), u32 zero */
+ * request window a shard in bytes, u64 token: shown in a later HELLO, once it is on the daemon's disk, u32 machine
+ * expiry in seconds (0: never), u32 zero */
 struct welcome {
 	uint32_t version, features;
 	uint8_t  store[WIRE_ID_BYTES];

@@ -129,7 +129,7 @@ registry_exists(const struct registry_object *o)
 	return registry_exists_of(o, geteuid());
 }
 
-void
+static void
 registry_destroy_object(const struct registry_object *o)
 {
 	int id = o->id;

@@ -54,6 +54,5 @@ size_t registry_fault(const char *text, size_t n);
 int  registry_exists(const struct registry_object *o);
 /* The same of another user's server: creator is the owner of its folder. 0 with EACCES: that cannot be seen. */
 int  registry_exists_of(const struct registry_object *o, uid_t creator);
-void registry_destroy_object(const struct registry_object *o);
 const char *registry_kind_name(enum registry_kind kind);
 #endif

@@ -60,7 +60,7 @@ seglog_may_grow(const struct seglog *l)
 }
 
 /* The disk space is taken here, so that a full disk is met between records and never inside one. */
-int
+static int
 seglog_create(struct seglog *l, uint64_t base)
 {
 	char name[SEGLOG_NAME], temp[SEGLOG_NAME + 8];

@@ -6,7 +6,6 @@ enum { SEGLOG_NAME = 32 };
 #define SEGLOG_LAST (UINT64_C(1) << 39)     /* no segment begins at this position of an incarnation, or behind */
 void seglog_name(char *name, uint64_t base);
 void seglog_head_put(unsigned char bytes[SEGLOG_HEADER], const struct seglog_head *head);
-int  seglog_create(struct seglog *l, uint64_t base);
 int  seglog_begin(struct seglog *l, uint64_t base);        /* the same, or it is missing */
 /* Files that are used again. keep: 0, the segment is gone as if it was unlinked. take: the file under that name, or -1.
  * room: bytes that the next one has already */
@@ -37,8 +36,6 @@ int  scan_begin(struct seglog_scan *s, const struct seglog *l);        /* its me
 int  scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit);
 /* Sound records, shown to fn from `from` on, up to END, damage or the file's end. -1: I/O error or fn said so. */
 int  scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with);
-/* Behind damage: the next sound record (s->pos and s->at are moved there) and 1, or 0: there is none. -1: errno */
-int  scan_resume(struct seglog_scan *s);
 /* Is there, behind what is not sound, a mark that says that it was on disk? Then it is damage and not a torn tail. -1:
  * errno */
 int  scan_has_later_mark(struct seglog_scan s);

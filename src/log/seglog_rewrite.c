@@ -99,7 +99,8 @@ scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with)
 	}
 }
 
-int
+/* Behind damage: the next sound record (s->pos and s->at are moved there) and 1, or 0: there is none. -1: errno */
+static int
 scan_resume(struct seglog_scan *s)
 {
 	for (uint64_t pos = s->pos + RECORD_HEADER; pos + RECORD_HEADER <= s->size;) {

@@ -40,7 +40,7 @@ term_can_edit(void)
 	return isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0;
 }
 
-size_t
+static size_t
 term_columns(void)
 {
 	struct winsize size;

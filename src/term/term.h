@@ -10,7 +10,6 @@ enum term_end { TERM_LINE, TERM_END, TERM_SIGNAL, TERM_NONE };  /* NONE: it cann
 
 /* standard input and output are a terminal that knows how to move its cursor (TERM is set, and not dumb) */
 int    term_can_edit(void);
-size_t term_columns(void);
 /* A line at a prompt: lineedit_line. END: Ctrl-D, or the terminal is gone. SIGNAL: a handler of the program's set
  * *over, which is looked at after each signal. What was typed ahead waits for the next call. */
 enum term_end term_read(struct lineedit *e, const volatile sig_atomic_t *over);

@@ -1,6 +1,6 @@
 /* The check-point of a shard: its state as of an offset C, one file `checkpoint`, replaced as a whole.
- *   0 "MOMCKPT\n"  8 u32 version 1  12 u32 0  16 u64 C  24 u64 records  32 zeros  60 u32 CRC32C of bytes 0..60
- * then MACHINE, START, TOPIC, CLIENT and LISTED records (record.h), each with a CRC salted with C. */
+ *   0 "MOMCKPT\n"  8 u32 version 2  12 u32 0  16 u64 C  24 u64 records  32 zeros  60 u32 CRC32C of bytes 0..60
+ * then MACHINE, START, TOPIC, CLIENT, WILL and LISTED records (record.h), each with a CRC salted with C. */
 #ifndef CHECKPOINT_H
 #define CHECKPOINT_H
 #include "worker/shard.h"

@@ -156,7 +156,6 @@ WEAK void log_peers_share(struct log_limits *limits) { (void)limits; }
 WEAK void log_peers_tell(int64_t now_ms) { (void)now_ms; }
 WEAK void log_peers_end(void) { }
 WEAK void log_at_fatal(void (*clean)(void)) { (void)clean; }
-WEAK void log_panic(const char *format, ...) { SHOW; abort(); }
 
 /* ---- System V ---- */
 

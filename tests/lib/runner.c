@@ -116,7 +116,7 @@ static struct { char *text; size_t size, used; const char *bad; char line[300]; 
 static int
 line_is_bad(const char *line)
 {
-	static const char *const words[] = {"panic:", "Sanitizer", "runtime error:", "segfault", NULL};
+	static const char *const words[] = {"Sanitizer", "runtime error:", "segfault", NULL};
 	for (int i = 0; i < t_state->allowed_count; i++)
 		if (strstr(line, t_state->allowed[i]))
 			return 0;

@@ -6,7 +6,7 @@
  *
  * runner.c has main: `program` runs all cases, `program NAME ...` some, `program --list` names them. After a case it is
  * a failure if a process that the case started still runs, or a SysV object of its registries still exists, or a log
- * tells of a panic or of a sanitizer's finding. Environment: LONG=1 adds the long cases, KEEP=1 leaves the folders of
+ * tells of a sanitizer's finding. Environment: LONG=1 adds the long cases, KEEP=1 leaves the folders of
  * failed cases, SEED=n, LIMIT=seconds. */
 #ifndef T_H
 #define T_H

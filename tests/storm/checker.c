@@ -20,7 +20,7 @@ const char *const sentence_text[SENTENCES] = {
 	"nothing was left behind: no queue, segment, semaphore, process, descriptor, temporary file",
 	"whatever was killed was back in time",
 	"processes with nothing to do used no CPU",
-	"no sanitizer, no panic",
+	"no sanitizer has found anything",
 };
 
 enum fate { FATE_MAYBE, FATE_SENT, FATE_ACKED, FATE_REFUSED };

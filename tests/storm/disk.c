@@ -643,4 +643,3 @@ void log_warn(const char *format, ...) { LOG("warn"); }
 void log_error(const char *format, ...) { LOG("error"); }
 void log_fatal(int status, const char *format, ...) { LOG("fatal");
     t_fail("log", status, "no fatal error", "%s", disk_log); }
-void log_panic(const char *format, ...) { LOG("panic"); t_fail("log", 0, "no panic", "%s", disk_log); }

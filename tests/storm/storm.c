@@ -349,7 +349,7 @@ cpu_ms(void)
 static const char *
 bad_log_line(struct server *s)
 {
-	static const char *const words[] = { "panic:", "Sanitizer", "runtime error:", "segfault" };
+	static const char *const words[] = { "Sanitizer", "runtime error:", "segfault" };
 	char *text = t_read_file(s->log);
 	for (int i = 0; i < 4; i++) {
 		char *found = strstr(text, words[i]);

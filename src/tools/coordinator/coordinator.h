@@ -53,7 +53,6 @@ extern volatile sig_atomic_t coordinator_stop;
 /* coordinator_members.c */
 void member_heard(const struct mom_message *m);        /* of resource/alive */
 struct member *member_find(uint64_t id);
-void members_look(void);                               /* who is dead? */
 int  member_rank(int group);                           /* how many living ones should rather hold it than we */
 int  members_hold(int group);                          /* a living one says that it holds it */
 void member_say(unsigned kind);                        /* we are here */

@@ -116,7 +116,8 @@ holders_known(const struct state *s)
 			member_add(s->holders[i].id, s->holders[i].name);
 }
 
-void
+/* who is dead? */
+static void
 members_look(void)
 {
 	for (int g = 0; g < RESOURCE_GROUPS; g++)

@@ -392,13 +392,14 @@ client_gone(struct applying *a, uint64_t id)
 			}
 }
 
-int
+static int
 state_founding_is_valid(const struct state *s, const struct event *e)
 {
 	return e->target > s->founded;
 }
 
-void
+/* begin so, whatever was; -1 no memory is told by the next call */
+static void
 state_found(struct state *s, const struct event *e)
 {
 	state_free(s);

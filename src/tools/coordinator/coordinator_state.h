@@ -61,9 +61,6 @@ const struct holder *state_holder(const struct state *s, uint64_t id);          
 const struct holder *state_primary(const struct state *s);                      /* who answers, NULL: nobody holds it */
 /* rendezvous: the heaviest two should hold a group, the first of them answers */
 uint64_t holder_weight(const char *name, uint64_t id, int group);
-int  state_founding_is_valid(const struct state *s, const struct event *e);
-/* begin so, whatever was; -1 no memory is told by the next call */
-void state_found(struct state *s, const struct event *e);
 
 /* The whole state as bytes and back. put: NULL: no memory, else *len of them, to be freed. get: -1: damaged, or no
  * memory; s as after state_init then. */

@@ -70,8 +70,6 @@ struct watch {
 
 void watch_take(struct watch *w, int64_t now);                 /* a new sample */
 int64_t watch_due(const struct watch *w);                      /* when the next one is to be taken */
-/* pages of the counters' segment that a process has had */
-uint32_t watch_pages_used(const struct look_server *s);
 int  watch_alive(uint32_t pid, const char *program);           /* 1: that process runs that program */
 void watch_page_name(const struct look_server *s, uint32_t page, char *text, size_t n);
 /* 1: serves; 0: does not, with the reason */
@@ -79,7 +77,6 @@ int  watch_health(const struct look_server *s, char *why, size_t n);
 
 /* ---- pages ---- */
 
-void http_json_string(FILE *f, const char *text);              /* quoted; bytes that are no UTF-8 become U+FFFD */
 void http_stats(FILE *f, const struct watch *w);
 void http_history(FILE *f, const struct watch *w);
 /* of a server; of the kernel where it is NULL */

@@ -11,7 +11,8 @@ static const char *const flow_names[FLOWS] = {
 	[FLOW_IN] = "messages_in", [FLOW_BYTES_IN] = "bytes_in", [FLOW_OUT] = "messages_out",
 	    [FLOW_BYTES_OUT] = "bytes_out" };
 
-void
+/* quoted; bytes that are no UTF-8 become U+FFFD */
+static void
 http_json_string(FILE *f, const char *text)
 {
 	char json[UTF8_JSON];

@@ -45,7 +45,8 @@ watch_alive(uint32_t pid, const char *program)
 	return (size_t)(end - name - 1) == len && memcmp(name + 1, program, len) == 0;
 }
 
-uint32_t
+/* pages of the counters' segment that a process has had */
+static uint32_t
 watch_pages_used(const struct look_server *s)
 {
 	uint32_t used = 0;

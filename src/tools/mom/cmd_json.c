@@ -69,13 +69,6 @@ json_signed(const char *key, int64_t v)
 }
 
 void
-json_real(const char *key, double v)
-{
-	json_key(key);
-	printf("%.3f", v);
-}
-
-void
 json_bool(const char *key, int v)
 {
 	json_key(key);

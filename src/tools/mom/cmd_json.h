@@ -12,7 +12,6 @@ void json_close(char bracket);
 void json_text(const char *key, const char *text);      /* NULL: null */
 void json_number(const char *key, uint64_t v);
 void json_signed(const char *key, int64_t v);
-void json_real(const char *key, double v);
 void json_bool(const char *key, int v);
 void json_null(const char *key);
 

@@ -19,7 +19,8 @@
 
 enum { PIECE = 64 * 1024 };
 
-char *
+/* as fdio_load */
+static char *
 store_load(const char *folder, const char *name, size_t most)
 {
 	size_t n;

@@ -13,7 +13,6 @@ int store_names(const char *folder, struct store_names *s);                   /*
 /* Which store the daemon of that spool belongs to, in hexadecimal; -1: errno, or none yet. */
 int spool_store(const char *folder, char store[40]);
 
-char *store_load(const char *folder, const char *name, size_t most);          /* as fdio_load */
 
 /* Topics with their subscribers: what the views say, or, where a shard has none or they are not complete, its
  * check-point, which may be some seconds old. fn is shown a text as in the views: a line a subscriber. -1: errno */
