@@ -1,5 +1,5 @@
 /* client - a handle's life: create, open, close, destroy, options */
-#include "api/door.h"
+#include "api/register.h"
 #include "api/handle.h"
 #include "api/settings.h"
 #include "base/clock.h"

@@ -1,5 +1,5 @@
 /* handle - the table of handles, error texts, and how a call sleeps */
-#include "api/door.h"
+#include "api/register.h"
 #include "api/handle.h"
 #include "base/clock.h"
 #include "base/fdio.h"

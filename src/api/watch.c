@@ -2,7 +2,7 @@
  * which mom_daemon sends a byte when mail comes for a client that found nothing before; and a timer, which makes it
  * readable on our own: at the start, for mom_wake, and while no daemon is there, to look for its successor. Nothing is
  * read from the socket until the mail box is empty, so it is readable as long as messages wait. */
-#include "api/door.h"
+#include "api/register.h"
 #include "api/handle.h"
 #include "base/fdio.h"
 #include <errno.h>

@@ -11,7 +11,7 @@
  * ON CRASH    the children die with it (PDEATHSIG); the next start waits for the store's lock and reaps what the
  *             registry lists */
 #include "broker/broker.h"
-#include "broker/options.h"
+#include "broker/broker_options.h"
 #include "ipc/about.h"
 #include "base/clock.h"
 #include "ipc/counters.h"

@@ -22,7 +22,7 @@
 #include "base/sig.h"
 #include "daemon/daemon.h"
 #include "daemon/members_file.h"
-#include "daemon/options.h"
+#include "daemon/daemon_options.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

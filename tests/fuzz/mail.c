@@ -7,7 +7,7 @@
 #include "ipc/layout.h"
 #include <stdarg.h>
 #include <sys/mman.h>
-#include "api/door.h"
+#include "api/register.h"
 #include "api/handle.h"
 #include "base/clock.h"
 #include "base/fdio.h"

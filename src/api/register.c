@@ -1,6 +1,6 @@
-/* door - see door.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom are
+/* register - see register.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom are
  * trusted. */
-#include "api/door.h"
+#include "api/register.h"
 #include "api/handle.h"
 #include "api/settings.h"
 #include "base/clock.h"

@@ -1,5 +1,5 @@
-/* options - see options.h */
-#include "broker/options.h"
+/* broker_options - see broker_options.h */
+#include "broker/broker_options.h"
 #include "config/config_keys.h"
 #include "config/http_address.h"
 #include "base/log.h"

@@ -1,5 +1,5 @@
-/* options - see options.h */
-#include "daemon/options.h"
+/* daemon_options - see daemon_options.h */
+#include "daemon/daemon_options.h"
 #include "config/config_keys.h"
 #include "config/http_address.h"
 #include "base/log.h"
