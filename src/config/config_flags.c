@@ -79,8 +79,9 @@ config_usage(const struct config_program *p, FILE *to)
 	static const char usual[] =
 	    "  -v                           --log-level debug\n"
 	    "  -c FILE, --config FILE       read this file, or those of this folder, instead of /etc/mom/ and "
-	    "~/.config/mom/ (MOM_CONFIG)\n  -t, --test                   read all that, say which files it was, and "
-	    "end: 0 where all is right, 100 where not; IP PORT may be left out\n";
+	    "~/.config/mom/ (MOM_CONFIG)\n"
+	    "  -t, --test                   read all that, say which files it was, and end: 0 where all is right, 100 "
+	    "where not; IP PORT may be left out\n";
 	int column = fprintf(to, "usage: %s", p->name), indent = column;
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct config_key *k = &p->keys[i];
@@ -105,9 +106,11 @@ config_usage(const struct config_program *p, FILE *to)
 	}
 	fputs(usual, to);
 	fprintf(to, "Each is also a line `KEY VALUE` of /etc/mom/%s or ~/.config/mom/%s (KEY: as the flag, without "
-	    "--), or %sKEY in the\nenvironment (in capitals, _ for -); MOM_URL is mom://IP:PORT, MOM_LOG is "
-	    "LEVEL[,json][,time|notime]. Flags win over the environment, that over files.\nSIGHUP reads the files "
-	    "again, SIGUSR1 opens the log file anew. `mom config show` says what holds and why. src/tools/etc/%s has "
-	    "every key.\n%s",
+	    "--), or %sKEY in the\n"
+	    "environment (in capitals, _ for -); MOM_URL is mom://IP:PORT, MOM_LOG is LEVEL[,json][,time|notime]. "
+	    "Flags win over the environment, that over files.\n"
+	    "SIGHUP reads the files again, SIGUSR1 opens the log file anew. `mom config show` says what holds and why. "
+	    "src/tools/etc/%s has every key.\n"
+	    "%s",
 	    p->file, p->file, p->prefix, p->file, p->example);
 }

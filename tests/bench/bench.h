@@ -1,12 +1,12 @@
 /* bench - what the parts of mom_bench share
  *
- *     mom_bench.c       the command line                 bench_judge.c   is every message there once, unchanged, in
- *                       order?
- *     bench_sets.c      the workloads W1 to W8           bench_client.c  the publisher and subscriber processes
+ *     bench.c           time, errors, the end            mom_bench.c     the command line
+ *     bench_sets.c      the workloads W1 to W9           bench_client.c  the publisher and subscriber processes
  *     bench_scale.c     how cost grows                   bench_ping.c    there and back
  *     bench_load.c      a workload run and repeated      bench_idle.c    start-up and memory
  *     bench_servers.c   broker and daemons of our own    bench_proc.c    CPU time, switches and memory by role
- *     bench_report.c    table, JSON, progress            bench_calls.c   system calls, by strace */
+ *     bench_report.c    table, JSON, progress            bench_calls.c   system calls, by strace
+ *     bench_busy.c      busy programs beside it          bench_judge.c   is every message there once and unchanged? */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -183,6 +183,8 @@ void report_figure(struct figure *f);
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void progress_clear(void);
 
+/* from here on signals end it, and whatever ends it calls `end` first */
+void bench_begin(void (*end)(void));
 double bench_now(void);                                           /* s */
 void bench_nap(long us);
 void bench_look(void);                                            /* ends the bench where a signal asked for it */

@@ -23,23 +23,25 @@
 #include <time.h>
 #include <unistd.h>
 
-struct bench_options bench = { .many = 1000 };
 static struct arguments line;
-static pid_t main_pid;
-static volatile sig_atomic_t ended;
 
 static const char help_text[] =
     "usage: mom_bench [FLAGS] [W1 ... W9]...\n"
     "       mom_bench [FLAGS] scale [subscribers | machines | published | subscribed | backlog | workers]...\n"
     "       mom_bench [FLAGS] [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] "
-    "[--latency]\n\n  W1 one to one, 64 B to 16 KiB   W2 one to ten   W3 there and back   W4 durable   W5 each publish "
-    "waits for its answer\n  W6 start-up and memory   W7 1000 topics   W8 eight to one   W9 W1, W8, W3 and W5 beside a "
-    "busy loop a core\n  without a name: all, in under 3 minutes\n\n"
+    "[--latency]\n\n"
+    "  W1 one to one, 64 B to 16 KiB   W2 one to ten   W3 there and back   W4 durable   W5 each publish waits for its "
+    "answer\n"
+    "  W6 start-up and memory   W7 1000 topics   W8 eight to one   W9 W1, W8, W3 and W5 beside a busy loop a core\n"
+    "  without a name: all, in under 3 minutes\n\n"
     "  --seconds S       a run's length (1; scale: 3)          --repeat N    runs of which the median is shown (3; "
-    "scale: 1)\n  --json            one object a figure                   --syscalls    count system calls too, by "
-    "strace, in a further run\n  --run DIR         use the daemon of that run folder, not servers of its own (so does "
-    "MOM_RUN; --selfserve: its own all the same)\n  --size BYTES      with W1, W2: this size alone          --many N   "
-    "   clients of W6, topics of W7 (1000)\n  --busy N          beside N busy loops\n"
+    "scale: 1)\n"
+    "  --json            one object a figure                   --syscalls    count system calls too, by strace, in a "
+    "further run\n"
+    "  --run DIR         use the daemon of that run folder, not servers of its own (so does MOM_RUN; --selfserve: its "
+    "own all the same)\n"
+    "  --size BYTES      with W1, W2: this size alone          --many N      clients of W6, topics of W7 (1000)\n"
+    "  --busy N          beside N busy loops\n"
     "  --most N          scale: no point above N               --least N     nor below\n"
     "  --big             scale backlog: 10 GB too\n"
     "  --count N         messages of each publisher, instead of --seconds\n"
@@ -49,72 +51,6 @@ static const char help_text[] =
     "  mom_bench --size 200 --publishers 4 --subscribers 2\n"
     "  mom_bench --json W3 >figures                 for a program\n"
     "  mom_bench scale machines backlog             how cost grows\n";
-
-/* ---- for all parts ---- */
-
-double
-bench_now(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-void
-bench_nap(long us)
-{
-	struct timespec t = { us / 1000000, us % 1000000 * 1000 };
-	nanosleep(&t, NULL);
-}
-
-void
-bench_die(int status, const char *format, ...)
-{
-	va_list list;
-	va_start(list, format);
-	if (getpid() == main_pid)
-		progress_clear();
-	fprintf(stderr, "mom_bench: ");
-	vfprintf(stderr, format, list);
-	fprintf(stderr, "\n");
-	va_end(list);
-	if (getpid() != main_pid)
-		_exit(status);
-	crew_kill();
-	busy_end();
-	servers_stop();
-	exit(status);
-}
-
-void
-bench_look(void)
-{
-	if (ended)
-		bench_die(BENCH_INTERRUPTED, "ended by signal %d", (int)ended);
-}
-
-void
-bench_check(int r, int id, const char *what)
-{
-	if (r < 0)
-		bench_die(BENCH_START, "%s: %s", what, mom_error_text(id));
-}
-
-void
-bench_flush(int id)
-{
-	int r;
-	do
-		r = mom_flush(id, 60000);
-	while (r == MOM_EINTR);
-	bench_check(r, id, "flush");
-}
-
-static void
-on_signal(int number)
-{
-	ended = number;
-}
 
 /* ---- the command line ---- */
 
@@ -248,10 +184,19 @@ run(int names, char **name)
 	busy_end();
 }
 
+/* before a message of what ended it */
+static void
+end_all(void)
+{
+	progress_clear();
+	crew_kill();
+	busy_end();
+	servers_stop();
+}
+
 int
 main(int argc, char **argv)
 {
-	struct sigaction act = { .sa_handler = on_signal };
 	const char *fault = getenv("MOM_BENCH_FAULT");
 	program_begin(argc, argv, "mom_bench");
 	parse(argc, argv);
@@ -259,10 +204,7 @@ main(int argc, char **argv)
 	if (program_stream_fault(STDOUT_FILENO))
 		bench_die(BENCH_START, "%s: its figures could not be printed", program_stream_fault(STDOUT_FILENO));
 	bench.lose = fault && strcmp(fault, "lose") == 0;
-	main_pid = getpid();
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGHUP, &act, NULL);
+	bench_begin(end_all);
 	run(line.count, line.word);
 	return program_end("mom_bench", 0, BENCH_START);
 }

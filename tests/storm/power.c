@@ -138,6 +138,14 @@ everybody(void)
 	crew_working();
 }
 
+/* At full load more comes than is taken: what follows the cuts would not come to an end. */
+static void
+slow_down(void)
+{
+	for (int i = 0; i < crew_size; i++)
+		crew[i].tempo_ms = 20;
+}
+
 static void
 storm_of(const char *options)
 {
@@ -165,6 +173,7 @@ storm_of(const char *options)
 		t_tick();
 	}
 	int64_t ms = t_now_ms() - began;
+	slow_down();
 	t_remark("%ld power cuts in %lld ms (%s): %ld of the broker, %ld of a machine with programs, %ld of both; %ld "
 	    "with the journal flushed", done, (long long)ms,
 	    options, cuts[0], cuts[1], cuts[2], flushed);

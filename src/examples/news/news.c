@@ -36,8 +36,9 @@ static volatile sig_atomic_t stopped;
 static const char usage[] =
     "usage: news [--items N] [--comments N] [--pause MS] [--patience MS] [--other RUN] [--stay 1]\n"
     "  --items N       that are written on /comments (200)   --comments N   of each item, that are written on /news "
-    "(2)\n  --pause MS      between two items (0)                 --patience MS  that an entry may take to appear "
-    "(60000)\n  --other RUN     run folder of a second mom_daemon: the consumer uses that one\n"
+    "(2)\n"
+    "  --pause MS      between two items (0)                 --patience MS  that an entry may take to appear (60000)\n"
+    "  --other RUN     run folder of a second mom_daemon: the consumer uses that one\n"
     "  --stay 1        the pages stay until Ctrl-C, to be looked at in a browser\n";
 
 static void

@@ -21,13 +21,13 @@ extern const struct cmd
 	cmd_config,
 	cmd_help;
 
-extern const struct cmd *const cmds[];     /* ends with NULL */
-
 /* The next option of a command as arguments_next gives it, its value and then the arguments in cmd_line; -h and --help
  * print the usage and exit 0, an unknown one says so and exits 2. */
 extern struct arguments cmd_line;
 int  cmd_option(const struct cmd *c, int argc, char **argv, const char *shorts, const struct option *longs);
 void cmd_wrong_use(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
+/* The exit status, unless what was printed could not be written. */
+int  cmd_end(const struct cmd *c, int status);
 /* says so; CMD_FAILED */
 int  cmd_fail(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A number of that option in its range, else exit 2. seconds: with a fraction. */

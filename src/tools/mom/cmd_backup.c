@@ -421,9 +421,13 @@ backup_run(int argc, char **argv)
 const struct cmd cmd_backup = { "backup", "a copy of a store, while its broker runs or not",
 	"usage: mom backup DIR [--db DIR]\n"
 	"Copies the store to DIR, which must not be there yet; the broker may go on. All that was acknowledged before "
-	    "the backup began is in it. The copy\nis read back before DIR gets its name. To restore: stop the broker, "
-	    "start one with --db on the copy (or on a copy of it).\n  --db DIR   the store; without it that of the "
-	    "broker that runs on this machine, else what broker.conf names, or db\nA machine that came back to the "
-	    "broker after the backup is refused by a broker on it, which says so: give its daemon a new spool.\nExit "
-	    "status: 0 done   1 error, nothing is left behind   2 wrong use\nExample: mom backup /backup/mom-$(date "
+	"the backup began is in it. The copy\n"
+	"is read back before DIR gets its name. To restore: stop the broker, start one with --db on the copy (or on a "
+	"copy of it).\n"
+	"  --db DIR   the store; without it that of the broker that runs on this machine, else what broker.conf names, "
+	"or db\n"
+	"A machine that came back to the broker after the backup is refused by a broker on it, which says so: give its "
+	"daemon a new spool.\n"
+	"Exit status: 0 done   1 error, nothing is left behind   2 wrong use\n"
+	"Example: mom backup /backup/mom-$(date "
 	    "+%F)\n", backup_run };

@@ -279,6 +279,7 @@ check_run(int argc, char **argv)
 const struct cmd cmd_check = { "check", "read a whole store and tell sound from damaged",
 	"usage: mom check [DIR | --db DIR]\n"
 	"Reads every record of a store (or of a daemon's spool) and says what is in it; changes nothing, and the "
-	    "broker may go on.\nWithout DIR: the store of the broker that runs on this machine, else what broker.conf "
-	    "names, or db.\nExit status: 0 sound   1 damaged (a line says where), or it cannot be read   2 wrong use\n"
+	"broker may go on.\n"
+	"Without DIR: the store of the broker that runs on this machine, else what broker.conf names, or db.\n"
+	"Exit status: 0 sound   1 damaged (a line says where), or it cannot be read   2 wrong use\n"
 	"Example: mom check /var/lib/mom\n", check_run };

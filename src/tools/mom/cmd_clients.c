@@ -10,11 +10,14 @@
 static const char usage[] =
     "usage: mom clients [--json] [FOLDER ...]\n"
     "  One client a line: global id, name (- anonymous), state (live, away: durable without a process, dying), "
-    "process, user, bytes in its mail box,\n  whether more waits for it in the spool, bytes of its requests that are "
-    "not acknowledged, its topics (- where its broker runs elsewhere), its command.\n  FOLDER   a daemon's run folder "
-    "(and its broker's, for the topics); without any, all daemons of this machine\n  --json   an array of objects: id, "
-    "name, state, durable, pid, user, command, topics, mail_bytes, behind, request_bytes, daemon\nExit status: 0   1 a "
-    "daemon cannot be looked into, or there is none   2 wrong use\nExample: mom clients\n";
+    "process, user, bytes in its mail box,\n"
+    "  whether more waits for it in the spool, bytes of its requests that are not acknowledged, its topics (- where "
+    "its broker runs elsewhere), its command.\n"
+    "  FOLDER   a daemon's run folder (and its broker's, for the topics); without any, all daemons of this machine\n"
+    "  --json   an array of objects: id, name, state, durable, pid, user, command, topics, mail_bytes, behind, "
+    "request_bytes, daemon\n"
+    "Exit status: 0   1 a daemon cannot be looked into, or there is none   2 wrong use\n"
+    "Example: mom clients\n";
 
 static const char *
 state_name(enum slot_state state)

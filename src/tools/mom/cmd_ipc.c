@@ -26,12 +26,15 @@ static const char usage[] =
     "usage: mom ipc [--json] [FOLDER ...]\n"
     "       mom ipc clean [FOLDER ...]\n"
     "  The System V objects of our servers: kind, id, key, role, user, and what is in it, folder by folder (in use, or "
-    "left behind by a kill).\n  clean    removes those whose server does not run any more, and says which; the "
-    "server's next start does it, too\n  FOLDER   a broker's store or a daemon's run folder; without any, ./db, "
-    "$MOM_RUN, the default run roots, and the stores of their brokers\n  --json   an array of objects: folder, in_use, "
-    "kind, id, key, role, user, and messages, last_sender, last_receiver; or bytes, attached, maker; or value\nExit "
-    "status: 0   1 a folder cannot be read; clean: something is in use and was left   2 wrong use\nExample: mom ipc "
-    "clean /run/mom\n";
+    "left behind by a kill).\n"
+    "  clean    removes those whose server does not run any more, and says which; the server's next start does it, "
+    "too\n"
+    "  FOLDER   a broker's store or a daemon's run folder; without any, ./db, $MOM_RUN, the default run roots, and the "
+    "stores of their brokers\n"
+    "  --json   an array of objects: folder, in_use, kind, id, key, role, user, and messages, last_sender, "
+    "last_receiver; or bytes, attached, maker; or value\n"
+    "Exit status: 0   1 a folder cannot be read; clean: something is in use and was left   2 wrong use\n"
+    "Example: mom ipc clean /run/mom\n";
 
 struct found {
 	const struct registry_object *o;

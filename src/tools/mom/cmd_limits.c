@@ -21,10 +21,13 @@
 static const char usage[] =
     "usage: mom limits [--json] [FOLDER ...]\n"
     "  One limit a line: name, value, in use by our servers, in use by all, how far it can be raised, and what changes "
-    "it (- unknown or not counted).\n  First those of the kernel that we depend on, then those of each server that "
-    "runs, then those that are the same everywhere.\n  FOLDER   a run folder or store; without any, all servers of "
-    "this machine\n  --json   an array of objects: limit, value, ours, all, cap, change, server (null: the machine's, "
-    "or everywhere)\nExit status: 0   1 a server cannot be looked into   2 wrong use\n"
+    "it (- unknown or not counted).\n"
+    "  First those of the kernel that we depend on, then those of each server that runs, then those that are the same "
+    "everywhere.\n"
+    "  FOLDER   a run folder or store; without any, all servers of this machine\n"
+    "  --json   an array of objects: limit, value, ours, all, cap, change, server (null: the machine's, or "
+    "everywhere)\n"
+    "Exit status: 0   1 a server cannot be looked into   2 wrong use\n"
     "Example: mom limits\n";
 
 #define NONE UINT64_MAX                    /* unknown, not counted, any */

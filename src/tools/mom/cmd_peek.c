@@ -153,5 +153,6 @@ const struct cmd cmd_peek = { "peek", "look at the messages of a topic that are 
 	MESSAGE_USAGE
 	"  -n, --last N       only the last N\n"
 	"  --db DIR           the store; without it that of the broker that runs here, else what broker.conf names, or "
-	    "db\nExit status: 0 something was shown   1 error or damage   2 wrong use   27 there is nothing\n"
+	"db\n"
+	"Exit status: 0 something was shown   1 error or damage   2 wrong use   27 there is nothing\n"
 	"Example: mom peek -v -n 10 plant/boiler\n", peek_run };

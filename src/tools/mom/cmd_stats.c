@@ -9,9 +9,11 @@
 static const char usage[] =
     "usage: mom stats [--json | --prometheus] [-a] [FOLDER ...]\n"
     "  For each process its role, shard or machine, and what it counted since its first start; counters that are 0 are "
-    "left out without -a.\n  FOLDER        a run folder or a store; without any, all servers of this machine\n"
+    "left out without -a.\n"
+    "  FOLDER        a run folder or a store; without any, all servers of this machine\n"
     "  --json        an array of objects, one a process: role, server, shard, machine, slot, pid, counters, "
-    "histograms\n  --prometheus  the text format 0.0.4, as http://.../metrics shows it\n"
+    "histograms\n"
+    "  --prometheus  the text format 0.0.4, as http://.../metrics shows it\n"
     "  -a            zeros, too\n"
     "Exit status: 0   1 a server cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom stats --prometheus\n";

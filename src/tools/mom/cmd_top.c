@@ -15,14 +15,19 @@
 static const char usage[] =
     "usage: mom top [-n TIMES] [-d SECONDS] [FOLDER ...]\n"
     "  What each process, topic, machine and client does a second, the busiest first; q or Ctrl-C ends it, any other "
-    "key looks at once.\n  -n TIMES     ends after so many screens; needed where standard output is no terminal: then "
-    "they are plain text\n  -d SECONDS   between screens (1; 0.1 or more)\n"
+    "key looks at once.\n"
+    "  -n TIMES     ends after so many screens; needed where standard output is no terminal: then they are plain "
+    "text\n"
+    "  -d SECONDS   between screens (1; 0.1 or more)\n"
     "  FOLDER       a run folder or store; without any, all servers of this machine\n"
     "  Processes: messages in and out (forwarder: copies into mail boxes), bytes, syncs of the log a second, how long "
-    "99 of 100 took at most, tickets in\n  its queue. Machines: bytes of deliveries taken a second, bytes of the log "
-    "that are not safe there yet. Clients: requests a second, bytes of the log\n  that they went past a second (of "
-    "other topics, too), bytes waiting in the mail box (+: more in the spool), bytes of requests without an "
-    "answer.\nExit status: 0   1 nothing is there to look at   2 wrong use\nExample: mom top -n 1 -d 5\n";
+    "99 of 100 took at most, tickets in\n"
+    "  its queue. Machines: bytes of deliveries taken a second, bytes of the log that are not safe there yet. Clients: "
+    "requests a second, bytes of the log\n"
+    "  that they went past a second (of other topics, too), bytes waiting in the mail box (+: more in the spool), "
+    "bytes of requests without an answer.\n"
+    "Exit status: 0   1 nothing is there to look at   2 wrong use\n"
+    "Example: mom top -n 1 -d 5\n";
 
 enum { PLAIN_ROWS = 20, SCREEN_BYTES = 256 * 1024 };
 

@@ -14,11 +14,15 @@
 static const char usage[] =
     "usage: mom topics [--json] [-v] [--db DIR] [FOLDER ...]\n"
     "  One topic a line: name, subscribers, messages and bytes since the broker counts it among its busiest (- where "
-    "it does not), by name.\n  FOLDER       a broker's run folder or store; without any, the brokers of this machine, "
-    "or the store ./db where none runs\n  --db DIR     the same of a store, whether a broker runs with it or not\n"
+    "it does not), by name.\n"
+    "  FOLDER       a broker's run folder or store; without any, the brokers of this machine, or the store ./db where "
+    "none runs\n"
+    "  --db DIR     the same of a store, whether a broker runs with it or not\n"
     "  -v           below each topic its subscribers: client, machine, the offset since when, no-echo; with the "
-    "store's name where there are several\n  --json       an array of objects: topic, shard, store, subscribers, "
-    "messages, bytes (null: not counted), with -v clients\nExit status: 0   1 a store cannot be read   2 wrong use\n"
+    "store's name where there are several\n"
+    "  --json       an array of objects: topic, shard, store, subscribers, messages, bytes (null: not counted), with "
+    "-v clients\n"
+    "Exit status: 0   1 a store cannot be read   2 wrong use\n"
     "Example: mom topics --db db -v\n";
 
 struct row {

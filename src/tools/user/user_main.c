@@ -41,8 +41,9 @@ static const char help_text[] =
 
 static const char editing_text[] =
     "On a terminal: arrows and Ctrl-A E K U W Y edit, up and Ctrl-R bring back lines, Tab completes commands and "
-    "topics (twice: shows them).\nLines are remembered in MOM_HISTORY (empty: nowhere), else "
-    "~/.local/state/mom/history; not those that begin with a space.\n";
+    "topics (twice: shows them).\n"
+    "Lines are remembered in MOM_HISTORY (empty: nowhere), else ~/.local/state/mom/history; not those that begin with "
+    "a space.\n";
 
 /* The line editor takes Ctrl-C as a key. Where it works, SIGINT by a key (of SI_KERNEL) is meant for the command that
  * runs, also where that is just over: it never ends the session. */
