@@ -117,6 +117,7 @@ int  box_is_over(struct slot *v, uint64_t more);   /* with so many bytes more --
 void boxes_cut_if_short(void);
 /* into the box, or the slot is noted in f.chosen: spool it */
 void box_deliver(struct slot *v, const char *record, const struct record *r);
+void notify_daemon(void);
 void box_wake(struct slot *v, uint32_t what);  /* whoever sleeps, or waits in poll */
 /* all of it into the box; 0: not so simple */
 int  box_deliver_run(struct slot *v, const struct run *run, uint16_t shard, uint64_t first);

@@ -10,31 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct forwarder f;
-
 /* ---- mail boxes ---- */
-
-static void
-notify_daemon(void)
-{
-	uint64_t one = 1;
-	if (fdio_write_full(f.notify, &one, sizeof one) < 0)
-		log_debug("notify: %s", strerror(errno));
-}
-
-void
-box_wake(struct slot *v, uint32_t what)
-{
-	struct box *b = v->own;
-	slots_wake(&f.slots, v, what);
-	uint32_t watch = atomic_load(&v->segment->watch);
-	if (b == NULL || watch == b->watched)
-		return;
-	b->watched = watch;
-	/* never what an earlier owner of the slot left there: mom_daemon looks for a change */
-	atomic_store(&f.unit->slot[v - f.slots.slot].mail, watch + v->owner * UINT32_C(0x9E3779B1));
-	notify_daemon();
-}
 
 /* to be published and its owner woken */
 static void

@@ -12,20 +12,6 @@
  * never be reached. A dead one is noticed as elsewhere. */
 enum { LINK_CONNECT_MS = 5000, LINK_WELCOME_MS = PEER_DEAD_MS };
 
-void
-link_down(struct daemon *d)
-{
-	identity_proven(d);                            /* else it never was: forgotten */
-	d->token_fresh = 0;
-	fdio_close(&d->socket);
-	/* a broker whose streams had begun is there: the back-off is for those that do not answer, or only welcome
-	 * us */
-	int was_there = d->link == LINK_UP && d->unit && atomic_load(&d->unit->proven);
-	if (d->link != LINK_IDLE)
-		d->link_due = clock_ms() + backoff_after(&d->link_backoff, 0, was_there ? BACKOFF_RESET_MS : 0);
-	d->link = LINK_IDLE;
-}
-
 static void
 link_failed(struct daemon *d, const char *why)
 {

@@ -257,12 +257,6 @@ lineedit_begin(struct lineedit *e, size_t columns)
 	draw_row(e);
 }
 
-void
-lineedit_bell(struct lineedit *e)
-{
-	draw_bytes(e, "\a");
-}
-
 const char *
 lineedit_line(const struct lineedit *e)
 {

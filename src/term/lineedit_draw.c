@@ -152,3 +152,9 @@ draw_row(struct lineedit *e)
 		draw_bytes(e, move);
 	}
 }
+
+void
+lineedit_bell(struct lineedit *e)
+{
+	draw_bytes(e, "\a");
+}

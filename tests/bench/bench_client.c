@@ -23,21 +23,6 @@ static const double quiet_s = 10, quiet_lost_s = 0.5;            /* nothing has 
 
 /* ---- the board ---- */
 
-void
-board_phase(struct board *b, enum phase phase)
-{
-	atomic_store(&b->phase, phase);
-	syscall(SYS_futex, &b->phase, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-}
-
-/* a thousand subscribers that poll would be what is measured: they sleep */
-void
-board_wait(struct board *b, enum phase phase)
-{
-	for (unsigned now; (now = atomic_load(&b->phase)) < phase;)
-		syscall(SYS_futex, &b->phase, FUTEX_WAIT, now, NULL, NULL, 0);
-}
-
 /* ---- publisher ---- */
 
 struct sender {

@@ -117,22 +117,6 @@ crew_pids(enum role role, pid_t *pids, int max)
 /* ---- what a load means ---- */
 
 uint64_t
-load_due(const struct load *l, int subscriber, uint64_t sent)
-{
-	uint64_t part = (uint64_t)(subscriber % l->parts), parts = (uint64_t)l->parts, rest = sent % l->topics;
-	uint64_t a_round = (l->heard + parts - 1 - part) / parts;
-	if (l->topics == 1)
-		return sent;
-	return sent / l->topics * a_round + ((rest < l->heard ? rest : l->heard) + parts - 1 - part) / parts;
-}
-
-void
-load_topic(uint64_t run, uint64_t topic, char name[40])
-{
-	snprintf(name, 40, "bench/%llx/%llu", (unsigned long long)(run & 0xffffffff), (unsigned long long)topic);
-}
-
-uint64_t
 load_new_run(void)
 {
 	static uint64_t number;

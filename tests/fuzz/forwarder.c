@@ -75,9 +75,11 @@ int role_main(int argc, char **argv);
 #define write(fd, bytes, n) ((void)(fd), (void)(bytes), (ssize_t)(n))
 #include "ipc/idling.c"
 #include "daemon/mom_forwarder.c"
+#include "daemon/forwarder_wake.c"
 #include "daemon/forwarder_box.c"
 #include "daemon/forwarder_cut.c"
 #include "daemon/forwarder_spool.c"
+#include "daemon/forwarder_start.c"
 #include "daemon/forwarder_pack.c"
 #include "daemon/routes.c"
 #include "daemon/slots.c"

@@ -12,9 +12,11 @@ static void posted(int sem);
 #define main      forwarder_main
 int forwarder_main(int argc, char **argv);
 #include "daemon/mom_forwarder.c"
+#include "daemon/forwarder_wake.c"
 #include "daemon/forwarder_box.c"
 #include "daemon/forwarder_cut.c"
 #include "daemon/forwarder_spool.c"
+#include "daemon/forwarder_start.c"
 #include "daemon/forwarder_pack.c"
 #include "daemon/routes.c"
 #include "daemon/slots.c"

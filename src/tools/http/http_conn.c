@@ -38,23 +38,6 @@ struct http_conns {
 	struct http_conn *conn[HTTP_CONNS];      /* the oldest first */
 };
 
-struct http_body *
-http_body_hold(struct http_body *b)
-{
-	if (b)
-		b->refs++;
-	return b;
-}
-
-void
-http_body_drop(struct http_body *b)
-{
-	if (b == NULL || --b->refs > 0)
-		return;
-	free(b->bytes);
-	free(b);
-}
-
 struct http_conns *
 http_conns_new(int listener, struct watch *w, const char *hosts)
 {

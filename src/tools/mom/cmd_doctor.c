@@ -18,48 +18,18 @@ static const char usage[] =
     "Exit status: 0   1 at least one FAIL   2 wrong use\n"
     "Example: mom doctor\n";
 
-static struct { int json, quiet, failed; } d;
-
-void
-doctor_say(enum doctor_level level, const char *check, const char *cure, const char *format, ...)
-{
-	static const char *const levels[] = { "ok", "warn", "FAIL" };
-	char text[1024];
-	va_list ap;
-	va_start(ap, format);
-	vsnprintf(text, sizeof text, format, ap);
-	va_end(ap);
-	d.failed |= level == DOCTOR_FAIL;
-	if (d.quiet && level == DOCTOR_OK)
-		return;
-	if (d.json) {
-		json_open(NULL, '{');
-		json_text("level", levels[level]);
-		json_text("check", check);
-		json_text("text", text);
-		json_text("cure", cure);
-		json_close('}');
-		return;
-	}
-	printf("%-4s %s: ", levels[level], check);
-	text_put(text, strlen(text), 0);
-	if (cure)
-		printf(": %s", cure);
-	putchar('\n');
-}
-
 static int
 run(int argc, char **argv)
 {
 	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "help", 0, 0, 'h' }, { 0 } };
 	struct servers s;
 	for (int o; (o = cmd_option(&cmd_doctor, argc, argv, "hq", longs)) != -1;) {
-		d.json |= o == 'j';
-		d.quiet |= o == 'q';
+		said.json |= o == 'j';
+		said.quiet |= o == 'q';
 	}
 	doctor_clock_begin();
 	servers_look(&s, &cmd_doctor, cmd_line.word, cmd_line.count, 1);
-	if (d.json)
+	if (said.json)
 		json_open(NULL, '[');
 	doctor_ipc(&s);
 	doctor_remove_ipc(&s);
@@ -79,10 +49,10 @@ run(int argc, char **argv)
 		doctor_namespaces(&s.server[i]);
 	}
 	doctor_clock_end(&s);
-	if (d.json)
+	if (said.json)
 		json_close(']');
 	servers_free(&s);
-	return d.failed ? CMD_FAILED : CMD_OK;
+	return said.failed ? CMD_FAILED : CMD_OK;
 }
 
 const struct cmd cmd_doctor = { "doctor", "is all well here? limits, disks, clock, connections; what to do", usage,

@@ -6,6 +6,8 @@
 
 enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
 
+/* what is wanted, and what has been said */
+extern struct doctor_said { int json, quiet, failed; } said;
 /* cure: what to do, NULL where nothing is to be done. */
 void doctor_say(enum doctor_level level, const char *check, const char *cure, const char *format,
     ...) __attribute__((format(printf, 4, 5)));

@@ -273,14 +273,14 @@ watch(unsigned long long times, double seconds, char **folders, int n)
 {
 	struct top_sample before, now;
 	int seen = 0;
-	top_take(&before, folders, n);
+	top_take(&cmd_top, &before, folders, n);
 	terminal_take();
 	if (t.is_terminal && before.count)
 		show(&before);
 	for (unsigned long long i = 0; times == 0 || i < times; i++) {
 		if (wait_for(seconds))
 			break;
-		top_take(&now, folders, n);
+		top_take(&cmd_top, &now, folders, n);
 		top_compare(&now, &before);
 		show(&now);
 		seen |= now.count > 0;

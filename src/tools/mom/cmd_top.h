@@ -23,9 +23,11 @@ struct top_row {
 	double sync_ms;                        /* 99 of 100 took less, since then; below 0: none */
 };
 
-struct top_sample { struct top_row *row; size_t count, room, servers; int64_t at_us; int bad; };
+struct top_sample {
+	const struct cmd *of; struct top_row *row; size_t count, room, servers; int64_t at_us; int bad; };
 
-void top_take(struct top_sample *s, char **folders, int n);
+/* c: whose complaints they are, where it cannot be taken */
+void top_take(const struct cmd *c, struct top_sample *s, char **folders, int n);
 /* fills in the rates, sorts: the busiest first in each section */
 void top_compare(struct top_sample *now, const struct top_sample *before);
 void top_free(struct top_sample *s);

@@ -18,7 +18,7 @@ row_add(struct top_sample *s, enum top_section section, const struct look_server
 	if (s->count == s->room) {
 		struct top_row *grown = realloc(s->row, (s->room = s->room * 2 + 64) * sizeof *grown);
 		if (grown == NULL)
-			exit(cmd_fail(&cmd_top, "no memory for %zu rows", s->room));
+			exit(cmd_fail(s->of, "no memory for %zu rows", s->room));
 		s->row = grown;
 	}
 	struct top_row *r = &s->row[s->count++];
@@ -140,11 +140,11 @@ take_clients(struct top_sample *s, const struct look_server *server)
 }
 
 void
-top_take(struct top_sample *s, char **folders, int n)
+top_take(const struct cmd *c, struct top_sample *s, char **folders, int n)
 {
 	struct servers servers;
-	*s = (struct top_sample){ .at_us = clock_us() };
-	servers_look(&servers, &cmd_top, folders, n, 1);
+	*s = (struct top_sample){ .of = c, .at_us = clock_us() };
+	servers_look(&servers, c, folders, n, 1);
 	s->servers = servers.count;
 	s->bad = servers.bad;
 	for (size_t i = 0; i < servers.count; i++) {
