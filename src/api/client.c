@@ -191,7 +191,12 @@ client_end(struct handle *h, int e, uint32_t goodbye)
 			atomic_store(&h->segment->acked[k], atomic_load(&h->segment->handed[k]));
 	if (!handle_is_ended(h))
 		atomic_store(&h->segment->goodbye, goodbye);
-	handle_drop(h);
+	if (handle_remove(h)) {
+		ipcq_detach(h->segment);
+		watch_close(h);
+		door_close(h);
+		free(h);
+	}
 	return e;
 }
 
@@ -316,30 +321,3 @@ mom_version(void)
 	return MOM_VERSION;
 }
 
-const char *
-mom_strerror(int error)
-{
-	static const char *const texts[] = {
-		[0] = "success",
-		[-MOM_EINVAL] = "an argument is wrong",
-		[-MOM_ETOPIC] = "not a valid topic",
-		[-MOM_ETOOBIG] = "the message is too big",
-		[-MOM_ENODAEMON] = "no mom_daemon runs here",
-		[-MOM_ETIMEDOUT] = "not in time",
-		[-MOM_EEXIST] = "already subscribed",
-		[-MOM_ENOTSUB] = "not subscribed",
-		[-MOM_EFULL] = "the broker's store is full",
-		[-MOM_EIO] = "a disk failed",
-		[-MOM_EBADID] = "no such client",
-		[-MOM_EFORK] = "the handle belongs to the parent process",
-		[-MOM_EBUSY] = "the durable name is in use",
-		[-MOM_ELIMIT] = "a limit is reached",
-		[-MOM_EPROTO] = "the client's ring holds garbage",
-		[-MOM_EINTR] = "interrupted",
-		[-MOM_ELOST] = "fast messages were lost in a power cut",
-		[-MOM_ENOSUBSCRIBER] = "nobody subscribes to the topic",
-		[-MOM_ENORESOURCE] = "no semaphore or variable of this name",
-		[-MOM_EAGAIN] = "not sent",
-	};
-	return error <= 0 && error >= MOM_EAGAIN ? texts[-error] : "unknown error";
-}

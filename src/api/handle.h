@@ -65,7 +65,8 @@ struct handle *handle_peek(int id);                   /* without complaints */
 struct handle *handle_borrow(int id);
 void handle_return(int id);
 int  handle_add(struct handle *h, int wish);          /* its local id */
-void handle_drop(struct handle *h);                   /* out of the table, detached, freed */
+/* out of the table; 1: nobody uses it any more, 0: its memory has to stay */
+int  handle_remove(struct handle *h);
 uint64_t handle_era(void);                            /* of this process */
 /* h NULL: this thread's text */
 int  handle_fail(struct handle *h, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -115,6 +116,12 @@ int  client_is_cut(const struct handle *h);
 uint64_t requests_open(const struct handle *h);       /* how many are neither acknowledged nor given up */
 int  requests_flush(struct handle *h, int64_t deadline, unsigned interruptible);
 int  answer_code(int64_t code, int may_succeed);     /* MOM_EPROTO where it is none of ours */
-uint64_t topic_hash64(const char *topic, size_t len);
+/* What was unsubscribed while mail of it may still come: see struct tombstone. */
 void tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset);
+void tombstones_sweep(struct handle *h);              /* those that nothing can come for any more */
+static inline int
+has_mail(const struct handle *h)
+{
+	return atomic_load_explicit(&h->mail.ring->head, memory_order_acquire) != h->mail.at;
+}
 #endif

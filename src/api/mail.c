@@ -19,66 +19,6 @@ is_unsubscribed(const struct handle *h, const char *p, const struct record *r)
 	return 0;
 }
 
-/* how many there are: a stray pointer may have written there */
-static uint32_t
-tombstones(const struct client_segment *c)
-{
-	uint32_t n = atomic_load(&c->tombs);
-	return n < TOMBSTONES ? n : TOMBSTONES;
-}
-
-/* A tombstone is needed until the forwarder's stream has passed it and the mail box holds nothing from before. */
-static void
-tombstones_sweep(struct handle *h)
-{
-	struct client_segment *c = h->segment;
-	uint32_t n = tombstones(c);
-	if (n == 0 || atomic_load(&c->behind) || h->mail.at != atomic_load(&h->mail.ring->head))
-		return;
-	for (uint32_t i = 0; i < n;) {
-		if (c->tomb[i].shard >= SHARDS_MAX || atomic_load(&c->seen[c->tomb[i].shard]) > c->tomb[i].offset)
-			c->tomb[i] = c->tomb[--n];
-		else
-			i++;
-	}
-	if (!atomic_load(&c->behind) && h->mail.at == atomic_load(&h->mail.ring->head))
-		atomic_store(&c->tombs, n);
-}
-
-static int
-has_mail(struct handle *h, const void *with)
-{
-	(void)with;
-	return atomic_load_explicit(&h->mail.ring->head, memory_order_acquire) != h->mail.at;
-}
-
-/* While mail waits there will be none, however long we sleep: nobody reads it but us. */
-static int
-has_tombstone_room_or_mail(struct handle *h, const void *with)
-{
-	tombstones_sweep(h);
-	return atomic_load(&h->segment->tombs) < TOMBSTONES || has_mail(h, with);
-}
-
-void
-tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset)
-{
-	struct client_segment *c = h->segment;
-	uint32_t n = tombstones(c);
-	for (uint32_t i = 0; i < n; i++) {
-		if (c->tomb[i].topic_hash == hash) {
-			c->tomb[i].offset = offset;
-			return;
-		}
-	}
-	if (n == TOMBSTONES && (handle_wait(h, has_tombstone_room_or_mail, NULL, DEADLINE_DEFAULT, ASLEEP_FOR_ANY) ||
-	    (n = tombstones(c)) == TOMBSTONES))
-		/* thousands unsubscribed with mail waiting: the newest matters most */
-		n--;
-	c->tomb[n] = (struct tombstone){ hash, offset, shard, 0 };
-	atomic_store(&c->tombs, n + 1);
-}
-
 /* The oldest record that was handed out and is not freed, where it may be: it is acknowledged, or safe in the spool.
  * Else NULL. */
 static const char *
@@ -196,7 +136,7 @@ static int
 has_ended(struct handle *h)
 {
 	int ended = client_is_cut(h) || atomic_load(&h->segment->gone);
-	return ended && !atomic_load(&h->segment->behind) && !has_mail(h, NULL);
+	return ended && !atomic_load(&h->segment->behind) && !has_mail(h);
 }
 
 /* A reader that acknowledges by itself has read the whole box, which is full for the next message then. That one waits
@@ -211,7 +151,8 @@ has_to_free(struct handle *h)
 static int
 has_mail_or_ended(struct handle *h, const void *with)
 {
-	return has_mail(h, with) || has_ended(h) || has_to_free(h);
+	(void)with;
+	return has_mail(h) || has_ended(h) || has_to_free(h);
 }
 
 static int
@@ -269,7 +210,7 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 			return handle_poisoned(h);
 		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
-		r = timeout_ms == 0 ? has_mail(h, NULL) || has_to_free(h) ? 0 : MOM_ETIMEDOUT
+		r = timeout_ms == 0 ? has_mail(h) || has_to_free(h) ? 0 : MOM_ETIMEDOUT
 		    : handle_wait(h, has_mail_or_ended, NULL, deadline, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE);
 		if (r == MOM_ETIMEDOUT && h->watch >= 0) {
 			watch_arm(h);

@@ -1,5 +1,5 @@
-/* register - see register.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom are
- * trusted. */
+/* register - see register.h. Run folders: MOM_RUN, else the default roots; only folders of our own user, root or mom
+ * are trusted. */
 #include "api/register.h"
 #include "api/handle.h"
 #include "api/settings.h"
@@ -226,20 +226,6 @@ door_lives(struct handle *h)
 	if (n == sizeof answer && recv(h->socket, &answer, sizeof answer, MSG_DONTWAIT) == sizeof answer)
 		h->unknown |= answer.code == MOM_EBADID;
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
-}
-
-/* A program that has closed all its descriptors gets no new one while its daemon is there. */
-void
-door_check(struct handle *h, int is_gone)
-{
-	int64_t now = clock_ms();
-	int was_ours = door_is_ours(h);
-	if (door_lives(h) || (!was_ours && !is_gone) || now < h->asked_ms + SLICE_MS)
-		return;
-	h->asked_ms = now;
-	watch_leave_door(h);
-	if (door_again(h) == 0)
-		watch_take_door(h);
 }
 
 void

@@ -304,18 +304,6 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 	return handle_fail(h, code, "%s", cure);
 }
 
-uint64_t
-requests_open(const struct handle *h)
-{
-	uint64_t open = 0;
-	for (uint32_t k = 0; k < h->shards; k++) {
-		uint64_t acked = atomic_load(&h->segment->answer[k].acked), first = atomic_load(&h->segment->first[k]);
-		uint64_t next = atomic_load(&h->segment->next[k]), from = acked + 1 > first ? acked + 1 : first;
-		open += from < next ? next - from : 0;
-	}
-	return open;
-}
-
 static int
 all_answered(struct handle *h, const void *with)
 {
@@ -347,20 +335,3 @@ requests_flush(struct handle *h, int64_t deadline, unsigned interruptible)
 	return 0;
 }
 
-/* It stands in the segment and is read by later processes, perhaps of another version: it stays as it is for ever. It
- * needs no secret: whoever chooses topics for it slows only itself. The table is its own, of at most TOMBSTONES. */
-uint64_t
-topic_hash64(const char *topic, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)topic;
-	uint64_t h = 0x9e3779b97f4a7c15u ^ len, w;
-	for (; len >= 8; p += 8, len -= 8) {
-		memcpy(&w, p, 8);
-		h = (h ^ w) * 0xff51afd7ed558ccdu;
-		h ^= h >> 32;
-	}
-	for (; len; p++, len--)
-		h = (h ^ *p) * 0x100000001b3u;
-	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
-	return h ^ h >> 33;
-}

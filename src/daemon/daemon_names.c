@@ -1,4 +1,5 @@
-/* daemon_names - once a second: do the names of folders and of what is in them lead to what is open? a part of mom_daemon */
+/* daemon_names - once a second: do the names of folders and of what is in them lead to what is open? A part
+ * of mom_daemon */
 #include "daemon/daemon.h"
 #include "ipc/about.h"
 #include "base/fdio.h"

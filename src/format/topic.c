@@ -146,3 +146,21 @@ topic_from_path(const char *path, char *topic)
 	topic[n] = '\0';
 	return 0;
 }
+
+/* It stands in the segment and is read by later processes, perhaps of another version: it stays as it is for ever. It
+ * needs no secret: whoever chooses topics for it slows only itself. The table is its own, of at most TOMBSTONES. */
+uint64_t
+topic_hash64(const char *topic, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)topic;
+	uint64_t h = 0x9e3779b97f4a7c15u ^ len, w;
+	for (; len >= 8; p += 8, len -= 8) {
+		memcpy(&w, p, 8);
+		h = (h ^ w) * 0xff51afd7ed558ccdu;
+		h ^= h >> 32;
+	}
+	for (; len; p++, len--)
+		h = (h ^ *p) * 0x100000001b3u;
+	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
+	return h ^ h >> 33;
+}

@@ -18,5 +18,7 @@ const char *topic_resolve(struct topic_memo *m, const char *topic, size_t len, u
 void topic_path(const char *topic, size_t len, char path[TOPIC_PATH_MAX]);
 /* 0, or -1 where the path is none that topic_path makes. topic: MOM_TOPIC_MAX + 1 bytes. */
 int topic_from_path(const char *path, char *topic);
+/* Of a topic in a client's list of tombstones. */
+uint64_t topic_hash64(const char *topic, size_t len);
 const char *client_name_fault(const char *name);
 #endif

@@ -68,8 +68,11 @@ edge_close(struct handle *h)
 #define door_register    edge_register
 #define door_close       edge_close
 #define door_check(h, is_gone) (void)((h)->unknown = fz.now % 97 == 0, is_gone)
+#include "api/error.c"
 #include "api/handle.c"
+#include "api/wait.c"
 #include "api/request.c"
+#include "api/tombstone.c"
 #include "api/mail.c"
 #include "api/publish.c"
 #include "api/will.c"
