@@ -351,7 +351,7 @@ bad_log_line(struct server *s)
 {
 	static const char *const words[] = { "Sanitizer", "runtime error:", "segfault" };
 	char *text = t_read_file(s->log);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 3; i++) {
 		char *found = strstr(text, words[i]);
 		if (found)
 			return t_text("%.120s", found);
