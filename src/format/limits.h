@@ -50,7 +50,8 @@ enum {
 	/* children get this long to end before they are killed; a successor waits as long for a lock */
 	STOP_MS           = 5000,
 	SLICE_MS          = 1000,               /* libmom's longest sleep: notices a daemon's successor */
-	TIMEOUT_MS        = 30000,              /* MOM_OPT_TIMEOUT_MS at the start */
+	/* MOM_OPT_TIMEOUT_MS at the start: the preset in config_keys.c, which a test compares */
+	TIMEOUT_MS        = 30000,
 	ID_BLOCK          = 1024,               /* global ids reserved at a time in the daemon's spool */
 	/* unsubscribed topics whose mail may still come; a full table waits for the forwarder */
 	TOMBSTONES        = 4096,

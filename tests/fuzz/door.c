@@ -185,6 +185,8 @@ edge_load(int dir, const char *name, size_t *n, size_t most)
 #include "base/sealed.c"
 #include "daemon/members_file.c"
 #include "daemon/life.c"
+#include "daemon/members_objects.c"
+#include "daemon/members_start.c"
 #include "daemon/members.c"
 #include "daemon/door.c"
 
