@@ -166,7 +166,8 @@ void sets_own(void);                                              /* the workloa
 int  scale_known(const char *name);
 void scale_run(const char *name);
 void idle_figures(const char *workload);                          /* W6 */
-void calls_begin(void);
+/* clients: puts up to max of the pids of those in that role there, and says how many */
+void calls_begin(int (*clients)(enum role role, pid_t *pids, int max));
 int64_t calls_end(void);
 int  calls_can(void);
 

@@ -31,15 +31,15 @@ calls_can(void)
 }
 
 static int
-traced_pids(pid_t *pids)
+traced_pids(pid_t *pids, int (*clients)(enum role role, pid_t *pids, int max))
 {
 	static struct snapshot s;
 	int n = 0;
 	proc_snapshot(&s);
 	for (int i = 0; i < s.count && n < TRACED_MAX; i++)
 		pids[n++] = s.proc[i].pid;
-	n += crew_pids(ROLE_PUBLISHERS, pids + n, TRACED_MAX - n);
-	return n + crew_pids(ROLE_SUBSCRIBERS, pids + n, TRACED_MAX - n);
+	n += clients(ROLE_PUBLISHERS, pids + n, TRACED_MAX - n);
+	return n + clients(ROLE_SUBSCRIBERS, pids + n, TRACED_MAX - n);
 }
 
 static void
@@ -76,12 +76,12 @@ await_traced(const pid_t *pids, int n)
 }
 
 void
-calls_begin(void)
+calls_begin(int (*clients)(enum role role, pid_t *pids, int max))
 {
 	static char text[TRACED_MAX][16], path[PATH_MAX];
 	static const char *argv[2 * TRACED_MAX + 8] = { "strace", "-c", "-f", "-q", "-o", path };
 	pid_t pids[TRACED_MAX];
-	int n = traced_pids(pids), argc = 6;
+	int n = traced_pids(pids, clients), argc = 6;
 	sees_all = 0;
 	if (n == TRACED_MAX)
 		return;

@@ -1,5 +1,5 @@
 /* bench_judge - a part of mom_bench: each message carries a stamp; the judge says what was lost, doubled, changed or
- * out of order A payload: the stamp, a pattern, and at its end (from 32 bytes on) the stamp's numbers again, so that
+ * out of order. A payload: the stamp, a pattern, and at its end (from 32 bytes on) the stamp's numbers again, so that
  * two halves of two messages show. */
 #include "bench/bench.h"
 #include <stdarg.h>

@@ -246,7 +246,7 @@ run_once(const struct load *l, struct outcome *o, int64_t *calls)
 	memset(o, 0, sizeof *o);
 	open_crew(l, b, o);
 	if (calls)
-		calls_begin();
+		calls_begin(crew_pids);
 	proc_snapshot(&before);
 	board_phase(b, PHASE_GO);
 	crew_await(&b->publishers_done, l->publishers);

@@ -51,6 +51,7 @@ int role_main(int argc, char **argv);
 #undef take
 #undef client_gone
 #include "tools/coordinator/coordinator_snapshot.c"
+#include "tools/coordinator/coordinator.c"
 #include "tools/coordinator/coordinator_members.c"
 #define subscribe         place_subscribe
 #include "tools/coordinator/coordinator_place.c"

@@ -23,7 +23,7 @@ hold_drop(struct caller *c, const char *ref)
 	}
 }
 
-void
+static void
 holds_free(struct caller *c)
 {
 	while (c->holds)
@@ -101,6 +101,7 @@ hold_begin(struct caller *c, const char *ref, int64_t deadline)
 	*h = (struct hold){ .next = c->holds };
 	memcpy(h->ref, ref, len + 1);
 	c->holds = h;
+	c->holds_end = holds_free;
 	if (c->lease_ms == 0 || lease < c->lease_ms)
 		c->lease_ms = lease;
 	return 0;

@@ -17,7 +17,8 @@ caller_free(struct caller *c)
 		c->bindings = b->next;
 		free(b);
 	}
-	holds_free(c);
+	if (c->holds_end)
+		c->holds_end(c);
 	free(c->out);
 	free(c);
 }

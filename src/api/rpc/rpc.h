@@ -85,7 +85,8 @@ struct caller {
 	unsigned char *out;
 	size_t room;
 	struct binding *bindings;
-	struct hold *holds;            /* objects; see hold.c */
+	struct hold *holds;            /* objects; see hold.c ... */
+	void (*holds_end)(struct caller *c);         /* ... which frees them */
 	int64_t beat_ms;
 	uint32_t lease_ms;
 	int has_will;
@@ -105,7 +106,6 @@ void call_begin(struct caller *c, struct call *k, unsigned kind, unsigned mode, 
 int call_exchange(struct caller *c, struct call *k, const char *topic);
 int call_result(struct caller *c, struct call *k, struct mom_reader *reply);     /* of the answer that came */
 int call_request_fault(struct caller *c, const struct mom_writer *request, int timeout_ms, unsigned mode);
-void holds_free(struct caller *c);
 
 /* ---- serve.c ---- */
 

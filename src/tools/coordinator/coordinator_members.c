@@ -1,6 +1,6 @@
 /* coordinator_members - which coordinators live: their signs of life and their wills, and who of them should hold which
- * group Time is counted in our own signs of life that came back from the broker. So an outage of the broker, or of this
- * process, makes nobody look dead. */
+ * group. Time is counted in our own signs of life that came back from the broker. So an outage of the broker, or of
+ * this process, makes nobody look dead. */
 #include "base/log_peer.h"
 #include "tools/coordinator/coordinator.h"
 #include <stdlib.h>
@@ -45,15 +45,6 @@ member_say(unsigned kind)
 		    mom_error_text(co.id));
 }
 
-struct member *
-member_find(uint64_t id)
-{
-	for (size_t i = 0; i < co.member_count; i++)
-		if (co.members[i].id == id)
-			return &co.members[i];
-	return NULL;
-}
-
 static struct member *
 member_add(uint64_t id, const char *name)
 {
@@ -86,25 +77,6 @@ members_forget(void)
 	free(co.members);
 	co.members = NULL;
 	co.member_count = 0;
-}
-
-int
-member_rank(int group)
-{
-	uint64_t own = holder_weight(co.name, co.global, group);
-	int heavier = 0;
-	for (size_t i = 0; i < co.member_count; i++)
-		heavier += co.members[i].is_known && holder_weight(co.members[i].name, co.members[i].id, group) > own;
-	return heavier;
-}
-
-int
-members_hold(int group)
-{
-	for (size_t i = 0; i < co.member_count; i++)
-		if (co.members[i].held >> group & 1)
-			return 1;
-	return 0;
 }
 
 /* Who holds a group with us and has never said a word would not be missed. */

@@ -30,18 +30,6 @@ no_memory(void)
 	log_fatal(EXIT_SYSTEM, "no memory for the state of a group: see ulimit -v; the other coordinators go on");
 }
 
-/* What cannot be published now means that this client is none any more: begin anew, with the state of who goes on. */
-int
-coordinator_publish(const char *topic, const void *bytes, size_t len, unsigned flags)
-{
-	int e = mom_publish(co.id, topic, bytes, len, flags | MOM_ASYNC);
-	if (e && e != MOM_ETIMEDOUT) {
-		log_peer(LOG_FROM_WARN, 0, "%s: %s", topic, mom_error_text(co.id));
-		co.must_begin_anew |= e == MOM_EBADID || e == MOM_EPROTO || e == MOM_EAGAIN;
-	}
-	return e;
-}
-
 static void
 log_event(int group, struct event *e)
 {

@@ -60,7 +60,6 @@
 /* LIST_MS: from word to word, LIST_MOST_MS: for all of them */
 enum { SETTLE_MS = 150, LIST_MS = 400, LIST_MOST_MS = 5000, RETRY_MS = 1000 };
 
-struct coordinator co = { .id = -1, .alive_ms = 1000, .missed = 5 };
 volatile sig_atomic_t coordinator_stop;
 static int is_verbose, is_listing;
 static char wanted_name[NAME_BYTES];
