@@ -23,7 +23,7 @@ $(filter-out %/images,$(TEST_PROGRAMS)) $(SOAK_PROGRAM): $(TESTS_OUT)/%: $(TESTS
 
 # ---- storms of the disk: the calls that change a folder are recorded ----
 DISK_CALLS = openat close write pwrite ftruncate renameat unlinkat fsync fdatasync fallocate getrandom
-$(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/disk.o $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
+$(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/disk.o $(SHARD_STATE) $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
 # what a case preloads into a server
@@ -38,7 +38,7 @@ $(TESTS_OUT)/integration/mom_store: | $(TESTS_OUT)/shim/hold_log.so
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config lineedit http_request coding rpc
 FUZZ_TARGETS += coordinator coordinator_frames
 FUZZ_WITH_coordinator = $(addprefix $(OBJ)/,tools/coordinator/coordinator_state.o tools/coordinator/coordinator_snapshot.o api/resource/resource_wire.o api/coding.o)
-FUZZ_WITH_request_ring = $(OBJ)/worker/shard.o
+FUZZ_WITH_request_ring = $(OBJ)/worker/decide.o
 FUZZ_WITH_mail = $(OBJ)/api/settings.o
 FUZZ_WITH_lineedit = $(TESTS_OUT)/lib/screen.o
 FUZZ_WITH_command_line = $(OBJ)/tools/user/user_prompt.o
@@ -65,9 +65,9 @@ $(TESTS_OUT)/integration/python.o $(TESTS_OUT)/integration/install.o $(TESTS_OUT
 
 # ---- the simulator: each program as a shared object in which the system calls of tests/sim/calls.h have other names; VARIANT=sim only ----
 SIM_PROGRAMS = $(SERVERS:%=build/sim/%.so) build/sim/client.so
-SIM_WITH_broker_handler = $(OBJ)/broker/broker_handler.o $(BROKER_SHARED) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
-SIM_WITH_broker_sender  = $(OBJ)/broker/broker_sender.o $(BROKER_SHARED) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
-SIM_WITH_broker_server  = $(OBJ)/broker/broker_server.o $(BROKER_SHARED) $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
+SIM_WITH_broker_handler = $(OBJ)/broker/broker_handler.o $(BROKER_SHARED) $(SHARD_STATE)
+SIM_WITH_broker_sender  = $(OBJ)/broker/broker_sender.o $(BROKER_SHARED) $(SHARD_STATE)
+SIM_WITH_broker_server  = $(OBJ)/broker/broker_server.o $(BROKER_SHARED) $(SHARD_STATE)
 SIM_WITH_worker         = $(OBJ)/worker/worker.o $(WORKER_SHARED)
 SIM_WITH_mom_daemon     = $(OBJ)/daemon/mom_daemon.o $(DAEMON_SHARED)
 SIM_WITH_mom_requester  = $(OBJ)/daemon/mom_requester.o $(DAEMON_SHARED)
@@ -114,7 +114,7 @@ $(TESTS_OUT)/storm/witness $(TESTS_OUT)/storm/power: | $(WITNESS)
 
 # the plain state of mom_coordinator
 $(TESTS_OUT)/unit/routes: $(OBJ)/daemon/routes.o
-$(TESTS_OUT)/unit/shard: $(OBJ)/worker/shard.o
-$(TESTS_OUT)/unit/stream: $(OBJ)/broker/stream.o $(OBJ)/worker/checkpoint.o $(OBJ)/worker/shard.o
+$(TESTS_OUT)/unit/shard: $(SHARD_STATE)
+$(TESTS_OUT)/unit/stream: $(OBJ)/broker/stream.o $(SHARD_STATE)
 $(TESTS_OUT)/unit/coordinator_state: $(OBJ)/tools/coordinator/coordinator_state.o $(OBJ)/tools/coordinator/coordinator_snapshot.o $(OBJ)/api/resource/resource_wire.o
 $(TESTS_OUT)/integration/resource: $(OBJ)/api/resource/resource_wire.o

@@ -126,6 +126,7 @@ struct shard {
 	int changed;                  /* since the last check-point */
 };
 
+void           *shard_memory(size_t n);                     /* zeroed; none ends the program */
 struct client  *shard_client(const struct shard *s, uint64_t id);
 struct client  *shard_create(struct shard *s, uint64_t id, int durable);
 void            shard_destroy(struct shard *s, struct client *c);
@@ -161,10 +162,4 @@ void            shard_is_clean(struct shard *s, struct view *v);         /* writ
 void            shard_free_gone(struct shard *s);
 /* all views are made otherwise, all answers given */
 void            shard_clean(struct shard *s);
-
-/* May this request be taken? Plain numbers, no state: tests/unit/decide.c */
-enum verdict { VERDICT_TAKE, VERDICT_AGAIN, VERDICT_IGNORE, VERDICT_BROKEN };
-/* lost_from > 0: fast messages that a power cut took */
-struct decision { enum verdict verdict; uint64_t lost_from, lost_to; };
-struct decision decide_request(uint64_t last, uint64_t refused, uint64_t number, uint64_t first);
 #endif

@@ -1,6 +1,7 @@
 /* worker_requests - what the handlers hand over: de-duplicated, refused or appended to the log, and answered; a part of
  * worker */
 #include "worker/worker.h"
+#include "worker/decide.h"
 #include "format/kinds.h"
 #include "base/clock.h"
 #include "ipc/counters.h"

@@ -38,6 +38,7 @@ edge_replace(int dir, const char *name, const void *bytes, size_t n, int durable
 #define fdio_replace edge_replace
 #include "base/map.c"
 #include "worker/shard.c"
+#include "worker/shard_apply.c"
 #include "worker/checkpoint.c"
 
 static void

@@ -9,7 +9,7 @@
 #include "server/child.h"
 #include "base/fdio.h"
 #include "format/topic.h"
-#include "worker/shard.h"
+#include "worker/decide.h"
 #include "take_over.h"
 
 enum { SOCKET = 100, TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 2, SHARDS = 3, GENERATION = 2, LARGE = 100000,

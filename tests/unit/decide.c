@@ -1,6 +1,6 @@
 /* decide - may a request be taken? The rules of request numbers, as plain numbers */
 #include <lib/t.h>
-#include "worker/shard.c"
+#include "worker/decide.c"
 
 static void
 is(struct decision d, enum verdict verdict, uint64_t from, uint64_t to)

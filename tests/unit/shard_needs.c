@@ -4,6 +4,7 @@
 #include <lib/t.h>
 #include "worker/checkpoint.c"
 #include "worker/shard.c"
+#include "worker/shard_apply.c"
 
 enum { SERIAL = 7, OFFSET = 1000 };
 static struct shard shard;

@@ -1,6 +1,7 @@
 /* starts - a shard's list of its worker's starts: it ends, and what goes is harmless */
 #include <lib/t.h>
 #include "worker/shard.c"
+#include "worker/shard_apply.c"
 #include <string.h>
 
 static struct shard s;

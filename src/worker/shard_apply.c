@@ -1,0 +1,177 @@
+/* shard_apply - what a record of the log does to a shard's state, live and at a replay; and which records are needed */
+#include "worker/shard.h"
+#include "format/kinds.h"
+#include "base/log.h"
+#include <mom.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+apply_subscription(struct shard *s, struct client *c, const struct record *r, const char *name)
+{
+	struct topic *t = shard_topic(s, name, r->topic_len, r->type == REC_SUBSCRIBE);
+	struct subscription *sub = t ? shard_subscription(s, c, t) : NULL;
+	if (r->type == REC_SUBSCRIBE && sub == NULL)
+		shard_subscribe(s, c, t, r->offset, r->flags);
+	else if (r->type == REC_UNSUBSCRIBE && sub != NULL)
+		shard_unsubscribe(s, sub);
+}
+
+static void
+machine_need(struct machine *m, uint64_t base, uint32_t bytes)
+{
+	if (m->needs_count == 0 || m->needs[m->needs_count - 1].base != base) {
+		if (m->needs_count == m->needs_room) {
+			m->needs_room = m->needs_room * 2 + 8;
+			m->needs = realloc(m->needs, m->needs_room * sizeof *m->needs);
+			if (m->needs == NULL)
+				log_fatal(EXIT_SYSTEM, "no memory for a machine: see `free`");
+		}
+		m->needs[m->needs_count++] = (struct need){ base, 0 };
+	}
+	m->needs[m->needs_count - 1].bytes += bytes;
+}
+
+char *
+shard_will_take(struct shard *s, struct client *c)
+{
+	char *will = c->will;
+	uint32_t bytes = will ? record_stride(get_u32(will)) : 0;
+	c->will = NULL;
+	s->wills_bytes -= bytes;
+	c->machine->wills_bytes -= bytes;
+	return will;
+}
+
+void
+shard_will(struct shard *s, struct client *c, const void *record)
+{
+	free(shard_will_take(s, c));
+	if (record == NULL)
+		return;
+	uint32_t bytes = record_stride(get_u32(record));
+	memcpy(c->will = shard_memory(bytes), record, bytes);
+	s->wills_bytes += bytes;
+	c->machine->wills_bytes += bytes;
+}
+
+int
+shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic, uint64_t end)
+{
+	if (r->number > c->last)
+		c->last = r->number;
+	if (r->flags & REC_F_WILL)
+		shard_will(s, c, NULL);
+	s->changed = 1;
+	struct topic *t = shard_topic(s, topic, r->topic_len, 0);
+	int waits = 0;
+	for (size_t i = 0; t && i < t->machine_count; i++) {
+		struct machine *m = t->machines[i].machine;
+		waits |= m->place < t->newest;
+		m->wanted = end;
+		machine_need(m, s->log.base, record_stride(r->len));
+	}
+	if (t == NULL || t->machine_count == 0)
+		return 0;
+	t->waiting = (waits ? t->waiting : 0) + r->len;
+	t->newest = end;
+	return 1;
+}
+
+void
+shard_apply(struct shard *s, const void *bytes, uint64_t end)
+{
+	struct record r;
+	record_get(&r, bytes);
+	if (r.type == REC_START)
+		shard_start(s, r.offset, r.aux);
+	if (!record_is_request(r.type))
+		return;
+	struct client *c = shard_client(s, r.publisher);
+	if (r.type == REC_CREATE && c == NULL)
+		c = shard_create(s, r.publisher, r.aux == 1);
+	if (c == NULL)
+		return;
+	if (r.type == REC_MESSAGE) {
+		shard_message(s, c, &r, record_topic(bytes), end);
+		return;
+	}
+	if (r.number > c->last)
+		c->last = r.number;
+	s->changed = 1;
+	if (r.type == REC_WILL) {
+		shard_will(s, c, r.topic_len ? bytes : NULL);
+		return;
+	}
+	if (r.type != REC_UNSUBSCRIBE || r.topic_len) {
+		c->result_number = r.number;
+		c->result_value = r.offset;
+		c->result_code = r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE ? (int64_t)r.aux : 0;
+	}
+	c->machine->wanted = end;
+	machine_need(c->machine, s->log.base, record_stride(r.len));
+	while (r.type == REC_UNSUBSCRIBE && r.topic_len == 0 && c->subscriptions)
+		shard_unsubscribe(s, c->subscriptions);
+	if (r.topic_len && r.aux == 0)
+		apply_subscription(s, c, &r, record_topic(bytes));
+	if (r.type == REC_DESTROY && r.flags & REC_F_EXPIRED && c->machine->expired_below <= (uint32_t)c->id)
+		c->machine->expired_below = (uint32_t)c->id + 1;
+	if (r.type == REC_DESTROY)
+		shard_destroy(s, c);
+}
+
+void
+shard_start(struct shard *s, uint64_t offset, uint64_t bits)
+{
+	if (s->starts == NULL)
+		s->starts = shard_memory(STARTS_MOST * sizeof *s->starts);
+	if (s->starts_count && s->starts[s->starts_count - 1].offset >= offset)
+		return;
+	if (s->starts_count == STARTS_MOST)
+		memmove(s->starts, s->starts + 1, --s->starts_count * sizeof *s->starts);
+	s->starts[s->starts_count++] = (struct start){ offset, bits };
+}
+
+int
+shard_knows_start(const struct shard *s, uint64_t offset, uint64_t bits)
+{
+	for (size_t i = 0; i < s->starts_count; i++)
+		if (s->starts[i].offset == offset)
+			return s->starts[i].bits == bits;
+	return offset == 0 || (s->starts_count == STARTS_MOST && offset < s->starts[0].offset);
+}
+
+uint64_t
+shard_needed_from(const struct shard *s, uint64_t least)
+{
+	for (const struct machine *m = s->machines; m; m = m->next)
+		if (machine_pins(m, least))
+			least = m->place;
+	return least;
+}
+
+/* A connected machine without subscriptions still needs to hear that it has none. */
+int
+machine_pins(const struct machine *m, uint64_t end)
+{
+	return (m->subscriptions || m->live) && m->place < end;
+}
+
+int
+shard_record_is_needed(const struct shard *s, const void *bytes)
+{
+	struct record r;
+	record_get(&r, bytes);
+	if (r.type == REC_MESSAGE) {
+		const struct topic *t = map_get(&s->topics, record_topic(bytes), r.topic_len);
+		for (size_t i = 0; t && i < t->machine_count; i++)
+			if (t->machines[i].machine->place <= r.offset)
+				return 1;
+		return 0;
+	}
+	if (!kind_of(r.type)->changes_subscriptions)
+		return 0;
+	uint32_t serial = (uint32_t)(r.publisher >> 32);
+	const struct machine *m = map_get(&s->serials, &serial, sizeof serial);
+	return m && machine_pins(m, r.offset + 1);
+}
