@@ -65,6 +65,14 @@ is_ended(int r, int id, const char *call)
 	REQUIRE(strstr(mom_error_text(id), "has ended this client"), "%s: %s", call, mom_error_text(id));
 }
 
+/* What end_living had on its way: whether the answer to that came before the client's end is left open. */
+static void
+goes(int e)
+{
+	const char *text = mom_error_text(-1);
+	REQUIRE(e == 0 || (e == MOM_EBADID && strstr(text, "1 of its requests had no answer")), "%d: %s", e, text);
+}
+
 static void
 nothing_arrives(int reader, const char *topic)
 {
@@ -95,7 +103,7 @@ TEST(publish, "a living client that was ended gets MOM_EBADID from each call, ne
 	is_ended(mom_receive(id, &m, 0), id, "mom_receive");
 	is_ended(mom_receive(id, &m, -1), id, "mom_receive");
 	is_ended(mom_ack(id), id, "mom_ack");
-	REQUIRE(mom_destroy(id) == 0, "%s", mom_error_text(-1));
+	goes(mom_destroy(id));
 	nothing_arrives(reader, "t");
 	bye(reader);
 }
@@ -177,7 +185,7 @@ TEST(name_taken, "whoever lost its durable name to another process is told, what
 	shared->stop = 1;
 	int status = t_join(pid);
 	REQUIRE(status == 0, "the new owner of the name: 0x%x", status);
-	REQUIRE(mom_close(old) == 0, "%s", mom_error_text(-1));
+	goes(mom_close(old));
 	bye(other);
 }
 
