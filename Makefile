@@ -32,7 +32,7 @@ WORKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/worker.c,$(wildcard
 SHARD_STATE = $(addprefix $(OBJ)/worker/,checkpoint.o shard.o shard_apply.o)
 SERVERS = broker_server broker_handler broker_sender worker mom_daemon mom_requester mom_responser mom_forwarder
 # src/tools/ROOM/*.c is one program; tests/bench is mom_bench
-parts   = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/$1/*.c))
+parts   = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/$1/*.c src/tools/$1/*/*.c))
 BENCH   = $(patsubst tests/%.c,$(OBJ)/%.o,$(wildcard tests/bench/*.c))
 TOOLS   = mom mom_bench mom_http mom_coordinator user_main db_dump
 

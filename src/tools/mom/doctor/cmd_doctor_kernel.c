@@ -1,5 +1,5 @@
 /* cmd_doctor_kernel - what the kernel and systemd give: System V objects, and a clock; a part of mom doctor */
-#include "tools/mom/cmd_doctor.h"
+#include "tools/mom/doctor/cmd_doctor.h"
 #include "base/clock.h"
 #include "ipc/ipcq.h"
 #include "base/logind.h"

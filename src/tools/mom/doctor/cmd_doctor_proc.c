@@ -1,5 +1,5 @@
 /* cmd_doctor_proc - what can be seen of processes here: /proc, hidepid, namespaces; a part of mom doctor */
-#include "tools/mom/cmd_doctor.h"
+#include "tools/mom/doctor/cmd_doctor.h"
 #include "ipc/ipcq.h"
 #include <stdio.h>
 #include <string.h>

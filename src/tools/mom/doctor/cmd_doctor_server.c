@@ -1,6 +1,6 @@
 /* cmd_doctor_server - the servers that run here: of this version, all their processes, connected; a part of mom
  * doctor */
-#include "tools/mom/cmd_doctor.h"
+#include "tools/mom/doctor/cmd_doctor.h"
 #include "base/fdio.h"
 #include "look/metrics.h"
 #include "base/net.h"

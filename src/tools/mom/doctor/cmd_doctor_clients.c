@@ -1,5 +1,5 @@
 /* cmd_doctor_clients - programs that are stopped while mail waits for them; a part of mom doctor */
-#include "tools/mom/cmd_doctor.h"
+#include "tools/mom/doctor/cmd_doctor.h"
 #include "base/fdio.h"
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* cmd_doctor_disk - folders and disks of a server: who may touch them, what they are, whether they keep what is synced;
  * a part of mom doctor */
-#include "tools/mom/cmd_doctor.h"
+#include "tools/mom/doctor/cmd_doctor.h"
 #include "base/clock.h"
 #include "base/fdio.h"
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* mom doctor - is all well with this machine? A line a finding: ok, warn, FAIL, and what to do */
-#include "tools/mom/cmd_doctor.h"
+#include "tools/mom/doctor/cmd_doctor.h"
 #include "tools/mom/cmd_json.h"
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* cmd_doctor_say - what mom doctor prints; see cmd_doctor.h */
-#include "tools/mom/cmd_doctor.h"
+#include "tools/mom/doctor/cmd_doctor.h"
 #include "tools/mom/cmd_json.h"
 #include "tools/mom/cmd_look.h"
 #include <stdarg.h>
