@@ -133,7 +133,7 @@ model:                       ## the models of tests/models, searched to their la
 sim:                         ## the simulator, all roles in one process: SEEDS=n (200000) of them from FIRST on; SEED=n: that one, with a trace
 	@$(MAKE) --no-print-directory VARIANT=sim sim-programs
 	@build/sim/simulate $(if $(SEED),--trace $(SEED) 1,--twice $(or $(FIRST),1) $(or $(SEEDS),200000))
-bench: all                   ## the workloads W1 to W8, each message checked; W="W1 W5": some; PEERS=1: beside other brokers, by the bench in PEERS_DIR
+bench: all                   ## the workloads W1 to W9, each message checked; W="W1 W5": some; PEERS=1: W1 to W8 beside other brokers, by the bench in PEERS_DIR
 	@$(if $(PEERS),BIN=$(BIN) PEERS="$(PEERS)" PEERS_DIR="$(or $(PEERS_DIR),../shared/peers)" W="$(W)" sh tests/bench/bench_peers.sh,$(BIN)/mom_bench --selfserve $(W))
 bench-scale: all             ## what a message costs as subscribers, machines, topics, backlog and workers grow; some minutes
 	@$(BIN)/mom_bench --selfserve scale

@@ -1,5 +1,6 @@
 /* What the museum's processes say to each other, in plain text, and its semaphores and variables.
  *
+ *     Museum                   "ready" of each door, the guide and the timer
  *     Museum/Doors/Door<n>     "enter <person>", "leave <person>", "end"
  *     Museum/People/Person<n>  "accepted", "rejected", "goodbye" of a door; "tour", "over" of the guide
  *     Museum/Guide             "sign <person>"; "go": the timer found some who wait; "end"
