@@ -4,14 +4,15 @@
 #include "ipc/layout.h"
 struct handle;
 
-/* 0 and the answer, the connected socket in the handle; or MOM_E*, the text in this thread's. */
+/* 0: *answer is the answer, and the handle has the connected socket. Else MOM_E*; the text is this thread's. */
 int  door_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h);
-/* the same registration with the daemon's successor, without waiting for its answer: 0, or -1: not now */
+/* Sends the same registration to the daemon's successor and does not wait for its answer. 0, or -1: not now. */
 int  door_again(struct handle *h);
-int  door_is_ours(const struct handle *h);     /* the socket still is what has its number */
-/* a daemon is at its other end. Takes up its answer to door_again: see handle.unknown */
+int  door_is_ours(const struct handle *h);     /* 1: the socket still has its number */
+/* Is a daemon at the socket's other end? Takes up its answer to door_again: see handle.unknown. */
 int  door_lives(struct handle *h);
-/* after a sleep in vain: a successor of the daemon is asked. is_gone: the semaphore is gone */
+/* To be called after a sleep in vain: asks a successor of the daemon, if there is one. is_gone: the semaphore is
+ * gone. */
 void door_check(struct handle *h, int is_gone);
-void door_close(struct handle *h);             /* the socket, if it is ours */
+void door_close(struct handle *h);             /* closes the socket, if it is ours */
 #endif

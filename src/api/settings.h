@@ -1,13 +1,14 @@
-/* What client.conf and the environment say to programs; read once a process, at its first create or open. */
+/* What client.conf and the environment say to programs. A process reads them once, at its first mom_create or
+ * mom_open. */
 #ifndef API_SETTINGS_H
 #define API_SETTINGS_H
 
 struct settings {
-	char *run;               /* of the file; NULL: none. MOM_RUN wins over it */
+	char *run;               /* from the file; NULL: none. MOM_RUN wins over it */
 	long timeout_ms;         /* -1: for ever */
-	long window;             /* 0: all that the ring holds */
+	long window;             /* 0: as much as the ring holds */
 };
 
-/* NULL: MOM_EINVAL, MOM_ELIMIT in *error, the text is this thread's */
+/* NULL: *error is MOM_EINVAL or MOM_ELIMIT; the text is this thread's. */
 const struct settings *settings_get(int *error);
 #endif

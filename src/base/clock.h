@@ -1,4 +1,4 @@
-/* Time: monotonic milliseconds for timers (suspends count), wall microseconds for records only. */
+/* Time: monotonic milliseconds for timers (the time of a suspend counts), wall-clock microseconds for records only. */
 #ifndef CLOCK_H
 #define CLOCK_H
 #include <stdint.h>
@@ -15,7 +15,7 @@ static inline int64_t clock_us(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * INT64_C(1000000) + t.tv_nsec / 1000;
 }
-/* of the kernel's last tick: some milliseconds coarse, and cheap everywhere */
+/* the time of the kernel's last tick: some milliseconds coarse, and cheap everywhere */
 static inline int64_t clock_tick_us(void)
 {
 	struct timespec t;

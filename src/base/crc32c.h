@@ -4,5 +4,5 @@
 #include <stddef.h>
 #include <stdint.h>
 uint32_t crc32c(uint32_t crc, const void *bytes, size_t n);
-uint32_t crc32c_salted(uint64_t salt, const void *bytes, size_t n);       /* of the salt and then the bytes */
+uint32_t crc32c_salted(uint64_t salt, const void *bytes, size_t n);       /* of the salt, then of the bytes */
 #endif

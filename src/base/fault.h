@@ -1,6 +1,6 @@
-/* Fault points in the system call wrappers, in builds with -DMOM_FAULTS only.
- * MOM_FAULT="ROLE/CALL=ERRNO@N[+][,...]": the N-th such call of a process of that role fails (with +: it and all
- * later). */
+/* Fault points in the wrappers of system calls, only in builds with -DMOM_FAULTS.
+ * MOM_FAULT="ROLE/CALL=ERRNO@N[+][,...]": the N-th such call of a process of that role fails (with +: all later ones,
+ * too). */
 #ifndef FAULT_H
 #define FAULT_H
 #ifdef MOM_FAULTS

@@ -1,5 +1,5 @@
-/* Whole reads and whole writes on descriptors, with the fault points of files. A signal interrupts none of them.
- * 0 or -1 with errno unless said otherwise. */
+/* Whole reads and whole writes on descriptors, with the fault points of files. A signal interrupts none of them. They
+ * return 0, or -1 with errno, unless said otherwise. */
 #ifndef FDIO_H
 #define FDIO_H
 #include <errno.h>
@@ -9,16 +9,16 @@
 #include <sys/types.h>
 struct statvfs;
 int     fdio_open_at(int dir, const char *name, int flags, int mode);          /* O_CLOEXEC and O_NOFOLLOW are added */
-ssize_t fdio_read(int fd, void *bytes, size_t n);                               /* what is there; 0 at the end */
+ssize_t fdio_read(int fd, void *bytes, size_t n);                               /* reads what is there; 0 at the end */
 int     fdio_write_full(int fd, const void *bytes, size_t n);
-/* fewer than n only at the end of the file */
+/* Reads fewer than n bytes only at the end of the file. */
 ssize_t fdio_pread_full(int fd, void *bytes, size_t n, uint64_t at);
 int     fdio_pwrite_full(int fd, const void *bytes, size_t n, uint64_t at);
-int     fdio_allocate(int fd, uint64_t n);          /* takes disk space for n bytes, where it can; the size stays */
+int     fdio_allocate(int fd, uint64_t n);          /* takes disk space for n bytes, if it can; the size stays */
 int     fdio_truncate(int fd, uint64_t n);
 int     fdio_statvfs(int fd, struct statvfs *st);
 int     fdio_datasync(int fd);
-/* begin to write pages to the disk, without waiting; only a wish */
+/* Begins to write pages to the disk and does not wait; it is only a wish. */
 void    fdio_write_back(int fd, uint64_t at, uint64_t n);
 int     fdio_sync(int fd);
 int     fdio_rename_at(int dir, const char *from, const char *to);
@@ -26,18 +26,21 @@ int     fdio_unlink_at(int dir, const char *name);
 void    fdio_close(int *fd);                                                    /* sets it to -1 */
 int     fdio_nonblock(int fd, int on);
 int     fdio_cloexec(int fd, int on);
-/* Does that name lead to what is open (-1: to anything)? 0: it is gone, or another's. 1 where that cannot be seen */
+/* Does that name lead to what is open as fd (fd -1: to anything)? 0: it is gone, or something else has the name. 1 also
+ * if that cannot be seen. */
 int     fdio_leads_to(int dir, const char *name, int fd);
-/* unlinks PREFIX*.new: left by a process that died while it made a file */
+/* Unlinks PREFIX*.new: a process that died while it made a file left them. */
 void    fdio_sweep(int dir, const char *prefix);
-int     fdio_mkdir_path(const char *path, int mode);                            /* with its parents */
-/* Write a whole file so that a crash leaves the old or the new one: temp, (sync,) rename, (sync of the folder). */
+int     fdio_mkdir_path(const char *path, int mode);                            /* makes its parents, too */
+/* Writes a whole file so that a crash leaves the old or the new one: a temporary file, (sync,) rename, (sync of the
+ * folder). */
 int     fdio_replace(int dir, const char *name, const void *bytes, size_t n, int durable);
-/* A file of more than `most` bytes: EBADMSG. */
-/* malloc'd whole file plus a NUL, or NULL */
+/* Loads a whole file, malloc'd, with a NUL behind it; or NULL. A file of more than `most` bytes: EBADMSG. */
 void   *fdio_load(int dir, const char *name, size_t *n, size_t most);
-int     fdio_is_full(int error);            /* no room for more, now: a disk, a quota, the largest file */
-const char *fdio_hint(int error);                                               /* why a file's call failed: the cure */
+/* there is no room for more now: on a disk, in a quota, in the largest file */
+int     fdio_is_full(int error);
+/* what to do about a failed call on a file */
+const char *fdio_hint(int error);
 
 static inline int
 fdio_random(void *bytes, size_t n)

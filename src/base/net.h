@@ -6,11 +6,13 @@
 struct net_address { struct sockaddr_storage sa; socklen_t len; int loopback; };
 /* -1: not an IPv4 or IPv6 address; -2: not a port */
 int  net_parse(struct net_address *a, const char *ip, const char *port);
-int  net_listen(const struct net_address *a, int *port);                   /* the socket; *port: the one it got */
-int  net_connect(const struct net_address *a, int *done);                  /* non-blocking; *done: connected already */
-/* no delay; a peer silent for so long is dead; blocking */
+/* returns the socket; *port: the port that it got */
+int  net_listen(const struct net_address *a, int *port);
+/* a non-blocking socket; *done: it is connected already */
+int  net_connect(const struct net_address *a, int *done);
+/* Sets: no delay; a peer that is silent for so long is dead; blocking. */
 void net_tune(int fd, int dead_ms);
-/* why a connection's call failed: the cure */
+/* What to do about a failed call on a connection. */
 const char *net_hint(int error);
 void net_peer_text(int fd, char *text, size_t n);                          /* "127.0.0.1:50112" */
 #endif

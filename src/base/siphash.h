@@ -1,6 +1,6 @@
-/* SipHash-C-D (Aumasson and Bernstein, 2012): who does not know the key cannot choose bytes whose hashes meet. The
- * rounds are arguments so that a test can hold this against the published vectors of SipHash-2-4. It is inline: with
- * constant rounds no loop over them is left. */
+/* SipHash-C-D (Aumasson and Bernstein, 2012). Whoever does not know the key cannot choose bytes whose hashes are equal.
+ * The rounds are arguments, so that a test can compare this with the published vectors of SipHash-2-4. The functions
+ * are inline: with constant rounds no loop over them is left. */
 #ifndef SIPHASH_H
 #define SIPHASH_H
 #include <endian.h>
@@ -42,7 +42,7 @@ siphash_word(struct siphash *s, uint64_t word, int rounds)
 	s->v[0] ^= word;
 }
 
-/* c rounds a word, d at the end */
+/* c rounds for each word, d rounds at the end */
 static inline __attribute__((always_inline)) uint64_t
 siphash(uint64_t k0, uint64_t k1, const void *bytes, size_t len, int c, int d)
 {

@@ -1,4 +1,4 @@
-/* A descriptor that is kept for the moment when there is none left (EMFILE, ENFILE): with it a newcomer can still be
+/* A descriptor that is kept for the moment when there is none left (EMFILE, ENFILE). With it a newcomer can still be
  * taken, told, and sent away. Without it the newcomer stays in the backlog: poll(2) returns at once, for ever, and
  * nobody is told anything. */
 #ifndef SPARE_H
@@ -6,8 +6,8 @@
 #include <stdint.h>
 struct spare { int fd, is_full; int64_t until_ms; };
 void spare_open(struct spare *s);
-/* accept4(2). Where it takes the spare descriptor s->is_full is set: close the socket soon, then spare_open. */
+/* accept4(2). If it takes the spare descriptor, s->is_full is set: close the socket soon, then call spare_open. */
 int  spare_accept(struct spare *s, int listener, int flags);
-/* 1: not in vain now (the listener is to be polled): else wait until s->until_ms. */
+/* 1: accepting can succeed now, so poll the listener. 0: wait until s->until_ms. */
 int  spare_is_ready(const struct spare *s, int64_t now);
 #endif

@@ -8,12 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes of the character at text (1 to 4), and its code. 0 where it is malformed, overlong, a surrogate, above
- * 0x10ffff, or does not end within n bytes; n is 1 or more. */
+/* Returns the bytes of the character at text (1 to 4), and in *code its code. 0: it is malformed, overlong, a
+ * surrogate, above 0x10ffff, or does not end within n bytes. n is 1 or more. */
 size_t utf8_decode(const void *text, size_t n, uint32_t *code);
 
-/* The character at text as it stands within a JSON string, with a NUL: as it is, or escaped; U+FFFD for a byte that is
- * no UTF-8. Returns the bytes that were taken, 1 to 4. */
+/* Writes the character at text as it stands within a JSON string, with a NUL: as it is, or escaped; U+FFFD for a byte
+ * that is no UTF-8. Returns how many bytes were taken, 1 to 4. */
 enum { UTF8_JSON = 8 };
 size_t utf8_json(const void *text, size_t n, char json[UTF8_JSON]);
 

@@ -1,4 +1,4 @@
-/* What broker_server is told: its configuration as its parts want it, and what SIGHUP and SIGUSR1 change. */
+/* What broker_server is told: its configuration in the form that its parts need, and what SIGHUP and SIGUSR1 change. */
 #ifndef BROKER_OPTIONS_H
 #define BROKER_OPTIONS_H
 #include "broker/broker.h"
@@ -7,14 +7,15 @@
 struct broker_options {
 	struct config config, fresh;     /* fresh: while SIGHUP is answered */
 	char ip[64], port[64];
-	const char *db, *run, *topics;   /* run: NULL: by address */
+	const char *db, *run, *topics;   /* run: NULL: named after the address */
 	uint64_t store_max, topic_max;
 	uint32_t workers, expiry, message_max;
 	int insecure, views, ready_fd;
 };
 
-/* mistakes, --help and -t end the program */
+/* Reads them; mistakes, --help and -t end the program. */
 void options_read(struct broker_options *o, struct broker *b, int argc, char **argv);
-void options_say(const struct broker_options *o);                  /* the line with which a broker begins */
-void options_signals(struct broker_options *o, struct broker *b);  /* where SIGHUP or SIGUSR1 came */
+void options_say(const struct broker_options *o);                  /* logs the line with which a broker begins */
+/* does what SIGHUP and SIGUSR1 ask for, if they came */
+void options_signals(struct broker_options *o, struct broker *b);
 #endif

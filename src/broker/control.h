@@ -4,7 +4,7 @@
 #include "format/wire.h"
 struct control_ask    { struct hello hello; };
 struct control_answer { int32_t ok, unit, is_known; struct welcome welcome; char text[200]; };
-/* Then the handler, once the daemon answers WELCOME with its first frame, sends one byte: the sender may start. Where
- * the machine is not known it sends another before it hands on a CREATE, and waits: 0 says that the machine is known
- * now, else the byte is a code (-MOM_E*) and the CREATE is refused. */
+/* The daemon answers WELCOME with its first frame. Then the handler sends one byte, which says that the sender may
+ * start. If the machine is not known, the handler sends another byte before it hands on a CREATE, and waits for a byte
+ * as the answer. 0: the machine is known now. Else it is a code (-MOM_E*), and the CREATE is refused. */
 #endif

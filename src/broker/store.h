@@ -7,11 +7,11 @@ struct store {
 	uint32_t shards, message_max;
 	uint8_t id[WIRE_ID_BYTES];
 };
-/* Open or make it for that many shards, and payloads up to message_max (0: as it was made, or 1 MiB). Ends the program
- * with one clear line where it cannot. */
+/* Opens or makes the store for that many shards, and payloads up to message_max (0: as it was made, or 1 MiB). If it
+ * cannot, it ends the program with one clear line. */
 void store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_max);
-/* Once a second. Do its name and its shards' lead to what is open? */
+/* Once a second: do the store's name and its shards' names still lead to what is open? */
 int  store_is_there(const struct store *s, const char *path);
-/* ... and then: what is gone of the small files is made anew, and told. */
+/* Then, if they do: makes anew the small files that are gone, and tells. */
 void store_look(struct store *s, const char *path);
 #endif

@@ -1,4 +1,4 @@
-/* The keys of our programs: the table of each is in config_keys.c, the order here is the table's. */
+/* The keys of our programs. Each program's table is in config_keys.c; the order here is the order of the table. */
 #ifndef CONFIG_KEYS_H
 #define CONFIG_KEYS_H
 #include "config/config.h"

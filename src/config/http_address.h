@@ -6,14 +6,15 @@
 
 struct http_address { char ip[64], port[8]; struct net_address net; };
 
-int http_address_parse(struct http_address *a, const char *text);      /* 0, or -1: it is none */
+int http_address_parse(struct http_address *a, const char *text);      /* 0, or -1: it is not such an address */
 /* What is wrong, with the cure; NULL: nothing. The text is good until the next call. */
 const char *http_address_fault(const char *text);
-/* not loopback, though not insecure; text may be NULL */
+/* What is wrong with an address that is not loopback, if insecure is not set. NULL: nothing. text may be NULL. */
 const char *http_address_exposed(const char *text, int insecure);
 
-/* Host names under which browsers may ask, beside addresses and localhost: "broker1.lan,mom-broker"; "*": any. */
-const char *http_hosts_fault(const char *names);                       /* as above */
-const char *http_hosts_exposed(const char *names, int insecure);       /* any, though not insecure; names may be NULL */
-int http_hosts_have(const char *names, const char *host, size_t n);    /* host: without a port */
+/* Host names under which browsers may ask, besides addresses and localhost: "broker1.lan,mom-broker"; "*": any. */
+const char *http_hosts_fault(const char *names);                       /* as http_address_fault */
+/* "*" although not insecure; names may be NULL */
+const char *http_hosts_exposed(const char *names, int insecure);
+int http_hosts_have(const char *names, const char *host, size_t n);    /* 1: host (without a port) is one of them */
 #endif

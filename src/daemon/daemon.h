@@ -1,5 +1,5 @@
-/* mom_daemon's state, shared by its parts: members (the list of clients), door (registration), link (the broker), unit
- * (the three). */
+/* mom_daemon's state, which its parts share: members (the list of clients), door (registration), link (the broker),
+ * unit (requester, responser and forwarder). */
 #ifndef DAEMON_H
 #define DAEMON_H
 #include "server/child.h"
@@ -16,7 +16,7 @@ struct member {                          /* one slot of the client table */
 	uint32_t generation, owner;
 	uid_t uid;
 	pid_t pid;
-	/* of the process, from /proc: a pid alone may be another's by now; 0: not known */
+	/* When the process started, from /proc: a pid alone may be another process's by now. 0: not known. */
 	unsigned long long started;
 	int durable, fresh;
 	char name[MOM_NAME_MAX + 4];
@@ -26,21 +26,23 @@ struct member {                          /* one slot of the client table */
 	uint64_t ring;                   /* bytes of each of its two rings */
 	uint64_t saved_ack;              /* digest of what is saved of a durable client's words */
 	uint32_t away;                   /* seconds that a durable client has had no process */
-	int absent;                      /* of a living one: ticks in a row in which nobody had the segment attached */
-	int stray;                       /* of one that is away: ticks in a row in which somebody had */
-	uint64_t admitted_at;            /* next request number at its registration */
-	uint32_t watch_told;             /* its `watch` that its socket was told of */
-	int poison_told;                 /* ... and that its ring is garbage */
+	int absent;                      /* a living client: ticks in a row in which nobody had the segment attached */
+	int stray;                       /* a client that is away: ticks in a row in which somebody had */
+	uint64_t admitted_at;            /* next request number when it was registered */
+	uint32_t watch_told;             /* the `watch` that its socket was told of last */
+	int poison_told;                 /* its socket was told that its ring is garbage */
 };
 
-struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };   /* at the door */
+/* somebody who waits at the door */
+struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_t uid; pid_t pid; };
 
-/* a durable client that was away for too long: told when it comes back */
+/* A durable client that was away for too long. It is told when it comes back. */
 struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };
 
 enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 
-/* MOVED: its path leads elsewhere, perhaps for a while. BROKEN: part of its log is gone: until the next start */
+/* SPOOL_MOVED: the spool's path leads elsewhere, perhaps for a while. SPOOL_BROKEN: part of its log is gone; it stays
+ * so until the next start. */
 enum spool_state { SPOOL_GOOD, SPOOL_MOVED, SPOOL_BROKEN };
 
 struct daemon {
@@ -49,7 +51,7 @@ struct daemon {
 	const char *run, *spool;         /* the folders' paths */
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
 	dev_t door_dev;
-	ino_t door_ino;                  /* of the socket's name */
+	ino_t door_ino;                  /* what the socket's name leads to */
 	struct spare spare;
 	struct http_child http;
 	struct registry registry;
@@ -57,16 +59,18 @@ struct daemon {
 	struct machine_table *table;
 	uint8_t machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
 	uint32_t serial, shards, message_max;
-	/* what HELLO shows; what the last WELCOME gave: shown (and on disk) once every shard of that broker has taken
-	 * us up. Until then it may be the wrong store, and the right one takes the old token, too */
+	/* token: what HELLO shows. token_fresh: what the last WELCOME gave. It is put on disk, and shown, once every
+	 * shard of that broker has taken us up. The old token stays valid until then, so a WELCOME from a wrong store
+	 * costs nothing. */
 	uint64_t token, token_fresh;
-	/* spool/clients still names clients that are gone: written with the next change, or tick */
+	/* spool/clients still names clients that are gone. It is written with the next change, or tick. */
 	int list_is_behind;
 	uint64_t saved_starts;           /* digest of what is saved of the incarnations that the stream has shown */
-	uint32_t next_id, reserved_id;   /* counter of global ids: given below next_id, on disk below reserved_id */
+	/* counters of global ids: given below next_id, reserved on disk below reserved_id */
+	uint32_t next_id, reserved_id;
 
 	struct member *members;          /* table->capacity */
-	int listed;                      /* the spool's list names the segments that this start made */
+	int listed;                      /* the list in the spool names the segments that this start made */
 	uint32_t used;
 	struct forgotten *forgotten;
 	size_t forgotten_count;
@@ -76,8 +80,8 @@ struct daemon {
 	size_t waiting_count, waiting_room;
 
 	enum link_state link;
-	char link_said[256];             /* the last reason that was logged: each is said once */
-	int socket, spool_failed;   /* spool_failed: the identity that the broker gave cannot be kept */
+	char link_said[256];             /* the last reason that was logged; each is logged once */
+	int socket, spool_failed;   /* spool_failed: the identity that the broker gave cannot be saved */
 	enum spool_state spool_state;
 	int64_t link_due, link_until;
 	struct backoff link_backoff;
@@ -93,69 +97,70 @@ struct daemon {
 };
 
 /* members */
-void members_load(struct daemon *d);                   /* the list in the spool; adopts what lives */
+/* takes up the list in the spool; adopts the clients that live */
+void members_load(struct daemon *d);
 int  members_save(struct daemon *d);
 int  members_keep(const struct registry_object *o, void *d);       /* for registry_open */
 int  members_use(const struct registry_object *o, void *d);        /* for registry_leave */
 struct member *members_by_name(struct daemon *d, uid_t uid, const char *name);
-/* slot, or MOM_E* */
+/* Returns the slot, or MOM_E*. */
 int  member_new(struct daemon *d, uid_t uid, pid_t pid, const char *name, const uint8_t nonce[16], char *why, size_t n);
-/* 0; 1: the forwarder is not done yet; -1: the list cannot be written */
+/* 0; 1: not yet, as the forwarder is not done; -1: the list cannot be written */
 int  member_resume(struct daemon *d, uint32_t slot, pid_t pid, const uint8_t nonce[16]);
 void member_died(struct daemon *d, uint32_t slot, const char *why);
-void members_wake(struct daemon *d);                   /* mail came for clients that wait in poll */
-/* once a second: liveness, missing semaphores, words of durable clients */
+void members_wake(struct daemon *d);                   /* wakes clients that wait in poll and have mail */
+/* Once a second: who still lives, missing semaphores, words of durable clients. */
 void members_check(struct daemon *d);
-void members_finished(struct daemon *d);               /* DYING ones whose DESTROY is acknowledged leave the list */
-void members_stop(struct daemon *d);                   /* clean stop: undrained rings and words to the spool */
-void members_limits(struct daemon *d);                 /* the broker's limits into all segments */
+void members_finished(struct daemon *d);               /* SLOT_DYING ones leave the list once DESTROY is acknowledged */
+void members_stop(struct daemon *d);                   /* a clean stop: unsent requests and words go to the spool */
+void members_limits(struct daemon *d);                 /* writes the broker's limits into all segments */
 
 /* life */
-enum life { LIFE_GOES_ON, LIFE_OVER, LIFE_UNDECIDED /* known within three seconds */ };
-int  life_pidfd(int socket, pid_t pid);                /* of who is at the socket's other end; -1: there is none */
-/* once a second: NULL, or why a client that counts as living does not live any more */
+enum life { LIFE_GOES_ON, LIFE_OVER, LIFE_UNDECIDED /* this is known within three seconds */ };
+int  life_pidfd(int socket, pid_t pid);                /* pidfd of the process at the socket's other end; -1: none */
+/* Once a second: NULL, or why a client that counts as living does not live any more. */
 const char *life_ended(struct daemon *d, uint32_t slot);
-/* the same at once, for somebody who waits for its name */
+/* The same at once, for somebody who waits for the client's name. */
 enum life life_now(struct daemon *d, uint32_t slot, const char **why);
 int  life_is_attached(const struct daemon *d, uint32_t slot);
-int  life_goes_on(struct member *m);                   /* at a start: the process lives on; takes its pidfd */
+int  life_goes_on(struct member *m);                   /* at a start: does the process live on? Takes its pidfd */
 
-/* process: what /proc shows; another user's may be hidden */
+/* process: what /proc shows. It may hide the processes of other users. */
 unsigned long long process_started(pid_t pid);         /* 0: not known */
 int  process_has_segment(pid_t pid, int shm);          /* 1, 0, -1: cannot be seen */
 
 /* identity in the spool */
 void identity_load(struct daemon *d);
 int  identity_save(struct daemon *d);
-void identity_proven(struct daemon *d);                /* takes up the fresh token, where it is due */
+void identity_proven(struct daemon *d);                /* takes up the fresh token, if it is due */
 void forgotten_load(struct daemon *d);
 void forgotten_add(struct daemon *d, const struct member *m);
 int  forgotten_take(struct daemon *d, uid_t uid, const char *name);      /* 1: it was on the list */
-void starts_save(struct daemon *d);                    /* where they changed */
+void starts_save(struct daemon *d);                    /* saves them if they changed */
 void starts_load(struct daemon *d);
 
 /* door */
 int  door_open(struct daemon *d);
 void door_accept(struct daemon *d);
-void door_hear(struct daemon *d, size_t i);            /* somebody waiting says what it wants */
+void door_hear(struct daemon *d, size_t i);            /* somebody who waits says what it wants */
 void door_serve(struct daemon *d);                     /* answer those who can be answered now */
 void door_close(struct daemon *d);
 
 int  door_look(struct daemon *d);                      /* 1: the socket was gone and is made anew; -1: it cannot be */
 
 /* names */
-int  names_about(struct daemon *d);                    /* the file `about`: 1, or -1 */
-void names_look(struct daemon *d);                     /* once a second: what is gone is made anew */
+int  names_about(struct daemon *d);                    /* writes the file `about`: 1, or -1 */
+void names_look(struct daemon *d);                     /* once a second: makes anew what is gone */
 
 /* link */
-int64_t link_step(struct daemon *d, int64_t now);      /* connect where it is due; when to look again */
+int64_t link_step(struct daemon *d, int64_t now);      /* connects if that is due; when to look again */
 void link_event(struct daemon *d);                     /* the socket is ready for the handshake's next step */
 void link_down(struct daemon *d);
 
 /* unit */
 void unit_step(struct daemon *d, int64_t now);
 int  unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now);
-void unit_connect(struct daemon *d);                   /* requester and responser join: the handshake is done */
+void unit_connect(struct daemon *d);                   /* the handshake is done: requester and responser join */
 void unit_end(struct daemon *d);
 int  unit_is_gone(const struct daemon *d);
 void unit_bells(struct daemon *d);

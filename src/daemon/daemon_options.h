@@ -1,4 +1,4 @@
-/* What mom_daemon is told: its configuration as its parts want it, and what SIGHUP and SIGUSR1 change. */
+/* What mom_daemon is told: its configuration in the form that its parts need, and what SIGHUP and SIGUSR1 change. */
 #ifndef DAEMON_OPTIONS_H
 #define DAEMON_OPTIONS_H
 #include "config/config.h"
@@ -11,9 +11,10 @@ struct daemon_options {
 	int ready_fd;
 };
 
-/* mistakes, --help and -t end the program */
+/* Reads them; mistakes, --help and -t end the program. */
 void options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv);
-/* the line with which a daemon begins */
+/* Logs the line with which a daemon begins. */
 void options_say(const struct daemon_options *o, const char *spool);
-void options_signals(struct daemon_options *o, struct daemon *d);  /* where SIGHUP or SIGUSR1 came */
+/* does what SIGHUP and SIGUSR1 ask for, if they came */
+void options_signals(struct daemon_options *o, struct daemon *d);
 #endif

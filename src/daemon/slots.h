@@ -1,4 +1,4 @@
-/* The client table as requester, responser and forwarder see it: which slot has which client, with its segment
+/* The client table as requester, responser and forwarder see it: which slot has which client, with the client's segment
  * attached. */
 #ifndef SLOTS_H
 #define SLOTS_H
@@ -6,12 +6,12 @@
 
 struct slot {
 	uint32_t state, owner;        /* as last seen; owner 0: nobody */
-	struct client_segment *segment;   /* NULL: none, or it cannot be attached */
+	struct client_segment *segment;   /* NULL: there is none, or it cannot be attached */
 	int segment_id;
-	uint64_t ring;                /* bytes of each of its two rings */
+	uint64_t ring;                /* bytes of each of the client's two rings */
 	uint64_t id;
 	uint32_t generation, durable, fresh;
-	void *own;                    /* what the process keeps beside it */
+	void *own;                    /* what this process keeps for the slot */
 };
 
 struct slots {
@@ -23,11 +23,11 @@ struct slots {
 };
 
 void slots_init(struct slots *s, struct machine_table *table, struct daemon_unit *unit, enum unit_role role);
-/* Takes up what mom_daemon changed. changed(i, old): the slot's state, owner or segment is another than before. 1:
- * something changed. */
+/* Takes up what mom_daemon changed. changed(i, old) is called if a slot has another state, owner or segment than
+ * before. Returns 1: something changed. */
 int  slots_look(struct slots *s, void (*changed)(uint32_t i, const struct slot *old));
-/* the same, whatever mom_daemon has told */
+/* The same, even if mom_daemon has told of no change. */
 void slots_look_again(struct slots *s, void (*changed)(uint32_t i, const struct slot *old));
-/* the client, if it sleeps for that: ASLEEP_FOR_* */
+/* Wakes the client if it sleeps for that: ASLEEP_FOR_*. */
 void slots_wake(const struct slots *s, const struct slot *v, uint32_t what);
 #endif

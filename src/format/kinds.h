@@ -1,7 +1,7 @@
-/* The kinds of records: one table says what each may carry and what follows from it. Whoever has to know asks the
- * table: mom_requester and broker_handler what a request may look like, worker what room it takes and whether it waits
- * for a sync, broker_sender and mom_responser whom it is for, db_dump its name. A new kind is one row here, one
- * function that does what it asks for, and one test: see diagrams/change.md.
+/* The kinds of records. One table says what each kind may carry and what follows from that. Whoever has to know asks
+ * the table. mom_requester and broker_handler ask what a request may look like. worker asks what room it takes and
+ * whether it waits for a sync. broker_sender and mom_responser ask whom it is for; db_dump asks its name. A new kind
+ * needs one row here, one function that does what it asks for, and one test: see diagrams/change.md.
  *
  *     if (kind_of(r.type)->topic == CARRIES_ALWAYS) ... */
 #ifndef KINDS_H
@@ -17,29 +17,30 @@ enum kind_way {
 	WAY_UP,                /* a daemon, to its broker */
 	WAY_DOWN,              /* a broker, to its daemons */
 	WAY_BOTH,
-	WAY_LOG,               /* whoever writes a log: nobody sends it */
-	WAY_CHECKPOINT,        /* worker, into check-points */
-	WAY_RING               /* whoever writes a ring */
+	WAY_LOG,               /* whoever writes a log makes it; nobody sends it */
+	WAY_CHECKPOINT,        /* worker writes it into check-points */
+	WAY_RING               /* whoever writes a ring makes it */
 };
 
-/* WITH_TOPIC: where the record has a topic; WITHOUT_TOPIC: where it has none. */
+/* CARRIES_WITH_TOPIC: only if the record has a topic. CARRIES_WITHOUT_TOPIC: only if it has none. */
 enum kind_carries { CARRIES_NEVER, CARRIES_ALWAYS, CARRIES_MAYBE, CARRIES_WITH_TOPIC, CARRIES_WITHOUT_TOPIC };
 
 struct kind {
 	const char *name;
 	enum kind_way way;
 	enum kind_carries topic;
-	enum kind_carries payload;      /* of a request: bytes behind the topic */
-	/* of a request: it ends something, so it may take the room that a full store keeps for such */
+	enum kind_carries payload;      /* requests: bytes behind the topic */
+	/* Requests: it ends something, so it may take the room that a full store keeps for such requests. */
 	enum kind_carries makes_room;
-	int is_durable;                 /* of a request: always on disk before it is answered; else its flag says so */
-	int changes_subscriptions;      /* of a request: the view of its topic and the table of its machine follow it */
-	int is_delivered;               /* it is part of what a broker sends down to a machine's mom_forwarder */
+	int is_durable;                 /* requests: 1: always on disk before the answer; 0: its flag decides */
+	/* Requests: it changes subscriptions, so the view of its topic and the table of its machine follow it. */
+	int changes_subscriptions;
+	int is_delivered;               /* a broker sends it down to a machine's mom_forwarder */
 };
 
-const struct kind *kind_of(uint8_t type);      /* never NULL: WAY_NONE and the name UNKNOWN where there is none */
+const struct kind *kind_of(uint8_t type);      /* never NULL; an unknown type has WAY_NONE and the name UNKNOWN */
 
-/* 1: a record with that topic_len (0: no topic) carries it, or may */
+/* 1: a record with that topic_len (0: no topic) carries this, or may carry it */
 int kind_carries(enum kind_carries carries, uint16_t topic_len);
 
 /* What is wrong with a request's topic and payload, wherever it comes from. */
@@ -47,12 +48,13 @@ enum shape {
 	SHAPE_GOOD,
 	SHAPE_NO_REQUEST,      /* a kind that no client may send */
 	SHAPE_TOPIC_UNWANTED,
-	SHAPE_TOPIC_BAD,       /* or none, where there has to be one */
+	SHAPE_TOPIC_BAD,       /* not a valid topic, or none where there has to be one */
 	SHAPE_TOPIC_ELSEWHERE, /* the topic belongs to another shard */
 	SHAPE_PAYLOAD_UNWANTED,
 	SHAPE_PAYLOAD_LARGE    /* more than message_max bytes */
 };
-/* frame: sound (record.h), its header in r. memo: the caller's, for the topics of all requests that it looks at. */
+/* frame has to be sound (record.h); r holds its header. memo is the caller's; it is used for the topics of all requests
+ * that the caller looks at. */
 enum shape request_shape(const void *frame, const struct record *r, struct topic_memo *memo, uint32_t shards,
     uint32_t message_max);
 

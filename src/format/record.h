@@ -1,7 +1,8 @@
 /* The record: one layout from a publisher's ring over TCP and the log to a subscriber's mail box.
  *
  *   0 u32 len        whole record: header, topic, NUL, payload; the next one begins at the next multiple of 8
- *   4 u32 crc        CRC32C of bytes 8..len, salted with the secret of the log segment it lies in; 0 in a ring
+ *   4 u32 crc        in a file: CRC32C of bytes 8..len, salted (in a log with the salt of its segment); nobody looks at
+ *                    it elsewhere
  *   8 u8  header     56
  *   9 u8  type       REC_*
  *  10 u16 flags      REC_F_*
@@ -11,10 +12,10 @@
  *  24 i64 time       in a log: microseconds since 1970; in a request: the client's slot on its machine
  *  32 u64 publisher  global id
  *  40 u64 number     request number: generation (24 bits) and counter (40)
- *  48 u64 aux        what a type needs besides (below)
+ *  48 u64 aux        what a type needs in addition (see below)
  *  56 topic, NUL, payload
  *
- * All numbers little endian. The same bytes are a frame on TCP and an entry of a ring. */
+ * All numbers are little endian. The same bytes are a frame on TCP and an entry of a ring. */
 #ifndef MOM_RECORD_H
 #define MOM_RECORD_H
 
@@ -24,56 +25,60 @@
 #include <endian.h>
 
 enum record_type {
-	/* requests of a client; in the log with offset and time */
+	/* requests of a client; in the log they have offset and time */
 	REC_MESSAGE     = 1,
 	REC_SUBSCRIBE   = 2,   /* log: aux = result code as an int64 (0, MOM_EEXIST, MOM_ELIMIT) */
-	/* log: aux = result code (0, MOM_ENOTSUB). Without a topic: from all of the shard; it has no result */
+	/* Log: aux = result code (0, MOM_ENOTSUB). Without a topic it unsubscribes from all topics of the shard and has
+	 * no result. */
 	REC_UNSUBSCRIBE = 3,
 	REC_CREATE      = 4,   /* aux = 1: durable */
 	REC_DESTROY     = 5,
-	/* a message to be published once its client is no more; without a topic: it is withdrawn */
+	/* A message that is published once its client is no more. Without a topic it withdraws the will. */
 	REC_WILL        = 6,
 	/* in logs only */
 	REC_MARK        = 16,  /* aux: everything below this offset is on disk */
-	REC_END         = 17,  /* the segment ends here, the next file goes on */
+	REC_END         = 17,  /* the segment ends here; aux: base of the next file */
 	REC_ENTRY       = 18,  /* spool: aux = number of recipients; payload: their global ids, then the record */
-	REC_GAP         = 19,  /* what lay from its offset to aux was damaged: also on TCP and in mail boxes */
-	REC_START       = 23,  /* first of an incarnation: aux = 64 random bits that name its history */
-	/* check-point: publisher = serial, aux = its place, time = seconds away, number: clients below are forgotten */
+	REC_GAP         = 19,  /* what lay from its offset to aux was damaged; also on TCP and in mail boxes */
+	REC_START       = 23,  /* first record of an incarnation: aux = 64 random bits that name its history */
+	/* Check-point: publisher = serial, aux = its place, time = seconds that it is away, number: its clients with a
+	 * lower counter were forgotten. */
 	REC_MACHINE     = 20,
 	REC_TOPIC       = 21,  /* check-point: a topic that is kept without subscribers */
-	/* check-point: publisher, number = last taken, aux = durable; payload: last result (u64 number, i64 code, u64
-	 * value) */
+	/* Check-point: publisher = the client, number = the last that was taken, aux = durable; payload: last result
+	 * (u64 number, i64 code, u64 value). */
 	REC_CLIENT      = 22,
 	/* on TCP only */
 	REC_HELLO       = 32,  /* daemon -> broker, first frame; payload: struct hello */
 	REC_WELCOME     = 33,  /* broker -> daemon, the answer; payload: struct welcome */
-	REC_REFUSE      = 34,  /* broker -> daemon, instead of WELCOME: payload is a text */
-	/* daemon -> broker, to each shard: payload u64 global ids; aux = 1: the list is complete, offset = where the
-	 * machine's stream is to begin, publisher = the START of the last incarnation that it saw, number = its bits */
+	REC_REFUSE      = 34,  /* broker -> daemon, instead of WELCOME or later: payload is a text */
+	/* Daemon -> broker, to each shard: the payload is u64 global ids of the daemon's clients. aux = 1: the list is
+	 * complete. Then offset = where the machine's stream is to begin, publisher = the START of the last incarnation
+	 * that the machine saw, number = the bits of that START. */
 	REC_ALIVE       = 35,
-	REC_PING        = 36,  /* both ways */
+	REC_PING        = 36,  /* both ways; daemon -> broker: aux = the token on its disk */
 	/* daemon -> broker, to each shard: the process of a durable client (publisher) is no more */
 	REC_DIED        = 38,
 	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
-	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of shard's requests */
-	REC_PLACE       = 40,  /* daemon -> broker: of shard, aux = all below this offset is safe */
-	/* broker -> daemon: the machine's subscriptions of shard follow; aux = number of them; number: see MACHINE;
-	 * publisher = where the log ends now: what lies below may have been sent before */
+	REC_CREDIT      = 39,  /* aux = bytes of frames taken so far; up: of deliveries, down: of requests of shard */
+	REC_PLACE       = 40,  /* daemon -> broker: in shard, all below offset aux is safe */
+	/* Broker -> daemon: the machine's subscriptions in shard follow. aux = how many, offset = where the records
+	 * behind the list begin, number: as in MACHINE, publisher = where the log ends now (messages below may have
+	 * been sent before). */
 	REC_LIST        = 41,
 	REC_LISTED      = 42,  /* one subscription: publisher = client, offset = since, flags, topic */
-	REC_UPTO        = 43,  /* broker -> daemon: nothing for you in shard below offset aux */
+	REC_UPTO        = 43,  /* broker -> daemon: there is nothing more for you in shard below offset aux */
 	/* in rings only */
-	REC_PAD         = 63   /* skip len bytes */
+	REC_PAD         = 63   /* reserved: nobody writes it, since a pad in a ring is a u32 of 0 (ipc/ring.h) */
 };
 
 enum {
 	REC_F_DURABLE = 1,     /* on disk before the answer */
-	REC_F_NO_ECHO = 2,     /* subscription: not one's own messages */
-	REC_F_BAD     = 4,     /* the handler found it wrong; the worker refuses it in its order */
+	REC_F_NO_ECHO = 2,     /* subscription: without the client's own messages */
+	REC_F_BAD     = 4,     /* the handler found it wrong (aux: the code); the worker refuses it in its turn */
 	REC_F_EXPIRED = 16,    /* DESTROY: its machine stayed away for too long */
 	REC_F_NEED    = 32,    /* MESSAGE: refused where the topic has no subscriber */
-	REC_F_WILL    = 64     /* MESSAGE: it was its publisher's will, which is done with it */
+	REC_F_WILL    = 64     /* MESSAGE: it was its publisher's will; the will is used up */
 };
 
 struct record {
@@ -128,10 +133,10 @@ record_put(void *bytes, const struct record *r)
 	put_u64(p + 48, r->aux);
 }
 
-/* what a client asks for, and its ring may hold */
+/* 1: a type that a client may ask for and that its ring may hold */
 static inline int record_is_request(uint8_t type) { return type >= REC_MESSAGE && type <= REC_WILL; }
-/* Bytes that a record of that length takes in a ring, a log or a stream. 64 bits: for a length that is garbage 32 would
- * come round to 0, and who adds it would stay where he is. */
+/* Bytes that a record of that length takes in a ring, a log or a stream. The result has 64 bits: with 32 bits a garbage
+ * length could wrap round to 0, and a reader that adds 0 would stay where it is. */
 static inline uint64_t record_stride(uint32_t len) { return ((uint64_t)len + 7) & ~UINT64_C(7); }
 static inline uint32_t record_topic_size(uint16_t topic_len) { return topic_len ? topic_len + 1u : 0; }
 static inline const char *record_topic(const void *bytes) { return (const char *)bytes + RECORD_HEADER; }
@@ -144,8 +149,7 @@ static inline uint32_t record_data_len(const struct record *r)
 	return r->len - RECORD_HEADER - record_topic_size(r->topic_len);
 }
 
-/* Only the header is looked at: 1 where len, header and topic_len can be right for a record of at most `limit`
- * bytes. */
+/* Looks at the header only. 1: len, header and topic_len can be right for a record of at most `limit` bytes. */
 static inline int record_header_is_sound(const void *bytes, uint64_t limit)
 {
 	const uint8_t *p = bytes;
@@ -153,21 +157,22 @@ static inline int record_header_is_sound(const void *bytes, uint64_t limit)
 	return len >= RECORD_HEADER && len <= limit && p[8] == RECORD_HEADER && topic_len <= MOM_TOPIC_MAX &&
 	    RECORD_HEADER + record_topic_size((uint16_t)topic_len) <= len;
 }
-/* Of a sound header, all there: the topic ends in NUL, its first. */
+/* The header has to be sound, and the whole record there. 1: the topic ends in a NUL and has no other one. */
 static inline int record_topic_is_sound(const void *bytes)
 {
 	uint16_t topic_len = get_u16((const uint8_t *)bytes + 12);
 	return topic_len == 0 || (record_topic(bytes)[topic_len] == '\0' &&
 	    memchr(record_topic(bytes), '\0', topic_len) == NULL);
 }
-/* The lengths of a record agree with each other and with `limit` (bytes that are there or allowed), and its topic is
- * sound. */
+/* 1: the lengths of the record agree with each other and with `limit` (bytes that are there or allowed), and its topic
+ * is sound. */
 static inline int record_is_sound(const void *bytes, uint64_t limit)
 {
 	return limit >= RECORD_HEADER && record_header_is_sound(bytes, limit) && record_topic_is_sound(bytes);
 }
 uint32_t record_crc(const void *bytes, uint32_t len, uint64_t salt);
-/* A record with this header, topic and payload at `bytes` (stride bytes long, zero filled at its end); its stride. */
+/* Makes a record with this header, topic and payload at `bytes`, filled up with zeros to its stride. Returns the
+ * stride. */
 uint32_t record_make(void *bytes, struct record *r, const char *topic, const void *data, uint32_t data_len);
 
 /* request numbers and offsets */

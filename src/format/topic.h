@@ -8,17 +8,17 @@ enum { TOPIC_PATH_MAX = 2048 };
 /* NULL where it is valid, else what is wrong with it. */
 const char *topic_fault(const char *topic, size_t len);
 uint32_t topic_shard(const char *topic, size_t len, uint32_t shards);
-/* Both at once, for those who see many messages: the last good topic is remembered, most come again. NULL and *shard,
- * or the fault. */
+/* Checks a topic and finds its shard in one step, for processes that see many messages. The memo remembers the last
+ * good topic, since most topics come again. Returns NULL and sets *shard, or returns the fault. */
 struct topic_memo { uint32_t shards, shard; uint16_t len; char name[MOM_TOPIC_MAX]; };
 const char *topic_resolve(struct topic_memo *m, const char *topic, size_t len, uint32_t shards, uint32_t *shard);
-/* The topic's folder as a relative path below topics/: `/` makes folders; other bytes outside [A-Za-z0-9_.-], a leading
- * dot and the level `subscribers` are written %XX; an empty level is `%-`; a level that is too long goes on in a folder
- * below one that ends in `%`. */
+/* The topic's folder as a relative path below topics/. `/` makes folders. Other bytes outside [A-Za-z0-9_.-], a leading
+ * dot and the first letter of a level `subscribers` are written %XX. An empty level is `%-`. A level that is too long
+ * goes on in a folder below one that ends in `%`. */
 void topic_path(const char *topic, size_t len, char path[TOPIC_PATH_MAX]);
-/* 0, or -1 where the path is none that topic_path makes. topic: MOM_TOPIC_MAX + 1 bytes. */
+/* The way back. 0, or -1: a %XX is broken, or the topic would be too long. topic: MOM_TOPIC_MAX + 1 bytes. */
 int topic_from_path(const char *path, char *topic);
-/* Of a topic in a client's list of tombstones. */
+/* The hash by which a client's list of tombstones names a topic. */
 uint64_t topic_hash64(const char *topic, size_t len);
 const char *client_name_fault(const char *name);
 #endif

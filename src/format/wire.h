@@ -1,5 +1,5 @@
 /* What goes over TCP besides the records themselves (record.h): the payloads of HELLO, WELCOME and ANSWERS.
- * diagrams/protocol.md has the prose; tests/golden the bytes. All numbers little endian. */
+ * diagrams/protocol.md explains them, tests/golden has their bytes. All numbers are little endian. */
 #ifndef MOM_WIRE_H
 #define MOM_WIRE_H
 
@@ -8,8 +8,8 @@
 enum { WIRE_VERSION = 2 /* 2: WILL, DIED */, WIRE_ID_BYTES = 16 };
 
 /* HELLO payload, 64 bytes: u32 version, u32 feature bits, machine id, store id (zeros: none known), u32 largest
- * payload, u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token that is on the
- * daemon's disk (0: none) */
+ * payload, u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token that is on the daemon's
+ * disk (0: none) */
 struct hello {
 	uint32_t version, features;
 	uint8_t  machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
@@ -17,7 +17,7 @@ struct hello {
 	uint64_t token;
 };
 /* WELCOME payload, 56 bytes: u32 version, u32 feature bits, store id, u32 serial, u32 shards, u32 largest payload, u32
- * request window a shard in bytes, u64 token: shown in a later HELLO, once it is on the daemon's disk, u32 machine
+ * request window of a shard in bytes, u64 token (a later HELLO shows it, once it is on the daemon's disk), u32 machine
  * expiry in seconds (0: never), u32 zero */
 struct welcome {
 	uint32_t version, features;
@@ -30,10 +30,10 @@ enum { HELLO_BYTES = 64, WELCOME_BYTES = 56, ANSWER_BYTES = 40 };
 
 /* One entry of ANSWERS, 40 bytes: u32 slot, u16 shard, u16 kind, u64 number, i64 code, u64 value, u64 zero */
 enum answer_kind {
-	ANSWER_ACKED   = 1,    /* all up to number are taken */
-	ANSWER_RESULT  = 2,    /* of subscribe, unsubscribe, create, destroy: code, value = offset */
-	ANSWER_REFUSED = 3,    /* number and all after it that were on their way: code; not stored */
-	/* number..value were acknowledged as fast and are gone; code = how many such tellings so far */
+	ANSWER_ACKED   = 1,    /* all requests up to number are taken */
+	ANSWER_RESULT  = 2,    /* result of a subscribe, unsubscribe, create or destroy: code; value = offset */
+	ANSWER_REFUSED = 3,    /* number, and all after it that were on their way, are not stored; code: why */
+	/* Fast messages number..value were acknowledged and are gone. code = how many losses were told so far. */
 	ANSWER_LOST    = 4
 };
 struct answer {

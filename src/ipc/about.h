@@ -1,10 +1,9 @@
-/* The file `about` in a server's run folder (a broker's store has the same one): what runs here, for people and tools
- * that look.
+/* The file `about` in a server's run folder tells people and tools what runs here. A broker's store has the same file.
  *   kind broker|daemon
  *   pid N
  *   run FOLDER
  *   files FOLDER              a broker's store, a daemon's spool
- *   address IP PORT           where a broker listens; of a daemon: its broker's */
+ *   address IP PORT           where a broker listens; for a daemon: where its broker listens */
 #ifndef ABOUT_H
 #define ABOUT_H
 #include <limits.h>
@@ -13,7 +12,7 @@
 struct about { int is_broker; pid_t pid; char run[PATH_MAX], files[PATH_MAX], address[128]; };
 
 void about_folder(int dir, char path[PATH_MAX]);            /* the absolute path of an open folder */
-int  about_write(int dir, const struct about *a);           /* 0, or -1 with errno: nothing depends on it */
-int  about_read(int dir, struct about *a);                  /* 0, or -1: there is none, or it is none */
+int  about_write(int dir, const struct about *a);           /* 0, or -1 with errno; nothing depends on it */
+int  about_read(int dir, struct about *a);                  /* 0, or -1: there is no such file, or it is not sound */
 void about_remove(int dir);
 #endif

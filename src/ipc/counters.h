@@ -1,8 +1,8 @@
-/* What our processes count: one page a process in a System V segment of the supervisor's, one writer each; nothing is
- * ever decided by a counter, so whoever may attach the segment reads it without disturbing anyone. A page outlives its
- * process: a restarted one counts on. Pages of a broker: 0 broker_server, 1 + shard the workers, then a handler's and a
- * sender's for each connection slot; of a daemon: 0 mom_daemon, then requester, responser, forwarder. A connection slot
- * that gets another machine begins at 0.
+/* What our processes count. Each process has a page in a System V segment of its supervisor, and is the only one that
+ * writes it. Nothing is ever decided by a counter, so whoever may attach the segment reads it without disturbing
+ * anyone. A page outlives its process: a restarted process counts on. The pages of a broker: 0 broker_server, 1 + shard
+ * the workers, then a handler's and a sender's for each connection slot. The pages of a daemon: 0 mom_daemon, then
+ * requester, responser, forwarder. If a connection slot gets another machine, its pages begin at 0.
  *     counters_begin(table->counters, COUNTERS_WORKER(3), ROLE_WORKER, 0);
  *     counters_add(COUNT_MESSAGES_IN, 12); */
 #ifndef COUNTERS_H
@@ -14,20 +14,20 @@
 #include <stdint.h>
 
 enum counter {
-	COUNT_STARTS,            /* of the process on this page */
+	COUNT_STARTS,            /* starts of the process on this page */
 	COUNT_MESSAGES_IN, COUNT_BYTES_IN,       /* bytes of payload with headers, as on the wire */
 	COUNT_MESSAGES_OUT, COUNT_BYTES_OUT,
 	COUNT_REFUSED,           /* requests answered by an error */
 	COUNT_RESENT,            /* requests sent again after a new connection */
 	COUNT_DUPLICATES,        /* requests that had been taken before */
-	COUNT_UNWANTED,          /* messages that no subscriber waited for */
-	COUNT_COPIES,            /* messages put into mail boxes: one a subscriber */
-	COUNT_SPOOLED,           /* messages that did not fit into a mail box and went to the spool */
+	COUNT_UNWANTED,          /* messages of topics that had no subscriber */
+	COUNT_COPIES,            /* messages put into mail boxes, one for each subscriber */
+	COUNT_SPOOLED,           /* messages that went to the spool: the mail box was full, or its client away */
 	COUNT_REDELIVERED,       /* messages taken from the spool into a mail box */
-	COUNT_CUTS,              /* clients cut for too large a backlog */
+	COUNT_CUTS,              /* clients cut: too much waited for them, or the spool's disk was full */
 	COUNT_LOST,              /* fast messages that a power cut took */
-	COUNT_CONNECTIONS,       /* made with the other side */
-	COUNT_CLIENTS,           /* registered */
+	COUNT_CONNECTIONS,       /* connections made with the other side */
+	COUNT_CLIENTS,           /* clients registered */
 	COUNT_DEATHS,            /* children that ended by their own fault, or were killed */
 	COUNT_SYNCS,             /* fdatasync of the log */
 	COUNT_SLEEPS,
@@ -36,7 +36,7 @@ enum counter {
 
 enum counter_histogram {
 	HISTOGRAM_SYNC_US,       /* how long a commit's fdatasync took */
-	HISTOGRAM_BATCH,         /* requests, or messages, handled at one awakening */
+	HISTOGRAM_BATCH,         /* requests, or messages, handled in one round of work */
 	HISTOGRAMS
 };
 
@@ -45,9 +45,9 @@ enum { HISTOGRAM_BUCKETS = 32 };   /* bucket i: values below 2^i and not below 2
 struct histogram { _Atomic uint64_t count[HISTOGRAM_BUCKETS], sum; };
 
 struct counters {
-	_Atomic uint32_t role, pid;            /* enum counter_role; of the present process, 0: none yet */
+	_Atomic uint32_t role, pid;            /* role: enum counter_role; pid: of the present process, 0: none yet */
 	_Atomic uint32_t owner, spare;         /* connection slots: serial of the machine */
-	_Atomic int64_t  since_us;             /* of the first start */
+	_Atomic int64_t  since_us;             /* when the process was started first */
 	_Atomic uint64_t count[COUNTERS];
 	struct histogram histogram[HISTOGRAMS];
 };
@@ -57,11 +57,11 @@ enum counter_role {
 	    ROLE_RESPONSER, ROLE_FORWARDER, COUNTER_ROLES
 };
 
-/* The busiest topics of a shard, about: a row belongs to who uses it most. Only the worker writes; read rows by
- * counters_topic. */
+/* Roughly the busiest topics of a shard: a row belongs to the topic that uses it most. Only the worker writes the rows.
+ * Read them with counters_topic. */
 enum { BUSY_ROWS = 256, BUSY_WAYS = 4 };
 struct busy_topics {
-	_Atomic uint64_t hash[BUSY_ROWS];      /* 0: free; 0 while a row changes hands */
+	_Atomic uint64_t hash[BUSY_ROWS];      /* 0: the row is free, or changes hands just now */
 	struct { _Atomic uint64_t messages, bytes, heat; } row[BUSY_ROWS];
 	char name[BUSY_ROWS][MOM_TOPIC_MAX + 1];
 };
@@ -70,34 +70,34 @@ enum { COUNTERS_PAGE = 4096 };
 _Static_assert(sizeof(struct counters) <= COUNTERS_PAGE, "a page a process");
 
 struct counters_segment {
-	uint32_t magic, layout, pages, shards;     /* shards: of busy_topics behind the pages; 0 in a daemon's */
+	uint32_t magic, layout, pages, shards;     /* shards: how many busy_topics follow the pages; 0 in a daemon's */
 	_Alignas(COUNTERS_PAGE) char page[];
 };
 
-/* it stands for the tables of broker and daemon, too: raise it whenever one of them changes */
+/* COUNTERS_LAYOUT stands for the tables of broker and daemon, too: raise it whenever one of them changes. */
 enum { MAGIC_COUNTERS = 0x4d4f4d4e, COUNTERS_LAYOUT = 2 };
 
 #define COUNTERS_SUPERVISOR      0u
 #define COUNTERS_WORKER(shard)   (1u + (shard))
 #define COUNTERS_HANDLER(shards, slot) (1u + (shards) + 2u * (slot))
 #define COUNTERS_SENDER(shards, slot)  (2u + (shards) + 2u * (slot))
-#define COUNTERS_UNIT(role)      (1u + (role))     /* of a daemon's: enum unit_role */
+#define COUNTERS_UNIT(role)      (1u + (role))     /* in a daemon's segment; role: enum unit_role */
 
 size_t counters_bytes(uint32_t pages, uint32_t shards);
-/* a new one; its supervisor counts from here on */
+/* Fills in a new segment. Its supervisor counts in it from here on. */
 void   counters_make(int segment, uint32_t pages, uint32_t shards, enum counter_role role);
 struct counters *counters_page(const struct counters_segment *s, uint32_t page);
 struct busy_topics *counters_busy(const struct counters_segment *s, uint32_t shard);
 
-/* A process attaches the segment and counts on that page from here on; where it cannot, on one that nobody sees. owner:
- * another one than the page had begins at 0. */
+/* A process attaches the segment and counts on that page from here on. If it cannot attach, it counts on a page that
+ * nobody sees. owner: if the page had another owner, its counters begin at 0. */
 void   counters_begin(int segment, uint32_t page, enum counter_role role, uint32_t owner);
 void   counters_observe(enum counter_histogram which, uint64_t value);
 void   counters_topic_add(uint32_t shard, const char *name, size_t len, uint64_t messages, uint64_t bytes);
 
 extern struct counters *counters_own;
 
-/* One writer a page, so no locked instruction is needed. */
+/* A page has one writer, so no locked instruction is needed. */
 static inline void
 counters_add(enum counter which, uint64_t n)
 {
@@ -111,14 +111,15 @@ counters_get(const struct counters *c, enum counter which)
 	return atomic_load_explicit(&c->count[which], memory_order_relaxed);
 }
 
-/* For those that show them. Names as in a Prometheus page, without the prefix mom_: messages_in_total. NULL past the
- * last. */
+/* For programs that show counters. The names are as in a Prometheus page, without the prefix mom_:
+ * messages_in_total. */
 struct counters_name { const char *name, *help; };
 extern const struct counters_name counters_names[COUNTERS], counters_histogram_names[HISTOGRAMS];
 const char *counters_role_name(enum counter_role role);
-/* The value below which that share (0 to 1) of what was observed lies, as an upper bound; 0: nothing was. */
+/* An upper bound of the value below which that share (0 to 1) of the observations lies. 0: there were none. */
 uint64_t counters_quantile(const struct histogram *h, double share);
-/* Row i of a shard's busiest topics, since the topic has it. 1, or 0: free, or it changes just now. */
+/* Row i of a shard's busiest topics. It counts since the topic has the row. 1, or 0: the row is free or changes just
+ * now. */
 struct busy_topic { char name[MOM_TOPIC_MAX + 1]; uint64_t messages, bytes; };
 int counters_topic(const struct busy_topics *b, uint32_t i, struct busy_topic *t);
 

@@ -1,6 +1,15 @@
-/* What our processes share in memory. Every word has one writer, named in front of it; nothing is a lock. Words carry
- * whole request numbers or offsets and only grow, so a stale one is always lower. Only supervisors create and remove
- * segments. */
+/* What our processes share in memory. Each word has one writer, which is named in front of it; nothing is a lock. A
+ * word with a request number or an offset holds it as a whole and only grows, so a stale one is always lower. Only
+ * supervisors create and remove segments.
+ *
+ * Words with a second writer:
+ *   - The writer of a bell takes it, and so do supervisors; its reader clears it.
+ *   - All processes of a server write its log_limits.
+ *   - While no process has a client, mom_daemon writes words of libmom in the client's segment: next, first, handed,
+ *     acked, asleep, goodbye, the head of the request ring and the tail of the mail ring. handed may go back then.
+ *     mom_daemon also writes cuts and cut then, which are the forwarder's.
+ *   - At its start mom_daemon writes start and start_bits of machine_table, which are the forwarder's.
+ *   - broker_server sets `ready` back to 0 when it starts or ends a worker. */
 #ifndef MOM_IPC_H
 #define MOM_IPC_H
 
@@ -17,18 +26,19 @@ typedef _Atomic int32_t  id_word;
 #define ROUND_PAGE(n) (((n) + PAGE - 1) / PAGE * PAGE)
 #define RING_BYTES(size) ROUND_PAGE(sizeof(struct ring) + (size_t)(size))
 
-/* What a worker has to say to one client: written by the worker in the broker, copied by the responser to the client's
- * segment. A result is read number, code, value, number again; number is 0 while it changes. */
+/* What a worker has to say to one client. The worker writes it in the broker; mom_responser copies it to the client's
+ * segment. A result is read in this order: number, code, value, number again. number is 0 while it changes. */
 struct result_word { word64 number, value; _Atomic int64_t code; };
 struct answer_words {
 	word64 version;               /* grows with every change (broker only) */
-	word64 acked;                 /* all up to this number are taken */
-	word64 refused, refused_code; /* the code with the number that it belongs to: see refused_read */
+	word64 acked;                 /* all requests up to this number are taken */
+	word64 refused, refused_code; /* the last refusal: read both by refused_read */
 	struct result_word result[2]; /* by parity of the number */
-	/* number..value are gone; code grows: in the broker by one a telling, in a client's segment by what is lost */
+	/* Requests number..value are gone. code counts: in the broker, loss reports; in a client's segment, lost
+	 * messages. */
 	struct result_word lost;
-	/* number of a DESTROY that is in the log and not answered yet (broker only): a successor of the worker answers
-	 * it */
+	/* Broker only: number of a DESTROY that is in the log and not answered yet. A successor of the worker answers
+	 * it. */
 	word64 owed;
 };
 
@@ -38,30 +48,30 @@ enum conn_state { CONN_FREE, CONN_HELLO, CONN_LIVE, CONN_DYING };
 
 struct shard_word {
 	id_word queue;                /* broker_server: the worker sleeps here */
-	_Alignas(64) word64 head;     /* worker: what lies below may be shown */
-	word32 ready;                 /* worker: recovered */
+	_Alignas(64) word64 head;     /* worker: records below may be shown */
+	word32 ready;                 /* worker: it has recovered */
 	_Alignas(64) struct bell time_bell;   /* broker_server */
 };
 
-struct conn_word {                    /* broker_server */
+struct conn_word {                    /* written by broker_server */
 	word32 state, seq;            /* seq grows with every new owner of the slot */
-	id_word unit, queue;          /* segment; the sender sleeps on queue */
+	id_word unit, queue;          /* unit: a segment; queue: the sender sleeps here */
 	uint32_t serial, slots, window, spare;
 };
 
 struct broker_table {
 	uint32_t magic, shards, capacity;
-	/* broker_server, SIGHUP changes them: how to log (log.h); of machines, in s; 0: never */
+	/* broker_server; SIGHUP changes them. log: how to log (log.h). expiry: of machines, in s; 0: never. */
 	word32   log, expiry;
 	uint32_t message_max, views;  /* views: 1: workers keep the readable files, 0: they do not */
 	uint64_t segment_bytes;
-	word64   store_max, topic_max;   /* broker_server, SIGHUP changes them */
-	char     topics[4096];        /* of a new store, comma separated */
+	word64   store_max, topic_max;   /* broker_server; SIGHUP changes them */
+	char     topics[4096];        /* topics of a new store, comma separated */
 	word32   stopping, ticks;     /* broker_server */
 	word32   epoch;               /* broker_server: grows when a conn changes */
-	word32   conns;               /* broker_server: slots in use are below */
+	word32   conns;               /* broker_server: all slots in use are below this */
 	id_word  counters;            /* broker_server: see ipc/counters.h; -1: none */
-	struct log_limits limits;     /* all of the broker: of lines that peers cause */
+	struct log_limits limits;     /* all processes of the broker: limits of lines that peers cause */
 	struct shard_word shard[SHARDS_MAX];
 	struct conn_word conn[];
 };
@@ -73,19 +83,19 @@ struct broker_unit {
 	struct bell time_bell;                    /* broker_server -> sender */
 	struct bell credit_bell;                  /* handler -> sender */
 	_Alignas(64) word64 delivery_credit;      /* handler: bytes of deliveries the machine has taken */
-	word64 token;                             /* handler: what the machine has on its disk */
-	word64 place[SHARDS_MAX];                 /* handler: below, the machine needs nothing any more */
-	/* handler: 1 + where the machine wants its stream to begin; 0: it has not said yet */
+	word64 token;                             /* handler: the token that the machine has on its disk */
+	word64 place[SHARDS_MAX];                 /* handler: the machine needs nothing below this any more */
+	/* handler: 1 + where the machine wants its stream to begin. 0: the machine has not said it yet. */
 	word64 start[SHARDS_MAX];
 	struct {
 		_Alignas(64) struct bell bell;    /* worker -> sender */
 		word64 taken;                     /* worker: bytes of requests taken from the ring */
 		/* worker: the machine wants nothing at or above this offset, so far */
 		word64 wanted;
-		word32 slots_used;                /* worker: client slots below are in use */
-		word32 started;                   /* worker: it has taken the machine's list: the stream may begin */
-		word32 broken;                    /* worker: end it, see BROKEN_* */
-		word64 damaged;                   /* sender: 1 + the offset at which it cannot read on */
+		word32 slots_used;                /* worker: all client slots in use are below this */
+		word32 started;                   /* worker: it has taken the machine's list, so the stream may begin */
+		word32 broken;                    /* worker: the connection has to end; why: BROKEN_* */
+		word64 damaged;                   /* sender: 1 + the offset at which it cannot read on; 0: none */
 	} by_shard[SHARDS_MAX];
 };
 
@@ -113,47 +123,49 @@ static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slot
 
 #define RISK_UNKNOWN UINT64_MAX
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */,
-    SLOT_DYING /* ring to its end, then DESTROY */ };
+    SLOT_DYING /* its ring is sent to the end, then DESTROY */ };
 
-struct slot_word {                    /* mom_daemon */
+struct slot_word {                    /* written by mom_daemon */
 	word32 state, owner;          /* owner grows with every process that gets the slot */
 	id_word segment, sem;
 	word32 generation, durable;
-	/* a new segment for an old durable client: filter its spooled mail by the broker's list */
+	/* A new segment for an old durable client: mom_forwarder filters its spooled mail by the broker's list. */
 	word32 fresh;
 	word64 id;                    /* global id */
-	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: so much of that is on disk */
-	word32 pid, uid;              /* who has it, and its name: for people that look */
+	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: how much of that is on disk */
+	word32 pid, uid;              /* who has it, and its name; for people that look */
 	char   name[MOM_NAME_MAX + 4];
 };
 
 struct machine_table {
 	uint32_t magic, capacity;
-	word32   log, spare;                  /* mom_daemon, SIGHUP changes it: how to log (log.h) */
-	/* mom_daemon, SIGHUP changes it: bytes that may wait in the spool for one client; 0: any */
+	word32   log, spare;                  /* mom_daemon; SIGHUP changes it: how to log (log.h) */
+	/* mom_daemon; SIGHUP changes it: bytes that may wait in the spool for one client; 0: any */
 	word64   backlog_max;
 	word32 stopping, ticks;               /* mom_daemon */
 	word32 epoch;                         /* mom_daemon: grows when a slot changes */
-	word32 slots;                         /* mom_daemon: slots in use are below */
+	word32 slots;                         /* mom_daemon: all slots in use are below this */
 	word32 serial, shards, message_max, window;   /* mom_daemon, from WELCOME */
 	id_word request_queue, deliver_queue; /* mom_daemon: requester and forwarder sleep here */
 	id_word counters;                     /* mom_daemon: see ipc/counters.h; -1: none */
-	word64 token;                         /* mom_daemon: what is on its disk, see HELLO */
-	/* forwarder: below, all is in mail boxes or in the spool; outlives the unit */
+	word64 token;                         /* mom_daemon: the token on its disk, see HELLO */
+	/* forwarder: all records below this are in mail boxes or in the spool. The word outlives the unit. */
 	word64 routed[SHARDS_MAX];
-	word64 start[SHARDS_MAX], start_bits[SHARDS_MAX];   /* forwarder: the last START that came, bits first */
-	struct log_limits limits;             /* all of the daemon: of lines that peers cause */
+	/* forwarder: the last START that came; the bits are written first */
+	word64 start[SHARDS_MAX], start_bits[SHARDS_MAX];
+	struct log_limits limits;             /* all processes of the daemon: limits of lines that peers cause */
 	struct slot_word slot[];
 };
 
 enum unit_role { UNIT_REQUESTER, UNIT_RESPONSER, UNIT_FORWARDER, UNIT_ROLES };
 
 struct unit_slot {
-	_Atomic uint8_t attached[UNIT_ROLES]; /* by each: it has the client's segment attached */
-	word32 away_safe;             /* forwarder: this owner's mail box is in the spool */
-	word32 gone;                  /* forwarder: the broker has forgotten this owner's client */
-	word32 destroyed;             /* responser: this owner's DESTROY is acknowledged everywhere */
-	/* forwarder: changes with each `watch` of each owner that something came for: mom_daemon tells its socket */
+	_Atomic uint8_t attached[UNIT_ROLES]; /* written by each: it has the client's segment attached */
+	word32 away_safe;             /* forwarder: the owner whose mail box is in the spool */
+	word32 gone;                  /* forwarder: the owner whose client the broker has forgotten */
+	word32 destroyed;             /* responser: the owner whose DESTROY is acknowledged by all shards */
+	/* forwarder: changes when something comes for an owner that waits by mom_fd, once for each value of its
+	 * `watch`. Then mom_daemon tells the owner's socket. */
 	word32 mail;
 };
 
@@ -163,10 +175,10 @@ struct daemon_unit {
 	struct bell credit_bell;                          /* responser -> requester */
 	struct bell taken_bell;                           /* forwarder -> requester */
 	_Alignas(64) word64 credit[SHARDS_MAX];           /* responser: bytes of requests that the broker has taken */
-	/* responser: every shard has begun its stream, so none takes us for a stranger */
+	/* responser: every shard has begun its stream, so none takes us for a stranger. */
 	word32   proven;
 	_Alignas(64) word64 taken;                        /* forwarder: bytes of deliveries taken */
-	/* forwarder: below, all is acknowledged or synced in the spool */
+	/* forwarder: all records below this are acknowledged, or synced in the spool. */
 	word64 place[SHARDS_MAX];
 	_Alignas(64) struct unit_slot slot[];
 };
@@ -180,13 +192,14 @@ static inline struct ring *daemon_unit_ring(struct daemon_unit *u,
 
 /* ---- one client: creator is the daemon, perm.uid the client's user ---- */
 
-/* a durable client begins anew: it, or its machine, was away for too long */
+/* why a durable client begins anew: its machine, or it, was away for too long */
 enum { NOTICE_MACHINE_EXPIRED = 1, NOTICE_NAME_EXPIRED = 2 };
 
-/* ROOM: for an answer, to `enough` or of another kind. SEEN: for `seen` */
+/* What a client sleeps for. ROOM: an acknowledgement up to `enough`, or an answer of another kind. SEEN: a change of
+ * `seen`. */
 enum { ASLEEP_FOR_MAIL = 1, ASLEEP_FOR_ANSWERS = 2, ASLEEP_FOR_ROOM = 4, ASLEEP_FOR_SEEN = 8, ASLEEP_FOR_ANY = 15 };
 
-/* mail of that topic up to that offset is dropped */
+/* Mail of that topic up to that offset is dropped. */
 struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };
 
 struct client_segment {
@@ -195,44 +208,48 @@ struct client_segment {
 	id_word  sem, request_queue, deliver_queue;       /* mom_daemon */
 	word32   shards, message_max, generation;         /* mom_daemon */
 	word32   notice;                                  /* mom_daemon: NOTICE_*, told with the first receive */
-	/* mom_daemon: the number of the process that has this client, as its registration said it. Any other value: the
-	 * client was ended, or has another process, and nothing more is sent of whoever asks */
+	/* mom_daemon: the number of the process that has this client, as its registration said it. If the word has
+	 * another value, the client was ended or has another process. Then nothing more is sent of what the old process
+	 * asks for. */
 	word32   owner;
 	word32   poisoned;                                /* requester: the ring holds garbage */
 	_Alignas(64) struct answer_words answer[SHARDS_MAX];      /* responser */
 	_Alignas(64) word64 safe[SHARDS_MAX];             /* forwarder: mail up to here is in the spool */
 	word64   seen[SHARDS_MAX];                        /* forwarder: the stream is routed up to here */
-	/* a power cut took `handed`: what lies below is REDELIVERED. mom_daemon: RISK_UNKNOWN, forwarder: what the
-	 * broker says */
+	/* A power cut took `handed`: mail below this is flagged REDELIVERED. mom_daemon writes RISK_UNKNOWN, the
+	 * forwarder what the broker says. */
 	word64   risk[SHARDS_MAX];
 	word32   behind;                                  /* forwarder: more waits in the spool */
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
-	/* forwarder: how often it ended all subscriptions, for too large a backlog */
+	/* forwarder: how often it ended all subscriptions, because too much waited or the spool's disk was full. */
 	word32   cuts;
-	word64   cut[SHARDS_MAX];                         /* forwarder: ... which were those made below */
-	/* libmom: ASLEEP_FOR_*: post the semaphore after such a change */
+	/* forwarder: the last cut ended the subscriptions that were made below this */
+	word64   cut[SHARDS_MAX];
+	/* libmom: ASLEEP_FOR_*: what it sleeps for. Whoever makes such a change posts the semaphore. */
 	_Alignas(64) word32 asleep;
-	/* libmom: once this is acknowledged, half of a full ring is free */
+	/* libmom: once this request of that shard is acknowledged, half of a full ring is free. */
 	word32   enough_shard; word64 enough;
-	word32   goodbye;                                 /* libmom: destroyed, or a durable client closed */
-	/* libmom: 0, or grows when a client with mom_fd finds nothing: wake it through its socket */
+	/* libmom: the handle was given back; 1: a durable client closed, 2: destroyed */
+	word32   goodbye;
+	/* libmom: 0, or it grows each time a client with mom_fd finds nothing. Then the client is to be woken through
+	 * its socket. */
 	word32   watch;
 	struct bell mail_bell;                            /* libmom -> forwarder */
 	_Alignas(64) word64 next[SHARDS_MAX];             /* libmom: the number of the next request */
-	word64   first[SHARDS_MAX];                       /* libmom: the lowest that it can still send again */
+	word64   first[SHARDS_MAX];                       /* libmom: the lowest number that it can still send again */
 	word64   refused_from[SHARDS_MAX], refused_to[SHARDS_MAX];   /* libmom: the last refusal that it reported */
-	word64   lost_told[SHARDS_MAX];                   /* libmom */
-	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail */
-	word64   again[SHARDS_MAX];                       /* mom_daemon, libmom at open: up to here REDELIVERED */
-	word32   notice_told, cuts_told;                  /* libmom */
-	word32   tombs;                                   /* libmom */
+	word64   lost_told[SHARDS_MAX];                   /* libmom: how much of `lost` was told */
+	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail up to here was handed out, was acknowledged */
+	word64   again[SHARDS_MAX];                       /* mom_daemon: mail up to here is flagged REDELIVERED */
+	word32   notice_told, cuts_told;                  /* libmom: what was told of notice and cuts */
+	word32   tombs;                                   /* libmom: how many tombstones there are */
 	struct tombstone tomb[TOMBSTONES];
 };
 
 static inline size_t client_words(void) { return ROUND_PAGE(sizeof(struct client_segment)); }
 static inline size_t client_bytes(uint32_t message) { return client_words() + 2 * RING_BYTES(WINDOW_OF(message)); }
-/* The size of its two rings, from the size of the segment, which is the kernel's word and not the client's; 0: it
- * cannot be */
+/* The size of each of the client's two rings, from the size of the segment. The kernel tells the size of the segment,
+ * not the client. 0: such a size cannot be. */
 static inline uint64_t client_ring(size_t bytes)
 {
 	uint64_t ring = bytes < client_bytes(0) ? 0 : (bytes - client_words()) / 2 - PAGE;
@@ -247,14 +264,14 @@ enum { MAGIC_BROKER = 0x4d4f4d42, MAGIC_UNIT = 0x4d4f4d55, MAGIC_MACHINE = 0x4d4
 
 /* ---- registration: one request and one answer over AF_UNIX SOCK_SEQPACKET ---- */
 
-/* name: empty for anonymous. again: 1: it was registered with this nonce before; a daemon that does not know it says
- * MOM_EBADID */
+/* name: empty for an anonymous client. again: 1: the client was registered with this nonce before; a daemon that does
+ * not know it answers MOM_EBADID. */
 struct registration { uint32_t magic, layout, again, spare; uint8_t nonce[16]; char name[MOM_NAME_MAX + 4]; };
-/* owner: see client_segment. ipc_namespace: the daemon's, as /proc names it, 0: not known */
+/* owner: see client_segment. ipc_namespace: the daemon's, as /proc names it; 0: not known */
 struct registered { int32_t code; int32_t segment; int32_t local_id; uint32_t owner; uint64_t id,
     ipc_namespace; char text[200]; };
 
-/* a record is read word by word so that number, code and value belong together; 0 where it changes just now */
+/* Reads a result word by word so that number, code and value belong together. 0: it changes just now. */
 static inline int
 result_read(struct result_word *w, uint64_t *number, int64_t *code, uint64_t *value)
 {
@@ -265,8 +282,8 @@ result_read(struct result_word *w, uint64_t *number, int64_t *code, uint64_t *va
 	return *number != 0 && atomic_load(&w->number) == *number;
 }
 
-/* The last refusal: its number, and in *code why. 0: none, or it changes just now: look again. Number and code are two
- * words, so the code's carries the number's low bits. */
+/* Returns the number of the last refusal, and in *code why. 0: there is none, or it changes just now: look again.
+ * Number and code are two words, so the word of the code carries the number's low bits. */
 static inline uint64_t
 refused_read(struct answer_words *a, int64_t *code)
 {

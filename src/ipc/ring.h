@@ -1,6 +1,7 @@
 /* A byte ring in shared memory: one writer, one reader, whole records. head and tail are free-running counters with one
- * writer each, so a death at any instruction leaves nothing half visible. A first u32 of 0 skips to the ring's end (a
- * pad). Sizes come from the caller, never from the shared memory; what is read there is checked before it is used. */
+ * writer each, so a death at any instruction leaves nothing half visible. If the first u32 of a record is 0, it is a
+ * pad: the reader goes on at the ring's start. Sizes come from the caller, never from the shared memory. What is read
+ * there is checked before it is used. */
 #ifndef RING_H
 #define RING_H
 #include "ipc/ipcq.h"
@@ -16,19 +17,19 @@ struct ring {
 struct ring_writer {
 	struct ring *ring;
 	uint64_t size, window;   /* window: bytes that must still fit behind an early wrap */
-	uint64_t head;           /* ahead of ring->head by what is not published yet */
-	uint64_t tail;           /* as last seen: looking costs a cache line that the reader owns */
-	uint64_t lap;            /* where the ring's bytes begin, as a counter */
+	uint64_t head;           /* ring->head plus what is not published yet */
+	uint64_t tail;           /* as last seen; to look costs a cache line that the reader owns */
+	uint64_t lap;            /* counter at which the present lap began */
 };
 
 struct ring_reader {
 	const struct ring *ring;
-	uint64_t size, at;       /* at: ahead of ring->tail by what is not released yet */
+	uint64_t size, at;       /* at: ring->tail plus what is not released yet */
 	uint64_t head;           /* as last seen */
 	uint64_t lap;
 };
 
-/* The counter's place in the ring. Sizes are no powers of two: it divides once a lap. */
+/* The counter's place in the ring. The sizes are no powers of two, so this divides once a lap. */
 static inline uint64_t
 ring_place(uint64_t at, uint64_t size, uint64_t *lap)
 {
@@ -50,7 +51,7 @@ static inline uint64_t
 ring_used(struct ring_writer *w)
 {
 	uint64_t tail = atomic_load_explicit(&w->ring->tail, memory_order_acquire);
-	if (tail - w->tail <= w->head - w->tail)       /* one that moves back, or beyond head, is nonsense */
+	if (tail - w->tail <= w->head - w->tail)       /* a tail that moves back, or beyond head, is nonsense */
 		w->tail = tail;
 	return w->head - w->tail;
 }
@@ -59,11 +60,12 @@ static inline void
 ring_publish(struct ring_writer *w)
 {
 	atomic_store_explicit(&w->ring->head, w->head, memory_order_release);
-	ring_used(w);                                  /* once a batch, so that early wraps are found */
+	/* looks at the tail once a batch, so that early wraps are found */
+	ring_used(w);
 }
 
-/* Room for one record of that stride, contiguous, or NULL: full. ring_advance takes it, ring_publish shows it to the
- * reader. */
+/* Room for one record of that stride, in one piece. NULL: the ring is full. ring_advance takes the room; ring_publish
+ * shows it to the reader. */
 static inline void *
 ring_reserve(struct ring_writer *w, uint32_t stride)
 {
@@ -75,7 +77,7 @@ ring_reserve(struct ring_writer *w, uint32_t stride)
 }
 
 void ring_reader_init(struct ring_reader *r, const struct ring *ring, uint64_t size, uint64_t at);
-/* The next record's length and place, past pads; 0: none, or *broken. Each word is read once. */
+/* Length and place of the next record, past pads. 0: there is none, or *broken. Each word is read once. */
 uint32_t ring_look_slowly(struct ring_reader *r, const char **p, uint64_t *limit, int *broken);
 
 static inline uint32_t
@@ -93,7 +95,8 @@ ring_look(struct ring_reader *r, const char **p, uint64_t *limit, int *broken)
 	return ring_look_slowly(r, p, limit, broken);
 }
 
-/* The next record below head in place (sound by its lengths), or NULL: none; or NULL and *broken: garbage. */
+/* The next record below head, where it lies in the ring; its lengths are sound. NULL: there is none; with *broken set:
+ * garbage. */
 static inline const void *
 ring_next(struct ring_reader *r, int *broken)
 {
@@ -102,7 +105,7 @@ ring_next(struct ring_reader *r, int *broken)
 	uint32_t len = ring_look(r, &p, &limit, broken);
 	if (len == 0)
 		return NULL;
-	/* that no NUL is inside of the topic its writer has seen to; to us it is only text that ends */
+	/* The writer has made sure that no NUL is inside of the topic. To us it is only text that ends. */
 	uint16_t topic_len = get_u16(p + 12);
 	if (!record_header_is_sound(p, limit) || (topic_len && p[RECORD_HEADER + topic_len] != '\0')) {
 		*broken = 1;
@@ -112,7 +115,7 @@ ring_next(struct ring_reader *r, int *broken)
 	return p;
 }
 
-/* The same where the other side may write at any moment: the record is copied into buffer (room bytes: one that is
- * larger is garbage), then the copy is checked. */
+/* The same for a ring where the other side may write at any moment. The record is copied into buffer, then the copy is
+ * checked. A record of more than room bytes is garbage. */
 const void *ring_copy(struct ring_reader *r, void *buffer, uint64_t room, int *broken);
 #endif

@@ -1,9 +1,9 @@
-/* The counters of servers as a page for Prometheus, text format 0.0.4: `mom stats --prometheus` and mom_http's /metrics
+/* The counters of servers as a page for Prometheus, text format 0.0.4. `mom stats --prometheus` and mom_http's /metrics
  * show the same.
  *     struct look *l = look_all(NULL);
  *     metrics_print(stdout, l->server, l->count);
- * Labels: role, server (its run folder); worker: shard; handler and sender: machine (serial) and slot; topics: topic,
- * shard. */
+ * Labels: role, server (its run folder); of a worker: shard; of handler and sender: machine (serial) and slot; of
+ * topics: topic, shard. */
 #ifndef METRICS_H
 #define METRICS_H
 
@@ -14,7 +14,7 @@
 
 void metrics_print(FILE *f, const struct look_server *servers, size_t count);
 
-/* Who counts on that page of a server; 1, 0: nobody did yet, -1: no such page. */
+/* Who counts on that page of a server. Returns 1; 0: nobody did yet; -1: no such page. */
 struct metrics_process {
 	const struct counters *counters;
 	enum counter_role role;

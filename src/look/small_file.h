@@ -4,6 +4,6 @@
 #include <stddef.h>
 /* Is that the name of one of them? */
 int small_file_is(const char *name);
-/* What is wrong with it, by its name: NULL: nothing. text[n] is a NUL */
+/* What is wrong with a file of that name; NULL: nothing. text[n] is a NUL. */
 const char *small_file_fault(const char *name, const char *text, size_t n);
 #endif

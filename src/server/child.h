@@ -1,6 +1,6 @@
-/* Starting and being a child. A supervisor starts a program that lies beside its own; the child learns its place from
- * the environment variable MOM_CHILD and dies with its parent (PDEATHSIG: killing is fair, every role may be killed at
- * any time). */
+/* Starting a child, and being one. A supervisor starts a program that lies beside its own. The child learns its place
+ * from the environment variable MOM_CHILD. It dies with its parent (PDEATHSIG). Killing is fair: every role may be
+ * killed at any time. */
 #ifndef CHILD_H
 #define CHILD_H
 #include <stdint.h>
@@ -13,7 +13,7 @@ struct child_plan {
 	const char *title;           /* argv[1]: what a person sees in ps */
 	int  table;                  /* id of the segment where the rest is found */
 	int  index;                  /* slot or shard */
-	int  verbose;                /* how it logs, as log.h says */
+	int  verbose;                /* how it logs, see log.h */
 	int  fds[CHILD_FDS];         /* inherited under the same numbers; -1 ends the list */
 	const char *more;            /* argv[2], or NULL */
 };
@@ -21,16 +21,16 @@ struct child_plan {
 struct child_place { int table, index, verbose, fds[CHILD_FDS]; };
 
 pid_t child_start(const struct child_plan *plan);            /* pid, or -1 with errno */
-/* In the child, first thing: logs under `role`; where it was not started by its parent it says so and exits 100. */
+/* First thing in the child: it logs under `role`. If it was not started by its parent, it says so and exits 100. */
 void  child_begin(struct child_place *place, const char *role, const char *parent);
 
-void  child_end(pid_t pid);                                  /* at once, and reaped; 0: there is none */
+void  child_end(pid_t pid);                                  /* kills it at once, and reaps it; 0: there is none */
 
-/* When to start again what ended. Plain state, no calls: see tests/unit/backoff.c */
+/* When to start a child again that ended. Plain state, no calls: see tests/unit/backoff.c. */
 struct backoff { int delay_ms; };
 int   backoff_after(struct backoff *b, int by_kill, int64_t alive_ms);   /* milliseconds to wait */
 int   child_ended_well(int status);                          /* exit 0: its work was done */
-int   child_was_killed(int status);                          /* ended by SIGKILL or SIGTERM, not by its own fault */
+int   child_was_killed(int status);                          /* SIGKILL or SIGTERM ended it, not its own fault */
 const char *child_status_text(int status);
-const char *child_hint(int error);                           /* why fork(2) or what it needs failed: the cure */
+const char *child_hint(int error);                           /* what to do if fork(2), or what it needs, failed */
 #endif

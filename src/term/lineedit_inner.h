@@ -4,24 +4,25 @@
 #define LINEEDIT_INNER_H
 #include "term/lineedit.h"
 
-struct bytes { char *p; size_t n, room; };               /* always with a NUL behind it, where p is not NULL */
+struct bytes { char *p; size_t n, room; };               /* if p is not NULL, a NUL is behind the bytes */
 
 struct lineedit {
 	const char *prompt;
 	size_t columns;
 	struct bytes text, killed, out;
-	size_t cursor, left;                                 /* bytes; left: the first that is drawn */
+	size_t cursor, left;                                 /* in bytes; left: the first byte that is drawn */
 	int dirty;                                           /* the row is to be drawn anew */
 
 	enum { KEYS_PLAIN, KEYS_ESC, KEYS_CSI, KEYS_ONE_MORE, KEYS_SS3 } keys;
-	/* parameters of an escape sequence; a longer one is nobody's key */
+	/* Parameters of an escape sequence. A longer one is no known key. */
 	char csi[16];
 	size_t csi_n;
 	int pasting, paste_cr, tabs;
 
 	struct history *history;
-	size_t at;                                           /* the line shown; history->n: the one being typed */
-	struct bytes typed;                                  /* that one, while another is shown */
+	/* the line that is shown; history->n: the one being typed */
+	size_t at;
+	struct bytes typed;                                  /* the line being typed, while another is shown */
 	int searching, missed;
 	struct bytes query, before;                          /* before: the text when the search began */
 	size_t before_cursor, found;                         /* found: the line that is shown */
@@ -39,18 +40,18 @@ const char *bytes_text(const struct bytes *b);
 void lineedit_bell(struct lineedit *e);
 /* lineedit_text.c */
 void text_insert(struct lineedit *e, const char *p, size_t n);
-void text_replace(struct lineedit *e, const char *p, size_t n);   /* the whole, the cursor at its end */
+void text_replace(struct lineedit *e, const char *p, size_t n);   /* the whole text; the cursor goes to its end */
 void text_kill(struct lineedit *e, size_t from, size_t to);       /* Ctrl-Y brings it back */
 void text_delete(struct lineedit *e, int forward);
 void text_swap(struct lineedit *e);
 void text_move(struct lineedit *e, int forward);
 size_t text_word_left(const struct lineedit *e);
 size_t text_word_right(const struct lineedit *e);
-size_t text_blank_left(const struct lineedit *e);                 /* words as the shell parts them */
+size_t text_blank_left(const struct lineedit *e);                 /* words as the shell separates them */
 /* lineedit_find.c */
 void find_go(struct lineedit *e, int step);                       /* -1: older */
 void find_begin(struct lineedit *e);
-/* 1: taken; 0: the search is over, the key is the line's */
+/* 1: the search has taken the key. 0: the search is over, and the key is the line's. */
 int  find_key(struct lineedit *e, unsigned char c);
 void find_end(struct lineedit *e, int keep);
 /* lineedit_choice.c */

@@ -1,5 +1,5 @@
-/* A shard's state as plain data: clients, topics, machines. What a record does to it is the same at a replay and live.
- * No I/O here. */
+/* A shard's state as plain data: clients, topics, machines. A record has the same effect on it at a replay as live. No
+ * I/O here. */
 #ifndef SHARD_H
 #define SHARD_H
 #include "base/map.h"
@@ -11,7 +11,7 @@ struct client;
 
 enum { STARTS_MOST = 4096 };
 
-struct need { uint64_t base, bytes; };    /* of the log segment at base, so much was for a machine */
+struct need { uint64_t base, bytes; };    /* so many bytes of the log segment at base were for a machine */
 
 struct machine {
 	uint32_t serial;
@@ -20,13 +20,13 @@ struct machine {
 	size_t   subscriptions, clients;
 	int      settled;             /* it has, or had, a client */
 	int      live;                /* connected now */
-	uint32_t away;                /* seconds that it has not been, while the broker ran */
-	uint32_t expired_below;       /* its clients with a lower counter were forgotten for that */
+	uint32_t away;                /* seconds that it has been away, while the broker ran */
+	uint32_t expired_below;       /* its clients with a lower counter were forgotten, since it was away too long */
 	struct client *first;         /* its clients */
-	uint64_t wills_bytes;         /* of its clients' wills */
-	struct need *needs;           /* by segment of this worker's life, oldest first */
+	uint64_t wills_bytes;         /* bytes of its clients' wills */
+	struct need *needs;           /* one for each segment of this worker's life, oldest first */
 	size_t   needs_count, needs_room;
-	struct machine *next;         /* list of all */
+	struct machine *next;         /* in the list of all machines */
 };
 
 struct subscription_key { struct client *client; struct topic *topic; };
@@ -36,34 +36,36 @@ struct subscription {
 	uint64_t since;
 	uint16_t flags;
 	struct subscription *next_of_client, *next_of_topic;
-	struct subscription **link_of_client, **link_of_topic;       /* what leads to it */
+	struct subscription **link_of_client, **link_of_topic;       /* the pointers that lead to it */
 };
 
-/* Views are written in turns, behind the answers. What still shows somebody who left goes first: the answer to a client
- * that is destroyed waits for it. */
+/* Views are written in turns, behind the answers. DIRTY_LEFT: views that still show somebody who left. They go first,
+ * since the answer to a client that is destroyed waits for them. DIRTY_LATER: all others. */
 enum dirty { DIRTY_LEFT, DIRTY_LATER, DIRTY_KINDS };
 
-/* The file that shows a client's topics or a topic's subscribers. New ones are appended: written whole each time, many
- * would take for ever. */
+/* The file that shows a client's topics or a topic's subscribers. New entries are appended; rewriting the whole file
+ * each time would be quadratic. */
 struct view {
 	struct view *next_dirty[DIRTY_KINDS];
-	unsigned dirty;               /* bits 1 << DIRTY_*: it is in those queues */
+	unsigned dirty;               /* bits 1 << DIRTY_*: the queues that it is in */
 	int is_client;                /* else it is a topic's */
 	int made;                     /* its file may be there */
-	size_t listed;                /* so many of them are in it; 0: it is written anew */
+	size_t listed;                /* so many entries are in the file; 0: the file is written anew */
 	uint64_t bytes;
 };
 struct view_queue { struct view *first, *last; };
 
 struct client {
-	struct view view;             /* first: a view of a client is one */
+	struct view view;             /* the first member: a view of a client is a client */
 	uint64_t id, last;            /* last: number of the last request that was taken */
 	uint64_t result_number, result_value;
 	int64_t  result_code;
 	void    *will;                /* the REC_WILL record; NULL: none */
-	/* the first that was refused since the last that was taken: a gap from here on is no loss */
+	/* Number of the first request that was refused since the last one that was taken. A gap from here on is no
+	 * loss. */
 	uint64_t refused_first;
-	/* its last loss: told again on its machine's next connection, since this one may break before it is heard */
+	/* Its last loss. It is told again on its machine's next connection, since this one may break before the loss is
+	 * heard. */
 	uint64_t lost_from, lost_to;
 	int durable;
 	struct machine *machine;
@@ -71,9 +73,9 @@ struct client {
 	struct subscription *subscriptions;   /* the newest first */
 	size_t subscribed;
 	int left;                     /* a topic that it left may still show it */
-	int gone;                     /* destroyed: freed once it is answered and its view removed */
+	int gone;                     /* destroyed; it is freed once it is answered and its view removed */
 	struct client *next_gone;
-	/* where it is answered, while its machine is connected */
+	/* Connection and slot where it is answered, while its machine is connected. */
 	int conn;
 	uint32_t slot;
 	int touched;
@@ -83,46 +85,47 @@ struct client {
 struct interest { struct machine *machine; size_t count; };
 
 struct topic {
-	struct view view;             /* first, as a client's */
+	struct view view;             /* the first member, as in a client */
 	char *name;
 	uint16_t len;
-	int kept;                     /* made with the store: stays without subscribers */
+	int kept;                     /* made with the store: it stays without subscribers */
 	int keyed;                    /* its subscriptions are in the shard's map */
 	struct subscription *subscriptions;   /* the newest first */
 	size_t subscribers;
 	struct interest *machines;
 	size_t machine_count;
-	/* bytes of messages that may still wait for a subscriber; offset behind the newest */
+	/* waiting: bytes of messages that may still wait for a subscriber. newest: offset behind the newest message. */
 	uint64_t waiting, newest;
 };
 
-struct start { uint64_t offset, bits; };      /* of an incarnation: one a start of the worker */
+struct start { uint64_t offset, bits; };      /* an incarnation: each start of the worker begins one */
 
 /* See views.h. */
 struct views_state {
-	int wanted;                   /* they are not off */
-	int kept;                     /* and none failed */
-	int set_aside;                /* those of before may still be there, under another name */
-	int complete, behind;         /* said so; behind: since the last tick at least */
-	int64_t retry_ms;             /* one failed: all are made anew then; 0: none did */
+	int wanted;                   /* views are to be kept: --views is not off */
+	int kept;                     /* ... and none failed */
+	int set_aside;                /* old views may still be there, under another name */
+	/* complete: the file `views` was written; behind: some were still to be written at the last tick */
+	int complete, behind;
+	int64_t retry_ms;             /* one failed, and all are made anew at this time; 0: none failed */
 };
 
 struct shard {
 	uint32_t index;
 	int dir;
 	struct map clients, topics;
-	struct map subscriptions;     /* of the topics that are keyed */
-	size_t subscribed;            /* how many there are */
-	struct map serials;           /* of machines */
+	struct map subscriptions;     /* those of the topics that are keyed */
+	size_t subscribed;            /* how many subscriptions there are */
+	struct map serials;           /* machines by serial */
 	struct machine *machines;
-	struct start *starts;         /* oldest first; the oldest go beyond STARTS_MOST */
+	struct start *starts;         /* oldest first; beyond STARTS_MOST the oldest go */
 	size_t starts_count;
 	struct seglog log;
-	uint64_t checkpoint;          /* offset that the last check-point is as of */
+	uint64_t checkpoint;          /* the last check-point is as of this offset */
 	struct view_queue dirty[DIRTY_KINDS];
 	struct views_state views;
-	struct client *gone;          /* destroyed, and their views are: free them once they are answered */
-	uint64_t wills_bytes;         /* of all clients' wills */
+	struct client *gone;          /* destroyed clients whose views are gone; freed once they are answered */
+	uint64_t wills_bytes;         /* bytes of all clients' wills */
 	int changed;                  /* since the last check-point */
 };
 
@@ -131,35 +134,39 @@ struct client  *shard_client(const struct shard *s, uint64_t id);
 struct client  *shard_create(struct shard *s, uint64_t id, int durable);
 void            shard_destroy(struct shard *s, struct client *c);
 struct machine *shard_machine(struct shard *s, uint32_t serial);        /* found or made */
-/* Those that are away and never had a client: no check-point tells of them. */
+/* Forgets machines that are away and never had a client. No check-point tells of them. */
 void            shard_forget_machines(struct shard *s);
 struct topic   *shard_topic(struct shard *s, const char *name, uint16_t len, int make);
 struct subscription *shard_subscription(const struct shard *s, struct client *c, struct topic *t);
 void            shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags);
 void            shard_unsubscribe(struct shard *s, struct subscription *sub);
-void            shard_forget_topic(struct shard *s, struct topic *t);    /* where nobody needs it */
-/* What a record of the log does. end: offset behind it. shard_message: the same for a message of a known client; 1:
- * somebody wants it. */
+void            shard_forget_topic(struct shard *s, struct topic *t);    /* if nobody needs it */
+/* Applies a record of the log. end: offset behind the record. shard_message does it for a message of a known client; 1:
+ * somebody wants the message. */
 int             shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic,
     uint64_t end);
 void            shard_apply(struct shard *s, const void *bytes, uint64_t end);
-/* the log is needed from this offset on: at most least */
+/* The log is needed from this offset on. It is at most `least`. */
 uint64_t        shard_needed_from(const struct shard *s, uint64_t least);
 void            shard_start(struct shard *s, uint64_t offset, uint64_t bits);
-/* or has forgotten it; offset 0: none was shown */
+/* 1: the shard knows this start, or the start is so old that the shard has forgotten it, or offset is 0 (the machine
+ * showed none). */
 int             shard_knows_start(const struct shard *s, uint64_t offset, uint64_t bits);
-int             machine_pins(const struct machine *m, uint64_t end);     /* it may need something below that offset */
-/* by a machine that has not taken it yet */
+/* 1: the machine may need something below that offset */
+int             machine_pins(const struct machine *m, uint64_t end);
+/* 1: a machine that has not taken the record yet needs it. */
 int             shard_record_is_needed(const struct shard *s, const void *bytes);
 
-/* it is that from here on; NULL: none */
+/* The client's will from here on is this record. NULL: none. */
 void            shard_will(struct shard *s, struct client *c, const void *record);
-/* the caller's from here on; NULL: it has none */
+/* Takes the will away; it is the caller's from here on. NULL: the client has none. */
 char           *shard_will_take(struct shard *s, struct client *c);
-void            shard_mark(struct shard *s, struct view *v, enum dirty queue);   /* its view is to be written */
-struct view    *shard_next_dirty(struct shard *s, enum dirty queue);     /* out of that queue; NULL: there is none */
-void            shard_is_clean(struct shard *s, struct view *v);         /* written: it goes where nobody needs it */
+void            shard_mark(struct shard *s, struct view *v, enum dirty queue);   /* this view is to be written */
+/* takes one out of that queue; NULL: it is empty */
+struct view    *shard_next_dirty(struct shard *s, enum dirty queue);
+/* it is written; what it shows goes if nobody needs it */
+void            shard_is_clean(struct shard *s, struct view *v);
 void            shard_free_gone(struct shard *s);
-/* all views are made otherwise, all answers given */
+/* Empties the queues and frees who is gone: all views are to be made anew, and all answers are given. */
 void            shard_clean(struct shard *s);
 #endif

@@ -1,12 +1,14 @@
-/* worker's state, shared by its parts: the loop (worker.c), requests (worker_requests.c), connections
+/* worker's state, which its parts share: the loop (worker.c), requests (worker_requests.c), connections
  * (worker_conns.c). */
 #ifndef WORKER_H
 #define WORKER_H
 #include "worker/shard.h"
 #include "ipc/layout.h"
 
-/* SHARE_LEAST: of a round, for one machine: with less, many would have to be looked at over and over */
-/* CHECKPOINT_REST: so many times as long as a check-point took there is none, since all publishes wait for it */
+/* SHARE_LEAST: least share of a round for one machine, in bytes. With less, many machines would have to be looked at
+ * over and over. */
+/* CHECKPOINT_REST: the rest after a check-point is so many times as long as the check-point took, since all publishes
+ * wait for one. */
 enum { CHECKPOINT_REST = 10 };
 enum { CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024, SHARE_LEAST = 64 * 1024 };
 
@@ -19,9 +21,9 @@ struct conn {                             /* one connected machine, as this work
 	struct answer_words *answers;
 	struct machine *machine;
 	uint64_t taken, wanted_told, damage_done;
-	int answered;                     /* has new words: ring its sender */
+	int answered;                     /* there are new words for its sender: ring it */
 	int has_more;                     /* its share of the round was used up */
-	uint32_t orders;                  /* requests but messages that were taken of it in this round */
+	uint32_t orders;                  /* requests other than messages that were taken from it in this round */
 	struct map alive;                 /* ids of an ALIVE list that is not complete yet */
 };
 
@@ -33,37 +35,38 @@ struct worker {
 	uint32_t epoch, conns_seen, ticks;
 	uint32_t turn;                    /* the connection with which a round begins */
 	struct client *touched;
-	int64_t now_us;                   /* what a record's time says: when its round began */
+	int64_t now_us;                   /* time of the records of a round: when the round began */
 	uint64_t batch, since_checkpoint;
 	int durable;                      /* the batch holds something that must be on disk before it is answered */
 	int64_t checkpoint_ms;
-	int64_t checkpoint_took_ms;       /* the last one */
-	int64_t views_rest_us;            /* no turn for views before, while there are requests */
+	int64_t checkpoint_took_ms;       /* how long the last one took */
+	int64_t views_rest_us;            /* while there are requests, no turn for views before this time */
 	uint64_t life_base;               /* base of this worker's first segment */
 	int to_pack;                      /* segments wait to be packed */
-	/* of one topic: counted together */
+	/* Messages of one topic that came in a row. They are counted together. */
 	struct { uint16_t len; char name[MOM_TOPIC_MAX]; uint64_t messages, bytes; } run;
 };
 extern struct worker w;
 
 void worker_disk_failed(const char *what) __attribute__((noreturn));
 int  worker_store_is_full(void);
-/* one frame of a handler's ring: taken, refused, or known already */
+/* Handles one frame of a handler's ring: it is taken, refused, or known already. */
 void worker_request(struct conn *c, const void *bytes);
 void worker_alive(struct conn *c, const void *bytes);         /* a machine's list of living clients */
-void worker_count_run(void);                                  /* the messages of one topic that came in a row */
-void worker_died(const struct conn *c, const void *bytes);    /* a durable client's process: its will */
-/* its DESTROY is answered later: by a successor, should this worker die before */
+void worker_count_run(void);                                  /* counts the messages of `run` */
+/* a durable client's process has ended: publishes its will */
+void worker_died(const struct conn *c, const void *bytes);
+/* The answer to its DESTROY comes later. If this worker dies before, a successor answers it. */
 void worker_owe(const struct client *c);
-void worker_break(struct conn *c, uint32_t why);        /* its sender ends the connection: BROKEN_* */
-void worker_pay(struct conn *c);                       /* what a predecessor owed */
-/* its last number and result, into the words of its connection */
+void worker_break(struct conn *c, uint32_t why);        /* makes its sender end the connection; why: BROKEN_* */
+void worker_pay(struct conn *c);                       /* answers what a predecessor owed */
+/* Writes its last number and result into the words of its connection. */
 void worker_answer(struct client *c);
-/* its clients, but for those in the map */
+/* Destroys the machine's clients, but for those in the map. */
 void worker_destroy(const struct machine *m, const struct map *but, uint16_t flags);
-/* so many have passed: who was away for too long is forgotten */
+/* So many seconds have passed. Machines that were away for too long are forgotten. */
 void worker_machines_look(uint32_t seconds);
 void worker_pack_look(void);
 void worker_pack_one(void);
-void worker_conns_look(void);                                 /* join and leave what broker_server says */
+void worker_conns_look(void);                                 /* joins and leaves connections as broker_server says */
 #endif

@@ -1,5 +1,5 @@
-/* What callers and servers of remote calls share: messages, kept answers, and the caller that rides on a handle. See
- * mom_rpc.h for the bytes. */
+/* What callers and servers of remote calls share: messages, kept answers, and the caller that belongs to a handle.
+ * mom_rpc.h has the bytes. */
 #ifndef API_RPC_H
 #define API_RPC_H
 #include "api/handle.h"
@@ -16,23 +16,26 @@ enum rpc_kind {
 enum {
 	RPC_ID_TOPIC     = 40,             /* rpc/reply/ and 16 digits fit */
 	RPC_HEAD_MOST    = 2 + 16 + 2 * 256,
-	RPC_ANSWER_HEAD  = 1 + 8 + 4 + 2,  /* before the result, where there is no text */
-	RPC_CODE_LEAST   = -255,           /* enum mom_error may grow: servers may be newer than their callers */
+	RPC_ANSWER_HEAD  = 1 + 8 + 4 + 2,  /* before the result, if there is no text */
+	RPC_CODE_LEAST   = -255,           /* enum mom_error may grow: a server may be newer than its caller */
 	RPC_RETRY_MS     = 500,            /* a lost message is rare: MOM loses none */
 	RPC_RETRY_FOLD   = 8,
-	/* an answer that nobody has asked for again by then will not be asked for: retries come each 4 s at most */
+	/* If nobody has asked again for an answer by then, nobody will: with mom_call_retry as it is at the start,
+	 * retries come each 4 s at most. */
 	KEPT_ANSWER_MS   = 60000,
-	KEPT_NUMBER_MS   = 24 * 3600000,   /* 48 bytes a caller; copies of its requests may wait out an outage */
+	/* 48 bytes a caller; copies of its requests may wait for as long as an outage */
+	KEPT_NUMBER_MS   = 24 * 3600000,
 	KEPT_SWEEP_MS    = 10000
 };
 
 /* ---- rpc_wire.c ---- */
 
-/* What every message to a server begins with. */
+/* The head of every message to a server. */
 struct rpc_head {
 	uint8_t kind, mode;
 	uint64_t caller, number;
-	char topic[MOM_TOPIC_MAX + 1], name[MOM_TOPIC_MAX + 1];        /* for the answer; of the service or method */
+	/* topic: for the answer; name: of the service or method */
+	char topic[MOM_TOPIC_MAX + 1], name[MOM_TOPIC_MAX + 1];
 };
 void rpc_head_put(struct mom_writer *w, const struct rpc_head *head);
 int  rpc_head_get(struct rpc_head *head, struct mom_reader *r);        /* 0, or -1: none of ours */
@@ -46,7 +49,7 @@ struct rpc_answer {
 };
 void rpc_answer_put(struct mom_writer *w, unsigned kind, uint64_t number, int code, const char *text);
 int  rpc_answer_get(struct rpc_answer *a, const struct mom_message *m);
-/* once more where it only tells of earlier losses */
+/* Publishes; once more if the first try only told of earlier losses. */
 int  rpc_publish(int id, const char *topic, const struct mom_writer *w, unsigned flags);
 
 /* ---- kept.c: what was executed for whom. A caller has one call at a time, so its last number and answer are enough.
@@ -61,9 +64,9 @@ struct kept_call {
 struct kept { struct map calls; int64_t swept_ms; };
 enum kept_verdict { KEPT_NEW, KEPT_AGAIN, KEPT_OLD, KEPT_NO_MEMORY };
 
-/* NEW: noted, execute it. AGAIN: *call is it. OLD: the caller has gone on since. */
+/* KEPT_NEW: noted, execute it. KEPT_AGAIN: *call is what was noted. KEPT_OLD: the caller has gone on since. */
 enum kept_verdict kept_take(struct kept *k, uint64_t caller, uint64_t number, int64_t now_ms, struct kept_call **call);
-/* without memory for it: not kept */
+/* If there is no memory for the answer, it is not kept. */
 void kept_answer(struct kept *k, uint64_t caller, uint64_t number, const void *answer, size_t len);
 void kept_sweep(struct kept *k, int64_t now_ms);
 void kept_free(struct kept *k);
@@ -76,17 +79,17 @@ int  kept_load(struct kept *k, struct mom_reader *r, int64_t now_ms);
 struct binding { struct binding *next; char topic[MOM_TOPIC_MAX + 1], service[]; };
 struct hold { struct hold *next; char ref[]; };
 
-/* Rides on a handle, with a client of its own for answers. */
+/* What a handle has for its calls: it has a client of its own for the answers. */
 struct caller {
-	struct handle *owner;          /* its error text is ours */
+	struct handle *owner;          /* our errors go to its text */
 	int id, retry_ms, is_broken;
 	uint64_t number;
 	char topic[RPC_ID_TOPIC];
 	unsigned char *out;
 	size_t room;
 	struct binding *bindings;
-	struct hold *holds;            /* objects; see hold.c ... */
-	void (*holds_end)(struct caller *c);         /* ... which frees them */
+	struct hold *holds;            /* objects that the handle holds; see hold.c */
+	void (*holds_end)(struct caller *c);         /* frees them */
 	int64_t beat_ms;
 	uint32_t lease_ms;
 	int has_will;
@@ -97,14 +100,15 @@ struct call {
 	struct rpc_head head;
 	const struct mom_writer *request;
 	int64_t deadline;
-	int sent;                      /* so many copies of it may have arrived */
+	int sent;                      /* how many copies of it may have arrived */
 	struct rpc_answer answer;
 };
-/* all of k; its request: none */
+/* Fills in all of k. Its request: none. */
 void call_begin(struct caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline);
-/* Send it to that topic until an answer comes. 0: there is one; MOM_ENOSUBSCRIBER, MOM_ETIMEDOUT ... */
+/* Sends it to that topic until an answer comes. 0: there is one; else MOM_ENOSUBSCRIBER, MOM_ETIMEDOUT ... */
 int call_exchange(struct caller *c, struct call *k, const char *topic);
-int call_result(struct caller *c, struct call *k, struct mom_reader *reply);     /* of the answer that came */
+/* the result of the answer that came */
+int call_result(struct caller *c, struct call *k, struct mom_reader *reply);
 int call_request_fault(struct caller *c, const struct mom_writer *request, int timeout_ms, unsigned mode);
 
 /* ---- serve.c ---- */
@@ -117,21 +121,21 @@ struct mom_server {
 	char place[RPC_ID_TOPIC];              /* its own topic */
 	struct map services;
 	struct kept kept;
-	struct map objects, types, alive;      /* by topic; by name; struct holder by id */
+	struct map objects, types, alive;      /* objects by topic; types by name; struct holder by id */
 	uint64_t exported, moves;
-	/* time in which we could have heard holders: it goes on with our own ALIVE messages that come back */
+	/* Time in which we could have heard holders. It goes on with our own ALIVE messages that come back. */
 	int64_t heard_ms;
-	int64_t echo_ms, beat_ms;              /* when the last came back, was sent; 0: never */
+	int64_t echo_ms, beat_ms;              /* when our last ALIVE came back, and was sent; 0: never */
 	int lease_ms;
-	unsigned char *out;                    /* an answer: head, then what the procedure writes */
+	unsigned char *out;                    /* an answer: the head, then what the procedure writes */
 	size_t room;
 };
 struct mom_call_state { struct mom_server *server; struct mom_later later; struct kept *kept; void *with; int code,
     is_deferred; char text[MOM_RAISED_MAX + 1]; };
 
-/* Execute what was not executed before, by `procedure`; answer, or answer once more. */
+/* Executes what was not executed before, by `procedure`, and answers; else it answers once more. */
 void serve_request(struct mom_server *s, struct kept *kept, const struct rpc_head *head, const struct mom_reader *args,
     mom_procedure procedure, void *with);
-/* An answer without a procedure: code below 0 is the library's. It is not kept. */
+/* An answer without a procedure. A code below 0 is the library's. The answer is not kept. */
 void serve_answer(struct mom_server *s, const struct rpc_head *head, unsigned kind, int code, const char *text);
 #endif
