@@ -50,8 +50,8 @@ TEST(room, "what ends something, and who comes back for what is his, finds room 
 	};
 	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
 		const struct kind *k = kind_of(want[i].type);
-		CHECK(kind_carries(k->makes_room, want[i].topic_len) == want[i].makes_room, "%s, topic of %u bytes", k->name,
-		    want[i].topic_len);
+		CHECK(kind_carries(k->makes_room, want[i].topic_len) == want[i].makes_room, "%s, topic of %u bytes",
+		    k->name, want[i].topic_len);
 	}
 }
 
