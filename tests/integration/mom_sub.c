@@ -5,12 +5,13 @@
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <lib/views.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -227,17 +228,18 @@ ends_while_blocked(const char *ack, int signal, int status)
 	static int number;
 	char *path = t_path("pipe-%d", ++number), *bytes = calloc(1, 1048577);
 	REQUIRE(mkfifo(path, 0600) == 0, "mkfifo");
-	int pipe = open(path, O_RDWR | O_NONBLOCK), waiting = 0, before = 0, next = 0;
+	int pipe = open(path, O_RDWR | O_NONBLOCK), next = 0;
+	struct pollfd room = { pipe, POLLOUT, 0 };
 	struct running r = listen_to(t_text("--name reader %s -F '%%p %%r' news >'%s'", ack, path), "");
 	say_many();
-	WAIT_FOR((before = waiting, ioctl(pipe, FIONREAD, &waiting) == 0 && waiting > 50000 && waiting == before),
-	    "the pipe does not get full");
+	/* it is full where all its pages are taken, however many bytes each write left in the last one */
+	WAIT_FOR(poll(&room, 1, 0) == 0, "the pipe does not get full");
 	kill(r.pid, signal);
 	struct ran ran = run_finish(&r);
 	REQUIRE(ran.status == status, "exit status %d: %s", ran.status, ran.err);
-	REQUIRE(read(pipe, bytes, 1048576) > 50000, "pipe");
+	REQUIRE(read(pipe, bytes, 1048576) > 0, "pipe: %s", strerror(errno));
 	judge(bytes, &next, 0);
-	REQUIRE(next > 400 && next < MANY, "it printed %d", next);
+	REQUIRE(next > 100 && next < MANY, "it printed %d", next);
 	takes_over(ack, next);
 	close(pipe);
 }
