@@ -21,7 +21,7 @@
  * In a program that has the reference, on any machine:
  *
  *     int e = mom_object_call(id, ref, "add", &w, &r, 5000);
- *     mom_object_release(id, ref);
+ *     mom_object_release(id, ref, 5000);
  *
  * A reference is the name of the object's topic, object/ID-NUMBER. It stays the same wherever the object goes. A call
  * is executed at most once. If it returns 0 or an error of the method's, it was executed once (see MOM_AT_MOST_ONCE).
