@@ -76,6 +76,17 @@ program_output_fault(void)
 	return text;
 }
 
+void
+program_catch_end(void (*on_signal)(int))
+{
+	/* a second one ends it at once */
+	struct sigaction act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
 int
 program_end(const char *who, int status, int failed)
 {

@@ -10,6 +10,9 @@
  * its write (EFBIG), as a full disk is.
  * --version as the first argument: says `PROGRAM (MOM) 0.5.0` and exits 0. */
 void program_begin(int argc, char **argv, const char *program);
+/* For a program that works until it is told to end: on_signal is called at INT and TERM. A second such signal ends the
+ * process at once. PIPE is ignored: a reader that has gone is an error of a write. */
+void program_catch_end(void (*on_signal)(int number));
 /* Last thing in main. Returns status. If standard output could not be written, it says so on stderr and returns
  * `failed`. who: "mom sub". */
 int  program_end(const char *who, int status, int failed);

@@ -186,10 +186,10 @@ stream_wants(const struct stream *s, const char *p)
 static void
 stream_follow(struct stream *s, const char *p)
 {
-	uint16_t len = get_u16(p + 12);
-	uint64_t publisher = get_u64(p + 32);
 	if (!kind_of((uint8_t)p[9])->changes_subscriptions)
 		return;
+	uint16_t len = get_u16(p + 12);
+	uint64_t publisher = get_u64(p + 32);
 	if (len == 0)
 		stream_destroy(s, publisher);
 	else if (p[9] == REC_SUBSCRIBE)

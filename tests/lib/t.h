@@ -38,27 +38,20 @@ void t_add(struct t_case *c);
  * was seen */
 #define REQUIRE(cond, ...) do { if (!(cond)) t_fail(__FILE__, __LINE__, #cond, __VA_ARGS__); } while (0)
 #define CHECK(cond, ...)   do { if (!(cond)) t_note(__FILE__, __LINE__, #cond, __VA_ARGS__); } while (0)
-/* polls; a condition that never comes true ends the case */
-#define WAIT_FOR(cond, ...) do { \
-	int64_t wait_began_ = t_now_ms(); \
-	while (!(cond)) { \
-		if (t_now_ms() > wait_began_ + T_PATIENCE_MS) \
-			t_fail(__FILE__, __LINE__, "waited in vain for " #cond, __VA_ARGS__); \
-		t_tick(); \
-	} \
-} while (0)
-
-/* the same where the work is long: what counts is how long `count` stands still */
-#define WAIT_FOR_WORK(cond, count, ...) do { \
+#define WAIT_(text, cond, count, ...) do { \
 	int64_t wait_began_ = t_now_ms(), wait_count_ = (count); \
 	while (!(cond)) { \
 		if (wait_count_ != (count)) \
 			wait_began_ = t_now_ms(), wait_count_ = (count); \
 		if (t_now_ms() > wait_began_ + T_PATIENCE_MS) \
-			t_fail(__FILE__, __LINE__, "waited in vain for " #cond, __VA_ARGS__); \
+			t_fail(__FILE__, __LINE__, "waited in vain for " text, __VA_ARGS__); \
 		t_tick(); \
 	} \
 } while (0)
+/* polls; a condition that never comes true ends the case */
+#define WAIT_FOR(cond, ...)              WAIT_(#cond, cond, 0, __VA_ARGS__)
+/* the same where the work is long: what counts is how long `count` stands still */
+#define WAIT_FOR_WORK(cond, count, ...)  WAIT_(#cond, cond, count, __VA_ARGS__)
 
 void t_fail(const char *file, int line, const char *what, const char *format, ...)
     __attribute__((noreturn, format(printf, 4, 5)));

@@ -78,7 +78,7 @@ crew_add(struct server *daemon, enum crew_job job, int how, unsigned flags)
 	c->how = how;
 	c->flags = flags;
 	c->number = crew_size++;
-	c->tempo_ms = 20;
+	c->tempo_ms = CREW_TEMPO_MS;
 	snprintf(c->name, sizeof c->name, "%s-%d", job == CREW_PUBLISHER ? "mouth" : "ear", c->number);
 	return c;
 }

@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 #include <storm/history.h>
 
-enum { CREW_MAX = 64, CREW_GHOSTS = 64, CREW_TOPICS = 8 };
+enum { CREW_MAX = 64, CREW_GHOSTS = 64, CREW_TOPICS = 8, CREW_TEMPO_MS = 20 };
 enum crew_job { CREW_PUBLISHER, CREW_SUBSCRIBER };
 /* MANUAL: MOM_OPT_MANUAL_ACK. SPARED: nobody kills it. SLEEPER: a subscriber that takes nothing before the last word */
 enum crew_how {

@@ -143,7 +143,7 @@ static void
 slow_down(void)
 {
 	for (int i = 0; i < crew_size; i++)
-		crew[i].tempo_ms = 20;
+		crew[i].tempo_ms = CREW_TEMPO_MS;
 }
 
 static void

@@ -91,17 +91,6 @@ on_signal(int number)
 		mom_wake(co.id);
 }
 
-static void
-catch_signals(void)
-{
-	/* a second one ends it at once */
-	struct sigaction act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGPIPE, &ignore, NULL);
-}
-
 static int
 subscribe_all(void)
 {
@@ -359,7 +348,7 @@ main(int argc, char **argv)
 	parse(argc, argv);
 	if (is_verbose)
 		log_init("mom_coordinator", LOG_FROM_DEBUG);
-	catch_signals();
+	program_catch_end(on_signal);
 	for (int g = 0; g < RESOURCE_GROUPS; g++)
 		state_init(&co.places[g].state, g);
 	if (is_listing)

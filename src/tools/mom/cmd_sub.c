@@ -39,17 +39,6 @@ on_signal(int number)
 		mom_wake(s.id);
 }
 
-static void
-catch_signals(void)
-{
-	/* a second one ends it at once */
-	struct sigaction act = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
-	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGPIPE, &ignore, NULL);
-}
-
 static int64_t
 now_ms(void)
 {
@@ -235,7 +224,7 @@ sub_run(int argc, char **argv)
 	const char *fault = program_stream_fault(STDOUT_FILENO);
 	if (fault)
 		return cmd_fail(&cmd_sub, "%s: nothing of what comes could be printed, so nothing is asked for", fault);
-	catch_signals();
+	program_catch_end(on_signal);
 	if (begin() != CMD_OK) {
 		end();
 		return CMD_FAILED;
