@@ -9,18 +9,15 @@ enum {
 };
 
 struct history {
-	char **lines;                    /* oldest first */
-	size_t n, room;
+	char  *lines[HISTORY_LINES];     /* oldest first */
+	size_t n, fresh;                 /* fresh: so many of the last are not in the file yet */
 	char  *path;                     /* NULL: no file */
-	char **fresh;                    /* lines that are not in the file yet */
-	size_t fresh_n, fresh_room;
 };
 
 /* Empty lines, lines that begin with a space, and a line that is the same as the last one are left out. A newline
  * separates lines. */
 void history_add(struct history *h, const char *line);
-/* Uses a file from now on. The file's lines come before those of this session. 0; -1: errno. A file that is not there
- * is an empty one. */
+/* Uses a file from now on, and takes its lines. 0; -1: errno. A file that is not there is an empty one. */
 int  history_open(struct history *h, const char *path);
 /* Adds what is new to the file. The file is replaced as a whole (0600; its folder is made). 0; -1: errno, and the lines
  * wait for the next call. */

@@ -2,156 +2,349 @@
  * nothing. */
 #include "term/lineedit_inner.h"
 #include "term/glyph.h"
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CTRL(letter) ((letter) - '@')
-enum { KEY_TAB = 9, KEY_ESC = 27, KEY_BACKSPACE = 127, COLUMNS_LEAST = 2 };
+enum { KEY_TAB = 9, KEY_ESC = 27, KEY_BACKSPACE = 127, KEY_DELETE = 256, KEY_WORD_LEFT, KEY_WORD_RIGHT, KEY_PASTE,
+	KEY_PASTED, COLUMNS_LEAST = 2 };
+
+/* behind the escape */
+static const struct { char sequence[7]; int key; } sequences[] = {
+	{ "[A", CTRL('P') }, { "OA", CTRL('P') }, { "[B", CTRL('N') }, { "OB", CTRL('N') },
+	{ "[C", CTRL('F') }, { "OC", CTRL('F') }, { "[D", CTRL('B') }, { "OD", CTRL('B') },
+	{ "[H", CTRL('A') }, { "OH", CTRL('A') }, { "[1~", CTRL('A') }, { "[7~", CTRL('A') },
+	{ "[F", CTRL('E') }, { "OF", CTRL('E') }, { "[4~", CTRL('E') }, { "[8~", CTRL('E') },
+	{ "b", KEY_WORD_LEFT }, { "B", KEY_WORD_LEFT }, { "[1;5D", KEY_WORD_LEFT }, { "[1;3D", KEY_WORD_LEFT },
+	{ "f", KEY_WORD_RIGHT }, { "F", KEY_WORD_RIGHT }, { "[1;5C", KEY_WORD_RIGHT }, { "[1;3C", KEY_WORD_RIGHT },
+	{ "[3~", KEY_DELETE }, { "[200~", KEY_PASTE }, { "[201~", KEY_PASTED },
+};
+
+/* ---- the text ---- */
+
+int
+bytes_replace(struct bytes *b, size_t from, size_t to, const char *p, size_t n)
+{
+	if (b->n + n + 1 > b->room) {
+		size_t room = 2 * (b->n + n) + 64;
+		char *bigger = realloc(b->p, room);
+		if (bigger == NULL)
+			return -1;
+		b->p = bigger;
+		b->room = room;
+	}
+	memmove(b->p + from + n, b->p + to, b->n - to);
+	memcpy(b->p + from, p, n);
+	b->n += n - (to - from);
+	b->p[b->n] = '\0';
+	return 0;
+}
 
 static void
-change_line(struct lineedit *e, unsigned char c)
+bell(struct lineedit *e)
 {
-	switch (c) {
-	case CTRL('H'): case KEY_BACKSPACE: text_delete(e, 0); break;
-	case CTRL('D'): text_delete(e, 1); break;
-	case CTRL('K'): text_kill(e, e->cursor, e->text.n); break;
-	case CTRL('U'): text_kill(e, 0, e->cursor); break;
-	case CTRL('W'): text_kill(e, text_blank_left(e), e->cursor); break;
-	case CTRL('Y'): text_insert(e, bytes_text(&e->killed), e->killed.n); break;
-	case CTRL('T'): text_swap(e); break;
-	case KEY_TAB:   choice_complete(e); break;
-	default:        lineedit_bell(e);
-	}
+	draw_text(e, "\a");
 }
+
+/* The cursor goes behind what was put in. */
+static void
+replace(struct lineedit *e, size_t from, size_t to, const char *p, size_t n)
+{
+	e->dirty = 1;
+	if (bytes_replace(&e->text, from, to, p, n) < 0)
+		bell(e);
+	else
+		e->cursor = from + n;
+}
+
+static void
+insert(struct lineedit *e, const char *p, size_t n)
+{
+	replace(e, e->cursor, e->cursor, p, n);
+}
+
+/* Takes away the bytes from `from` to `to`; Ctrl-Y brings them back. */
+static void
+kill(struct lineedit *e, size_t from, size_t to)
+{
+	char *copy = from < to ? strndup(e->text.p + from, to - from) : NULL;
+	if (copy == NULL) {
+		bell(e);
+		return;
+	}
+	free(e->killed);
+	e->killed = copy;
+	replace(e, from, to, "", 0);
+}
+
+static size_t
+character_left(const struct lineedit *e)
+{
+	return e->cursor > 0 ? glyph_prev(e->text.p, e->cursor) : 0;
+}
+
+static size_t
+character_right(const struct lineedit *e)
+{
+	return e->cursor < e->text.n ? glyph_next(e->text.p, e->text.n, e->cursor) : e->cursor;
+}
+
+static void
+move(struct lineedit *e, size_t to)
+{
+	if (to == e->cursor)
+		bell(e);
+	e->cursor = to;
+}
+
+static int
+is_word(int c)
+{
+	return isalnum(c) || c >= 0x80 || c == '_';
+}
+
+static int
+is_no_blank(int c)
+{
+	return !isspace(c);
+}
+
+static size_t
+word_left(const struct lineedit *e, int (*in_word)(int c))
+{
+	const unsigned char *p = (const unsigned char *)e->text.p;
+	size_t at = e->cursor;
+	while (at > 0 && !in_word(p[at - 1]))
+		at--;
+	while (at > 0 && in_word(p[at - 1]))
+		at--;
+	return at;
+}
+
+static size_t
+word_right(const struct lineedit *e)
+{
+	const unsigned char *p = (const unsigned char *)e->text.p;
+	size_t at = e->cursor;
+	while (at < e->text.n && !is_word(p[at]))
+		at++;
+	while (at < e->text.n && is_word(p[at]))
+		at++;
+	return at;
+}
+
+/* ---- the lines typed before ---- */
+
+static void
+show_line(struct lineedit *e, size_t at)
+{
+	if (e->at == e->history->n) {
+		free(e->typed);
+		e->typed = strdup(lineedit_line(e));
+	}
+	const char *line = at < e->history->n ? e->history->lines[at] : e->typed ? e->typed : "";
+	e->at = at;
+	replace(e, 0, e->text.n, line, strlen(line));
+}
+
+static void
+go(struct lineedit *e, int step)
+{
+	if (step < 0 ? e->at == 0 : e->at >= e->history->n)
+		bell(e);
+	else
+		show_line(e, e->at + (size_t)step);
+}
+
+static void
+search_begin(struct lineedit *e)
+{
+	if (bytes_replace(&e->query, 0, e->query.n, "", 0) < 0) {
+		bell(e);
+		return;
+	}
+	e->search_began = e->at;
+	e->searching = 1;
+	e->missed = 0;
+}
+
+/* Shows the newest line that holds the query, of those older than line `below`. */
+static void
+search(struct lineedit *e, size_t below)
+{
+	e->missed = e->query.n > 0;
+	for (size_t at = below; at-- > 0 && e->missed;) {
+		const char *line = e->history->lines[at], *hit = strstr(line, e->query.p);
+		if (hit == NULL)
+			continue;
+		show_line(e, at);
+		e->cursor = (size_t)(hit - line);
+		e->missed = 0;
+	}
+	if (e->missed)
+		bell(e);
+}
+
+/* 1: the search has taken the key. 0: the search is over, and the key is the line's. */
+static int
+search_key(struct lineedit *e, unsigned char c)
+{
+	e->dirty = 1;
+	if (c == CTRL('R'))
+		search(e, e->at);
+	else if (c == KEY_BACKSPACE || c == CTRL('H')) {
+		if (e->query.n > 0)
+			bytes_replace(&e->query, glyph_prev(e->query.p, e->query.n), e->query.n, "", 0);
+		search(e, e->history->n);
+	} else if (c >= 0x20) {
+		if (bytes_replace(&e->query, e->query.n, e->query.n, (const char *)&c, 1) < 0)
+			bell(e);
+		search(e, e->at < e->history->n ? e->at + 1 : e->at);
+	} else {
+		e->searching = 0;
+		if (c != CTRL('G') && c != CTRL('C'))
+			return 0;
+		show_line(e, e->search_began);
+	}
+	return 1;
+}
+
+/* ---- completion ---- */
+
+void
+lineedit_choose(struct lineedit_choices *c, const char *word, size_t n)
+{
+	char *copy = strndup(word, n), **bigger = realloc(c->words, (c->n + 1) * sizeof *bigger);
+	size_t at = 0;
+	if (bigger)
+		c->words = bigger;
+	while (copy && bigger && at < c->n && strcmp(c->words[at], copy) < 0)
+		at++;
+	if (copy == NULL || bigger == NULL || (at < c->n && strcmp(c->words[at], copy) == 0)) {
+		free(copy);
+		return;
+	}
+	memmove(c->words + at + 1, c->words + at, (c->n++ - at) * sizeof *c->words);
+	c->words[at] = copy;
+}
+
+/* How much of the first word all have, in whole characters. The words are sorted: the first and the last decide. */
+static size_t
+common(const struct lineedit_choices *c)
+{
+	const char *a = c->words[0], *b = c->words[c->n - 1];
+	size_t n = 0;
+	while (a[n] && a[n] == b[n])
+		n++;
+	while (n > 0 && glyph_settle(a, strlen(a), n) != n)
+		n--;
+	return n;
+}
+
+static void
+complete(struct lineedit *e)
+{
+	struct lineedit_choices c = { .from = e->cursor };
+	if (e->complete)
+		e->complete(lineedit_line(e), e->cursor, &c);
+	size_t typed = e->cursor - c.from, n = c.n ? common(&c) : 0;
+	if (c.n == 1 || (c.n > 1 && n > typed))
+		replace(e, c.from, e->cursor, c.words[0], n);
+	else if (c.n > 1 && e->tabs > 1)
+		draw_choices(e, &c);
+	else
+		bell(e);
+	if (c.n == 1 && lineedit_line(e)[e->cursor] == ' ')
+		e->cursor++;
+	else if (c.n == 1)
+		insert(e, " ", 1);
+	for (size_t i = 0; i < c.n; i++)
+		free(c.words[i]);
+	free(c.words);
+}
+
+/* ---- keys ---- */
 
 static void
 clear_line(struct lineedit *e)
 {
 	e->cursor = e->text.n;
 	draw_row(e);
-	draw_bytes(e, "^C\r\n");
-	text_replace(e, "", 0);
-	if (e->history)
-		e->at = e->history->n;
+	draw_text(e, "^C\r\n");
+	replace(e, 0, e->text.n, "", 0);
+	e->at = e->history->n;
 }
 
 static void
-control(struct lineedit *e, unsigned char c)
+control(struct lineedit *e, int key)
 {
 	e->dirty = 1;
-	switch (c) {
-	case CTRL('A'): e->cursor = 0; break;
-	case CTRL('E'): e->cursor = e->text.n; break;
-	case CTRL('B'): text_move(e, 0); break;
-	case CTRL('F'): text_move(e, 1); break;
-	case CTRL('P'): find_go(e, -1); break;
-	case CTRL('N'): find_go(e, 1); break;
-	case CTRL('R'): case CTRL('S'): find_begin(e); break;
-	case CTRL('L'): draw_bytes(e, "\x1b[H\x1b[2J"); break;
-	case CTRL('C'): clear_line(e); break;
-	case KEY_ESC:   e->keys = KEYS_ESC; break;
-	default:        change_line(e, c);
+	switch (key) {
+	case CTRL('A'):      e->cursor = 0; break;
+	case CTRL('E'):      e->cursor = e->text.n; break;
+	case CTRL('B'):      move(e, character_left(e)); break;
+	case CTRL('F'):      move(e, character_right(e)); break;
+	case KEY_WORD_LEFT:  e->cursor = word_left(e, is_word); break;
+	case KEY_WORD_RIGHT: e->cursor = word_right(e); break;
+	case CTRL('H'): case KEY_BACKSPACE: replace(e, character_left(e), e->cursor, "", 0); break;
+	case CTRL('D'): case KEY_DELETE:    replace(e, e->cursor, character_right(e), "", 0); break;
+	case CTRL('K'):      kill(e, e->cursor, e->text.n); break;
+	case CTRL('U'):      kill(e, 0, e->cursor); break;
+	case CTRL('W'):      kill(e, word_left(e, is_no_blank), e->cursor); break;
+	case CTRL('Y'):      insert(e, e->killed ? e->killed : "", e->killed ? strlen(e->killed) : 0); break;
+	case CTRL('P'):      go(e, -1); break;
+	case CTRL('N'):      go(e, 1); break;
+	case CTRL('R'):      search_begin(e); break;
+	case KEY_TAB:        complete(e); break;
+	case CTRL('L'):      draw_text(e, "\x1b[H\x1b[2J"); break;
+	case CTRL('C'):      clear_line(e); break;
+	case KEY_PASTE:      e->pasting = 1; e->paste_cr = 0; break;
+	default:             bell(e);
 	}
 }
 
-/* ---- escape sequences ---- */
-
-static void
-alt(struct lineedit *e, unsigned char c)
-{
-	e->dirty = 1;
-	switch (c) {
-	case 'b': case 'B': e->cursor = text_word_left(e); break;
-	case 'f': case 'F': e->cursor = text_word_right(e); break;
-	case 'd': case 'D': text_kill(e, e->cursor, text_word_right(e)); break;
-	case KEY_BACKSPACE: text_kill(e, text_word_left(e), e->cursor); break;
-	}
-}
-
-/* 2: shift, 3: alt, 5: ctrl; those with alt or ctrl go by words */
+/* Is the sequence whole with this byte? "[[" begins the function keys of the Linux console. */
 static int
-by_words(const struct lineedit *e)
+ends_sequence(const struct lineedit *e, unsigned char c)
 {
-	const char *modifier = memchr(e->csi, ';', e->csi_n);
-	return modifier && atoi(modifier + 1) >= 3;
+	if (e->keys_n == 1)
+		return c != '[' && c != 'O';
+	return e->keys[1] == 'O' || (c >= 0x40 && !(e->keys_n == 2 && c == '['));
 }
 
-static void
-arrow(struct lineedit *e, unsigned char c)
-{
-	switch (c) {
-	case 'A': find_go(e, -1); break;
-	case 'B': find_go(e, 1); break;
-	case 'C': by_words(e) ? alt(e, 'f') : text_move(e, 1); break;
-	case 'D': by_words(e) ? alt(e, 'b') : text_move(e, 0); break;
-	case 'H': control(e, CTRL('A')); break;
-	case 'F': control(e, CTRL('E')); break;
-	}
-}
-
-static void
-numbered(struct lineedit *e)
-{
-	switch (atoi(e->csi)) {
-	case 1: case 7: control(e, CTRL('A')); break;
-	case 4: case 8: control(e, CTRL('E')); break;
-	case 3:         text_delete(e, 1); break;
-	case 200:       e->pasting = 1; e->paste_cr = 0; break;
-	}
-}
-
-static void
-csi(struct lineedit *e, unsigned char c)
-{
-	if (c >= 0x20 && c < 0x40) {
-		if (e->csi_n < sizeof e->csi)
-			e->csi[e->csi_n++] = (char)c;
-		return;
-	}
-	e->keys = c == '[' && e->csi_n == 0 ? KEYS_ONE_MORE : KEYS_PLAIN;      /* function keys of the Linux console */
-	if (e->csi_n == sizeof e->csi)
-		return;
-	e->csi[e->csi_n] = '\0';
-	if (e->pasting && c == '~' && atoi(e->csi) == 201)
-		e->pasting = 0;
-	else if (!e->pasting && c == '~')
-		numbered(e);
-	else if (!e->pasting)
-		arrow(e, c);
-}
-
-/* 1: the byte belonged to a sequence */
+/* 1: the byte belonged to a sequence. keys holds its first bytes, the escape too; a longer one is no known key. */
 static int
 in_sequence(struct lineedit *e, unsigned char c)
 {
-	if (e->keys == KEYS_PLAIN)
-		return 0;
-	if (c < 0x20 || c >= 0x80 || (c == KEY_BACKSPACE && e->keys != KEYS_ESC)) {      /* it was broken off */
-		e->keys = KEYS_PLAIN;
+	if (c == KEY_ESC) {
+		e->keys[0] = KEY_ESC;
+		e->keys_n = 1;
+		return 1;
+	}
+	if (e->keys_n == 0 || c < 0x20 || c >= KEY_BACKSPACE) {           /* there is none, or it was broken off */
+		e->keys_n = 0;
 		return 0;
 	}
-	e->dirty = 1;
-	if (e->keys == KEYS_CSI)
-		csi(e, c);
-	else if (e->keys == KEYS_ESC && (c == '[' || c == 'O')) {
-		e->keys = c == '[' ? KEYS_CSI : KEYS_SS3;
-		e->csi_n = 0;
-	} else if (e->keys == KEYS_ESC) {
-		e->keys = KEYS_PLAIN;
-		if (e->pasting)
-			return 0;
-		alt(e, c);
-	} else {
-		if (e->keys == KEYS_SS3 && !e->pasting)
-			arrow(e, c);
-		e->keys = KEYS_PLAIN;
+	int ends = ends_sequence(e, c);
+	if (e->keys_n < sizeof e->keys)
+		e->keys[e->keys_n++] = (char)c;
+	if (!ends)
+		return 1;
+	for (size_t i = 0; i < sizeof sequences / sizeof *sequences; i++) {
+		size_t n = strlen(sequences[i].sequence);
+		if (n != e->keys_n - 1 || memcmp(sequences[i].sequence, e->keys + 1, n) != 0)
+			continue;
+		if (sequences[i].key == KEY_PASTED)
+			e->pasting = 0;
+		else if (!e->pasting)
+			control(e, sequences[i].key);
 	}
+	e->keys_n = 0;
 	return 1;
 }
 
-/* ---- bytes ---- */
-
-/* line ends of each kind become a newline; of the other controls only tabs are text */
+/* Line ends of each kind become a newline; of the other controls only tabs are text. */
 static void
 paste(struct lineedit *e, unsigned char c)
 {
@@ -160,43 +353,35 @@ paste(struct lineedit *e, unsigned char c)
 	if (c == CTRL('C')) {                                    /* a paste without an end would take all keys */
 		e->pasting = 0;
 		clear_line(e);
-	} else if (c == KEY_ESC)
-		e->keys = KEYS_ESC;
-	else if (c == '\r' || (c == '\n' && !was_cr))
-		text_insert(e, "\n", 1);
+	} else if (c == '\r' || (c == '\n' && !was_cr))
+		insert(e, "\n", 1);
 	else if (c == '\t' || (c >= 0x20 && c != KEY_BACKSPACE))
-		text_insert(e, (const char *)&c, 1);
-}
-
-static enum lineedit_event
-finish(struct lineedit *e)
-{
-	e->cursor = e->text.n;
-	draw_row(e);
-	draw_bytes(e, "\r\n");
-	return LINEEDIT_LINE;
+		insert(e, (const char *)&c, 1);
 }
 
 static enum lineedit_event
 key(struct lineedit *e, unsigned char c)
 {
 	e->tabs = c == KEY_TAB ? e->tabs + 1 : 0;
+	if (e->searching && search_key(e, c))
+		return LINEEDIT_MORE;
 	if (in_sequence(e, c))
 		return LINEEDIT_MORE;
 	if (e->pasting)
 		paste(e, c);
-	else if (e->searching && find_key(e, c))
-		return LINEEDIT_MORE;
-	else if (c == '\r' || c == '\n')
-		return finish(e);
-	else if (c == CTRL('D') && e->text.n == 0)
+	else if (c == '\r' || c == '\n') {
+		e->cursor = e->text.n;
+		draw_row(e);
+		draw_text(e, "\r\n");
+		return LINEEDIT_LINE;
+	} else if (c == CTRL('D') && e->text.n == 0)
 		return LINEEDIT_END;
 	else if (c == CTRL('Z'))
 		return LINEEDIT_STOP;
 	else if (c < 0x20 || c == KEY_BACKSPACE)
 		control(e, c);
 	else
-		text_insert(e, (const char *)&c, 1);
+		insert(e, (const char *)&c, 1);
 	return LINEEDIT_MORE;
 }
 
@@ -207,7 +392,7 @@ lineedit_feed(struct lineedit *e, const void *bytes, size_t n, size_t *used)
 	enum lineedit_event event = LINEEDIT_MORE;
 	for (*used = 0; *used < n && event == LINEEDIT_MORE;) {
 		event = key(e, p[(*used)++]);
-		e->cursor = glyph_settle(bytes_text(&e->text), e->text.n, e->cursor);
+		e->cursor = glyph_settle(lineedit_line(e), e->text.n, e->cursor);
 	}
 	if (e->dirty && event != LINEEDIT_LINE)
 		draw_row(e);
@@ -217,14 +402,16 @@ lineedit_feed(struct lineedit *e, const void *bytes, size_t n, size_t *used)
 /* ---- its life ---- */
 
 struct lineedit *
-lineedit_new(const char *prompt, struct history *history)
+lineedit_new(const char *prompt, const struct history *history, lineedit_complete_fn complete_fn)
 {
 	struct lineedit *e = calloc(1, sizeof *e);
-	if (e) {
-		e->prompt = prompt;
-		e->columns = 80;
-		e->history = history;
+	if (e == NULL || bytes_replace(&e->text, 0, 0, "", 0) < 0 || bytes_replace(&e->out, 0, 0, "", 0) < 0) {
+		lineedit_free(e);
+		return NULL;
 	}
+	e->prompt = prompt;
+	e->history = history;
+	e->complete = complete_fn;
 	return e;
 }
 
@@ -233,34 +420,35 @@ lineedit_free(struct lineedit *e)
 {
 	if (e == NULL)
 		return;
-	struct bytes *all[] = { &e->text, &e->killed, &e->out, &e->typed, &e->query, &e->before };
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-		free(all[i]->p);
+	free(e->text.p);
+	free(e->out.p);
+	free(e->query.p);
+	free(e->killed);
+	free(e->typed);
 	free(e);
 }
 
-void
-lineedit_on_complete(struct lineedit *e, lineedit_complete_fn fn, void *context)
+static void
+set_columns(struct lineedit *e, size_t columns)
 {
-	e->complete = fn;
-	e->context = context;
+	e->columns = columns < COLUMNS_LEAST ? COLUMNS_LEAST : columns;
 }
 
 void
 lineedit_begin(struct lineedit *e, size_t columns)
 {
-	e->columns = columns < COLUMNS_LEAST ? COLUMNS_LEAST : columns;
-	bytes_cut(&e->text, 0, e->text.n);
-	e->cursor = e->left = 0;
+	set_columns(e, columns);
+	bytes_replace(&e->text, 0, e->text.n, "", 0);
+	e->cursor = 0;
 	e->searching = e->tabs = 0;
-	e->at = e->history ? e->history->n : 0;
+	e->at = e->history->n;
 	draw_row(e);
 }
 
 const char *
 lineedit_line(const struct lineedit *e)
 {
-	return bytes_text(&e->text);
+	return e->text.p;
 }
 
 size_t
@@ -272,23 +460,15 @@ lineedit_cursor(const struct lineedit *e)
 void
 lineedit_resize(struct lineedit *e, size_t columns)
 {
-	e->columns = columns < COLUMNS_LEAST ? COLUMNS_LEAST : columns;
-	e->left = 0;
-	draw_bytes(e, "\r\x1b[J");
-	draw_row(e);
-}
-
-void
-lineedit_redraw(struct lineedit *e)
-{
+	set_columns(e, columns);
+	draw_text(e, "\r\x1b[J");
 	draw_row(e);
 }
 
 const char *
 lineedit_output(struct lineedit *e, size_t *n)
 {
-	static const char nothing[1];
 	*n = e->out.n;
 	e->out.n = 0;
-	return e->out.p ? e->out.p : nothing;
+	return e->out.p;
 }

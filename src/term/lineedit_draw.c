@@ -1,138 +1,92 @@
-/* lineedit_draw - the row on the screen: prompt, what fits of the text, the cursor. See lineedit_inner.h. */
+/* lineedit_draw - the row on the screen: prompt, what fits of the text, the cursor. Also what Tab may put in. See
+ * lineedit_inner.h. */
 #include "term/lineedit_inner.h"
 #include "term/glyph.h"
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_LEAST = 8 };                 /* columns of text that a prompt has to leave, or there is none */
+enum {
+	TEXT_LEAST  = 8,                 /* columns of text that a prompt has to leave, or there is none */
+	MARKS_LEAST = 4,                 /* columns from which on < and > are shown */
+	CHOICES_MAX = 100                /* of a longer list the rest is only counted: it would push the screen away */
+};
 
-/* a lost byte of the screen is drawn anew by the next key */
+/* a byte that is lost for want of memory is drawn by the next key */
 static void
 put(struct lineedit *e, const char *p, size_t n)
 {
-	if (bytes_put(&e->out, e->out.n, p, n) < 0)
+	if (bytes_replace(&e->out, e->out.n, e->out.n, p, n) < 0)
 		e->dirty = 1;
 }
 
 void
-draw_bytes(struct lineedit *e, const char *text)
+draw_text(struct lineedit *e, const char *text)
 {
 	put(e, text, strlen(text));
 }
 
-/* as many characters as fit into that many columns; their columns */
 static size_t
-put_fitting(struct lineedit *e, const char *p, size_t n, size_t columns)
-{
-	char shown[4];
-	size_t len, width, used = 0;
-	for (size_t at = 0; at < n;) {
-		size_t took = glyph_show(p + at, n - at, shown, &len, &width);
-		if (used + width > columns)
-			break;
-		put(e, shown, len);
-		used += width;
-		at += took;
-	}
-	return used;
-}
-
-void
-draw_safely(struct lineedit *e, const char *p, size_t n)
-{
-	put_fitting(e, p, n, (size_t)-1);
-}
-
-/* columns of the text; where they are more than most: any number above most */
-static size_t
-columns_up_to(const char *p, size_t n, size_t most)
+columns_of(const char *p, size_t n)
 {
 	char shown[4];
 	size_t len, width, sum = 0;
-	for (size_t at = 0; at < n && sum <= most; sum += width)
+	for (size_t at = 0; at < n; sum += width)
 		at += glyph_show(p + at, n - at, shown, &len, &width);
 	return sum;
 }
 
-size_t
-draw_columns(const char *p, size_t n)
-{
-	return columns_up_to(p, n, (size_t)-1);
-}
-
-/* the first character so that no more than columns lie between it and `at` */
-static size_t
-back_from(const char *p, size_t at, size_t columns)
-{
-	while (at > 0) {
-		size_t before = glyph_prev(p, at), width = draw_columns(p + before, at - before);
-		if (width > columns)
-			break;
-		columns -= width;
-		at = before;
-	}
-	return at;
-}
-
-/* the cursor has to be among what is drawn, with one column for each mark */
 static void
-scroll(struct lineedit *e, size_t room)
+put_blanks(struct lineedit *e, size_t from, size_t to)
 {
-	size_t marks = room >= 4 ? 2 : 0;
-	if (e->left > e->text.n)
-		e->left = e->text.n;
-	if (e->cursor < e->left || (e->cursor == e->left && e->left > 0))
-		e->left = back_from(e->text.p, e->cursor, room / 3);
-	size_t under = marks && e->cursor < e->text.n ? 2 : 0;     /* what the cursor stands on is seen too */
-	if (columns_up_to(bytes_text(&e->text) + e->left, e->cursor - e->left, room) + under + marks > room)
-		e->left = back_from(e->text.p, e->cursor, (room - marks) / 2);
-	if (e->left > 0 && columns_up_to(bytes_text(&e->text), e->text.n, room) < room)
-		e->left = 0;
+	for (; from < to; from++)
+		put(e, " ", 1);
 }
 
-/* puts the text into room columns; where in them the cursor is */
+/* The characters of the text in the columns from `from` to `to`; blanks where a wide one lies there by half. */
+static void
+put_columns(struct lineedit *e, const char *p, size_t n, size_t from, size_t to)
+{
+	char shown[4];
+	size_t len, width, drawn = from;
+	for (size_t at = 0, column = 0; at < n && column <= to; column += width) {
+		at += glyph_show(p + at, n - at, shown, &len, &width);
+		if (width > 0 ? column < from || column + width > to : column != drawn || column == from)
+			continue;
+		put_blanks(e, drawn, column);
+		put(e, shown, len);
+		drawn = column + width;
+	}
+	put_blanks(e, drawn, to);
+}
+
+/* Puts the text into so many columns, and returns in which of them the cursor is. A text that does not fit moves on by
+ * half of them, so that the cursor and the character under it are always seen. */
 static size_t
 put_text(struct lineedit *e, size_t room)
 {
-	const char *p = bytes_text(&e->text) + e->left;
-	size_t n = e->text.n - e->left, used = 0, before = columns_up_to(p, e->cursor - e->left, room);
-	if (e->left > 0 && room >= 4) {
-		put(e, "<", 1);
-		used = 1;
-	}
-	before += used;
-	if (columns_up_to(p, n, room) + used <= room)
-		put_fitting(e, p, n, room - used);
-	else if (room < 4)
-		put_fitting(e, p, n, room);
-	else {
-		used += put_fitting(e, p, n, room - used - 1);
-		for (; used < room - 1; used++)                       /* before a wide character that does not fit */
-			put(e, " ", 1);
-		put(e, ">", 1);
-	}
-	return before < room ? before : room;
+	const char *p = lineedit_line(e);
+	size_t all = columns_of(p, e->text.n), cursor = columns_of(p, e->cursor), marks = room >= MARKS_LEAST,
+	    step = room >= MARKS_LEAST ? (room - 2) / 2 : 1;
+	size_t from = all <= room || cursor + 3 <= room ? 0 : cursor >= step ? (cursor / step - 1) * step : 0,
+	    to = all < from + room ? all : from + room, left = marks && from > 0, right = marks && to < all;
+	put(e, "<", left);
+	put_columns(e, p, e->text.n, from + left, to - right);
+	put(e, ">", right);
+	return cursor - from;
 }
 
-/* what stands before the text */
+/* What stands before the text; its columns. */
 static size_t
 put_prompt(struct lineedit *e, size_t room)
 {
-	if (!e->searching) {
-		size_t width = draw_columns(e->prompt, strlen(e->prompt));
-		if (width + TEXT_LEAST > room)
-			return 0;
-		put(e, e->prompt, strlen(e->prompt));
-		return width;
-	}
-	const char *words = e->missed ? "not found: " : "search: ", *query = bytes_text(&e->query);
-	size_t from = e->query.n ? back_from(query, e->query.n, room / 3) : 0,
-	    width = strlen(words) + draw_columns(query + from, e->query.n - from) + 3;
+	const char *before = !e->searching ? e->prompt : e->missed ? "not found: " : "search: ";
+	const char *query = e->searching ? e->query.p : "", *behind = e->searching ? " | " : "";
+	size_t n = strlen(query), width = strlen(before) + columns_of(query, n) + strlen(behind);
 	if (width + TEXT_LEAST > room)
 		return 0;
-	put(e, words, strlen(words));
-	draw_safely(e, query + from, e->query.n - from);
-	put(e, " | ", 3);
+	draw_text(e, before);
+	put_columns(e, query, n, 0, columns_of(query, n));
+	draw_text(e, behind);
 	return width;
 }
 
@@ -141,20 +95,32 @@ draw_row(struct lineedit *e)
 {
 	char move[32];
 	e->dirty = 0;
-	put(e, "\r", 1);
+	draw_text(e, "\r");
 	/* the last column stays free: some terminals go on in the next row there */
-	size_t room = e->columns - 1, start = put_prompt(e, room);
-	scroll(e, room - start);
-	size_t at = start + put_text(e, room - start);
-	draw_bytes(e, "\x1b[K\r");
-	if (at > 0) {
-		snprintf(move, sizeof move, "\x1b[%zuC", at);
-		draw_bytes(e, move);
-	}
+	size_t room = e->columns - 1, start = put_prompt(e, room), at = start + put_text(e, room - start);
+	snprintf(move, sizeof move, at > 0 ? "\x1b[K\r\x1b[%zuC" : "\x1b[K\r", at);
+	draw_text(e, move);
 }
 
+/* In columns, as ls does it; then the line again. */
 void
-lineedit_bell(struct lineedit *e)
+draw_choices(struct lineedit *e, const struct lineedit_choices *c)
 {
-	draw_bytes(e, "\a");
+	char more[64];
+	size_t width = 1, count = c->n < CHOICES_MAX ? c->n : CHOICES_MAX;
+	for (size_t i = 0; i < count; i++) {
+		size_t w = columns_of(c->words[i], strlen(c->words[i])) + 2;
+		width = w > width ? w : width;
+	}
+	size_t across = e->columns > width ? (e->columns - 1) / width : 1, rows = (count + across - 1) / across;
+	for (size_t i = 0; i < rows; i++) {
+		draw_text(e, "\r\n");
+		for (size_t k = i; k < count; k += rows) {
+			size_t n = strlen(c->words[k]);
+			put_columns(e, c->words[k], n, 0, k + rows < count ? width : columns_of(c->words[k], n));
+		}
+	}
+	snprintf(more, sizeof more, count < c->n ? "\r\n... and %zu more\r\n" : "\r\n", c->n - count);
+	draw_text(e, more);
+	e->dirty = 1;
 }

@@ -17,20 +17,19 @@
 
 enum { READ_BYTES = 4096, COLUMNS_UNKNOWN = 80 };
 
-static const int deadly[] = { SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGPIPE, SIGALRM,
-    SIGTERM, SIGUSR1, SIGUSR2 };
-enum { OUR_RESIZE, OUR_STOP, OUR_CONTINUE };
-static const int ours[] = { [OUR_RESIZE] = SIGWINCH, [OUR_STOP] = SIGTSTP, [OUR_CONTINUE] = SIGCONT };
-#define COUNT(a) (sizeof (a) / sizeof *(a))
+/* First those of a fault, which are never blocked; then those that come from elsewhere; ours are the last. */
+static const int signals[] = { SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGHUP, SIGINT, SIGQUIT, SIGPIPE, SIGALRM,
+    SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGTSTP, SIGCONT };
+enum { SIGNALS = sizeof signals / sizeof *signals, FAULTS = 5, OURS = SIGNALS - 3, OUR_STOP = OURS + 1 };
 
 static struct {
 	struct termios before;
-	volatile sig_atomic_t raw, resized, stop, continued;
+	volatile sig_atomic_t raw, stop;
 	char keys[READ_BYTES];               /* read, and not yet taken */
 	size_t at, n;
 	int ahead;                           /* so many bytes were typed before the terminal was raw */
 	sigset_t mask;                       /* outside */
-	struct sigaction was_deadly[COUNT(deadly)], was_ours[COUNT(ours)];
+	struct sigaction was[SIGNALS];
 } t;
 
 int
@@ -111,12 +110,8 @@ mend_ahead(void)
 static void
 on_ours(int number)
 {
-	if (number == SIGWINCH)
-		t.resized = 1;
-	else if (number == SIGTSTP)
+	if (number == SIGTSTP)
 		t.stop = 1;
-	else
-		t.continued = 1;
 }
 
 static void
@@ -127,33 +122,26 @@ on_deadly(int number)
 	raise(number);
 }
 
+/* Signals that the program handles by itself, or ignores, are left to it. */
 static void
 take_signals(void)
 {
-	struct sigaction mine = { .sa_handler = on_ours }, last = { .sa_handler = on_deadly, .sa_flags = SA_NODEFER };
-	sigset_t all;
-	sigemptyset(&all);
-	for (size_t i = 0; i < COUNT(ours); i++)
-		sigaddset(&all, ours[i]);
-	for (size_t i = 0; i < COUNT(deadly); i++)
-		if (deadly[i] != SIGSEGV && deadly[i] != SIGBUS && deadly[i] != SIGILL && deadly[i] != SIGFPE &&
-		    deadly[i] != SIGABRT)
-			sigaddset(&all, deadly[i]);
-	sigprocmask(SIG_BLOCK, &all, &t.mask);
-	for (size_t i = 0; i < COUNT(ours); i++)
-		sigaction(ours[i], &mine, &t.was_ours[i]);
-	for (size_t i = 0; i < COUNT(deadly); i++)
-		if (sigaction(deadly[i], NULL, &t.was_deadly[i]) == 0 && t.was_deadly[i].sa_handler == SIG_DFL)
-			sigaction(deadly[i], &last, NULL);
+	sigset_t blocked;
+	sigemptyset(&blocked);
+	for (int i = FAULTS; i < SIGNALS; i++)
+		sigaddset(&blocked, signals[i]);
+	sigprocmask(SIG_BLOCK, &blocked, &t.mask);
+	for (int i = 0; i < SIGNALS; i++)
+		if (sigaction(signals[i], NULL, &t.was[i]) == 0 && (i >= OURS || t.was[i].sa_handler == SIG_DFL))
+			sigaction(signals[i], &(struct sigaction){ .sa_handler = i >= OURS ? on_ours : on_deadly,
+			    .sa_flags = i >= OURS ? 0 : SA_NODEFER }, NULL);
 }
 
 static void
 leave_signals(void)
 {
-	for (size_t i = 0; i < COUNT(ours); i++)
-		sigaction(ours[i], &t.was_ours[i], NULL);
-	for (size_t i = 0; i < COUNT(deadly); i++)
-		sigaction(deadly[i], &t.was_deadly[i], NULL);
+	for (int i = 0; i < SIGNALS; i++)
+		sigaction(signals[i], &t.was[i], NULL);
 	sigprocmask(SIG_SETMASK, &t.mask, NULL);
 }
 
@@ -172,13 +160,13 @@ write_screen(struct lineedit *e)
 }
 
 /* The whole job is stopped, as the terminal itself does it; this returns when it goes on. */
-static int
-stop(struct lineedit *e)
+static void
+stop(void)
 {
 	sigset_t tstp;
 	t.stop = 0;
-	if (t.was_ours[OUR_STOP].sa_handler == SIG_IGN)           /* started by a shell without job control */
-		return 0;
+	if (t.was[OUR_STOP].sa_handler == SIG_IGN)                /* started by a shell without job control */
+		return;
 	sigemptyset(&tstp);
 	sigaddset(&tstp, SIGTSTP);
 	give_back(TCSADRAIN);
@@ -188,30 +176,22 @@ stop(struct lineedit *e)
 	sigprocmask(SIG_UNBLOCK, &tstp, NULL);
 	sigprocmask(SIG_BLOCK, &tstp, NULL);
 	sigaction(SIGTSTP, &(struct sigaction){ .sa_handler = on_ours }, NULL);
-	t.stop = t.continued = 0;
-	if (make_raw() < 0)
-		return -1;
-	lineedit_resize(e, term_columns());
-	return 0;
+	t.stop = 0;
 }
 
-/* does what the handlers left to be done. -1: no terminal any more */
+/* After a signal, or a stop: the window may have another size. Also, where the process was stopped in a way that nobody
+ * is asked about, whoever had the terminal meanwhile may have changed it. -1: no terminal any more. */
 static int
-after_signal(struct lineedit *e)
+go_on(struct lineedit *e)
 {
-	if (t.stop)
-		return stop(e);
-	/* it was stopped in a way that nobody is asked about: whoever had the terminal meanwhile changed it */
-	if (t.continued) {
-		struct termios before = t.before;
-		t.raw = 0;
-		if (make_raw() < 0)
-			return -1;
+	struct termios before = t.before;
+	int was_raw = t.raw;
+	t.raw = 0;
+	if (make_raw() < 0)
+		return -1;
+	if (was_raw)
 		t.before = before;
-	}
-	if (t.resized || t.continued)
-		lineedit_resize(e, term_columns());
-	t.resized = t.continued = 0;
+	lineedit_resize(e, term_columns());
 	return 0;
 }
 
@@ -226,8 +206,11 @@ more_keys(struct lineedit *e, const volatile sig_atomic_t *over, enum term_end *
 	*end = TERM_END;
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 	int r = ppoll(&in, 1, NULL, &t.mask);
-	if (r < 0 && errno == EINTR)
-		return after_signal(e) == 0;
+	if (r < 0 && errno == EINTR) {
+		if (t.stop)
+			stop();
+		return go_on(e) == 0;
+	}
 	ssize_t n = r < 0 ? -1 : fdio_read(STDIN_FILENO, t.keys, sizeof t.keys);
 	t.at = 0;
 	t.n = n > 0 ? (size_t)n : 0;
@@ -244,8 +227,11 @@ edit(struct lineedit *e, const volatile sig_atomic_t *over)
 		size_t used;
 		enum lineedit_event event = lineedit_feed(e, t.keys + t.at, t.n - t.at, &used);
 		t.at += used;
-		if (event == LINEEDIT_STOP && stop(e) < 0)
-			return TERM_END;
+		if (event == LINEEDIT_STOP) {
+			stop();
+			if (go_on(e) < 0)
+				return TERM_END;
+		}
 		if (event == LINEEDIT_LINE || event == LINEEDIT_END)
 			return event == LINEEDIT_LINE ? TERM_LINE : TERM_END;
 		write_screen(e);

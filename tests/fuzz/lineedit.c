@@ -11,9 +11,8 @@ static struct history history;
 static struct screen s;
 
 static void
-offer(void *context, const char *text, size_t cursor, struct lineedit_choices *to)
+offer(const char *text, size_t cursor, struct lineedit_choices *to)
 {
-	(void)context;
 	to->from = cursor;
 	while (to->from > 0 && text[to->from - 1] != ' ')
 		to->from--;
@@ -28,9 +27,8 @@ offer(void *context, const char *text, size_t cursor, struct lineedit_choices *t
 static struct lineedit *
 start(size_t columns)
 {
-	struct lineedit *e = lineedit_new("mom> ", &history);
+	struct lineedit *e = lineedit_new("mom> ", &history, offer);
 	FUZZ_CHECK(e);
-	lineedit_on_complete(e, offer, NULL);
 	lineedit_begin(e, columns);
 	return e;
 }
@@ -46,7 +44,7 @@ look(struct lineedit *e)
 	s.wrapped = 0;
 	strcpy(row, screen_row(&s, 0));
 	column = s.column;
-	lineedit_redraw(e);
+	lineedit_resize(e, s.columns);
 	out = lineedit_output(e, &n);
 	FUZZ_CHECK(screen_put(&s, out, n) == NULL && s.wrapped == 0);
 	FUZZ_CHECK(column == s.column && strcmp(row, screen_row(&s, 0)) == 0);

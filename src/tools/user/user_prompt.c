@@ -69,9 +69,8 @@ choose_topics(const char *typed, size_t n, int only_subscribed, struct lineedit_
 
 /* what may stand at the cursor: of the pasted lines the one it is in counts */
 static void
-complete(void *context, const char *text, size_t cursor, struct lineedit_choices *to)
+complete(const char *text, size_t cursor, struct lineedit_choices *to)
 {
-	(void)context;
 	size_t start = cursor;
 	while (start > 0 && text[start - 1] != '\n')
 		start--;
@@ -147,10 +146,9 @@ remember(const char *line)
 int
 prompt_open(const char *prompt, const struct prompt_commands *commands)
 {
-	if (!term_can_edit() || (p.edit = lineedit_new(prompt, &p.history)) == NULL)
+	if (!term_can_edit() || (p.edit = lineedit_new(prompt, &p.history, complete)) == NULL)
 		return -1;
 	p.commands = commands;
-	lineedit_on_complete(p.edit, complete, NULL);
 	load_history();
 	return 0;
 }
