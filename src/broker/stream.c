@@ -229,10 +229,10 @@ stream_seek(struct stream *s)
 	if (r == 1 && s->topics.used) {
 		log_peer(LOG_FROM_ERROR, s->serial, "shard %u: the log begins at %llx, above the machine's place %llx: "
 		    "it is told of the gap; was the store replaced by an older copy?", s->shard,
-		    (unsigned long long)s->cursor.at, (unsigned long long)s->at);
-		stream_put(s, &(struct record){ .type = REC_GAP, .offset = s->at, .aux = s->cursor.at }, NULL);
+		    (unsigned long long)s->cursor.file.at, (unsigned long long)s->at);
+		stream_put(s, &(struct record){ .type = REC_GAP, .offset = s->at, .aux = s->cursor.file.at }, NULL);
 	}
-	s->at = s->cursor.at;
+	s->at = s->cursor.file.at;
 	s->reading = 1;
 	return 0;
 }
@@ -258,17 +258,17 @@ stream_read(struct stream *s, uint64_t head, uint64_t wanted)
 		s->out = stream_memory(s->out, s->room = BATCH + s->record_most);
 	/* a batch at first, and more only where one record is larger */
 	ssize_t n = seglog_read(&s->cursor, s->out, BATCH, head);
-	if (n < 0 && errno == EBADMSG && s->cursor.fd >= 0)
+	if (n < 0 && errno == EBADMSG && s->cursor.file.fd >= 0)
 		n = seglog_read(&s->cursor, s->out, BATCH + s->record_most, head);
 	if (n < 0) {
 		int error = errno;
-		s->at = s->cursor.at;
+		s->at = s->cursor.file.at;
 		seglog_leave(&s->cursor);
 		s->reading = 0;
 		errno = error;
 		return error == ESTALE ? stream_seek(s) : -1;  /* pruned: the machine needs nothing of it */
 	}
-	s->at = s->cursor.at;
+	s->at = s->cursor.file.at;
 	s->have = stream_keep(s, s->out, (size_t)n);
 	if (s->have && s->have == (size_t)n)
 		s->told = s->at;                       /* the last record says it itself */

@@ -260,7 +260,7 @@ box_refill(struct slot *v)
 		ssize_t n = b->reading || seglog_seek(&b->cursor, f.dir, b->next) >= 0
 		    ? seglog_read(&b->cursor, f.buffer, f.buffer_bytes, f.spool.end) : -1;
 		b->reading = n >= 0;
-		if (n < 0 && errno == EBADMSG && seglog_repair(&f.spool, b->cursor.at) == 0) {
+		if (n < 0 && errno == EBADMSG && seglog_repair(&f.spool, b->cursor.file.at) == 0) {
 			seglog_leave(&b->cursor);
 			continue;
 		}
@@ -279,7 +279,7 @@ box_refill(struct slot *v)
 		while (q < (size_t)n && (room = refill_entry(v, f.buffer + q, get_u64(f.buffer + q + 16))) != 0)
 			q += record_stride(get_u32(f.buffer + q));
 		moved |= q > 0;
-		b->next = q < (size_t)n ? get_u64(f.buffer + q + 16) : b->cursor.at;
+		b->next = q < (size_t)n ? get_u64(f.buffer + q + 16) : b->cursor.file.at;
 		share -= (size_t)n < share ? (size_t)n : share;
 		if (q < (size_t)n) {                   /* full: read again from there later */
 			seglog_leave(&b->cursor);

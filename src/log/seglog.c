@@ -1,5 +1,5 @@
 /* seglog - the writer's side of a log in segments; see seglog.h. Recovery is in seglog_recover.c, what is written
- * anew (packed, mended) in seglog_rewrite.c, readers in seglog_cursor.c */
+ * anew (packed, mended) in seglog_rewrite.c, readers in seglog_reader.c and seglog_cursor.c */
 #include "log/seglog.h"
 #include "base/crc32c.h"
 #include "base/fdio.h"

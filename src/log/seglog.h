@@ -10,11 +10,7 @@
  * held another segment before. The rest of the old one lies behind the new records, under another salt. */
 #ifndef SEGLOG_H
 #define SEGLOG_H
-#include "format/record.h"
-#include <stddef.h>
-#include <sys/types.h>
-
-enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1, SEGLOG_RECORD_LIMIT = 2 * RECORD_MOST(MESSAGE_LIMIT) };
+#include "log/seglog_reader.h"
 
 struct seglog_file { uint64_t base, bytes, note; int due; };     /* note, due: for the owner of the log */
 /* corrupt: where damaged segments move to, a path from dir. label: stands in front of their names there. record: bytes
@@ -81,19 +77,15 @@ int   seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep
 /* Mends the segment that holds that offset, since it is damaged: see seglog_open. -1: errno */
 int   seglog_repair(struct seglog *l, uint64_t at);
 
-struct seglog_cursor { int dir, fd, packed; uint64_t base, at, salt, pos; };
+struct seglog_cursor { int dir; struct seglog_reader file; };
 /* Begins to read at offset `at`. If the log begins above `at`, the cursor stands at the log's start, and 1 is returned.
  * If only the record at `at` is gone (in a packed segment), the cursor stands at the next one, and 0 is returned. -1:
  * errno */
 int   seglog_seek(struct seglog_cursor *c, int dir, uint64_t at);
-/* Reads whole sound records from c->at on, below `limit`, at most room bytes. Returns how many bytes; 0: none. -1:
- * errno. EBADMSG: damage at c->at, or room is too small for the record there. ESTALE: the segment is gone and its file
- * used again, so nobody should need it. */
+/* Reads whole sound records from c->file.at on, below `limit`, at most room bytes. Returns how many bytes; 0: none. -1:
+ * errno. EBADMSG: damage at c->file.at, or room is too small for the record there. ESTALE: the segment is gone and its
+ * file used again, so nobody should need it. */
 ssize_t seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit);
 void  seglog_leave(struct seglog_cursor *c);
 int   seglog_list(int dir, struct seglog_file **files, size_t *count);      /* malloc'd, by base */
-/* For tools that print a file: reads its header. -1: it is none of ours, or damaged; -2: a newer version; -3: it cannot
- * be read: errno. */
-struct seglog_head { uint64_t base, salt; int packed, reused; };
-int   seglog_header(int fd, struct seglog_head *head);
 #endif

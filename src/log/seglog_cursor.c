@@ -1,6 +1,5 @@
 /* seglog_cursor - reading a log while another process writes it; see seglog.h */
 #include "base/fdio.h"
-#include "base/crc32c.h"
 #include "log/seglog_inner.h"
 #include <dirent.h>
 #include <errno.h>
@@ -63,99 +62,65 @@ seglog_list(int dir, struct seglog_file **files, size_t *count)
 	return 0;
 }
 
-int
-seglog_header(int fd, struct seglog_head *head)
-{
-	unsigned char bytes[SEGLOG_HEADER];
-	ssize_t n = fdio_pread_full(fd, bytes, sizeof bytes, 0);
-	if (n < 0)
-		return -3;
-	if (n != sizeof bytes || memcmp(bytes, "MOMLOG1\n", 8) != 0 || get_u32(bytes + 60) != crc32c(0, bytes, 60))
-		return -1;
-	if (get_u32(bytes + 8) > SEGLOG_VERSION || get_u32(bytes + 12) > 1)
-		return -2;
-	*head = (struct seglog_head){ get_u64(bytes + 16), get_u64(bytes + 24), get_u32(bytes + 12) == 1,
-	    get_u32(bytes + 32) == 1 };
-	return 0;
-}
-
-int
-seglog_is_sound(const char *p, size_t n, uint64_t at, uint64_t base, uint64_t salt, int packed)
-{
-	uint64_t offset = get_u64(p + 16), aux = get_u64(p + 48);
-	if (!record_is_sound(p, n < SEGLOG_RECORD_LIMIT ? n : SEGLOG_RECORD_LIMIT) || record_stride(get_u32(p)) > n ||
-	    (packed ? offset < at && p[9] != REC_END : offset != at))
-		return 0;
-	if ((p[9] == REC_GAP || p[9] == REC_END) && get_u32(p) != RECORD_HEADER)
-		return 0;
-	if (p[9] == REC_GAP && (!packed || aux <= offset || aux & 7))
-		return 0;
-	if (p[9] == REC_END && (aux <= base || aux < offset || aux < at || (!packed && aux - offset < RECORD_HEADER) ||
-	    aux & 7 || offset_position(aux) >= SEGLOG_LAST))
-		return 0;
-	return get_u32(p + 4) == record_crc(p, get_u32(p), salt);
-}
-
 /* Where the first record at or above c->at stands in a packed segment: they are small, so it is looked for from the
  * start. */
 static int
 cursor_find(struct seglog_cursor *c)
 {
+	struct seglog_reader *r = &c->file;
 	char p[RECORD_HEADER];
-	for (c->pos = SEGLOG_HEADER;; c->pos += record_stride(get_u32(p))) {
-		ssize_t n = fdio_pread_full(c->fd, p, sizeof p, c->pos);
+	for (r->pos = SEGLOG_HEADER;; r->pos += record_stride(get_u32(p))) {
+		ssize_t n = fdio_pread_full(r->fd, p, sizeof p, r->pos);
 		if (n < 0)
 			return -1;
 		if (n < (ssize_t)sizeof p || get_u32(p) < RECORD_HEADER || get_u32(p) > SEGLOG_RECORD_LIMIT ||
-		    get_u64(p + 16) >= c->at || p[9] == REC_END)
+		    get_u64(p + 16) >= r->at || p[9] == REC_END)
 			return 0;
-		if (p[9] == REC_GAP && get_u64(p + 48) > c->at) {
-			c->at = get_u64(p + 16);
+		if (p[9] == REC_GAP && get_u64(p + 48) > r->at) {
+			r->at = get_u64(p + 16);
 			return 0;
 		}
 	}
 }
 
-int
-seglog_seek(struct seglog_cursor *c, int dir, uint64_t at)
+/* The file that holds offset `at`: the last that begins at or below it, else the first. 0: there is none; -1: errno */
+static int
+cursor_file(int dir, uint64_t at, uint64_t *base)
 {
 	struct seglog_file *files;
 	size_t count, i;
-	char name[SEGLOG_NAME];
-	*c = (struct seglog_cursor){ .dir = dir, .fd = -1, .at = at };
+	if (seglog_list(dir, &files, &count) < 0)
+		return -1;
+	for (i = count; i > 1 && files[i - 1].base > at; i--)
+		;
+	*base = count ? files[i - 1].base : 0;
+	free(files);
+	return count > 0;
+}
+
+int
+seglog_seek(struct seglog_cursor *c, int dir, uint64_t at)
+{
+	*c = (struct seglog_cursor){ .dir = dir, .file = { .fd = -1, .at = at } };
 	for (int tries = 0; tries < 100; tries++) {     /* a file may be pruned between the listing and the opening */
-		if (seglog_list(dir, &files, &count) < 0)
+		uint64_t base;
+		int found = cursor_file(dir, at, &base);
+		if (found < 0)
 			return -1;
-		for (i = count; i > 1 && files[i - 1].base > at; i--)
-			;
-		uint64_t base = count ? files[i - 1].base : 0;
-		struct seglog_head head;
-		free(files);
-		if (count == 0)
+		if (found == 0)
 			break;
-		seglog_name(name, base);
-		c->fd = fdio_open_at(dir, name, O_RDONLY, 0);
-		if (c->fd < 0 && errno == ENOENT)
+		int bad = seglog_reader_open(&c->file, dir, base, O_RDONLY);
+		if (bad && (errno == ENOENT || errno == ESTALE))
 			continue;
-		if (c->fd < 0)
-			return -1;
-		c->base = base;
-		c->at = at < base ? base : at;
-		c->pos = c->at - base + SEGLOG_HEADER;
-		int bad = seglog_header(c->fd, &head);
-		if (bad == 0 && head.base > base) {    /* pruned, and the file used again, since it was listed */
-			seglog_leave(c);
-			continue;
-		}
-		c->salt = head.salt;
-		c->packed = head.packed;
-		if (bad || head.base != base) {
-			int keep = bad == -3 ? errno : EBADMSG;
-			seglog_leave(c);
-			errno = keep;
+		if (bad) {
+			errno = errno == ENOTSUP ? EBADMSG : errno;
 			return -1;
 		}
-		if (c->packed && cursor_find(c) < 0) {
+		if (at > base) {
+			c->file.at = at;
+			c->file.pos = at - base + SEGLOG_HEADER;
+		}
+		if (c->file.head.packed && cursor_find(c) < 0) {
 			seglog_leave(c);
 			return -1;
 		}
@@ -168,51 +133,31 @@ seglog_seek(struct seglog_cursor *c, int dir, uint64_t at)
 void
 seglog_leave(struct seglog_cursor *c)
 {
-	fdio_close(&c->fd);
+	seglog_reader_close(&c->file);
 }
 
-/* Whole sound records from the cursor's place on, up to an END, which is followed instead: *end. *at: behind the
- * last. */
+/* Whole sound records from the cursor's place on. An END counts only where it is the first: then it is followed. */
 static size_t
-seglog_whole(const struct seglog_cursor *c, const char *bytes, size_t n, uint64_t *end, uint64_t *at)
+cursor_take(struct seglog_reader *r, const char *bytes, size_t n)
 {
 	size_t q = 0;
-	*end = 0;
-	*at = c->at;
-	while (n - q >= RECORD_HEADER) {
-		const char *p = bytes + q;
-		uint32_t stride = record_stride(get_u32(p));
-		if (!seglog_is_sound(p, n - q, *at, c->base, c->salt, c->packed))
-			break;
-		if (p[9] == REC_END) {
-			*end = get_u64(p + 48);
-			break;
-		}
+	for (uint32_t stride; n - q >= RECORD_HEADER && (q == 0 || bytes[q + 9] != REC_END) &&
+	    (stride = seglog_reader_step(r, bytes + q, n - q)) > 0 && r->end == 0;)
 		q += stride;
-		*at = p[9] == REC_GAP ? get_u64(p + 48) : get_u64(p + 16) + stride;
-	}
 	return q;
 }
 
 /* A place inside a segment that a restart cut short: it has its END, below. A file without one has lost what was behind
  * it. */
 static int
-cursor_is_behind_end(const struct seglog_cursor *c)
+cursor_is_behind_end(const struct seglog_reader *r)
 {
 	char p[RECORD_HEADER];
 	struct stat st;
-	return fstat(c->fd, &st) == 0 && st.st_size >= SEGLOG_HEADER + RECORD_HEADER &&
-	    fdio_pread_full(c->fd, p, sizeof p, (uint64_t)st.st_size - sizeof p) == sizeof p && p[9] == REC_END &&
-	    get_u32(p) == RECORD_HEADER &&
-	    get_u64(p + 16) <= c->at && get_u32(p + 4) == record_crc(p, RECORD_HEADER, c->salt);
-}
-
-/* The segment is gone and its file is another one now. */
-static int
-cursor_is_stale(const struct seglog_cursor *c)
-{
-	struct seglog_head head;
-	return seglog_header(c->fd, &head) == 0 && (head.base != c->base || head.salt != c->salt);
+	return fstat(r->fd, &st) == 0 && st.st_size >= SEGLOG_HEADER + RECORD_HEADER &&
+	    fdio_pread_full(r->fd, p, sizeof p, (uint64_t)st.st_size - sizeof p) == sizeof p && p[9] == REC_END &&
+	    get_u32(p) == RECORD_HEADER && get_u64(p + 16) <= r->at &&
+	    get_u32(p + 4) == record_crc(p, RECORD_HEADER, r->head.salt);
 }
 
 /* The file behind this one, 0: there is none. */
@@ -223,7 +168,7 @@ cursor_next_base(const struct seglog_cursor *c)
 	size_t count, i;
 	if (seglog_list(c->dir, &files, &count) < 0)
 		return 0;
-	for (i = 0; i < count && files[i].base <= c->base; i++)
+	for (i = 0; i < count && files[i].base <= c->file.head.base; i++)
 		;
 	uint64_t base = i < count ? files[i].base : 0;
 	free(files);
@@ -233,26 +178,26 @@ cursor_next_base(const struct seglog_cursor *c)
 ssize_t
 seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 {
-	while (c->at < limit) {
-		size_t n = c->packed || limit - c->at >= room ? room : (size_t)(limit - c->at);
-		uint64_t end, at;
-		ssize_t r = fdio_pread_full(c->fd, bytes, n, c->pos);
-		if (r < 0)
+	struct seglog_reader *r = &c->file;
+	while (r->at < limit) {
+		uint64_t at = r->at;
+		size_t n = r->head.packed || limit - at >= room ? room : (size_t)(limit - at);
+		ssize_t got = fdio_pread_full(r->fd, bytes, n, r->pos);
+		if (got < 0)
 			return -1;
-		size_t q = seglog_whole(c, bytes, (size_t)r, &end, &at);
-		if (q > 0) {
-			c->at = at;
-			c->pos += q;
+		size_t q = cursor_take(r, bytes, (size_t)got);
+		if (q > 0)
 			return (ssize_t)q;
-		}
-		if (end == 0 && r < (ssize_t)n && r < RECORD_HEADER && cursor_is_behind_end(c))
+		uint64_t end = r->end;
+		if (end == 0 && got < (ssize_t)n && got < RECORD_HEADER && cursor_is_behind_end(r))
 			end = cursor_next_base(c);
-		if (end == 0 && cursor_is_stale(c)) {
+		if (end == 0 && seglog_reader_is_stale(r)) {
 			errno = ESTALE;
 			return -1;
 		}
 		/* garbage, or the way leads back: a reader would go round for ever */
-		if (end == 0 || end < c->at || (end == c->at && end != cursor_next_base(c))) {
+		if (end == 0 || end < at || (end == at && end != cursor_next_base(c))) {
+			r->at = at;
 			errno = EBADMSG;
 			return -1;
 		}
@@ -261,7 +206,7 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 		if (seglog_seek(c, dir, end) < 0)
 			return -1;
 		/* the file that END names is gone, those behind it are there */
-		if (c->base < end && cursor_next_base(c) > end) {
+		if (r->head.base < end && cursor_next_base(c) > end) {
 			seglog_leave(c);
 			errno = EBADMSG;
 			return -1;

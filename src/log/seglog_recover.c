@@ -11,9 +11,11 @@
 
 /* What may be in the page cache only is written once more and synced before anybody is told of it. */
 static int
-scan_make_durable(struct seglog_scan *s)
+segment_make_durable(struct seglog_reader *s)
 {
-	uint64_t at = s->mark > s->base && !s->packed ? s->mark - s->base + SEGLOG_HEADER : SEGLOG_HEADER;
+	uint64_t at = SEGLOG_HEADER;
+	if (s->mark > s->head.base && !s->head.packed)
+		at += s->mark - s->head.base;
 	while (at < s->pos) {
 		size_t n = s->pos - at < s->room ? (size_t)(s->pos - at) : s->room;
 		ssize_t r = fdio_pread_full(s->fd, s->buffer, n, at);
@@ -26,21 +28,22 @@ scan_make_durable(struct seglog_scan *s)
 
 /* Behind the last record of a reused file lies what it held before, and not a record that was to be the next. */
 static int
-scan_is_leftover(const struct seglog_scan *s)
+segment_is_leftover(const struct seglog_reader *s)
 {
 	char p[24];
-	return s->reused && fdio_pread_full(s->fd, p, sizeof p, s->pos) == sizeof p && get_u64(p + 16) != s->at;
+	return s->head.reused && fdio_pread_full(s->fd, p, sizeof p, s->pos) == sizeof p && get_u64(p + 16) != s->at;
 }
 
 static int
-scan_cut(struct seglog_scan *s)
+segment_cut(struct seglog_reader *s)
 {
-	if (s->pos == s->size)
+	uint64_t left = seglog_reader_left(s);
+	if (left == 0)
 		return 0;
-	if (!scan_is_leftover(s))
+	if (!segment_is_leftover(s))
 		log_warn("log-%016llx: torn tail cut at offset %llx, %llu bytes, never acknowledged as durable",
-		    (unsigned long long)s->base,
-		    (unsigned long long)s->at, (unsigned long long)(s->size - s->pos));
+		    (unsigned long long)s->head.base,
+		    (unsigned long long)s->at, (unsigned long long)left);
 	return fdio_truncate(s->fd, s->pos);
 }
 
@@ -53,7 +56,7 @@ struct recovery {
 	uint64_t from;
 	seglog_fn fn;
 	void *with;
-	struct seglog_scan scan;
+	struct seglog_reader segment;
 };
 
 static int
@@ -73,12 +76,12 @@ recovery_add(struct recovery *r, size_t i, uint64_t base)
 static int
 recovery_mend(struct recovery *r, uint64_t base, uint64_t next, int torn)
 {
-	struct seglog_scan *s = &r->scan;
+	struct seglog_reader *s = &r->segment;
 	uint64_t from = s->fd >= 0 && s->at > r->from ? s->at : r->from;
-	fdio_close(&s->fd);
-	if (seglog_mend(r->log, base, next, torn) < 0 || scan_open(s, r->log->dir, base, next) != 0)
+	seglog_reader_close(s);
+	if (seglog_mend(r->log, base, next, torn) < 0 || segment_open(s, r->log, base, next) != 0)
 		return -1;
-	return scan_records(s, from, r->fn, r->with);
+	return segment_records(s, from, r->fn, r->with);
 }
 
 static uint64_t
@@ -92,9 +95,9 @@ next_incarnation(uint64_t offset)
 static int
 recovery_set_aside(struct recovery *r, size_t i)
 {
-	struct seglog_scan s = r->scan;
+	struct seglog_reader s = r->segment;
 	s.limit = 0;
-	if (s.end == 0 && scan_records(&s, 0, NULL, NULL) < 0)
+	if (s.end == 0 && segment_records(&s, 0, NULL, NULL) < 0)
 		return -1;
 	size_t n = i + 1;
 	for (; n < r->count && r->files[n].base < s.end; n++) {
@@ -115,11 +118,11 @@ enum { DAMAGED = 1, SEGMENT_LOST, AGAIN };
 static int
 recover_middle(struct recovery *r, size_t i)
 {
-	struct seglog_scan *s = &r->scan;
+	struct seglog_reader *s = &r->segment;
 	uint64_t base = r->files[i].base, next = r->files[i + 1].base;
-	int bad = scan_open(s, r->log->dir, base, next);
+	int bad = segment_open(s, r->log, base, next);
 	if (bad == 0)
-		bad = scan_records(s, r->from, r->fn, r->with) < 0 ? -1 : s->end && s->end < next ? SEGMENT_LOST
+		bad = segment_records(s, r->from, r->fn, r->with) < 0 ? -1 : s->end && s->end < next ? SEGMENT_LOST
 		    : s->end != next;
 	if (bad == DAMAGED && s->fd >= 0 && (bad = recovery_set_aside(r, i)) >= 0) {
 		r->from = bad && s->at > r->from ? s->at : r->from;
@@ -128,7 +131,7 @@ recover_middle(struct recovery *r, size_t i)
 	if (bad == DAMAGED)
 		bad = recovery_mend(r, base, next, 0);
 	r->files[i].bytes = s->pos;
-	fdio_close(&s->fd);
+	seglog_reader_close(s);
 	if (bad == SEGMENT_LOST)
 		bad = recovery_add(r, i + 1, s->end) < 0 || seglog_mend(r->log, s->end, next, 0) < 0 ? -1 : 0;
 	return bad;
@@ -145,30 +148,30 @@ recovery_lost(struct recovery *r, size_t i, uint64_t base)
 static int
 recover_last(struct recovery *r, size_t i)
 {
-	struct seglog_scan *s = &r->scan;
+	struct seglog_reader *s = &r->segment;
 	uint64_t base = r->files[i].base;
-	int bad = scan_open(s, r->log->dir, base, 0);
+	int bad = segment_open(s, r->log, base, 0);
 	if (bad == 1)
 		return recovery_mend(r, base, next_incarnation(base), 0);
-	if (bad < 0 || scan_records(s, r->from, r->fn, r->with) < 0)
+	if (bad < 0 || segment_records(s, r->from, r->fn, r->with) < 0)
 		return -1;
 	if (s->end != 0 && s->end < r->from) {         /* the segments up to the check-point are gone */
-		fdio_close(&s->fd);
+		seglog_reader_close(s);
 		return recovery_lost(r, i + 1, s->end);
 	}
 	/* perhaps in the page cache only, and not cut behind: readers look for END at the file's end */
 	if (s->end != 0)
-		return scan_cut(s) < 0 ? -1 : scan_make_durable(s);
+		return segment_cut(s) < 0 ? -1 : segment_make_durable(s);
 	if (s->at < r->from)                           /* a check-point is a mark too */
 		return recovery_mend(r, base, next_incarnation(r->from), 0);
-	if (s->packed)                                 /* it was on disk as a whole, before it had its name */
+	if (s->head.packed)                                 /* it was on disk as a whole, before it had its name */
 		return recovery_mend(r, base, next_incarnation(s->at), 0);
-	bad = scan_has_later_mark(*s);
+	bad = seglog_reader_has_later_mark(s);
 	if (bad < 0)
 		return -1;
 	if (bad)
 		return recovery_mend(r, base, next_incarnation(s->at), 1);
-	return scan_cut(s) < 0 || scan_make_durable(s) < 0 ? -1 : 0;
+	return segment_cut(s) < 0 || segment_make_durable(s) < 0 ? -1 : 0;
 }
 
 static int
@@ -189,7 +192,7 @@ recover_files(struct recovery *r)
 		} else {
 			if (recover_last(r, i) < 0)
 				return -1;
-			r->files[i].bytes = r->scan.pos;
+			r->files[i].bytes = r->segment.pos;
 		}
 	}
 	return 0;
@@ -200,10 +203,10 @@ static uint64_t
 recovery_end(struct recovery *r)
 {
 	struct seglog *l = r->log;
-	struct seglog_scan *s = &r->scan;
+	struct seglog_reader *s = &r->segment;
 	uint64_t next = s->end ? s->end : next_incarnation(s->at);
 	if (next_incarnation(next) < next || (s->end == 0 && next < s->at)) {
-		log_error("log-%016llx: its offsets are used up: make a new store", (unsigned long long)s->base);
+		log_error("log-%016llx: its offsets are used up: make a new store", (unsigned long long)s->head.base);
 		errno = EOVERFLOW;
 		next = 0;
 	}
@@ -212,12 +215,12 @@ recovery_end(struct recovery *r)
 	for (size_t i = 0; i < r->count; i++)
 		l->total += r->files[i].bytes;
 	if (next == 0 || s->end) {                     /* the file that END promises was not made any more */
-		fdio_close(&s->fd);
+		seglog_reader_close(s);
 		return next;
 	}
 	l->fd = s->fd;
-	l->salt = s->salt;
-	l->base = s->base;
+	l->salt = s->head.salt;
+	l->base = s->head.base;
 	l->end = l->written = l->synced = l->kicked = s->at;
 	return seglog_finish(l, next) < 0 ? 0 : next;
 }
@@ -226,17 +229,14 @@ int
 seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment_bytes, uint64_t from, seglog_fn fn,
     void *with)
 {
-	struct recovery r = { .log = l, .from = from, .fn = fn, .with = with, .scan = { .fd = -1 } };
+	struct recovery r = { .log = l, .from = from, .fn = fn, .with = with, .segment = { .fd = -1 } };
 	*l = (struct seglog){ .place = *place, .dir = place->dir, .fd = -1, .segment_bytes = segment_bytes };
 	l->record_most = 2 * place->record;
 	l->room = BATCH + l->record_most;
 	l->buffer = malloc(l->room);
 	/* names first: what is built on a rename that a killed predecessor did not sync must not outlive it */
-	if (l->buffer == NULL || scan_begin(&r.scan, l) < 0 || fdio_sync(l->dir) < 0 ||
-	    seglog_list(l->dir, &r.files, &r.count) < 0) {
-		free(r.scan.buffer);
+	if (l->buffer == NULL || fdio_sync(l->dir) < 0 || seglog_list(l->dir, &r.files, &r.count) < 0)
 		return -1;
-	}
 	fdio_sweep(l->dir, "log-");
 	fdio_sweep(l->dir, "spare-");
 	uint64_t next = UINT64_C(1) << 40;
@@ -247,11 +247,11 @@ seglog_open(struct seglog *l, const struct seglog_place *place, uint64_t segment
 		errno = ENOENT;
 	}
 	if (bad) {
-		fdio_close(&r.scan.fd);
+		seglog_reader_close(&r.segment);
 		free(r.files);
 	} else if (r.count > 0)
 		next = recovery_end(&r);
-	free(r.scan.buffer);
+	free(r.segment.buffer);
 	if (bad || next == 0)
 		return -1;
 	/* a new start is a new incarnation, also behind an END that promised a file of the old one */

@@ -13,130 +13,35 @@
 /* ---- reading a file record by record ---- */
 
 int
-scan_begin(struct seglog_scan *s, const struct seglog *l)
+segment_open(struct seglog_reader *r, const struct seglog *l, uint64_t base, uint64_t limit)
 {
-	s->most = l->record_most;
-	s->room = 2 * s->most;
-	s->buffer = malloc(s->room);
-	return s->buffer ? 0 : -1;
-}
-
-int
-scan_open(struct seglog_scan *s, int dir, uint64_t base, uint64_t limit)
-{
-	char name[SEGLOG_NAME];
-	struct stat st;
-	seglog_name(name, base);
-	s->mark = s->end = 0;
-	s->limit = limit;
-	s->pos = SEGLOG_HEADER;
-	s->at = base;
-	s->fd = fdio_open_at(dir, name, O_RDWR, 0);
-	if (s->fd < 0 || fstat(s->fd, &st) < 0) {
-		log_error("open(%s): %s: %s", name, strerror(errno), fdio_hint(errno));
-		return -1;
-	}
-	s->size = (uint64_t)st.st_size;
-	struct seglog_head head;
-	int r = seglog_header(s->fd, &head), error = errno;
-	if (r == 0) {
-		s->base = head.base;
-		s->salt = head.salt;
-		s->packed = head.packed;
-		s->reused = head.reused;
-	}
-	if (r == 0 && s->base == base)
+	int bad = seglog_reader_open(r, l->dir, base, O_RDWR);
+	r->limit = limit;
+	r->most = l->record_most;
+	r->room = 2 * r->most;
+	if (bad == 0)
 		return 0;
-	fdio_close(&s->fd);
-	if (r == -3) {                                 /* no damage that anybody has seen */
-		log_error("read(%s): %s: %s", name, strerror(error), fdio_hint(error));
-		errno = error;
-		return -1;
-	}
-	if (r != -2)
+	if (errno == EBADMSG || errno == ESTALE)
 		return 1;
-	log_error("%s: a newer format than this program knows; use the newer program", name);
-	errno = EINVAL;
+	if (errno == ENOTSUP)
+		log_error("log-%016llx: a newer format than this program knows; use the newer program",
+		    (unsigned long long)base);
+	else
+		log_error("log-%016llx: cannot be read: %s: %s", (unsigned long long)base, strerror(errno),
+		    fdio_hint(errno));
 	return -1;
 }
 
-static int
-scan_is_sound(const struct seglog_scan *s, const char *p, size_t n, uint64_t at)
-{
-	if (!seglog_is_sound(p, n < s->most ? n : s->most, at, s->base, s->salt, s->packed))
-		return 0;
-	uint64_t behind = p[9] == REC_GAP ? get_u64(p + 48) : get_u64(p + 16) + (p[9] == REC_END ? 0
-	    : record_stride(get_u32(p)));
-	return s->limit == 0 || behind <= s->limit;
-}
-
 int
-scan_records(struct seglog_scan *s, uint64_t from, seglog_fn fn, void *with)
+segment_records(struct seglog_reader *r, uint64_t from, seglog_fn fn, void *with)
 {
-	for (;;) {
-		ssize_t n = fdio_pread_full(s->fd, s->buffer, s->room, s->pos);
-		size_t q = 0;
-		if (n < 0)
-			return -1;
-		while (s->end == 0 && (size_t)n - q >= RECORD_HEADER) {
-			const char *p = s->buffer + q;
-			uint32_t stride = record_stride(get_u32(p));
-			if (!scan_is_sound(s, p, (size_t)n - q, s->at))
-				break;
-			uint64_t offset = get_u64(p + 16), aux = get_u64(p + 48);
-			if (p[9] == REC_MARK && aux > s->mark)
-				s->mark = aux;
-			if (p[9] == REC_END)
-				s->end = aux;
-			if (fn && offset >= from && fn(with, p, offset) != 0)
+	const char *p;
+	ssize_t n;
+	while ((n = seglog_reader_next(r, &p)) > 0)
+		for (const char *end = p + n; fn && p < end; p += record_stride(get_u32(p)))
+			if (get_u64(p + 16) >= from && fn(with, p, get_u64(p + 16)) != 0)
 				return -1;
-			q += stride;
-			s->pos += stride;
-			s->at = p[9] == REC_GAP ? aux : offset + stride;
-		}
-		if (q == 0 || s->end != 0)
-			return 0;
-	}
-}
-
-/* Behind damage: the next sound record (s->pos and s->at are moved there) and 1, or 0: there is none. -1: errno */
-static int
-scan_resume(struct seglog_scan *s)
-{
-	for (uint64_t pos = s->pos + RECORD_HEADER; pos + RECORD_HEADER <= s->size;) {
-		ssize_t n = fdio_pread_full(s->fd, s->buffer, s->room, pos);
-		if (n < 0)
-			return -1;
-		/* a record that the buffer cuts off is looked at again from the next buffer's start */
-		size_t last = pos + (size_t)n < s->size ? (size_t)n - s->most - 8 : (size_t)n - RECORD_HEADER;
-		size_t q = 0;
-		for (; q <= last; q += 8) {
-			uint64_t at = s->packed ? s->at : s->base + pos + q - SEGLOG_HEADER;
-			if (!scan_is_sound(s, s->buffer + q, (size_t)n - q, at))
-				continue;
-			s->pos = pos + q;
-			uint64_t offset = get_u64(s->buffer + q + 16);
-			s->at = offset > s->at ? offset : s->at;       /* a packed segment's END may stand lower */
-			return 1;
-		}
-		pos += q;
-	}
-	return 0;
-}
-
-int
-scan_has_later_mark(struct seglog_scan s)
-{
-	uint64_t bad = s.at;
-	int r;
-	while ((r = scan_resume(&s)) == 1) {
-		s.mark = 0;
-		if (scan_records(&s, 0, NULL, NULL) < 0)
-			return -1;
-		if (s.mark > bad)
-			return 1;
-	}
-	return r;
+	return (int)n;
 }
 
 /* ---- writing one anew ---- */
@@ -255,16 +160,16 @@ rewrite_record(void *with, const void *bytes, uint64_t offset)
 int
 seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep, void *with)
 {
-	struct seglog_scan s = { .fd = -1 };
+	struct seglog_reader s;
 	struct rewrite w = { .fd = -1 };
-	int bad = scan_begin(&s, l) < 0 ? -1 : scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base);
+	int bad = segment_open(&s, l, l->files[i].base, l->files[i + 1].base);
 	if (bad == 0)
-		bad = rewrite_begin(&w, l, s.base, s.salt);
+		bad = rewrite_begin(&w, l, s.head.base, s.head.salt);
 	w.most = most;
 	w.keep = keep;
 	w.with = with;
 	if (bad == 0)
-		bad = scan_records(&s, 0, rewrite_record, &w);
+		bad = segment_records(&s, 0, rewrite_record, &w);
 	if (bad == 0 && s.end != l->files[i + 1].base)
 		bad = 1;
 	if (bad == 0)
@@ -274,8 +179,7 @@ seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep, void
 	if (bad == 1)
 		errno = EBADMSG;
 	int keep_errno = errno;
-	fdio_close(&s.fd);
-	free(s.buffer);
+	seglog_reader_close(&s);
 	errno = keep_errno;
 	return bad ? -1 : 0;
 }
@@ -295,18 +199,18 @@ mend_gap(struct rewrite *w, uint64_t to)
 }
 
 static int
-mend_records(struct rewrite *w, struct seglog_scan *s, uint64_t next, int torn)
+mend_records(struct rewrite *w, struct seglog_reader *s, uint64_t next, int torn)
 {
 	for (;;) {
-		if (scan_records(s, 0, rewrite_record, w) < 0)
+		if (segment_records(s, 0, rewrite_record, w) < 0)
 			return -1;
 		w->at = s->end ? s->at - RECORD_HEADER : s->at;        /* marks and END were left out */
 		if (s->end)                                            /* to a whole segment that is gone? */
 			return s->end < next ? mend_gap(w, next) : 0;
 		/* what was not on disk is a torn tail and no damage */
-		int r = torn ? scan_has_later_mark(*s) : 1;
+		int r = torn ? seglog_reader_has_later_mark(s) : 1;
 		if (r == 1)
-			r = scan_resume(s);
+			r = seglog_reader_resume(s);
 		if (r < 0)
 			return -1;
 		if (r == 0)
@@ -350,17 +254,15 @@ seglog_set_aside(struct seglog *l, uint64_t base)
 int
 seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn)
 {
-	struct seglog_scan s = { .fd = -1, .pos = 0 };
+	struct seglog_reader s = { .fd = -1 };
 	struct rewrite w = { .fd = -1 };
 	char name[SEGLOG_NAME];
 	seglog_name(name, base);
-	if (scan_begin(&s, l) < 0)
-		return -1;
-	int there = faccessat(l->dir, name, F_OK, 0) == 0, bad = there ? scan_open(&s, l->dir, base, next) : 1;
-	if (bad >= 0 && bad != 0 && fdio_random(&s.salt, sizeof s.salt) < 0)
+	int there = faccessat(l->dir, name, F_OK, 0) == 0, bad = there ? segment_open(&s, l, base, next) : 1;
+	if (bad >= 0 && bad != 0 && fdio_random(&s.head.salt, sizeof s.head.salt) < 0)
 		bad = -1;
 	int readable = bad == 0;
-	bad = bad < 0 ? -1 : rewrite_begin(&w, l, base, s.salt);
+	bad = bad < 0 ? -1 : rewrite_begin(&w, l, base, s.head.salt);
 	if (bad == 0)
 		bad = readable ? mend_records(&w, &s, next, torn) : mend_gap(&w, next);
 	if (bad == 0)
@@ -370,8 +272,7 @@ seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn)
 	if (bad && w.buffer)
 		rewrite_drop(&w);
 	int keep_errno = errno;
-	fdio_close(&s.fd);
-	free(s.buffer);
+	seglog_reader_close(&s);
 	errno = keep_errno;
 	if (bad)
 		log_error("%s/%s: damaged, and it cannot be written anew: %s: %s", l->place.label, name,
@@ -383,12 +284,10 @@ seglog_mend(struct seglog *l, uint64_t base, uint64_t next, int torn)
 static int
 segment_is_sound(struct seglog *l, size_t i)
 {
-	struct seglog_scan s = { .fd = -1 };
-	int sound = scan_begin(&s, l) == 0 && scan_open(&s, l->dir, l->files[i].base, l->files[i + 1].base) == 0 &&
-	    scan_records(&s, 0, NULL, NULL) == 0 &&
-	    s.end == l->files[i + 1].base;
-	fdio_close(&s.fd);
-	free(s.buffer);
+	struct seglog_reader s;
+	int sound = segment_open(&s, l, l->files[i].base, l->files[i + 1].base) == 0 &&
+	    segment_records(&s, 0, NULL, NULL) == 0 && s.end == l->files[i + 1].base;
+	seglog_reader_close(&s);
 	return sound;
 }
 

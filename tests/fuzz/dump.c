@@ -9,7 +9,13 @@
 #include "base/crc32c.h"
 #include "base/fdio.h"
 #include "log/seglog.h"
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <time.h>
 #include "take_over.h"
+#define nanosleep(time, rest) (void)(time)
+#include "log/seglog_reader.c"
+#include "log/seglog_tail.c"
 
 static struct { struct fuzz_input in; } fz;
 
@@ -50,12 +56,19 @@ body(void)
 	repair(bytes, n, how);
 	worst = 0;
 	stdout = open_memstream(&text, &shown);
-	dump_bytes(name, bytes, n);
+	struct seglog_reader r;
+	int fd = memfd_create("dump", 0);
+	FUZZ_CHECK(fd >= 0 && fdio_write_full(fd, bytes, n) == 0);
+	if (seglog_reader_begin(&r, fd) == 0)
+		dump_segment(name, &r);
+	else
+		dump_bytes(name, bytes, n);
+	close(fd);
 	fclose(stdout);
 	stdout = keep;
 	FUZZ_CHECK(shown > 0 && text[shown - 1] == '\n');
-	for (size_t i = 0; i < shown && !is_text(bytes, n); i++)
-		FUZZ_CHECK(text[i] == '\n' || ((unsigned char)text[i] >= 0x20 && text[i] != 0x7f));
+	for (size_t i = 0; i < shown; i++)
+		FUZZ_CHECK(text[i] == '\n' || text[i] == '\t' || ((unsigned char)text[i] >= 0x20 && text[i] != 0x7f));
 	FUZZ_CHECK(worst == 0 || worst == EXIT_DAMAGED);
 	(free)(text);
 }

@@ -18,6 +18,7 @@
 #include "log/seglog.c"
 #include "log/seglog_recover.c"
 #include "log/seglog_cursor.c"
+#include "log/seglog_reader.c"
 #include "log/seglog_rewrite.c"
 #include "base/map.c"
 

@@ -16,6 +16,7 @@
 #include "log/seglog.c"
 #include "log/seglog_recover.c"
 #include "log/seglog_cursor.c"
+#include "log/seglog_reader.c"
 #include "log/seglog_rewrite.c"
 
 enum { FILES = 3, FILE_MOST = 4096, SEGMENT = 16 * 1024, SHOWN = 1024 };
@@ -178,7 +179,7 @@ read_all(uint64_t limit, int accepted)
 		}
 	}
 	log_debug("reader: %zu of %zu records, %zd errno %d at %llx of %llx", n, fz.count + 1, got, errno,
-	    (unsigned long long)c.at, (unsigned long long)c.base);
+	    (unsigned long long)c.file.at, (unsigned long long)c.file.head.base);
 	FUZZ_CHECK(!accepted || (got == 0 && n == fz.count + 1));
 	seglog_leave(&c);
 }

@@ -98,23 +98,30 @@ corrupt_is_kept(size_t times)
 	    "no line names what is lost");
 }
 
-TEST(found_at_start, "a bit flipped in the store while the broker was down: db_dump --check says so, the rest is "
+TEST(found_at_start, "a bit flipped in the store while the broker was down: mom check says so, the rest is "
     "delivered, a gap is told, the damaged file is kept")
 {
 	messages_wait();
 	server_kill_all(&broker);
-	struct ran r = run_command("%s --check %s", t_bin("db_dump"), broker.store);
+	struct ran r = run_command("%s check %s", t_bin("mom"), broker.store);
 	REQUIRE(r.status == 0 && strstr(r.out, "sound"), "before: exit %d: %s%s", r.status, r.out, r.err);
 	spoil("message number 17");
-	r = run_command("%s --check %s", t_bin("db_dump"), broker.store);
+	r = run_command("%s check %s", t_bin("mom"), broker.store);
 	REQUIRE(r.status == 1 && strstr(r.out, "damaged at offset"), "exit %d: %s%s", r.status, r.out, r.err);
 	server_start(&broker);
 	server_start(&far);
 	use_daemon(&far);
 	all_but(17);
 	corrupt_is_kept(1);
-	r = run_command("%s --check %s", t_bin("db_dump"), broker.store);
+	r = run_command("%s check %s", t_bin("mom"), broker.store);
 	REQUIRE(r.status == 0 && strstr(r.out, "gap from"), "afterwards: exit %d: %s%s", r.status, r.out, r.err);
+}
+
+TEST(no_file_of_ours, "db_dump of a file that belongs to no store says so, prints nothing of it, and fails")
+{
+	struct ran r = run_command("%s /etc/passwd", t_bin("db_dump"));
+	REQUIRE(r.status == 111 && strstr(r.err, "passwd: no file of a store or a spool") && *r.out == '\0',
+	    "exit %d: %s%s", r.status, r.out, r.err);
 }
 
 TEST(half_mended, "died between keeping a damaged segment and putting its mended copy in its place: mended again, told "

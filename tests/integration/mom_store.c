@@ -349,7 +349,7 @@ TEST(backup_of_a_busy_store, "backups while segments are packed, given back and 
 			kill(backup.pid, SIGCONT);
 		}
 		has_words(run_finish(&backup), 0, "read back and sound");
-		has_words(run_command("'%s' --check '%s'", t_bin("db_dump"), copy), 0, "sound\n");
+		has_words(run_command("'%s' check '%s'", t_bin("mom"), copy), 0, "sound\n");
 		printed(run_command("'%s' peek --db '%s' -n 1 kept", t_bin("mom"), copy), 0, t_text("%d\n", i));
 		REQUIRE(run_command("ls '%s'/shard-0 '%s' | grep -E 'new$|lock|registry|about'", copy,
 		    copy).status != 0, "it has what belongs to processes");

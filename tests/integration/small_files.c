@@ -155,8 +155,8 @@ tools_say(const char *folder, const char *file)
 	REQUIRE(r.status == 1 && (strstr(r.out, strrchr(path, '/') + 1) || strstr(r.err, strrchr(path, '/') + 1)),
 	    "mom check: %d: %s%s", r.status, r.out, r.err);
 	if (strncmp(file, "shard-", 6) != 0 || strcmp(strrchr(path, '/'), "/views") == 0) {
-		r = run_command("'%s' --check '%s'", t_bin("db_dump"), folder);
-		REQUIRE(r.status == 1, "db_dump --check: %s: %d: %s%s", file, r.status, r.out, r.err);
+		r = run_command("'%s' '%s'", t_bin("db_dump"), folder);
+		REQUIRE(r.status == 1, "db_dump: %s: %d: %s%s", file, r.status, r.out, r.err);
 	}
 	bytes[n / 2] ^= 4;
 	put(path, bytes, n);
@@ -165,7 +165,7 @@ tools_say(const char *folder, const char *file)
 }
 
 TEST(damage, "any bit that changes in any small file, and an end that is missing, is found; mom check and db_dump "
-    "--check say which file it is")
+    "say which file it is")
 {
 	all_there();
 	for (int i = 0; of_store[i]; i++) {
@@ -259,7 +259,7 @@ TEST(old_files, "files from before there was a CRC are read; the next write give
 	sh(t_text("grep -q '^1 ' '%s/machines' && ! grep -q crc '%s/store' '%s/machines' '%s/registry'", broker.store,
 	    broker.store, broker.store, broker.store));
 	sh(t_text("'%s' check '%s' && '%s' check '%s'", t_bin("mom"), broker.store, t_bin("mom"), one.store));
-	sh(t_text("'%s' --check '%s' && '%s' --check '%s'", t_bin("db_dump"), broker.store, t_bin("db_dump"),
+	sh(t_text("'%s' '%s' && '%s' '%s'", t_bin("db_dump"), broker.store, t_bin("db_dump"),
 	    one.store));
 	server_start(&broker);
 	server_start(&one);

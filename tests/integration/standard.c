@@ -233,7 +233,7 @@ TEST(output, "whatever a tool prints into a closed or full stdout is an error")
 	} tools[] = { { t_text("mom topics '%s'", broker.run), 1 },
 		{ t_text("mom peek news --db '%s'", broker.store), 1 },
 		{ t_text("mom clients --json '%s'", one.run), 1 }, { "mom help", 1 }, { "mom sub --help", 1 },
-		{ t_text("mom check '%s'", broker.store), 1 }, { t_text("db_dump --check '%s'", broker.store), 111 },
+		{ t_text("mom check '%s'", broker.store), 1 }, { t_text("db_dump '%s'", broker.store), 111 },
 		{ "user_main 'S x'", 1 }, { "mom_bench --help", 111 }, { "mom_http --help", 111 },
 		{ "mom_coordinator --help", 111 }, { "broker_server --help", 111 }, { "mom_daemon -t", 111 } };
 	for (size_t i = 0; i < sizeof tools / sizeof *tools; i++) {

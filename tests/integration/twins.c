@@ -89,7 +89,7 @@ up(void)
 static char *
 check(const char *store)
 {
-	struct ran r = run_command("%s --check %s", t_bin("db_dump"), store);
+	struct ran r = run_command("%s check %s", t_bin("mom"), store);
 	return r.status == 0 ? NULL : t_text("%s%s", r.out, r.err);
 }
 

@@ -614,7 +614,7 @@ static void
 damaged_read(struct shard *s, struct damaged_reading *rd)
 {
 	static char bytes[BATCH + 2 * RECORD_MAX];
-	struct seglog_cursor c = { .fd = -1 };
+	struct seglog_cursor c = { .file = { .fd = -1 } };
 	uint64_t at = y.place;
 	for (int mended = 0;; mended++) {
 		ssize_t n = seglog_seek(&c, s->dir, at) < 0 ? -1 : 1;
@@ -622,7 +622,7 @@ damaged_read(struct shard *s, struct damaged_reading *rd)
 			for (ssize_t q = 0; q < n; q += record_stride(get_u32(bytes + q)))
 				damaged_message(rd, bytes + q);
 		int e = errno;
-		at = c.at;
+		at = c.file.at;
 		seglog_leave(&c);
 		if (n == 0)
 			return;

@@ -172,7 +172,7 @@ TEST(rolls, "segments follow each other; a reader gets all of it while it is wri
 	REQUIRE(want == number, "%llu of %llu", (unsigned long long)want, (unsigned long long)number);
 	seglog_prune(&l, l.end);
 	REQUIRE(l.count == 1, "%zu segments", l.count);
-	REQUIRE(seglog_seek(&c, dir, from) == 1 && c.at == l.base,
+	REQUIRE(seglog_seek(&c, dir, from) == 1 && c.file.at == l.base,
 	    "a pruned place does not lead to the oldest segment");
 	seglog_leave(&c);
 	seglog_close(&l);
@@ -335,7 +335,7 @@ TEST(damage_while_it_runs, "damage in a segment that is read is found by the rea
 	spoil(only_segment(base), offsets[3] - base + SEGLOG_HEADER + 60);
 	REQUIRE(seglog_seek(&c, dir, base) == 0, "seek");
 	ssize_t n = seglog_read(&c, bytes, BATCH + RECORD_MAX, l.end);
-	REQUIRE(n > 0 && c.at == offsets[3], "read up to %llx", (unsigned long long)c.at);
+	REQUIRE(n > 0 && c.file.at == offsets[3], "read up to %llx", (unsigned long long)c.file.at);
 	REQUIRE(seglog_read(&c, bytes, BATCH + RECORD_MAX, l.end) < 0 && errno == EBADMSG, "damage was read");
 	seglog_leave(&c);
 	REQUIRE(seglog_repair(&l, offsets[3]) == 0, "repair");
@@ -588,11 +588,11 @@ TEST(spare_under_reader, "a reader in a segment whose file is used again is told
 	reopen(&l, dir);
 	uint64_t begin = l.base, number = fill(&l, 0, 2);
 	REQUIRE(seglog_seek(&c, dir, begin) >= 0 && seglog_read(&c, bytes, sizeof bytes, l.end) > 0, "read");
-	uint64_t at = c.at;
+	uint64_t at = c.file.at;
 	seglog_prune(&l, l.base);
 	fill(&l, number, 3);                           /* until what it stands at is overwritten */
 	REQUIRE(seglog_read(&c, bytes, sizeof bytes, l.end) < 0 && errno == ESTALE, "it read on: %s", strerror(errno));
-	REQUIRE(c.at == at, "it moved on");
+	REQUIRE(c.file.at == at, "it moved on");
 	seglog_leave(&c);
 	seglog_close(&l);
 }
@@ -633,7 +633,7 @@ TEST(behind_end, "killed before the file was cut behind its END: a reader whose 
 	uint64_t number = append(&l, 2, 10);
 	REQUIRE(seglog_flush(&l) == 0 && seglog_seek(&c, dir, place) >= 0, "seek");
 	ssize_t n = seglog_read(&c, bytes, sizeof bytes, l.end);
-	REQUIRE(n > 0 && c.base > base && c.at > number, "at %llx: %s", (unsigned long long)c.at,
+	REQUIRE(n > 0 && c.file.head.base > base && c.file.at > number, "at %llx: %s", (unsigned long long)c.file.at,
 	    n < 0 ? strerror(errno) : "nothing");
 	seglog_leave(&c);
 	seglog_close(&l);

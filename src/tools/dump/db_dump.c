@@ -1,7 +1,8 @@
 /* db_dump - any store or spool file as text, one record a line
- * USAGE    db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them; --check: only what is damaged
+ * USAGE    db_dump DIR|FILE       a store, a shard, a spool, or one file of them
  * OUTPUT   OFFSET TYPE and what the record says; payloads cut at 64 bytes, unprintable bytes as \n, \t, \\, \xHH
- * EXIT     0 all of it is sound   1 damaged (a line says where)   100 wrong use   111 it cannot be read */
+ * EXIT     0 all of it is sound   1 damaged (a line says where)   100 wrong use   111 it cannot be read, or is none of
+ *          these */
 #include "base/arguments.h"
 #include "format/kinds.h"
 #include "base/crc32c.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -22,7 +24,7 @@
 
 enum { EXIT_DAMAGED = 1, EXIT_WRONG_USE = 100, EXIT_UNREADABLE = 111, SHOWN = 64, FILE_MOST = INT_MAX };
 
-static int worst, only_check;
+static int worst;
 static uint64_t leads_to;                     /* what the last segment's END names, 0: none */
 
 static void
@@ -38,6 +40,17 @@ print_escaped(const unsigned char *p, size_t n)
 	}
 	if (n > SHOWN)
 		printf("...");
+}
+
+/* Lines as they are. */
+static void
+print_text(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (((unsigned char)p[i] >= 0x20 && p[i] != 0x7f) || p[i] == '\n' || p[i] == '\t')
+			putchar(p[i]);
+		else
+			printf("\\x%02X", (unsigned char)p[i]);
 }
 
 static void print_record(const char *bytes);
@@ -121,124 +134,141 @@ print_record(const char *bytes)
 }
 
 static void
-damaged(uint64_t offset, size_t left)
+unreadable(const char *name, const char *why)
 {
-	printf("damaged at offset %016llx (%zu bytes follow)\n", (unsigned long long)offset, left);
-	if (worst < EXIT_DAMAGED)
-		worst = EXIT_DAMAGED;
+	fprintf(stderr, "db_dump: %s: %s\n", name, why);
+	worst = EXIT_UNREADABLE;
 }
 
-/* Is there, behind what is not sound, a mark that says that it was on disk? Else it is a torn tail, which the next
- * start cuts. */
-static int
-is_torn_tail(const char *p, size_t n, size_t bad, uint64_t offset, uint64_t salt)
-{
-	for (size_t q = bad + 8; q + RECORD_HEADER <= n; q += 8)
-		if (p[q + 9] == REC_MARK && get_u32(p + q) == RECORD_HEADER &&
-		    get_u32(p + q + 4) == record_crc(p + q, RECORD_HEADER, salt) &&
-		    get_u64(p + q + 48) > offset)
-			return 0;
-	return 1;
-}
-
-enum places { NO_OFFSETS, BY_PLACE, PACKED };       /* does a record's offset follow from its place? */
-
-/* records from p on, the first at that offset; crc: they carry one, salted */
 static void
-dump_records(const char *p, size_t n, uint64_t offset, uint64_t salt, int crc, enum places places)
+damaged(const char *format, ...)
+{
+	va_list ap;
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	putchar('\n');
+	worst = worst < EXIT_DAMAGED ? EXIT_DAMAGED : worst;
+}
+
+static void
+dump_tail(struct seglog_reader *r, enum seglog_tail tail)
+{
+	unsigned long long at = r->at, left = seglog_reader_left(r);
+	if (tail == SEGLOG_DAMAGED)
+		damaged("damaged at offset %016llx (%llu bytes follow)", at, left);
+	else if (tail == SEGLOG_UNREADABLE)
+		damaged("cannot be read at offset %016llx: %s", at, strerror(errno));
+	else if (tail == SEGLOG_TORN)
+		printf("torn tail at offset %016llx, %llu bytes: the next start cuts it\n", at, left);
+	else if (tail == SEGLOG_GONE)
+		printf("nobody needs it any more: its file is another segment now\n");
+}
+
+static void
+dump_segment(const char *name, struct seglog_reader *r)
+{
+	const char *p;
+	ssize_t n;
+	enum seglog_tail tail = SEGLOG_MORE;
+	printf("%s: log segment, from %016llx%s\n", name, (unsigned long long)r->head.base,
+	    r->head.packed ? ", packed" : "");
+	if (leads_to && leads_to != r->head.base)
+		damaged("segment %016llx is missing", (unsigned long long)leads_to);
+	while (tail == SEGLOG_MORE) {
+		while ((n = seglog_reader_next(r, &p)) > 0)
+			for (const char *end = p + n; p < end; p += record_stride(get_u32(p))) {
+				printf("%016llx", (unsigned long long)get_u64(p + 16));
+				print_record(p);
+			}
+		tail = n < 0 ? SEGLOG_UNREADABLE : seglog_reader_tail(r);
+	}
+	dump_tail(r, tail);
+	leads_to = r->end;
+}
+
+/* salt: where the records carry a CRC */
+static void
+dump_records(const char *p, size_t n, const uint64_t *salt)
 {
 	size_t q = 0;
 	while (q + RECORD_HEADER <= n && record_is_sound(p + q, n - q) &&
-	    (!crc || get_u32(p + q + 4) == record_crc(p + q, get_u32(p + q), salt))) {
-		uint64_t own = get_u64(p + q + 16);
-		if (places != NO_OFFSETS && p[q + 9] == REC_END)
-			leads_to = get_u64(p + q + 48);
-		if (only_check && p[q + 9] == REC_GAP)
-			printf("gap from %016llx to %016llx: what lay there was damaged\n", (unsigned long long)own,
-			    (unsigned long long)get_u64(p + q + 48));
-		if ((places == BY_PLACE && own != offset) || (places == PACKED && own < offset))
-			break;
-		if (places != NO_OFFSETS && !only_check)
-			printf("%016llx", (unsigned long long)own);
-		if (!only_check)
-			print_record(p + q);
-		offset = places == PACKED ? own : offset;
-		offset += record_stride(get_u32(p + q));
+	    (!salt || get_u32(p + q + 4) == record_crc(p + q, get_u32(p + q), *salt))) {
+		print_record(p + q);
 		q += record_stride(get_u32(p + q));
 	}
-	if (q < n && places == BY_PLACE && !leads_to && is_torn_tail(p, n, q, offset, salt))
-		printf("torn tail at offset %016llx, %zu bytes: the next start cuts it\n", (unsigned long long)offset,
-		    n - q);
-	else if (q < n)
-		damaged(offset, n - q);
+	if (q < n)
+		damaged("damaged at byte %zu (%zu bytes follow)", q, n - q);
 }
 
-static int
-is_text(const char *p, size_t n)
+static void
+dump_checkpoint(const char *name, const char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)p[i] < 0x20 && p[i] != '\n' && p[i] != '\t')
-			return 0;
-	return 1;
+	uint64_t offset = get_u64(p + 16);
+	printf("%s: check-point, version %u, as of %016llx\n", name, get_u32(p + 8), (unsigned long long)offset);
+	if (get_u32(p + 60) != crc32c(0, p, 60))
+		damaged("its header is damaged");
+	else
+		dump_records(p + SEGLOG_HEADER, n - SEGLOG_HEADER, &offset);
+}
+
+static void
+dump_ring(const char *name, const char *p, size_t n)
+{
+	size_t from, to;
+	const char *fault = ring_file_look(p, n, &from, &to);
+	printf("%s: requests not sent yet\n", name);
+	dump_records(p + from, to - from, NULL);
+	if (fault)
+		damaged("%s (%zu bytes follow)", fault, n - to);
+}
+
+static void
+dump_text(const char *name, const char *p, size_t n)
+{
+	const char *fault = small_file_fault(name, p, n);
+	printf("%s:\n", name);
+	if (fault)
+		damaged("%s", fault);
+	print_text(p, n);
+	if (n && p[n - 1] != '\n')                             /* it was cut off */
+		putchar('\n');
 }
 
 static void
 dump_bytes(const char *name, const char *p, size_t n)
 {
-	if (n >= SEGLOG_HEADER && (memcmp(p, "MOMLOG1\n", 8) == 0 || memcmp(p, "MOMCKPT\n", 8) == 0)) {
-		int is_log = p[3] == 'L', packed = is_log && get_u32(p + 12) == 1;
-		uint64_t base = get_u64(p + 16), salt = is_log ? get_u64(p + 24) : base;
-		printf("%s: %s, version %u, %s %016llx%s\n", name, is_log ? "log segment" : "check-point",
-		    get_u32(p + 8), is_log ? "from" : "as of",
-		    (unsigned long long)base, packed ? ", packed" : "");
-		if (is_log && leads_to && leads_to != base) {
-			printf("segment %016llx is missing\n", (unsigned long long)leads_to);
-			damaged(leads_to, 0);
-		}
-		leads_to = 0;
-		if (get_u32(p + 60) != crc32c(0, p, 60))
-			damaged(base, n);
-		else
-			dump_records(p + SEGLOG_HEADER, n - SEGLOG_HEADER, is_log ? base : 0, salt, 1,
-			    packed ? PACKED : is_log ? BY_PLACE : NO_OFFSETS);
-	} else if (is_text(p, n)) {
-		const char *fault = small_file_fault(name, p, n);
-		printf("%s:\n", name);
-		if (fault) {
-			printf("%s\n", fault);
-			worst = worst > EXIT_DAMAGED ? worst : EXIT_DAMAGED;
-		}
-		if (!only_check)
-			fwrite(p, 1, n, stdout);
-		if (!only_check && n && p[n - 1] != '\n')              /* it was cut off */
-			putchar('\n');
-	} else if (strncmp(name, "ring-", 5) == 0) {
-		size_t from, to;
-		const char *fault = ring_file_look(p, n, &from, &to);
-		printf("%s: requests not sent yet\n", name);
-		dump_records(p + from, to - from, 0, 0, 0, NO_OFFSETS);
-		if (fault) {
-			printf("%s\n", fault);
-			damaged(to, n - to);
-		}
-	} else {
-		printf("%s: no file of ours\n", name);
-		damaged(0, n);
-	}
+	if (n >= SEGLOG_HEADER && memcmp(p, "MOMCKPT\n", 8) == 0)
+		dump_checkpoint(name, p, n);
+	else if (strncmp(name, "ring-", 5) == 0)
+		dump_ring(name, p, n);
+	else if (small_file_is(name))
+		dump_text(name, p, n);
+	else if (strncmp(name, "log-", 4) == 0 || strcmp(name, "checkpoint") == 0)
+		damaged("%s: its header is damaged", name);
+	else
+		unreadable(name, "no file of a store or a spool");
 }
 
 static void
-dump_file(int dir, const char *name)
+dump_file(int dir, const char *path)
 {
+	struct seglog_reader r;
 	size_t n = 0;
-	char *p = fdio_load(dir, name, &n, FILE_MOST);
-	const char *base = strrchr(name, '/');
-	if (p == NULL) {
-		fprintf(stderr, "db_dump: %s: %s\n", name, strerror(errno));
-		worst = EXIT_UNREADABLE;
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	int fd = fdio_open_at(dir, path, O_RDONLY, 0);
+	if (fd >= 0 && seglog_reader_begin(&r, fd) == 0) {
+		dump_segment(name, &r);
+		seglog_reader_close(&r);
 		return;
 	}
-	dump_bytes(base ? base + 1 : name, p, n);
+	int newer = fd >= 0 && errno == ENOTSUP;
+	fdio_close(&fd);
+	char *p = newer ? NULL : fdio_load(dir, path, &n, FILE_MOST);
+	if (p)
+		dump_bytes(name, p, n);
+	else
+		unreadable(path, newer ? "a newer format: use the newer program" : strerror(errno));
 	free(p);
 }
 
@@ -268,8 +298,7 @@ dump_folder(const char *path)
 	leads_to = 0;
 	int n = scandir(path, &list, is_ours, by_name), dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (n < 0 || dir < 0) {
-		fprintf(stderr, "db_dump: %s: %s\n", path, strerror(errno));
-		worst = EXIT_UNREADABLE;
+		unreadable(path, strerror(errno));
 		return;
 	}
 	for (int i = 0; i < n; i++) {
@@ -287,15 +316,15 @@ dump_folder(const char *path)
 }
 
 static const char usage[] =
-    "usage: db_dump [--check] DIR|FILE   a store, a shard, a spool, or one file of them\n"
-    "  --check  says only what is damaged, and at the end `sound` or `damaged`\n"
-    "exit: 0 sound   1 damaged   100 wrong use   111 it cannot be read\n";
+    "usage: db_dump DIR|FILE   a store, a shard, a spool, or one file of them\n"
+    "       db_dump --help | --version\n"
+    "exit: 0 sound   1 damaged (a line says where)   100 wrong use   111 it cannot be read\n";
 
 /* What is to be printed. */
 static const char *
 parse(int argc, char **argv)
 {
-	static const struct option options[] = { { "check", 0, 0, 'c' }, { "help", 0, 0, 'h' }, { 0 } };
+	static const struct option options[] = { { "help", 0, 0, 'h' }, { 0 } };
 	struct arguments a;
 	arguments_begin(&a, argc, argv, "h", options);
 	for (int o; (o = arguments_next(&a)) != -1;) {
@@ -303,11 +332,8 @@ parse(int argc, char **argv)
 			fputs(usage, stdout);
 			exit(program_end("db_dump", 0, EXIT_UNREADABLE));
 		}
-		if (o == '?') {
-			fprintf(stderr, "db_dump: %s; see db_dump --help\n", a.fault);
-			exit(EXIT_WRONG_USE);
-		}
-		only_check = 1;
+		fprintf(stderr, "db_dump: %s; see db_dump --help\n", a.fault);
+		exit(EXIT_WRONG_USE);
 	}
 	if (a.count == 1)
 		return a.word[0];
@@ -330,7 +356,5 @@ main(int argc, char **argv)
 		dump_folder(path);
 	else
 		dump_file(AT_FDCWD, path);
-	if (only_check)
-		printf("%s\n", worst == 0 ? "sound" : worst == EXIT_DAMAGED ? "damaged" : "not readable");
 	return program_end("db_dump", worst, EXIT_UNREADABLE);
 }

@@ -66,12 +66,12 @@ progress(size_t n)
 struct segment { uint64_t base, end; int packed; };    /* end: 0 where it had none yet: it is copied anew */
 
 static enum outcome
-copy_records(struct seglog_walk *w, int fd, const char *name)
+copy_records(struct seglog_reader *w, int fd, const char *name)
 {
 	const char *bytes;
 	ssize_t n = 0;
 	uint64_t at = SEGLOG_HEADER;
-	while (!b.stopped && (n = seglog_walk_next(w, &bytes)) > 0) {
+	while (!b.stopped && (n = seglog_reader_next(w, &bytes)) > 0) {
 		if (fdio_pwrite_full(fd, bytes, (size_t)n, at) < 0)
 			return fail(name);
 		at += (uint64_t)n;
@@ -79,7 +79,7 @@ copy_records(struct seglog_walk *w, int fd, const char *name)
 	}
 	if (b.stopped || n < 0)
 		return fail(name);
-	enum seglog_tail tail = seglog_walk_tail(w);
+	enum seglog_tail tail = seglog_reader_tail(w);
 	if (tail == SEGLOG_DAMAGED) {
 		cmd_fail(&cmd_backup, "%s/%s: damaged at offset %016" PRIx64 ": mom check tells more; a broker that "
 		    "starts on the store takes the damage out", b.from, name, w->at);
@@ -91,11 +91,11 @@ copy_records(struct seglog_walk *w, int fd, const char *name)
 static enum outcome
 copy_segment(int from, int to, uint64_t base, struct segment *s)
 {
-	struct seglog_walk w;
+	struct seglog_reader w;
 	unsigned char head[SEGLOG_HEADER];
 	char name[32];
 	snprintf(name, sizeof name, "log-%016" PRIx64, base);
-	if (seglog_walk_open(&w, from, base) < 0)
+	if (seglog_reader_open(&w, from, base, O_RDONLY) < 0)
 		return errno == ENOENT || errno == ESTALE ? AGAIN : fail(name);
 	enum outcome r = DONE;
 	int fd = fdio_open_at(to, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -110,7 +110,7 @@ copy_segment(int from, int to, uint64_t base, struct segment *s)
 		r = fail(name);
 	*s = (struct segment){ base, w.end, w.head.packed };
 	fdio_close(&fd);
-	seglog_walk_close(&w);
+	seglog_reader_close(&w);
 	return r;
 }
 

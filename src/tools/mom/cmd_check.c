@@ -58,11 +58,11 @@ check_records(struct check *k, const char *bytes, size_t n)
 static int
 check_segment(struct check *k, uint64_t base, int is_last, uint64_t *end)
 {
-	struct seglog_walk w;
+	struct seglog_reader w;
 	const char *bytes;
 	ssize_t n;
 	*end = 0;
-	if (seglog_walk_open(&w, k->dir, base) < 0) {
+	if (seglog_reader_open(&w, k->dir, base, O_RDONLY) < 0) {
 		if (errno == ENOENT || errno == ESTALE)
 			return 1;
 		bad(k, "log-%016" PRIx64 ": %s", base, errno == EBADMSG ? "its header is damaged" : errno == ENOTSUP
@@ -71,9 +71,9 @@ check_segment(struct check *k, uint64_t base, int is_last, uint64_t *end)
 	}
 	enum seglog_tail tail = SEGLOG_MORE;
 	while (tail == SEGLOG_MORE) {
-		while ((n = seglog_walk_next(&w, &bytes)) > 0)
+		while ((n = seglog_reader_next(&w, &bytes)) > 0)
 			check_records(k, bytes, (size_t)n);
-		tail = n < 0 ? SEGLOG_UNREADABLE : seglog_walk_tail(&w);
+		tail = n < 0 ? SEGLOG_UNREADABLE : seglog_reader_tail(&w);
 	}
 	k->log.files++;
 	*end = w.end;
@@ -81,15 +81,15 @@ check_segment(struct check *k, uint64_t base, int is_last, uint64_t *end)
 		bad(k, "log-%016" PRIx64 ": read at %" PRIu64 ": %s", base, w.pos, strerror(errno));
 	else if (tail == SEGLOG_DAMAGED || (tail != SEGLOG_ENDED && tail != SEGLOG_GONE && !is_last))
 		bad(k, "log-%016" PRIx64 ": damaged at offset %016" PRIx64 " (%" PRIu64 " bytes follow)", base, w.at,
-		    seglog_walk_left(&w));
+		    seglog_reader_left(&w));
 	else if (tail == SEGLOG_TORN)
 		fprintf(k->out, "%s: log-%016" PRIx64 ": torn tail at offset %016" PRIx64 ", %" PRIu64 " bytes: never "
 		    "acknowledged, the next start cuts it\n", k->label,
-		    base, w.at, seglog_walk_left(&w));
+		    base, w.at, seglog_reader_left(&w));
 	else if (is_last && tail != SEGLOG_GONE && k->checkpoint > (w.end ? w.end : w.at))
 		bad(k, "its log ends at %016" PRIx64 ", below its check-point of %016" PRIx64, w.end ? w.end : w.at,
 		    k->checkpoint);
-	seglog_walk_close(&w);
+	seglog_reader_close(&w);
 	return tail == SEGLOG_GONE;
 }
 

@@ -4,6 +4,7 @@
 #include "tools/mom/cmd_shards.h"
 #include "format/topic.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,22 +62,22 @@ look_at_records(const char *bytes, size_t n, record_fn fn)
 static void
 look_at_segment(int dir, uint64_t base, record_fn fn)
 {
-	struct seglog_walk w;
+	struct seglog_reader w;
 	const char *bytes;
 	ssize_t n;
-	if (seglog_walk_open(&w, dir, base) < 0) {
+	if (seglog_reader_open(&w, dir, base, O_RDONLY) < 0) {
 		if (errno != ENOENT && errno != ESTALE)
 			k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s; see mom check", base,
 			    errno == EBADMSG ? "damaged" : strerror(errno));
 		return;
 	}
-	while ((n = seglog_walk_next(&w, &bytes)) > 0)
+	while ((n = seglog_reader_next(&w, &bytes)) > 0)
 		look_at_records(bytes, (size_t)n, fn);
-	enum seglog_tail tail = n < 0 ? SEGLOG_UNREADABLE : seglog_walk_tail(&w);
+	enum seglog_tail tail = n < 0 ? SEGLOG_UNREADABLE : seglog_reader_tail(&w);
 	if (tail == SEGLOG_DAMAGED || tail == SEGLOG_UNREADABLE)
 		k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s at offset %016" PRIx64 "; see mom check", base,
 		    tail == SEGLOG_DAMAGED ? "damaged" : strerror(errno), w.at);
-	seglog_walk_close(&w);
+	seglog_reader_close(&w);
 }
 
 static int

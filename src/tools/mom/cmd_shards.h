@@ -2,7 +2,7 @@
  * writes to it. */
 #ifndef CMD_SHARDS_H
 #define CMD_SHARDS_H
-#include "log/seglog_walk.h"
+#include "log/seglog.h"
 #include "tools/mom/cmd.h"
 #include <stdio.h>
 

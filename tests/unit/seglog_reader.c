@@ -1,8 +1,8 @@
-/* seglog_walk - a segment looked at from outside: its end, its writer's place, damage and a file that is used again are
- * told apart */
+/* seglog_reader - a segment looked at from outside: its end, its writer's place, damage and a file that is used again
+ * are told apart */
 #include <lib/t.h>
 #include "base/fdio.h"
-#include "log/seglog_walk.h"
+#include "log/seglog.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,12 +47,18 @@ fill(uint64_t number, size_t segments)
 }
 
 /* Reads what there is: messages without a hole from *number + 1 on; why there is no more. */
+static int
+open_at(struct seglog_reader *w, uint64_t base)
+{
+	return seglog_reader_open(w, dir, base, O_RDONLY);
+}
+
 static enum seglog_tail
-walk(struct seglog_walk *w, uint64_t *number)
+walk(struct seglog_reader *w, uint64_t *number)
 {
 	const char *bytes;
 	ssize_t n;
-	while ((n = seglog_walk_next(w, &bytes)) > 0)
+	while ((n = seglog_reader_next(w, &bytes)) > 0)
 		for (ssize_t q = 0; q < n; q += record_stride(get_u32(bytes + q))) {
 			struct record r;
 			record_get(&r, bytes + q);
@@ -60,7 +66,7 @@ walk(struct seglog_walk *w, uint64_t *number)
 			    (unsigned long long)r.number, (unsigned long long)*number);
 		}
 	REQUIRE(n == 0, "%s", strerror(errno));
-	return seglog_walk_tail(w);
+	return seglog_reader_tail(w);
 }
 
 static char *
@@ -80,77 +86,77 @@ overwrite(uint64_t base, uint64_t at, const void *bytes, size_t n)
 TEST(ends, "a finished segment ends with where it leads; in the last one there is more whenever its writer has written "
     "more; records over a largest read, too")
 {
-	struct seglog_walk w;
+	struct seglog_reader w;
 	uint64_t number = 0, last;
 	begin();
 	uint64_t base = l.base;
 	last = fill(0, 1);
-	REQUIRE(seglog_walk_open(&w, dir, base) == 0 && walk(&w, &number) == SEGLOG_ENDED && w.end == l.base &&
+	REQUIRE(open_at(&w, base) == 0 && walk(&w, &number) == SEGLOG_ENDED && w.end == l.base &&
 	    number == last - 1, "number %llu", (unsigned long long)number);
-	seglog_walk_close(&w);
-	REQUIRE(seglog_walk_open(&w, dir, l.base) == 0 && walk(&w, &number) == SEGLOG_OPEN && number == last,
+	seglog_reader_close(&w);
+	REQUIRE(open_at(&w, l.base) == 0 && walk(&w, &number) == SEGLOG_OPEN && number == last,
 	    "number %llu", (unsigned long long)number);
 	for (int i = 0; i < 3; i++) {
 		append(++last, i * 500000);
-		REQUIRE(seglog_walk_tail(&w) == SEGLOG_OPEN, "nothing is written yet");
-		REQUIRE(seglog_sync(&l) == 0 && seglog_walk_tail(&w) == SEGLOG_MORE, "more is there");
+		REQUIRE(seglog_reader_tail(&w) == SEGLOG_OPEN, "nothing is written yet");
+		REQUIRE(seglog_sync(&l) == 0 && seglog_reader_tail(&w) == SEGLOG_MORE, "more is there");
 		REQUIRE(walk(&w, &number) == SEGLOG_OPEN && number == last && w.at == l.end, "number %llu",
 		    (unsigned long long)number);
 	}
 	append(++last, MOM_MESSAGE_MAX);
 	REQUIRE(seglog_flush(&l) == 0 && walk(&w, &number) == SEGLOG_OPEN && number == last, "number %llu",
 	    (unsigned long long)number);
-	seglog_walk_close(&w);
+	seglog_reader_close(&w);
 	seglog_close(&l);
 }
 
 TEST(torn, "a head without its rest, at the end, is a torn tail; below a mark it is damage, like any byte that changed")
 {
-	struct seglog_walk w;
+	struct seglog_reader w;
 	uint64_t number = 0;
 	begin();
 	append(1, 100);
 	REQUIRE(seglog_sync(&l) == 0, "sync");
 	uint64_t place = append(2, 5000) - l.base + SEGLOG_HEADER;
 	REQUIRE(seglog_flush(&l) == 0 && truncate(file_of(l.base), (off_t)place + 3000) == 0, "cut");
-	REQUIRE(seglog_walk_open(&w, dir, l.base) == 0 && walk(&w, &number) == SEGLOG_TORN && number == 1 &&
-	    seglog_walk_left(&w) == 3000, "%llu", (unsigned long long)number);
-	seglog_walk_close(&w);
+	REQUIRE(open_at(&w, l.base) == 0 && walk(&w, &number) == SEGLOG_TORN && number == 1 &&
+	    seglog_reader_left(&w) == 3000, "%llu", (unsigned long long)number);
+	seglog_reader_close(&w);
 	append(3, 5000);
 	REQUIRE(seglog_sync(&l) == 0, "sync");
 	append(4, 10);                                 /* with the mark in front of it */
 	REQUIRE(seglog_flush(&l) == 0, "flush");
 	number = 0;
-	REQUIRE(seglog_walk_open(&w, dir, l.base) == 0 && walk(&w, &number) == SEGLOG_DAMAGED && number == 1 &&
+	REQUIRE(open_at(&w, l.base) == 0 && walk(&w, &number) == SEGLOG_DAMAGED && number == 1 &&
 	    w.pos == place, "at %llu", (unsigned long long)w.pos);
-	seglog_walk_close(&w);
+	seglog_reader_close(&w);
 	overwrite(l.base, 20, "x", 1);
-	REQUIRE(seglog_walk_open(&w, dir, l.base) < 0 && errno == EBADMSG, "its header is damaged");
+	REQUIRE(open_at(&w, l.base) < 0 && errno == EBADMSG, "its header is damaged");
 	seglog_close(&l);
 }
 
 TEST(used_again, "a segment that nobody needs, and whose file is used again while it is read: it is gone, no damage, "
     "and nothing of what is there now is shown")
 {
-	struct seglog_walk w, late;
+	struct seglog_reader w, late;
 	const char *bytes;
 	uint64_t number, before = 0;
 	begin();
 	uint64_t base = l.base;
 	number = fill(0, 1);
-	REQUIRE(seglog_walk_open(&w, dir, base) == 0 && seglog_walk_next(&w, &bytes) > 0, "read");
+	REQUIRE(open_at(&w, base) == 0 && seglog_reader_next(&w, &bytes) > 0, "read");
 	seglog_prune(&l, l.base);
-	REQUIRE(seglog_walk_open(&late, dir, base) < 0 && errno == ENOENT, "it is still there");
+	REQUIRE(open_at(&late, base) < 0 && errno == ENOENT, "it is still there");
 	number = fill(number, 1);
 	append(number + 1, LARGE);
 	append(number + 2, LARGE);                     /* over what is to be read next */
 	REQUIRE(seglog_flush(&l) == 0, "flush");
-	REQUIRE(rename(file_of(l.base), file_of(base)) == 0 && seglog_walk_open(&late, dir, base) < 0 &&
+	REQUIRE(rename(file_of(l.base), file_of(base)) == 0 && open_at(&late, base) < 0 &&
 	    errno == ESTALE, "an old name, the new file");
 	REQUIRE(rename(file_of(base), file_of(l.base)) == 0, "rename");
 	before = w.at;
-	REQUIRE(seglog_walk_next(&w, &bytes) == 0 && w.at == before && seglog_walk_tail(&w) == SEGLOG_GONE,
+	REQUIRE(seglog_reader_next(&w, &bytes) == 0 && w.at == before && seglog_reader_tail(&w) == SEGLOG_GONE,
 	    "something of it is shown");
-	seglog_walk_close(&w);
+	seglog_reader_close(&w);
 	seglog_close(&l);
 }
