@@ -10,9 +10,9 @@
 #include "broker/control.h"
 #include "format/kinds.h"
 #include "server/child.h"
+#include "server/frames.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"
-#include "ipc/idling.h"
 #include "base/log_peer.h"
 #include "base/net.h"
 #include "format/topic.h"
@@ -33,12 +33,10 @@ static struct {
 	struct ring_writer out[SHARDS_MAX];
 	int fed[SHARDS_MAX];
 	struct topic_memo topic;
-	struct idling idling;
+	struct frames_in in;
 	int socket, control;
 	int is_known, is_done;           /* the machine; the handshake */
 	char peer[80];
-	char *buffer;
-	size_t have, room;
 } h;
 
 static void
@@ -117,9 +115,7 @@ handshake(void)
 		write_frame(REC_REFUSE, answer.text, (uint32_t)strnlen(answer.text, sizeof answer.text));
 		log_peer_fatal(EXIT_USAGE, log_peer_of(h.peer), "%s: refused: %s", h.peer, answer.text);
 	}
-	h.unit = ipcq_attach(answer.unit, 0);
-	if (h.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", answer.unit, strerror(errno), ipcq_attach_hint(errno));
+	h.unit = child_attach(answer.unit);
 	h.shards = answer.welcome.shards;
 	h.slots = hello.slots;
 	h.serial = answer.welcome.serial;
@@ -265,23 +261,12 @@ ring_workers(void)
 static void
 take_frames(void)
 {
-	size_t q = 0;
-	while (h.have - q >= RECORD_HEADER) {
-		char *p = h.buffer + q;
-		if (!record_header_is_sound(p, RECORD_MOST(h.message_max)))
-			bad_peer("a frame whose lengths cannot be");
-		uint32_t stride = record_stride(get_u32(p));
-		if (stride > h.have - q)
-			break;
-		if (!record_topic_is_sound(p))
-			bad_peer("a frame whose topic cannot be");
-		on_frame(p);
-		q += stride;
-	}
+	const char *fault = NULL;
+	for (char *frame; (frame = frames_next(&h.in, &fault)) != NULL;)
+		on_frame(frame);
+	if (fault)
+		bad_peer(fault);
 	ring_workers();
-	h.have -= q;
-	if (q)
-		memmove(h.buffer, h.buffer + q, h.have);
 }
 
 int
@@ -292,23 +277,17 @@ main(int argc, char **argv)
 	child_begin(&place, "broker_handler", "broker_server");
 	h.socket = place.fds[0];
 	h.control = place.fds[1];
-	h.table = ipcq_attach(place.table, 0);
-	if (h.table == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
+	h.table = child_attach(place.table);
 	log_follow(&h.table->log);
 	log_peers_share(&h.table->limits);
 	h.message_max = h.table->message_max;
-	h.room = BATCH + RECORD_MOST(h.message_max);
-	h.buffer = malloc(h.room);
-	if (h.buffer == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`", RECORD_MOST(h.message_max));
+	frames_in_begin(&h.in, h.socket, h.message_max);
 	h.conn = &h.table->conn[place.index];
 	net_peer_text(h.socket, h.peer, sizeof h.peer);
 	handshake();
 	for (;;) {
-		size_t n = h.room - h.have < BATCH ? h.room - h.have : BATCH;
-		ssize_t r = idling_read(&h.idling, h.socket, h.buffer + h.have, n);
-		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
+		ssize_t r = frames_wait(&h.in);
+		if (r == 0) {
 			log_peer(LOG_FROM_INFO, log_peer_of(h.peer), "%s: the machine closed its connection", h.peer);
 			return 0;
 		}
@@ -317,8 +296,6 @@ main(int argc, char **argv)
 		if (r < 0)
 			log_peer_fatal(EXIT_SYSTEM, log_peer_of(h.peer), "read(socket of %s): %s: %s", h.peer,
 			    strerror(errno), net_hint(errno));
-		h.have += (size_t)r;
-		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		if (!h.is_done)
 			handshake_is_done();
 		take_frames();

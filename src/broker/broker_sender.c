@@ -9,11 +9,11 @@
  * ON CRASH    broker_server ends the handler and closes the connection; the machine connects anew and sends again */
 #include "broker/stream.h"
 #include "server/child.h"
+#include "server/frames.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"
 #include "ipc/idling.h"
 #include "base/log_peer.h"
-#include "base/net.h"
 #include "base/program.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -37,53 +37,12 @@ static struct {
 	uint64_t taken_told[SHARDS_MAX];
 	struct stream streams[SHARDS_MAX];
 	struct answered *answered[SHARDS_MAX];
-	int socket, db;
+	int db;
 	char payload[ANSWERS_A_FRAME * ANSWER_BYTES];
 	uint32_t answers;
-	/* small frames go out together, with the deliveries behind them where those are few */
-	char out[OUT_BYTES];
-	size_t have;
-	uint64_t moved;                       /* bytes to the socket, and of the log that was passed over */
+	struct frames_out out;                /* with the deliveries behind small frames, where those are few */
+	uint64_t passed;                      /* bytes of the log that were passed over */
 } s;
-
-static void
-write_bytes(const void *bytes, size_t n)
-{
-	s.moved += n;
-	counters_add(COUNT_BYTES_OUT, n);
-	if (n == 0 || fdio_write_full(s.socket, bytes, n) == 0)
-		return;
-	if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
-		exit(0);
-	log_peer_fatal(EXIT_SYSTEM, s.unit->serial, "write(socket): %s: %s", strerror(errno), net_hint(errno));
-}
-
-static void
-out_flush(void)
-{
-	write_bytes(s.out, s.have);
-	s.have = 0;
-}
-
-static void
-send_frame(struct record *r, const void *payload, uint32_t n)
-{
-	if (s.have + RECORD_HEADER + n + 8 > sizeof s.out)
-		out_flush();
-	s.have += record_make(s.out + s.have, r, NULL, payload, n);
-}
-
-static void
-send_bytes(const void *bytes, size_t n)
-{
-	if (n > sizeof s.out - s.have) {
-		out_flush();
-		write_bytes(bytes, n);
-		return;
-	}
-	memcpy(s.out + s.have, bytes, n);
-	s.have += n;
-}
 
 static void
 ping_look(void)
@@ -92,7 +51,7 @@ ping_look(void)
 	if (ticks - s.pinged < PING_TICKS)
 		return;
 	s.pinged = ticks;
-	send_frame(&(struct record){ .type = REC_PING }, NULL, 0);
+	frames_put(&s.out, &(struct record){ .type = REC_PING }, NULL, 0);
 }
 
 /* while something takes long: a machine that hears nothing for 12 s gives up, and would begin the same anew */
@@ -100,7 +59,7 @@ static void
 alive(void)
 {
 	ping_look();
-	out_flush();
+	frames_flush(&s.out);
 }
 
 /* ---- answers ---- */
@@ -109,7 +68,7 @@ static void
 answers_flush(void)
 {
 	if (s.answers)
-		send_frame(&(struct record){ .type = REC_ANSWERS }, s.payload, s.answers * ANSWER_BYTES);
+		frames_put(&s.out, &(struct record){ .type = REC_ANSWERS }, s.payload, s.answers * ANSWER_BYTES);
 	s.answers = 0;
 }
 
@@ -174,7 +133,7 @@ credit_look(uint32_t shard, int on_tick)
 	if (untold < CREDIT_STEP(s.unit->message_max) && (!on_tick || untold == 0))
 		return;
 	s.taken_told[shard] = taken;
-	send_frame(&(struct record){ .type = REC_CREDIT, .shard = (uint16_t)shard, .aux = taken }, NULL, 0);
+	frames_put(&s.out, &(struct record){ .type = REC_CREDIT, .shard = (uint16_t)shard, .aux = taken }, NULL, 0);
 }
 
 /* ---- deliveries ---- */
@@ -200,7 +159,7 @@ stream_send(struct stream *st)
 	s.turn = st->sent + n < st->have && (n == 0 || turn != own) ? own : 0;
 	if (n == 0)
 		return 0;
-	send_bytes(st->out + st->sent, n);
+	frames_put_bytes(&s.out, st->out + st->sent, n);
 	counters_add(COUNT_MESSAGES_OUT, messages);
 	counters_observe(HISTOGRAM_BATCH, messages);
 	s.sent += n;
@@ -245,7 +204,7 @@ stream_look(uint32_t shard, int on_tick)
 	uint64_t at = st->at;
 	if (st->sent == st->have && stream_read(st, head, atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
 		log_damage(shard, st->at);
-	s.moved += st->at - at;
+	s.passed += st->at - at;
 	if (on_tick)
 		stream_tell_place(st);
 	return stream_send(st);
@@ -267,8 +226,8 @@ end_machine(uint32_t why)
 	if (why == BROKEN_NONSENSE)
 		log_peer_fatal(EXIT_USAGE, s.unit->serial, "the machine sent nonsense (see the worker's line): its "
 		    "connection is ended");
-	send_frame(&(struct record){ .type = REC_REFUSE }, text, sizeof text - 1);
-	out_flush();
+	frames_put(&s.out, &(struct record){ .type = REC_REFUSE }, text, sizeof text - 1);
+	frames_flush(&s.out);
 	while (atomic_load(&s.table->ticks) - ticks < PING_TICKS &&
 	    (ipcq_wait(atomic_load(&s.conn->queue)) == 0 || errno == EINTR))
 		bell_clear(&s.unit->time_bell);
@@ -290,7 +249,7 @@ static int
 round_of_work(void)
 {
 	int more = 0, on_tick = atomic_load(&s.table->ticks) != s.ticks;
-	uint64_t moved = s.moved;
+	uint64_t moved = s.out.moved + s.passed;
 	for (uint32_t i = 0; i < s.shards; i++) {
 		if (atomic_load(&s.unit->by_shard[i].broken))
 			end_machine(atomic_load(&s.unit->by_shard[i].broken));
@@ -303,8 +262,8 @@ round_of_work(void)
 	if (on_tick)
 		s.ticks = atomic_load(&s.table->ticks);
 	ping_look();
-	out_flush();
-	return more + (int)((s.moved - moved + FLOW_BYTES - 1) / FLOW_BYTES);
+	frames_flush(&s.out);
+	return more + (int)((s.out.moved + s.passed - moved + FLOW_BYTES - 1) / FLOW_BYTES);
 }
 
 int
@@ -313,17 +272,13 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "broker_sender");
 	child_begin(&place, "broker_sender", "broker_server");
-	s.socket = place.fds[0];
 	s.db = place.fds[1];
-	s.table = ipcq_attach(place.table, 0);
-	if (s.table == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
+	s.table = child_attach(place.table);
 	log_follow(&s.table->log);
 	log_peers_share(&s.table->limits);
 	s.conn = &s.table->conn[place.index];
-	s.unit = ipcq_attach(atomic_load(&s.conn->unit), 0);
-	if (s.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat(unit): %s: %s", strerror(errno), ipcq_attach_hint(errno));
+	s.unit = child_attach(atomic_load(&s.conn->unit));
+	frames_out_begin(&s.out, place.fds[0], s.unit->serial, OUT_BYTES);
 	s.shards = s.unit->shards;
 	s.slots = s.unit->slots;
 	s.ticks = s.pinged = atomic_load(&s.table->ticks);

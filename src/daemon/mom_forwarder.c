@@ -379,13 +379,11 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "mom_forwarder");
 	child_begin(&place, "mom_forwarder", "mom_daemon");
-	f.table = ipcq_attach(place.table, 0);
-	f.unit = ipcq_attach(place.index, 0);
+	f.table = child_attach(place.table);
+	f.unit = child_attach(place.index);
 	f.dir = place.fds[0];
 	f.notify = place.fds[1];
 	f.spool.fd = -1;
-	if (f.table == NULL || f.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&f.table->log);
 	log_peers_share(&f.table->limits);
 	f.buffer_bytes = BATCH + 2 * (size_t)RECORD_MOST(f.unit->message_max);

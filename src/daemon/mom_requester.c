@@ -8,12 +8,12 @@
  * EXIT        0 the peer closed   111 system call failed
  * ON CRASH    mom_daemon ends responser and forwarder, connects anew: rings are sent again from their tails */
 #include "server/child.h"
+#include "server/frames.h"
 #include "format/kinds.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"
 #include "ipc/idling.h"
 #include "base/log_peer.h"
-#include "base/net.h"
 #include "base/program.h"
 #include "format/topic.h"
 #include "daemon/slots.h"
@@ -50,41 +50,14 @@ static struct {
 	uint32_t look;                        /* how many looks at a client there were */
 	uint64_t place_told[SHARDS_MAX], taken_told, token_told;
 	struct topic_memo topic;
-	int socket, began;
-	char *out;
-	size_t have, room;
-	uint64_t moved;                       /* bytes to the socket */
+	int began;
+	struct frames_out out;
 } q;
 
 static void
-out_flush(void)
+put_note(int type, uint32_t shard, uint64_t aux)
 {
-	if (q.have == 0)
-		return;
-	q.moved += q.have;
-	counters_add(COUNT_BYTES_OUT, q.have);
-	if (fdio_write_full(q.socket, q.out, q.have) < 0) {
-		if (errno == EPIPE || errno == ECONNRESET || errno == ETIMEDOUT)
-			exit(0);
-		log_peer_fatal(EXIT_SYSTEM, 0, "write(socket): %s: %s", strerror(errno), net_hint(errno));
-	}
-	q.have = 0;
-}
-
-static char *
-out_room(size_t n)
-{
-	if (q.have + n > q.room)
-		out_flush();
-	return q.out + q.have;
-}
-
-static void
-out_note(int type, uint32_t shard, uint64_t aux)
-{
-	char *at = out_room(RECORD_HEADER);            /* before q.have is read: it may begin anew */
-	q.have += record_make(at, &(struct record){ .type = (uint8_t)type, .shard = (uint16_t)shard, .aux = aux }, NULL,
-	    NULL, 0);
+	frames_put(&q.out, &(struct record){ .type = (uint8_t)type, .shard = (uint16_t)shard, .aux = aux }, NULL, 0);
 }
 
 /* ---- the list of living clients: what is not on it the broker destroys ---- */
@@ -102,18 +75,14 @@ send_alive(uint32_t shard)
 		put_u64(ids + 8 * n++, q.slots.slot[i].id);
 		if (n < A_FRAME)
 			continue;
-		uint32_t stride = record_make(out_room(sizeof ids + RECORD_HEADER + 8), &r, NULL, ids, n * 8);
-		q.have += stride;
-		q.sent[shard] += stride;
+		q.sent[shard] += frames_put(&q.out, &r, ids, n * 8);
 		n = 0;
 	}
 	r.aux = 1;
 	r.offset = atomic_load(&q.table->routed[shard]);
 	r.publisher = atomic_load(&q.table->start[shard]);
 	r.number = atomic_load(&q.table->start_bits[shard]);
-	uint32_t stride = record_make(out_room(sizeof ids + RECORD_HEADER + 8), &r, NULL, ids, n * 8);
-	q.have += stride;
-	q.sent[shard] += stride;
+	q.sent[shard] += frames_put(&q.out, &r, ids, n * 8);
 }
 
 /* ---- one client's ring ---- */
@@ -235,7 +204,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	}
 	if (len < RECORD_HEADER || len > q.record_most || stride > left || stride > there)
 		return feed_fault(v, f, i, ring, "a length that cannot be");
-	char *p = out_room(stride);
+	char *p = frames_room(&q.out, stride);
 	*looked = (uint32_t)stride;
 	memcpy(p, ring->bytes + place, stride);
 	put_u32(p, len);
@@ -266,7 +235,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	put_u64(p + 16, first);
 	put_u64(p + 24, i);
 	put_u64(p + 32, v->id);
-	q.have += stride;
+	q.out.have += stride;
 	q.sent[r.shard] += stride;
 	counters_add(COUNT_MESSAGES_OUT, r.type == REC_MESSAGE);
 	counters_add(COUNT_RESENT, f->at < f->again);
@@ -287,13 +256,9 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 	for (uint32_t k = 0; k < q.shards; k++)
 		if (!has_credit(f, i, k, RECORD_HEADER))
 			return;
-	for (uint32_t k = 0; k < q.shards; k++) {
-		char *at = out_room(RECORD_HEADER);
-		q.have += record_make(at, &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
-		    .shard = (uint16_t)k, .publisher = v->id, .number = number, .offset = number, .time = i }, NULL,
-		    NULL, 0);
-		q.sent[k] += RECORD_HEADER;
-	}
+	for (uint32_t k = 0; k < q.shards; k++)
+		q.sent[k] += frames_put(&q.out, &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
+		    .shard = (uint16_t)k, .publisher = v->id, .number = number, .offset = number, .time = i }, NULL, 0);
 	f->destroy_sent = 1;
 }
 
@@ -304,12 +269,9 @@ feed_died(const struct slot *v, struct feed *f)
 	for (uint32_t k = 0; k < q.shards; k++)
 		if (!has_credit(f, (uint32_t)(v - q.slots.slot), k, RECORD_HEADER))
 			return;
-	for (uint32_t k = 0; k < q.shards; k++) {
-		char *at = out_room(RECORD_HEADER);
-		q.have += record_make(at, &(struct record){ .type = REC_DIED, .shard = (uint16_t)k,
-		    .publisher = v->id }, NULL, NULL, 0);
-		q.sent[k] += RECORD_HEADER;
-	}
+	for (uint32_t k = 0; k < q.shards; k++)
+		q.sent[k] += frames_put(&q.out, &(struct record){ .type = REC_DIED, .shard = (uint16_t)k,
+		    .publisher = v->id }, NULL, 0);
 	f->died_sent = 1;
 }
 
@@ -375,13 +337,13 @@ notes_look(int on_tick)
 {
 	uint64_t taken = atomic_load(&q.unit->taken);
 	if (taken - q.taken_told >= CREDIT_STEP(q.unit->message_max) / 2 || (on_tick && taken != q.taken_told)) {
-		out_note(REC_CREDIT, 0, taken);
+		put_note(REC_CREDIT, 0, taken);
 		q.taken_told = taken;
 	}
 	for (uint32_t k = 0; k < q.shards; k++) {
 		uint64_t place = atomic_load(&q.unit->place[k]);
 		if (place > q.place_told[k] && (on_tick || place - q.place_told[k] >= PLACE_BYTES))
-			out_note(REC_PLACE, k, q.place_told[k] = place);
+			put_note(REC_PLACE, k, q.place_told[k] = place);
 	}
 }
 
@@ -402,7 +364,7 @@ static int
 round_of_work(void)
 {
 	int more = 0, on_tick = atomic_load(&q.table->ticks) != q.ticks;
-	uint64_t moved = q.moved;
+	uint64_t moved = q.out.moved;
 	slots_look(&q.slots, on_slot);
 	for (uint32_t i = 0; i < q.slots.used; i++)
 		more |= feed_look(i);
@@ -412,11 +374,11 @@ round_of_work(void)
 		uint64_t token = atomic_load(&q.table->token);
 		if (q.ticks - q.pinged >= PING_TICKS || token != q.token_told) {
 			q.pinged = q.ticks;
-			out_note(REC_PING, 0, q.token_told = token);
+			put_note(REC_PING, 0, q.token_told = token);
 		}
 	}
-	out_flush();
-	return more + (int)((q.moved - moved + FLOW_BYTES - 1) / FLOW_BYTES);
+	frames_flush(&q.out);
+	return more + (int)((q.out.moved - moved + FLOW_BYTES - 1) / FLOW_BYTES);
 }
 
 int
@@ -425,19 +387,13 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "mom_requester");
 	child_begin(&place, "mom_requester", "mom_daemon");
-	q.table = ipcq_attach(place.table, 0);
-	q.unit = ipcq_attach(place.index, 0);
-	q.socket = place.fds[0];
-	if (q.table == NULL || q.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
+	q.table = child_attach(place.table);
+	q.unit = child_attach(place.index);
 	log_follow(&q.table->log);
 	log_peers_share(&q.table->limits);
 	q.window = atomic_load(&q.table->window);
 	q.record_most = RECORD_MOST(q.unit->message_max);
-	q.room = BATCH + q.record_most;
-	q.out = malloc(q.room);
-	if (q.out == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`", q.record_most);
+	frames_out_begin(&q.out, place.fds[0], 0, BATCH + q.record_most);
 	q.shards = atomic_load(&q.table->shards);
 	q.ticks = q.pinged = atomic_load(&q.table->ticks);
 	counters_begin(atomic_load(&q.table->counters), COUNTERS_UNIT(UNIT_REQUESTER), ROLE_REQUESTER, 0);

@@ -9,10 +9,10 @@
  * EXIT        0 the broker closed   100 the broker sent nonsense   111 system call failed
  * ON CRASH    mom_daemon ends requester and forwarder and connects anew; what was on its way comes again */
 #include "server/child.h"
+#include "server/frames.h"
 #include "format/kinds.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"
-#include "ipc/idling.h"
 #include "base/log_peer.h"
 #include "base/net.h"
 #include "base/program.h"
@@ -27,14 +27,12 @@ static struct {
 	struct machine_table *table;
 	struct daemon_unit *unit;
 	struct slots slots;
-	struct idling idling;
+	struct frames_in in;
 	struct ring_writer out;
 	uint32_t shards;
-	int socket, notify, fed, ring_requester;
+	int notify, fed, ring_requester;
 	char listed[SHARDS_MAX];              /* shards whose stream has begun */
 	uint32_t listed_count;
-	char *buffer;
-	size_t have, room;
 } p;
 
 static void
@@ -191,22 +189,11 @@ on_frame(const void *frame)
 static void
 take_frames(void)
 {
-	size_t q = 0;
-	while (p.have - q >= RECORD_HEADER) {
-		const char *f = p.buffer + q;
-		if (!record_header_is_sound(f, RECORD_MOST(p.unit->message_max)))
-			bad_broker("a frame whose lengths cannot be");
-		uint32_t stride = record_stride(get_u32(f));
-		if (stride > p.have - q)
-			break;
-		if (!record_topic_is_sound(f))
-			bad_broker("a frame whose topic cannot be");
-		on_frame(f);
-		q += stride;
-	}
-	p.have -= q;
-	if (q)
-		memmove(p.buffer, p.buffer + q, p.have);
+	const char *fault = NULL;
+	for (const char *frame; (frame = frames_next(&p.in, &fault)) != NULL;)
+		on_frame(frame);
+	if (fault)
+		bad_broker(fault);
 	if (p.fed) {
 		ring_publish(&p.out);
 		bell_ring(&p.out.ring->bell, &p.table->deliver_queue);
@@ -222,28 +209,20 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "mom_responser");
 	child_begin(&place, "mom_responser", "mom_daemon");
-	p.table = ipcq_attach(place.table, 0);
-	p.unit = ipcq_attach(place.index, 0);
-	p.socket = place.fds[0];
+	p.table = child_attach(place.table);
+	p.unit = child_attach(place.index);
 	p.notify = place.fds[1];
-	if (p.table == NULL || p.unit == NULL)
-		log_fatal(EXIT_SYSTEM, "shmat: %s: %s", strerror(errno), ipcq_attach_hint(errno));
 	log_follow(&p.table->log);
 	log_peers_share(&p.table->limits);
-	p.room = BATCH + RECORD_MOST(p.unit->message_max);
-	p.buffer = malloc(p.room);
-	if (p.buffer == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a frame of %u bytes: see `free`",
-		    RECORD_MOST(p.unit->message_max));
+	frames_in_begin(&p.in, place.fds[0], p.unit->message_max);
 	p.shards = atomic_load(&p.table->shards);
 	ring_writer_init(&p.out, daemon_unit_ring(p.unit, p.unit->slots), UNIT_RING(p.unit->message_max),
 	    WINDOW_OF(p.unit->message_max));
 	counters_begin(atomic_load(&p.table->counters), COUNTERS_UNIT(UNIT_RESPONSER), ROLE_RESPONSER, 0);
 	slots_init(&p.slots, p.table, p.unit, UNIT_RESPONSER);
 	for (;;) {
-		size_t n = p.room - p.have < BATCH ? p.room - p.have : BATCH;
-		ssize_t r = idling_read(&p.idling, p.socket, p.buffer + p.have, n);
-		if (r == 0 || (r < 0 && errno == ECONNRESET)) {
+		ssize_t r = frames_wait(&p.in);
+		if (r == 0) {
 			log_peer(LOG_FROM_INFO, 0, "the broker closed the connection");
 			return 0;
 		}
@@ -251,8 +230,6 @@ main(int argc, char **argv)
 			bad_broker("nothing for 12 s");
 		if (r < 0)
 			log_peer_fatal(EXIT_SYSTEM, 0, "read(socket): %s: %s", strerror(errno), net_hint(errno));
-		p.have += (size_t)r;
-		counters_add(COUNT_BYTES_IN, (uint64_t)r);
 		slots_look(&p.slots, on_slot);
 		take_frames();
 	}

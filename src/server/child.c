@@ -2,6 +2,7 @@
 #include "server/child.h"
 #include "base/fault.h"
 #include "base/fdio.h"
+#include "ipc/ipcq.h"
 #include "base/log.h"
 #include <errno.h>
 #include <limits.h>
@@ -92,6 +93,15 @@ child_begin(struct child_place *place, const char *role, const char *parent)
 	unsetenv("MOM_CHILD");
 	log_init(role, (uint32_t)place->verbose);
 	log_reopen_by_signal();
+}
+
+void *
+child_attach(int segment)
+{
+	void *p = ipcq_attach(segment, 0);
+	if (p == NULL)
+		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", segment, strerror(errno), ipcq_attach_hint(errno));
+	return p;
 }
 
 void

@@ -23,6 +23,7 @@ struct child_place { int table, index, verbose, fds[CHILD_FDS]; };
 pid_t child_start(const struct child_plan *plan);            /* pid, or -1 with errno */
 /* First thing in the child: it logs under `role`. If it was not started by its parent, it says so and exits 100. */
 void  child_begin(struct child_place *place, const char *role, const char *parent);
+void *child_attach(int segment);                             /* memory of its parent's; or the process ends, 111 */
 
 void  child_end(pid_t pid);                                  /* kills it at once, and reaps it; 0: there is none */
 

@@ -401,9 +401,7 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "worker");
 	child_begin(&place, "worker", "broker_server");
-	w.table = ipcq_attach(place.table, 0);
-	if (w.table == NULL || w.table->magic != MAGIC_BROKER)
-		log_fatal(EXIT_SYSTEM, "shmat(%d): %s: %s", place.table, strerror(errno), ipcq_attach_hint(errno));
+	w.table = child_attach(place.table);
 	log_follow(&w.table->log);
 	log_peers_share(&w.table->limits);
 	w.words = &w.table->shard[place.index];

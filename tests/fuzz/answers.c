@@ -39,6 +39,7 @@ int role_main(int argc, char **argv);
 #include "ipc/idling.h"
 #define idling_read(l, fd, bytes, n) ((void)(l), edge_read(fd, bytes, n))
 #include "daemon/mom_responser.c"
+#include "server/frames.c"
 #include "daemon/slots.c"
 
 /* as the forwarder takes them */

@@ -93,6 +93,7 @@ int role_main(int argc, char **argv);
 #define net_peer_text(fd, text, n) snprintf(text, n, "peer")
 #define fdio_close(fd) (void)(*(fd) = -1)
 #include "broker/broker_handler.c"
+#include "server/frames.c"
 
 static void
 check_request(const void *p, uint32_t shard)

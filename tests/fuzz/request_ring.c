@@ -67,6 +67,7 @@ int role_main(int argc, char **argv);
 #define memcpy(to, from, n) edge_copy(to, from, n)
 #include "daemon/mom_requester.c"
 #undef memcpy
+#include "server/frames.c"
 #include "daemon/slots.c"
 
 /* ---- what the broker makes of it ---- */
@@ -191,15 +192,13 @@ do_step(void)
 static void
 connect_anew(void)
 {
-	free(q.out);                                   /* large: used again at once */
+	free(q.out.bytes);                                   /* large: used again at once */
 	memset(&q, 0, sizeof q);
 	q.table = ipcq_attach(TABLE, 0);
 	q.unit = ipcq_attach(UNIT, 0);
-	q.socket = SOCKET;
 	q.window = WINDOW;
 	q.record_most = RECORD_MAX;
-	q.room = BATCH + q.record_most;
-	q.out = malloc(q.room);
+	frames_out_begin(&q.out, SOCKET, 0, BATCH + q.record_most);
 	q.shards = fz.shards;
 	memset(fz.sent, 0, sizeof fz.sent);
 	slots_init(&q.slots, q.table, q.unit, UNIT_REQUESTER);
