@@ -18,28 +18,28 @@ static struct {
 	const _Atomic uint32_t *follow;
 	void (*at_fatal)(void);
 	int begun;                       /* a server has said how; else MOM_LOG is asked at the first line */
-} l = { "mom", 0, NULL, NULL, 0 };
+} logger = { "mom", 0, NULL, NULL, 0 };
 
 static volatile sig_atomic_t reopen;
 
 void
 log_init(const char *role, uint32_t how)
 {
-	l.role = role;
-	l.how = how;
-	l.begun = 1;
+	logger.role = role;
+	logger.how = how;
+	logger.begun = 1;
 }
 
 void
 log_follow(const _Atomic uint32_t *how)
 {
-	l.follow = how;
+	logger.follow = how;
 }
 
 const char *
 log_role(void)
 {
-	return l.role;
+	return logger.role;
 }
 
 /* ---- descriptor 2 ---- */
@@ -135,9 +135,9 @@ how_by_environment(void)
 static uint32_t
 how_now(void)
 {
-	if (!l.begun)
-		log_init(l.role, how_by_environment());
-	return l.follow ? *l.follow : l.how;
+	if (!logger.begun)
+		log_init(logger.role, how_by_environment());
+	return logger.follow ? *logger.follow : logger.how;
 }
 
 static void
@@ -149,7 +149,7 @@ log_line(const char *severity, const char *format, va_list ap)
 		reopen_as_parent();
 	uint32_t how = how_now();
 	vsnprintf(text, sizeof text, format, ap);
-	size_t n = log_format(line, sizeof line, how, how & (LOG_TIME | LOG_JSON) ? clock_wall_us() : 0, l.role,
+	size_t n = log_format(line, sizeof line, how, how & (LOG_TIME | LOG_JSON) ? clock_wall_us() : 0, logger.role,
 	    (int)getpid(), severity, text);
 	while (write(STDERR_FILENO, line, n) < 0 && errno == EINTR)
 		;                                      /* else nobody is left to tell */
@@ -223,8 +223,8 @@ void
 log_fatal(int status, const char *format, ...)
 {
 	LOG_BODY("fatal");
-	void (*clean)(void) = l.at_fatal;
-	l.at_fatal = NULL;                             /* what it meets must not call it again */
+	void (*clean)(void) = logger.at_fatal;
+	logger.at_fatal = NULL;                             /* what it meets must not call it again */
 	if (clean)
 		clean();
 	exit(status);
@@ -233,6 +233,6 @@ log_fatal(int status, const char *format, ...)
 void
 log_at_fatal(void (*clean)(void))
 {
-	l.at_fatal = clean;
+	logger.at_fatal = clean;
 }
 

@@ -37,13 +37,13 @@ static struct {
 	int socket, control;
 	int is_known, is_done;           /* the machine; the handshake */
 	char peer[80];
-} h;
+} handler;
 
 static void
 bad_peer(const char *what)
 {
-	log_peer_fatal(EXIT_USAGE, log_peer_of(h.peer), "%s: %s: the connection is closed; is it a mom_daemon of this "
-	    "version?", h.peer, what);
+	log_peer_fatal(EXIT_USAGE, log_peer_of(handler.peer), "%s: %s: the connection is closed; is it a mom_daemon of "
+	    "this version?", handler.peer, what);
 }
 
 /* ---- handshake ---- */
@@ -52,15 +52,16 @@ static void
 read_exactly(char *p, size_t n, int64_t until)
 {
 	while (n > 0) {
-		struct pollfd f = { h.socket, POLLIN, 0 };
+		struct pollfd f = { handler.socket, POLLIN, 0 };
 		int64_t left = until - clock_ms();
 		if (left <= 0 || poll(&f, 1, (int)left) == 0)
 			bad_peer("no handshake within 3 s; is it a mom_daemon");
-		ssize_t r = fdio_read(h.socket, p, n);
+		ssize_t r = fdio_read(handler.socket, p, n);
 		if (r == 0 || (r < 0 && errno == ECONNRESET))
 			exit(0);
 		if (r < 0)
-			log_peer_fatal(EXIT_SYSTEM, log_peer_of(h.peer), "read(socket of %s): %s: %s", h.peer,
+			log_peer_fatal(EXIT_SYSTEM, log_peer_of(handler.peer), "read(socket of %s): %s: %s",
+			    handler.peer,
 			    strerror(errno), net_hint(errno));
 		p += r;
 		n -= (size_t)r;
@@ -86,7 +87,7 @@ write_frame(int type, const void *payload, uint32_t n)
 	char bytes[512];
 	struct record r = { .type = (uint8_t)type };
 	uint32_t stride = record_make(bytes, &r, NULL, payload, n);
-	if (fdio_write_full(h.socket, bytes, stride) < 0)
+	if (fdio_write_full(handler.socket, bytes, stride) < 0)
 		exit(0);
 }
 
@@ -94,12 +95,12 @@ static void
 ask_server(const struct hello *hello, struct control_answer *answer)
 {
 	struct control_ask ask = { *hello };
-	struct pollfd f = { h.control, POLLIN, 0 };
-	if (fdio_write_full(h.control, &ask, sizeof ask) < 0)
+	struct pollfd f = { handler.control, POLLIN, 0 };
+	if (fdio_write_full(handler.control, &ask, sizeof ask) < 0)
 		exit(0);                               /* broker_server is stopping */
 	while (poll(&f, 1, TICK_MS) == 0)              /* its disk is slow: the daemon shall not give up */
 		write_frame(REC_PING, NULL, 0);
-	if (fdio_read(h.control, answer, sizeof *answer) != sizeof *answer)
+	if (fdio_read(handler.control, answer, sizeof *answer) != sizeof *answer)
 		exit(0);                               /* broker_server is stopping */
 }
 
@@ -113,19 +114,21 @@ handshake(void)
 	ask_server(&hello, &answer);
 	if (!answer.ok) {
 		write_frame(REC_REFUSE, answer.text, (uint32_t)strnlen(answer.text, sizeof answer.text));
-		log_peer_fatal(EXIT_USAGE, log_peer_of(h.peer), "%s: refused: %s", h.peer, answer.text);
+		log_peer_fatal(EXIT_USAGE, log_peer_of(handler.peer), "%s: refused: %s", handler.peer, answer.text);
 	}
-	h.unit = child_attach(answer.unit);
-	h.shards = answer.welcome.shards;
-	h.slots = hello.slots;
-	h.serial = answer.welcome.serial;
-	h.is_known = answer.is_known;
-	for (uint32_t i = 0; i < h.shards; i++)
-		ring_writer_init(&h.out[i], broker_unit_ring(h.unit, h.slots, i), UNIT_RING(h.message_max),
-		    WINDOW_OF(h.message_max));
+	handler.unit = child_attach(answer.unit);
+	handler.shards = answer.welcome.shards;
+	handler.slots = hello.slots;
+	handler.serial = answer.welcome.serial;
+	handler.is_known = answer.is_known;
+	for (uint32_t i = 0; i < handler.shards; i++)
+		ring_writer_init(&handler.out[i], broker_unit_ring(handler.unit, handler.slots, i),
+		    UNIT_RING(handler.message_max),
+		    WINDOW_OF(handler.message_max));
 	wire_welcome_put(payload, &answer.welcome);
-	counters_begin(atomic_load(&h.table->counters), COUNTERS_HANDLER(h.shards, (uint32_t)(h.conn - h.table->conn)),
-	    ROLE_HANDLER, h.serial);
+	counters_begin(atomic_load(&handler.table->counters), COUNTERS_HANDLER(handler.shards,
+	    (uint32_t)(handler.conn - handler.table->conn)),
+	    ROLE_HANDLER, handler.serial);
 	write_frame(REC_WELCOME, payload, sizeof payload);
 }
 
@@ -133,11 +136,11 @@ handshake(void)
 static void
 handshake_is_done(void)
 {
-	h.is_done = 1;
-	if (fdio_write_full(h.control, "", 1) < 0)
+	handler.is_done = 1;
+	if (fdio_write_full(handler.control, "", 1) < 0)
 		exit(0);
-	if (h.is_known)
-		fdio_close(&h.control);
+	if (handler.is_known)
+		fdio_close(&handler.control);
 }
 
 /* Its first client: the store has to know the machine before it knows that. 0, or why it cannot be */
@@ -145,11 +148,11 @@ static int
 become_known(void)
 {
 	char code;
-	if (fdio_write_full(h.control, "", 1) < 0 || fdio_read(h.control, &code, 1) != 1)
+	if (fdio_write_full(handler.control, "", 1) < 0 || fdio_read(handler.control, &code, 1) != 1)
 		exit(0);                               /* broker_server is stopping */
-	h.is_known = code == 0;
-	if (h.is_known)
-		fdio_close(&h.control);
+	handler.is_known = code == 0;
+	if (handler.is_known)
+		fdio_close(&handler.control);
 	return -code;
 }
 
@@ -159,18 +162,18 @@ static void
 feed(const void *frame, uint32_t shard)
 {
 	uint32_t stride = record_stride(get_u32(frame));
-	char *at = ring_reserve(&h.out[shard], stride);
+	char *at = ring_reserve(&handler.out[shard], stride);
 	if (at == NULL)
 		bad_peer("it sends more than the window that it was granted");
 	memcpy(at, frame, stride);
-	ring_advance(&h.out[shard], stride);
-	h.fed[shard] = 1;
+	ring_advance(&handler.out[shard], stride);
+	handler.fed[shard] = 1;
 }
 
 static int
 request_fault(const void *frame, const struct record *r)
 {
-	switch (request_shape(frame, r, &h.topic, h.shards, h.message_max)) {
+	switch (request_shape(frame, r, &handler.topic, handler.shards, handler.message_max)) {
 	case SHAPE_GOOD: return 0;
 	case SHAPE_TOPIC_BAD: return MOM_ETOPIC;
 	case SHAPE_PAYLOAD_LARGE: return MOM_ETOOBIG;
@@ -181,13 +184,14 @@ request_fault(const void *frame, const struct record *r)
 static void
 on_request(char *frame, struct record *r)
 {
-	if (r->shard >= h.shards || (uint64_t)r->time >= h.slots)
+	if (r->shard >= handler.shards || (uint64_t)r->time >= handler.slots)
 		bad_peer("a shard or a slot that does not exist");
-	if (r->publisher >> 32 != h.serial)
+	if (r->publisher >> 32 != handler.serial)
 		bad_peer("a client id of another machine");
 	if (r->number == 0 || r->offset > r->number)
 		bad_peer("a request number that cannot be");
-	int fault = request_fault(frame, r), code = !fault && r->type == REC_CREATE && !h.is_known ? become_known()
+	int fault = request_fault(frame, r), code = !fault && r->type == REC_CREATE && !handler.is_known
+	    ? become_known()
 	    : fault;
 	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
 	if (code) {                                    /* the worker refuses it in its order */
@@ -196,8 +200,9 @@ on_request(char *frame, struct record *r)
 	}
 	if (fault) {
 		counters_add(COUNT_REFUSED, 1);
-		log_peer(LOG_FROM_WARN, log_peer_of(h.peer), "%s: client %016llx: a %s that cannot be taken: %d: it is "
-		    "refused; are that machine's programs of this version, and is its memory sound?", h.peer,
+		log_peer(LOG_FROM_WARN, log_peer_of(handler.peer),
+		    "%s: client %016llx: a %s that cannot be taken: %d: it is refused; are that machine's programs of "
+		    "this version, and is its memory sound?", handler.peer,
 		    (unsigned long long)r->publisher, kind_of(r->type)->name, fault);
 	}
 	put_u16(frame + 10, r->flags);
@@ -215,31 +220,31 @@ on_frame(char *frame)
 		on_request(frame, &r);
 		return;
 	case REC_ALIVE:
-		if (r.shard >= h.shards || r.topic_len || record_data_len(&r) % 8)
+		if (r.shard >= handler.shards || r.topic_len || record_data_len(&r) % 8)
 			bad_peer("an ALIVE list that cannot be");
 		feed(frame, r.shard);
 		if (r.aux == 1) {
-			atomic_store(&h.unit->start[r.shard], r.offset + 1);
-			bell_ring(&h.unit->credit_bell, &h.conn->queue);
+			atomic_store(&handler.unit->start[r.shard], r.offset + 1);
+			bell_ring(&handler.unit->credit_bell, &handler.conn->queue);
 		}
 		return;
 	case REC_DIED:
-		if (r.shard >= h.shards || r.publisher >> 32 != h.serial || r.len != RECORD_HEADER)
+		if (r.shard >= handler.shards || r.publisher >> 32 != handler.serial || r.len != RECORD_HEADER)
 			bad_peer("a DIED that cannot be");
 		feed(frame, r.shard);
 		return;
 	case REC_CREDIT:
-		atomic_store(&h.unit->delivery_credit, r.aux);
-		bell_ring(&h.unit->credit_bell, &h.conn->queue);
+		atomic_store(&handler.unit->delivery_credit, r.aux);
+		bell_ring(&handler.unit->credit_bell, &handler.conn->queue);
 		return;
 	case REC_PLACE:
-		if (r.shard >= h.shards)
+		if (r.shard >= handler.shards)
 			bad_peer("a shard that does not exist");
-		if (r.aux > atomic_load(&h.unit->place[r.shard]))
-			atomic_store(&h.unit->place[r.shard], r.aux);
+		if (r.aux > atomic_load(&handler.unit->place[r.shard]))
+			atomic_store(&handler.unit->place[r.shard], r.aux);
 		return;
 	case REC_PING:
-		atomic_store(&h.unit->token, r.aux);
+		atomic_store(&handler.unit->token, r.aux);
 		return;
 	default:
 		bad_peer("a frame of a type that has no place here");
@@ -249,12 +254,12 @@ on_frame(char *frame)
 static void
 ring_workers(void)
 {
-	for (uint32_t i = 0; i < h.shards; i++) {
-		if (!h.fed[i])
+	for (uint32_t i = 0; i < handler.shards; i++) {
+		if (!handler.fed[i])
 			continue;
-		h.fed[i] = 0;
-		ring_publish(&h.out[i]);
-		bell_ring(&h.out[i].ring->bell, &h.table->shard[i].queue);
+		handler.fed[i] = 0;
+		ring_publish(&handler.out[i]);
+		bell_ring(&handler.out[i].ring->bell, &handler.table->shard[i].queue);
 	}
 }
 
@@ -262,7 +267,7 @@ static void
 take_frames(void)
 {
 	const char *fault = NULL;
-	for (char *frame; (frame = frames_next(&h.in, &fault)) != NULL;)
+	for (char *frame; (frame = frames_next(&handler.in, &fault)) != NULL;)
 		on_frame(frame);
 	if (fault)
 		bad_peer(fault);
@@ -275,28 +280,30 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "broker_handler");
 	child_begin(&place, "broker_handler", "broker_server");
-	h.socket = place.fds[0];
-	h.control = place.fds[1];
-	h.table = child_attach(place.table);
-	log_follow(&h.table->log);
-	log_peers_share(&h.table->limits);
-	h.message_max = h.table->message_max;
-	frames_in_begin(&h.in, h.socket, h.message_max);
-	h.conn = &h.table->conn[place.index];
-	net_peer_text(h.socket, h.peer, sizeof h.peer);
+	handler.socket = place.fds[0];
+	handler.control = place.fds[1];
+	handler.table = child_attach(place.table);
+	log_follow(&handler.table->log);
+	log_peers_share(&handler.table->limits);
+	handler.message_max = handler.table->message_max;
+	frames_in_begin(&handler.in, handler.socket, handler.message_max);
+	handler.conn = &handler.table->conn[place.index];
+	net_peer_text(handler.socket, handler.peer, sizeof handler.peer);
 	handshake();
 	for (;;) {
-		ssize_t r = frames_wait(&h.in);
+		ssize_t r = frames_wait(&handler.in);
 		if (r == 0) {
-			log_peer(LOG_FROM_INFO, log_peer_of(h.peer), "%s: the machine closed its connection", h.peer);
+			log_peer(LOG_FROM_INFO, log_peer_of(handler.peer), "%s: the machine closed its connection",
+			    handler.peer);
 			return 0;
 		}
 		if (r < 0 && errno == EAGAIN)
 			bad_peer("silent for 12 s");
 		if (r < 0)
-			log_peer_fatal(EXIT_SYSTEM, log_peer_of(h.peer), "read(socket of %s): %s: %s", h.peer,
+			log_peer_fatal(EXIT_SYSTEM, log_peer_of(handler.peer), "read(socket of %s): %s: %s",
+			    handler.peer,
 			    strerror(errno), net_hint(errno));
-		if (!h.is_done)
+		if (!handler.is_done)
 			handshake_is_done();
 		take_frames();
 	}

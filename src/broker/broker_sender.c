@@ -42,16 +42,16 @@ static struct {
 	uint32_t answers;
 	struct frames_out out;                /* with the deliveries behind small frames, where those are few */
 	uint64_t passed;                      /* bytes of the log that were passed over */
-} s;
+} sender;
 
 static void
 ping_look(void)
 {
-	uint32_t ticks = atomic_load(&s.table->ticks);
-	if (ticks - s.pinged < PING_TICKS)
+	uint32_t ticks = atomic_load(&sender.table->ticks);
+	if (ticks - sender.pinged < PING_TICKS)
 		return;
-	s.pinged = ticks;
-	frames_put(&s.out, &(struct record){ .type = REC_PING }, NULL, 0);
+	sender.pinged = ticks;
+	frames_put(&sender.out, &(struct record){ .type = REC_PING }, NULL, 0);
 }
 
 /* while something takes long: a machine that hears nothing for 12 s gives up, and would begin the same anew */
@@ -59,7 +59,7 @@ static void
 alive(void)
 {
 	ping_look();
-	frames_flush(&s.out);
+	frames_flush(&sender.out);
 }
 
 /* ---- answers ---- */
@@ -67,17 +67,18 @@ alive(void)
 static void
 answers_flush(void)
 {
-	if (s.answers)
-		frames_put(&s.out, &(struct record){ .type = REC_ANSWERS }, s.payload, s.answers * ANSWER_BYTES);
-	s.answers = 0;
+	if (sender.answers)
+		frames_put(&sender.out, &(struct record){ .type = REC_ANSWERS }, sender.payload,
+		    sender.answers * ANSWER_BYTES);
+	sender.answers = 0;
 }
 
 static void
 answer(uint32_t slot, uint32_t shard, enum answer_kind kind, uint64_t number, int64_t code, uint64_t value)
 {
 	struct answer a = { slot, (uint16_t)shard, (uint16_t)kind, number, code, value };
-	wire_answer_put(s.payload + s.answers++ * ANSWER_BYTES, &a);
-	if (s.answers == ANSWERS_A_FRAME)
+	wire_answer_put(sender.payload + sender.answers++ * ANSWER_BYTES, &a);
+	if (sender.answers == ANSWERS_A_FRAME)
 		answers_flush();
 }
 
@@ -113,11 +114,11 @@ answer_slot(uint32_t shard, uint32_t slot, struct answer_words *a, struct answer
 static void
 answers_look(uint32_t shard)
 {
-	uint32_t used = atomic_load(&s.unit->by_shard[shard].slots_used);
-	struct answer_words *words = broker_unit_answers(s.unit, s.slots, shard);
-	for (uint32_t slot = 0; slot < used && slot < s.slots; slot++) {
+	uint32_t used = atomic_load(&sender.unit->by_shard[shard].slots_used);
+	struct answer_words *words = broker_unit_answers(sender.unit, sender.slots, shard);
+	for (uint32_t slot = 0; slot < used && slot < sender.slots; slot++) {
 		uint64_t version = atomic_load_explicit(&words[slot].version, memory_order_acquire);
-		struct answered *done = &s.answered[shard][slot];
+		struct answered *done = &sender.answered[shard][slot];
 		if (version == done->version)
 			continue;
 		if (answer_slot(shard, slot, &words[slot], done))
@@ -129,11 +130,12 @@ answers_look(uint32_t shard)
 static void
 credit_look(uint32_t shard, int on_tick)
 {
-	uint64_t taken = atomic_load(&s.unit->by_shard[shard].taken), untold = taken - s.taken_told[shard];
-	if (untold < CREDIT_STEP(s.unit->message_max) && (!on_tick || untold == 0))
+	uint64_t taken = atomic_load(&sender.unit->by_shard[shard].taken), untold = taken - sender.taken_told[shard];
+	if (untold < CREDIT_STEP(sender.unit->message_max) && (!on_tick || untold == 0))
 		return;
-	s.taken_told[shard] = taken;
-	frames_put(&s.out, &(struct record){ .type = REC_CREDIT, .shard = (uint16_t)shard, .aux = taken }, NULL, 0);
+	sender.taken_told[shard] = taken;
+	frames_put(&sender.out, &(struct record){ .type = REC_CREDIT, .shard = (uint16_t)shard, .aux = taken }, NULL,
+	    0);
 }
 
 /* ---- deliveries ---- */
@@ -143,10 +145,10 @@ credit_look(uint32_t shard, int on_tick)
 static int
 stream_send(struct stream *st)
 {
-	uint32_t own = st->shard + 1, turn = s.turn;
+	uint32_t own = st->shard + 1, turn = sender.turn;
 	if (turn && turn != own)
 		return 0;
-	uint64_t room = s.conn->window - (s.sent - atomic_load(&s.unit->delivery_credit));
+	uint64_t room = sender.conn->window - (sender.sent - atomic_load(&sender.unit->delivery_credit));
 	size_t n = 0, messages = 0;
 	while (st->sent + n < st->have) {
 		const char *record = st->out + st->sent + n;
@@ -156,13 +158,13 @@ stream_send(struct stream *st)
 		messages += record[9] == REC_MESSAGE;
 		n += stride;
 	}
-	s.turn = st->sent + n < st->have && (n == 0 || turn != own) ? own : 0;
+	sender.turn = st->sent + n < st->have && (n == 0 || turn != own) ? own : 0;
 	if (n == 0)
 		return 0;
-	frames_put_bytes(&s.out, st->out + st->sent, n);
+	frames_put_bytes(&sender.out, st->out + st->sent, n);
 	counters_add(COUNT_MESSAGES_OUT, messages);
 	counters_observe(HISTOGRAM_BATCH, messages);
-	s.sent += n;
+	sender.sent += n;
 	st->sent += n;
 	return 1;
 }
@@ -171,7 +173,7 @@ stream_send(struct stream *st)
 static void
 log_damage(uint32_t shard, uint64_t at)
 {
-	word64 *damaged = &s.unit->by_shard[shard].damaged;
+	word64 *damaged = &sender.unit->by_shard[shard].damaged;
 	if (errno != EBADMSG)
 		log_fatal(EXIT_SYSTEM, "shard %u: reading the log at %llx: %s: %s", shard, (unsigned long long)at,
 		    strerror(errno), fdio_hint(errno));
@@ -185,26 +187,26 @@ log_damage(uint32_t shard, uint64_t at)
 static int
 stream_look(uint32_t shard, int on_tick)
 {
-	struct stream *st = &s.streams[shard];
+	struct stream *st = &sender.streams[shard];
 	char name[24];
 	/* head first: what it shows is in wanted by then */
-	uint64_t head = atomic_load(&s.table->shard[shard].head);
+	uint64_t head = atomic_load(&sender.table->shard[shard].head);
 	if (!st->started) {
-		uint64_t start = atomic_load(&s.unit->start[shard]);
-		if (!atomic_load(&s.unit->by_shard[shard].started) || start == 0)
+		uint64_t start = atomic_load(&sender.unit->start[shard]);
+		if (!atomic_load(&sender.unit->by_shard[shard].started) || start == 0)
 			return 0;
 		snprintf(name, sizeof name, "shard-%u", shard);
-		int dir = fdio_open_at(s.db, name, O_RDONLY | O_DIRECTORY, 0);
-		*st = (struct stream){ .shard = shard, .serial = s.unit->serial, .dir = dir, .from = start - 1,
+		int dir = fdio_open_at(sender.db, name, O_RDONLY | O_DIRECTORY, 0);
+		*st = (struct stream){ .shard = shard, .serial = sender.unit->serial, .dir = dir, .from = start - 1,
 		    .alive = alive };
-		if (dir < 0 || stream_start(st, s.unit->message_max, head) < 0)
+		if (dir < 0 || stream_start(st, sender.unit->message_max, head) < 0)
 			log_fatal(EXIT_SYSTEM, "%s: its check-point cannot be read: %s: %s", name, strerror(errno),
 			    fdio_hint(errno));
 	}
 	uint64_t at = st->at;
-	if (st->sent == st->have && stream_read(st, head, atomic_load(&s.unit->by_shard[shard].wanted)) < 0)
+	if (st->sent == st->have && stream_read(st, head, atomic_load(&sender.unit->by_shard[shard].wanted)) < 0)
 		log_damage(shard, st->at);
-	s.passed += st->at - at;
+	sender.passed += st->at - at;
 	if (on_tick)
 		stream_tell_place(st);
 	return stream_send(st);
@@ -217,53 +219,53 @@ end_machine(uint32_t why)
 {
 	static const char text[] = "what this machine has received is not in this store: the store was replaced, or is "
 	    "an older copy of itself: bring back the newer one, or give this daemon a new spool folder";
-	uint32_t ticks = atomic_load(&s.table->ticks);
+	uint32_t ticks = atomic_load(&sender.table->ticks);
 	if (why == BROKEN_LIST) {
-		log_peer(LOG_FROM_INFO, s.unit->serial, "the worker was started again while it took the machine's list "
-		    "of clients: the machine connects anew");
+		log_peer(LOG_FROM_INFO, sender.unit->serial, "the worker was started again while it took the machine's "
+		    "list of clients: the machine connects anew");
 		exit(0);
 	}
 	if (why == BROKEN_NONSENSE)
-		log_peer_fatal(EXIT_USAGE, s.unit->serial, "the machine sent nonsense (see the worker's line): its "
-		    "connection is ended");
-	frames_put(&s.out, &(struct record){ .type = REC_REFUSE }, text, sizeof text - 1);
-	frames_flush(&s.out);
-	while (atomic_load(&s.table->ticks) - ticks < PING_TICKS &&
-	    (ipcq_wait(atomic_load(&s.conn->queue)) == 0 || errno == EINTR))
-		bell_clear(&s.unit->time_bell);
-	log_peer_fatal(EXIT_USAGE, s.unit->serial, "the machine was refused (see the worker's line): its connection is "
-	    "ended");
+		log_peer_fatal(EXIT_USAGE, sender.unit->serial, "the machine sent nonsense (see the worker's line): "
+		    "its connection is ended");
+	frames_put(&sender.out, &(struct record){ .type = REC_REFUSE }, text, sizeof text - 1);
+	frames_flush(&sender.out);
+	while (atomic_load(&sender.table->ticks) - ticks < PING_TICKS &&
+	    (ipcq_wait(atomic_load(&sender.conn->queue)) == 0 || errno == EINTR))
+		bell_clear(&sender.unit->time_bell);
+	log_peer_fatal(EXIT_USAGE, sender.unit->serial, "the machine was refused (see the worker's line): its "
+	    "connection is ended");
 }
 
 static void
 bells_clear(void)
 {
-	for (uint32_t i = 0; i < s.shards; i++)
-		bell_clear(&s.unit->by_shard[i].bell);
-	bell_clear(&s.unit->credit_bell);
-	bell_clear(&s.unit->time_bell);
+	for (uint32_t i = 0; i < sender.shards; i++)
+		bell_clear(&sender.unit->by_shard[i].bell);
+	bell_clear(&sender.unit->credit_bell);
+	bell_clear(&sender.unit->time_bell);
 }
 
 /* how much there was, in messages or so */
 static int
 round_of_work(void)
 {
-	int more = 0, on_tick = atomic_load(&s.table->ticks) != s.ticks;
-	uint64_t moved = s.out.moved + s.passed;
-	for (uint32_t i = 0; i < s.shards; i++) {
-		if (atomic_load(&s.unit->by_shard[i].broken))
-			end_machine(atomic_load(&s.unit->by_shard[i].broken));
+	int more = 0, on_tick = atomic_load(&sender.table->ticks) != sender.ticks;
+	uint64_t moved = sender.out.moved + sender.passed;
+	for (uint32_t i = 0; i < sender.shards; i++) {
+		if (atomic_load(&sender.unit->by_shard[i].broken))
+			end_machine(atomic_load(&sender.unit->by_shard[i].broken));
 		answers_look(i);
 		credit_look(i, on_tick);
 	}
 	answers_flush();
-	for (uint32_t i = 0; i < s.shards; i++)
+	for (uint32_t i = 0; i < sender.shards; i++)
 		more |= stream_look(i, on_tick);
 	if (on_tick)
-		s.ticks = atomic_load(&s.table->ticks);
+		sender.ticks = atomic_load(&sender.table->ticks);
 	ping_look();
-	frames_flush(&s.out);
-	return more + (int)((s.out.moved + s.passed - moved + FLOW_BYTES - 1) / FLOW_BYTES);
+	frames_flush(&sender.out);
+	return more + (int)((sender.out.moved + sender.passed - moved + FLOW_BYTES - 1) / FLOW_BYTES);
 }
 
 int
@@ -272,21 +274,22 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "broker_sender");
 	child_begin(&place, "broker_sender", "broker_server");
-	s.db = place.fds[1];
-	s.table = child_attach(place.table);
-	log_follow(&s.table->log);
-	log_peers_share(&s.table->limits);
-	s.conn = &s.table->conn[place.index];
-	s.unit = child_attach(atomic_load(&s.conn->unit));
-	frames_out_begin(&s.out, place.fds[0], s.unit->serial, OUT_BYTES);
-	s.shards = s.unit->shards;
-	s.slots = s.unit->slots;
-	s.ticks = s.pinged = atomic_load(&s.table->ticks);
-	counters_begin(atomic_load(&s.table->counters), COUNTERS_SENDER(s.shards, (uint32_t)place.index), ROLE_SENDER,
-	    s.unit->serial);
-	for (uint32_t i = 0; i < s.shards; i++)
-		if ((s.answered[i] = calloc(s.slots, sizeof **s.answered)) == NULL)
-			log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", s.slots);
-	idling_serve(&s.conn->queue, NULL, round_of_work, bells_clear);
+	sender.db = place.fds[1];
+	sender.table = child_attach(place.table);
+	log_follow(&sender.table->log);
+	log_peers_share(&sender.table->limits);
+	sender.conn = &sender.table->conn[place.index];
+	sender.unit = child_attach(atomic_load(&sender.conn->unit));
+	frames_out_begin(&sender.out, place.fds[0], sender.unit->serial, OUT_BYTES);
+	sender.shards = sender.unit->shards;
+	sender.slots = sender.unit->slots;
+	sender.ticks = sender.pinged = atomic_load(&sender.table->ticks);
+	counters_begin(atomic_load(&sender.table->counters), COUNTERS_SENDER(sender.shards, (uint32_t)place.index),
+	    ROLE_SENDER,
+	    sender.unit->serial);
+	for (uint32_t i = 0; i < sender.shards; i++)
+		if ((sender.answered[i] = calloc(sender.slots, sizeof **sender.answered)) == NULL)
+			log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", sender.slots);
+	idling_serve(&sender.conn->queue, NULL, round_of_work, bells_clear);
 	log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: the connection is made anew", strerror(errno));
 }

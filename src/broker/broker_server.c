@@ -46,7 +46,7 @@ static struct {
 	int64_t next_tick;
 	struct pollfd *polls;
 	uint32_t *poll_conn;
-} m;
+} server;
 
 enum { POLL_SIGNALS, POLL_LISTENER, POLL_FIXED };
 
@@ -62,15 +62,15 @@ static void
 start_listening(void)
 {
 	struct net_address a;
-	if (net_parse(&a, m.o.ip, m.o.port) < 0)               /* options_read has seen that it is one */
-		wrong_use("not an address", m.o.ip);
+	if (net_parse(&a, server.o.ip, server.o.port) < 0)               /* options_read has seen that it is one */
+		wrong_use("not an address", server.o.ip);
 	/* a child of a predecessor that was killed just now may be between fork and exec, and holds its listening
 	 * socket for that long */
-	for (int64_t until = clock_ms() + LISTEN_MS; (m.b.listener = net_listen(&a, &m.port)) < 0 &&
+	for (int64_t until = clock_ms() + LISTEN_MS; (server.b.listener = net_listen(&a, &server.port)) < 0 &&
 	    errno == EADDRINUSE && clock_ms() < until;)
 		usleep(5000);
-	if (m.b.listener < 0)
-		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", m.o.ip, m.o.port, strerror(errno),
+	if (server.b.listener < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", server.o.ip, server.o.port, strerror(errno),
 		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free "
 		    "one)" : "see `ip addr`");
 }
@@ -78,17 +78,17 @@ start_listening(void)
 static void
 leave_run_folder(void)
 {
-	about_remove(m.run_dir);
-	unlinkat(m.run_dir, "ready", 0);
-	unlinkat(m.run_dir, "lock", 0);
-	rmdir(m.run);                                  /* where it is empty: it was ours alone */
+	about_remove(server.run_dir);
+	unlinkat(server.run_dir, "ready", 0);
+	unlinkat(server.run_dir, "lock", 0);
+	rmdir(server.run);                                  /* where it is empty: it was ours alone */
 }
 
 /* A fatal end removes all that was made, as a stop does, but waits for nobody. */
 static void
 give_up(void)
 {
-	struct broker *b = &m.b;
+	struct broker *b = &server.b;
 	log_peers_end();
 	http_child_stop(&b->http);
 	for (uint32_t i = 0; b->conns && i < atomic_load(&b->table->conns); i++) {
@@ -101,7 +101,7 @@ give_up(void)
 		registry_close(&b->registry, 1);
 		about_remove(b->store.dir);
 	}
-	if (m.run_lock > 0)
+	if (server.run_lock > 0)
 		leave_run_folder();
 }
 
@@ -110,21 +110,22 @@ open_run_folder(void)
 {
 	const char *why;
 	pid_t holder = 0;
-	if (m.o.run)
-		snprintf(m.run, sizeof m.run, "%s", m.o.run);
+	if (server.o.run)
+		snprintf(server.run, sizeof server.run, "%s", server.o.run);
 	else {
 		char root[PATH_MAX - 100];
 		rundir_default(root, sizeof root);
-		snprintf(m.run, sizeof m.run, "%s/run-%s-%d", root, m.o.ip, m.port);
+		snprintf(server.run, sizeof server.run, "%s/run-%s-%d", root, server.o.ip, server.port);
 	}
-	m.run_dir = rundir_open(m.run, &why);
-	if (m.run_dir < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", m.run, why);
-	m.run_lock = lock_take(m.run_dir, "lock", &holder, STOP_MS);
-	if (m.run_lock == -2)
-		log_fatal(EXIT_SYSTEM, "run folder %s: in use (pid %d): name another with --run", m.run, (int)holder);
-	if (m.run_lock < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another with --run", m.run,
+	server.run_dir = rundir_open(server.run, &why);
+	if (server.run_dir < 0)
+		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", server.run, why);
+	server.run_lock = lock_take(server.run_dir, "lock", &holder, STOP_MS);
+	if (server.run_lock == -2)
+		log_fatal(EXIT_SYSTEM, "run folder %s: in use (pid %d): name another with --run", server.run,
+		    (int)holder);
+	if (server.run_lock < 0)
+		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another with --run", server.run,
 		    strerror(errno), fdio_hint(errno));
 }
 
@@ -132,45 +133,46 @@ open_run_folder(void)
 static void
 make_counters(struct broker *b)
 {
-	uint32_t pages = COUNTERS_HANDLER(m.o.workers, b->table->capacity);
-	int id = registry_make(&b->registry, REGISTRY_SHM, counters_bytes(pages, m.o.workers), geteuid(), 0,
+	uint32_t pages = COUNTERS_HANDLER(server.o.workers, b->table->capacity);
+	int id = registry_make(&b->registry, REGISTRY_SHM, counters_bytes(pages, server.o.workers), geteuid(), 0,
 	    "counters");
 	if (id < 0)
 		log_warn("shmget(counters): %s: %s", strerror(errno), registry_hint(&b->registry));
 	atomic_store(&b->table->counters, id);
-	counters_make(id, pages, m.o.workers, ROLE_BROKER_SERVER);
+	counters_make(id, pages, server.o.workers, ROLE_BROKER_SERVER);
 }
 
 static void
 make_table(void)
 {
 	struct shminfo info;
-	struct broker *b = &m.b;
+	struct broker *b = &server.b;
 	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX
 	    ? (uint32_t)info.shmmni : SLOTS_MAX;
 	size_t bytes = sizeof *b->table + capacity * sizeof(struct conn_word);
 	if (registry_open(&b->registry, b->store.dir, NULL, NULL) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", m.o.db, strerror(errno), fdio_hint(errno));
+		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", server.o.db, strerror(errno), fdio_hint(errno));
 	b->table_id = registry_make(&b->registry, REGISTRY_SHM, bytes, geteuid(), 0, "broker-table");
 	b->table = b->table_id < 0 ? NULL : ipcq_attach(b->table_id, 0);
 	b->conns = b->table ? calloc(capacity, sizeof *b->conns) : NULL;
-	m.polls = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.polls);
-	m.poll_conn = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *m.poll_conn);
-	if (b->table == NULL || b->conns == NULL || m.polls == NULL || m.poll_conn == NULL)
+	server.polls = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *server.polls);
+	server.poll_conn = calloc(POLL_FIXED + LOBBY_MAX + capacity, sizeof *server.poll_conn);
+	if (b->table == NULL || b->conns == NULL || server.polls == NULL || server.poll_conn == NULL)
 		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno),
 		    registry_hint(&b->registry));
-	b->table->shards = m.o.workers;
+	b->table->shards = server.o.workers;
 	b->table->capacity = capacity;
 	atomic_store(&b->table->log, (uint32_t)b->verbose);
-	atomic_store(&b->table->store_max, m.o.store_max);
-	atomic_store(&b->table->topic_max, m.o.topic_max);
-	uint64_t share = m.o.store_max / m.o.workers / 8, segment = m.o.store_max && share < SEGMENT_BYTES ? share
+	atomic_store(&b->table->store_max, server.o.store_max);
+	atomic_store(&b->table->topic_max, server.o.topic_max);
+	uint64_t share = server.o.store_max / server.o.workers / 8,
+	    segment = server.o.store_max && share < SEGMENT_BYTES ? share
 	    : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max);
 	b->table->message_max = b->store.message_max;
-	b->table->views = (uint32_t)m.o.views;
-	atomic_store(&b->table->expiry, m.o.expiry);
+	b->table->views = (uint32_t)server.o.views;
+	atomic_store(&b->table->expiry, server.o.expiry);
 	b->table->segment_bytes = segment < least ? least : segment;
-	snprintf(b->table->topics, sizeof b->table->topics, "%s", m.o.topics);
+	snprintf(b->table->topics, sizeof b->table->topics, "%s", server.o.topics);
 	for (uint32_t i = 0; i < SHARDS_MAX; i++)
 		atomic_store(&b->table->shard[i].queue, -1);
 	log_peers_share(&b->table->limits);
@@ -184,36 +186,36 @@ static int
 say_about(int dir)
 {
 	struct about a = { .is_broker = 1, .pid = getpid() };
-	about_folder(m.run_dir, a.run);
-	about_folder(m.b.store.dir, a.files);
-	snprintf(a.address, sizeof a.address, "%s %d", m.o.ip, m.port);
+	about_folder(server.run_dir, a.run);
+	about_folder(server.b.store.dir, a.files);
+	snprintf(a.address, sizeof a.address, "%s %d", server.o.ip, server.port);
 	return about_write(dir, &a) < 0 ? -1 : 1;
 }
 
 static int
 say_line(char line[128])
 {
-	int n = snprintf(line, 128, "ready %s %d\n", m.o.ip, m.port);
-	return fdio_replace(m.run_dir, "ready", line, (size_t)n, 0) < 0 ? -1 : 1;
+	int n = snprintf(line, 128, "ready %s %d\n", server.o.ip, server.port);
+	return fdio_replace(server.run_dir, "ready", line, (size_t)n, 0) < 0 ? -1 : 1;
 }
 
 static void
 say_ready(void)
 {
 	char line[128];
-	m.said_ready = 1;
-	if (say_about(m.run_dir) < 0 || say_about(m.b.store.dir) < 0)
-		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", m.run,
+	server.said_ready = 1;
+	if (say_about(server.run_dir) < 0 || say_about(server.b.store.dir) < 0)
+		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", server.run,
 		    strerror(errno));
 	if (say_line(line) < 0)
-		log_warn("%s/ready: %s: %s", m.run, strerror(errno), fdio_hint(errno));
+		log_warn("%s/ready: %s: %s", server.run, strerror(errno), fdio_hint(errno));
 	if (fdio_write_full(STDOUT_FILENO, line, strlen(line)) < 0)
 		log_debug("stdout is closed");
-	if (program_ready_say(m.o.ready_fd) < 0)
-		log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
+	if (program_ready_say(server.o.ready_fd) < 0)
+		log_warn("--ready-fd %d: %s: give it an open descriptor", server.o.ready_fd, strerror(errno));
 	notify_ready();
-	log_info("serves %s port %d, store %s, %u worker%s", m.o.ip, m.port, m.o.db, m.o.workers,
-	    m.o.workers == 1 ? "" : "s");
+	log_info("serves %s port %d, store %s, %u worker%s", server.o.ip, server.port, server.o.db, server.o.workers,
+	    server.o.workers == 1 ? "" : "s");
 }
 
 static void
@@ -221,8 +223,8 @@ reap(void)
 {
 	int status;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		if (!http_child_reaped(&m.b.http, pid, status, clock_ms()) && !conn_reaped(&m.b, pid, status))
-			workers_reaped(&m.b, pid, status, clock_ms());
+		if (!http_child_reaped(&server.b.http, pid, status, clock_ms()) && !conn_reaped(&server.b, pid, status))
+			workers_reaped(&server.b, pid, status, clock_ms());
 }
 
 /* for `systemctl status` */
@@ -230,62 +232,64 @@ static void
 tell_status(void)
 {
 	uint32_t machines = 0;
-	for (uint32_t i = 0; i < atomic_load(&m.b.table->conns); i++)
-		machines += atomic_load(&m.b.table->conn[i].state) == CONN_LIVE;
-	notify_status("serves %s port %d, %u machine%s connected", m.o.ip, m.port, machines, machines == 1 ? "" : "s");
+	for (uint32_t i = 0; i < atomic_load(&server.b.table->conns); i++)
+		machines += atomic_load(&server.b.table->conn[i].state) == CONN_LIVE;
+	notify_status("serves %s port %d, %u machine%s connected", server.o.ip, server.port, machines,
+	    machines == 1 ? "" : "s");
 }
 
 static void
 run_look(void)
 {
 	char line[128];
-	int fresh = names_folder(m.run, m.run_dir, m.run_lock);
+	int fresh = names_folder(server.run, server.run_dir, server.run_lock);
 	if (fresh < 0)
 		return;
 	if (fresh)
-		http_child_renew(&m.b.http);           /* it looks from there */
-	names_tell(m.run, "lock", lock_look(m.run_dir, "lock", m.run_lock));
-	names_tell(m.run, "http", http_child_look(&m.b.http));
-	if (!m.said_ready)
+		http_child_renew(&server.b.http);           /* it looks from there */
+	names_tell(server.run, "lock", lock_look(server.run_dir, "lock", server.run_lock));
+	names_tell(server.run, "http", http_child_look(&server.b.http));
+	if (!server.said_ready)
 		return;
-	names_tell(m.run, "about", fdio_leads_to(m.run_dir, "about", -1) ? 0 : say_about(m.run_dir));
-	names_tell(m.run, "ready", fdio_leads_to(m.run_dir, "ready", -1) ? 0 : say_line(line));
+	names_tell(server.run, "about", fdio_leads_to(server.run_dir, "about", -1) ? 0 : say_about(server.run_dir));
+	names_tell(server.run, "ready", fdio_leads_to(server.run_dir, "ready", -1) ? 0 : say_line(line));
 }
 
 /* What would be written there nobody would find again: no worker runs until it is back. */
 static void
 files_look(void)
 {
-	struct broker *b = &m.b;
-	int there = store_is_there(&b->store, m.o.db);
+	struct broker *b = &server.b;
+	int there = store_is_there(&b->store, server.o.db);
 	if (!there && !b->store_lost) {
 		log_error("store %s, or a shard in it, is gone, or another folder has its name: nothing more is "
 		    "acknowledged. Bring it back under that name, and all goes on; or stop this broker, and start one "
-		    "with a backup", m.o.db);
+		    "with a backup", server.o.db);
 		b->store_lost = 1;
 		workers_end(b);
 	}
 	if (there && b->store_lost) {
-		log_warn("store %s is back: all goes on", m.o.db);
+		log_warn("store %s is back: all goes on", server.o.db);
 		b->store_lost = 0;
 	}
 	if (b->store_lost)
 		return;
-	store_look(&b->store, m.o.db);
-	names_tell(m.o.db, "machines", machines_look(&b->machines));
-	names_tell(m.o.db, "registry", registry_look(&b->registry));
-	if (m.said_ready)
-		names_tell(m.o.db, "about", fdio_leads_to(b->store.dir, "about", -1) ? 0 : say_about(b->store.dir));
+	store_look(&b->store, server.o.db);
+	names_tell(server.o.db, "machines", machines_look(&b->machines));
+	names_tell(server.o.db, "registry", registry_look(&b->registry));
+	if (server.said_ready)
+		names_tell(server.o.db, "about", fdio_leads_to(b->store.dir, "about", -1) ? 0
+		    : say_about(b->store.dir));
 }
 
 static void
 tick(int64_t now)
 {
-	struct broker *b = &m.b;
+	struct broker *b = &server.b;
 	notify_tick(now);
-	if (now < m.next_tick)
+	if (now < server.next_tick)
 		return;
-	m.next_tick = now + TICK_MS;
+	server.next_tick = now + TICK_MS;
 	files_look();                                  /* first: a worker ends where it misses files */
 	atomic_fetch_add(&b->table->ticks, 1);
 	log_peers_tell(now);
@@ -299,17 +303,17 @@ tick(int64_t now)
 static int
 poll_timeout(int64_t now)
 {
-	int64_t until = http_child_due(&m.b.http, m.next_tick), due = workers_due(&m.b);
+	int64_t until = http_child_due(&server.b.http, server.next_tick), due = workers_due(&server.b);
 	if (due >= 0 && due < until)
 		until = due;
-	if (!spare_is_ready(&m.b.spare, now) && m.b.spare.until_ms < until)
-		until = m.b.spare.until_ms;
-	if (!m.said_ready && until > now + 2)
+	if (!spare_is_ready(&server.b.spare, now) && server.b.spare.until_ms < until)
+		until = server.b.spare.until_ms;
+	if (!server.said_ready && until > now + 2)
 		until = now + 2;
 	due = notify_due();
 	if (due >= 0 && due < until)
 		until = due;
-	due = lobby_due(&m.b.lobby);
+	due = lobby_due(&server.b.lobby);
 	if (due >= 0 && due < until)
 		until = due;
 	return until > now ? (int)(until - now) : 0;
@@ -318,21 +322,22 @@ poll_timeout(int64_t now)
 static void
 poll_once(int64_t now)
 {
-	struct broker *b = &m.b;
+	struct broker *b = &server.b;
 	struct lobby_host host = conn_host;
-	nfds_t n = POLL_FIXED, guests = lobby_polls(&b->lobby, m.polls + n);
-	m.polls[POLL_SIGNALS] = (struct pollfd){ m.signals, POLLIN, 0 };
-	m.polls[POLL_LISTENER] = (struct pollfd){ m.said_ready && spare_is_ready(&b->spare, now) ? b->listener : -1,
+	nfds_t n = POLL_FIXED, guests = lobby_polls(&b->lobby, server.polls + n);
+	server.polls[POLL_SIGNALS] = (struct pollfd){ server.signals, POLLIN, 0 };
+	server.polls[POLL_LISTENER] = (struct pollfd){ server.said_ready && spare_is_ready(&b->spare, now) ? b->listener
+	    : -1,
 	    POLLIN, 0 };
 	n += guests;
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
 		uint32_t state = atomic_load(&b->table->conn[i].state);
 		if ((state != CONN_HELLO && state != CONN_LIVE) || b->conns[i].control < 0)
 			continue;
-		m.poll_conn[n] = i;
-		m.polls[n++] = (struct pollfd){ b->conns[i].control, POLLIN, 0 };
+		server.poll_conn[n] = i;
+		server.polls[n++] = (struct pollfd){ b->conns[i].control, POLLIN, 0 };
 	}
-	if (poll(m.polls, n, poll_timeout(now)) < 0) {
+	if (poll(server.polls, n, poll_timeout(now)) < 0) {
 		if (errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "poll: %s: %s", strerror(errno), child_hint(errno));
 		return;
@@ -340,23 +345,23 @@ poll_once(int64_t now)
 	sig_drain();
 	now = clock_ms();
 	for (nfds_t k = POLL_FIXED + guests; k < n; k++)
-		if (m.polls[k].revents && b->conns[m.poll_conn[k]].control == m.polls[k].fd)
-			conn_control(b, m.poll_conn[k]);
+		if (server.polls[k].revents && b->conns[server.poll_conn[k]].control == server.polls[k].fd)
+			conn_control(b, server.poll_conn[k]);
 	host.with = b;
-	lobby_look(&b->lobby, m.polls + POLL_FIXED, guests, now, &host);
-	if (m.polls[POLL_LISTENER].revents)
+	lobby_look(&b->lobby, server.polls + POLL_FIXED, guests, now, &host);
+	if (server.polls[POLL_LISTENER].revents)
 		lobby_accept(&b->lobby, &b->spare, b->listener, now);
 }
 
 static void
 stop(void)
 {
-	struct broker *b = &m.b;
+	struct broker *b = &server.b;
 	int64_t began = clock_ms();
 	int killed = 0, left = 1;
 	notify_stopping();
 	atomic_store(&b->table->stopping, 1);
-	http_child_stop(&m.b.http);
+	http_child_stop(&server.b.http);
 	fdio_close(&b->listener);
 	lobby_close(&b->lobby);
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++)
@@ -365,7 +370,7 @@ stop(void)
 	for (uint32_t i = 0; i < b->store.shards; i++)
 		bell_ring_always(&b->table->shard[i].time_bell, &b->table->shard[i].queue);
 	while (left) {
-		struct pollfd f = { m.signals, POLLIN, 0 };
+		struct pollfd f = { server.signals, POLLIN, 0 };
 		reap();
 		left = 0;
 		for (uint32_t i = 0; i < b->store.shards; i++)
@@ -393,42 +398,44 @@ main(int argc, char **argv)
 {
 	program_begin(argc, argv, "broker_server");
 	log_init("broker_server", 0);
-	options_read(&m.o, &m.b, argc, argv);
+	options_read(&server.o, &server.b, argc, argv);
 	notify_init();
-	m.signals = sig_init();
-	if (m.signals < 0)
+	server.signals = sig_init();
+	if (server.signals < 0)
 		log_fatal(EXIT_SYSTEM, "pipe: %s: %s", strerror(errno), child_hint(errno));
-	program_ready_begin(m.o.ready_fd);
+	program_ready_begin(server.o.ready_fd);
 	log_at_fatal(give_up);
 	start_listening();
-	store_open(&m.b.store, m.o.db, m.o.workers, m.o.message_max);
-	if (m.o.store_max && m.o.store_max < (uint64_t)STORE_SEGMENTS * SEGMENT_LEAST(m.b.store.message_max))
+	store_open(&server.b.store, server.o.db, server.o.workers, server.o.message_max);
+	if (server.o.store_max && server.o.store_max < (uint64_t)STORE_SEGMENTS *
+	    SEGMENT_LEAST(server.b.store.message_max))
 		wrong_use("--store-max is too small for this store's --max-message: four segments of two messages each "
 		    "are the least", NULL);
 	open_run_folder();
-	if (http_child_open(&m.b.http, m.run_dir) < 0)         /* what may be wrong comes before objects are made */
+	/* what may be wrong comes before objects are made */
+	if (http_child_open(&server.b.http, server.run_dir) < 0)
 		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)",
-		    m.b.http.address, strerror(errno));
-	config_find_log(&m.o.config);
-	if (machines_load(&m.b.machines, m.b.store.dir) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", m.o.db,
+		    server.b.http.address, strerror(errno));
+	config_find_log(&server.o.config);
+	if (machines_load(&server.b.machines, server.b.store.dir) < 0)
+		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", server.o.db,
 		    errno == EBADMSG ? "damaged" : strerror(errno));
 	make_table();
-	spare_open(&m.b.spare);
+	spare_open(&server.b.spare);
 	config_open_log();
-	options_say(&m.o);
-	m.next_tick = clock_ms() + TICK_MS;
+	options_say(&server.o);
+	server.next_tick = clock_ms() + TICK_MS;
 	while (!sig_got_stop) {
 		int64_t now = clock_ms();
 		if (sig_got_child) {
 			sig_got_child = 0;
 			reap();
 		}
-		options_signals(&m.o, &m.b);
-		workers_start(&m.b, now);
-		http_child_step(&m.b.http, m.b.verbose, now);
+		options_signals(&server.o, &server.b);
+		workers_start(&server.b, now);
+		http_child_step(&server.b.http, server.b.verbose, now);
 		tick(now);
-		if (!m.said_ready && workers_ready(&m.b))
+		if (!server.said_ready && workers_ready(&server.b))
 			say_ready();
 		poll_once(now);
 	}

@@ -82,7 +82,7 @@ struct forwarder {
 	char *buffer;
 	size_t buffer_bytes;              /* a batch and a largest entry fit */
 };
-extern struct forwarder f;
+extern struct forwarder forwarder;
 
 void spool_failed(const char *what) __attribute__((noreturn));
 /* Appends an ENTRY for these clients. Returns its offset; 0: there is no room on the disk. */

@@ -16,11 +16,11 @@
 static void
 box_is_fed(struct slot *v)
 {
-	uint32_t i = (uint32_t)(v - f.slots.slot);
-	if (f.is_fed[i])
+	uint32_t i = (uint32_t)(v - forwarder.slots.slot);
+	if (forwarder.is_fed[i])
 		return;
-	f.is_fed[i] = 1;
-	f.fed[f.fed_count++] = i;
+	forwarder.is_fed[i] = 1;
+	forwarder.fed[forwarder.fed_count++] = i;
 }
 
 /* whole records of a shard, so many, the last at that offset */
@@ -74,7 +74,7 @@ box_shadow(struct slot *v, uint64_t to)
 	ring_reader_init(&r, ring, v->ring, from);
 	while (r.at < to && !full) {
 		uint64_t before = r.at;
-		const char *p = ring_copy(&r, f.buffer, f.buffer_bytes, &broken);
+		const char *p = ring_copy(&r, forwarder.buffer, forwarder.buffer_bytes, &broken);
 		if (p == NULL)
 			break;                         /* broken: the client wrote into its own mail */
 		uint32_t shard = get_u16(p + 14);
@@ -91,7 +91,7 @@ box_shadow(struct slot *v, uint64_t to)
 		}
 	}
 	b->shadowed = to > b->shadowed ? to : b->shadowed;
-	if (f.spool.used && seglog_flush(&f.spool) < 0)
+	if (forwarder.spool.used && seglog_flush(&forwarder.spool) < 0)
 		spool_failed("write");
 	int more = 0;
 	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
@@ -113,14 +113,15 @@ static int
 box_wait(struct slot *v, const char *record)
 {
 	struct box *b = v->own;
-	int64_t began = clock_us(), until = began + (b->patience_us < f.patience_us ? b->patience_us : f.patience_us);
+	int64_t began = clock_us(), until = began + (b->patience_us < forwarder.patience_us ? b->patience_us
+	    : forwarder.patience_us);
 	uint32_t stride = record_stride(get_u32(record));
 	uint64_t enough = stride > v->ring / 2 ? v->ring - stride : v->ring / 2;
 	boxes_publish();
 	while (ring_used(&b->out) > enough && clock_us() < until)
 		usleep(PATIENCE_STEP_US);
 	int done = box_put(v, record);
-	f.patience_us -= clock_us() - began;
+	forwarder.patience_us -= clock_us() - began;
 	b->patience_us = !done ? b->patience_us / PATIENCE_CUT : b->patience_us < PATIENCE_US / 2 ? b->patience_us * 2
 	    : PATIENCE_US;
 	return done;
@@ -136,7 +137,7 @@ box_fall_behind(struct slot *v)
 	if (box_shadow(v, b->out.head) < 0)
 		return -1;
 	b->behind = 1;
-	b->next = f.spool.end;
+	b->next = forwarder.spool.end;
 	atomic_store(&v->segment->behind, 1);
 	box_wake(v, ASLEEP_FOR_MAIL);          /* it may have read all and sleep: only it can free what is safe now */
 	log_debug("client %016llx is behind: spool from %llx", (unsigned long long)v->id, (unsigned long long)b->next);
@@ -158,7 +159,7 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 			box_cut(v, "the spool's disk is full");
 			return;
 		}
-		f.chosen[f.chosen_count++] = (uint32_t)(v - f.slots.slot);
+		forwarder.chosen[forwarder.chosen_count++] = (uint32_t)(v - forwarder.slots.slot);
 		counters_add(COUNT_SPOOLED, 1);
 	}
 	b->routed[r->shard] = r->offset;
@@ -177,10 +178,10 @@ still_subscribed(const struct slot *v, const char *record)
 	uint64_t offset = get_u64(record + 16);
 	if (record[9] == REC_GAP)
 		return KNOWN_WANTED;
-	if (!f.routes.listed[shard] || f.seen[shard] <= offset)
+	if (!forwarder.routes.listed[shard] || forwarder.seen[shard] <= offset)
 		return KNOWN_NOT_YET;
-	struct route *route = routes_find(&f.routes, shard, record_topic(record), get_u16(record + 12));
-	const struct route_sub *sub = routes_sub(&f.routes, route, v->id);
+	struct route *route = routes_find(&forwarder.routes, shard, record_topic(record), get_u16(record + 12));
+	const struct route_sub *sub = routes_sub(&forwarder.routes, route, v->id);
 	return sub && sub->since < offset ? KNOWN_WANTED : KNOWN_UNWANTED;
 }
 
@@ -254,13 +255,13 @@ box_refill(struct slot *v)
 	struct box *b = v->own;
 	int room = 1, moved = 0;
 	size_t share = REFILL_BYTES;
-	if (f.spool.used && seglog_flush(&f.spool) < 0)
+	if (forwarder.spool.used && seglog_flush(&forwarder.spool) < 0)
 		spool_failed("write");
-	while (room && share && b->next < f.spool.end) {
-		ssize_t n = b->reading || seglog_seek(&b->cursor, f.dir, b->next) >= 0
-		    ? seglog_read(&b->cursor, f.buffer, f.buffer_bytes, f.spool.end) : -1;
+	while (room && share && b->next < forwarder.spool.end) {
+		ssize_t n = b->reading || seglog_seek(&b->cursor, forwarder.dir, b->next) >= 0
+		    ? seglog_read(&b->cursor, forwarder.buffer, forwarder.buffer_bytes, forwarder.spool.end) : -1;
 		b->reading = n >= 0;
-		if (n < 0 && errno == EBADMSG && seglog_repair(&f.spool, b->cursor.file.at) == 0) {
+		if (n < 0 && errno == EBADMSG && seglog_repair(&forwarder.spool, b->cursor.file.at) == 0) {
 			seglog_leave(&b->cursor);
 			continue;
 		}
@@ -272,14 +273,15 @@ box_refill(struct slot *v)
 		if (n < 0)
 			spool_failed("read");
 		if (n == 0) {
-			b->next = f.spool.end;
+			b->next = forwarder.spool.end;
 			break;
 		}
 		size_t q = 0;
-		while (q < (size_t)n && (room = refill_entry(v, f.buffer + q, get_u64(f.buffer + q + 16))) != 0)
-			q += record_stride(get_u32(f.buffer + q));
+		while (q < (size_t)n && (room = refill_entry(v, forwarder.buffer + q,
+		    get_u64(forwarder.buffer + q + 16))) != 0)
+			q += record_stride(get_u32(forwarder.buffer + q));
 		moved |= q > 0;
-		b->next = q < (size_t)n ? get_u64(f.buffer + q + 16) : b->cursor.file.at;
+		b->next = q < (size_t)n ? get_u64(forwarder.buffer + q + 16) : b->cursor.file.at;
 		share -= (size_t)n < share ? (size_t)n : share;
 		if (q < (size_t)n) {                   /* full: read again from there later */
 			seglog_leave(&b->cursor);
@@ -293,7 +295,7 @@ box_refill(struct slot *v)
 			if (b->boxed[k] > atomic_load(&v->segment->safe[k]))
 				atomic_store(&v->segment->safe[k], b->boxed[k]);
 	}
-	if (b->next >= f.spool.end)
+	if (b->next >= forwarder.spool.end)
 		box_refill_done(v);
 	return room && b->behind;
 }
@@ -302,8 +304,8 @@ int
 boxes_refill(void)
 {
 	int more = 0;
-	for (uint32_t i = 0; i < f.slots.used; i++) {
-		struct slot *v = &f.slots.slot[i];
+	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
+		struct slot *v = &forwarder.slots.slot[i];
 		struct box *b = v->own;
 		if (b == NULL || v->state != SLOT_LIVE || !b->behind || ring_used(&b->out) > v->ring / 2)
 			continue;
@@ -315,9 +317,9 @@ boxes_refill(void)
 void
 boxes_bells_clear(void)
 {
-	for (uint32_t i = 0; i < f.slots.used; i++)
-		if (f.slots.slot[i].own && f.slots.slot[i].state == SLOT_LIVE)
-			bell_clear(&f.slots.slot[i].segment->mail_bell);
+	for (uint32_t i = 0; i < forwarder.slots.used; i++)
+		if (forwarder.slots.slot[i].own && forwarder.slots.slot[i].state == SLOT_LIVE)
+			bell_clear(&forwarder.slots.slot[i].segment->mail_bell);
 }
 
 /* ---- clients come, go away, come back ---- */
@@ -350,12 +352,13 @@ box_scan(struct slot *v)
 		b->cut[k] = atomic_load(&v->segment->cut[k]);
 	}
 	/* once round, and by copies: a client may go on writing */
-	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_copy(&r, f.buffer, f.buffer_bytes, &broken)) !=
+	for (const char *p; r.at - b->shadowed < v->ring && (p = ring_copy(&r, forwarder.buffer, forwarder.buffer_bytes,
+	    &broken)) !=
 	    NULL;)
 		if (get_u16(p + 14) < SHARDS_MAX && get_u64(p + 16) > b->boxed[get_u16(p + 14)])
 			b->boxed[get_u16(p + 14)] = get_u64(p + 16);
 	memcpy(b->routed, b->boxed, sizeof b->routed);
-	b->next = f.spool.end;
+	b->next = forwarder.spool.end;
 	b->tick_head = b->out.head;
 	b->patience_us = PATIENCE_US;
 }
@@ -365,8 +368,8 @@ void
 box_risk(struct slot *v)
 {
 	for (uint32_t k = 0; v->segment && k < SHARDS_MAX; k++)
-		if (f.ended[k] && atomic_load(&v->segment->risk[k]) == RISK_UNKNOWN)
-			atomic_store(&v->segment->risk[k], f.ended[k]);
+		if (forwarder.ended[k] && atomic_load(&v->segment->risk[k]) == RISK_UNKNOWN)
+			atomic_store(&v->segment->risk[k], forwarder.ended[k]);
 }
 
 /* All that is not acknowledged is in the spool from here on; a successor's mail box begins empty. */
@@ -388,9 +391,9 @@ box_away(struct slot *v, uint32_t i)
 	atomic_store(&v->segment->behind, 1);
 	for (uint32_t k = 0; k < SHARDS_MAX; k++)
 		b->boxed[k] = atomic_load(&v->segment->acked[k]);
-	if (seglog_sync(&f.spool) < 0)
+	if (seglog_sync(&forwarder.spool) < 0)
 		spool_failed("fdatasync");
-	atomic_store(&f.unit->slot[i].away_safe, v->owner);
+	atomic_store(&forwarder.unit->slot[i].away_safe, v->owner);
 	notify_daemon();
 	return 0;
 }
@@ -414,21 +417,21 @@ box_renew(struct slot *v)
 void
 box_on_slot(uint32_t i, const struct slot *old)
 {
-	struct slot *v = &f.slots.slot[i];
+	struct slot *v = &forwarder.slots.slot[i];
 	struct box *b = v->own;
 	if (b && v->segment && old->id == v->id && old->segment_id != v->segment_id &&
-	    atomic_load(&f.unit->slot[i].away_safe) == old->owner)
+	    atomic_load(&forwarder.unit->slot[i].away_safe) == old->owner)
 		box_renew(v);
 	else if (old->id != v->id || v->segment == NULL || old->segment_id != v->segment_id) {
 		if (b)
-			map_del(&f.by_id, &b->id, sizeof b->id);
+			map_del(&forwarder.by_id, &b->id, sizeof b->id);
 		box_free(b);
 		v->own = NULL;
 	}
 	/* a living client's mail box that cannot be attached: its messages must not be passed over */
 	if (v->segment == NULL && v->state != SLOT_FREE && v->state != SLOT_DYING &&
-	    atomic_load(&f.table->slot[i].owner) == v->owner &&
-	    atomic_load(&f.table->slot[i].state) == v->state)
+	    atomic_load(&forwarder.table->slot[i].owner) == v->owner &&
+	    atomic_load(&forwarder.table->slot[i].state) == v->state)
 		log_fatal(EXIT_SYSTEM, "shmat(segment of client %016llx): %s: %s", (unsigned long long)v->id,
 		    strerror(errno), ipcq_attach_hint(errno));
 	if (v->state == SLOT_FREE || v->segment == NULL)
@@ -437,27 +440,28 @@ box_on_slot(uint32_t i, const struct slot *old)
 		v->own = b = calloc(1, sizeof *b);
 		if (b)
 			b->id = v->id;
-		if (b == NULL || map_put(&f.by_id, &b->id, sizeof b->id, v) < 0)
+		if (b == NULL || map_put(&forwarder.by_id, &b->id, sizeof b->id, v) < 0)
 			log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 		box_scan(v);
 		box_risk(v);
 		box_is_fed(v);                         /* a predecessor may have been killed before it woke the owner */
 	}
-	if (v->state == SLOT_AWAY && f.spool.buffer)      /* the spool is open, with a segment to write to or without */
+	/* the spool is open, with a segment to write to or without */
+	if (v->state == SLOT_AWAY && forwarder.spool.buffer)
 		box_away(v, i);
 }
 
 void
 boxes_publish(void)
 {
-	for (size_t i = 0; i < f.fed_count; i++) {
-		struct slot *v = &f.slots.slot[f.fed[i]];
+	for (size_t i = 0; i < forwarder.fed_count; i++) {
+		struct slot *v = &forwarder.slots.slot[forwarder.fed[i]];
 		struct box *b = v->own;
-		f.is_fed[f.fed[i]] = 0;
+		forwarder.is_fed[forwarder.fed[i]] = 0;
 		if (b == NULL)
 			continue;
 		ring_publish(&b->out);
 		box_wake(v, ASLEEP_FOR_MAIL);
 	}
-	f.fed_count = 0;
+	forwarder.fed_count = 0;
 }

@@ -10,7 +10,7 @@ int
 box_is_over(struct slot *v, uint64_t more)
 {
 	struct box *b = v->own;
-	uint64_t most = atomic_load_explicit(&f.table->backlog_max, memory_order_relaxed);
+	uint64_t most = atomic_load_explicit(&forwarder.table->backlog_max, memory_order_relaxed);
 	if (most == 0 || box_pinned(b) == 0 || (b->backlog + more <= most && box_pinned(b) + more <= most + v->ring))
 		return 0;
 	box_needs(v);
@@ -21,8 +21,8 @@ static struct slot *
 box_of_largest_backlog(void)
 {
 	struct slot *largest = NULL;
-	for (uint32_t i = 0; i < f.slots.used; i++) {
-		struct slot *v = &f.slots.slot[i];
+	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
+		struct slot *v = &forwarder.slots.slot[i];
 		const struct box *b = v->own;
 		if (b && v->state != SLOT_DYING && box_pinned(b) &&
 		    (largest == NULL || box_pinned(b) > box_pinned(largest->own)) &&
@@ -47,13 +47,14 @@ box_cut(struct slot *v, const char *why)
 	struct client_segment *c = v->segment;
 	ring_publish(&b->out);                         /* before it hears that nothing more comes */
 	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
-		uint64_t routed = atomic_load(&f.table->routed[k]), to = f.seen[k] > routed ? f.seen[k] : routed;
+		uint64_t routed = atomic_load(&forwarder.table->routed[k]),
+		    to = forwarder.seen[k] > routed ? forwarder.seen[k] : routed;
 		if (to > b->cut[k])
 			atomic_store(&c->cut[k], b->cut[k] = to);
 	}
 	if (atomic_load(&c->cuts) == atomic_load(&c->cuts_told)) {
-		struct slot_word *w = &f.table->slot[v - f.slots.slot];
-		log_peer(LOG_FROM_WARN, (uint64_t)(v - f.slots.slot),
+		struct slot_word *w = &forwarder.table->slot[v - forwarder.slots.slot];
+		log_peer(LOG_FROM_WARN, (uint64_t)(v - forwarder.slots.slot),
 		    "client %016llx is cut: %s: its subscriptions end; it gets what waits for it, then MOM_EFULL; the "
 		    "spool keeps %llu bytes for it: let it receive and acknowledge, or allow more",
 		    (unsigned long long)v->id, why,

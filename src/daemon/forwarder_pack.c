@@ -14,8 +14,8 @@ static uint64_t
 segment_wanted_by(uint64_t base, uint64_t end)
 {
 	uint64_t key = 0;
-	for (uint32_t i = 0; i < f.slots.used; i++) {
-		const struct slot *v = &f.slots.slot[i];
+	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
+		const struct slot *v = &forwarder.slots.slot[i];
 		const struct box *b = v->own;
 		if (b == NULL || v->state == SLOT_DYING || b->needs >= end)
 			continue;
@@ -27,13 +27,13 @@ segment_wanted_by(uint64_t base, uint64_t end)
 void
 spool_pack_look(void)
 {
-	struct seglog *l = &f.spool;
-	f.to_pack = 0;
+	struct seglog *l = &forwarder.spool;
+	forwarder.to_pack = 0;
 	for (size_t i = 0; i + 1 < l->count; i++) {
 		struct seglog_file *s = &l->files[i];
 		uint64_t key = segment_wanted_by(s->base, l->files[i + 1].base);
 		s->due = s->bytes < PACK_LEAST || key == 0 || key == s->note ? 0 : s->due + 1;
-		f.to_pack |= s->due >= PACK_REST;
+		forwarder.to_pack |= s->due >= PACK_REST;
 	}
 }
 
@@ -45,7 +45,7 @@ is_needed(void *with, const void *entry)
 	(void)with;
 	for (uint64_t k = 0; record && k < n; k++) {
 		uint64_t id = get_u64((const char *)entry + RECORD_HEADER + 8 * k);
-		const struct slot *v = map_get(&f.by_id, &id, sizeof id);
+		const struct slot *v = map_get(&forwarder.by_id, &id, sizeof id);
 		if (v && v->own && v->state != SLOT_DYING && get_u64(record + 16) >
 		    atomic_load(&v->segment->acked[get_u16(record + 14)]))
 			return 1;
@@ -57,12 +57,12 @@ is_needed(void *with, const void *entry)
 void
 spool_pack_one(void)
 {
-	struct seglog *l = &f.spool;
+	struct seglog *l = &forwarder.spool;
 	size_t i = 0;
 	while (i + 1 < l->count && l->files[i].due < PACK_REST)
 		i++;
-	f.to_pack = i + 1 < l->count;
-	if (!f.to_pack)
+	forwarder.to_pack = i + 1 < l->count;
+	if (!forwarder.to_pack)
 		return;
 	struct seglog_file *s = &l->files[i];
 	uint64_t base = s->base, before = s->bytes, key = segment_wanted_by(base, l->files[i + 1].base);

@@ -19,7 +19,7 @@ spool_failed(const char *what)
 void
 spool_files_look(void)
 {
-	uint64_t base = seglog_gone(&f.spool);
+	uint64_t base = seglog_gone(&forwarder.spool);
 	if (base)
 		log_fatal(EXIT_DISK, "spool: log-%016llx is gone from its folder: nothing more is taken from the "
 		    "broker; bring it back, then start this daemon again", (unsigned long long)base);
@@ -31,7 +31,7 @@ uint64_t
 spool_append(const void *record, const uint64_t *ids, size_t n)
 {
 	uint32_t inner = get_u32(record), len = (uint32_t)(RECORD_HEADER + 8 * n + inner), stride = record_stride(len);
-	char *at = seglog_reserve(&f.spool, stride, 0);
+	char *at = seglog_reserve(&forwarder.spool, stride, 0);
 	struct record r = { .len = len, .header = RECORD_HEADER, .type = REC_ENTRY, .aux = n };
 	if (at == NULL && fdio_is_full(errno))
 		return 0;
@@ -42,18 +42,18 @@ spool_append(const void *record, const uint64_t *ids, size_t n)
 		put_u64(at + RECORD_HEADER + 8 * i, ids[i]);
 	memcpy(at + RECORD_HEADER + 8 * n, record, inner);
 	memset(at + len, 0, stride - len);
-	f.dirty = 1;
-	return seglog_take(&f.spool, at);
+	forwarder.dirty = 1;
+	return seglog_take(&forwarder.spool, at);
 }
 
 int
 spool_is_short(void)
 {
-	uint64_t whole, left, spare = SPOOL_SPARE * f.spool.segment_bytes;
-	if (f.spool.base == f.spool_looked)
+	uint64_t whole, left, spare = SPOOL_SPARE * forwarder.spool.segment_bytes;
+	if (forwarder.spool.base == forwarder.spool_looked)
 		return 0;
-	f.spool_looked = f.spool.base;
-	left = seglog_room_left(&f.spool, &whole);
+	forwarder.spool_looked = forwarder.spool.base;
+	left = seglog_room_left(&forwarder.spool, &whole);
 	return left < (spare < whole / 8 ? spare : whole / 8);
 }
 
@@ -68,7 +68,7 @@ entry_record(const char *entry, uint64_t *n)
 		return NULL;
 	const char *record = entry + RECORD_HEADER + 8 * *n;
 	room -= 8 * *n;
-	return record_is_sound(record, room) && get_u32(record) <= RECORD_MOST(f.unit->message_max) &&
+	return record_is_sound(record, room) && get_u32(record) <= RECORD_MOST(forwarder.unit->message_max) &&
 	    get_u16(record + 14) < SHARDS_MAX ? record : NULL;
 }
 
@@ -141,7 +141,7 @@ uint64_t
 box_needs(struct slot *v)
 {
 	struct box *b = v->own;
-	uint64_t needs = b->behind ? b->next : f.spool.end;
+	uint64_t needs = b->behind ? b->next : forwarder.spool.end;
 	for (uint32_t k = 0; b->held_bytes && k < SHARDS_MAX; k++) {
 		struct held_queue *q = &b->held[k];
 		for (; q->first < q->count && q->held[q->first].offset <= atomic_load(&v->segment->acked[k]);

@@ -10,7 +10,7 @@ recover_entry(void *with, const void *entry, uint64_t at)
 	const char *record = entry_record(entry, &n);
 	for (uint64_t k = 0; record && k < n; k++) {
 		uint64_t id = get_u64((const char *)entry + RECORD_HEADER + 8 * k);
-		struct slot *v = map_get(&f.by_id, &id, sizeof id);
+		struct slot *v = map_get(&forwarder.by_id, &id, sizeof id);
 		if (v == NULL || v->own == NULL)
 			continue;
 		struct box *b = v->own;
@@ -34,19 +34,20 @@ recover_entry(void *with, const void *entry, uint64_t at)
 void
 spool_recover(void)
 {
-	slots_look(&f.slots, box_on_slot);                 /* the boxes first: the entries find their clients */
-	struct seglog_place place = { f.dir, "corrupt", "spool", RECORD_MOST(f.unit->message_max), 0 };
-	uint64_t segment = SEGMENT_LEAST(f.unit->message_max) > SPOOL_SEGMENT ? SEGMENT_LEAST(f.unit->message_max)
+	slots_look(&forwarder.slots, box_on_slot);                 /* the boxes first: the entries find their clients */
+	struct seglog_place place = { forwarder.dir, "corrupt", "spool", RECORD_MOST(forwarder.unit->message_max), 0 };
+	uint64_t segment = SEGMENT_LEAST(forwarder.unit->message_max) > SPOOL_SEGMENT
+	    ? SEGMENT_LEAST(forwarder.unit->message_max)
 	    : SPOOL_SEGMENT;
-	if (seglog_open(&f.spool, &place, segment, 0, recover_entry, NULL) < 0)
+	if (seglog_open(&forwarder.spool, &place, segment, 0, recover_entry, NULL) < 0)
 		spool_failed("cannot be taken up");
-	for (uint32_t i = 0; i < f.slots.used; i++) {
-		struct slot *v = &f.slots.slot[i];
+	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
+		struct slot *v = &forwarder.slots.slot[i];
 		struct box *b = v->own;
 		if (b == NULL)
 			continue;
 		if (!b->behind)
-			b->next = f.spool.end;
+			b->next = forwarder.spool.end;
 		atomic_store(&v->segment->behind, (uint32_t)b->behind);
 		log_debug("client %016llx: mail up to %llx, routed up to %llx%s", (unsigned long long)v->id,
 		    (unsigned long long)b->boxed[0],

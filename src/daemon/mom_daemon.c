@@ -45,7 +45,7 @@ static struct {
 	struct pollfd *polls;
 	uint32_t *slots;                      /* of polls: which slot; waiting: index */
 	size_t polls_room;
-} m;
+} supervisor;
 
 static int
 is_spool(const char *path)
@@ -60,16 +60,17 @@ static void
 default_spool(void)
 {
 	char old[PATH_MAX + 8];
-	int none = rundir_spool(m.spool, sizeof m.spool);
-	snprintf(old, sizeof old, "%s/spool", m.run);
-	if (geteuid() != 0 && (none || !is_spool(m.spool)) && is_spool(old) && strlen(old) < sizeof m.spool) {
+	int none = rundir_spool(supervisor.spool, sizeof supervisor.spool);
+	snprintf(old, sizeof old, "%s/spool", supervisor.run);
+	if (geteuid() != 0 && (none || !is_spool(supervisor.spool)) && is_spool(old) &&
+	    strlen(old) < sizeof supervisor.spool) {
 		if (none)
 			log_warn("the spool is in %s, which may be cleaned: set HOME or XDG_STATE_HOME, or name "
 			    "another with --spool", old);
 		else
 			log_warn("the spool is still in %s, which may be cleaned: stop this daemon, mkdir -pm 700 "
-			    "'%s', mv '%s'/* '%s', start it again", old, m.spool, old, m.spool);
-		strcpy(m.spool, old);
+			    "'%s', mv '%s'/* '%s', start it again", old, supervisor.spool, old, supervisor.spool);
+		strcpy(supervisor.spool, old);
 	} else if (none)
 		log_fatal(EXIT_SYSTEM, "there is no folder for the spool: neither XDG_STATE_HOME nor HOME is an "
 		    "absolute path: set one of them, or name a folder with --spool");
@@ -81,12 +82,12 @@ static int
 spool_in_session(const char *why)
 {
 	char path[PATH_MAX + 8];
-	snprintf(path, sizeof path, "%s/spool", m.run);
-	if (geteuid() == 0 || strncmp(m.run, "/run/user/", 10) != 0 || strlen(path) >= sizeof m.spool)
+	snprintf(path, sizeof path, "%s/spool", supervisor.run);
+	if (geteuid() == 0 || strncmp(supervisor.run, "/run/user/", 10) != 0 || strlen(path) >= sizeof supervisor.spool)
 		return 0;
 	log_warn("spool folder %s: %s: it is in %s instead, and gone after the log-out: name one that stays with "
-	    "--spool, or set XDG_STATE_HOME", m.spool, why, path);
-	strcpy(m.spool, path);
+	    "--spool, or set XDG_STATE_HOME", supervisor.spool, why, path);
+	strcpy(supervisor.spool, path);
 	return 1;
 }
 
@@ -95,7 +96,7 @@ spool_in_session(const char *why)
 static void
 give_up(void)
 {
-	struct daemon *d = &m.d;
+	struct daemon *d = &supervisor.d;
 	log_peers_end();
 	http_child_stop(&d->http);
 	child_end(d->requester);
@@ -117,44 +118,46 @@ static void
 open_folders(void)
 {
 	const char *why;
-	struct daemon *d = &m.d;
+	struct daemon *d = &supervisor.d;
 	pid_t holder = 0;
-	if (m.o.run)
-		snprintf(m.run, sizeof m.run, "%s", m.o.run);
+	if (supervisor.o.run)
+		snprintf(supervisor.run, sizeof supervisor.run, "%s", supervisor.o.run);
 	else
-		rundir_default(m.run, sizeof m.run);
-	if (m.o.spool)
-		snprintf(m.spool, sizeof m.spool, "%s", m.o.spool);
+		rundir_default(supervisor.run, sizeof supervisor.run);
+	if (supervisor.o.spool)
+		snprintf(supervisor.spool, sizeof supervisor.spool, "%s", supervisor.o.spool);
 	else
 		default_spool();
-	d->run = m.run;
-	d->spool = m.spool;
-	if ((d->run_dir = rundir_open(m.run, &why)) < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", m.run, why);
+	d->run = supervisor.run;
+	d->spool = supervisor.spool;
+	if ((d->run_dir = rundir_open(supervisor.run, &why)) < 0)
+		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", supervisor.run, why);
 	d->run_lock = lock_take(d->run_dir, "lock", &holder, STOP_MS);
 	if (d->run_lock == -2)
 		log_fatal(EXIT_SYSTEM,
 		    "run folder %s: in use (mom_daemon pid %d): stop that first, or name another folder with "
 		    "--run",
-		    m.run, (int)holder);
+		    supervisor.run, (int)holder);
 	if (d->run_lock < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another folder with --run", m.run,
+		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another folder with --run",
+		    supervisor.run,
 		    strerror(errno), fdio_hint(errno));
-	d->spool_dir = rundir_open(m.spool, &why);
-	if (d->spool_dir < 0 && m.o.spool == NULL && spool_in_session(why))
-		d->spool_dir = rundir_open(m.spool, &why);
+	d->spool_dir = rundir_open(supervisor.spool, &why);
+	if (d->spool_dir < 0 && supervisor.o.spool == NULL && spool_in_session(why))
+		d->spool_dir = rundir_open(supervisor.spool, &why);
 	if (d->spool_dir < 0)
-		log_fatal(EXIT_SYSTEM, "spool folder %s: %s: name another with --spool, or set XDG_STATE_HOME", m.spool,
+		log_fatal(EXIT_SYSTEM, "spool folder %s: %s: name another with --spool, or set XDG_STATE_HOME",
+		    supervisor.spool,
 		    why);
 	d->spool_lock = lock_take(d->spool_dir, "lock", &holder, STOP_MS);
 	if (d->spool_lock == -2)
 		log_fatal(EXIT_SYSTEM,
 		    "spool folder %s: in use (mom_daemon pid %d): stop that first, or name another folder with "
 		    "--spool",
-		    m.spool, (int)holder);
+		    supervisor.spool, (int)holder);
 	if (d->spool_lock < 0)
 		log_fatal(EXIT_SYSTEM, "spool folder %s: its lock: %s: %s, or name another folder with --spool",
-		    m.spool, strerror(errno), fdio_hint(errno));
+		    supervisor.spool, strerror(errno), fdio_hint(errno));
 }
 
 /* Nothing depends on them: without, the daemon only cannot be looked into. */
@@ -172,7 +175,7 @@ make_counters(struct daemon *d)
 static void
 make_table(void)
 {
-	struct daemon *d = &m.d;
+	struct daemon *d = &supervisor.d;
 	struct shminfo info;
 	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX
 	    ? (uint32_t)info.shmmni : SLOTS_MAX;
@@ -185,7 +188,7 @@ make_table(void)
 		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", capacity);
 	members_read(d);
 	if (registry_open(&d->registry, d->run_dir, members_keep, d) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", m.run, strerror(errno), fdio_hint(errno));
+		log_fatal(EXIT_SYSTEM, "%s/registry: %s: %s", supervisor.run, strerror(errno), fdio_hint(errno));
 	d->table_id = registry_make(&d->registry, REGISTRY_SHM, bytes, geteuid(), 0, "machine-table");
 	d->table = d->table_id < 0 ? NULL : ipcq_attach(d->table_id, 0);
 	if (d->table == NULL)
@@ -195,7 +198,7 @@ make_table(void)
 	atomic_store(&d->table->log, (uint32_t)d->verbose);
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);
-	atomic_store(&d->table->backlog_max, m.o.backlog_max);
+	atomic_store(&d->table->backlog_max, supervisor.o.backlog_max);
 	log_peers_share(&d->table->limits);
 	make_counters(d);
 	atomic_store(&d->table->message_max, d->message_max);
@@ -212,16 +215,17 @@ static void
 say_ready(void)
 {
 	char line[PATH_MAX + 16];
-	int n = snprintf(line, sizeof line, "ready %s\n", m.run);
-	if (names_about(&m.d) < 0)
-		log_warn("%s/about: %s: the tools do not find this daemon until there is room for it", m.run,
+	int n = snprintf(line, sizeof line, "ready %s\n", supervisor.run);
+	if (names_about(&supervisor.d) < 0)
+		log_warn("%s/about: %s: the tools do not find this daemon until there is room for it", supervisor.run,
 		    strerror(errno));
 	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
-	if (program_ready_say(m.o.ready_fd) < 0)
-		log_warn("--ready-fd %d: %s: give it an open descriptor", m.o.ready_fd, strerror(errno));
+	if (program_ready_say(supervisor.o.ready_fd) < 0)
+		log_warn("--ready-fd %d: %s: give it an open descriptor", supervisor.o.ready_fd, strerror(errno));
 	notify_ready();
-	log_info("serves run folder %s, spool %s, broker %s port %s", m.run, m.spool, m.d.ip, m.d.port);
+	log_info("serves run folder %s, spool %s, broker %s port %s", supervisor.run, supervisor.spool, supervisor.d.ip,
+	    supervisor.d.port);
 }
 
 static void
@@ -230,8 +234,8 @@ reap(void)
 	int status;
 	sig_got_child = 0;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		if (!http_child_reaped(&m.d.http, pid, status, clock_ms()))
-			unit_reaped(&m.d, pid, status, clock_ms());
+		if (!http_child_reaped(&supervisor.d.http, pid, status, clock_ms()))
+			unit_reaped(&supervisor.d, pid, status, clock_ms());
 }
 
 /* for `systemctl status` */
@@ -239,11 +243,12 @@ static void
 tell_status(void)
 {
 	uint32_t clients = 0;
-	for (uint32_t i = 0; i < m.d.used; i++)
-		clients += m.d.members[i].state == SLOT_LIVE;
-	const char *how = m.d.spool_state != SPOOL_GOOD ? "its spool is gone: without" :
-	    m.d.link == LINK_UP ? "connected to" : "waits for";
-	notify_status("%s broker %s port %s, %u program%s", how, m.d.ip, m.d.port, clients, clients == 1 ? "" : "s");
+	for (uint32_t i = 0; i < supervisor.d.used; i++)
+		clients += supervisor.d.members[i].state == SLOT_LIVE;
+	const char *how = supervisor.d.spool_state != SPOOL_GOOD ? "its spool is gone: without" :
+	    supervisor.d.link == LINK_UP ? "connected to" : "waits for";
+	notify_status("%s broker %s port %s, %u program%s", how, supervisor.d.ip, supervisor.d.port, clients,
+	    clients == 1 ? "" : "s");
 }
 
 /* A user's own daemon on a desktop: its queues and semaphores would vanish at log-out. They are made anew within a
@@ -261,17 +266,17 @@ static void
 tick(int64_t now)
 {
 	notify_tick(now);
-	if (now < m.next_tick)
+	if (now < supervisor.next_tick)
 		return;
-	m.next_tick = now + TICK_MS;
-	atomic_fetch_add(&m.d.table->ticks, 1);
+	supervisor.next_tick = now + TICK_MS;
+	atomic_fetch_add(&supervisor.d.table->ticks, 1);
 	log_peers_tell(now);
-	unit_bells(&m.d);
-	members_check(&m.d);
-	names_look(&m.d);
-	if (m.d.spool_state == SPOOL_GOOD) {
-		identity_proven(&m.d);
-		starts_save(&m.d);
+	unit_bells(&supervisor.d);
+	members_check(&supervisor.d);
+	names_look(&supervisor.d);
+	if (supervisor.d.spool_state == SPOOL_GOOD) {
+		identity_proven(&supervisor.d);
+		starts_save(&supervisor.d);
 	}
 	tell_status();
 }
@@ -283,36 +288,38 @@ enum { POLL_SIGNALS, POLL_NOTIFY, POLL_DOOR, POLL_LINK, POLL_FIXED };
 static void
 polls_grow(size_t n)
 {
-	if (n <= m.polls_room)
+	if (n <= supervisor.polls_room)
 		return;
-	m.polls_room = n * 2;
-	m.polls = realloc(m.polls, m.polls_room * sizeof *m.polls);
-	m.slots = realloc(m.slots, m.polls_room * sizeof *m.slots);
-	if (m.polls == NULL || m.slots == NULL)
+	supervisor.polls_room = n * 2;
+	supervisor.polls = realloc(supervisor.polls, supervisor.polls_room * sizeof *supervisor.polls);
+	supervisor.slots = realloc(supervisor.slots, supervisor.polls_room * sizeof *supervisor.slots);
+	if (supervisor.polls == NULL || supervisor.slots == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for %zu descriptors: see `free`", n);
 }
 
 static size_t
 polls_fill(size_t *first_member)
 {
-	struct daemon *d = &m.d;
+	struct daemon *d = &supervisor.d;
 	size_t n = POLL_FIXED;
 	polls_grow(POLL_FIXED + d->waiting_count + 2 * (size_t)d->used);
-	m.polls[POLL_SIGNALS] = (struct pollfd){ m.signals, POLLIN, 0 };
-	m.polls[POLL_NOTIFY] = (struct pollfd){ d->notify, POLLIN, 0 };
-	m.polls[POLL_DOOR] = (struct pollfd){ spare_is_ready(&d->spare, clock_ms()) ? d->door : -1, POLLIN, 0 };
-	m.polls[POLL_LINK] = (struct pollfd){ d->link == LINK_CONNECTING || d->link == LINK_HELLO ? d->socket : -1,
+	supervisor.polls[POLL_SIGNALS] = (struct pollfd){ supervisor.signals, POLLIN, 0 };
+	supervisor.polls[POLL_NOTIFY] = (struct pollfd){ d->notify, POLLIN, 0 };
+	supervisor.polls[POLL_DOOR] = (struct pollfd){ spare_is_ready(&d->spare, clock_ms()) ? d->door : -1, POLLIN,
+	    0 };
+	supervisor.polls[POLL_LINK] = (struct pollfd){ d->link == LINK_CONNECTING ||
+	    d->link == LINK_HELLO ? d->socket : -1,
 		d->link == LINK_CONNECTING ? POLLOUT : POLLIN, 0 };
 	for (size_t i = 0; i < d->waiting_count; i++)
-		m.polls[n++] = (struct pollfd){ d->waiting[i].fd, d->waiting[i].asked ? 0 : POLLIN, 0 };
+		supervisor.polls[n++] = (struct pollfd){ d->waiting[i].fd, d->waiting[i].asked ? 0 : POLLIN, 0 };
 	*first_member = n;
 	for (uint32_t i = 0; i < d->used; i++) {
 		if (d->members[i].state != SLOT_LIVE)
 			continue;
-		m.slots[n] = i;
-		m.polls[n++] = (struct pollfd){ d->members[i].socket, 0, 0 };
-		m.slots[n] = i;
-		m.polls[n++] = (struct pollfd){ d->members[i].pidfd, POLLIN, 0 };
+		supervisor.slots[n] = i;
+		supervisor.polls[n++] = (struct pollfd){ d->members[i].socket, 0, 0 };
+		supervisor.slots[n] = i;
+		supervisor.polls[n++] = (struct pollfd){ d->members[i].pidfd, POLLIN, 0 };
 	}
 	return n;
 }
@@ -321,7 +328,7 @@ polls_fill(size_t *first_member)
 static void
 member_event(uint32_t i, const struct pollfd *p)
 {
-	struct member *v = &m.d.members[i];
+	struct member *v = &supervisor.d.members[i];
 	if (v->state != SLOT_LIVE)
 		return;
 	if (p->fd == v->socket && (p->revents & (POLLHUP | POLLERR)))
@@ -329,17 +336,17 @@ member_event(uint32_t i, const struct pollfd *p)
 	else if (p->fd != v->pidfd || !(p->revents & POLLIN))
 		return;
 	const char *why;
-	if (life_now(&m.d, i, &why) == LIFE_OVER)
-		member_died(&m.d, i, why);
+	if (life_now(&supervisor.d, i, &why) == LIFE_OVER)
+		member_died(&supervisor.d, i, why);
 }
 
 static void
 waiting_events(size_t count)
 {
-	struct daemon *d = &m.d;
+	struct daemon *d = &supervisor.d;
 	/* from the end, since those that are served leave the list */
 	for (size_t i = count; i-- > 0;) {
-		struct pollfd *p = &m.polls[POLL_FIXED + i];
+		struct pollfd *p = &supervisor.polls[POLL_FIXED + i];
 		if (i >= d->waiting_count || d->waiting[i].fd != p->fd || !p->revents)
 			continue;
 		if (p->revents & POLLIN)
@@ -355,41 +362,41 @@ waiting_events(size_t count)
 static void
 poll_once(int64_t until)
 {
-	struct daemon *d = &m.d;
+	struct daemon *d = &supervisor.d;
 	size_t first_member, n = polls_fill(&first_member), waiting = d->waiting_count;
 	int64_t now = clock_ms();
 	uint64_t count;
-	if (poll(m.polls, n, until > now ? (int)(until - now) : 0) < 0) {
+	if (poll(supervisor.polls, n, until > now ? (int)(until - now) : 0) < 0) {
 		if (errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "poll: %s: %s", strerror(errno), child_hint(errno));
 		return;
 	}
 	sig_drain();
-	if (m.polls[POLL_NOTIFY].revents && fdio_read(d->notify, &count, sizeof count) < 0)
+	if (supervisor.polls[POLL_NOTIFY].revents && fdio_read(d->notify, &count, sizeof count) < 0)
 		log_debug("notify: %s", strerror(errno));
 	members_wake(d);
 	for (size_t k = first_member; k < n; k++)
-		if (m.polls[k].revents)
-			member_event(m.slots[k], &m.polls[k]);
-	if (m.polls[POLL_LINK].revents && m.polls[POLL_LINK].fd == d->socket)
+		if (supervisor.polls[k].revents)
+			member_event(supervisor.slots[k], &supervisor.polls[k]);
+	if (supervisor.polls[POLL_LINK].revents && supervisor.polls[POLL_LINK].fd == d->socket)
 		link_event(d);
 	members_finished(d);
 	waiting_events(waiting);
-	if (m.polls[POLL_DOOR].revents)
+	if (supervisor.polls[POLL_DOOR].revents)
 		door_accept(d);
 }
 
 static void
 stop(void)
 {
-	struct daemon *d = &m.d;
+	struct daemon *d = &supervisor.d;
 	notify_stopping();
 	atomic_store(&d->table->stopping, 1);
-	http_child_stop(&m.d.http);
+	http_child_stop(&supervisor.d.http);
 	door_close(d);
 	unit_end(d);
 	while (!unit_is_gone(d)) {
-		struct pollfd p = { m.signals, POLLIN, 0 };
+		struct pollfd p = { supervisor.signals, POLLIN, 0 };
 		if (poll(&p, 1, 50) > 0)
 			sig_drain();
 		reap();
@@ -410,17 +417,17 @@ stop(void)
 int
 main(int argc, char **argv)
 {
-	struct daemon *d = &m.d;
+	struct daemon *d = &supervisor.d;
 	program_begin(argc, argv, "mom_daemon");
 	log_init("mom_daemon", 0);
-	options_read(&m.o, d, argc, argv);
+	options_read(&supervisor.o, d, argc, argv);
 	notify_init();
 	warn_of_logout();
-	m.signals = sig_init();
+	supervisor.signals = sig_init();
 	d->notify = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (m.signals < 0 || d->notify < 0)
+	if (supervisor.signals < 0 || d->notify < 0)
 		log_fatal(EXIT_SYSTEM, "eventfd: %s: %s", strerror(errno), child_hint(errno));
-	program_ready_begin(m.o.ready_fd);
+	program_ready_begin(supervisor.o.ready_fd);
 	d->unit_id = d->socket = d->door = -1;
 	log_at_fatal(give_up);
 	open_folders();
@@ -430,26 +437,26 @@ main(int argc, char **argv)
 		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)",
 		    d->http.address, strerror(errno));
 	if (door_open(d) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/socket: %s: %s", m.run, strerror(errno), fdio_hint(errno));
-	config_find_log(&m.o.config);
+		log_fatal(EXIT_SYSTEM, "%s/socket: %s: %s", supervisor.run, strerror(errno), fdio_hint(errno));
+	config_find_log(&supervisor.o.config);
 	make_table();
 	spare_open(&d->spare);
 	config_open_log();
-	options_say(&m.o, m.spool);
+	options_say(&supervisor.o, supervisor.spool);
 	say_ready();
-	m.next_tick = clock_ms();
+	supervisor.next_tick = clock_ms();
 	while (!sig_got_stop) {
 		int64_t now = clock_ms(), until;
 		if (sig_got_child)
 			reap();
-		options_signals(&m.o, d);
+		options_signals(&supervisor.o, d);
 		unit_step(d, now);
 		http_child_step(&d->http, d->verbose, now);
 		tick(now);
 		until = link_step(d, now);
-		if (until < 0 || until > m.next_tick)
-			until = m.next_tick;
-		until = http_child_due(&m.d.http, until);
+		if (until < 0 || until > supervisor.next_tick)
+			until = supervisor.next_tick;
+		until = http_child_due(&supervisor.d.http, until);
 		if (unit_is_gone(d) && d->unit_due < until)
 			until = d->unit_due;
 		if (!spare_is_ready(&d->spare, now) && d->spare.until_ms < until)

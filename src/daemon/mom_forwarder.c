@@ -28,21 +28,22 @@
 static void
 spool_chosen(const char *record)
 {
-	if (f.chosen_count == 0)
+	if (forwarder.chosen_count == 0)
 		return;
-	if (f.recipients == NULL && (f.recipients = calloc(f.table->capacity, sizeof *f.recipients)) == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u recipients: see `free`", f.table->capacity);
-	for (size_t i = 0; i < f.chosen_count; i++)
-		f.recipients[i] = f.slots.slot[f.chosen[i]].id;
-	int there = spool_append(record, f.recipients, f.chosen_count) != 0;
-	for (size_t i = 0; i < f.chosen_count; i++) {
-		struct slot *v = &f.slots.slot[f.chosen[i]];
+	if (forwarder.recipients == NULL && (forwarder.recipients = calloc(forwarder.table->capacity,
+	    sizeof *forwarder.recipients)) == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for %u recipients: see `free`", forwarder.table->capacity);
+	for (size_t i = 0; i < forwarder.chosen_count; i++)
+		forwarder.recipients[i] = forwarder.slots.slot[forwarder.chosen[i]].id;
+	int there = spool_append(record, forwarder.recipients, forwarder.chosen_count) != 0;
+	for (size_t i = 0; i < forwarder.chosen_count; i++) {
+		struct slot *v = &forwarder.slots.slot[forwarder.chosen[i]];
 		if (there)
 			((struct box *)v->own)->backlog += spool_cost(get_u32(record));
 		else
 			box_cut(v, "the spool's disk is full");
 	}
-	f.chosen_count = 0;
+	forwarder.chosen_count = 0;
 	if (there)
 		boxes_cut_if_short();
 }
@@ -51,12 +52,12 @@ spool_chosen(const char *record)
 static struct slot *
 recipient(struct route_sub *sub, const struct record *r)
 {
-	struct slot *v = &f.slots.slot[sub->slot];
+	struct slot *v = &forwarder.slots.slot[sub->slot];
 	const struct box *b = v->own;
 	if (b == NULL || b->id != sub->client) {
-		v = map_get(&f.by_id, &sub->client, sizeof sub->client);
+		v = map_get(&forwarder.by_id, &sub->client, sizeof sub->client);
 		b = v ? v->own : NULL;
-		sub->slot = v ? (uint32_t)(v - f.slots.slot) : 0;
+		sub->slot = v ? (uint32_t)(v - forwarder.slots.slot) : 0;
 	}
 	return b && v->state != SLOT_DYING && sub->since >= b->cut[r->shard] ? v : NULL;
 }
@@ -83,13 +84,13 @@ deliver_record(const char *record, struct route *route)
 static void
 run_deliver(void)
 {
-	struct run *run = &f.run;
+	struct run *run = &forwarder.run;
 	size_t whole = 0;
 	struct record first;
 	if (run->bytes == 0)
 		return;
 	/* after the records were seen: whoever they are for was shown before they were sent */
-	slots_look(&f.slots, box_on_slot);
+	slots_look(&forwarder.slots, box_on_slot);
 	record_get(&first, run->from);
 	for (size_t i = 0; i < run->route->count; i++) {
 		struct route_sub *sub = &run->route->subs[i];
@@ -108,7 +109,7 @@ run_deliver(void)
 static void
 on_message(const char *record)
 {
-	struct run *run = &f.run;
+	struct run *run = &forwarder.run;
 	uint32_t stride = record_stride(get_u32(record));
 	uint16_t topic_len = get_u16(record + 12);
 	uint64_t offset = get_u64(record + 16);
@@ -124,7 +125,7 @@ on_message(const char *record)
 		return;
 	}
 	run_deliver();
-	struct route *route = routes_find(&f.routes, get_u16(record + 14), record_topic(record), topic_len);
+	struct route *route = routes_find(&forwarder.routes, get_u16(record + 14), record_topic(record), topic_len);
 	if (route)
 		*run = (struct run){ record, stride, 1, offset, route };
 }
@@ -134,7 +135,7 @@ static void
 on_gap(const char *record, const struct record *r)
 {
 	size_t at = 0;
-	for (struct route *route; (route = map_each(&f.routes.topics[r->shard], &at)) != NULL;) {
+	for (struct route *route; (route = map_each(&forwarder.routes.topics[r->shard], &at)) != NULL;) {
 		for (size_t i = 0; i < route->count; i++) {
 			struct slot *v = recipient(&route->subs[i], r);
 			if (v && route->subs[i].since < r->aux)
@@ -148,13 +149,14 @@ on_gap(const char *record, const struct record *r)
 static void
 client_forgotten(struct slot *v)
 {
-	word32 *forgotten = &f.unit->slot[v - f.slots.slot].gone;
+	word32 *forgotten = &forwarder.unit->slot[v - forwarder.slots.slot].gone;
 	if (v->segment == NULL || v->state == SLOT_FREE || v->state == SLOT_DYING ||
 	    atomic_exchange(forgotten, v->owner) == v->owner)
 		return;
 	atomic_store(&v->segment->gone, 1);
-	log_peer(LOG_FROM_WARN, (uint64_t)(v - f.slots.slot), "client %016llx: this machine was away from its broker "
-	    "for too long: the client's subscriptions are forgotten; raise the broker's --machine-expiry",
+	log_peer(LOG_FROM_WARN, (uint64_t)(v - forwarder.slots.slot),
+	    "client %016llx: this machine was away from its broker for too long: the client's subscriptions are "
+	    "forgotten; raise the broker's --machine-expiry",
 	    (unsigned long long)v->id);
 	box_wake(v, ASLEEP_FOR_ANY);
 }
@@ -163,9 +165,9 @@ client_forgotten(struct slot *v)
 static void
 on_list(const struct record *r)
 {
-	f.ended[r->shard] = r->publisher;
-	for (uint32_t i = 0; i < f.slots.used; i++) {
-		struct slot *v = &f.slots.slot[i];
+	forwarder.ended[r->shard] = r->publisher;
+	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
+		struct slot *v = &forwarder.slots.slot[i];
 		if ((uint32_t)v->id < r->number)
 			client_forgotten(v);
 		box_risk(v);
@@ -175,11 +177,11 @@ on_list(const struct record *r)
 static void
 on_change(const char *record, const struct record *r)
 {
-	routes_change(&f.routes, r, record_topic(record));
+	routes_change(&forwarder.routes, r, record_topic(record));
 	if (r->type == REC_LIST)
 		on_list(r);
 	int expired = r->type == REC_DESTROY && r->flags & REC_F_EXPIRED;
-	struct slot *v = expired ? map_get(&f.by_id, &r->publisher, sizeof r->publisher) : NULL;
+	struct slot *v = expired ? map_get(&forwarder.by_id, &r->publisher, sizeof r->publisher) : NULL;
 	if (v && v->id == r->publisher)
 		client_forgotten(v);
 }
@@ -187,8 +189,8 @@ on_change(const char *record, const struct record *r)
 static void
 saw(uint16_t shard, uint64_t to)
 {
-	if (to > f.seen[shard])
-		f.seen[shard] = to;
+	if (to > forwarder.seen[shard])
+		forwarder.seen[shard] = to;
 }
 
 static void
@@ -196,7 +198,7 @@ on_record(const char *record)
 {
 	struct record r;
 	uint16_t shard = get_u16(record + 14);
-	f.taken += record_stride(get_u32(record));
+	forwarder.taken += record_stride(get_u32(record));
 	if (shard >= SHARDS_MAX)
 		return;
 	if (record[9] == REC_MESSAGE) {
@@ -206,13 +208,13 @@ on_record(const char *record)
 		return;
 	}
 	run_deliver();
-	slots_look(&f.slots, box_on_slot);
+	slots_look(&forwarder.slots, box_on_slot);
 	record_get(&r, record);
 	if (r.type == REC_GAP)
 		on_gap(record, &r);
-	else if (r.type == REC_START && r.offset > atomic_load(&f.table->start[r.shard])) {
-		atomic_store(&f.table->start_bits[r.shard], r.aux);
-		atomic_store(&f.table->start[r.shard], r.offset);
+	else if (r.type == REC_START && r.offset > atomic_load(&forwarder.table->start[r.shard])) {
+		atomic_store(&forwarder.table->start_bits[r.shard], r.aux);
+		atomic_store(&forwarder.table->start[r.shard], r.offset);
 	}
 	else
 		on_change(record, &r);
@@ -226,13 +228,13 @@ static void
 places_look(void)
 {
 	uint64_t place[SHARDS_MAX];
-	uint32_t shards = atomic_load(&f.table->shards);
-	memcpy(place, f.seen, sizeof place);
-	for (uint32_t i = 0; i < f.slots.used; i++) {
-		const struct slot *v = &f.slots.slot[i];
+	uint32_t shards = atomic_load(&forwarder.table->shards);
+	memcpy(place, forwarder.seen, sizeof place);
+	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
+		const struct slot *v = &forwarder.slots.slot[i];
 		const struct box *b = v->own;
-		if ((b && b->unsafe) || atomic_load(&f.table->slot[i].cuts) !=
-		    atomic_load(&f.table->slot[i].cuts_saved))
+		if ((b && b->unsafe) || atomic_load(&forwarder.table->slot[i].cuts) !=
+		    atomic_load(&forwarder.table->slot[i].cuts_saved))
 			return;                        /* see tick_boxes */
 		for (uint32_t k = 0; b && v->state != SLOT_DYING && k < shards; k++) {
 			uint64_t acked = atomic_load(&v->segment->acked[k]);
@@ -241,43 +243,44 @@ places_look(void)
 		}
 	}
 	for (uint32_t k = 0; k < shards; k++)
-		if (place[k] > atomic_load(&f.unit->place[k]))
-			atomic_store(&f.unit->place[k], place[k]);
+		if (place[k] > atomic_load(&forwarder.unit->place[k]))
+			atomic_store(&forwarder.unit->place[k], place[k]);
 }
 
 static int
 drain(void)
 {
 	int broken = 0, n = 0;
-	uint64_t began = f.taken;
-	for (const char *p; f.taken - began < BATCH && (p = ring_next(&f.in, &broken)) != NULL; n++)
+	uint64_t began = forwarder.taken;
+	for (const char *p; forwarder.taken - began < BATCH && (p = ring_next(&forwarder.in, &broken)) != NULL; n++)
 		on_record(p);
 	run_deliver();
-	f.patience_us += (int64_t)((f.taken - began) * PATIENCE_US / (WINDOW_OF(f.unit->message_max) / 2));
-	if (f.patience_us > PATIENCE_ALL_US)
-		f.patience_us = PATIENCE_ALL_US;
+	forwarder.patience_us += (int64_t)((forwarder.taken - began) *
+	    PATIENCE_US / (WINDOW_OF(forwarder.unit->message_max) / 2));
+	if (forwarder.patience_us > PATIENCE_ALL_US)
+		forwarder.patience_us = PATIENCE_ALL_US;
 	if (n)
 		counters_observe(HISTOGRAM_BATCH, (uint64_t)n);
 	if (broken)
 		log_fatal(EXIT_SYSTEM, "the delivery ring holds garbage: the unit is made anew");
 	boxes_publish();
-	if (f.spool.used && seglog_flush(&f.spool) < 0)
+	if (forwarder.spool.used && seglog_flush(&forwarder.spool) < 0)
 		spool_failed("write");
 	for (uint32_t k = 0; n && k < SHARDS_MAX; k++)
-		if (f.seen[k] > atomic_load(&f.table->routed[k]))
-			atomic_store(&f.table->routed[k], f.seen[k]);
-	if (atomic_load(&f.ring->tail) != f.in.at) {
-		atomic_store_explicit(&f.ring->tail, f.in.at, memory_order_release);
-		atomic_store(&f.unit->taken, f.taken);
+		if (forwarder.seen[k] > atomic_load(&forwarder.table->routed[k]))
+			atomic_store(&forwarder.table->routed[k], forwarder.seen[k]);
+	if (atomic_load(&forwarder.ring->tail) != forwarder.in.at) {
+		atomic_store_explicit(&forwarder.ring->tail, forwarder.in.at, memory_order_release);
+		atomic_store(&forwarder.unit->taken, forwarder.taken);
 	}
 	/* half: the requester waits for the other half, not in step with this */
-	if (f.taken - f.taken_rung >= CREDIT_STEP(f.unit->message_max) / 2) {
-		f.taken_rung = f.taken;
-		if (f.taken - f.taken_placed >= PLACE_BYTES) {
-			f.taken_placed = f.taken;
+	if (forwarder.taken - forwarder.taken_rung >= CREDIT_STEP(forwarder.unit->message_max) / 2) {
+		forwarder.taken_rung = forwarder.taken;
+		if (forwarder.taken - forwarder.taken_placed >= PLACE_BYTES) {
+			forwarder.taken_placed = forwarder.taken;
 			places_look();
 		}
-		bell_ring(&f.unit->taken_bell, &f.table->request_queue);
+		bell_ring(&forwarder.unit->taken_bell, &forwarder.table->request_queue);
 	}
 	return n;
 }
@@ -287,64 +290,66 @@ drain(void)
 static void
 tick_boxes(void)
 {
-	for (uint32_t i = 0; i < f.slots.used; i++) {
-		struct slot *v = &f.slots.slot[i];
+	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
+		struct slot *v = &forwarder.slots.slot[i];
 		struct box *b = v->own;
 		if (b && b->unsafe && box_away(v, i) < 0)
-			f.unsafe = 1;
-		if (atomic_load(&f.table->slot[i].cuts) != atomic_load(&f.table->slot[i].cuts_saved))
-			f.unsafe = 1;                  /* what it does not get must be known after a power cut */
+			forwarder.unsafe = 1;
+		if (atomic_load(&forwarder.table->slot[i].cuts) != atomic_load(&forwarder.table->slot[i].cuts_saved))
+			/* what it does not get must be known after a power cut */
+			forwarder.unsafe = 1;
 		if (b == NULL || v->state == SLOT_AWAY)
 			continue;
 		if (v->state == SLOT_LIVE && box_shadow(v, b->tick_head) < 0)
-			f.unsafe = 1;
+			forwarder.unsafe = 1;
 		b->tick_head = b->out.head;
 		b->patience_us += b->patience_us < PATIENCE_US ? PATIENCE_TICK_US : 0;
 		for (uint32_t k = 0; k < SHARDS_MAX; k++)
-			if (f.seen[k] && atomic_load(&v->segment->seen[k]) != f.seen[k])
-				atomic_store(&v->segment->seen[k], f.seen[k]);
-		slots_wake(&f.slots, v, ASLEEP_FOR_SEEN);
+			if (forwarder.seen[k] && atomic_load(&v->segment->seen[k]) != forwarder.seen[k])
+				atomic_store(&v->segment->seen[k], forwarder.seen[k]);
+		slots_wake(&forwarder.slots, v, ASLEEP_FOR_SEEN);
 	}
 }
 
 static void
 tick_prune(void)
 {
-	uint64_t needed = f.spool.end;
-	for (uint32_t i = 0; i < f.slots.used; i++) {
-		struct slot *v = &f.slots.slot[i];
+	uint64_t needed = forwarder.spool.end;
+	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
+		struct slot *v = &forwarder.slots.slot[i];
 		if (v->own == NULL || v->state == SLOT_DYING)
 			continue;
 		struct box *b = v->own;
 		b->needs = box_needs(v);
 		needed = b->needs < needed ? b->needs : needed;
 	}
-	if (needed == f.spool.end && f.spool.end - f.spool.base > SPOOL_TIDY && seglog_renew(&f.spool) < 0 &&
+	if (needed == forwarder.spool.end && forwarder.spool.end - forwarder.spool.base > SPOOL_TIDY &&
+	    seglog_renew(&forwarder.spool) < 0 &&
 	    !fdio_is_full(errno))
 		spool_failed("a new segment");
-	seglog_prune(&f.spool, needed);
+	seglog_prune(&forwarder.spool, needed);
 	spool_pack_look();
 }
 
 static void
 on_tick(void)
 {
-	uint32_t ticks = atomic_load(&f.table->ticks);
-	if (ticks == f.ticks)
+	uint32_t ticks = atomic_load(&forwarder.table->ticks);
+	if (ticks == forwarder.ticks)
 		return;
-	f.ticks = ticks;
+	forwarder.ticks = ticks;
 	spool_files_look();
-	f.patience_us = PATIENCE_ALL_US;
-	f.unsafe = 0;
+	forwarder.patience_us = PATIENCE_ALL_US;
+	forwarder.unsafe = 0;
 	tick_boxes();
 	boxes_cut_if_short();
-	if (f.dirty && seglog_sync(&f.spool) < 0)
+	if (forwarder.dirty && seglog_sync(&forwarder.spool) < 0)
 		spool_failed("fdatasync");
-	f.dirty = 0;
+	forwarder.dirty = 0;
 	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
-		if (!f.unsafe && f.seen_before[k] > atomic_load(&f.unit->place[k]))
-			atomic_store(&f.unit->place[k], f.seen_before[k]);
-		f.seen_before[k] = f.seen[k];
+		if (!forwarder.unsafe && forwarder.seen_before[k] > atomic_load(&forwarder.unit->place[k]))
+			atomic_store(&forwarder.unit->place[k], forwarder.seen_before[k]);
+		forwarder.seen_before[k] = forwarder.seen[k];
 	}
 	tick_prune();
 }
@@ -352,9 +357,9 @@ on_tick(void)
 static void
 bells_clear(void)
 {
-	bell_clear(&f.unit->forwarder_time);
-	bell_clear(&f.ring->bell);
-	slots_look(&f.slots, box_on_slot);
+	bell_clear(&forwarder.unit->forwarder_time);
+	bell_clear(&forwarder.ring->bell);
+	slots_look(&forwarder.slots, box_on_slot);
 	boxes_bells_clear();
 }
 
@@ -362,15 +367,15 @@ bells_clear(void)
 static int
 round_of_work(void)
 {
-	slots_look(&f.slots, box_on_slot);
+	slots_look(&forwarder.slots, box_on_slot);
 	int more = drain();
 	more += boxes_refill();
-	more += f.fed_count > 0;
+	more += forwarder.fed_count > 0;
 	boxes_publish();
 	on_tick();
-	if (f.to_pack)
+	if (forwarder.to_pack)
 		spool_pack_one();
-	return more + (f.to_pack != 0);
+	return more + (forwarder.to_pack != 0);
 }
 
 int
@@ -379,27 +384,28 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "mom_forwarder");
 	child_begin(&place, "mom_forwarder", "mom_daemon");
-	f.table = child_attach(place.table);
-	f.unit = child_attach(place.index);
-	f.dir = place.fds[0];
-	f.notify = place.fds[1];
-	f.spool.fd = -1;
-	log_follow(&f.table->log);
-	log_peers_share(&f.table->limits);
-	f.buffer_bytes = BATCH + 2 * (size_t)RECORD_MOST(f.unit->message_max);
-	f.buffer = malloc(f.buffer_bytes);
-	f.chosen = calloc(f.table->capacity, sizeof *f.chosen);
-	f.fed = calloc(f.table->capacity, sizeof *f.fed);
-	f.is_fed = calloc(f.table->capacity, 1);
-	if (f.is_fed == NULL || f.chosen == NULL || f.fed == NULL || f.buffer == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", f.table->capacity);
-	f.ring = daemon_unit_ring(f.unit, f.unit->slots);
-	ring_reader_init(&f.in, f.ring, UNIT_RING(f.unit->message_max), atomic_load(&f.ring->tail));
-	f.ticks = atomic_load(&f.table->ticks);
-	counters_begin(atomic_load(&f.table->counters), COUNTERS_UNIT(UNIT_FORWARDER), ROLE_FORWARDER, 0);
-	f.patience_us = PATIENCE_ALL_US;
-	slots_init(&f.slots, f.table, f.unit, UNIT_FORWARDER);
+	forwarder.table = child_attach(place.table);
+	forwarder.unit = child_attach(place.index);
+	forwarder.dir = place.fds[0];
+	forwarder.notify = place.fds[1];
+	forwarder.spool.fd = -1;
+	log_follow(&forwarder.table->log);
+	log_peers_share(&forwarder.table->limits);
+	forwarder.buffer_bytes = BATCH + 2 * (size_t)RECORD_MOST(forwarder.unit->message_max);
+	forwarder.buffer = malloc(forwarder.buffer_bytes);
+	forwarder.chosen = calloc(forwarder.table->capacity, sizeof *forwarder.chosen);
+	forwarder.fed = calloc(forwarder.table->capacity, sizeof *forwarder.fed);
+	forwarder.is_fed = calloc(forwarder.table->capacity, 1);
+	if (forwarder.is_fed == NULL || forwarder.chosen == NULL || forwarder.fed == NULL || forwarder.buffer == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for %u clients: see `free`", forwarder.table->capacity);
+	forwarder.ring = daemon_unit_ring(forwarder.unit, forwarder.unit->slots);
+	ring_reader_init(&forwarder.in, forwarder.ring, UNIT_RING(forwarder.unit->message_max),
+	    atomic_load(&forwarder.ring->tail));
+	forwarder.ticks = atomic_load(&forwarder.table->ticks);
+	counters_begin(atomic_load(&forwarder.table->counters), COUNTERS_UNIT(UNIT_FORWARDER), ROLE_FORWARDER, 0);
+	forwarder.patience_us = PATIENCE_ALL_US;
+	slots_init(&forwarder.slots, forwarder.table, forwarder.unit, UNIT_FORWARDER);
 	spool_recover();
-	idling_serve(&f.table->deliver_queue, NULL, round_of_work, bells_clear);
+	idling_serve(&forwarder.table->deliver_queue, NULL, round_of_work, bells_clear);
 	log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
 }

@@ -52,12 +52,13 @@ static struct {
 	struct topic_memo topic;
 	int began;
 	struct frames_out out;
-} q;
+} requester;
 
 static void
 put_note(int type, uint32_t shard, uint64_t aux)
 {
-	frames_put(&q.out, &(struct record){ .type = (uint8_t)type, .shard = (uint16_t)shard, .aux = aux }, NULL, 0);
+	frames_put(&requester.out, &(struct record){ .type = (uint8_t)type, .shard = (uint16_t)shard, .aux = aux },
+	    NULL, 0);
 }
 
 /* ---- the list of living clients: what is not on it the broker destroys ---- */
@@ -69,20 +70,20 @@ send_alive(uint32_t shard)
 	static char ids[A_FRAME * 8];
 	uint32_t n = 0;
 	struct record r = { .type = REC_ALIVE, .shard = (uint16_t)shard };
-	for (uint32_t i = 0; i < q.slots.used; i++) {
-		if (q.slots.slot[i].state == SLOT_FREE)
+	for (uint32_t i = 0; i < requester.slots.used; i++) {
+		if (requester.slots.slot[i].state == SLOT_FREE)
 			continue;
-		put_u64(ids + 8 * n++, q.slots.slot[i].id);
+		put_u64(ids + 8 * n++, requester.slots.slot[i].id);
 		if (n < A_FRAME)
 			continue;
-		q.sent[shard] += frames_put(&q.out, &r, ids, n * 8);
+		requester.sent[shard] += frames_put(&requester.out, &r, ids, n * 8);
 		n = 0;
 	}
 	r.aux = 1;
-	r.offset = atomic_load(&q.table->routed[shard]);
-	r.publisher = atomic_load(&q.table->start[shard]);
-	r.number = atomic_load(&q.table->start_bits[shard]);
-	q.sent[shard] += frames_put(&q.out, &r, ids, n * 8);
+	r.offset = atomic_load(&requester.table->routed[shard]);
+	r.publisher = atomic_load(&requester.table->start[shard]);
+	r.number = atomic_load(&requester.table->start_bits[shard]);
+	requester.sent[shard] += frames_put(&requester.out, &r, ids, n * 8);
 }
 
 /* ---- one client's ring ---- */
@@ -92,25 +93,25 @@ send_alive(uint32_t shard)
 static int
 has_credit(const struct feed *f, uint32_t i, uint32_t shard, uint32_t stride)
 {
-	if (q.turn[shard] && q.turn[shard] != i + 1)
+	if (requester.turn[shard] && requester.turn[shard] != i + 1)
 		return 0;
-	if (q.sent[shard] + stride - atomic_load(&q.unit->credit[shard]) <= q.window)
+	if (requester.sent[shard] + stride - atomic_load(&requester.unit->credit[shard]) <= requester.window)
 		return 1;
-	if (f->served[shard] != q.look || f->had_turn[shard] != q.look)
-		q.turn[shard] = i + 1;
+	if (f->served[shard] != requester.look || f->had_turn[shard] != requester.look)
+		requester.turn[shard] = i + 1;
 	return 0;
 }
 
 static void
 look_begins(struct feed *f, uint32_t i)
 {
-	q.look++;
-	for (uint32_t k = 0; k < q.shards; k++) {
-		if (q.turn[k] != i + 1)
+	requester.look++;
+	for (uint32_t k = 0; k < requester.shards; k++) {
+		if (requester.turn[k] != i + 1)
 			continue;
-		q.turn[k] = 0;
+		requester.turn[k] = 0;
 		if (f)
-			f->had_turn[k] = q.look;
+			f->had_turn[k] = requester.look;
 	}
 }
 
@@ -122,7 +123,7 @@ poison(struct slot *v, uint32_t i, const char *what)
 	atomic_store(&v->segment->poisoned, 1);
 	log_peer(LOG_FROM_WARN, i, "client %016llx in slot %u: its ring holds garbage (%s): nothing more of it is "
 	    "sent; it has to destroy its handle and to look for a stray pointer", (unsigned long long)v->id, i, what);
-	slots_wake(&q.slots, v, ASLEEP_FOR_ANY);
+	slots_wake(&requester.slots, v, ASLEEP_FOR_ANY);
 }
 
 static const char *
@@ -133,9 +134,10 @@ frame_fault(const struct slot *v, const struct feed *f, const void *p, const str
 	    [SHAPE_TOPIC_ELSEWHERE] = "a topic of another shard",
 	    [SHAPE_PAYLOAD_UNWANTED] = "a payload where none belongs",
 	    [SHAPE_PAYLOAD_LARGE] = "a payload that is too long" };
-	if (r->shard >= q.shards)
+	if (r->shard >= requester.shards)
 		return "a shard that does not exist";
-	enum shape shape = request_shape(p, r, &q.topic, q.shards, atomic_load(&q.table->message_max));
+	enum shape shape = request_shape(p, r, &requester.topic, requester.shards,
+	    atomic_load(&requester.table->message_max));
 	if (shape != SHAPE_GOOD)
 		return faults[shape];
 	if (r->number == 0 || (f->last[r->shard] && r->number != f->last[r->shard] + 1 &&
@@ -202,9 +204,9 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 		f->at += left;
 		return STEP_NONE;
 	}
-	if (len < RECORD_HEADER || len > q.record_most || stride > left || stride > there)
+	if (len < RECORD_HEADER || len > requester.record_most || stride > left || stride > there)
 		return feed_fault(v, f, i, ring, "a length that cannot be");
-	char *p = frames_room(&q.out, stride);
+	char *p = frames_room(&requester.out, stride);
 	*looked = (uint32_t)stride;
 	memcpy(p, ring->bytes + place, stride);
 	put_u32(p, len);
@@ -216,7 +218,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	}
 	record_get(&r, p);
 	const char *fault = record_is_sound(p, len) ? frame_fault(v, f, p, &r) : "a frame that cannot be";
-	uint64_t first = r.shard < q.shards ? atomic_load(&v->segment->first[r.shard]) : 0;
+	uint64_t first = r.shard < requester.shards ? atomic_load(&v->segment->first[r.shard]) : 0;
 	if (fault == NULL && first > r.number && number_generation(first) > number_generation(r.number) + 1)
 		fault = "a first number that cannot be";
 	if (fault)
@@ -235,12 +237,12 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	put_u64(p + 16, first);
 	put_u64(p + 24, i);
 	put_u64(p + 32, v->id);
-	q.out.have += stride;
-	q.sent[r.shard] += stride;
+	requester.out.have += stride;
+	requester.sent[r.shard] += stride;
 	counters_add(COUNT_MESSAGES_OUT, r.type == REC_MESSAGE);
 	counters_add(COUNT_RESENT, f->at < f->again);
 	f->last[r.shard] = f->sent[r.shard] = r.number;
-	f->served[r.shard] = q.look;
+	f->served[r.shard] = requester.look;
 	f->at += stride;
 	return STEP_SENT;
 }
@@ -253,11 +255,12 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 	uint64_t number = number_make(v->generation, 1);
 	if (f->destroy_sent)
 		return;
-	for (uint32_t k = 0; k < q.shards; k++)
+	for (uint32_t k = 0; k < requester.shards; k++)
 		if (!has_credit(f, i, k, RECORD_HEADER))
 			return;
-	for (uint32_t k = 0; k < q.shards; k++)
-		q.sent[k] += frames_put(&q.out, &(struct record){ .type = REC_DESTROY, .flags = REC_F_DURABLE,
+	for (uint32_t k = 0; k < requester.shards; k++)
+		requester.sent[k] += frames_put(&requester.out, &(struct record){ .type = REC_DESTROY,
+		    .flags = REC_F_DURABLE,
 		    .shard = (uint16_t)k, .publisher = v->id, .number = number, .offset = number, .time = i }, NULL, 0);
 	f->destroy_sent = 1;
 }
@@ -266,11 +269,12 @@ feed_destroy(struct slot *v, struct feed *f, uint32_t i)
 static void
 feed_died(const struct slot *v, struct feed *f)
 {
-	for (uint32_t k = 0; k < q.shards; k++)
-		if (!has_credit(f, (uint32_t)(v - q.slots.slot), k, RECORD_HEADER))
+	for (uint32_t k = 0; k < requester.shards; k++)
+		if (!has_credit(f, (uint32_t)(v - requester.slots.slot), k, RECORD_HEADER))
 			return;
-	for (uint32_t k = 0; k < q.shards; k++)
-		q.sent[k] += frames_put(&q.out, &(struct record){ .type = REC_DIED, .shard = (uint16_t)k,
+	for (uint32_t k = 0; k < requester.shards; k++)
+		requester.sent[k] += frames_put(&requester.out, &(struct record){ .type = REC_DIED,
+		    .shard = (uint16_t)k,
 		    .publisher = v->id }, NULL, 0);
 	f->died_sent = 1;
 }
@@ -278,7 +282,7 @@ feed_died(const struct slot *v, struct feed *f)
 static int
 feed_look(uint32_t i)
 {
-	struct slot *v = &q.slots.slot[i];
+	struct slot *v = &requester.slots.slot[i];
 	struct feed *f = v->own;
 	int more = 0;
 	look_begins(f, i);
@@ -315,7 +319,7 @@ feed_look(uint32_t i)
 static void
 on_slot(uint32_t i, const struct slot *old)
 {
-	struct slot *v = &q.slots.slot[i];
+	struct slot *v = &requester.slots.slot[i];
 	struct feed *f = v->own;
 	if (v->state == SLOT_FREE || v->segment == NULL) {
 		free(f);
@@ -329,56 +333,57 @@ on_slot(uint32_t i, const struct slot *old)
 	if (f == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 	f->at = atomic_load(&client_requests(v->segment)->tail);
-	f->again = q.began ? f->at : atomic_load(&client_requests(v->segment)->head);
+	f->again = requester.began ? f->at : atomic_load(&client_requests(v->segment)->head);
 }
 
 static void
 notes_look(int on_tick)
 {
-	uint64_t taken = atomic_load(&q.unit->taken);
-	if (taken - q.taken_told >= CREDIT_STEP(q.unit->message_max) / 2 || (on_tick && taken != q.taken_told)) {
+	uint64_t taken = atomic_load(&requester.unit->taken);
+	if (taken - requester.taken_told >= CREDIT_STEP(requester.unit->message_max) / 2 ||
+	    (on_tick && taken != requester.taken_told)) {
 		put_note(REC_CREDIT, 0, taken);
-		q.taken_told = taken;
+		requester.taken_told = taken;
 	}
-	for (uint32_t k = 0; k < q.shards; k++) {
-		uint64_t place = atomic_load(&q.unit->place[k]);
-		if (place > q.place_told[k] && (on_tick || place - q.place_told[k] >= PLACE_BYTES))
-			put_note(REC_PLACE, k, q.place_told[k] = place);
+	for (uint32_t k = 0; k < requester.shards; k++) {
+		uint64_t place = atomic_load(&requester.unit->place[k]);
+		if (place > requester.place_told[k] && (on_tick || place - requester.place_told[k] >= PLACE_BYTES))
+			put_note(REC_PLACE, k, requester.place_told[k] = place);
 	}
 }
 
 static void
 bells_clear(void)
 {
-	bell_clear(&q.unit->credit_bell);
-	bell_clear(&q.unit->taken_bell);
-	bell_clear(&q.unit->requester_time);
-	slots_look(&q.slots, on_slot);
-	for (uint32_t i = 0; i < q.slots.used; i++)
-		if (q.slots.slot[i].segment)
-			bell_clear(&client_requests(q.slots.slot[i].segment)->bell);
+	bell_clear(&requester.unit->credit_bell);
+	bell_clear(&requester.unit->taken_bell);
+	bell_clear(&requester.unit->requester_time);
+	slots_look(&requester.slots, on_slot);
+	for (uint32_t i = 0; i < requester.slots.used; i++)
+		if (requester.slots.slot[i].segment)
+			bell_clear(&client_requests(requester.slots.slot[i].segment)->bell);
 }
 
 /* how much there was, in messages or so */
 static int
 round_of_work(void)
 {
-	int more = 0, on_tick = atomic_load(&q.table->ticks) != q.ticks;
-	uint64_t moved = q.out.moved;
-	slots_look(&q.slots, on_slot);
-	for (uint32_t i = 0; i < q.slots.used; i++)
+	int more = 0, on_tick = atomic_load(&requester.table->ticks) != requester.ticks;
+	uint64_t moved = requester.out.moved;
+	slots_look(&requester.slots, on_slot);
+	for (uint32_t i = 0; i < requester.slots.used; i++)
 		more |= feed_look(i);
 	notes_look(on_tick);
 	if (on_tick) {
-		q.ticks = atomic_load(&q.table->ticks);
-		uint64_t token = atomic_load(&q.table->token);
-		if (q.ticks - q.pinged >= PING_TICKS || token != q.token_told) {
-			q.pinged = q.ticks;
-			put_note(REC_PING, 0, q.token_told = token);
+		requester.ticks = atomic_load(&requester.table->ticks);
+		uint64_t token = atomic_load(&requester.table->token);
+		if (requester.ticks - requester.pinged >= PING_TICKS || token != requester.token_told) {
+			requester.pinged = requester.ticks;
+			put_note(REC_PING, 0, requester.token_told = token);
 		}
 	}
-	frames_flush(&q.out);
-	return more + (int)((q.out.moved - moved + FLOW_BYTES - 1) / FLOW_BYTES);
+	frames_flush(&requester.out);
+	return more + (int)((requester.out.moved - moved + FLOW_BYTES - 1) / FLOW_BYTES);
 }
 
 int
@@ -387,21 +392,21 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "mom_requester");
 	child_begin(&place, "mom_requester", "mom_daemon");
-	q.table = child_attach(place.table);
-	q.unit = child_attach(place.index);
-	log_follow(&q.table->log);
-	log_peers_share(&q.table->limits);
-	q.window = atomic_load(&q.table->window);
-	q.record_most = RECORD_MOST(q.unit->message_max);
-	frames_out_begin(&q.out, place.fds[0], 0, BATCH + q.record_most);
-	q.shards = atomic_load(&q.table->shards);
-	q.ticks = q.pinged = atomic_load(&q.table->ticks);
-	counters_begin(atomic_load(&q.table->counters), COUNTERS_UNIT(UNIT_REQUESTER), ROLE_REQUESTER, 0);
-	slots_init(&q.slots, q.table, q.unit, UNIT_REQUESTER);
-	slots_look(&q.slots, on_slot);
-	q.began = 1;
-	for (uint32_t k = 0; k < q.shards; k++)
+	requester.table = child_attach(place.table);
+	requester.unit = child_attach(place.index);
+	log_follow(&requester.table->log);
+	log_peers_share(&requester.table->limits);
+	requester.window = atomic_load(&requester.table->window);
+	requester.record_most = RECORD_MOST(requester.unit->message_max);
+	frames_out_begin(&requester.out, place.fds[0], 0, BATCH + requester.record_most);
+	requester.shards = atomic_load(&requester.table->shards);
+	requester.ticks = requester.pinged = atomic_load(&requester.table->ticks);
+	counters_begin(atomic_load(&requester.table->counters), COUNTERS_UNIT(UNIT_REQUESTER), ROLE_REQUESTER, 0);
+	slots_init(&requester.slots, requester.table, requester.unit, UNIT_REQUESTER);
+	slots_look(&requester.slots, on_slot);
+	requester.began = 1;
+	for (uint32_t k = 0; k < requester.shards; k++)
 		send_alive(k);
-	idling_serve(&q.table->request_queue, NULL, round_of_work, bells_clear);
+	idling_serve(&requester.table->request_queue, NULL, round_of_work, bells_clear);
 	log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
 }

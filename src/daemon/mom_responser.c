@@ -33,7 +33,7 @@ static struct {
 	int notify, fed, ring_requester;
 	char listed[SHARDS_MAX];              /* shards whose stream has begun */
 	uint32_t listed_count;
-} p;
+} responser;
 
 static void
 bad_broker(const char *what)
@@ -54,15 +54,16 @@ raise_word(word64 *word, uint64_t value)
 static void
 on_destroyed(uint32_t i, uint32_t shard)
 {
-	struct slot *v = &p.slots.slot[i];
-	uint64_t *shards = v->own, all = p.shards == SHARDS_MAX ? UINT64_MAX : (UINT64_C(1) << p.shards) - 1, one = 1;
+	struct slot *v = &responser.slots.slot[i];
+	uint64_t *shards = v->own, all = responser.shards == SHARDS_MAX ? UINT64_MAX
+	    : (UINT64_C(1) << responser.shards) - 1, one = 1;
 	if (shards == NULL && (v->own = shards = calloc(1, sizeof *shards)) == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 	*shards |= UINT64_C(1) << shard;
-	if (*shards != all || atomic_load(&p.unit->slot[i].destroyed) == v->owner)
+	if (*shards != all || atomic_load(&responser.unit->slot[i].destroyed) == v->owner)
 		return;
-	atomic_store(&p.unit->slot[i].destroyed, v->owner);
-	if (fdio_write_full(p.notify, &one, sizeof one) < 0)
+	atomic_store(&responser.unit->slot[i].destroyed, v->owner);
+	if (fdio_write_full(responser.notify, &one, sizeof one) < 0)
 		log_debug("notify: %s", strerror(errno));
 }
 
@@ -70,26 +71,26 @@ on_destroyed(uint32_t i, uint32_t shard)
 static void
 on_slot(uint32_t i, const struct slot *old)
 {
-	struct slot *v = &p.slots.slot[i];
+	struct slot *v = &responser.slots.slot[i];
 	(void)old;
 	free(v->own);
 	v->own = NULL;
 	if (v->segment)                                /* a predecessor may have been killed before it woke the owner */
-		slots_wake(&p.slots, v, ASLEEP_FOR_ANSWERS | ASLEEP_FOR_ROOM);
+		slots_wake(&responser.slots, v, ASLEEP_FOR_ANSWERS | ASLEEP_FOR_ROOM);
 }
 
 static void
 on_answer(const struct answer *a)
 {
-	if (a->shard >= p.shards || a->slot >= p.table->capacity)
+	if (a->shard >= responser.shards || a->slot >= responser.table->capacity)
 		bad_broker("an answer to nobody");
-	struct slot *v = a->slot < p.slots.used ? &p.slots.slot[a->slot] : NULL;
+	struct slot *v = a->slot < responser.slots.used ? &responser.slots.slot[a->slot] : NULL;
 	if (v == NULL || v->segment == NULL)
 		return;                                /* gone meanwhile */
 	/* No request of the client itself has a later generation than its slot. mom_requester may have seen that it is
 	 * dying before mom_daemon had told that the table changed. */
 	if (a->kind == ANSWER_ACKED && v->state != SLOT_DYING && number_generation(a->number) > v->generation)
-		slots_look_again(&p.slots, on_slot);
+		slots_look_again(&responser.slots, on_slot);
 	if (a->kind == ANSWER_ACKED && v->state == SLOT_DYING && number_generation(a->number) >= v->generation) {
 		on_destroyed(a->slot, a->shard);
 		return;
@@ -121,7 +122,7 @@ on_answer(const struct answer *a)
 	}
 	int room = a->kind != ANSWER_ACKED || (a->shard == atomic_load(&v->segment->enough_shard) &&
 	    a->number >= atomic_load(&v->segment->enough));
-	slots_wake(&p.slots, v, ASLEEP_FOR_ANSWERS | (room ? ASLEEP_FOR_ROOM : 0));
+	slots_wake(&responser.slots, v, ASLEEP_FOR_ANSWERS | (room ? ASLEEP_FOR_ROOM : 0));
 }
 
 static void
@@ -131,7 +132,7 @@ on_answers(const void *frame, const struct record *r)
 	uint32_t n = record_data_len(r);
 	if (n % ANSWER_BYTES)
 		bad_broker("answers that are cut");
-	slots_look(&p.slots, on_slot);
+	slots_look(&responser.slots, on_slot);
 	for (uint32_t at = 0; at < n; at += ANSWER_BYTES) {
 		struct answer a;
 		wire_answer_get(&a, payload + at);
@@ -143,20 +144,20 @@ static void
 on_delivery(const void *frame, const struct record *r)
 {
 	uint32_t stride = record_stride(r->len);
-	char *at = ring_reserve(&p.out, stride);
-	if (r->shard >= p.shards)
+	char *at = ring_reserve(&responser.out, stride);
+	if (r->shard >= responser.shards)
 		bad_broker("a shard that does not exist");
 	if (at == NULL)
 		bad_broker("more than was granted");
 	memcpy(at, frame, stride);
-	ring_advance(&p.out, stride);
+	ring_advance(&responser.out, stride);
 	counters_add(COUNT_MESSAGES_IN, r->type == REC_MESSAGE);
-	p.fed = 1;
-	if (r->type != REC_LIST || p.listed[r->shard])
+	responser.fed = 1;
+	if (r->type != REC_LIST || responser.listed[r->shard])
 		return;
-	p.listed[r->shard] = 1;
-	if (++p.listed_count == p.shards)
-		atomic_store(&p.unit->proven, 1);
+	responser.listed[r->shard] = 1;
+	if (++responser.listed_count == responser.shards)
+		atomic_store(&responser.unit->proven, 1);
 }
 
 static void
@@ -169,10 +170,10 @@ on_frame(const void *frame)
 		on_answers(frame, &r);
 		return;
 	case REC_CREDIT:
-		if (r.shard >= p.shards)
+		if (r.shard >= responser.shards)
 			bad_broker("a shard that does not exist");
-		atomic_store(&p.unit->credit[r.shard], r.aux);
-		p.ring_requester = 1;
+		atomic_store(&responser.unit->credit[r.shard], r.aux);
+		responser.ring_requester = 1;
 		return;
 	case REC_PING:
 		return;
@@ -190,17 +191,17 @@ static void
 take_frames(void)
 {
 	const char *fault = NULL;
-	for (const char *frame; (frame = frames_next(&p.in, &fault)) != NULL;)
+	for (const char *frame; (frame = frames_next(&responser.in, &fault)) != NULL;)
 		on_frame(frame);
 	if (fault)
 		bad_broker(fault);
-	if (p.fed) {
-		ring_publish(&p.out);
-		bell_ring(&p.out.ring->bell, &p.table->deliver_queue);
+	if (responser.fed) {
+		ring_publish(&responser.out);
+		bell_ring(&responser.out.ring->bell, &responser.table->deliver_queue);
 	}
-	if (p.ring_requester)
-		bell_ring(&p.unit->credit_bell, &p.table->request_queue);
-	p.fed = p.ring_requester = 0;
+	if (responser.ring_requester)
+		bell_ring(&responser.unit->credit_bell, &responser.table->request_queue);
+	responser.fed = responser.ring_requester = 0;
 }
 
 int
@@ -209,19 +210,20 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "mom_responser");
 	child_begin(&place, "mom_responser", "mom_daemon");
-	p.table = child_attach(place.table);
-	p.unit = child_attach(place.index);
-	p.notify = place.fds[1];
-	log_follow(&p.table->log);
-	log_peers_share(&p.table->limits);
-	frames_in_begin(&p.in, place.fds[0], p.unit->message_max);
-	p.shards = atomic_load(&p.table->shards);
-	ring_writer_init(&p.out, daemon_unit_ring(p.unit, p.unit->slots), UNIT_RING(p.unit->message_max),
-	    WINDOW_OF(p.unit->message_max));
-	counters_begin(atomic_load(&p.table->counters), COUNTERS_UNIT(UNIT_RESPONSER), ROLE_RESPONSER, 0);
-	slots_init(&p.slots, p.table, p.unit, UNIT_RESPONSER);
+	responser.table = child_attach(place.table);
+	responser.unit = child_attach(place.index);
+	responser.notify = place.fds[1];
+	log_follow(&responser.table->log);
+	log_peers_share(&responser.table->limits);
+	frames_in_begin(&responser.in, place.fds[0], responser.unit->message_max);
+	responser.shards = atomic_load(&responser.table->shards);
+	ring_writer_init(&responser.out, daemon_unit_ring(responser.unit, responser.unit->slots),
+	    UNIT_RING(responser.unit->message_max),
+	    WINDOW_OF(responser.unit->message_max));
+	counters_begin(atomic_load(&responser.table->counters), COUNTERS_UNIT(UNIT_RESPONSER), ROLE_RESPONSER, 0);
+	slots_init(&responser.slots, responser.table, responser.unit, UNIT_RESPONSER);
 	for (;;) {
-		ssize_t r = frames_wait(&p.in);
+		ssize_t r = frames_wait(&responser.in);
 		if (r == 0) {
 			log_peer(LOG_FROM_INFO, 0, "the broker closed the connection");
 			return 0;
@@ -230,7 +232,7 @@ main(int argc, char **argv)
 			bad_broker("nothing for 12 s");
 		if (r < 0)
 			log_peer_fatal(EXIT_SYSTEM, 0, "read(socket): %s: %s", strerror(errno), net_hint(errno));
-		slots_look(&p.slots, on_slot);
+		slots_look(&responser.slots, on_slot);
 		take_frames();
 	}
 }

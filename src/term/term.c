@@ -30,7 +30,7 @@ static struct {
 	int ahead;                           /* so many bytes were typed before the terminal was raw */
 	sigset_t mask;                       /* outside */
 	struct sigaction was[SIGNALS];
-} t;
+} terminal;
 
 int
 term_can_edit(void)
@@ -63,35 +63,35 @@ set(int when, const struct termios *to)
 static void
 give_back(int when)
 {
-	if (!t.raw)
+	if (!terminal.raw)
 		return;
-	t.raw = 0;
+	terminal.raw = 0;
 	fdio_write_full(STDOUT_FILENO, paste_off, sizeof paste_off - 1);
-	set(when, &t.before);
+	set(when, &terminal.before);
 }
 
 static int
 make_raw(void)
 {
 	struct termios raw;
-	if (t.raw)
+	if (terminal.raw)
 		return 0;
-	if (tcgetattr(STDIN_FILENO, &t.before) < 0)
+	if (tcgetattr(STDIN_FILENO, &terminal.before) < 0)
 		return -1;
-	raw = t.before;
+	raw = terminal.before;
 	raw.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR | IXON | ISTRIP | BRKINT | PARMRK | INPCK);
 	/* c_oflag stays: what others print meanwhile has to look right */
 	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHONL | ISIG | IEXTEN);
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
 	/* before it is: a signal between the two gives back what was not yet taken, which does no harm */
-	t.raw = 1;
+	terminal.raw = 1;
 	if (set(TCSADRAIN, &raw) < 0) {
-		t.raw = 0;
+		terminal.raw = 0;
 		return -1;
 	}
-	if (ioctl(STDIN_FILENO, FIONREAD, &t.ahead) < 0)
-		t.ahead = 0;
+	if (ioctl(STDIN_FILENO, FIONREAD, &terminal.ahead) < 0)
+		terminal.ahead = 0;
 	return fdio_write_full(STDOUT_FILENO, paste_on, sizeof paste_on - 1);
 }
 
@@ -100,9 +100,9 @@ make_raw(void)
 static void
 mend_ahead(void)
 {
-	for (size_t i = 0; i < t.n && t.ahead > 0; i++, t.ahead--)
-		if (t.keys[i] == '\0')
-			t.keys[i] = 'D' - '@';
+	for (size_t i = 0; i < terminal.n && terminal.ahead > 0; i++, terminal.ahead--)
+		if (terminal.keys[i] == '\0')
+			terminal.keys[i] = 'D' - '@';
 }
 
 /* ---- signals ---- */
@@ -111,7 +111,7 @@ static void
 on_ours(int number)
 {
 	if (number == SIGTSTP)
-		t.stop = 1;
+		terminal.stop = 1;
 }
 
 static void
@@ -130,9 +130,10 @@ take_signals(void)
 	sigemptyset(&blocked);
 	for (int i = FAULTS; i < SIGNALS; i++)
 		sigaddset(&blocked, signals[i]);
-	sigprocmask(SIG_BLOCK, &blocked, &t.mask);
+	sigprocmask(SIG_BLOCK, &blocked, &terminal.mask);
 	for (int i = 0; i < SIGNALS; i++)
-		if (sigaction(signals[i], NULL, &t.was[i]) == 0 && (i >= OURS || t.was[i].sa_handler == SIG_DFL))
+		if (sigaction(signals[i], NULL, &terminal.was[i]) == 0 &&
+		    (i >= OURS || terminal.was[i].sa_handler == SIG_DFL))
 			sigaction(signals[i], &(struct sigaction){ .sa_handler = i >= OURS ? on_ours : on_deadly,
 			    .sa_flags = i >= OURS ? 0 : SA_NODEFER }, NULL);
 }
@@ -141,8 +142,8 @@ static void
 leave_signals(void)
 {
 	for (int i = 0; i < SIGNALS; i++)
-		sigaction(signals[i], &t.was[i], NULL);
-	sigprocmask(SIG_SETMASK, &t.mask, NULL);
+		sigaction(signals[i], &terminal.was[i], NULL);
+	sigprocmask(SIG_SETMASK, &terminal.mask, NULL);
 }
 
 /* ---- a line ---- */
@@ -164,8 +165,8 @@ static void
 stop(void)
 {
 	sigset_t tstp;
-	t.stop = 0;
-	if (t.was[OUR_STOP].sa_handler == SIG_IGN)                /* started by a shell without job control */
+	terminal.stop = 0;
+	if (terminal.was[OUR_STOP].sa_handler == SIG_IGN)                /* started by a shell without job control */
 		return;
 	sigemptyset(&tstp);
 	sigaddset(&tstp, SIGTSTP);
@@ -176,7 +177,7 @@ stop(void)
 	sigprocmask(SIG_UNBLOCK, &tstp, NULL);
 	sigprocmask(SIG_BLOCK, &tstp, NULL);
 	sigaction(SIGTSTP, &(struct sigaction){ .sa_handler = on_ours }, NULL);
-	t.stop = 0;
+	terminal.stop = 0;
 }
 
 /* After a signal, or a stop: the window may have another size. Also, where the process was stopped in a way that nobody
@@ -184,13 +185,13 @@ stop(void)
 static int
 go_on(struct lineedit *e)
 {
-	struct termios before = t.before;
-	int was_raw = t.raw;
-	t.raw = 0;
+	struct termios before = terminal.before;
+	int was_raw = terminal.raw;
+	terminal.raw = 0;
 	if (make_raw() < 0)
 		return -1;
 	if (was_raw)
-		t.before = before;
+		terminal.before = before;
 	lineedit_resize(e, term_columns());
 	return 0;
 }
@@ -205,15 +206,15 @@ more_keys(struct lineedit *e, const volatile sig_atomic_t *over, enum term_end *
 		return 0;
 	*end = TERM_END;
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
-	int r = ppoll(&in, 1, NULL, &t.mask);
+	int r = ppoll(&in, 1, NULL, &terminal.mask);
 	if (r < 0 && errno == EINTR) {
-		if (t.stop)
+		if (terminal.stop)
 			stop();
 		return go_on(e) == 0;
 	}
-	ssize_t n = r < 0 ? -1 : fdio_read(STDIN_FILENO, t.keys, sizeof t.keys);
-	t.at = 0;
-	t.n = n > 0 ? (size_t)n : 0;
+	ssize_t n = r < 0 ? -1 : fdio_read(STDIN_FILENO, terminal.keys, sizeof terminal.keys);
+	terminal.at = 0;
+	terminal.n = n > 0 ? (size_t)n : 0;
 	mend_ahead();
 	return n > 0 || (n < 0 && errno == EAGAIN);
 }
@@ -225,8 +226,9 @@ edit(struct lineedit *e, const volatile sig_atomic_t *over)
 	for (;;) {
 		write_screen(e);
 		size_t used;
-		enum lineedit_event event = lineedit_feed(e, t.keys + t.at, t.n - t.at, &used);
-		t.at += used;
+		enum lineedit_event event = lineedit_feed(e, terminal.keys + terminal.at, terminal.n - terminal.at,
+		    &used);
+		terminal.at += used;
 		if (event == LINEEDIT_STOP) {
 			stop();
 			if (go_on(e) < 0)
@@ -235,7 +237,7 @@ edit(struct lineedit *e, const volatile sig_atomic_t *over)
 		if (event == LINEEDIT_LINE || event == LINEEDIT_END)
 			return event == LINEEDIT_LINE ? TERM_LINE : TERM_END;
 		write_screen(e);
-		if (t.at == t.n && !more_keys(e, over, &end))
+		if (terminal.at == terminal.n && !more_keys(e, over, &end))
 			return end;
 	}
 }

@@ -67,16 +67,16 @@ drain_all(void)
 {
 	uint32_t live = 0;
 	int n = 0;
-	for (uint32_t i = 0; i < w.conns_seen; i++) {
-		live += w.conns[i].live != 0;
-		w.conns[i].orders = 0;
+	for (uint32_t i = 0; i < worker.conns_seen; i++) {
+		live += worker.conns[i].live != 0;
+		worker.conns[i].orders = 0;
 	}
 	uint64_t share = live && BATCH_MOST / live < SHARE_LEAST ? SHARE_LEAST : BATCH_MOST / (live ? live : 1);
 	for (int first = 1, more = 1; more; first = 0) {
 		more = 0;
-		for (uint32_t i = 0; i < w.conns_seen && w.batch < BATCH_MOST; i++) {
-			struct conn *c = &w.conns[w.turn];
-			w.turn = (w.turn + 1) % w.conns_seen;
+		for (uint32_t i = 0; i < worker.conns_seen && worker.batch < BATCH_MOST; i++) {
+			struct conn *c = &worker.conns[worker.turn];
+			worker.turn = (worker.turn + 1) % worker.conns_seen;
 			if (!c->live || !(first || c->has_more))
 				continue;
 			n += drain(c, share);
@@ -90,12 +90,12 @@ drain_all(void)
 static void
 tell_wanted(void)
 {
-	for (uint32_t i = 0; i < w.conns_seen; i++) {
-		struct conn *c = &w.conns[i];
+	for (uint32_t i = 0; i < worker.conns_seen; i++) {
+		struct conn *c = &worker.conns[i];
 		if (!c->live || c->machine->wanted == c->wanted_told)
 			continue;
 		c->wanted_told = c->machine->wanted;
-		atomic_store(&c->unit->by_shard[w.shard.index].wanted, c->wanted_told);
+		atomic_store(&c->unit->by_shard[worker.shard.index].wanted, c->wanted_told);
 		c->answered = 1;
 	}
 }
@@ -105,8 +105,8 @@ static void
 answer_all(void)
 {
 	struct client *waiting = NULL;
-	for (struct client *c; (c = w.touched) != NULL;) {
-		w.touched = c->next_touched;
+	for (struct client *c; (c = worker.touched) != NULL;) {
+		worker.touched = c->next_touched;
 		if (c->view.dirty & 1u << DIRTY_LEFT) {
 			c->next_touched = waiting;
 			waiting = c;
@@ -118,29 +118,29 @@ answer_all(void)
 		if (c->conn >= 0)
 			worker_answer(c);
 	}
-	w.touched = waiting;
+	worker.touched = waiting;
 }
 
 static void
 commit(void)
 {
-	struct shard *s = &w.shard;
-	int64_t began = w.durable ? clock_us() : 0;
-	if ((w.durable ? seglog_sync(&s->log) : seglog_flush(&s->log)) < 0)
-		worker_disk_failed(w.durable ? "fdatasync of the log" : "writing the log");
-	if (w.durable) {
+	struct shard *s = &worker.shard;
+	int64_t began = worker.durable ? clock_us() : 0;
+	if ((worker.durable ? seglog_sync(&s->log) : seglog_flush(&s->log)) < 0)
+		worker_disk_failed(worker.durable ? "fdatasync of the log" : "writing the log");
+	if (worker.durable) {
 		counters_add(COUNT_SYNCS, 1);
 		counters_observe(HISTOGRAM_SYNC_US, (uint64_t)(clock_us() - began));
 	}
 	tell_wanted();
-	atomic_store(&w.words->head, s->log.end);
+	atomic_store(&worker.words->head, s->log.end);
 	answer_all();
 	shard_free_gone(s);
 	worker_count_run();
-	counters_add(COUNT_BYTES_IN, w.batch);
-	w.since_checkpoint += w.batch;
-	w.batch = 0;
-	w.durable = 0;
+	counters_add(COUNT_BYTES_IN, worker.batch);
+	worker.since_checkpoint += worker.batch;
+	worker.batch = 0;
+	worker.durable = 0;
 }
 
 /* words first, then tails: what was read is answered or owed, or it is read again by a successor */
@@ -148,23 +148,23 @@ static void
 tell(struct conn *c, uint32_t index)
 {
 	atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
-	if (c->taken != atomic_load(&c->unit->by_shard[w.shard.index].taken)) {
-		atomic_store(&c->unit->by_shard[w.shard.index].taken, c->taken);
+	if (c->taken != atomic_load(&c->unit->by_shard[worker.shard.index].taken)) {
+		atomic_store(&c->unit->by_shard[worker.shard.index].taken, c->taken);
 		c->answered = 1;
 	}
 	if (c->answered)
-		bell_ring(&c->unit->by_shard[w.shard.index].bell, &w.table->conn[index].queue);
+		bell_ring(&c->unit->by_shard[worker.shard.index].bell, &worker.table->conn[index].queue);
 	c->answered = 0;
 }
 
 static void
 bells_clear(void)
 {
-	bell_clear(&w.words->time_bell);
+	bell_clear(&worker.words->time_bell);
 	worker_conns_look();
-	for (uint32_t i = 0; i < w.conns_seen; i++)
-		if (w.conns[i].live)
-			bell_clear(&w.conns[i].ring->bell);
+	for (uint32_t i = 0; i < worker.conns_seen; i++)
+		if (worker.conns[i].live)
+			bell_clear(&worker.conns[i].ring->bell);
 }
 
 /* Behind the answers. While there are requests no more than half of the time is for views. */
@@ -172,24 +172,24 @@ static void
 views_turn(int busy)
 {
 	int64_t began = clock_us();
-	if (!views_are_behind(&w.shard) || (busy && began < w.views_rest_us))
+	if (!views_are_behind(&worker.shard) || (busy && began < worker.views_rest_us))
 		return;
-	views_update(&w.shard, VIEWS_US);
-	w.views_rest_us = 2 * clock_us() - began;
+	views_update(&worker.shard, VIEWS_US);
+	worker.views_rest_us = 2 * clock_us() - began;
 }
 
 static int
 round_of_work(void)
 {
-	w.now_us = clock_wall_us();
+	worker.now_us = clock_wall_us();
 	worker_conns_look();
 	int n = drain_all();
 	if (n)
 		counters_observe(HISTOGRAM_BATCH, (uint64_t)n);
 	commit();
-	for (uint32_t i = 0; i < w.conns_seen; i++)
-		if (w.conns[i].live)
-			tell(&w.conns[i], i);
+	for (uint32_t i = 0; i < worker.conns_seen; i++)
+		if (worker.conns[i].live)
+			tell(&worker.conns[i], i);
 	views_turn(n > 0);
 	return n;
 }
@@ -197,7 +197,7 @@ round_of_work(void)
 static int
 write_checkpoint(void)
 {
-	struct shard *s = &w.shard;
+	struct shard *s = &worker.shard;
 	int64_t began = clock_ms();
 	if (seglog_sync(&s->log) < 0)
 		worker_disk_failed("fdatasync of the log");
@@ -208,26 +208,26 @@ write_checkpoint(void)
 		return -1;
 	}
 	seglog_prune(&s->log, shard_needed_from(s, s->checkpoint));
-	uint64_t most = atomic_load(&w.table->store_max);
-	if (most && s->log.total + s->log.spares * s->log.segment_bytes > most / w.table->shards)
+	uint64_t most = atomic_load(&worker.table->store_max);
+	if (most && s->log.total + s->log.spares * s->log.segment_bytes > most / worker.table->shards)
 		seglog_drop_spares(&s->log);
-	w.since_checkpoint = 0;
-	w.checkpoint_ms = clock_ms();
-	w.checkpoint_took_ms = w.checkpoint_ms - began;
+	worker.since_checkpoint = 0;
+	worker.checkpoint_ms = clock_ms();
+	worker.checkpoint_took_ms = worker.checkpoint_ms - began;
 	return 0;
 }
 
 static void
 places_look(void)
 {
-	for (uint32_t i = 0; i < w.conns_seen; i++) {
-		struct conn *c = &w.conns[i];
+	for (uint32_t i = 0; i < worker.conns_seen; i++) {
+		struct conn *c = &worker.conns[i];
 		if (!c->live)
 			continue;
-		uint64_t place = atomic_load(&c->unit->place[w.shard.index]);
-		if (place > c->machine->place && place <= w.shard.log.end) {
+		uint64_t place = atomic_load(&c->unit->place[worker.shard.index]);
+		if (place > c->machine->place && place <= worker.shard.log.end) {
 			c->machine->place = place;
-			w.shard.changed = 1;
+			worker.shard.changed = 1;
 		}
 	}
 }
@@ -236,12 +236,12 @@ places_look(void)
 static void
 damage_look(void)
 {
-	for (uint32_t i = 0; i < w.conns_seen; i++) {
-		struct conn *c = &w.conns[i];
-		uint64_t damage = c->live ? atomic_load(&c->unit->by_shard[w.shard.index].damaged) : 0;
+	for (uint32_t i = 0; i < worker.conns_seen; i++) {
+		struct conn *c = &worker.conns[i];
+		uint64_t damage = c->live ? atomic_load(&c->unit->by_shard[worker.shard.index].damaged) : 0;
 		if (damage == 0 || damage == c->damage_done)
 			continue;
-		if (seglog_repair(&w.shard.log, damage - 1) == 0)
+		if (seglog_repair(&worker.shard.log, damage - 1) == 0)
 			c->damage_done = damage;
 		else if (!fdio_is_full(errno))
 			worker_disk_failed("a damaged segment cannot be written anew");
@@ -253,11 +253,11 @@ damage_look(void)
 static int
 checkpoint_is_due(void)
 {
-	const struct shard *s = &w.shard;
-	int64_t age = clock_ms() - w.checkpoint_ms;
-	if (age < CHECKPOINT_REST * w.checkpoint_took_ms)
+	const struct shard *s = &worker.shard;
+	int64_t age = clock_ms() - worker.checkpoint_ms;
+	if (age < CHECKPOINT_REST * worker.checkpoint_took_ms)
 		return 0;
-	if (w.since_checkpoint >= CHECKPOINT_BYTES)
+	if (worker.since_checkpoint >= CHECKPOINT_BYTES)
 		return 1;
 	if (!s->changed)
 		return 0;
@@ -269,8 +269,8 @@ checkpoint_is_due(void)
 static void
 files_look(void)
 {
-	const struct shard *s = &w.shard;
-	uint64_t gone = seglog_gone(&w.shard.log);
+	const struct shard *s = &worker.shard;
+	uint64_t gone = seglog_gone(&worker.shard.log);
 	char folder[24];
 	if (gone)
 		log_fatal(EXIT_DISK, "shard %u: log-%016llx is gone from its folder: nothing more is acknowledged; "
@@ -284,26 +284,27 @@ files_look(void)
 static void
 on_tick(void)
 {
-	uint32_t ticks = atomic_load(&w.table->ticks);
-	uint32_t ticked = ticks - w.ticks;             /* of one second each */
-	if (w.to_pack)
+	uint32_t ticks = atomic_load(&worker.table->ticks);
+	uint32_t ticked = ticks - worker.ticks;             /* of one second each */
+	if (worker.to_pack)
 		worker_pack_one();
-	if (!ticked && w.since_checkpoint < CHECKPOINT_BYTES)
+	if (!ticked && worker.since_checkpoint < CHECKPOINT_BYTES)
 		return;
-	w.ticks = ticks;
+	worker.ticks = ticks;
 	places_look();
 	if (ticked) {
 		files_look();
 		damage_look();
 		worker_machines_look(ticked);
-		views_tick(&w.shard);
+		views_tick(&worker.shard);
 	}
 	if (checkpoint_is_due())
 		write_checkpoint();
-	if (worker_store_is_full() && w.shard.log.count == 1 && w.shard.log.end - w.shard.log.base > SEGMENT_MIN / 2 &&
-	    shard_needed_from(&w.shard, w.shard.checkpoint) == w.shard.log.end)
+	if (worker_store_is_full() && worker.shard.log.count == 1 &&
+	    worker.shard.log.end - worker.shard.log.base > SEGMENT_MIN / 2 &&
+	    shard_needed_from(&worker.shard, worker.shard.checkpoint) == worker.shard.log.end)
 		/* nothing in it is needed: a new one frees it at the next check-point */
-		seglog_roll(&w.shard.log);
+		seglog_roll(&worker.shard.log);
 	if (ticked)
 		worker_pack_look();
 }
@@ -314,17 +315,17 @@ work_and_time(void)
 {
 	int n = round_of_work();
 	on_tick();
-	return n + (w.to_pack || w.touched || views_are_behind(&w.shard));
+	return n + (worker.to_pack || worker.touched || views_are_behind(&worker.shard));
 }
 
 static void
 initial_topics(void)
 {
-	char names[sizeof w.table->topics], *rest = NULL;
-	memcpy(names, w.table->topics, sizeof names);
+	char names[sizeof worker.table->topics], *rest = NULL;
+	memcpy(names, worker.table->topics, sizeof names);
 	for (char *name = strtok_r(names, ",", &rest); name; name = strtok_r(NULL, ",", &rest))
-		if (topic_shard(name, strlen(name), w.table->shards) == w.shard.index)
-			shard_topic(&w.shard, name, (uint16_t)strlen(name), 1)->kept = 1;
+		if (topic_shard(name, strlen(name), worker.table->shards) == worker.shard.index)
+			shard_topic(&worker.shard, name, (uint16_t)strlen(name), 1)->kept = 1;
 }
 
 static int
@@ -338,17 +339,17 @@ replay(void *with, const void *bytes, uint64_t offset)
 static void
 begin_incarnation(void)
 {
-	struct record r = { .type = REC_START, .shard = (uint16_t)w.shard.index, .time = clock_wall_us() };
-	char *at = seglog_reserve(&w.shard.log, RECORD_HEADER, 0);
+	struct record r = { .type = REC_START, .shard = (uint16_t)worker.shard.index, .time = clock_wall_us() };
+	char *at = seglog_reserve(&worker.shard.log, RECORD_HEADER, 0);
 	if (at == NULL && fdio_is_full(errno))
-		log_fatal(EXIT_SYSTEM, "shard %u: no room for its log: %s: it is tried again; %s", w.shard.index,
+		log_fatal(EXIT_SYSTEM, "shard %u: no room for its log: %s: it is tried again; %s", worker.shard.index,
 		    strerror(errno), fdio_hint(errno));
 	if (at == NULL || fdio_random(&r.aux, sizeof r.aux) < 0)
 		worker_disk_failed("writing the log");
 	record_make(at, &r, NULL, NULL, 0);
-	seglog_take(&w.shard.log, at);
-	shard_apply(&w.shard, at, w.shard.log.end);
-	if (seglog_sync(&w.shard.log) < 0)
+	seglog_take(&worker.shard.log, at);
+	shard_apply(&worker.shard, at, worker.shard.log.end);
+	if (seglog_sync(&worker.shard.log) < 0)
 		worker_disk_failed("fdatasync of the log");
 }
 
@@ -367,7 +368,7 @@ exit_for(int error)
 static void
 recover(void)
 {
-	struct shard *s = &w.shard;
+	struct shard *s = &worker.shard;
 	int64_t began = clock_ms();
 	fdio_sweep(s->dir, "");
 	int fresh = checkpoint_load(s);
@@ -376,21 +377,21 @@ recover(void)
 	if (fresh)
 		initial_topics();
 	static char label[24];
-	struct seglog_place place = { s->dir, "../corrupt", label, RECORD_MOST(w.table->message_max),
+	struct seglog_place place = { s->dir, "../corrupt", label, RECORD_MOST(worker.table->message_max),
 	    (uint16_t)s->index };
 	snprintf(label, sizeof label, "shard-%u", s->index);
-	if (seglog_open(&s->log, &place, w.table->segment_bytes, s->checkpoint, replay, s) < 0) {
+	if (seglog_open(&s->log, &place, worker.table->segment_bytes, s->checkpoint, replay, s) < 0) {
 		log_error("shard %u: its log cannot be taken up: %s: %s", s->index, strerror(errno), fdio_hint(errno));
 		exit(exit_for(errno));
 	}
 	begin_incarnation();
-	w.life_base = s->log.base;
+	worker.life_base = s->log.base;
 	shard_clean(s);
-	views_begin(s, w.table->views);
+	views_begin(s, worker.table->views);
 	write_checkpoint();
 	/* head moves with the first commit: the connections that went on must first know that they may want what was
 	 * recovered */
-	atomic_store(&w.words->ready, 1);
+	atomic_store(&worker.words->ready, 1);
 	log_debug("shard %u recovered in %lld ms, log ends at %llx", s->index, (long long)(clock_ms() - began),
 	    (unsigned long long)s->log.end);
 }
@@ -401,26 +402,27 @@ main(int argc, char **argv)
 	struct child_place place;
 	program_begin(argc, argv, "worker");
 	child_begin(&place, "worker", "broker_server");
-	w.table = child_attach(place.table);
-	log_follow(&w.table->log);
-	log_peers_share(&w.table->limits);
-	w.words = &w.table->shard[place.index];
-	w.shard.index = (uint32_t)place.index;
-	w.shard.dir = place.fds[0];
-	counters_begin(atomic_load(&w.table->counters), COUNTERS_WORKER(w.shard.index), ROLE_WORKER, 0);
-	w.conns = calloc(w.table->capacity, sizeof *w.conns);
-	if (w.conns == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for %u connections: see `free`", w.table->capacity);
+	worker.table = child_attach(place.table);
+	log_follow(&worker.table->log);
+	log_peers_share(&worker.table->limits);
+	worker.words = &worker.table->shard[place.index];
+	worker.shard.index = (uint32_t)place.index;
+	worker.shard.dir = place.fds[0];
+	counters_begin(atomic_load(&worker.table->counters), COUNTERS_WORKER(worker.shard.index), ROLE_WORKER, 0);
+	worker.conns = calloc(worker.table->capacity, sizeof *worker.conns);
+	if (worker.conns == NULL)
+		log_fatal(EXIT_SYSTEM, "no memory for %u connections: see `free`", worker.table->capacity);
 	recover();
-	w.ticks = atomic_load(&w.table->ticks);
-	if (idling_serve(&w.words->queue, &w.table->stopping, work_and_time, bells_clear) < 0)
+	worker.ticks = atomic_load(&worker.table->ticks);
+	if (idling_serve(&worker.words->queue, &worker.table->stopping, work_and_time, bells_clear) < 0)
 		log_fatal(EXIT_SYSTEM, "msgrcv(queue of shard %d): %s: it is made anew", place.index, strerror(errno));
 	int64_t until = clock_ms() + STOP_MS / 2;
 	do
 		round_of_work();
-	while (w.shard.views.complete && views_are_behind(&w.shard) && clock_ms() < until);     /* else made anew */
-	views_end(&w.shard);
+	/* else made anew */
+	while (worker.shard.views.complete && views_are_behind(&worker.shard) && clock_ms() < until);
+	views_end(&worker.shard);
 	write_checkpoint();
-	seglog_drop_spares(&w.shard.log);
+	seglog_drop_spares(&worker.shard.log);
 	return 0;
 }

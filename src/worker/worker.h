@@ -46,7 +46,7 @@ struct worker {
 	/* Messages of one topic that came in a row. They are counted together. */
 	struct { uint16_t len; char name[MOM_TOPIC_MAX]; uint64_t messages, bytes; } run;
 };
-extern struct worker w;
+extern struct worker worker;
 
 void worker_disk_failed(const char *what) __attribute__((noreturn));
 int  worker_store_is_full(void);

@@ -39,7 +39,7 @@ segment_wanted_by(uint64_t base, uint64_t end, uint64_t *bytes)
 {
 	uint64_t key = 0;
 	*bytes = 0;
-	for (const struct machine *m = w.shard.machines; m; m = m->next) {
+	for (const struct machine *m = worker.shard.machines; m; m = m->next) {
 		if (!machine_pins(m, end))
 			continue;
 		key = (key ^ m->serial ^ (uint64_t)m->subscriptions << 32 ^ (uint64_t)(m->place > base) << 63) *
@@ -53,20 +53,21 @@ segment_wanted_by(uint64_t base, uint64_t end, uint64_t *bytes)
 void
 worker_pack_look(void)
 {
-	struct seglog *l = &w.shard.log;
-	w.to_pack = 0;
-	for (struct machine *m = w.shard.machines; m; m = m->next)
+	struct seglog *l = &worker.shard.log;
+	worker.to_pack = 0;
+	for (struct machine *m = worker.shard.machines; m; m = m->next)
 		machine_forget_needs(m);
-	for (size_t i = 0; i + 1 < l->count && l->files[i + 1].base <= w.shard.checkpoint; i++) {
+	for (size_t i = 0; i + 1 < l->count && l->files[i + 1].base <= worker.shard.checkpoint; i++) {
 		struct seglog_file *f = &l->files[i];
 		uint64_t bytes, key = segment_wanted_by(f->base, l->files[i + 1].base, &bytes);
-		int known = f->base >= w.life_base;            /* what an earlier worker wrote has to be looked at */
+		/* what an earlier worker wrote has to be looked at */
+		int known = f->base >= worker.life_base;
 		if (f->bytes < PACK_LEAST || key == 0 || key == f->note || (known && bytes > f->bytes / 2)) {
 			f->due = 0;
 			continue;
 		}
 		f->due += known ? PACK_REST : 1;
-		w.to_pack |= f->due >= PACK_REST;
+		worker.to_pack |= f->due >= PACK_REST;
 	}
 }
 
@@ -80,26 +81,27 @@ is_needed(void *with, const void *bytes)
 void
 worker_pack_one(void)
 {
-	struct seglog *l = &w.shard.log;
+	struct seglog *l = &worker.shard.log;
 	size_t i = 0;
 	while (i + 1 < l->count && l->files[i].due < PACK_REST)
 		i++;
-	w.to_pack = i + 1 < l->count;
-	if (!w.to_pack)
+	worker.to_pack = i + 1 < l->count;
+	if (!worker.to_pack)
 		return;
 	struct seglog_file *f = &l->files[i];
 	uint64_t before = f->bytes, key = segment_wanted_by(f->base, l->files[i + 1].base, &(uint64_t){ 0 });
 	f->due = 0;
-	if (seglog_pack(l, i, before / 2, is_needed, &w.shard) == 0 || errno == E2BIG) {
+	if (seglog_pack(l, i, before / 2, is_needed, &worker.shard) == 0 || errno == E2BIG) {
 		f->note = key;
-		log_debug("shard %u: segment %llx packed from %llu to %llu bytes", w.shard.index,
+		log_debug("shard %u: segment %llx packed from %llu to %llu bytes", worker.shard.index,
 		    (unsigned long long)f->base, (unsigned long long)before,
 		    (unsigned long long)f->bytes);
 	} else if (errno == EBADMSG && seglog_repair(l, f->base) < 0) {
-		log_warn("shard %u: segment %llx: %s: %s", w.shard.index, (unsigned long long)f->base, strerror(errno),
+		log_warn("shard %u: segment %llx: %s: %s", worker.shard.index, (unsigned long long)f->base,
+		    strerror(errno),
 		    fdio_hint(errno));
 	} else if (errno != EBADMSG) {
-		log_debug("shard %u: packing segment %llx: %s", w.shard.index, (unsigned long long)f->base,
+		log_debug("shard %u: packing segment %llx: %s", worker.shard.index, (unsigned long long)f->base,
 		    strerror(errno));
 	}
 }

@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct worker w;
+struct worker worker;
 
 void
 worker_disk_failed(const char *what)
 {
 	log_fatal(EXIT_DISK, "shard %u: %s: %s: nothing more is acknowledged; mend the disk, then start the broker "
-	    "again", w.shard.index, what,
+	    "again", worker.shard.index, what,
 	    strerror(errno));
 }
 
@@ -25,7 +25,7 @@ worker_disk_failed(const char *what)
 static struct answer_words *
 answer_slot(struct conn *c, uint32_t slot)
 {
-	word32 *used = &c->unit->by_shard[w.shard.index].slots_used;
+	word32 *used = &c->unit->by_shard[worker.shard.index].slots_used;
 	if (atomic_load(used) <= slot)
 		atomic_store(used, slot + 1);
 	return &c->answers[slot];
@@ -59,7 +59,7 @@ answer_lost(struct conn *c, uint32_t slot, uint64_t from, uint64_t to)
 void
 worker_break(struct conn *c, uint32_t why)
 {
-	atomic_store(&c->unit->by_shard[w.shard.index].broken, why);
+	atomic_store(&c->unit->by_shard[worker.shard.index].broken, why);
 	c->answered = 1;
 }
 
@@ -84,14 +84,14 @@ touch(struct client *c)
 	if (c->touched)
 		return;
 	c->touched = 1;
-	c->next_touched = w.touched;
-	w.touched = c;
+	c->next_touched = worker.touched;
+	worker.touched = c;
 }
 
 void
 worker_answer(struct client *c)
 {
-	struct conn *conn = &w.conns[c->conn];
+	struct conn *conn = &worker.conns[c->conn];
 	struct answer_words *a = &conn->answers[c->slot];
 	if (!conn->live || c->slot >= conn->slots)
 		return;
@@ -118,7 +118,7 @@ answer_destroyed(struct conn *c, uint32_t slot, uint64_t number)
 void
 worker_owe(const struct client *c)
 {
-	struct conn *conn = &w.conns[c->conn];
+	struct conn *conn = &worker.conns[c->conn];
 	if (conn->live && c->slot < conn->slots)
 		atomic_store(&answer_slot(conn, c->slot)->owed, c->last);
 }
@@ -127,7 +127,7 @@ worker_owe(const struct client *c)
 void
 worker_pay(struct conn *c)
 {
-	uint32_t used = atomic_load(&c->unit->by_shard[w.shard.index].slots_used);
+	uint32_t used = atomic_load(&c->unit->by_shard[worker.shard.index].slots_used);
 	for (uint32_t slot = 0; slot < used && slot < c->slots; slot++) {
 		uint64_t number = atomic_load(&c->answers[slot].owed);
 		if (number)
@@ -140,22 +140,24 @@ worker_pay(struct conn *c)
 int
 worker_store_is_full(void)
 {
-	struct shard *s = &w.shard;
-	uint64_t most = atomic_load_explicit(&w.table->store_max, memory_order_relaxed), share = most / w.table->shards;
-	return most && s->log.total + s->log.used + RECORD_MOST(w.table->message_max) > share;
+	struct shard *s = &worker.shard;
+	uint64_t most = atomic_load_explicit(&worker.table->store_max, memory_order_relaxed),
+	    share = most / worker.table->shards;
+	return most && s->log.total + s->log.used + RECORD_MOST(worker.table->message_max) > share;
 }
 
 /* A place at the end of the log, or NULL: full */
 static void *
 log_place(uint32_t stride, int control)
 {
-	void *at = seglog_reserve(&w.shard.log, stride, control ? 0 : CONTROL_SPARE);
+	void *at = seglog_reserve(&worker.shard.log, stride, control ? 0 : CONTROL_SPARE);
 	int error = errno;
 	if (at == NULL && !fdio_is_full(errno))
 		worker_disk_failed("writing the log");
 	if (at == NULL)
-		log_peer(LOG_FROM_WARN, w.shard.index, "shard %u: no room for its log: %s: publishes are refused until "
-		    "there is; %s, or let subscribers receive", w.shard.index, strerror(error), fdio_hint(error));
+		log_peer(LOG_FROM_WARN, worker.shard.index, "shard %u: no room for its log: %s: publishes are refused "
+		    "until there is; %s, or let subscribers receive", worker.shard.index, strerror(error),
+		    fdio_hint(error));
 	return at;
 }
 
@@ -164,20 +166,21 @@ log_place(uint32_t stride, int control)
 void
 worker_count_run(void)
 {
-	if (w.run.messages)
-		counters_topic_add(w.shard.index, w.run.name, w.run.len, w.run.messages, w.run.bytes);
-	w.run.messages = w.run.bytes = 0;
+	if (worker.run.messages)
+		counters_topic_add(worker.shard.index, worker.run.name, worker.run.len, worker.run.messages,
+		    worker.run.bytes);
+	worker.run.messages = worker.run.bytes = 0;
 }
 
 static void
 count_message(const struct record *r, const char *topic, int wanted)
 {
-	if (r->topic_len != w.run.len || memcmp(topic, w.run.name, r->topic_len) != 0) {
+	if (r->topic_len != worker.run.len || memcmp(topic, worker.run.name, r->topic_len) != 0) {
 		worker_count_run();
-		memcpy(w.run.name, topic, w.run.len = r->topic_len);
+		memcpy(worker.run.name, topic, worker.run.len = r->topic_len);
 	}
-	w.run.messages++;
-	w.run.bytes += r->len;
+	worker.run.messages++;
+	worker.run.bytes += r->len;
 	counters_add(COUNT_MESSAGES_IN, 1);
 	if (!wanted)
 		counters_add(COUNT_UNWANTED, 1);
@@ -188,16 +191,16 @@ static void
 log_and_apply(void *at, const void *bytes, struct record *r, struct client *client)
 {
 	memcpy(at, bytes, record_stride(r->len));
-	put_u64((char *)at + 24, (uint64_t)w.now_us);
+	put_u64((char *)at + 24, (uint64_t)worker.now_us);
 	put_u64((char *)at + 48, r->aux);
-	w.batch += record_stride(r->len);
-	w.durable |= r->flags & REC_F_DURABLE || kind_of(r->type)->is_durable;
-	seglog_take(&w.shard.log, at);
+	worker.batch += record_stride(r->len);
+	worker.durable |= r->flags & REC_F_DURABLE || kind_of(r->type)->is_durable;
+	seglog_take(&worker.shard.log, at);
 	if (r->type == REC_MESSAGE)
-		count_message(r, record_topic(bytes), shard_message(&w.shard, client, r, record_topic(bytes),
-		    w.shard.log.end));
+		count_message(r, record_topic(bytes), shard_message(&worker.shard, client, r, record_topic(bytes),
+		    worker.shard.log.end));
 	else
-		shard_apply(&w.shard, at, w.shard.log.end);
+		shard_apply(&worker.shard, at, worker.shard.log.end);
 }
 
 /* ---- wills ---- */
@@ -217,13 +220,13 @@ publish_will(struct client *c, int or_never)
 	if (at == NULL) {
 		log_peer(LOG_FROM_ERROR, c->id >> 32, "the will of client %016llx cannot be stored: no room for its %u "
 		    "bytes: make room on the store's disk", (unsigned long long)c->id, r.len);
-		shard_will(&w.shard, c, NULL);
+		shard_will(&worker.shard, c, NULL);
 		return -1;
 	}
-	char *bytes = shard_will_take(&w.shard, c);    /* ours from here on: what is logged clears it */
+	char *bytes = shard_will_take(&worker.shard, c);    /* ours from here on: what is logged clears it */
 	r.type = REC_MESSAGE;
 	r.flags = REC_F_DURABLE | REC_F_WILL;
-	r.shard = (uint16_t)w.shard.index;
+	r.shard = (uint16_t)worker.shard.index;
 	r.publisher = c->id;
 	r.number = c->last;                            /* a number that it has taken: nothing changes by it */
 	r.aux = 0;
@@ -236,7 +239,7 @@ publish_will(struct client *c, int or_never)
 void
 worker_died(const struct conn *c, const void *bytes)
 {
-	struct client *client = shard_client(&w.shard, get_u64((const char *)bytes + 32));
+	struct client *client = shard_client(&worker.shard, get_u64((const char *)bytes + 32));
 	if (client && client->machine == c->machine)
 		/* where there is no room: when it is created again, destroyed, or said once more */
 		publish_will(client, 0);
@@ -245,14 +248,14 @@ worker_died(const struct conn *c, const void *bytes)
 static int64_t
 subscription_code(struct client *c, const struct record *r, const char *name)
 {
-	struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
-	int there = t && shard_subscription(&w.shard, c, t) != NULL;
+	struct topic *t = shard_topic(&worker.shard, name, r->topic_len, 0);
+	int there = t && shard_subscription(&worker.shard, c, t) != NULL;
 	if (r->type != REC_SUBSCRIBE)
 		return there ? 0 : MOM_ENOTSUB;
 	if (there)
 		return MOM_EEXIST;
 	return c->subscribed < SUBSCRIPTIONS_CLIENT && c->machine->subscriptions < SUBSCRIPTIONS_MACHINE &&
-	    w.shard.subscribed < SUBSCRIPTIONS_SHARD ? 0 : MOM_ELIMIT;
+	    worker.shard.subscribed < SUBSCRIPTIONS_SHARD ? 0 : MOM_ELIMIT;
 }
 
 /* An upper bound of what still waits for a subscriber: the topic's bytes since its slowest machine had all of it. */
@@ -268,10 +271,10 @@ topic_waiting(const struct topic *t)
 static int
 message_refusal(const struct record *r, const char *name)
 {
-	uint64_t most = atomic_load_explicit(&w.table->topic_max, memory_order_relaxed);
+	uint64_t most = atomic_load_explicit(&worker.table->topic_max, memory_order_relaxed);
 	if (most == 0 && !(r->flags & REC_F_NEED))
 		return 0;                              /* most messages: the topic is not sought twice for them */
-	const struct topic *t = shard_topic(&w.shard, name, r->topic_len, 0);
+	const struct topic *t = shard_topic(&worker.shard, name, r->topic_len, 0);
 	if (r->flags & REC_F_NEED && (t == NULL || t->subscribers == 0))
 		return MOM_ENOSUBSCRIBER;
 	return most && t && topic_waiting(t) + r->len > most ? MOM_EFULL : 0;
@@ -284,7 +287,7 @@ will_refusal(const struct client *c, const struct record *r)
 	uint64_t more = record_stride(r->len) - (uint64_t)(c->will ? record_stride(get_u32(c->will)) : 0);
 	if (c->machine->wills_bytes + more > WILLS_MACHINE_BYTES)
 		return MOM_ELIMIT;
-	return w.shard.wills_bytes + more > WILLS_BYTES ? MOM_EFULL : 0;
+	return worker.shard.wills_bytes + more > WILLS_BYTES ? MOM_EFULL : 0;
 }
 
 /* Why a request that makes no room itself cannot be stored now, or 0. */
@@ -300,8 +303,8 @@ static void
 tell_wills(const struct client *c)
 {
 	log_peer(LOG_FROM_WARN, c->id >> 32, "shard %u: the wills of its clients are %llu bytes, those of "
-	    "machine %u %llu: more are refused; let programs leave smaller ones", w.shard.index,
-	    (unsigned long long)w.shard.wills_bytes, c->machine->serial,
+	    "machine %u %llu: more are refused; let programs leave smaller ones", worker.shard.index,
+	    (unsigned long long)worker.shard.wills_bytes, c->machine->serial,
 	    (unsigned long long)c->machine->wills_bytes);
 }
 
@@ -337,11 +340,11 @@ take_request(struct conn *c, struct client *client, const void *bytes, struct re
 	if (r->topic_len && r->type != REC_MESSAGE)
 		r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
 	log_and_apply(at, bytes, r, client);
-	client = client ? client : shard_client(&w.shard, r->publisher);
+	client = client ? client : shard_client(&worker.shard, r->publisher);
 	/* Left as it was it would hide a later loss. There is none: a loss is what the log lacks at a start of this
 	 * worker, so it shows before the first request that is taken. Each later gap begins with a refusal. */
 	client->refused_first = 0;
-	client->conn = (int)(c - w.conns);
+	client->conn = (int)(c - worker.conns);
 	client->slot = slot;
 	touch(client);
 }
@@ -363,7 +366,7 @@ worker_request(struct conn *c, const void *bytes)
 	record_get(&r, bytes);
 	uint32_t slot = (uint32_t)r.time;
 	uint64_t first = r.offset;
-	struct client *client = shard_client(&w.shard, r.publisher);
+	struct client *client = shard_client(&worker.shard, r.publisher);
 	if (client == NULL && r.type != REC_CREATE) {
 		unknown_client(c, &r, slot, first);
 		return;
@@ -374,9 +377,9 @@ worker_request(struct conn *c, const void *bytes)
 		d.lost_to = client->refused_first - 1;
 	if (d.lost_from && d.lost_from <= d.lost_to)
 		note_lost(c, client, r.publisher, slot, d.lost_from, d.lost_to);
-	else if (client && client->lost_from && client->conn != (int)(c - w.conns))
+	else if (client && client->lost_from && client->conn != (int)(c - worker.conns))
 		answer_lost(c, slot, client->lost_from, client->lost_to);
-	if (atomic_load(&c->unit->by_shard[w.shard.index].broken)) {
+	if (atomic_load(&c->unit->by_shard[worker.shard.index].broken)) {
 		return;                                /* nothing more is taken from it */
 	} else if (d.verdict == VERDICT_BROKEN) {
 		log_peer(LOG_FROM_ERROR, c->machine->serial, "a request is missing: client %016llx number %llx after "
@@ -388,7 +391,7 @@ worker_request(struct conn *c, const void *bytes)
 		take_request(c, client, bytes, &r, slot);
 	} else if (d.verdict == VERDICT_AGAIN && client) {
 		counters_add(COUNT_DUPLICATES, 1);
-		client->conn = (int)(c - w.conns);
+		client->conn = (int)(c - worker.conns);
 		client->slot = slot;
 		touch(client);
 	}
@@ -410,7 +413,7 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 		char bytes[RECORD_HEADER];
 		publish_will(dead[i], 1);
 		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags, .publisher = dead[i]->id,
-		    .number = dead[i]->last, .shard = (uint16_t)w.shard.index };
+		    .number = dead[i]->last, .shard = (uint16_t)worker.shard.index };
 		record_make(bytes, &r, NULL, NULL, 0);
 		void *place = log_place(RECORD_HEADER, 1);
 		if (place)                              /* else the next time */
@@ -433,9 +436,9 @@ alive_complete(struct conn *c)
 void
 worker_alive(struct conn *c, const void *bytes)
 {
-	if (atomic_load(&c->unit->by_shard[w.shard.index].broken))
+	if (atomic_load(&c->unit->by_shard[worker.shard.index].broken))
 		return;                                /* what it says is not whole: nobody is destroyed for it */
-	if (atomic_load(&c->unit->by_shard[w.shard.index].started)) {
+	if (atomic_load(&c->unit->by_shard[worker.shard.index].started)) {
 		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u lists its clients a second time: the "
 		    "connection is ended; is its daemon of this version?",
 		    c->machine->serial);
@@ -461,15 +464,15 @@ worker_alive(struct conn *c, const void *bytes)
 		else if (map_put(&c->alive, id, sizeof *id, id) < 0)
 			log_fatal(EXIT_SYSTEM, "no memory for a list of clients: see `free`");
 	}
-	if (r.aux == 1 && !shard_knows_start(&w.shard, r.publisher, r.number)) {
+	if (r.aux == 1 && !shard_knows_start(&worker.shard, r.publisher, r.number)) {
 		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u has received from incarnation %u of another "
 		    "history of shard %u: this store was replaced, or is an older copy: the machine is refused; bring "
 		    "the newer store back, or give that machine's daemon a new spool", c->machine->serial,
-		    offset_incarnation(r.publisher), w.shard.index);
+		    offset_incarnation(r.publisher), worker.shard.index);
 		worker_break(c, BROKEN_OTHER_STORE);
 	} else if (r.aux == 1) {
 		alive_complete(c);
-		atomic_store(&c->unit->by_shard[w.shard.index].started, 1);
+		atomic_store(&c->unit->by_shard[worker.shard.index].started, 1);
 		c->answered = 1;
 	}
 }

@@ -48,20 +48,20 @@ on_bell(const void *bell)
 {
 	struct ring_reader r;
 	int broken;
-	if (bell != &p.out.ring->bell)
+	if (bell != &responser.out.ring->bell)
 		return;
-	ring_reader_init(&r, p.out.ring, UNIT_RING(MOM_MESSAGE_MAX), fz.read_up_to);
+	ring_reader_init(&r, responser.out.ring, UNIT_RING(MOM_MESSAGE_MAX), fz.read_up_to);
 	for (const char *f; (f = ring_next(&r, &broken)) != NULL;) {
 		struct record rec;
 		record_get(&rec, f);
-		FUZZ_CHECK(rec.shard < p.shards && rec.type != REC_ANSWERS && rec.type != REC_CREATE &&
+		FUZZ_CHECK(rec.shard < responser.shards && rec.type != REC_ANSWERS && rec.type != REC_CREATE &&
 		    rec.type != REC_PING &&
 		    (rec.type <= REC_DESTROY || rec.type == REC_GAP || rec.type == REC_START ||
 		    (rec.type >= REC_LIST && rec.type <= REC_UPTO)));
 		fz.handed += record_stride(rec.len);
 	}
 	FUZZ_CHECK(!broken && fz.handed <= fz.given);
-	atomic_store(&p.out.ring->tail, fz.read_up_to = r.at);
+	atomic_store(&responser.out.ring->tail, fz.read_up_to = r.at);
 }
 
 static void
@@ -107,7 +107,7 @@ prepare(uint32_t shards, unsigned states)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	memset(&p, 0, sizeof p);
+	memset(&responser, 0, sizeof responser);
 	memset(&fz, 0, sizeof fz);
 	fz.in = (struct fuzz_input){ data, size };
 	uint32_t shards = 1 + (uint32_t)fuzz_number(&fz.in, 1) % SHARDS;

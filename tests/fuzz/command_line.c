@@ -110,9 +110,9 @@ body(void)
 	fz.n = fuzz_bytes(&fz.in, text, fz.in.n);
 	text[fz.n] = '\0';
 	fz.text = lines = text;
-	u.terminal = how & 1;
-	u.id = 7;
-	u.failed = u.done = 0;
+	user.terminal = how & 1;
+	user.id = 7;
+	user.failed = user.done = 0;
 	char *copy = malloc(fz.n + 1), *rest = NULL;
 	memcpy(copy, text, fz.n + 1);
 	for (char *line = strtok_r(copy, "\n", &rest); line && argc < 64; line = strtok_r(NULL, "\n", &rest))
@@ -124,7 +124,7 @@ body(void)
 		nowhere = fopen("/dev/null", "w");
 	stderr = nowhere;
 	if (how & 2)
-		for (int i = 0; i < argc && !u.done; i++)
+		for (int i = 0; i < argc && !user.done; i++)
 			run_line(args[i]);
 	else
 		run_input();
@@ -134,12 +134,12 @@ body(void)
 	stderr = keep_error;
 	for (size_t i = 0; i < n; i++)
 		FUZZ_CHECK(shown[i] == '\n' || ((unsigned char)shown[i] >= 0x20 && shown[i] != 0x7f));
-	FUZZ_CHECK(status == (u.failed ? EXIT_FAILED : 0) && (u.failed || !fz.failures));
-	FUZZ_CHECK(!u.failed || memmem(shown, n, "error", 5) || memmem(shown, n, "timeout", 7) ||
+	FUZZ_CHECK(status == (user.failed ? EXIT_FAILED : 0) && (user.failed || !fz.failures));
+	FUZZ_CHECK(!user.failed || memmem(shown, n, "error", 5) || memmem(shown, n, "timeout", 7) ||
 	    memmem(shown, n, "Nothing", 7));
 	/* a zero byte in a line is told */
 	if (!(how & 2) && memchr(text, '\0', (size_t)(lines - text)))
-		FUZZ_CHECK(u.failed && memmem(shown, n, "zero byte", 9));
+		FUZZ_CHECK(user.failed && memmem(shown, n, "zero byte", 9));
 	(free)(shown);
 }
 

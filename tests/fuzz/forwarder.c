@@ -110,14 +110,14 @@ edge_nap(int64_t us)
 	edge_us += us;
 	if (us != PATIENCE_STEP_US)
 		return;
-	if (fz.tick != f.ticks) {
-		fz.tick = f.ticks;
-		fz.taken = f.taken;
+	if (fz.tick != forwarder.ticks) {
+		fz.tick = forwarder.ticks;
+		fz.taken = forwarder.taken;
 		fz.waited = 0;
 	}
 	fz.waited += us;
 	FUZZ_CHECK(fz.waited <= PATIENCE_ALL_US + PATIENCE_STEP_US +
-	    (int64_t)((f.taken - fz.taken) * PATIENCE_US / (RING / 2)));
+	    (int64_t)((forwarder.taken - fz.taken) * PATIENCE_US / (RING / 2)));
 	if (fz.in_time && fz.waited % IN_TIME_US == 0)
 		empty_one();
 }
@@ -347,7 +347,7 @@ prepare(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	memset(&f, 0, sizeof f);
+	memset(&forwarder, 0, sizeof forwarder);
 	memset(&fz, 0, sizeof fz);
 	fz.in = (struct fuzz_input){ data, size };
 	fz.offset = UINT64_C(1) << 40;
@@ -355,7 +355,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	make_spool();
 	fuzz_on_bell(NULL);
 	int status = fuzz_run(body);
-	fdio_close(&f.spool.fd);
+	fdio_close(&forwarder.spool.fd);
 	FUZZ_CHECK(status == ENDED || (status == EXIT_SYSTEM && (fz.raw || !fz.started)));
 	return 0;
 }

@@ -129,7 +129,7 @@ static void
 on_bell(const void *bell)
 {
 	for (uint32_t i = 0; i < fz.shards; i++) {
-		struct ring *ring = h.out[i].ring;
+		struct ring *ring = handler.out[i].ring;
 		struct ring_reader r;
 		int broken;
 		if (bell != &ring->bell)
@@ -161,7 +161,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_wipe(unit, most);
 	fuzz_wipe(table, table_bytes);
 	unit->message_max = table->message_max = MOM_MESSAGE_MAX;
-	memset(&h, 0, sizeof h);
+	memset(&handler, 0, sizeof handler);
 	memset(&fz, 0, sizeof fz);
 	fz.in = (struct fuzz_input){ data, size };
 	fz.shards = 1 + fuzz_number(&fz.in, 1) % SHARDS;

@@ -99,7 +99,7 @@ take_sent(const char *p, size_t n)
 		if (record_is_request(r.type) || r.type == REC_ALIVE || r.type == REC_DIED) {
 			FUZZ_CHECK(r.shard < fz.shards);
 			fz.sent[r.shard] += record_stride(r.len);
-			FUZZ_CHECK(fz.sent[r.shard] <= WINDOW + atomic_load(&q.unit->credit[r.shard]));
+			FUZZ_CHECK(fz.sent[r.shard] <= WINDOW + atomic_load(&requester.unit->credit[r.shard]));
 		}
 		if (record_is_request(r.type))
 			take_request(p + at, &r);
@@ -192,18 +192,18 @@ do_step(void)
 static void
 connect_anew(void)
 {
-	free(q.out.bytes);                                   /* large: used again at once */
-	memset(&q, 0, sizeof q);
-	q.table = ipcq_attach(TABLE, 0);
-	q.unit = ipcq_attach(UNIT, 0);
-	q.window = WINDOW;
-	q.record_most = RECORD_MAX;
-	frames_out_begin(&q.out, SOCKET, 0, BATCH + q.record_most);
-	q.shards = fz.shards;
+	free(requester.out.bytes);                                   /* large: used again at once */
+	memset(&requester, 0, sizeof requester);
+	requester.table = ipcq_attach(TABLE, 0);
+	requester.unit = ipcq_attach(UNIT, 0);
+	requester.window = WINDOW;
+	requester.record_most = RECORD_MAX;
+	frames_out_begin(&requester.out, SOCKET, 0, BATCH + requester.record_most);
+	requester.shards = fz.shards;
 	memset(fz.sent, 0, sizeof fz.sent);
-	slots_init(&q.slots, q.table, q.unit, UNIT_REQUESTER);
-	slots_look(&q.slots, on_slot);
-	for (uint32_t k = 0; k < q.shards; k++)
+	slots_init(&requester.slots, requester.table, requester.unit, UNIT_REQUESTER);
+	slots_look(&requester.slots, on_slot);
+	for (uint32_t k = 0; k < requester.shards; k++)
 		send_alive(k);
 }
 
@@ -238,7 +238,7 @@ body(void)
 	}
 	while (one_round())
 		;
-	FUZZ_CHECK(fz.neighbour_sent || atomic_load(&q.unit->credit[0]) != 0);
+	FUZZ_CHECK(fz.neighbour_sent || atomic_load(&requester.unit->credit[0]) != 0);
 }
 
 static void
@@ -279,7 +279,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	memset(&fz, 0, sizeof fz);
-	memset(&q, 0, sizeof q);
+	memset(&requester, 0, sizeof requester);
 	fz.in = (struct fuzz_input){ data, size };
 	fz.shards = 1 + (uint32_t)fuzz_number(&fz.in, 1) % SHARDS;
 	for (uint32_t i = 0; i < SLOTS; i++)

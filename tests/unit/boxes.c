@@ -54,7 +54,7 @@ zeroed(size_t n)
 static void
 slot_begin(uint32_t i)
 {
-	struct slot *v = &f.slots.slot[i];
+	struct slot *v = &forwarder.slots.slot[i];
 	struct box *b = zeroed(sizeof *b);
 	client[i] = zeroed(client_bytes(MOM_MESSAGE_MAX));
 	b->id = v->id = 100 + i;
@@ -64,8 +64,8 @@ slot_begin(uint32_t i)
 	v->segment_id = (int)i;
 	v->ring = WINDOW;
 	v->own = b;
-	atomic_store(&f.table->slot[i].sem, (int)i);
-	REQUIRE(map_put(&f.by_id, &b->id, sizeof b->id, v) == 0, "no memory");
+	atomic_store(&forwarder.table->slot[i].sem, (int)i);
+	REQUIRE(map_put(&forwarder.by_id, &b->id, sizeof b->id, v) == 0, "no memory");
 	box_scan(v);
 	ring_reader_init(&reader[i], client_mail(client[i], WINDOW), WINDOW, 0);
 }
@@ -73,20 +73,20 @@ slot_begin(uint32_t i)
 static void
 up(void)
 {
-	f.table = zeroed(sizeof *f.table + SLOTS * sizeof(struct slot_word));
-	f.unit = zeroed(daemon_unit_bytes(SLOTS, MOM_MESSAGE_MAX));
-	f.table->capacity = f.unit->slots = SLOTS;
-	f.unit->message_max = MOM_MESSAGE_MAX;
-	f.dir = open(t_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	f.notify = f.spool.fd = -1;
-	f.buffer_bytes = BATCH + 2 * (size_t)RECORD_MAX;
-	f.buffer = zeroed(f.buffer_bytes);
-	f.chosen = zeroed(SLOTS * sizeof *f.chosen);
-	f.fed = zeroed(SLOTS * sizeof *f.fed);
-	f.is_fed = zeroed(SLOTS);
-	f.patience_us = PATIENCE_ALL_US;
-	slots_init(&f.slots, f.table, f.unit, UNIT_FORWARDER);
-	f.slots.used = SLOTS;
+	forwarder.table = zeroed(sizeof *forwarder.table + SLOTS * sizeof(struct slot_word));
+	forwarder.unit = zeroed(daemon_unit_bytes(SLOTS, MOM_MESSAGE_MAX));
+	forwarder.table->capacity = forwarder.unit->slots = SLOTS;
+	forwarder.unit->message_max = MOM_MESSAGE_MAX;
+	forwarder.dir = open(t_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	forwarder.notify = forwarder.spool.fd = -1;
+	forwarder.buffer_bytes = BATCH + 2 * (size_t)RECORD_MAX;
+	forwarder.buffer = zeroed(forwarder.buffer_bytes);
+	forwarder.chosen = zeroed(SLOTS * sizeof *forwarder.chosen);
+	forwarder.fed = zeroed(SLOTS * sizeof *forwarder.fed);
+	forwarder.is_fed = zeroed(SLOTS);
+	forwarder.patience_us = PATIENCE_ALL_US;
+	slots_init(&forwarder.slots, forwarder.table, forwarder.unit, UNIT_FORWARDER);
+	forwarder.slots.used = SLOTS;
 	for (uint32_t i = 0; i < SLOTS; i++)
 		slot_begin(i);
 	spool_recover();
@@ -95,7 +95,7 @@ up(void)
 static struct box *
 box_of(uint32_t i)
 {
-	return f.slots.slot[i].own;
+	return forwarder.slots.slot[i].own;
 }
 
 static void
@@ -105,7 +105,7 @@ deliver(uint32_t i, uint32_t bytes)
 	struct record r = { .type = REC_MESSAGE, .topic_len = 1, .offset = next_offset };
 	next_offset += record_make(record, &r, "t", data, bytes);
 	record_get(&r, record);
-	box_deliver(&f.slots.slot[i], record, &r);
+	box_deliver(&forwarder.slots.slot[i], record, &r);
 	spool_chosen(record);
 	boxes_publish();
 }
@@ -137,7 +137,7 @@ sleep_for(uint32_t i, uint32_t what)
 static void
 tick(void)
 {
-	atomic_fetch_add(&f.table->ticks, 1);
+	atomic_fetch_add(&forwarder.table->ticks, 1);
 	on_tick();
 }
 
@@ -174,7 +174,7 @@ TEST(no_pad, "where there is no room, and no pad either, the forwarder tells nob
 	sleep_for(NONE, ASLEEP_FOR_MAIL);
 	for (int i = 0; i < 5; i++) {
 		int more = boxes_refill();
-		REQUIRE(f.fed_count == 0 && !more, "look %d: it would not sleep", i);
+		REQUIRE(forwarder.fed_count == 0 && !more, "look %d: it would not sleep", i);
 	}
 	REQUIRE(woken.posts == 0, "%d times", woken.posts);
 }
@@ -187,7 +187,7 @@ TEST(caught_up, "who was cut, and sleeps until the rest of its mail comes, is wo
 		deliver(NONE, HALF);
 	for (int i = 0; i < 8; i++)
 		deliver(OTHER, MOM_MESSAGE_MAX);
-	box_cut(&f.slots.slot[NONE], "test");
+	box_cut(&forwarder.slots.slot[NONE], "test");
 	read_mail(NONE, 2);
 	give_back(NONE);
 	boxes_refill();
@@ -228,12 +228,12 @@ TEST(seen, "how far the stream has come is told to who waits for it, and to nobo
 {
 	up();
 	sleep_for(NONE, ASLEEP_FOR_SEEN);
-	f.seen[0] = 4711;
+	forwarder.seen[0] = 4711;
 	tick();
 	REQUIRE(woken.posts == 1 && woken.seen == 4711, "posted %d times, seen %llu", woken.posts,
 	    (unsigned long long)woken.seen);
 	sleep_for(NONE, ASLEEP_FOR_MAIL);
-	f.seen[0]++;
+	forwarder.seen[0]++;
 	tick();
 	REQUIRE(woken.posts == 0, "who waits for mail is woken by each tick");
 }

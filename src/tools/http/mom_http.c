@@ -37,7 +37,7 @@ static struct {
 	int insecure, verbose, ready_fd, is_child, listener, port, signals;
 	struct watch watch;
 	struct http_conns *conns;
-} m = { .ready_fd = -1, .signals = -1 };
+} http = { .ready_fd = -1, .signals = -1 };
 
 static const char usage[] =
     "usage: mom_http IP:PORT [FOLDER] [--insecure] [--http-hosts A,B] [-v] [--ready-fd N]\n"
@@ -67,12 +67,12 @@ parse(int argc, char **argv)
 	arguments_begin(&a, argc, argv, "vh", options);
 	for (int o; (o = arguments_next(&a)) != -1;) {
 		switch (o) {
-		case 'i': m.insecure = 1; break;
-		case 'n': m.hosts = a.value; break;
-		case 'v': m.verbose = 1; break;
+		case 'i': http.insecure = 1; break;
+		case 'n': http.hosts = a.value; break;
+		case 'v': http.verbose = 1; break;
 		case 'f':
-			m.ready_fd = (int)strtol(a.value, &end, 10);
-			if (*a.value == '\0' || *end != '\0' || m.ready_fd < 0)
+			http.ready_fd = (int)strtol(a.value, &end, 10);
+			if (*a.value == '\0' || *end != '\0' || http.ready_fd < 0)
 				wrong_use("--ready-fd takes the number of an open descriptor, not", a.value);
 			break;
 		case 'h': fputs(usage, stdout); exit(program_end("mom_http", 0, EXIT_SYSTEM));
@@ -81,8 +81,8 @@ parse(int argc, char **argv)
 	}
 	if (a.count < 1 || a.count > 2)
 		wrong_use("IP:PORT is needed, and at most a folder", NULL);
-	m.address = a.word[0];
-	if (a.count == 2 && snprintf(m.folder, sizeof m.folder, "%s", a.word[1]) >= (int)sizeof m.folder)
+	http.address = a.word[0];
+	if (a.count == 2 && snprintf(http.folder, sizeof http.folder, "%s", a.word[1]) >= (int)sizeof http.folder)
 		wrong_use("the folder's name is too long", NULL);
 }
 
@@ -99,18 +99,18 @@ static void
 start_by_hand(int argc, char **argv)
 {
 	parse(argc, argv);
-	log_init("mom_http", m.verbose ? LOG_FROM_DEBUG : LOG_FROM_INFO);
-	close_others(m.ready_fd, -1);
-	const char *why = http_address_fault(m.address);
-	if (why || (why = http_address_exposed(m.address, m.insecure)) != NULL ||
-	    (m.hosts && (why = http_hosts_fault(m.hosts)) != NULL) ||
-	    (why = http_hosts_exposed(m.hosts, m.insecure)) != NULL)
+	log_init("mom_http", http.verbose ? LOG_FROM_DEBUG : LOG_FROM_INFO);
+	close_others(http.ready_fd, -1);
+	const char *why = http_address_fault(http.address);
+	if (why || (why = http_address_exposed(http.address, http.insecure)) != NULL ||
+	    (http.hosts && (why = http_hosts_fault(http.hosts)) != NULL) ||
+	    (why = http_hosts_exposed(http.hosts, http.insecure)) != NULL)
 		wrong_use(why, NULL);
-	http_address_parse(&m.at, m.address);
-	if ((m.signals = sig_init()) < 0)
+	http_address_parse(&http.at, http.address);
+	if ((http.signals = sig_init()) < 0)
 		log_fatal(EXIT_SYSTEM, "pipe: %s", strerror(errno));
-	if ((m.listener = net_listen(&m.at.net, &m.port)) < 0)
-		log_fatal(EXIT_SYSTEM, "listen on %s: %s: %s", m.address, strerror(errno),
+	if ((http.listener = net_listen(&http.at.net, &http.port)) < 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: %s", http.address, strerror(errno),
 		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free "
 		    "one)" : "see `ip addr`");
 }
@@ -120,14 +120,14 @@ static void
 start_as_child(int argc, char **argv)
 {
 	struct child_place place;
-	m.is_child = 1;
+	http.is_child = 1;
 	child_begin(&place, "mom_http", "broker_server or mom_daemon");
-	m.listener = place.fds[0];
-	m.hosts = argc > 2 ? argv[2] : NULL;
-	if (m.listener < 0 || place.fds[1] < 0)
+	http.listener = place.fds[0];
+	http.hosts = argc > 2 ? argv[2] : NULL;
+	if (http.listener < 0 || place.fds[1] < 0)
 		log_fatal(EXIT_USAGE, "its parent gave it no descriptors");
-	close_others(m.listener, place.fds[1]);
-	about_folder(place.fds[1], m.folder);
+	close_others(http.listener, place.fds[1]);
+	about_folder(place.fds[1], http.folder);
 	close(place.fds[1]);
 }
 
@@ -139,7 +139,7 @@ give_up_rights(void)
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = { { 0, 0, 0 }, { 0, 0, 0 } };
 	/* by hand root may look at the servers of others: to read is what is left of its rights */
-	uint32_t keep = m.is_child ? 0 : 1u << CAP_DAC_READ_SEARCH | 1u << CAP_IPC_OWNER;
+	uint32_t keep = http.is_child ? 0 : 1u << CAP_DAC_READ_SEARCH | 1u << CAP_IPC_OWNER;
 	if (syscall(SYS_capget, &header, caps) == 0) {
 		caps[0].permitted = caps[0].effective &= keep;
 		caps[0].inheritable = caps[1].permitted = caps[1].effective = caps[1].inheritable = 0;
@@ -156,15 +156,15 @@ static void
 say_ready(void)
 {
 	char line[96];
-	int n = snprintf(line, sizeof line, "ready %s %d\n", m.at.ip, m.port);
-	if (m.is_child)
+	int n = snprintf(line, sizeof line, "ready %s %d\n", http.at.ip, http.port);
+	if (http.is_child)
 		return;
 	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
-	if (program_ready_say(m.ready_fd) < 0)
-		log_warn("--ready-fd %d: %s: give it an open descriptor", m.ready_fd, strerror(errno));
-	log_info("serves %s port %d, shows %s", m.at.ip, m.port,
-	    m.folder[0] ? m.folder : "all servers of this machine");
+	if (program_ready_say(http.ready_fd) < 0)
+		log_warn("--ready-fd %d: %s: give it an open descriptor", http.ready_fd, strerror(errno));
+	log_info("serves %s port %d, shows %s", http.at.ip, http.port,
+	    http.folder[0] ? http.folder : "all servers of this machine");
 }
 
 static void
@@ -172,14 +172,14 @@ loop_once(void)
 {
 	struct pollfd polls[2 + HTTP_CONNS];
 	int64_t now = clock_ms();
-	if (now >= watch_due(&m.watch))
-		watch_take(&m.watch, now);
+	if (now >= watch_due(&http.watch))
+		watch_take(&http.watch, now);
 	log_peers_tell(now);
-	int64_t until = watch_due(&m.watch), due = http_conns_due(m.conns, now);
+	int64_t until = watch_due(&http.watch), due = http_conns_due(http.conns, now);
 	if (due >= 0 && due < until)
 		until = due;
-	polls[0] = (struct pollfd){ m.signals, POLLIN, 0 };
-	nfds_t n = http_conns_polls(m.conns, polls + 1, now);
+	polls[0] = (struct pollfd){ http.signals, POLLIN, 0 };
+	nfds_t n = http_conns_polls(http.conns, polls + 1, now);
 	if (poll(polls, n + 1, until > now ? (int)(until - now) : 0) < 0) {
 		if (errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "poll: %s", strerror(errno));
@@ -187,7 +187,7 @@ loop_once(void)
 	}
 	if (polls[0].revents)
 		sig_drain();
-	http_conns_look(m.conns, polls + 1, n, clock_ms());
+	http_conns_look(http.conns, polls + 1, n, clock_ms());
 }
 
 int
@@ -200,10 +200,10 @@ main(int argc, char **argv)
 	else
 		start_by_hand(argc, argv);
 	give_up_rights();
-	m.watch.folder = m.folder[0] ? m.folder : NULL;
-	watch_take(&m.watch, clock_ms());
-	m.conns = http_conns_new(m.listener, &m.watch, m.hosts);
-	if (m.conns == NULL)
+	http.watch.folder = http.folder[0] ? http.folder : NULL;
+	watch_take(&http.watch, clock_ms());
+	http.conns = http_conns_new(http.listener, &http.watch, http.hosts);
+	if (http.conns == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory");
 	say_ready();
 	while (!sig_got_stop)

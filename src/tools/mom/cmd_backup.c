@@ -30,19 +30,19 @@ static struct {
 	time_t told;
 	int terminal, talks;
 	volatile sig_atomic_t stopped;
-} b = { .source = -1, .target = -1 };
+} backup = { .source = -1, .target = -1 };
 
 static void
 on_signal(int number)
 {
 	(void)number;
-	b.stopped = 1;
+	backup.stopped = 1;
 }
 
 static int
 fail(const char *what)
 {
-	if (b.stopped)
+	if (backup.stopped)
 		cmd_fail(&cmd_backup, "%s: stopped by a signal", what);
 	else
 		cmd_fail(&cmd_backup, "%s: %s: %s", what, strerror(errno), fdio_hint(errno));
@@ -52,13 +52,13 @@ fail(const char *what)
 static void
 progress(size_t n)
 {
-	b.copied += n;
+	backup.copied += n;
 	time_t now = time(NULL);
-	if (!b.terminal || now <= b.told)
+	if (!backup.terminal || now <= backup.told)
 		return;
-	fprintf(stderr, "\r%llu MiB copied ", b.copied >> 20);
-	b.told = now;
-	b.talks = 1;
+	fprintf(stderr, "\r%llu MiB copied ", backup.copied >> 20);
+	backup.told = now;
+	backup.talks = 1;
 }
 
 /* ---- one segment ---- */
@@ -71,18 +71,18 @@ copy_records(struct seglog_reader *w, int fd, const char *name)
 	const char *bytes;
 	ssize_t n = 0;
 	uint64_t at = SEGLOG_HEADER;
-	while (!b.stopped && (n = seglog_reader_next(w, &bytes)) > 0) {
+	while (!backup.stopped && (n = seglog_reader_next(w, &bytes)) > 0) {
 		if (fdio_pwrite_full(fd, bytes, (size_t)n, at) < 0)
 			return fail(name);
 		at += (uint64_t)n;
 		progress((size_t)n);
 	}
-	if (b.stopped || n < 0)
+	if (backup.stopped || n < 0)
 		return fail(name);
 	enum seglog_tail tail = seglog_reader_tail(w);
 	if (tail == SEGLOG_DAMAGED) {
 		cmd_fail(&cmd_backup, "%s/%s: damaged at offset %016" PRIx64 ": mom check tells more; a broker that "
-		    "starts on the store takes the damage out", b.from, name, w->at);
+		    "starts on the store takes the damage out", backup.from, name, w->at);
 		return FAILED;
 	}
 	return tail == SEGLOG_UNREADABLE ? fail(name) : tail == SEGLOG_GONE ? AGAIN : DONE;
@@ -159,10 +159,10 @@ broken_chain(const struct shard_copy *c, const struct segment *s)
 		return AGAIN;
 	if (s->end)
 		cmd_fail(&cmd_backup, "%s: segment %s is missing: mom check tells more; a broker that starts on the "
-		    "store goes on without it", b.from, name);
+		    "store goes on without it", backup.from, name);
 	else
 		cmd_fail(&cmd_backup, "%s: segment log-%016" PRIx64 " is damaged at its end: a broker that starts on "
-		    "the store takes the damage out", b.from, s->base);
+		    "the store takes the damage out", backup.from, s->base);
 	return FAILED;
 }
 
@@ -255,17 +255,17 @@ copy_shard(int shard)
 	char name[24];
 	enum outcome r = AGAIN;
 	snprintf(name, sizeof name, "shard-%d", shard);
-	struct shard_copy c = { .from = store_shard_open(b.source, shard) };
+	struct shard_copy c = { .from = store_shard_open(backup.source, shard) };
 	if (c.from < 0 && errno == ENOENT)             /* its worker never started */
 		return DONE;
-	c.to = mkdirat(b.target, name, 0700) < 0 ? -1 : store_shard_open(b.target, shard);
+	c.to = mkdirat(backup.target, name, 0700) < 0 ? -1 : store_shard_open(backup.target, shard);
 	if (c.from < 0 || c.to < 0)
 		r = fail(name);
 	for (int i = 0; r == AGAIN && i < ROUNDS; i++)
 		r = copy_round(&c);
 	if (r == AGAIN)
 		cmd_fail(&cmd_backup, "%s/%s: it gave back segments faster than they could be copied, %d times: try "
-		    "again when it has less to do", b.from, name, ROUNDS);
+		    "again when it has less to do", backup.from, name, ROUNDS);
 	if (r == DONE && fdio_sync(c.to) < 0)
 		r = fail(name);
 	fdio_close(&c.from);
@@ -290,12 +290,12 @@ copy_small(const char *name)
 {
 	struct stat st;
 	size_t n;
-	if (fstatat(b.source, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(backup.source, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? DONE : fail(name);
 	if (!S_ISREG(st.st_mode) || is_left_out(name))
 		return DONE;
-	char *bytes = fdio_load(b.source, name, &n, INT_MAX);
-	int bad = bytes == NULL || fdio_replace(b.target, name, bytes, n, 1) < 0;
+	char *bytes = fdio_load(backup.source, name, &n, INT_MAX);
+	int bad = bytes == NULL || fdio_replace(backup.target, name, bytes, n, 1) < 0;
 	free(bytes);
 	return bad ? fail(name) : DONE;
 }
@@ -303,9 +303,9 @@ copy_small(const char *name)
 static enum outcome
 copy_smalls(void)
 {
-	int fd = fdio_open_at(b.source, ".", O_RDONLY | O_DIRECTORY, 0);
+	int fd = fdio_open_at(backup.source, ".", O_RDONLY | O_DIRECTORY, 0);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	enum outcome r = d ? DONE : fail(b.from);
+	enum outcome r = d ? DONE : fail(backup.from);
 	if (d == NULL)
 		fdio_close(&fd);
 	for (struct dirent *e; r == DONE && (errno = 0, e = readdir(d)) != NULL;)
@@ -318,9 +318,9 @@ copy_smalls(void)
 static enum outcome
 copy_store(void)
 {
-	int shards = store_shards(b.source);
+	int shards = store_shards(backup.source);
 	if (shards <= 0) {
-		cmd_fail(&cmd_backup, "%s/store: %s: name the store with --db DIR", b.from,
+		cmd_fail(&cmd_backup, "%s/store: %s: name the store with --db DIR", backup.from,
 		    shards ? strerror(errno) : "no store is there");
 		return FAILED;
 	}
@@ -336,22 +336,22 @@ copy_store(void)
 static enum outcome
 finish(struct store_log *total)
 {
-	if (b.talks)
-		fprintf(stderr, "\r%llu MiB copied, reading them back\n", b.copied >> 20);
-	if (store_check(&cmd_backup, b.target, b.temp, stderr, 0, total) != CMD_OK) {
-		cmd_fail(&cmd_backup, "%s: the copy is not sound: nothing was kept", b.temp);
+	if (backup.talks)
+		fprintf(stderr, "\r%llu MiB copied, reading them back\n", backup.copied >> 20);
+	if (store_check(&cmd_backup, backup.target, backup.temp, stderr, 0, total) != CMD_OK) {
+		cmd_fail(&cmd_backup, "%s: the copy is not sound: nothing was kept", backup.temp);
 		return FAILED;
 	}
-	if (b.stopped || fdio_sync(b.target) < 0)
-		return fail(b.temp);
+	if (backup.stopped || fdio_sync(backup.target) < 0)
+		return fail(backup.temp);
 	/* a file system that cannot refuse: it was looked at when we began */
-	if (renameat2(AT_FDCWD, b.temp, AT_FDCWD, b.to, RENAME_NOREPLACE) < 0 &&
-	    (errno != EINVAL || rename(b.temp, b.to) < 0))
-		return fail(b.to);
-	int fd = fdio_open_at(b.target, "..", O_RDONLY | O_DIRECTORY, 0);
+	if (renameat2(AT_FDCWD, backup.temp, AT_FDCWD, backup.to, RENAME_NOREPLACE) < 0 &&
+	    (errno != EINVAL || rename(backup.temp, backup.to) < 0))
+		return fail(backup.to);
+	int fd = fdio_open_at(backup.target, "..", O_RDONLY | O_DIRECTORY, 0);
 	int bad = fd < 0 || fdio_sync(fd) < 0;
 	fdio_close(&fd);
-	return bad ? fail(b.to) : DONE;
+	return bad ? fail(backup.to) : DONE;
 }
 
 static void
@@ -371,24 +371,25 @@ static void
 begin(const char *given)
 {
 	struct stat st;
-	size_t n = strlen(b.to);
-	if (lstat(b.to, &st) == 0)
-		exit(cmd_fail(&cmd_backup, "%s is there already: name a folder that is not, such as %s-2", b.to, b.to));
-	if (n == 0 || n + 8 > sizeof b.temp)
-		cmd_wrong_use(&cmd_backup, "%s is no name for a folder", b.to);
-	b.from = store_find(&cmd_backup, given, &b.source);
-	while (n > 1 && b.to[n - 1] == '/')
+	size_t n = strlen(backup.to);
+	if (lstat(backup.to, &st) == 0)
+		exit(cmd_fail(&cmd_backup, "%s is there already: name a folder that is not, such as %s-2", backup.to,
+		    backup.to));
+	if (n == 0 || n + 8 > sizeof backup.temp)
+		cmd_wrong_use(&cmd_backup, "%s is no name for a folder", backup.to);
+	backup.from = store_find(&cmd_backup, given, &backup.source);
+	while (n > 1 && backup.to[n - 1] == '/')
 		n--;
-	snprintf(b.temp, sizeof b.temp, "%.*s.XXXXXX", (int)n, b.to);
-	if (mkdtemp(b.temp) == NULL)
-		exit(cmd_fail(&cmd_backup, "%s: %s: its parent folder must be there and writable", b.to,
+	snprintf(backup.temp, sizeof backup.temp, "%.*s.XXXXXX", (int)n, backup.to);
+	if (mkdtemp(backup.temp) == NULL)
+		exit(cmd_fail(&cmd_backup, "%s: %s: its parent folder must be there and writable", backup.to,
 		    strerror(errno)));
 	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
-	b.terminal = isatty(STDERR_FILENO);
-	b.told = time(NULL) + 1;               /* what takes less than a second needs no telling */
-	b.target = open(b.temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	backup.terminal = isatty(STDERR_FILENO);
+	backup.told = time(NULL) + 1;               /* what takes less than a second needs no telling */
+	backup.target = open(backup.temp, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static int
@@ -402,18 +403,18 @@ backup_run(int argc, char **argv)
 	if (cmd_line.count != 1)
 		cmd_wrong_use(&cmd_backup,
 		    cmd_line.count == 0 ? "where to? Name a folder that is not there yet" : "one folder at a time");
-	b.to = cmd_line.word[0];
+	backup.to = cmd_line.word[0];
 	begin(given);
-	enum outcome r = b.target < 0 ? (enum outcome)fail(b.temp) : copy_store();
+	enum outcome r = backup.target < 0 ? (enum outcome)fail(backup.temp) : copy_store();
 	if (r == DONE)
 		r = finish(&total);
-	fdio_close(&b.source);
-	fdio_close(&b.target);
+	fdio_close(&backup.source);
+	fdio_close(&backup.target);
 	if (r != DONE) {
-		remove_tree(AT_FDCWD, b.temp);
+		remove_tree(AT_FDCWD, backup.temp);
 		return CMD_FAILED;
 	}
-	printf("%s: %llu messages, %llu bytes in %llu segment%s, read back and sound\n", b.to, total.messages,
+	printf("%s: %llu messages, %llu bytes in %llu segment%s, read back and sound\n", backup.to, total.messages,
 	    total.bytes, total.files, total.files == 1 ? "" : "s");
 	return CMD_OK;
 }

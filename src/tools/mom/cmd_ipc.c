@@ -52,7 +52,7 @@ static struct {
 	int clean, json, bad;
 	struct seen *seen;
 	size_t seen_count;
-} p;
+} patterns;
 
 /* An object whose making was cut off has no id on file, but its key was. */
 static int
@@ -145,13 +145,13 @@ show_json(const struct found *f, const char *folder, int used)
 static void
 show(const struct found *f, const char *folder, int used, int first)
 {
-	if (p.json) {
+	if (patterns.json) {
 		show_json(f, folder, used);
 		return;
 	}
 	if (first) {
 		text_put(folder, strlen(folder), 0);
-		puts(used ? " (in use)" : p.clean ? " (removed)" : " (left behind)");
+		puts(used ? " (in use)" : patterns.clean ? " (removed)" : " (left behind)");
 	}
 	show_line(f);
 }
@@ -174,7 +174,7 @@ static int
 is_in_use(int dir, int *lock)
 {
 	*lock = -1;
-	if (!p.clean)
+	if (!patterns.clean)
 		return lock_is_taken(dir, "lock");
 	*lock = fdio_open_at(dir, "lock", O_RDWR, 0);
 	if (*lock < 0)
@@ -193,28 +193,28 @@ visit_objects(const char *path, int dir, const struct registry_object *objects, 
 		if (there <= 0)
 			continue;
 		show(&f, path, used, shown++ == 0);
-		left += p.clean && !used && object_remove(&f) < 0;
+		left += patterns.clean && !used && object_remove(&f) < 0;
 	}
 	if (unseen)
 		cmd_fail(&cmd_ipc, "%s: %d objects cannot be looked at: run this as %s, or as root", path, unseen,
 		    user_name(owner));
-	if (p.clean && !used && !left && !unseen)
+	if (patterns.clean && !used && !left && !unseen)
 		fdio_unlink_at(dir, "registry");
-	p.bad |= left || unseen || (p.clean && used && n > 0);
+	patterns.bad |= left || unseen || (patterns.clean && used && n > 0);
 	fdio_close(&lock);
 }
 
 static int
 is_seen(const struct stat *st)
 {
-	for (size_t i = 0; i < p.seen_count; i++)
-		if (p.seen[i].dev == st->st_dev && p.seen[i].ino == st->st_ino)
+	for (size_t i = 0; i < patterns.seen_count; i++)
+		if (patterns.seen[i].dev == st->st_dev && patterns.seen[i].ino == st->st_ino)
 			return 1;
-	struct seen *grown = realloc(p.seen, (p.seen_count + 1) * sizeof *grown);
+	struct seen *grown = realloc(patterns.seen, (patterns.seen_count + 1) * sizeof *grown);
 	if (grown == NULL)
 		exit(cmd_fail(&cmd_ipc, "no memory"));
-	p.seen = grown;
-	p.seen[p.seen_count++] = (struct seen){ st->st_dev, st->st_ino };
+	patterns.seen = grown;
+	patterns.seen[patterns.seen_count++] = (struct seen){ st->st_dev, st->st_ino };
 	return 0;
 }
 
@@ -236,7 +236,7 @@ visit(const char *path, int named)
 		cmd_fail(&cmd_ipc, "%s: %s%s", path, error == ENOENT && dir >= 0 ? "has no registry" : strerror(error),
 		    error == EACCES ?
 		    ": run this as its user, or as root" : "");
-		p.bad |= named;
+		patterns.bad |= named;
 	}
 	if (n >= 0)
 		visit_objects(path, dir, objects, n, st.st_uid);
@@ -298,21 +298,21 @@ run(int argc, char **argv)
 {
 	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_ipc, argc, argv, "h", longs)) != -1;)
-		p.json |= o == 'j';
+		patterns.json |= o == 'j';
 	if (cmd_line.count && (strcmp(cmd_line.word[0], "clean") == 0 || strcmp(cmd_line.word[0], "list") == 0))
-		p.clean = arguments_take(&cmd_line)[0] == 'c';
-	if (p.json && p.clean)
+		patterns.clean = arguments_take(&cmd_line)[0] == 'c';
+	if (patterns.json && patterns.clean)
 		cmd_wrong_use(&cmd_ipc, "--json lists only");
-	if (p.json)
+	if (patterns.json)
 		json_open(NULL, '[');
 	if (cmd_line.count == 0)
 		visit_all();
 	for (char *folder; (folder = arguments_take(&cmd_line)) != NULL;)
 		visit(folder, 1);
-	if (p.json)
+	if (patterns.json)
 		json_close(']');
-	free(p.seen);
-	return p.bad ? CMD_FAILED : CMD_OK;
+	free(patterns.seen);
+	return patterns.bad ? CMD_FAILED : CMD_OK;
 }
 
 const struct cmd cmd_ipc = { "ipc", "our System V objects; ipc clean removes what a kill left behind", usage, run };

@@ -21,7 +21,7 @@ static struct {
 	unsigned long long found, shown;
 	uint64_t from, to;                     /* offsets that are shown */
 	int damaged;
-} k = { .to = UINT64_MAX };
+} peeking = { .to = UINT64_MAX };
 
 typedef void (*record_fn)(const struct record *r, const char *bytes);
 
@@ -29,18 +29,18 @@ static void
 note_offset(const struct record *r, const char *bytes)
 {
 	(void)bytes;
-	k.offsets[k.found++ % k.last] = r->offset;
+	peeking.offsets[peeking.found++ % peeking.last] = r->offset;
 }
 
 static void
 show(const struct record *r, const char *bytes)
 {
-	if (r->offset < k.from || r->offset > k.to)
+	if (r->offset < peeking.from || r->offset > peeking.to)
 		return;
 	struct mom_message m = { record_topic(bytes), record_data(bytes, r), record_data_len(r), r->publisher,
 	    r->offset, r->time, 0 };
-	message_print(&k.style, &m);
-	k.shown++;
+	message_print(&peeking.style, &m);
+	peeking.shown++;
 }
 
 static void
@@ -49,8 +49,8 @@ look_at_records(const char *bytes, size_t n, record_fn fn)
 	for (size_t q = 0; q < n; q += record_stride(get_u32(bytes + q))) {
 		struct record r;
 		record_get(&r, bytes + q);
-		if (r.type == REC_MESSAGE && r.topic_len == k.topic_len &&
-		    memcmp(record_topic(bytes + q), k.topic, k.topic_len) == 0)
+		if (r.type == REC_MESSAGE && r.topic_len == peeking.topic_len &&
+		    memcmp(record_topic(bytes + q), peeking.topic, peeking.topic_len) == 0)
 			fn(&r, bytes + q);
 		if (r.type == REC_GAP && fn == show)
 			fprintf(stderr, "mom peek: from offset %016" PRIx64 " to %016" PRIx64 " the log was damaged\n",
@@ -67,7 +67,7 @@ look_at_segment(int dir, uint64_t base, record_fn fn)
 	ssize_t n;
 	if (seglog_reader_open(&w, dir, base, O_RDONLY) < 0) {
 		if (errno != ENOENT && errno != ESTALE)
-			k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s; see mom check", base,
+			peeking.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s; see mom check", base,
 			    errno == EBADMSG ? "damaged" : strerror(errno));
 		return;
 	}
@@ -75,7 +75,8 @@ look_at_segment(int dir, uint64_t base, record_fn fn)
 		look_at_records(bytes, (size_t)n, fn);
 	enum seglog_tail tail = n < 0 ? SEGLOG_UNREADABLE : seglog_reader_tail(&w);
 	if (tail == SEGLOG_DAMAGED || tail == SEGLOG_UNREADABLE)
-		k.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s at offset %016" PRIx64 "; see mom check", base,
+		peeking.damaged = cmd_fail(&cmd_peek, "log-%016" PRIx64 ": %s at offset %016" PRIx64 "; see mom check",
+		    base,
 		    tail == SEGLOG_DAMAGED ? "damaged" : strerror(errno), w.at);
 	seglog_reader_close(&w);
 }
@@ -97,11 +98,11 @@ look_at_log(int dir, record_fn fn)
 static int
 find_last(int dir)
 {
-	k.offsets = malloc(k.last * sizeof *k.offsets);
-	if (k.offsets == NULL || look_at_log(dir, note_offset) < 0)
+	peeking.offsets = malloc(peeking.last * sizeof *peeking.offsets);
+	if (peeking.offsets == NULL || look_at_log(dir, note_offset) < 0)
 		return -1;
-	k.from = k.found > k.last ? k.offsets[k.found % k.last] : 0;
-	k.to = k.found ? k.offsets[(k.found - 1) % k.last] : 0;
+	peeking.from = peeking.found > peeking.last ? peeking.offsets[peeking.found % peeking.last] : 0;
+	peeking.to = peeking.found ? peeking.offsets[(peeking.found - 1) % peeking.last] : 0;
 	return 0;
 }
 
@@ -112,13 +113,13 @@ peek(int dir, const char *path)
 	if (shards <= 0)
 		return cmd_fail(&cmd_peek, "%s/store: %s: name the store with --db DIR", path,
 		    shards ? strerror(errno) : "no store is there");
-	uint32_t shard = topic_shard(k.topic, k.topic_len, (uint32_t)shards);
+	uint32_t shard = topic_shard(peeking.topic, peeking.topic_len, (uint32_t)shards);
 	int fd = store_shard_open(dir, (int)shard);
-	if (fd < 0 || (k.last && find_last(fd) < 0) || look_at_log(fd, show) < 0)
+	if (fd < 0 || (peeking.last && find_last(fd) < 0) || look_at_log(fd, show) < 0)
 		return cmd_fail(&cmd_peek, "%s/shard-%u: %s", path, shard, strerror(errno));
 	close(fd);
-	free(k.offsets);
-	return k.damaged ? CMD_FAILED : k.shown ? CMD_OK : CMD_NOTHING;
+	free(peeking.offsets);
+	return peeking.damaged ? CMD_FAILED : peeking.shown ? CMD_OK : CMD_NOTHING;
 }
 
 static int
@@ -130,17 +131,17 @@ peek_run(int argc, char **argv)
 	int dir;
 	for (int o; (o = cmd_option(&cmd_peek, argc, argv, MESSAGE_SHORTS "n:h", options)) != -1;) {
 		if (o == 'n')
-			k.last = cmd_number(&cmd_peek, "-n", cmd_line.value, 1, 100000000);
-		else if (!message_option(&cmd_peek, &k.style, o, cmd_line.value))
+			peeking.last = cmd_number(&cmd_peek, "-n", cmd_line.value, 1, 100000000);
+		else if (!message_option(&cmd_peek, &peeking.style, o, cmd_line.value))
 			given = cmd_line.value;
 	}
 	if (cmd_line.count != 1)
 		cmd_wrong_use(&cmd_peek, cmd_line.count == 0 ? "which topic?" : "one topic at a time");
-	k.topic = cmd_line.word[0];
-	const char *fault = topic_fault(k.topic, strlen(k.topic));
+	peeking.topic = cmd_line.word[0];
+	const char *fault = topic_fault(peeking.topic, strlen(peeking.topic));
 	if (fault)
 		cmd_wrong_use(&cmd_peek, "the topic %s", fault);
-	k.topic_len = (uint16_t)strlen(k.topic);
+	peeking.topic_len = (uint16_t)strlen(peeking.topic);
 	const char *path = store_find(&cmd_peek, given, &dir);
 	int r = peek(dir, path);
 	close(dir);

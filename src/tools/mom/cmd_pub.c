@@ -29,29 +29,29 @@ static struct {
 	unsigned long long sent;
 	int stopped;                       /* nothing more can be sent */
 	int left;                          /* on their way, and waited for in vain */
-} p = { .count = 1, .id = -1 };
+} pub = { .count = 1, .id = -1 };
 
 /* What the broker said of those on their way; waits for all of them. */
 static void
 settle(void)
 {
 	int r;
-	while ((r = mom_flush(p.id, p.timeout_ms)) == MOM_EINTR)
+	while ((r = mom_flush(pub.id, pub.timeout_ms)) == MOM_EINTR)
 		;
 	if (r == 0)
 		return;
-	p.failures++;
-	p.left = r == MOM_ETIMEDOUT;
-	p.stopped |= r != MOM_EFULL && r != MOM_ELOST;
+	pub.failures++;
+	pub.left = r == MOM_ETIMEDOUT;
+	pub.stopped |= r != MOM_EFULL && r != MOM_ELOST;
 	cmd_fail(&cmd_pub, r == MOM_ETIMEDOUT ? "%s: the broker is away; they are stored when it is back: do not "
-	    "publish them again" : "%s", mom_error_text(p.id));
+	    "publish them again" : "%s", mom_error_text(pub.id));
 }
 
 static void
 pause_between(void)
 {
-	time_t whole = (time_t)p.interval;
-	struct timespec left = { whole, (long)((p.interval - (double)whole) * 1e9) };
+	time_t whole = (time_t)pub.interval;
+	struct timespec left = { whole, (long)((pub.interval - (double)whole) * 1e9) };
 	while (nanosleep(&left, &left) < 0 && errno == EINTR)
 		;
 }
@@ -59,18 +59,18 @@ pause_between(void)
 static void
 publish(const void *data, size_t n)
 {
-	if (p.sent && p.interval > 0)
+	if (pub.sent && pub.interval > 0)
 		pause_between();
-	int r = mom_publish(p.id, p.topic, data, n, p.flags | (p.many && p.interval == 0 ? MOM_ASYNC : 0));
+	int r = mom_publish(pub.id, pub.topic, data, n, pub.flags | (pub.many && pub.interval == 0 ? MOM_ASYNC : 0));
 	if (r == 0) {
-		p.sent++;
-		if (p.verbose)
-			fprintf(stderr, "mom pub: %zu bytes to %s\n", n, p.topic);
+		pub.sent++;
+		if (pub.verbose)
+			fprintf(stderr, "mom pub: %zu bytes to %s\n", n, pub.topic);
 		return;
 	}
-	p.failures++;
-	p.stopped |= r != MOM_EFULL && r != MOM_ELOST && r != MOM_ETOOBIG && r != MOM_ENOSUBSCRIBER;
-	cmd_fail(&cmd_pub, "message %llu (%zu bytes): %s", p.sent + 1, n, mom_error_text(p.id));
+	pub.failures++;
+	pub.stopped |= r != MOM_EFULL && r != MOM_ELOST && r != MOM_ETOOBIG && r != MOM_ENOSUBSCRIBER;
+	cmd_fail(&cmd_pub, "message %llu (%zu bytes): %s", pub.sent + 1, n, mom_error_text(pub.id));
 }
 
 /* ---- where payloads come from ---- */
@@ -104,7 +104,7 @@ read_some(char *bytes, size_t n)
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
 	if (poll(&in, 1, 0) == 0)
 		settle();
-	return p.stopped ? 0 : fdio_read(STDIN_FILENO, bytes, n);
+	return pub.stopped ? 0 : fdio_read(STDIN_FILENO, bytes, n);
 }
 
 static void
@@ -112,7 +112,7 @@ publish_lines(void)
 {
 	char *bytes = NULL, *end;
 	size_t n = 0, room = 0;
-	while (!p.stopped) {
+	while (!pub.stopped) {
 		if (room - n < READ_BYTES && (bytes = realloc(bytes, room = room * 2 + READ_BYTES)) == NULL)
 			exit(cmd_fail(&cmd_pub, "no memory for a line of %zu bytes", n));
 		ssize_t r = read_some(bytes + n, room - n);
@@ -122,7 +122,7 @@ publish_lines(void)
 			break;
 		char *line = bytes, *fresh = bytes + n;
 		n += (size_t)r;
-		for (; !p.stopped && (end = memchr(fresh, '\n', (size_t)(bytes + n - fresh))) != NULL;
+		for (; !pub.stopped && (end = memchr(fresh, '\n', (size_t)(bytes + n - fresh))) != NULL;
 		    line = fresh = end + 1)
 			publish(line, (size_t)(end - line));
 		n -= (size_t)(line - bytes);
@@ -131,7 +131,7 @@ publish_lines(void)
 			exit(cmd_fail(&cmd_pub, "a line of more than %d bytes, which no broker takes; messages before "
 			    "it are sent", MESSAGE_LIMIT));
 	}
-	if (n && !p.stopped)                           /* the last one without its newline */
+	if (n && !pub.stopped)                           /* the last one without its newline */
 		publish(bytes, n);
 	free(bytes);
 }
@@ -139,16 +139,16 @@ publish_lines(void)
 static void
 publish_one(void)
 {
-	size_t n = p.text ? strlen(p.text) : 0;
+	size_t n = pub.text ? strlen(pub.text) : 0;
 	char *bytes = NULL;
-	if (p.file || p.whole) {
-		int fd = p.whole || strcmp(p.file, "-") == 0 ? STDIN_FILENO : open(p.file, O_RDONLY | O_CLOEXEC);
+	if (pub.file || pub.whole) {
+		int fd = pub.whole || strcmp(pub.file, "-") == 0 ? STDIN_FILENO : open(pub.file, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
-			exit(cmd_fail(&cmd_pub, "%s: %s", p.file, strerror(errno)));
-		bytes = read_whole(fd, p.file ? p.file : "standard input", &n);
+			exit(cmd_fail(&cmd_pub, "%s: %s", pub.file, strerror(errno)));
+		bytes = read_whole(fd, pub.file ? pub.file : "standard input", &n);
 	}
-	for (unsigned long long i = 0; i < p.count && !p.stopped; i++)
-		publish(bytes ? bytes : p.text, n);
+	for (unsigned long long i = 0; i < pub.count && !pub.stopped; i++)
+		publish(bytes ? bytes : pub.text, n);
 	free(bytes);
 }
 
@@ -184,17 +184,17 @@ static void
 take_option(int o)
 {
 	switch (o) {
-	case 'f': p.file = cmd_line.value; break;
-	case 'l': p.lines = 1; break;
-	case 's': p.whole = 1; break;
-	case 'n': p.empty = 1; break;
-	case 'v': p.verbose = 1; break;
-	case OPT_FAST: p.flags |= MOM_FAST; break;
-	case OPT_ASYNC: p.many = 1; break;
-	case OPT_COUNT: p.count = cmd_number(&cmd_pub, "--count", cmd_line.value, 1, 1000000000000); break;
-	case OPT_INTERVAL: p.interval = cmd_seconds(&cmd_pub, "--interval", cmd_line.value); break;
+	case 'f': pub.file = cmd_line.value; break;
+	case 'l': pub.lines = 1; break;
+	case 's': pub.whole = 1; break;
+	case 'n': pub.empty = 1; break;
+	case 'v': pub.verbose = 1; break;
+	case OPT_FAST: pub.flags |= MOM_FAST; break;
+	case OPT_ASYNC: pub.many = 1; break;
+	case OPT_COUNT: pub.count = cmd_number(&cmd_pub, "--count", cmd_line.value, 1, 1000000000000); break;
+	case OPT_INTERVAL: pub.interval = cmd_seconds(&cmd_pub, "--interval", cmd_line.value); break;
 	case OPT_TIMEOUT: set_timeout(cmd_seconds(&cmd_pub, "--timeout", cmd_line.value)); break;
-	case OPT_NEED: p.flags |= MOM_NEED_SUBSCRIBER; break;
+	case OPT_NEED: pub.flags |= MOM_NEED_SUBSCRIBER; break;
 	}
 }
 
@@ -208,20 +208,20 @@ parse(int argc, char **argv)
 		{ "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvh", options)) != -1;)
 		take_option(o);
-	if ((p.topic = arguments_take(&cmd_line)) == NULL)
+	if ((pub.topic = arguments_take(&cmd_line)) == NULL)
 		cmd_wrong_use(&cmd_pub, "which topic?");
-	p.text = arguments_take(&cmd_line);
+	pub.text = arguments_take(&cmd_line);
 	if (cmd_line.count)
 		cmd_wrong_use(&cmd_pub, "%s is one argument too many: quote a text with spaces", cmd_line.word[0]);
-	int sources = (p.text != NULL) + (p.file != NULL) + p.lines + p.whole + p.empty;
+	int sources = (pub.text != NULL) + (pub.file != NULL) + pub.lines + pub.whole + pub.empty;
 	if (sources != 1)
 		cmd_wrong_use(&cmd_pub, sources ? "only one of TEXT, -f, -l, -s and -n"
 		    : "what? A TEXT, or one of -f FILE, -l, -s and -n");
-	if (p.lines && p.count > 1)
+	if (pub.lines && pub.count > 1)
 		cmd_wrong_use(&cmd_pub, "--count goes with one message, not with -l");
-	p.many |= p.lines || p.count > 1;
-	if (p.flags & MOM_NEED_SUBSCRIBER)             /* a refusal would cover what is published behind it */
-		p.many = 0;
+	pub.many |= pub.lines || pub.count > 1;
+	if (pub.flags & MOM_NEED_SUBSCRIBER)             /* a refusal would cover what is published behind it */
+		pub.many = 0;
 }
 
 static int
@@ -229,24 +229,25 @@ pub_run(int argc, char **argv)
 {
 	parse(argc, argv);
 	const char *fault =
-	    p.lines || p.whole || (p.file && strcmp(p.file, "-") == 0) ? program_stream_fault(STDIN_FILENO) : NULL;
+	    pub.lines || pub.whole || (pub.file && strcmp(pub.file, "-") == 0) ? program_stream_fault(STDIN_FILENO)
+	    : NULL;
 	if (fault)
 		return cmd_fail(&cmd_pub, "%s: there is nothing to publish", fault);
-	p.timeout_ms = timeout_ms();
-	p.id = mom_create();
-	if (p.id < 0)
+	pub.timeout_ms = timeout_ms();
+	pub.id = mom_create();
+	if (pub.id < 0)
 		return cmd_fail(&cmd_pub, "%s", mom_error_text(-1));
-	if (p.lines)
+	if (pub.lines)
 		publish_lines();
 	else
 		publish_one();
-	if (!p.left && (!p.stopped || p.many))
+	if (!pub.left && (!pub.stopped || pub.many))
 		settle();
-	mom_set_option(p.id, MOM_OPT_TIMEOUT_MS, 1000);        /* all was told of what was published */
-	int r = mom_destroy(p.id);
-	if (r < 0 && r != MOM_ETIMEDOUT && p.failures == 0)
+	mom_set_option(pub.id, MOM_OPT_TIMEOUT_MS, 1000);        /* all was told of what was published */
+	int r = mom_destroy(pub.id);
+	if (r < 0 && r != MOM_ETIMEDOUT && pub.failures == 0)
 		return cmd_fail(&cmd_pub, "%s", mom_error_text(-1));
-	return p.failures ? CMD_FAILED : CMD_OK;
+	return pub.failures ? CMD_FAILED : CMD_OK;
 }
 
 const struct cmd cmd_pub = { "pub", "publish: a text, a file, standard input, a line at a time",

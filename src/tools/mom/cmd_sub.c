@@ -28,15 +28,15 @@ static struct {
 	int failed;
 	volatile sig_atomic_t ended;
 	volatile int id;
-} s = { .ready_fd = -1, .seconds = -1, .id = -1 };
+} sub = { .ready_fd = -1, .seconds = -1, .id = -1 };
 
 static void
 on_signal(int number)
 {
 	(void)number;
-	s.ended = 1;
-	if (s.id >= 0)
-		mom_wake(s.id);
+	sub.ended = 1;
+	if (sub.id >= 0)
+		mom_wake(sub.id);
 }
 
 static int64_t
@@ -51,14 +51,14 @@ now_ms(void)
 static int
 subscribe(void)
 {
-	for (int i = 0; i < s.topic_count && !s.ended; i++) {
+	for (int i = 0; i < sub.topic_count && !sub.ended; i++) {
 		int r;
 		do
-			r = mom_subscribe(s.id, s.topics[i], 0);
-		while (r == MOM_EAGAIN && !s.ended);   /* the one before is on its way still */
+			r = mom_subscribe(sub.id, sub.topics[i], 0);
+		while (r == MOM_EAGAIN && !sub.ended);   /* the one before is on its way still */
 		if (r == 0 || r == MOM_EEXIST)
 			continue;
-		cmd_fail(&cmd_sub, "%s: %s", s.topics[i], mom_error_text(s.id));
+		cmd_fail(&cmd_sub, "%s: %s", sub.topics[i], mom_error_text(sub.id));
 		if (r != MOM_ETIMEDOUT)                /* it is on its way */
 			return -1;
 	}
@@ -68,10 +68,10 @@ subscribe(void)
 static int
 begin(void)
 {
-	s.id = s.name ? mom_open(s.name) : mom_create();
-	if (s.id < 0)
+	sub.id = sub.name ? mom_open(sub.name) : mom_create();
+	if (sub.id < 0)
 		return cmd_fail(&cmd_sub, "%s", mom_error_text(-1));
-	mom_set_option(s.id, MOM_OPT_MANUAL_ACK, 1);
+	mom_set_option(sub.id, MOM_OPT_MANUAL_ACK, 1);
 	return subscribe() < 0 ? CMD_FAILED : CMD_OK;
 }
 
@@ -79,14 +79,14 @@ begin(void)
 static void
 end(void)
 {
-	int id = s.id;
-	s.id = -1;
+	int id = sub.id;
+	sub.id = -1;
 	if (id < 0)
 		return;
 	mom_set_option(id, MOM_OPT_TIMEOUT_MS, END_MS);
-	int r = s.name ? mom_close(id) : mom_destroy(id);
+	int r = sub.name ? mom_close(id) : mom_destroy(id);
 	if (r < 0 && r != MOM_ETIMEDOUT && r != MOM_EBADID)
-		s.failed = cmd_fail(&cmd_sub, "%s", mom_error_text(-1));
+		sub.failed = cmd_fail(&cmd_sub, "%s", mom_error_text(-1));
 }
 
 /* What was printed is out, so that it may be acknowledged. */
@@ -94,12 +94,12 @@ static void
 out(void)
 {
 	if (program_flush() == 0) {
-		mom_ack(s.id);
+		mom_ack(sub.id);
 		return;
 	}
-	if (!s.ended)
+	if (!sub.ended)
 		fprintf(stderr, "mom sub: %s; what was not printed is not acknowledged\n", program_output_fault());
-	int stopped = s.ended;                         /* while it waited for room in a pipe */
+	int stopped = sub.ended;                         /* while it waited for room in a pipe */
 	end();
 	_exit(stopped ? CMD_OK : CMD_FAILED);
 }
@@ -112,14 +112,14 @@ take(const struct mom_message *m)
 		fflush(stdout);
 		fprintf(stderr, "mom sub: %.*s\n", (int)m->len, (const char *)m->data);
 		if (subscribe() < 0)                   /* where the broker had forgotten it */
-			s.failed = 1;
+			sub.failed = 1;
 		return;
 	}
-	message_print(&s.style, m);
-	s.got++;
+	message_print(&sub.style, m);
+	sub.got++;
 	waiting++;
 	bytes += m->len;
-	if (s.ack || waiting == TOGETHER || bytes > TOGETHER_BYTES || ferror(stdout)) {
+	if (sub.ack || waiting == TOGETHER || bytes > TOGETHER_BYTES || ferror(stdout)) {
 		out();
 		waiting = bytes = 0;
 	}
@@ -131,23 +131,23 @@ trouble(int r)
 {
 	if (r == MOM_EINTR || r == MOM_ETIMEDOUT)
 		return 0;
-	cmd_fail(&cmd_sub, "%s", mom_error_text(s.id));
+	cmd_fail(&cmd_sub, "%s", mom_error_text(sub.id));
 	if (r == MOM_EFULL)
 		return subscribe();
 	if (r != MOM_EBADID)
 		return -1;
 	/* the broker forgot this client: a new one, or the same name anew */
-	mom_close(s.id);
-	s.id = -1;
+	mom_close(sub.id);
+	sub.id = -1;
 	return begin() == CMD_OK ? 0 : -1;
 }
 
 static int
 wait_ms(void)
 {
-	if (s.seconds < 0)
+	if (sub.seconds < 0)
 		return -1;
-	int64_t left = s.deadline - now_ms();
+	int64_t left = sub.deadline - now_ms();
 	return left <= 0 ? 0 : left > 1000000000 ? 1000000000 : (int)left;
 }
 
@@ -155,19 +155,19 @@ static void
 receive(void)
 {
 	struct mom_message m;
-	while (!s.ended && !s.failed && (s.count == 0 || s.got < s.count)) {
-		int r = mom_receive(s.id, &m, 0);
+	while (!sub.ended && !sub.failed && (sub.count == 0 || sub.got < sub.count)) {
+		int r = mom_receive(sub.id, &m, 0);
 		if (r == MOM_ETIMEDOUT) {              /* nothing more at once: who reads sees all so far */
 			out();
 			int ms = wait_ms();
 			if (ms == 0)
 				return;
-			r = mom_receive(s.id, &m, ms);
+			r = mom_receive(sub.id, &m, ms);
 		}
 		if (r == 0)
 			take(&m);
 		else if (trouble(r) < 0)
-			s.failed = 1;
+			sub.failed = 1;
 	}
 }
 
@@ -176,24 +176,24 @@ receive(void)
 static int
 forget(void)
 {
-	int id = mom_open(s.name);
+	int id = mom_open(sub.name);
 	if (id < 0 || mom_destroy(id) < 0)
-		return cmd_fail(&cmd_sub, "%s: %s", s.name, mom_error_text(-1));
+		return cmd_fail(&cmd_sub, "%s: %s", sub.name, mom_error_text(-1));
 	return CMD_OK;
 }
 
 static void
 take_option(int o)
 {
-	if (message_option(&cmd_sub, &s.style, o, cmd_line.value))
+	if (message_option(&cmd_sub, &sub.style, o, cmd_line.value))
 		return;
 	switch (o) {
-	case 'C': s.count = cmd_number(&cmd_sub, "-C", cmd_line.value, 1, 1000000000000); break;
-	case 'W': s.seconds = cmd_seconds(&cmd_sub, "-W", cmd_line.value); break;
-	case OPT_NAME: s.name = cmd_line.value; break;
-	case OPT_ACK: s.ack = 1; break;
-	case OPT_FORGET: s.forget = 1; break;
-	case OPT_READY: s.ready_fd = (int)cmd_number(&cmd_sub, "--ready-fd", cmd_line.value, 0, 1048576); break;
+	case 'C': sub.count = cmd_number(&cmd_sub, "-C", cmd_line.value, 1, 1000000000000); break;
+	case 'W': sub.seconds = cmd_seconds(&cmd_sub, "-W", cmd_line.value); break;
+	case OPT_NAME: sub.name = cmd_line.value; break;
+	case OPT_ACK: sub.ack = 1; break;
+	case OPT_FORGET: sub.forget = 1; break;
+	case OPT_READY: sub.ready_fd = (int)cmd_number(&cmd_sub, "--ready-fd", cmd_line.value, 0, 1048576); break;
 	}
 }
 
@@ -205,13 +205,13 @@ parse(int argc, char **argv)
 		{ "forget", 0, 0, OPT_FORGET }, { "ready-fd", 1, 0, OPT_READY }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:h", options)) != -1;)
 		take_option(o);
-	s.topics = cmd_line.word;
-	s.topic_count = cmd_line.count;
-	if (s.forget && (s.name == NULL || s.topic_count))
+	sub.topics = cmd_line.word;
+	sub.topic_count = cmd_line.count;
+	if (sub.forget && (sub.name == NULL || sub.topic_count))
 		cmd_wrong_use(&cmd_sub, "--forget goes with --name NAME, and without topics");
-	if (s.topic_count == 0 && s.name == NULL)
+	if (sub.topic_count == 0 && sub.name == NULL)
 		cmd_wrong_use(&cmd_sub, "which topics?");
-	if (s.ack && s.name == NULL)
+	if (sub.ack && sub.name == NULL)
 		cmd_wrong_use(&cmd_sub, "--ack goes with --name NAME: an anonymous client ends with this program");
 }
 
@@ -219,7 +219,7 @@ static int
 sub_run(int argc, char **argv)
 {
 	parse(argc, argv);
-	if (s.forget)
+	if (sub.forget)
 		return forget();
 	const char *fault = program_stream_fault(STDOUT_FILENO);
 	if (fault)
@@ -229,16 +229,16 @@ sub_run(int argc, char **argv)
 		end();
 		return CMD_FAILED;
 	}
-	if (s.ready_fd >= 0 && (fdio_write_full(s.ready_fd, "\n", 1) < 0))
-		cmd_fail(&cmd_sub, "--ready-fd %d: %s", s.ready_fd, strerror(errno));
-	s.deadline = now_ms() + (int64_t)(s.seconds * 1000);
+	if (sub.ready_fd >= 0 && (fdio_write_full(sub.ready_fd, "\n", 1) < 0))
+		cmd_fail(&cmd_sub, "--ready-fd %d: %s", sub.ready_fd, strerror(errno));
+	sub.deadline = now_ms() + (int64_t)(sub.seconds * 1000);
 	receive();
-	if (s.id >= 0)
+	if (sub.id >= 0)
 		out();
 	end();
-	if (s.failed)
+	if (sub.failed)
 		return CMD_FAILED;
-	return s.ended || s.got >= (s.count ? s.count : 1) ? CMD_OK : CMD_NOTHING;
+	return sub.ended || sub.got >= (sub.count ? sub.count : 1) ? CMD_OK : CMD_NOTHING;
 }
 
 const struct cmd cmd_sub = { "sub", "subscribe and print what comes",

@@ -43,7 +43,7 @@ static struct {
 	struct termios before;
 	size_t lines, columns;
 	sigset_t usual;                        /* signals as they were: open while we wait only */
-} t;
+} screen;
 static volatile sig_atomic_t got_end, got_resize, got_stop;
 
 /* ---- the terminal ---- */
@@ -64,19 +64,19 @@ terminal_size(void)
 {
 	struct winsize w;
 	int known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row > 0 && w.ws_col > 0;
-	t.lines = known ? w.ws_row : 24;
-	t.columns = known ? w.ws_col : 80;
+	screen.lines = known ? w.ws_row : 24;
+	screen.columns = known ? w.ws_col : 80;
 }
 
 static void
 terminal_take(void)
 {
 	struct termios raw;
-	if (!t.is_terminal || t.is_set)
+	if (!screen.is_terminal || screen.is_set)
 		return;
-	t.has_keys = tcgetattr(STDIN_FILENO, &t.before) == 0;
-	if (t.has_keys) {
-		raw = t.before;
+	screen.has_keys = tcgetattr(STDIN_FILENO, &screen.before) == 0;
+	if (screen.has_keys) {
+		raw = screen.before;
 		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
 		raw.c_cc[VMIN] = 0;
 		raw.c_cc[VTIME] = 0;
@@ -84,19 +84,19 @@ terminal_take(void)
 	}
 	fputs("\033[?1049h\033[?25l\033[?7l\033[H\033[2J", stdout);      /* the other screen, no cursor, no wrapping */
 	fflush(stdout);
-	t.is_set = 1;
+	screen.is_set = 1;
 }
 
 static void
 terminal_give_back(void)
 {
-	if (!t.is_set)
+	if (!screen.is_set)
 		return;
 	fputs("\033[?7h\033[?25h\033[?1049l", stdout);
 	fflush(stdout);
-	if (t.has_keys)
-		tcsetattr(STDIN_FILENO, TCSANOW, &t.before);
-	t.is_set = 0;
+	if (screen.has_keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &screen.before);
+	screen.is_set = 0;
 }
 
 static void
@@ -110,9 +110,9 @@ signals_begin(void)
 		sigaction(numbers[i], &a, NULL);
 		sigaddset(&closed, numbers[i]);
 	}
-	sigprocmask(SIG_BLOCK, &closed, &t.usual);
+	sigprocmask(SIG_BLOCK, &closed, &screen.usual);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-		sigdelset(&t.usual, numbers[i]);       /* whoever started us may have blocked them */
+		sigdelset(&screen.usual, numbers[i]);       /* whoever started us may have blocked them */
 }
 
 /* Until it is time, a key, or a signal; 1: it is to end. */
@@ -120,10 +120,10 @@ static int
 wait_for(double seconds)
 {
 	struct timespec left = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
-	struct pollfd p = { t.has_keys ? STDIN_FILENO : -1, POLLIN, 0 };
+	struct pollfd p = { screen.has_keys ? STDIN_FILENO : -1, POLLIN, 0 };
 	char keys[64];
 	fflush(stdout);
-	int n = ppoll(&p, 1, &left, &t.usual);
+	int n = ppoll(&p, 1, &left, &screen.usual);
 	if (got_stop) {
 		got_stop = 0;
 		terminal_give_back();
@@ -136,7 +136,7 @@ wait_for(double seconds)
 	}
 	ssize_t r = n > 0 ? read(STDIN_FILENO, keys, sizeof keys) : 0;
 	if (n > 0 && r == 0)                           /* the terminal is gone, or its input ended */
-		t.has_keys = 0;
+		screen.has_keys = 0;
 	return got_end || (r > 0 && memchr(keys, 'q', (size_t)r) != NULL) || (n > 0 && (p.revents & POLLHUP));
 }
 
@@ -145,7 +145,7 @@ wait_for(double seconds)
 static void
 line_end(void)
 {
-	fputs(t.is_terminal ? "\033[K\n" : "\n", stdout);
+	fputs(screen.is_terminal ? "\033[K\n" : "\n", stdout);
 }
 
 static void
@@ -213,7 +213,8 @@ show_head(const struct top_sample *s)
 			rate_out += s->row[i].rate[1];
 	printf("mom top  %s  %zu server%s  stored %s/s  delivered here %s/s%s", clock, s->servers,
 	    s->servers == 1 ? "" : "s", text_amount(in, rate_in),
-	    text_amount(out, rate_out), s->bad ? "  (not all can be looked at: mom doctor)" : t.is_terminal ? "  q ends"
+	    text_amount(out, rate_out), s->bad ? "  (not all can be looked at: mom doctor)" : screen.is_terminal
+	    ? "  q ends"
 	    : "");
 	line_end();
 }
@@ -222,7 +223,7 @@ show_head(const struct top_sample *s)
 static void
 share_lines(const size_t have[TOP_SECTIONS], size_t fit[TOP_SECTIONS])
 {
-	size_t left = t.is_terminal ? (t.lines > 2 ? t.lines - 2 : 0) : SIZE_MAX / 2;
+	size_t left = screen.is_terminal ? (screen.lines > 2 ? screen.lines - 2 : 0) : SIZE_MAX / 2;
 	for (int k = 0; k < TOP_SECTIONS; k++) {
 		fit[k] = 0;
 		left -= have[k] && left >= 2 ? 2 : 0;  /* its title and an empty line */
@@ -230,7 +231,7 @@ share_lines(const size_t have[TOP_SECTIONS], size_t fit[TOP_SECTIONS])
 	for (int more = 1; more && left;) {
 		more = 0;
 		for (int k = 0; k < TOP_SECTIONS && left; k++)
-			if (fit[k] < have[k] && (t.is_terminal || fit[k] < PLAIN_ROWS)) {
+			if (fit[k] < have[k] && (screen.is_terminal || fit[k] < PLAIN_ROWS)) {
 				fit[k]++;
 				left--;
 				more = 1;
@@ -245,7 +246,7 @@ show(const struct top_sample *s)
 	for (size_t i = 0; i < s->count; i++)
 		have[s->row[i].section]++;
 	share_lines(have, fit);
-	if (t.is_terminal)
+	if (screen.is_terminal)
 		fputs("\033[H", stdout);
 	show_head(s);
 	for (size_t i = 0; i < s->count; i++) {
@@ -254,7 +255,7 @@ show(const struct top_sample *s)
 			shown = 0;
 			if (fit[k]) {
 				line_end();
-				printf(t.is_terminal ? "\033[7m%s\033[0m" : "%s", titles[k]);
+				printf(screen.is_terminal ? "\033[7m%s\033[0m" : "%s", titles[k]);
 				line_end();
 			}
 		}
@@ -265,7 +266,7 @@ show(const struct top_sample *s)
 		fputs("no broker or daemon is found on this machine: start one, or name its run folder", stdout);
 		line_end();
 	}
-	fputs(t.is_terminal ? "\033[J" : "\n", stdout);
+	fputs(screen.is_terminal ? "\033[J" : "\n", stdout);
 }
 
 static int
@@ -275,7 +276,7 @@ watch(unsigned long long times, double seconds, char **folders, int n)
 	int seen = 0;
 	top_take(&cmd_top, &before, folders, n);
 	terminal_take();
-	if (t.is_terminal && before.count)
+	if (screen.is_terminal && before.count)
 		show(&before);
 	for (unsigned long long i = 0; times == 0 || i < times; i++) {
 		if (wait_for(seconds))
@@ -306,8 +307,8 @@ run(int argc, char **argv)
 	}
 	if (seconds < 0.1)
 		cmd_wrong_use(&cmd_top, "-d takes 0.1 seconds or more");
-	t.is_terminal = isatty(STDOUT_FILENO);
-	if (!t.is_terminal && times == 0)
+	screen.is_terminal = isatty(STDOUT_FILENO);
+	if (!screen.is_terminal && times == 0)
 		cmd_wrong_use(&cmd_top, "-n TIMES is needed where standard output is no terminal");
 	setvbuf(stdout, buffer, _IOFBF, sizeof buffer);        /* a screen at a time: it does not flicker */
 	terminal_size();

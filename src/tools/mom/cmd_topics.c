@@ -38,21 +38,21 @@ static struct {
 	size_t count, room;
 	const char *store;
 	int verbose, json, bad, stores;
-} t;
+} topics;
 
 static struct row *
 row_add(uint32_t shard, const char *topic)
 {
-	if (t.count == t.room) {
-		struct row *grown = realloc(t.rows, (t.room = t.room * 2 + 256) * sizeof *grown);
+	if (topics.count == topics.room) {
+		struct row *grown = realloc(topics.rows, (topics.room = topics.room * 2 + 256) * sizeof *grown);
 		if (grown == NULL)
-			exit(cmd_fail(&cmd_topics, "no memory for %zu topics", t.room));
-		t.rows = grown;
+			exit(cmd_fail(&cmd_topics, "no memory for %zu topics", topics.room));
+		topics.rows = grown;
 	}
-	t.rows[t.count] = (struct row){ .topic = strdup(topic), .store = t.store, .shard = shard };
-	if (t.rows[t.count].topic == NULL)
+	topics.rows[topics.count] = (struct row){ .topic = strdup(topic), .store = topics.store, .shard = shard };
+	if (topics.rows[topics.count].topic == NULL)
 		exit(cmd_fail(&cmd_topics, "no memory"));
-	return &t.rows[t.count++];
+	return &topics.rows[topics.count++];
 }
 
 static void
@@ -62,7 +62,7 @@ take_view(void *with, uint32_t shard, const char *topic, char *subscribers)
 	(void)with;
 	for (const char *p = subscribers; (p = strchr(p, '\n')) != NULL; p++)
 		r->subscribers++;
-	r->list = t.verbose ? strdup(subscribers) : NULL;
+	r->list = topics.verbose ? strdup(subscribers) : NULL;
 }
 
 static int
@@ -76,17 +76,17 @@ by_topic(const void *a, const void *b)
 static void
 take_busy(const struct look_server *s)
 {
-	size_t sorted = t.count;
+	size_t sorted = topics.count;
 	struct busy_topic b;
 	if (sorted)
-		qsort(t.rows, sorted, sizeof *t.rows, by_topic);
+		qsort(topics.rows, sorted, sizeof *topics.rows, by_topic);
 	for (uint32_t shard = 0; s->counters && shard < s->counters->shards; shard++)
 		for (uint32_t i = 0; i < BUSY_ROWS; i++) {
 			if (!counters_topic(counters_busy(s->counters, shard), i, &b) ||
 			    topic_fault(b.name, strlen(b.name)))
 				continue;
-			struct row key = { .topic = b.name, .store = t.store };
-			struct row *r = sorted ? bsearch(&key, t.rows, sorted, sizeof key, by_topic) : NULL;
+			struct row key = { .topic = b.name, .store = topics.store };
+			struct row *r = sorted ? bsearch(&key, topics.rows, sorted, sizeof key, by_topic) : NULL;
 			r = r ? r : row_add(shard, b.name);
 			r->messages = b.messages;
 			r->bytes = b.bytes;
@@ -98,17 +98,17 @@ static void
 take_store(const char *store, const struct look_server *s)
 {
 	struct store_names names;
-	t.store = store;
-	t.stores++;
+	topics.store = store;
+	topics.stores++;
 	if (store_names(store, &names) < 0 || names.newer) {
-		t.bad = 1;
+		topics.bad = 1;
 		cmd_fail(&cmd_topics, "%s: %s: %s", store, names.newer ? "of a newer format" : strerror(errno),
 		    names.newer ? "use the newer program" : errno == EACCES
 		    ? "run this as the user of the broker, or as root" : "name a broker's store with --db");
 		return;
 	}
 	if (store_topics(store, names.shards, take_view, NULL) < 0) {
-		t.bad = 1;
+		topics.bad = 1;
 		cmd_fail(&cmd_topics, "%s: %s: run this as the user of the broker, or as root", store, strerror(errno));
 	}
 	if (s)
@@ -126,7 +126,7 @@ show_subscriber(const char *line)
 	if (sscanf(line, "%llx %u %llx %31s", &id, &machine, &since, flags) < 3)
 		return;
 	int no_echo = strcmp(flags, "no-echo") == 0;
-	if (!t.json) {
+	if (!topics.json) {
 		printf("    client %016llx machine %u since %016llx%s\n", id, machine, since,
 		    no_echo ? " no-echo" : "");
 		return;
@@ -146,11 +146,11 @@ static void
 show_subscribers(struct row *r)
 {
 	char *rest = NULL;
-	if (t.json)
+	if (topics.json)
 		json_open("clients", '[');
 	for (char *line = r->list ? strtok_r(r->list, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
 		show_subscriber(line);
-	if (t.json)
+	if (topics.json)
 		json_close(']');
 }
 
@@ -169,7 +169,7 @@ show_json(struct row *r)
 		json_null("messages");
 		json_null("bytes");
 	}
-	if (t.verbose)
+	if (topics.verbose)
 		show_subscribers(r);
 	json_close('}');
 }
@@ -183,35 +183,35 @@ show_line(struct row *r)
 		printf(" %12llu %14llu", (unsigned long long)r->messages, (unsigned long long)r->bytes);
 	else
 		printf(" %12s %14s", "-", "-");
-	if (t.stores > 1) {
+	if (topics.stores > 1) {
 		putchar(' ');
 		text_put(r->store, strlen(r->store), 0);
 	}
 	putchar('\n');
-	if (t.verbose)
+	if (topics.verbose)
 		show_subscribers(r);
 }
 
 static void
 show_all(void)
 {
-	if (t.count)
-		qsort(t.rows, t.count, sizeof *t.rows, by_topic);
-	if (t.json)
+	if (topics.count)
+		qsort(topics.rows, topics.count, sizeof *topics.rows, by_topic);
+	if (topics.json)
 		json_open(NULL, '[');
 	else
 		heading("TOPIC                            SUBSCRIBERS     MESSAGES          BYTES");
-	for (size_t i = 0; i < t.count; i++) {
-		if (t.json)
-			show_json(&t.rows[i]);
+	for (size_t i = 0; i < topics.count; i++) {
+		if (topics.json)
+			show_json(&topics.rows[i]);
 		else
-			show_line(&t.rows[i]);
-		free(t.rows[i].topic);
-		free(t.rows[i].list);
+			show_line(&topics.rows[i]);
+		free(topics.rows[i].topic);
+		free(topics.rows[i].list);
 	}
-	if (t.json)
+	if (topics.json)
 		json_close(']');
-	free(t.rows);
+	free(topics.rows);
 }
 
 static int
@@ -222,8 +222,8 @@ run(int argc, char **argv)
 	char *db = NULL;
 	struct servers s;
 	for (int o; (o = cmd_option(&cmd_topics, argc, argv, "hv", longs)) != -1;) {
-		t.json |= o == 'j';
-		t.verbose |= o == 'v';
+		topics.json |= o == 'j';
+		topics.verbose |= o == 'v';
 		db = o == 'd' ? cmd_line.value : db;
 	}
 	char **folders = db ? &db : cmd_line.word;
@@ -234,14 +234,14 @@ run(int argc, char **argv)
 	for (size_t i = 0; i < s.count; i++)
 		if (s.server[i].is_broker)
 			take_store(s.server[i].files, &s.server[i]);
-	if (t.stores == 0 && (db || (n == 0 && access("db/store", F_OK) == 0)))
+	if (topics.stores == 0 && (db || (n == 0 && access("db/store", F_OK) == 0)))
 		take_store(db ? db : "db", NULL);
-	t.bad |= db ? 0 : s.bad;
-	if (t.stores == 0 && servers_none(&s, &cmd_topics, 1, 0) != CMD_OK)
-		t.bad = 1;
+	topics.bad |= db ? 0 : s.bad;
+	if (topics.stores == 0 && servers_none(&s, &cmd_topics, 1, 0) != CMD_OK)
+		topics.bad = 1;
 	show_all();
 	servers_free(&s);
-	return t.bad ? CMD_FAILED : CMD_OK;
+	return topics.bad ? CMD_FAILED : CMD_OK;
 }
 
 const struct cmd cmd_topics = { "topics", "topics of the brokers here: subscribers, messages, bytes", usage, run };

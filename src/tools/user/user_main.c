@@ -30,7 +30,7 @@ enum { EXIT_FAILED = 1, EXIT_WRONG_USE = 100, EXIT_NO_CLIENT = 111 };
 static struct {
 	int id, terminal, edits, failed, done;
 	volatile sig_atomic_t receiving, interrupted, ended;
-} u = { .id = -1 };
+} user = { .id = -1 };
 static struct arguments given;
 
 static const char help_text[] =
@@ -51,12 +51,12 @@ static void
 on_signal(int number, siginfo_t *info, void *context)
 {
 	(void)context;
-	if (number == SIGINT && (u.receiving || (u.edits && info->si_code == SI_KERNEL)))
-		u.interrupted = 1;
+	if (number == SIGINT && (user.receiving || (user.edits && info->si_code == SI_KERNEL)))
+		user.interrupted = 1;
 	else
-		u.ended = 1;
-	if (u.id >= 0)
-		mom_wake(u.id);
+		user.ended = 1;
+	if (user.id >= 0)
+		mom_wake(user.id);
 }
 
 static void
@@ -92,16 +92,16 @@ print_escaped(const void *data, size_t n)
 static void
 report(int r, const char *verb, const char *topic, const char *friendly)
 {
-	u.failed |= r < 0;
+	user.failed |= r < 0;
 	if (r < 0)
 		printf("error %s ", verb);
 	else
-		printf(u.terminal ? "%s " : "ok %s ", u.terminal ? friendly : verb);
+		printf(user.terminal ? "%s " : "ok %s ", user.terminal ? friendly : verb);
 	print_escaped(topic, strlen(topic));
 	if (r < 0)
-		printf(": %s\n", mom_error_text(u.id));
+		printf(": %s\n", mom_error_text(user.id));
 	else
-		puts(u.terminal ? "." : "");
+		puts(user.terminal ? "." : "");
 }
 
 /* ---- commands ---- */
@@ -110,7 +110,7 @@ static void
 do_subscribe(char *topic, char *rest)
 {
 	(void)rest;
-	int r = mom_subscribe(u.id, topic, 0);
+	int r = mom_subscribe(user.id, topic, 0);
 	report(r, "subscribe", topic, "Subscribed to");
 	if (r == 0 || r == MOM_EEXIST)
 		prompt_learn(topic, PROMPT_SUBSCRIBED);
@@ -120,7 +120,7 @@ static void
 do_unsubscribe(char *topic, char *rest)
 {
 	(void)rest;
-	int r = mom_unsubscribe(u.id, topic);
+	int r = mom_unsubscribe(user.id, topic);
 	report(r, "unsubscribe", topic, "Unsubscribed from");
 	if (r == 0)
 		prompt_learn(topic, PROMPT_UNSUBSCRIBED);
@@ -129,7 +129,7 @@ do_unsubscribe(char *topic, char *rest)
 static void
 do_publish(char *topic, char *text)
 {
-	int r = mom_publish(u.id, topic, text, strlen(text), 0);
+	int r = mom_publish(user.id, topic, text, strlen(text), 0);
 	report(r, "publish", topic, "Published to");
 	if (r == 0)
 		prompt_learn(topic, PROMPT_SEEN);
@@ -141,15 +141,15 @@ receive_message(double seconds)
 	struct mom_message m;
 	int r;
 	do
-		r = mom_receive(u.id, &m, seconds < 0 ? -1 : (int)(seconds * 1000));
-	while (r == MOM_EINTR && !u.interrupted && !u.ended);
+		r = mom_receive(user.id, &m, seconds < 0 ? -1 : (int)(seconds * 1000));
+	while (r == MOM_EINTR && !user.interrupted && !user.ended);
 	if (r == 0) {
 		if (m.flags & MOM_GAP)
-			printf("%s", u.terminal ? "Gap: " : "gap ");
+			printf("%s", user.terminal ? "Gap: " : "gap ");
 		else {
-			printf("%s ", u.terminal ? "Message from" : "message");
+			printf("%s ", user.terminal ? "Message from" : "message");
 			print_escaped(m.topic, strlen(m.topic));
-			printf(u.terminal ? ": " : " ");
+			printf(user.terminal ? ": " : " ");
 		}
 		print_escaped(m.data, m.len);
 		putchar('\n');
@@ -168,19 +168,19 @@ do_receive(char *text, char *rest)
 		printf("%s", *rest ? " " : "");
 		print_escaped(rest, strlen(rest));
 		printf("` is no number of seconds\n");
-		u.failed = 1;
+		user.failed = 1;
 		return;
 	}
-	u.receiving = 1;
+	user.receiving = 1;
 	int r = receive_message(seconds);
-	u.receiving = 0;
-	u.failed |= r != 0;
+	user.receiving = 0;
+	user.failed |= r != 0;
 	if (r == MOM_ETIMEDOUT)
-		puts(u.terminal ? "Nothing came in time." : "timeout");
-	else if (r == MOM_EINTR && u.terminal)
+		puts(user.terminal ? "Nothing came in time." : "timeout");
+	else if (r == MOM_EINTR && user.terminal)
 		puts("");
 	else if (r < 0)
-		printf("error receive: %s\n", mom_error_text(u.id));
+		printf("error receive: %s\n", mom_error_text(user.id));
 }
 
 static void
@@ -189,7 +189,7 @@ do_help(char *topic, char *rest)
 	(void)topic;
 	(void)rest;
 	fputs(help_text, stderr);
-	if (u.terminal)
+	if (user.terminal)
 		fputs(editing_text, stderr);
 }
 
@@ -198,7 +198,7 @@ do_exit(char *topic, char *rest)
 {
 	(void)topic;
 	(void)rest;
-	u.done = 1;
+	user.done = 1;
 }
 
 static const struct command {
@@ -244,7 +244,7 @@ run_line(char *line)
 		line++;
 	if (*line == '\0')
 		return;
-	u.interrupted = 0;
+	user.interrupted = 0;
 	word = next_word(&line);
 	topic = next_word(&line);
 	const struct command *c = find_command(word);
@@ -252,10 +252,10 @@ run_line(char *line)
 		printf("error ");
 		print_escaped(word, strlen(word));
 		printf(": %s\n", c ? "it needs a topic" : "there is no such command; H shows them");
-		u.failed = 1;
+		user.failed = 1;
 	} else
 		c->run(topic, line);
-	u.ended |= program_flush() < 0;      /* nobody would see what more is done: end() says why */
+	user.ended |= program_flush() < 0;      /* nobody would see what more is done: end() says why */
 }
 
 /* ---- input ---- */
@@ -276,9 +276,9 @@ takes_topic(const char *word)
 static void
 run_terminal(void)
 {
-	for (char *line; !u.done && !u.ended && (line = prompt_read(&u.ended)) != NULL; free(line))
+	for (char *line; !user.done && !user.ended && (line = prompt_read(&user.ended)) != NULL; free(line))
 		/* a paste: more than one */
-		for (char *rest = line, *one; !u.done && !u.ended && (one = strsep(&rest, "\n")) != NULL;)
+		for (char *rest = line, *one; !user.done && !user.ended && (one = strsep(&rest, "\n")) != NULL;)
 			run_line(one);
 	prompt_close();
 }
@@ -288,16 +288,16 @@ run_input(void)
 {
 	char *line = NULL;
 	size_t room = 0;
-	while (!u.done && !u.ended) {
-		if (u.terminal) {
+	while (!user.done && !user.ended) {
+		if (user.terminal) {
 			fputs("mom> ", stdout);
 			fflush(stdout);
 		}
 		ssize_t n = getline(&line, &room, stdin);
 		if (n < 0) {
-			if (ferror(stdin) && !u.ended) {
+			if (ferror(stdin) && !user.ended) {
 				fprintf(stderr, "user_main: standard input: %s\n", strerror(errno));
-				u.failed = 1;
+				user.failed = 1;
 			}
 			break;
 		}
@@ -310,7 +310,7 @@ run_input(void)
 		/* what follows it would be lost */
 		printf("error: a zero byte in the line: a message published here is text\n");
 		fflush(stdout);
-		u.failed = 1;
+		user.failed = 1;
 	}
 	free(line);
 }
@@ -336,15 +336,15 @@ parse(int argc, char **argv)
 static int
 end(void)
 {
-	int r = mom_destroy(u.id);
-	u.id = -1;
+	int r = mom_destroy(user.id);
+	user.id = -1;
 	if (r < 0) {
 		fprintf(stderr, "user_main: destroy: %s\n", mom_error_text(-1));
-		u.failed = 1;
+		user.failed = 1;
 	}
-	if (u.done)
-		puts(u.terminal ? "Bye." : "ok exit");
-	return program_end("user_main", u.failed ? EXIT_FAILED : 0, EXIT_FAILED);
+	if (user.done)
+		puts(user.terminal ? "Bye." : "ok exit");
+	return program_end("user_main", user.failed ? EXIT_FAILED : 0, EXIT_FAILED);
 }
 
 int
@@ -360,23 +360,23 @@ main(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	catch_signals();
-	u.terminal = given.count == 0 && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-	u.id = mom_create();
-	if (u.id < 0) {
+	user.terminal = given.count == 0 && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+	user.id = mom_create();
+	if (user.id < 0) {
 		fprintf(stderr, "user_main: %s\n", mom_error_text(-1));
 		return EXIT_NO_CLIENT;
 	}
-	if (u.terminal)
-		printf("Client %d (global id %016llx). H shows the commands.\n", u.id,
-		    (unsigned long long)mom_global_id(u.id));
+	if (user.terminal)
+		printf("Client %d (global id %016llx). H shows the commands.\n", user.id,
+		    (unsigned long long)mom_global_id(user.id));
 	if (given.count == 0) {
 		static const struct prompt_commands known = { command_word, takes_topic };
-		u.edits = u.terminal && prompt_open("mom> ", &known) == 0;
-		u.edits ? run_terminal() : run_input();
-		if (u.terminal && !u.done)
+		user.edits = user.terminal && prompt_open("mom> ", &known) == 0;
+		user.edits ? run_terminal() : run_input();
+		if (user.terminal && !user.done)
 			putchar('\n');
 	}
-	for (char *one; !u.done && !u.ended && (one = arguments_take(&given)) != NULL;)
+	for (char *one; !user.done && !user.ended && (one = arguments_take(&given)) != NULL;)
 		run_line(one);
 	return end();
 }

@@ -16,7 +16,7 @@ static struct {
 	const struct prompt_commands *commands;
 	struct known *known;
 	size_t n, room;
-} p;
+} session;
 
 /* ---- completion ---- */
 
@@ -34,7 +34,7 @@ static void
 choose_commands(const char *typed, size_t n, struct lineedit_choices *to)
 {
 	const char *word;
-	for (int i = 0; (word = p.commands->word(i)) != NULL; i++)
+	for (int i = 0; (word = session.commands->word(i)) != NULL; i++)
 		if (strncasecmp(word, typed, n) == 0)
 			lineedit_choose(to, word, strlen(word));
 }
@@ -44,7 +44,7 @@ static int
 topic_follows(const char *word, size_t n)
 {
 	char *copy = strndup(word, n);
-	int r = copy ? p.commands->takes_topic(copy) : 0;
+	int r = copy ? session.commands->takes_topic(copy) : 0;
 	free(copy);
 	return r;
 }
@@ -52,11 +52,11 @@ topic_follows(const char *word, size_t n)
 static void
 choose_topics(const char *typed, size_t n, int only_subscribed, struct lineedit_choices *to)
 {
-	for (size_t i = 0; i < p.n; i++)
-		if (strncmp(p.known[i].topic, typed, n) == 0 && (p.known[i].subscribed || !only_subscribed))
-			lineedit_choose(to, p.known[i].topic, strlen(p.known[i].topic));
-	for (size_t i = 0; i < p.history.n && !only_subscribed; i++) {
-		const char *line = p.history.lines[i];
+	for (size_t i = 0; i < session.n; i++)
+		if (strncmp(session.known[i].topic, typed, n) == 0 && (session.known[i].subscribed || !only_subscribed))
+			lineedit_choose(to, session.known[i].topic, strlen(session.known[i].topic));
+	for (size_t i = 0; i < session.history.n && !only_subscribed; i++) {
+		const char *line = session.history.lines[i];
 		size_t word = word_length(line, strlen(line));
 		if (line[word] == '\0' || !topic_follows(line, word))
 			continue;
@@ -91,25 +91,25 @@ complete(const char *text, size_t cursor, struct lineedit_choices *to)
 void
 prompt_learn(const char *topic, enum prompt_topic what)
 {
-	if (p.edit == NULL)
+	if (session.edit == NULL)
 		return;
-	for (size_t i = 0; i < p.n; i++)
-		if (strcmp(p.known[i].topic, topic) == 0) {
-			p.known[i].subscribed = what == PROMPT_SUBSCRIBED ||
-			    (p.known[i].subscribed && what != PROMPT_UNSUBSCRIBED);
+	for (size_t i = 0; i < session.n; i++)
+		if (strcmp(session.known[i].topic, topic) == 0) {
+			session.known[i].subscribed = what == PROMPT_SUBSCRIBED ||
+			    (session.known[i].subscribed && what != PROMPT_UNSUBSCRIBED);
 			return;
 		}
-	if (p.n == p.room) {
-		size_t room = p.room ? 2 * p.room : 32;
-		struct known *bigger = realloc(p.known, room * sizeof *bigger);
+	if (session.n == session.room) {
+		size_t room = session.room ? 2 * session.room : 32;
+		struct known *bigger = realloc(session.known, room * sizeof *bigger);
 		if (bigger == NULL)
 			return;
-		p.known = bigger;
-		p.room = room;
+		session.known = bigger;
+		session.room = room;
 	}
 	char *copy = strdup(topic);
 	if (copy)
-		p.known[p.n++] = (struct known){ copy, what == PROMPT_SUBSCRIBED };
+		session.known[session.n++] = (struct known){ copy, what == PROMPT_SUBSCRIBED };
 }
 
 /* ---- history ---- */
@@ -125,7 +125,7 @@ static void
 load_history(void)
 {
 	char *path = history_path();
-	if (path && history_open(&p.history, path) < 0)
+	if (path && history_open(&session.history, path) < 0)
 		complain(path);
 	free(path);
 }
@@ -133,12 +133,12 @@ load_history(void)
 static void
 remember(const char *line)
 {
-	history_add(&p.history, line);
-	if (history_save(&p.history) == 0)
+	history_add(&session.history, line);
+	if (history_save(&session.history) == 0)
 		return;
-	complain(p.history.path);
-	free(p.history.path);
-	p.history.path = NULL;                           /* told once is enough */
+	complain(session.history.path);
+	free(session.history.path);
+	session.history.path = NULL;                           /* told once is enough */
 }
 
 /* ---- lines ---- */
@@ -146,9 +146,9 @@ remember(const char *line)
 int
 prompt_open(const char *prompt, const struct prompt_commands *commands)
 {
-	if (!term_can_edit() || (p.edit = lineedit_new(prompt, &p.history, complete)) == NULL)
+	if (!term_can_edit() || (session.edit = lineedit_new(prompt, &session.history, complete)) == NULL)
 		return -1;
-	p.commands = commands;
+	session.commands = commands;
 	load_history();
 	return 0;
 }
@@ -157,21 +157,21 @@ char *
 prompt_read(const volatile sig_atomic_t *over)
 {
 	fflush(stdout);
-	if (term_read(p.edit, over) != TERM_LINE)
+	if (term_read(session.edit, over) != TERM_LINE)
 		return NULL;
-	remember(lineedit_line(p.edit));
-	return strdup(lineedit_line(p.edit));
+	remember(lineedit_line(session.edit));
+	return strdup(lineedit_line(session.edit));
 }
 
 void
 prompt_close(void)
 {
-	lineedit_free(p.edit);
-	p.edit = NULL;
-	history_free(&p.history);
-	for (size_t i = 0; i < p.n; i++)
-		free(p.known[i].topic);
-	free(p.known);
-	p.known = NULL;
-	p.n = p.room = 0;
+	lineedit_free(session.edit);
+	session.edit = NULL;
+	history_free(&session.history);
+	for (size_t i = 0; i < session.n; i++)
+		free(session.known[i].topic);
+	free(session.known);
+	session.known = NULL;
+	session.n = session.room = 0;
 }
