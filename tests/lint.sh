@@ -11,8 +11,8 @@ if command -v clang >/dev/null 2>&1; then
 fi
 for f in src/broker/broker_server.c src/broker/broker_handler.c src/broker/broker_sender.c src/worker/worker.c src/daemon/mom_daemon.c \
     src/daemon/mom_requester.c src/daemon/mom_responser.c src/daemon/mom_forwarder.c; do
-	for field in 'STARTED BY' 'READS' 'WRITES' 'SLEEPS IN' 'MUST NOT' 'SIGNALS' 'EXIT' 'ON CRASH'; do
-		head -20 "$f" | grep -q "$field" || { echo "$f: its header lacks $field"; bad=1; }
+	for field in 'STARTED BY' 'READS' 'WRITES' 'SLEEPS IN' 'MUST NOT' 'KEYS' 'COUNTS' 'SIGNALS' 'EXIT' 'ON CRASH'; do
+		head -25 "$f" | grep -q "$field" || { echo "$f: its header lacks $field"; bad=1; }
 	done
 done
 # msgsnd, msgrcv, semtimedop and fdatasync have wrappers that know EINTR, a full queue and the fault points
@@ -26,6 +26,7 @@ if grep -nE 'getopt(_long)?\(' -r src --include='*.c' | grep -v '^src/examples/'
 	bad=1
 fi
 sh tests/rooms.sh || bad=1
+sh tests/heads.sh || bad=1
 # a tab goes to the next multiple of 8
 if git ls-files '*.[ch]' 2>/dev/null | xargs expand -t 8 2>/dev/null | awk 'length($0) > 120 { print; n++ } END { exit n == 0 }'; then
 	echo "lines of more than 120 columns"

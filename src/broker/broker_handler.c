@@ -4,7 +4,9 @@
  * SLEEPS IN   read: its socket                  WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket,
  *             one on the queue
  * MUST NOT    create or remove System V objects; open files; believe a length
- * SIGNALS     none: it may be killed at any time
+ * KEYS        max-message, log-level, log-format, log-time, log-file
+ * COUNTS      bytes_in, messages_in, refused, sleeps
+ * SIGNALS     USR1: its log file anew. It may be killed at any time
  * EXIT        0 the peer closed   100 a bad frame or handshake   111 system call failed
  * ON CRASH    broker_server ends the sender and closes the connection; the machine connects anew and sends again */
 #include "broker/control.h"

@@ -4,7 +4,9 @@
  * SLEEPS IN   msgrcv: its queue              WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket,
  *             one on the queue
  * MUST NOT    write anything under db/; send more than the machine granted
- * SIGNALS     none: it may be killed at any time
+ * KEYS        max-message, log-level, log-format, log-time, log-file
+ * COUNTS      batch, bytes_out, messages_out, sleeps
+ * SIGNALS     USR1: its log file anew. It may be killed at any time
  * EXIT        0 the peer closed   100 the machine sent nonsense   111 system call failed
  * ON CRASH    broker_server ends the handler and closes the connection; the machine connects anew and sends again */
 #include "broker/stream.h"

@@ -5,6 +5,9 @@
  * SLEEPS IN   poll: listening socket, those that have no place yet, signals, handlers in their handshake or with a
  *             machine that is not known yet
  * MUST NOT    touch a message; wait for a child but at its own end
+ * KEYS        db, http, http-hosts, insecure, listen, machine-expiry, max-message, ready-fd, run, store-max,
+ *             topic-max, topics, views, workers, log-level, log-format, log-time, log-file
+ * COUNTS      connections, deaths
  * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: broker.conf again   USR1: the log file
  *             anew
  * EXIT        0 stopped   100 wrong use   111 system trouble

@@ -5,6 +5,9 @@
  *             RUN/registry, the client table
  * SLEEPS IN   poll: registration socket, clients' sockets and pidfds, the broker's handshake, signals
  * MUST NOT    touch a message; wait for a child but at its own end
+ * KEYS        broker, client-backlog-max, http, http-hosts, insecure, max-message, ready-fd, run, spool, log-level,
+ *             log-format, log-time, log-file
+ * COUNTS      clients, connections, deaths
  * SIGNALS     TERM, INT: end all children, remove all objects, exit 0   HUP: daemon.conf again   USR1: the log file
  *             anew
  * EXIT        0 stopped   100 wrong use   111 system trouble

@@ -4,13 +4,14 @@
  * READS       the delivery ring, mail boxes' words, the spool       WRITES  mail boxes, the spool, places as words
  * SLEEPS IN   msgrcv: its queue
  * MUST NOT    wait for a client; route by anything but the broker's list and its changes
- * SIGNALS     none: it may be killed at any time
+ * KEYS        client-backlog-max, max-message, log-level, log-format, log-time, log-file
+ * COUNTS      batch, bytes_out, copies, cuts, messages_in, redelivered, sleeps, spooled
+ * SIGNALS     USR1: its log file anew. It may be killed at any time
  * EXIT        111 system call failed (a broken disk under the spool, too: deliveries wait at the broker; on a full one
  *             clients are cut)
  *             112 a file of the spool's log is gone: not started again
  * ON CRASH    mom_daemon ends requester and responser and makes the unit anew; what was on its way comes again, what
- *             was
- *             routed is known from the mail boxes and the spool */
+ *             was routed is known from the mail boxes and the spool */
 #include "server/child.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"

@@ -4,7 +4,9 @@
  * SLEEPS IN   msgrcv: its queue            WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one
  *             on the queue
  * MUST NOT    move a client's tail (the ring is the resend buffer); believe a byte of it before it is copied
- * SIGNALS     none: it may be killed at any time
+ * KEYS        max-message, log-level, log-format, log-time, log-file
+ * COUNTS      bytes_out, messages_out, resent, sleeps
+ * SIGNALS     USR1: its log file anew. It may be killed at any time
  * EXIT        0 the peer closed   111 system call failed
  * ON CRASH    mom_daemon ends responser and forwarder, connects anew: rings are sent again from their tails */
 #include "server/child.h"

@@ -5,7 +5,9 @@
  * SLEEPS IN   read: the socket              WHY A PAIR  poll(2) cannot wait on msgrcv(2): one sleeps on the socket, one
  *             on the queue
  * MUST NOT    wait for a client or the forwarder: deliveries obey the credit that was granted
- * SIGNALS     none: it may be killed at any time
+ * KEYS        max-message, log-level, log-format, log-time, log-file
+ * COUNTS      bytes_in, messages_in, refused, sleeps
+ * SIGNALS     USR1: its log file anew. It may be killed at any time
  * EXIT        0 the broker closed   100 the broker sent nonsense   111 system call failed
  * ON CRASH    mom_daemon ends requester and forwarder and connects anew; what was on its way comes again */
 #include "server/child.h"

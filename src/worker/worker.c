@@ -4,10 +4,13 @@
  *             senders
  * SLEEPS IN   msgrcv: its queue
  * MUST NOT    wait for a reader; acknowledge what is not written (fast) or on disk (durable); touch a socket
- * SIGNALS     none; the table says when to stop
+ * KEYS        machine-expiry, max-message, store-max, topic-max, topics, views, log-level, log-format, log-time,
+ *             log-file
+ * COUNTS      batch, bytes_in, duplicates, lost, messages_in, refused, sleeps, sync_us, syncs, unwanted
+ * SIGNALS     USR1: its log file anew. The table says when to stop
  * EXIT        0 stopped   111 system call failed   112 the disk failed, the store is damaged, a file of its log is
- *             gone: it is
- *             not started again
+ *             gone:
+ *             it is not started again
  * ON CRASH    broker_server starts it again: it recovers from check-point and log, reads the rings from their tails */
 #include "server/child.h"
 #include "base/clock.h"
