@@ -143,7 +143,7 @@ bench-recovery: all $(TESTS_OUT)/storm/recovery $(TESTS_OUT)/integration/sleeper
 # ---- care ----
 cross:                       ## the unit tests for aarch64 and 32 bits, where cross compilers and qemu-user are installed
 	@sh tests/cross.sh
-lint:                        ## warnings of clang, header fields of the process sources, bare system calls
+lint: all                    ## warnings of clang, arrows between rooms and files, heads of the process sources, bare system calls
 	@sh tests/lint.sh
 fmt:                         ## clang-format over all sources
 	@clang-format -i $$(find src include tests -name '*.[ch]')

@@ -27,6 +27,7 @@ if grep -nE 'getopt(_long)?\(' -r src --include='*.c' | grep -v '^src/examples/'
 fi
 sh tests/rooms.sh || bad=1
 sh tests/heads.sh || bad=1
+sh tests/circles.sh || bad=1
 # a tab goes to the next multiple of 8
 if git ls-files '*.[ch]' 2>/dev/null | xargs expand -t 8 2>/dev/null | awk 'length($0) > 120 { print; n++ } END { exit n == 0 }'; then
 	echo "lines of more than 120 columns"

@@ -64,7 +64,7 @@ put_columns(struct lineedit *e, const char *p, size_t n, size_t from, size_t to)
 static size_t
 put_text(struct lineedit *e, size_t room)
 {
-	const char *p = lineedit_line(e);
+	const char *p = e->text.p;
 	size_t all = columns_of(p, e->text.n), cursor = columns_of(p, e->cursor), marks = room >= MARKS_LEAST,
 	    step = room >= MARKS_LEAST ? (room - 2) / 2 : 1;
 	size_t from = all <= room || cursor + 3 <= room ? 0 : cursor >= step ? (cursor / step - 1) * step : 0,

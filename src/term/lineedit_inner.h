@@ -1,9 +1,8 @@
 /* What the files of lineedit share: lineedit.c takes the keys, lineedit_draw.c makes the screen. */
 #ifndef LINEEDIT_INNER_H
 #define LINEEDIT_INNER_H
+#include "term/bytes.h"
 #include "term/lineedit.h"
-
-struct bytes { char *p; size_t n, room; };               /* a NUL is behind them */
 
 struct lineedit {
 	const char *prompt;
@@ -25,8 +24,6 @@ struct lineedit {
 	lineedit_complete_fn complete;
 };
 
-/* Replaces the bytes from `from` to `to`. -1: no memory, and nothing has changed. */
-int  bytes_replace(struct bytes *b, size_t from, size_t to, const char *p, size_t n);
 /* lineedit_draw.c */
 void draw_text(struct lineedit *e, const char *text);    /* puts it on the screen as it is */
 void draw_row(struct lineedit *e);

@@ -235,6 +235,29 @@ shard_is_clean(struct shard *s, struct view *v)
 	s->gone = c;
 }
 
+char *
+shard_will_take(struct shard *s, struct client *c)
+{
+	char *will = c->will;
+	uint32_t bytes = will ? record_stride(get_u32(will)) : 0;
+	c->will = NULL;
+	s->wills_bytes -= bytes;
+	c->machine->wills_bytes -= bytes;
+	return will;
+}
+
+void
+shard_will(struct shard *s, struct client *c, const void *record)
+{
+	free(shard_will_take(s, c));
+	if (record == NULL)
+		return;
+	uint32_t bytes = record_stride(get_u32(record));
+	memcpy(c->will = shard_memory(bytes), record, bytes);
+	s->wills_bytes += bytes;
+	c->machine->wills_bytes += bytes;
+}
+
 void
 shard_free_gone(struct shard *s)
 {

@@ -20,6 +20,8 @@ static struct {
 #include "api/rpc/kept.c"
 #include "api/object/object_move.c"
 #include "api/object/object.c"
+#include "api/object/objects.c"
+#include "api/rpc/answer.c"
 #include "api/rpc/serve.c"
 
 /* ---- MOM itself ---- */

@@ -39,8 +39,12 @@ struct mom_object {
 struct mom_object *object_new(struct mom_server *s, const struct mom_object_type *type, const char *topic);
 void object_end(struct mom_object *o);                         /* unsubscribes, frees self and all else */
 int  object_hold(struct mom_object *o, uint64_t id);           /* -1: no memory */
+void object_unhold(struct mom_object *o, uint64_t id);
+void object_look(struct mom_object *o);                        /* it may be gone afterwards: nobody holds it */
 /* Executes a METHOD, HOLD or RELEASE now. */
 void object_serve(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args);
+
+/* ---- objects.c: all of a server ---- */
 void objects_message(struct mom_server *s, const char *topic, const struct rpc_head *head,
     const struct mom_reader *args);
 void objects_tick(struct mom_server *s);

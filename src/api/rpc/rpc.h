@@ -111,7 +111,7 @@ int call_exchange(struct caller *c, struct call *k, const char *topic);
 int call_result(struct caller *c, struct call *k, struct mom_reader *reply);
 int call_request_fault(struct caller *c, const struct mom_writer *request, int timeout_ms, unsigned mode);
 
-/* ---- serve.c ---- */
+/* ---- serve.c, answer.c ---- */
 
 struct service { mom_procedure procedure; void *with; char name[]; };
 
