@@ -37,7 +37,7 @@ enum { ORDERS_MOST = 512 };
 
 /* What its ring holds, up to its share. */
 static int
-drain(struct conn *c, uint64_t share)
+drain(struct worker_conn *c, uint64_t share)
 {
 	int broken = 0, n = 0;
 	uint64_t until = c->taken + share;
@@ -78,7 +78,7 @@ drain_all(void)
 	for (int first = 1, more = 1; more; first = 0) {
 		more = 0;
 		for (uint32_t i = 0; i < worker.conns_seen && worker.batch < BATCH_MOST; i++) {
-			struct conn *c = &worker.conns[worker.turn];
+			struct worker_conn *c = &worker.conns[worker.turn];
 			worker.turn = (worker.turn + 1) % worker.conns_seen;
 			if (!c->live || !(first || c->has_more))
 				continue;
@@ -94,7 +94,7 @@ static void
 tell_wanted(void)
 {
 	for (uint32_t i = 0; i < worker.conns_seen; i++) {
-		struct conn *c = &worker.conns[i];
+		struct worker_conn *c = &worker.conns[i];
 		if (!c->live || c->machine->wanted == c->wanted_told)
 			continue;
 		c->wanted_told = c->machine->wanted;
@@ -148,7 +148,7 @@ commit(void)
 
 /* words first, then tails: what was read is answered or owed, or it is read again by a successor */
 static void
-tell(struct conn *c, uint32_t index)
+tell(struct worker_conn *c, uint32_t index)
 {
 	atomic_store_explicit(&c->ring->tail, c->in.at, memory_order_release);
 	if (c->taken != atomic_load(&c->unit->by_shard[worker.shard.index].taken)) {
@@ -224,7 +224,7 @@ static void
 places_look(void)
 {
 	for (uint32_t i = 0; i < worker.conns_seen; i++) {
-		struct conn *c = &worker.conns[i];
+		struct worker_conn *c = &worker.conns[i];
 		if (!c->live)
 			continue;
 		uint64_t place = atomic_load(&c->unit->place[worker.shard.index]);
@@ -240,7 +240,7 @@ static void
 damage_look(void)
 {
 	for (uint32_t i = 0; i < worker.conns_seen; i++) {
-		struct conn *c = &worker.conns[i];
+		struct worker_conn *c = &worker.conns[i];
 		uint64_t damage = c->live ? atomic_load(&c->unit->by_shard[worker.shard.index].damaged) : 0;
 		if (damage == 0 || damage == c->damage_done)
 			continue;

@@ -12,7 +12,7 @@
 enum { CHECKPOINT_REST = 10 };
 enum { CONTROL_SPARE = 64 * 1024, BATCH_MOST = 4 * 1024 * 1024, SHARE_LEAST = 64 * 1024 };
 
-struct conn {                             /* one connected machine, as this worker sees it */
+struct worker_conn {                             /* one connected machine, as this worker sees it */
 	int live;
 	uint32_t seq, slots;
 	struct broker_unit *unit;
@@ -31,7 +31,7 @@ struct worker {
 	struct broker_table *table;
 	struct shard_word *words;
 	struct shard shard;
-	struct conn *conns;
+	struct worker_conn *conns;
 	uint32_t epoch, conns_seen, ticks;
 	uint32_t turn;                    /* the connection with which a round begins */
 	struct client *touched;
@@ -51,15 +51,15 @@ extern struct worker worker;
 void worker_disk_failed(const char *what) __attribute__((noreturn));
 int  worker_store_is_full(void);
 /* Handles one frame of a handler's ring: it is taken, refused, or known already. */
-void worker_request(struct conn *c, const void *bytes);
-void worker_alive(struct conn *c, const void *bytes);         /* a machine's list of living clients */
+void worker_request(struct worker_conn *c, const void *bytes);
+void worker_alive(struct worker_conn *c, const void *bytes);         /* a machine's list of living clients */
 void worker_count_run(void);                                  /* counts the messages of `run` */
 /* a durable client's process has ended: publishes its will */
-void worker_died(const struct conn *c, const void *bytes);
+void worker_died(const struct worker_conn *c, const void *bytes);
 /* The answer to its DESTROY comes later. If this worker dies before, a successor answers it. */
 void worker_owe(const struct client *c);
-void worker_break(struct conn *c, uint32_t why);        /* makes its sender end the connection; why: BROKEN_* */
-void worker_pay(struct conn *c);                       /* answers what a predecessor owed */
+void worker_break(struct worker_conn *c, uint32_t why);        /* makes its sender end the connection; why: BROKEN_* */
+void worker_pay(struct worker_conn *c);                       /* answers what a predecessor owed */
 /* Writes its last number and result into the words of its connection. */
 void worker_answer(struct client *c);
 /* Destroys the machine's clients, but for those in the map. */

@@ -8,7 +8,7 @@
 /* ---- connections ---- */
 
 static void
-conn_leave(struct conn *c)
+conn_leave(struct worker_conn *c)
 {
 	ipcq_detach(c->unit);
 	c->unit = NULL;
@@ -27,7 +27,7 @@ conn_leave(struct conn *c)
 }
 
 static void
-conn_join(struct conn *c, struct conn_word *word, uint32_t seq)
+conn_join(struct worker_conn *c, struct conn_word *word, uint32_t seq)
 {
 	c->unit = ipcq_attach(atomic_load(&word->unit), 0);
 	if (c->unit == NULL && errno != EINVAL && errno != EIDRM)

@@ -23,7 +23,7 @@ worker_disk_failed(const char *what)
 /* ---- answers ---- */
 
 static struct answer_words *
-answer_slot(struct conn *c, uint32_t slot)
+answer_slot(struct worker_conn *c, uint32_t slot)
 {
 	word32 *used = &c->unit->by_shard[worker.shard.index].slots_used;
 	if (atomic_load(used) <= slot)
@@ -32,7 +32,7 @@ answer_slot(struct conn *c, uint32_t slot)
 }
 
 static void
-answer_version(struct conn *c, uint32_t slot)
+answer_version(struct worker_conn *c, uint32_t slot)
 {
 	struct answer_words *a = answer_slot(c, slot);
 	atomic_store(&a->version, atomic_load(&a->version) + 1);
@@ -40,7 +40,7 @@ answer_version(struct conn *c, uint32_t slot)
 }
 
 static void
-answer_refuse(struct conn *c, uint32_t slot, uint64_t number, int code)
+answer_refuse(struct worker_conn *c, uint32_t slot, uint64_t number, int code)
 {
 	struct answer_words *a = &c->answers[slot];
 	counters_add(COUNT_REFUSED, 1);
@@ -49,7 +49,7 @@ answer_refuse(struct conn *c, uint32_t slot, uint64_t number, int code)
 }
 
 static void
-answer_lost(struct conn *c, uint32_t slot, uint64_t from, uint64_t to)
+answer_lost(struct worker_conn *c, uint32_t slot, uint64_t from, uint64_t to)
 {
 	struct result_word *lost = &c->answers[slot].lost;
 	result_write(lost, from, atomic_load(&lost->code) + 1, to);
@@ -57,14 +57,14 @@ answer_lost(struct conn *c, uint32_t slot, uint64_t from, uint64_t to)
 }
 
 void
-worker_break(struct conn *c, uint32_t why)
+worker_break(struct worker_conn *c, uint32_t why)
 {
 	atomic_store(&c->unit->by_shard[worker.shard.index].broken, why);
 	c->answered = 1;
 }
 
 static void
-note_lost(struct conn *c, struct client *client, uint64_t id, uint32_t slot, uint64_t from, uint64_t to)
+note_lost(struct worker_conn *c, struct client *client, uint64_t id, uint32_t slot, uint64_t from, uint64_t to)
 {
 	answer_lost(c, slot, from, to);
 	if (client) {
@@ -91,7 +91,7 @@ touch(struct client *c)
 void
 worker_answer(struct client *c)
 {
-	struct conn *conn = &worker.conns[c->conn];
+	struct worker_conn *conn = &worker.conns[c->conn];
 	struct answer_words *a = &conn->answers[c->slot];
 	if (!conn->live || c->slot >= conn->slots)
 		return;
@@ -105,7 +105,7 @@ worker_answer(struct client *c)
 
 /* The client is no more, and nobody has to know it for this. */
 static void
-answer_destroyed(struct conn *c, uint32_t slot, uint64_t number)
+answer_destroyed(struct worker_conn *c, uint32_t slot, uint64_t number)
 {
 	struct answer_words *a = &c->answers[slot];
 	result_write(&a->result[number & 1], number, 0, 0);
@@ -118,14 +118,14 @@ answer_destroyed(struct conn *c, uint32_t slot, uint64_t number)
 void
 worker_owe(const struct client *c)
 {
-	struct conn *conn = &worker.conns[c->conn];
+	struct worker_conn *conn = &worker.conns[c->conn];
 	if (conn->live && c->slot < conn->slots)
 		atomic_store(&answer_slot(conn, c->slot)->owed, c->last);
 }
 
 /* The views of before were set aside at the start: no view shows whoever was destroyed. */
 void
-worker_pay(struct conn *c)
+worker_pay(struct worker_conn *c)
 {
 	uint32_t used = atomic_load(&c->unit->by_shard[worker.shard.index].slots_used);
 	for (uint32_t slot = 0; slot < used && slot < c->slots; slot++) {
@@ -237,7 +237,7 @@ publish_will(struct client *c, int or_never)
 }
 
 void
-worker_died(const struct conn *c, const void *bytes)
+worker_died(const struct worker_conn *c, const void *bytes)
 {
 	struct client *client = shard_client(&worker.shard, get_u64((const char *)bytes + 32));
 	if (client && client->machine == c->machine)
@@ -319,7 +319,7 @@ publish_ended_will(struct client *client, const struct record *r)
 }
 
 static void
-take_request(struct conn *c, struct client *client, const void *bytes, struct record *r, uint32_t slot)
+take_request(struct worker_conn *c, struct client *client, const void *bytes, struct record *r, uint32_t slot)
 {
 	void *at = NULL;
 	int makes_room = kind_carries(kind_of(r->type)->makes_room, r->topic_len), is_bad = r->flags & REC_F_BAD;
@@ -350,7 +350,7 @@ take_request(struct conn *c, struct client *client, const void *bytes, struct re
 }
 
 static void
-unknown_client(struct conn *c, const struct record *r, uint32_t slot, uint64_t first)
+unknown_client(struct worker_conn *c, const struct record *r, uint32_t slot, uint64_t first)
 {
 	struct answer_words *a = &c->answers[slot];
 	if (r->type == REC_DESTROY)                /* already gone: that is what was asked for */
@@ -360,7 +360,7 @@ unknown_client(struct conn *c, const struct record *r, uint32_t slot, uint64_t f
 }
 
 void
-worker_request(struct conn *c, const void *bytes)
+worker_request(struct worker_conn *c, const void *bytes)
 {
 	struct record r;
 	record_get(&r, bytes);
@@ -424,7 +424,7 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 
 /* The machine's list of living clients: whoever of that machine is not on it is destroyed. */
 static void
-alive_complete(struct conn *c)
+alive_complete(struct worker_conn *c)
 {
 	size_t at = 0;
 	worker_destroy(c->machine, &c->alive, 0);
@@ -434,7 +434,7 @@ alive_complete(struct conn *c)
 }
 
 void
-worker_alive(struct conn *c, const void *bytes)
+worker_alive(struct worker_conn *c, const void *bytes)
 {
 	if (atomic_load(&c->unit->by_shard[worker.shard.index].broken))
 		return;                                /* what it says is not whole: nobody is destroyed for it */

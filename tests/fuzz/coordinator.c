@@ -8,7 +8,7 @@
 static long answers;
 
 static void
-hear(void *with, uint64_t client, const struct answer *a)
+hear(void *with, uint64_t client, const struct resource_answer *a)
 {
 	(void)with;
 	FUZZ_CHECK(client != 0 && a->code <= ANSWER_WAITS && a->code >= MOM_ENORESOURCE);

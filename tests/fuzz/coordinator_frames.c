@@ -103,7 +103,7 @@ int
 mom_publish(int id, const char *topic, const void *data, size_t len, unsigned flags)
 {
 	struct event e;
-	struct answer a;
+	struct resource_answer a;
 	(void)flags;
 	FUZZ_CHECK(id == 3 && strlen(topic) < RESOURCE_TOPIC_MAX && len <= MOM_MESSAGE_MAX);
 	if (strncmp(topic, RESOURCE_HELD, sizeof RESOURCE_HELD - 1) == 0)

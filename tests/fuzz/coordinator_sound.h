@@ -11,12 +11,12 @@ static inline void
 check_sound(const struct state *s, int is_ours)
 {
 	size_t at = 0, waiting = 0, queued = 0;
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL; )
+	for (struct resource_client *c; (c = map_each(&s->clients, &at)) != NULL; )
 		waiting += (size_t)c->waits;
 	at = 0;
 	for (struct resource *r; (r = map_each(&s->resources, &at)) != NULL; ) {
 		FUZZ_CHECK(!is_ours || r->first == NULL || r->value == 0);
-		for (const struct client *c = r->first; c; c = c->next)
+		for (const struct resource_client *c = r->first; c; c = c->next)
 			FUZZ_CHECK(c->waits && c->resource == r && (c->next || r->last == c) && ++queued <= waiting);
 		for (size_t i = 0; i < r->holding_count; i++)
 			FUZZ_CHECK(r->holdings[i].count > 0 && (!is_ours || map_get(&s->clients, &r->holdings[i].id,

@@ -6,11 +6,11 @@
 
 static struct state s;
 static uint64_t offset, numbers[8];
-static struct answer last[8];                  /* by client */
+static struct resource_answer last[8];                  /* by client */
 static int answers;
 
 static void
-hear(void *with, uint64_t client, const struct answer *a)
+hear(void *with, uint64_t client, const struct resource_answer *a)
 {
 	(void)with;
 	answers++;
@@ -191,7 +191,7 @@ TEST(founding, "of several that begin a group at once only the first counts; one
 	REQUIRE(apply(leave) == STATE_LEFT, "leave");
 	leave.id = 102;
 	REQUIRE(apply(leave) == 0 && s.holder_count == 2, "%zu left", s.holder_count);
-	const struct holder *p = state_primary(&s);
+	const struct unit_holder *p = state_primary(&s);
 	uint64_t first = p->id;
 	REQUIRE(apply((struct event){ .kind = EVENT_GONE, .id = first }) == STATE_LOST &&
 	    state_primary(&s)->id != first, "primary");
@@ -234,7 +234,7 @@ TEST(snapshot, "a state that went through its bytes gives the same answers from 
 		struct state other;
 		state_init(&other, 0);
 		REQUIRE(state_get(&other, bytes, len) == 0 && same_state(&s, &other), "%d: it does not come back", i);
-		struct answer mine[8], theirs[8];
+		struct resource_answer mine[8], theirs[8];
 		memset(last, 0, sizeof last);
 		apply(e);
 		memcpy(mine, last, sizeof last);

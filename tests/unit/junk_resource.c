@@ -18,7 +18,7 @@ static int next_junk(int id, struct mom_message *m, int timeout_ms);
 struct handle *handle_get(int id, int *error) { (void)id, *error = MOM_EBADID; return NULL; }
 int handle_fail(struct handle *h, int code, const char *format, ...) { (void)h, (void)format; return code; }
 void event_put(struct mom_writer *w, const struct event *e) { (void)w, (void)e; }
-int answer_get(struct answer *a, const void *bytes, size_t n) { (void)a, (void)bytes, (void)n; return -1; }
+int answer_get(struct resource_answer *a, const void *bytes, size_t n) { (void)a, (void)bytes, (void)n; return -1; }
 int resource_group(const char *name) { (void)name; return 0; }
 
 enum { PATIENT = 1000000 };
@@ -35,7 +35,7 @@ next_junk(int id, struct mom_message *m, int timeout_ms)
 
 TEST(deadline, "an answer is awaited until the deadline, and no longer, while something else comes all the time")
 {
-	struct caller c = { .id = -1 };
+	struct resource_caller c = { .id = -1 };
 	struct talk t = { .until = -1 };
 	int r = talk_hear(&c, &t, clock_ms() + 20);
 	REQUIRE(r == MOM_ETIMEDOUT && looked_late == 1, "%d, %d late looks", r, looked_late);

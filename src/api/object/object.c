@@ -7,16 +7,16 @@
 
 /* ---- holders: of all objects of a server together ---- */
 
-static struct holder *
+static struct object_holder *
 holder_of(struct mom_server *s, uint64_t id)
 {
-	struct holder *h = map_get(&s->alive, &id, sizeof id);
+	struct object_holder *h = map_get(&s->alive, &id, sizeof id);
 	if (h)
 		return h;
 	h = calloc(1, sizeof *h);
 	if (h == NULL)
 		return NULL;
-	*h = (struct holder){ .id = id };
+	*h = (struct object_holder){ .id = id };
 	if (map_put(&s->alive, &h->id, sizeof h->id, h) == 0)
 		return h;
 	free(h);
@@ -24,7 +24,7 @@ holder_of(struct mom_server *s, uint64_t id)
 }
 
 static void
-holder_less(struct mom_server *s, struct holder *h)
+holder_less(struct mom_server *s, struct object_holder *h)
 {
 	if (h->objects > 0)
 		h->objects--;
@@ -37,7 +37,7 @@ holder_less(struct mom_server *s, struct holder *h)
 int
 object_hold(struct mom_object *o, uint64_t id)
 {
-	struct holder *h = holder_of(o->server, id);
+	struct object_holder *h = holder_of(o->server, id);
 	if (h == NULL)
 		return -1;
 	h->heard_ms = o->server->heard_ms;
@@ -55,7 +55,7 @@ object_hold(struct mom_object *o, uint64_t id)
 void
 object_unhold(struct mom_object *o, uint64_t id)
 {
-	struct holder *h = map_del(&o->holders, &id, sizeof id);
+	struct object_holder *h = map_del(&o->holders, &id, sizeof id);
 	if (h)
 		holder_less(o->server, h);
 }
@@ -81,7 +81,7 @@ void
 object_end(struct mom_object *o)
 {
 	struct mom_server *s = o->server;
-	struct holder *h;
+	struct object_holder *h;
 	mom_unsubscribe(s->id, o->topic);
 	map_del(&s->objects, o->topic, strlen(o->topic));
 	for (size_t at = 0; (h = map_each(&o->holders, &at)) != NULL;)
@@ -89,7 +89,7 @@ object_end(struct mom_object *o)
 	map_free(&o->holders);
 	kept_free(&o->kept);
 	while (o->waiting) {
-		struct waiting *w = o->waiting;
+		struct waiting_call *w = o->waiting;
 		o->waiting = w->next;
 		free(w);
 	}

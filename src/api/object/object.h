@@ -15,8 +15,8 @@ enum object_state {
 	OBJECT_COMING          /* at the new place: loaded, waiting for COMMIT */
 };
 /* One for each holder of objects of the server. */
-struct holder { uint64_t id; int64_t heard_ms; uint32_t objects; };
-struct waiting { struct waiting *next; struct rpc_head head; size_t len; unsigned char bytes[]; };
+struct object_holder { uint64_t id; int64_t heard_ms; uint32_t objects; };
+struct waiting_call { struct waiting_call *next; struct rpc_head head; size_t len; unsigned char bytes[]; };
 
 struct mom_object {
 	struct mom_server *server;
@@ -25,13 +25,13 @@ struct mom_object {
 	enum object_state state;
 	int keep, had_holder;
 	int64_t born_ms;                       /* measured by the server's heard_ms */
-	struct map holders;                    /* struct holder */
+	struct map holders;                    /* struct object_holder */
 	struct kept kept;
 	char place[RPC_ID_TOPIC];              /* the place where it goes */
 	int64_t until_ms;
 	/* from: COMING: the server that it comes from; move: number of the move at the old place */
 	uint64_t from, move;
-	struct waiting *waiting, **waiting_end;
+	struct waiting_call *waiting, **waiting_end;
 	char topic[MOM_REF_MAX + 1];
 };
 

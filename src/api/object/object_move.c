@@ -39,7 +39,7 @@ void
 move_wait(struct mom_object *o, const struct rpc_head *head, const struct mom_reader *args)
 {
 	size_t len = mom_reader_left(args);
-	struct waiting *w = malloc(sizeof *w + len);
+	struct waiting_call *w = malloc(sizeof *w + len);
 	if (w == NULL)
 		return;                                /* the caller asks again */
 	w->next = NULL;
@@ -51,10 +51,10 @@ move_wait(struct mom_object *o, const struct rpc_head *head, const struct mom_re
 	o->waiting_end = &w->next;
 }
 
-static struct waiting *
+static struct waiting_call *
 waiting_next(struct mom_object *o)
 {
-	struct waiting *w = o->waiting;
+	struct waiting_call *w = o->waiting;
 	if (w && (o->waiting = w->next) == NULL)
 		o->waiting_end = &o->waiting;
 	return w;
@@ -67,7 +67,7 @@ move_failed(struct mom_object *o, int error, const char *text)
 	o->state = OBJECT_HERE;
 	if (o->type->stayed)
 		o->type->stayed(o, o->self, error, text);
-	for (struct waiting *w; o->state == OBJECT_HERE && (w = waiting_next(o)) != NULL; free(w)) {
+	for (struct waiting_call *w; o->state == OBJECT_HERE && (w = waiting_next(o)) != NULL; free(w)) {
 		struct mom_reader r;
 		mom_reader_init(&r, w->bytes, w->len);
 		object_serve(o, &w->head, &r);
@@ -116,7 +116,7 @@ move_send(struct mom_object *o, struct mom_writer *w)
 static int
 move_pack(struct mom_object *o, struct mom_writer *w)
 {
-	struct holder *h;
+	struct object_holder *h;
 	w->len = move_head_len(o);
 	mom_put_string8(w, o->type->name);
 	mom_put_u8(w, (uint8_t)o->keep);
@@ -208,7 +208,7 @@ move_done(struct mom_object *o)
 {
 	char text[MOM_RAISED_MAX + 1];
 	snprintf(text, sizeof text, "moved to %s", o->place);
-	for (struct waiting *w; (w = waiting_next(o)) != NULL; free(w))
+	for (struct waiting_call *w; (w = waiting_next(o)) != NULL; free(w))
 		serve_answer(o->server, &w->head, RPC_MOVED, 0, text);
 	object_end(o);
 }

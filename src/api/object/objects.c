@@ -38,7 +38,7 @@ holder_gone(struct mom_server *s, uint64_t id)
 static void
 holders_expire(struct mom_server *s)
 {
-	struct holder *h;
+	struct object_holder *h;
 	for (size_t at = 0; (h = map_each(&s->alive, &at)) != NULL;)
 		if (s->heard_ms - h->heard_ms > s->lease_ms) {
 			holder_gone(s, h->id);
@@ -62,7 +62,7 @@ own_alive(struct mom_server *s)
 static void
 holder_alive(struct mom_server *s, uint64_t id)
 {
-	struct holder *h = map_get(&s->alive, &id, sizeof id);
+	struct object_holder *h = map_get(&s->alive, &id, sizeof id);
 	if (id == s->global_id)
 		own_alive(s);
 	else if (h)

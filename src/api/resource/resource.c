@@ -11,7 +11,7 @@
 
 enum { AGAIN_MS = 250, AGAIN_MOST_MS = 4000, NOBODY_MS = 30, END_MS = 2000 };
 
-struct caller {                                /* rides on a handle */
+struct resource_caller {                                /* rides on a handle */
 	struct handle *owner;
 	int id, is_broken;
 	uint64_t number, groups;               /* groups: those that its will names */
@@ -24,7 +24,7 @@ struct ask_for { int op, value, timeout_ms; unsigned flags; const char *name; ui
 static void
 caller_end(void *resources)
 {
-	struct caller *c = resources;
+	struct resource_caller *c = resources;
 	mom_set_option(c->id, MOM_OPT_TIMEOUT_MS, END_MS);
 	mom_destroy(c->id);                    /* its will gives back what it holds; if the broker is away, later */
 	free(c);
@@ -33,10 +33,10 @@ caller_end(void *resources)
 static int
 caller_begin(struct handle *h)
 {
-	struct caller *c = calloc(1, sizeof *c);
+	struct resource_caller *c = calloc(1, sizeof *c);
 	if (c == NULL)
 		return handle_fail(h, MOM_ELIMIT, "no memory for semaphores: see `ulimit -v`");
-	*c = (struct caller){ .owner = h, .id = mom_create() };
+	*c = (struct resource_caller){ .owner = h, .id = mom_create() };
 	if (c->id < 0) {
 		int e = handle_fail(h, c->id, "no client for the answers: %s", mom_error_text(-1));
 		free(c);
@@ -55,13 +55,13 @@ caller_begin(struct handle *h)
 }
 
 static int
-caller_of(int id, struct caller **c)
+caller_of(int id, struct resource_caller **c)
 {
 	int e = 0;
 	struct handle *h = handle_get(id, &e);
 	if (h == NULL)
 		return e;
-	if (h->resources && ((struct caller *)h->resources)->is_broken) {
+	if (h->resources && ((struct resource_caller *)h->resources)->is_broken) {
 		caller_end(h->resources);
 		h->resources = NULL;
 	}
@@ -72,7 +72,7 @@ caller_of(int id, struct caller **c)
 }
 
 static int
-caller_fail(struct caller *c, int code, const char *name)
+caller_fail(struct resource_caller *c, int code, const char *name)
 {
 	c->is_broken |= code == MOM_EBADID || code == MOM_EPROTO;      /* the next call makes a new one */
 	return handle_fail(c->owner, code, "%s: %s", name, mom_error_text(c->id));
@@ -81,7 +81,7 @@ caller_fail(struct caller *c, int code, const char *name)
 /* The will must name a group before anything of this client can be in its log: a coordinator tells only those of its
  * death. */
 static int
-caller_will(struct caller *c, const char *name)
+caller_will(struct resource_caller *c, const char *name)
 {
 	unsigned char bytes[16];
 	struct mom_writer w;
@@ -103,13 +103,13 @@ caller_will(struct caller *c, const char *name)
 struct talk {
 	struct event event;
 	char topic[RESOURCE_TOPIC_MAX];
-	struct answer answer;
+	struct resource_answer answer;
 	int64_t until, heard;                  /* of the wait itself (-1: none), and the last sign of a coordinator */
 	int is_asked;
 };
 
 static int
-talk_ask(struct caller *c, struct talk *t)
+talk_ask(struct resource_caller *c, struct talk *t)
 {
 	unsigned char bytes[EVENT_BYTES];
 	struct mom_writer w;
@@ -129,7 +129,7 @@ earlier(int64_t a, int64_t b)
 
 /* The answer until then; 0, MOM_ETIMEDOUT, MOM_EINTR, or why there will be none. */
 static int
-talk_hear(struct caller *c, struct talk *t, int64_t until)
+talk_hear(struct resource_caller *c, struct talk *t, int64_t until)
 {
 	struct mom_message m;
 	for (;;) {
@@ -151,7 +151,7 @@ talk_hear(struct caller *c, struct talk *t, int64_t until)
 }
 
 static int64_t
-patience_ends(const struct caller *c, const struct talk *t)
+patience_ends(const struct resource_caller *c, const struct talk *t)
 {
 	return c->owner->timeout_ms < 0 ? -1 : t->heard + c->owner->timeout_ms;
 }
@@ -159,7 +159,7 @@ patience_ends(const struct caller *c, const struct talk *t)
 /* Asks, and asks again, until there is an end: 0, MOM_ETIMEDOUT (until), MOM_EINTR, MOM_ENOSUBSCRIBER (nobody listened
  * all the time), or another failure. */
 static int
-talk_until_end(struct caller *c, struct talk *t)
+talk_until_end(struct resource_caller *c, struct talk *t)
 {
 	int64_t again = AGAIN_MS;
 	for (;;) {
@@ -189,7 +189,7 @@ talk_until_end(struct caller *c, struct talk *t)
 /* What was given up is void, whether it was done or not: no answer is needed, the log keeps it in order before this
  * client's next request. */
 static void
-talk_cancel(struct caller *c, struct talk *t)
+talk_cancel(struct resource_caller *c, struct talk *t)
 {
 	struct talk cancel = *t;
 	cancel.event.op = OP_CANCEL;
@@ -206,7 +206,7 @@ is_taking(const struct talk *t)
 }
 
 static int
-talk_failed(struct caller *c, struct talk *t, int e)
+talk_failed(struct resource_caller *c, struct talk *t, int e)
 {
 	const char *name = t->event.name;
 	if (is_taking(t))
@@ -226,7 +226,7 @@ talk_failed(struct caller *c, struct talk *t, int e)
 }
 
 static int
-talk_result(struct caller *c, const struct talk *t, int *value)
+talk_result(struct resource_caller *c, const struct talk *t, int *value)
 {
 	int code = t->answer.code;
 	const char *name = t->event.name, *kind = t->event.op < OP_VAR_INIT ? "semaphore" : "variable";
@@ -247,7 +247,7 @@ talk_result(struct caller *c, const struct talk *t, int *value)
 static int
 resource_call(int id, const struct ask_for *a, int *value)
 {
-	struct caller *c = NULL;
+	struct resource_caller *c = NULL;
 	int e = caller_of(id, &c);
 	if (e)
 		return e;

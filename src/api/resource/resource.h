@@ -57,12 +57,12 @@ struct event {
 	char name[MOM_RESOURCE_MAX + 1];
 };
 
-struct answer { uint64_t number; int32_t code, value; };
+struct resource_answer { uint64_t number; int32_t code, value; };
 
 void event_put(struct mom_writer *w, const struct event *e);
 int  event_get(struct event *e, const void *bytes, size_t len);             /* -1: none of ours */
-void answer_put(struct mom_writer *w, const struct answer *a);
-int  answer_get(struct answer *a, const void *bytes, size_t len);
+void answer_put(struct mom_writer *w, const struct resource_answer *a);
+int  answer_get(struct resource_answer *a, const void *bytes, size_t len);
 int  resource_group(const char *name);
 uint64_t resource_hash(const void *bytes, size_t len, uint64_t salt);       /* the same on all machines */
 enum { EVENT_BYTES = 64 + MOM_RESOURCE_MAX };                               /* room for any event */

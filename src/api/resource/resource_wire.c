@@ -34,7 +34,7 @@ event_get(struct event *e, const void *bytes, size_t len)
 }
 
 void
-answer_put(struct mom_writer *w, const struct answer *a)
+answer_put(struct mom_writer *w, const struct resource_answer *a)
 {
 	mom_put_u64(w, a->number);
 	mom_put_u32(w, (uint32_t)a->code);
@@ -42,7 +42,7 @@ answer_put(struct mom_writer *w, const struct answer *a)
 }
 
 int
-answer_get(struct answer *a, const void *bytes, size_t len)
+answer_get(struct resource_answer *a, const void *bytes, size_t len)
 {
 	struct mom_reader r;
 	mom_reader_init(&r, bytes, len);

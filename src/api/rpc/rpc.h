@@ -121,7 +121,7 @@ struct mom_server {
 	char place[RPC_ID_TOPIC];              /* its own topic */
 	struct map services;
 	struct kept kept;
-	struct map objects, types, alive;      /* objects by topic; types by name; struct holder by id */
+	struct map objects, types, alive;      /* objects by topic; types by name; struct object_holder by id */
 	uint64_t exported, moves;
 	/* Time in which we could have heard holders. It goes on with our own ALIVE messages that come back. */
 	int64_t heard_ms;

@@ -17,7 +17,7 @@ coordinator_publish(const char *topic, const void *bytes, size_t len, unsigned f
 	return e;
 }
 
-struct member *
+struct peer *
 member_find(uint64_t id)
 {
 	for (size_t i = 0; i < co.member_count; i++)

@@ -7,7 +7,7 @@
 
 enum { HOLDERS_WANTED = 2, NAME_BYTES = MOM_NAME_MAX + 1 };
 
-struct member {                                /* another coordinator, as it says in resource/alive */
+struct peer {                                /* another coordinator, as it says in resource/alive */
 	uint64_t id, held, primary;
 	char name[NAME_BYTES];
 	long heard;                            /* our own signs of life that had come back by then */
@@ -44,7 +44,7 @@ struct coordinator {
 	/* our own signs of life that came back: how time passes. It stands still while the broker, or we, do */
 	long echoes;
 	struct place places[RESOURCE_GROUPS];
-	struct member *members;
+	struct peer *members;
 	size_t member_count;
 };
 extern struct coordinator co;
@@ -52,7 +52,7 @@ extern volatile sig_atomic_t coordinator_stop;
 
 /* coordinator_members.c */
 void member_heard(const struct mom_message *m);        /* of resource/alive */
-struct member *member_find(uint64_t id);
+struct peer *member_find(uint64_t id);
 int  member_rank(int group);                           /* how many living ones should rather hold it than we */
 int  members_hold(int group);                          /* a living one says that it holds it */
 void member_say(unsigned kind);                        /* we are here */

@@ -12,7 +12,7 @@ groups_held(int as_primary)
 	uint64_t bits = 0;
 	for (int g = 0; g < RESOURCE_GROUPS; g++) {
 		const struct place *p = &co.places[g];
-		const struct holder *first = p->phase == PLACE_ACTIVE ? state_primary(&p->state) : NULL;
+		const struct unit_holder *first = p->phase == PLACE_ACTIVE ? state_primary(&p->state) : NULL;
 		if (p->phase == PLACE_ACTIVE && (!as_primary || (first && first->id == co.global)))
 			bits |= UINT64_C(1) << g;
 	}
@@ -45,15 +45,15 @@ member_say(unsigned kind)
 		    mom_error_text(co.id));
 }
 
-static struct member *
+static struct peer *
 member_add(uint64_t id, const char *name)
 {
-	struct member *more = realloc(co.members, (co.member_count + 1) * sizeof *more);
+	struct peer *more = realloc(co.members, (co.member_count + 1) * sizeof *more);
 	if (more == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for another coordinator: see ulimit -v");
 	co.members = more;
-	struct member *m = &more[co.member_count++];
-	*m = (struct member){ .id = id, .heard = co.echoes };
+	struct peer *m = &more[co.member_count++];
+	*m = (struct peer){ .id = id, .heard = co.echoes };
 	memcpy(m->name, name, strlen(name) + 1);
 	return m;
 }
@@ -61,7 +61,7 @@ member_add(uint64_t id, const char *name)
 static void
 member_dead(uint64_t id, const char *how)
 {
-	struct member *m = member_find(id);
+	struct peer *m = member_find(id);
 	if (m) {
 		log_peer(LOG_FROM_INFO, id, "coordinator %s (%016llx) %s", m->name, (unsigned long long)id, how);
 		*m = co.members[--co.member_count];
@@ -111,7 +111,7 @@ places_look(void)
 static void
 member_here(uint64_t id, const char *name, uint64_t held, uint64_t primary, long alive_ms)
 {
-	struct member *m = member_find(id);
+	struct peer *m = member_find(id);
 	int is_new = m == NULL || !m->is_known;
 	if (m == NULL)
 		m = member_add(id, name);

@@ -260,7 +260,7 @@ place_snapshot(const struct mom_message *m)
 /* ---- the log ---- */
 
 static void
-reply(void *with, uint64_t client, const struct answer *a)
+reply(void *with, uint64_t client, const struct resource_answer *a)
 {
 	unsigned char bytes[32];
 	struct mom_writer w;
@@ -273,7 +273,7 @@ reply(void *with, uint64_t client, const struct answer *a)
 static int
 is_primary(const struct place *p)
 {
-	const struct holder *h = state_primary(&p->state);
+	const struct unit_holder *h = state_primary(&p->state);
 	return h && h->id == co.global;
 }
 

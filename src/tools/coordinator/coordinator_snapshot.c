@@ -19,21 +19,21 @@ resource_put(struct mom_writer *w, const struct state *s, const struct resource 
 	mom_put_u8(w, r->flags);
 	mom_put_u32(w, (uint32_t)r->value);
 	mom_put_bytes8(w, r->key, r->key_len);
-	for (const struct client *c = r->first; c; c = c->next)
+	for (const struct resource_client *c = r->first; c; c = c->next)
 		waiting++;
 	mom_put_u32(w, waiting);
-	for (const struct client *c = r->first; c; c = c->next)
+	for (const struct resource_client *c = r->first; c; c = c->next)
 		mom_put_u64(w, c->id);
 	mom_put_u32(w, (uint32_t)r->holding_count);
 	for (size_t i = 0; i < r->holding_count; i++) {
 		mom_put_u64(w, r->holdings[i].id);
 		mom_put_u32(w, r->holdings[i].count);
 	}
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL; )
+	for (struct resource_client *c; (c = map_each(&s->clients, &at)) != NULL; )
 		took += c->resource == r && !c->waits;
 	mom_put_u32(w, took);
 	at = 0;
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL; )
+	for (struct resource_client *c; (c = map_each(&s->clients, &at)) != NULL; )
 		if (c->resource == r && !c->waits)
 			mom_put_u64(w, c->id);
 }
@@ -52,7 +52,7 @@ put(struct mom_writer *w, const struct state *s)
 		mom_put_string8(w, s->holders[i].name);
 	}
 	mom_put_u32(w, (uint32_t)s->clients.used);
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL; ) {
+	for (struct resource_client *c; (c = map_each(&s->clients, &at)) != NULL; ) {
 		mom_put_u64(w, c->id);
 		mom_put_u64(w, c->number);
 		mom_put_u8(w, c->op);
@@ -84,7 +84,7 @@ state_put(const struct state *s, size_t *len)
 
 /* ---- back ---- */
 
-static struct client *
+static struct resource_client *
 client_known(struct state *s, uint64_t id)
 {
 	return map_get(&s->clients, &id, sizeof id);
@@ -104,7 +104,7 @@ resource_get(struct mom_reader *r, struct state *s)
 	made->flags = flags;
 	made->value = value;
 	for (uint32_t n = mom_get_u32(r); n && !mom_reader_failed(r); n--) {
-		struct client *c = client_known(s, mom_get_u64(r));
+		struct resource_client *c = client_known(s, mom_get_u64(r));
 		if (c == NULL || c->resource)
 			return -1;
 		state_queue(made, c);
@@ -116,7 +116,7 @@ resource_get(struct mom_reader *r, struct state *s)
 			return -1;
 	}
 	for (uint32_t n = mom_get_u32(r); n && !mom_reader_failed(r); n--) {
-		struct client *c = client_known(s, mom_get_u64(r));
+		struct resource_client *c = client_known(s, mom_get_u64(r));
 		if (c == NULL || c->resource)
 			return -1;
 		c->resource = made;
@@ -128,7 +128,7 @@ static int
 client_get(struct mom_reader *r, struct state *s)
 {
 	uint64_t id = mom_get_u64(r);
-	struct client *c = mom_reader_failed(r) ? NULL : state_client(s, id);
+	struct resource_client *c = mom_reader_failed(r) ? NULL : state_client(s, id);
 	if (c == NULL)
 		return -1;
 	c->number = mom_get_u64(r);

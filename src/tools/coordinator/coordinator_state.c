@@ -27,7 +27,7 @@ state_free(struct state *s)
 	for (struct resource *r; (r = map_each(&s->resources, &at)) != NULL; )
 		resource_free(r);
 	at = 0;
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL; )
+	for (struct resource_client *c; (c = map_each(&s->clients, &at)) != NULL; )
 		free(c);
 	map_free(&s->resources);
 	map_free(&s->clients);
@@ -35,10 +35,10 @@ state_free(struct state *s)
 	state_init(s, s->group);
 }
 
-struct client *
+struct resource_client *
 state_client(struct state *s, uint64_t id)
 {
-	struct client *c = map_get(&s->clients, &id, sizeof id);
+	struct resource_client *c = map_get(&s->clients, &id, sizeof id);
 	if (c)
 		return c;
 	c = calloc(1, sizeof *c);
@@ -90,19 +90,19 @@ state_holder_add(struct state *s, uint64_t id, const char *name)
 {
 	if (state_holder(s, id))
 		return 0;
-	struct holder *more = realloc(s->holders, (s->holder_count + 1) * sizeof *more);
+	struct unit_holder *more = realloc(s->holders, (s->holder_count + 1) * sizeof *more);
 	if (more == NULL)
 		return -1;
 	s->holders = more;
-	struct holder *h = &more[s->holder_count++];
-	*h = (struct holder){ .id = id };
+	struct unit_holder *h = &more[s->holder_count++];
+	*h = (struct unit_holder){ .id = id };
 	strncpy(h->name, name, sizeof h->name - 1);
 	return 0;
 }
 
 /* ---- who holds the group ---- */
 
-const struct holder *
+const struct unit_holder *
 state_holder(const struct state *s, uint64_t id)
 {
 	for (size_t i = 0; i < s->holder_count; i++)
@@ -118,12 +118,12 @@ holder_weight(const char *name, uint64_t id, int group)
 	return w | (resource_hash(&id, sizeof id, 0) & 0xffff);        /* two of the same name differ, too */
 }
 
-const struct holder *
+const struct unit_holder *
 state_primary(const struct state *s)
 {
-	const struct holder *best = NULL;
+	const struct unit_holder *best = NULL;
 	for (size_t i = 0; i < s->holder_count; i++) {
-		const struct holder *h = &s->holders[i];
+		const struct unit_holder *h = &s->holders[i];
 		if (best == NULL || holder_weight(h->name, h->id, s->group) > holder_weight(best->name, best->id,
 		    s->group))
 			best = h;
@@ -134,7 +134,7 @@ state_primary(const struct state *s)
 static int
 holder_drop(struct state *s, uint64_t id)
 {
-	const struct holder *h = state_holder(s, id);
+	const struct unit_holder *h = state_holder(s, id);
 	if (h == NULL)
 		return 0;
 	size_t i = (size_t)(h - s->holders);
@@ -145,17 +145,17 @@ holder_drop(struct state *s, uint64_t id)
 /* ---- answers, units, queues ---- */
 
 static void
-finish(struct applying *a, struct client *c, int code, int32_t value)
+finish(struct applying *a, struct resource_client *c, int code, int32_t value)
 {
 	c->waits = 0;
 	c->code = code;
 	c->value = value;
 	if (a->answer)
-		a->answer(a->with, c->id, &(struct answer){ c->number, code, value });
+		a->answer(a->with, c->id, &(struct resource_answer){ c->number, code, value });
 }
 
 void
-state_queue(struct resource *r, struct client *c)
+state_queue(struct resource *r, struct resource_client *c)
 {
 	c->waits = 1;
 	c->resource = r;
@@ -168,11 +168,11 @@ state_queue(struct resource *r, struct client *c)
 }
 
 static void
-unqueue(struct client *c)
+unqueue(struct resource_client *c)
 {
 	struct resource *r = c->resource;
-	struct client *before = NULL;
-	for (struct client *w = r->first; w != c; w = w->next)
+	struct resource_client *before = NULL;
+	for (struct resource_client *w = r->first; w != c; w = w->next)
 		before = w;
 	if (before)
 		before->next = c->next;
@@ -185,7 +185,7 @@ unqueue(struct client *c)
 }
 
 static void
-take(struct applying *a, struct resource *r, struct client *c)
+take(struct applying *a, struct resource *r, struct resource_client *c)
 {
 	if (!(r->flags & MOM_DSEM_KEEP) && state_hold(r, c->id, 1) < 0)
 		a->failed = 1;
@@ -196,7 +196,7 @@ take(struct applying *a, struct resource *r, struct client *c)
 static void
 give(struct applying *a, struct resource *r)
 {
-	struct client *c = r->first;
+	struct resource_client *c = r->first;
 	if (c == NULL) {
 		r->value += r->value < INT32_MAX;      /* who gives back what others have given already gives nothing */
 		return;
@@ -250,7 +250,7 @@ resource_of(struct applying *a, const struct event *e)
 }
 
 static void
-init(struct applying *a, const struct event *e, struct client *c)
+init(struct applying *a, const struct event *e, struct resource_client *c)
 {
 	char key[MOM_RESOURCE_MAX + 1];
 	size_t len = key_of(key, e);
@@ -277,11 +277,11 @@ forget(struct applying *a, struct resource *r)
 {
 	size_t at = 0;
 	while (r->first) {
-		struct client *c = r->first;
+		struct resource_client *c = r->first;
 		unqueue(c);
 		finish(a, c, MOM_ENORESOURCE, 0);
 	}
-	for (struct client *c; (c = map_each(&a->s->clients, &at)) != NULL; )
+	for (struct resource_client *c; (c = map_each(&a->s->clients, &at)) != NULL; )
 		if (c->resource == r)
 			c->resource = NULL;
 	map_del(&a->s->resources, r->key, r->key_len);
@@ -289,7 +289,7 @@ forget(struct applying *a, struct resource *r)
 }
 
 static void
-wait_for(struct applying *a, struct resource *r, struct client *c)
+wait_for(struct applying *a, struct resource *r, struct resource_client *c)
 {
 	if (r->value > 0) {
 		r->value--;
@@ -301,7 +301,7 @@ wait_for(struct applying *a, struct resource *r, struct client *c)
 }
 
 static void
-signal_to(struct applying *a, struct resource *r, struct client *c)
+signal_to(struct applying *a, struct resource *r, struct resource_client *c)
 {
 	if (r->value == INT32_MAX && r->first == NULL) {
 		finish(a, c, MOM_ELIMIT, 0);
@@ -313,7 +313,7 @@ signal_to(struct applying *a, struct resource *r, struct client *c)
 }
 
 static void
-execute(struct applying *a, const struct event *e, struct client *c)
+execute(struct applying *a, const struct event *e, struct resource_client *c)
 {
 	struct resource *r = resource_of(a, e);
 	if (e->op == OP_SEM_INIT || e->op == OP_VAR_INIT) {
@@ -335,7 +335,7 @@ execute(struct applying *a, const struct event *e, struct client *c)
 
 /* What it asked for before and has given up: waits no longer, or is given back. `before`: its last request. */
 static void
-cancel(struct applying *a, const struct event *e, struct client *c, const struct client *before)
+cancel(struct applying *a, const struct event *e, struct resource_client *c, const struct resource_client *before)
 {
 	struct resource *r = before->resource;
 	if (before->number == e->target && r && !before->waits && (r->flags & MOM_DSEM_KEEP || untake_own(r, c->id)))
@@ -346,7 +346,7 @@ cancel(struct applying *a, const struct event *e, struct client *c, const struct
 static void
 request(struct applying *a, const struct event *e)
 {
-	struct client *c = state_client(a->s, e->id), before;
+	struct resource_client *c = state_client(a->s, e->id), before;
 	if (c == NULL) {
 		a->failed = 1;
 		return;
@@ -354,7 +354,8 @@ request(struct applying *a, const struct event *e)
 	if (e->number < c->number)                     /* asked again, late: it has gone on since */
 		return;
 	if (e->number == c->number) {
-		struct answer again = { c->number, c->waits ? ANSWER_WAITS : c->code, c->waits ? 0 : c->value };
+		struct resource_answer again = { c->number, c->waits ? ANSWER_WAITS : c->code,
+		    c->waits ? 0 : c->value };
 		if (a->answer)
 			a->answer(a->with, c->id, &again);
 		return;
@@ -377,7 +378,7 @@ static void
 client_gone(struct applying *a, uint64_t id)
 {
 	size_t at = 0;
-	struct client *c = map_get(&a->s->clients, &id, sizeof id);
+	struct resource_client *c = map_get(&a->s->clients, &id, sizeof id);
 	if (c == NULL)
 		return;
 	if (c->waits)
@@ -443,7 +444,7 @@ void
 state_repeat(const struct state *s, state_answer_fn answer, void *with)
 {
 	size_t at = 0;
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL; )
+	for (struct resource_client *c; (c = map_each(&s->clients, &at)) != NULL; )
 		if (!c->waits)
-			answer(with, c->id, &(struct answer){ c->number, c->code, c->value });
+			answer(with, c->id, &(struct resource_answer){ c->number, c->code, c->value });
 }

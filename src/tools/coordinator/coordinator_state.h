@@ -7,41 +7,42 @@
 #include "api/resource/resource.h"
 #include "base/map.h"
 
-struct holder { uint64_t id; char name[MOM_NAME_MAX + 1]; };
+struct unit_holder { uint64_t id; char name[MOM_NAME_MAX + 1]; };
 
 struct holding { uint64_t id; uint32_t count; };       /* units that a client has taken */
 
 struct resource {
 	uint8_t  flags;
 	int32_t  value;
-	struct client *first, *last;                   /* who waits, first come first */
+	struct resource_client *first, *last;                   /* who waits, first come first */
 	struct holding *holdings;                      /* who has taken units, who began first first */
 	size_t holding_count, holding_room, key_len;
 	char key[];                                    /* 's' or 'v', then the name */
 };
 
 /* Of each client the last request: what it answered, or that it waits. */
-struct client {
+struct resource_client {
 	uint64_t id, number;
 	uint8_t  op;
 	int32_t  code, value;
 	/* it waits for this, or has taken of it (WAIT and TRY); NULL: neither */
 	struct resource *resource;
 	int waits;
-	struct client *next;                           /* who waits after it */
+	struct resource_client *next;                           /* who waits after it */
 };
 
 struct state {
 	/* offsets: of the FOUND event that it began with, 0: none; and of the last event in it */
 	uint64_t founded, applied;
 	int group;
-	struct holder *holders;                        /* who holds it: as long as it is alive, has the same state */
+	/* who holds it: as long as it is alive, has the same state */
+	struct unit_holder *holders;
 	size_t holder_count;
 	struct map clients, resources;
 };
 
 /* What the outside has to do; is called for each answer. */
-typedef void (*state_answer_fn)(void *with, uint64_t client, const struct answer *a);
+typedef void (*state_answer_fn)(void *with, uint64_t client, const struct resource_answer *a);
 
 enum state_change {                                    /* bits of what state_apply returns */
 	STATE_BEGAN = 1,       /* FOUND, valid: all is new and empty */
@@ -57,8 +58,9 @@ void state_free(struct state *s);                      /* empty again, as after 
 int  state_apply(struct state *s, const struct event *e, state_answer_fn answer, void *with);
 /* Give the last answer to every client that has one: who had to may have died before it did. */
 void state_repeat(const struct state *s, state_answer_fn answer, void *with);
-const struct holder *state_holder(const struct state *s, uint64_t id);          /* NULL: does not hold it */
-const struct holder *state_primary(const struct state *s);                      /* who answers, NULL: nobody holds it */
+const struct unit_holder *state_holder(const struct state *s, uint64_t id);          /* NULL: does not hold it */
+/* who answers, NULL: nobody holds it */
+const struct unit_holder *state_primary(const struct state *s);
 /* rendezvous: the heaviest two should hold a group, the first of them answers */
 uint64_t holder_weight(const char *name, uint64_t id, int group);
 
@@ -68,9 +70,10 @@ unsigned char *state_put(const struct state *s, size_t *len);
 int state_get(struct state *s, const void *bytes, size_t len);
 
 /* between coordinator_state.c and coordinator_snapshot.c */
-struct client *state_client(struct state *s, uint64_t id);                      /* found or made; NULL: no memory */
+/* found or made; NULL: no memory */
+struct resource_client *state_client(struct state *s, uint64_t id);
 struct resource *state_resource_new(struct state *s, const char *key, size_t key_len);
-void state_queue(struct resource *r, struct client *c);
+void state_queue(struct resource *r, struct resource_client *c);
 int  state_hold(struct resource *r, uint64_t id, uint32_t count);               /* -1: no memory */
 int  state_holder_add(struct state *s, uint64_t id, const char *name);
 #endif

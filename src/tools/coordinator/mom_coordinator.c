@@ -262,7 +262,7 @@ list_one(const struct mom_message *m, int *held, int *primary)
 	co.members = realloc(co.members, (co.member_count + 1) * sizeof *co.members);
 	if (co.members == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory: see ulimit -v");
-	co.members[co.member_count++] = (struct member){ .id = id };
+	co.members[co.member_count++] = (struct peer){ .id = id };
 	for (int g = 0; g < RESOURCE_GROUPS; g++) {
 		held[g] += holds >> g & 1;
 		primary[g] += answers >> g & 1;
