@@ -136,7 +136,8 @@ struct mom_message {
  * Returns its local id (>= 0, small, unique on the machine while the client lives), or MOM_ENODAEMON: no daemon runs
  * (returned at once; if a daemon was killed or is starting, the call waits for it), MOM_ETIMEDOUT: the broker was never
  * reached in 30 s (or the timeout of client.conf), MOM_EINVAL: client.conf is wrong (the text says file and line),
- * MOM_ELIMIT, MOM_EIO, MOM_EPROTO.
+ * MOM_ELIMIT, MOM_EFULL: the broker's disk has no room for one more client, MOM_EBADID: the client was ended while it
+ * was made, MOM_EIO, MOM_EPROTO.
  *     int id = mom_create();  if (id < 0) puts(mom_error_text(-1)); */
 int mom_create(void);
 
