@@ -21,14 +21,19 @@
 
 enum { DOOR_RETRY_MS = 20, DOOR_WHY = 1000 };
 
-/* A connected socket; -1: no daemon is or was there; -2: it was killed, or is starting; -3: this process is at a
- * limit */
+/* What is there instead of a connected socket. Of several places the lowest counts. DOOR_NONE: no daemon is or was
+ * there; DOOR_DENIED: not for this user; DOOR_WAITS: it was killed, or is starting; DOOR_LIMIT: this process is at a
+ * limit; DOOR_LATE: no answer came in time */
+enum { DOOR_NONE = -1, DOOR_DENIED = -2, DOOR_WAITS = -3, DOOR_LIMIT = -4, DOOR_LATE = -5 };
+
 static int
 door_error(int error)
 {
 	if (error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS)
-		return -3;
-	return error == ECONNREFUSED || error == EAGAIN || error == EINTR ? -2 : -1;
+		return DOOR_LIMIT;
+	if (error == EACCES)
+		return DOOR_DENIED;
+	return error == ECONNREFUSED || error == EAGAIN || error == EINTR ? DOOR_WAITS : DOOR_NONE;
 }
 
 /* The folder's path may be longer than an address, and what is trusted is the folder that was opened: so the address
@@ -66,19 +71,26 @@ door_is_made(int dir)
 	    errno == EWOULDBLOCK);
 }
 
+static void
+door_why(const char *run, int error, char *why, size_t n)
+{
+	char denied[DOOR_WHY];
+	snprintf(why, n, "%s: %s", run, error == EACCES ? rundir_denied(run, denied, sizeof denied) : strerror(error));
+}
+
 static int
 door_knock(const char *run, int flags, char *why, size_t n)
 {
 	int dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
 		int e = errno;
-		snprintf(why, n, "%s: %s", run, strerror(e));
+		door_why(run, e, why, n);
 		return door_error(e);
 	}
 	if (!rundir_is_trusted(dir)) {
 		snprintf(why, n, "%s belongs to another user and is not trusted", run);
 		close(dir);
-		return -1;
+		return DOOR_NONE;
 	}
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 	int ok = fd >= 0 && door_connect(fd, dir, run) == 0, error = errno;
@@ -91,8 +103,8 @@ door_knock(const char *run, int flags, char *why, size_t n)
 		snprintf(why, n, "there is no /proc here, and without it a path is too long for a socket: mount /proc, "
 		    "or take a shorter run folder: %s", run);
 	else
-		snprintf(why, n, "%s/socket: %s", run, strerror(error));
-	return starts ? -2 : door_error(error);
+		door_why(run, error, why, n);
+	return starts ? DOOR_WAITS : door_error(error);
 }
 
 /* flags: SOCK_NONBLOCK where nothing is waited for. why: each place that was tried, and what was wrong there */
@@ -107,7 +119,7 @@ door_find(int flags, char *why, size_t n)
 		return door_knock(run, flags, why, n);
 	if (s && s->run)
 		return door_knock(s->run, flags, why, n);
-	int best = -1;
+	int best = DOOR_NONE;
 	size_t used = 0;
 	for (int i = 0; i < RUNDIR_ROOTS; i++) {
 		rundir_root(i, root);
@@ -135,7 +147,7 @@ door_ask(int fd, const struct registration *ask, struct registered *answer, int6
 		int64_t left = deadline - clock_ms();
 		int r = left > 0 ? poll(&p, 1, (int)left) : 0;
 		if (r == 0)
-			return -2;
+			return DOOR_LATE;
 		if (r < 0 && errno == EINTR)
 			continue;
 		return recv(fd, answer, sizeof *answer, 0) == sizeof *answer ? 0 : -1;
@@ -186,10 +198,12 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 	for (;;) {
 		/* else a daemon that stands still would hold us beyond the deadline */
 		int fd = door_find(SOCK_NONBLOCK, why, sizeof why), r = -1;
-		if (fd == -1)
+		if (fd == DOOR_DENIED)
+			return handle_fail(NULL, MOM_ENODAEMON, "%.950s", why);
+		if (fd == DOOR_NONE)
 			return handle_fail(NULL, MOM_ENODAEMON, "no mom_daemon runs here (%.700s): start one, or set "
 			    "MOM_RUN to its run folder", why);
-		if (fd == -3)
+		if (fd == DOOR_LIMIT)
 			return handle_fail(NULL, MOM_ELIMIT, "%.700s: close files of this program, or raise `ulimit "
 			    "-n`", why);
 		if (fd >= 0 && (r = door_ask(fd, &ask, answer, deadline)) == 0) {
@@ -199,7 +213,7 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 		}
 		if (fd >= 0)
 			close(fd);
-		if (r == -2)
+		if (r == DOOR_LATE)
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon gave no answer in time: it has not reached "
 			    "its broker yet; start that, or look at the daemon's log");
 		if (clock_ms() >= deadline)

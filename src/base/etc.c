@@ -2,6 +2,7 @@
 #include "base/etc.h"
 #include "base/fdio.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,4 +102,31 @@ int64_t
 etc_group_id(const char *name)
 {
 	return id_of("/etc/group", name);
+}
+
+static const char *
+name_of(const char *path, uint32_t id, char name[ETC_NAME])
+{
+	struct etc_entry e;
+	char *text = etc_load("", path);
+	snprintf(name, ETC_NAME, "%u", id);
+	for (const char *p = text; p && (p = etc_next(p, &e)) != NULL;)
+		if (e.id == id) {
+			memcpy(name, e.name, ETC_NAME);
+			break;
+		}
+	free(text);
+	return name;
+}
+
+const char *
+etc_user_name(uint32_t id, char name[ETC_NAME])
+{
+	return name_of("/etc/passwd", id, name);
+}
+
+const char *
+etc_group_name(uint32_t id, char name[ETC_NAME])
+{
+	return name_of("/etc/group", id, name);
 }

@@ -11,6 +11,9 @@ struct etc_entry { char name[ETC_NAME]; uint32_t id; };
 
 int64_t etc_user_id(const char *name);         /* -1: there is no such name */
 int64_t etc_group_id(const char *name);
+/* The name of that number; the number itself where it has none. Returns name. */
+const char *etc_user_name(uint32_t id, char name[ETC_NAME]);
+const char *etc_group_name(uint32_t id, char name[ETC_NAME]);
 /* Loads a whole file; symbolic links are followed. root: "" or a folder that stands for /. path: absolute. Returns it
  * malloc'd, or NULL. */
 char   *etc_load(const char *root, const char *path);

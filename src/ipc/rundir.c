@@ -76,6 +76,39 @@ rundir_open(const char *path, const char **why)
 	return fd;
 }
 
+/* The kernel's list of sockets is everybody's to read. */
+static int
+is_served(const char *path)
+{
+	char *list = etc_load("", "/proc/net/unix"), wanted[PATH_MAX + 16];
+	snprintf(wanted, sizeof wanted, " %s/socket\n", path);
+	int is = list && strstr(list, wanted) != NULL;
+	free(list);
+	return is;
+}
+
+const char *
+rundir_denied(const char *path, char *text, size_t n)
+{
+	char owner[ETC_NAME], group[ETC_NAME], us[ETC_NAME];
+	struct stat st;
+	if (stat(path, &st) < 0) {
+		snprintf(text, n, "%s: a folder above it may not be entered", strerror(errno));
+		return text;
+	}
+	int used = snprintf(text, n, "%sthe user %s may not use it: it is for the user %s",
+	    is_served(path) ? "a mom_daemon runs here, and " : "", etc_user_name(geteuid(), us),
+	    etc_user_name(st.st_uid, owner));
+	size_t at = (size_t)used < n ? (size_t)used : n - 1;
+	if (st.st_mode & S_IXGRP)
+		snprintf(text + at, n - at, " and for members of the group %s; become one (as root: usermod -aG %s %s)"
+		    " and log in again", etc_group_name(st.st_gid, group), group, us);
+	else
+		snprintf(text + at, n - at, " alone; to share it, make a group mom (as root: groupadd mom; usermod -aG "
+		    "mom %s), start the daemon again, and log in again", us);
+	return text;
+}
+
 int
 rundir_is_trusted(int fd)
 {

@@ -15,6 +15,9 @@ enum { RUNDIR_ROOTS = 4 };
 void rundir_root(int i, char path[PATH_MAX]);
 /* Makes (0700) or takes a folder of our own. Returns its descriptor, or -1 and in *why what is wrong. */
 int  rundir_open(const char *path, const char **why);
+/* open(path) failed with EACCES: who may use the folder, whether a daemon serves there, and how to become one who may.
+ * Returns text. */
+const char *rundir_denied(const char *path, char *text, size_t n);
 /* For clients: may this folder be trusted? It may if it belongs to us, root or the user mom. */
 int  rundir_is_trusted(int fd);
 #endif

@@ -95,9 +95,10 @@ look_has(const struct look *l, const struct about *a)
 
 /* 1: the folder has a server, or had one. 0: why not */
 static int
-look_about(int dir, struct about *a, const char **why)
+look_about(const char *path, int dir, struct about *a, const char **why)
 {
-	*why = dir < 0 ? strerror(errno) : !rundir_is_trusted(dir) ? "it belongs to another user and is not trusted" :
+	static char denied[700];
+	*why = dir < 0 ? errno == EACCES ? rundir_denied(path, denied, sizeof denied) : strerror(errno) : !rundir_is_trusted(dir) ? "it belongs to another user and is not trusted" :
 	    about_read(dir, a) < 0 ? "no server runs there" : NULL;
 	return *why == NULL;
 }
@@ -115,7 +116,7 @@ look_folder(struct look *l, const char *path, const char **why)
 {
 	struct about a;
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), files, r = 0;
-	if (!look_about(dir, &a, why) || look_has(l, &a)) {
+	if (!look_about(path, dir, &a, why) || look_has(l, &a)) {
 		fdio_close(&dir);
 		return 0;
 	}
@@ -176,8 +177,8 @@ look_all(const char *folder)
 	if (l == NULL)
 		return NULL;
 	int r = folder ? look_folder(l, folder, &why) : run && run[0] ? look_folder(l, run, &why) : 0;
-	if (folder == NULL && why)
-		look_tried(l, run, why);
+	if (why)
+		look_tried(l, folder ? folder : run, why);
 	for (int i = 0; folder == NULL && i < RUNDIR_ROOTS && r == 0; i++) {
 		rundir_root(i, root);
 		r = root[0] ? look_root(l, root) : 0;

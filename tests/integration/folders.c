@@ -350,6 +350,52 @@ TEST(socket_group, "the socket is the group mom's from its first moment: program
 	REQUIRE(t_join(t_spawn(member_of_mom, NULL)) == 0, "a member of the group does not register");
 }
 
+/* As a user for whom the daemon is not: what create says, and what `mom clients` and `mom doctor` say. */
+static void
+stranger_of_mom(void *wanted)
+{
+	enum { STRANGER = SOMEBODY + 2 };
+	REQUIRE(setgroups(0, NULL) == 0 && setresgid(STRANGER, STRANGER, STRANGER) == 0 &&
+	    setresuid(STRANGER, STRANGER, STRANGER) == 0, "setresuid: %s", strerror(errno));
+	REQUIRE(mom_create() == MOM_ENODAEMON, "it may be used");
+	REQUIRE(strstr(mom_error_text(-1), "a mom_daemon runs here, and the user") && strstr(mom_error_text(-1),
+	    wanted), "create: %s", mom_error_text(-1));
+	if (access(t_bin("mom"), X_OK) < 0)
+		return;                                /* other users cannot reach our programs */
+	static char said[8192];
+	const char *const tools[] = { "clients", "doctor" };
+	for (int i = 0; i < 2; i++) {
+		FILE *p = popen(t_text("'%s' %s '%s' 2>&1", t_bin("mom"), tools[i], one.run), "r");
+		said[p ? fread(said, 1, sizeof said - 1, p) : 0] = '\0';
+		REQUIRE(p && pclose(p) != 0 && strstr(said, wanted), "%s: %s", tools[i], said);
+	}
+}
+
+TEST(denied, "who may not use a daemon is told that one runs, for whom it is, and how to become one of them (root only)")
+{
+	char *etc = t_path("etc");
+	umask(022);                                    /* others read this /etc */
+	mkdir(etc, 0755);
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount(etc, "/etc", NULL, MS_BIND, NULL) < 0) {
+		t_remark("left out: an /etc of its own needs root: %s", strerror(errno));
+		return;
+	}
+	REQUIRE(chmod(t_dir(), 0755) == 0, "chmod");
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_plan(&one, "one", broker.port);
+	REQUIRE(chmod(t_path("one"), 0755) == 0, "chmod");
+	server_start(&one);
+	use_daemon(&one);
+	REQUIRE(t_join(t_spawn(stranger_of_mom, t_text("%s", "it is for the user 0 alone; to share it, make a group mom"))) == 0,
+	    "alone");
+	server_stop(&one);
+	FILE *f = fopen(t_path("etc/group"), "w");
+	REQUIRE(f && fprintf(f, "root:x:0:\nmom:x:%d:\n", SOMEBODY) > 0 && fclose(f) == 0, "%s", etc);
+	server_start(&one);
+	REQUIRE(t_join(t_spawn(stranger_of_mom, t_text("%s", "for members of the group mom; become one"))) == 0, "shared");
+}
+
 /* ---- names that are gone ---- */
 
 static int

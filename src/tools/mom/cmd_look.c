@@ -2,6 +2,7 @@
 #include "base/utf8.h"
 #include "tools/mom/cmd_look.h"
 #include "base/fdio.h"
+#include "ipc/rundir.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,10 +43,12 @@ servers_one(struct servers *s, const struct cmd *c, const char *folder, int quie
 		cmd_fail(c, "no memory");
 	} else if (folder && l->count == 0) {
 		s->bad = 1;
-		if (!quiet && access(folder, R_OK | X_OK) < 0)
-			cmd_fail(c, "%s: %s: %s", folder, strerror(errno),
-			    errno == EACCES ? "run this as the user of the server, or as root"
-			    : "name a run folder, or a broker's store");
+		char denied[800];
+		int error = access(folder, R_OK | X_OK) < 0 ? errno : 0;
+		if (!quiet && error == EACCES)
+			cmd_fail(c, "%s: %s", folder, rundir_denied(folder, denied, sizeof denied));
+		else if (!quiet && error)
+			cmd_fail(c, "%s: %s: name a run folder, or a broker's store", folder, strerror(error));
 		else if (!quiet)
 			cmd_fail(c, "%s: no broker or daemon runs with this folder: name its run folder, or a broker's "
 			    "store", folder);
