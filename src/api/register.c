@@ -72,10 +72,13 @@ door_is_made(int dir)
 }
 
 static void
-door_why(const char *run, int error, char *why, size_t n)
+door_why(const char *run, const char *what, int error, char *why, size_t n)
 {
 	char denied[DOOR_WHY];
-	snprintf(why, n, "%s: %s", run, error == EACCES ? rundir_denied(run, denied, sizeof denied) : strerror(error));
+	if (error == EACCES)
+		snprintf(why, n, "%s: %s", run, rundir_denied(run, denied, sizeof denied));
+	else
+		snprintf(why, n, "%s%s: %s", run, what, strerror(error));
 }
 
 static int
@@ -84,7 +87,7 @@ door_knock(const char *run, int flags, char *why, size_t n)
 	int dir = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
 		int e = errno;
-		door_why(run, e, why, n);
+		door_why(run, "", e, why, n);
 		return door_error(e);
 	}
 	if (!rundir_is_trusted(dir)) {
@@ -96,18 +99,21 @@ door_knock(const char *run, int flags, char *why, size_t n)
 	int ok = fd >= 0 && door_connect(fd, dir, run) == 0, error = errno;
 	int starts = !ok && error == ENOENT && door_is_made(dir);
 	close(dir);
-	if (ok)
+	if (ok) {
+		snprintf(why, n, "%s", run);
 		return fd;
+	}
 	fdio_close(&fd);
 	if (error == ENAMETOOLONG)
 		snprintf(why, n, "there is no /proc here, and without it a path is too long for a socket: mount /proc, "
 		    "or take a shorter run folder: %s", run);
 	else
-		door_why(run, error, why, n);
+		door_why(run, "/socket", error, why, n);
 	return starts ? DOOR_WAITS : door_error(error);
 }
 
-/* flags: SOCK_NONBLOCK where nothing is waited for. why: each place that was tried, and what was wrong there */
+/* flags: SOCK_NONBLOCK where nothing is waited for. why: the daemon's run folder; or each place that was tried, and what
+ * was wrong there */
 static int
 door_find(int flags, char *why, size_t n)
 {
@@ -128,8 +134,10 @@ door_find(int flags, char *why, size_t n)
 		snprintf(why + used, n - used, "%s", used ? "; " : "");
 		used += strlen(why + used);
 		int fd = door_knock(root, flags, why + used, n - used);
-		if (fd >= 0)
+		if (fd >= 0) {
+			memmove(why, why + used, strlen(why + used) + 1);
 			return fd;
+		}
 		used += strlen(why + used);
 		best = fd < best ? fd : best;
 	}
@@ -186,11 +194,25 @@ door_again(struct handle *h)
 	return 0;
 }
 
+void
+door_trouble(char *text, size_t n)
+{
+	char why[DOOR_WHY], path[DOOR_WHY + 16];
+	int door = door_find(SOCK_NONBLOCK, why, sizeof why);
+	snprintf(path, sizeof path, "%s/trouble", why);
+	int fd = door < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	int used = snprintf(text, n, " (");
+	ssize_t r = fd < 0 ? -1 : fdio_read(fd, text + used, n - (size_t)used - 2);
+	snprintf(text + (r > 0 ? used + r : 0), 2, "%s", r > 0 ? ")" : "");
+	fdio_close(&fd);
+	fdio_close(&door);
+}
+
 int
 door_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h)
 {
 	struct registration ask;
-	char why[DOOR_WHY] = "";
+	char why[DOOR_WHY] = "", trouble[400];
 	if (fdio_random(h->nonce, sizeof h->nonce) < 0)
 		return handle_fail(NULL, MOM_ELIMIT, "getrandom: %s", strerror(errno));
 	snprintf(h->name, sizeof h->name, "%s", name ? name : "");
@@ -213,9 +235,12 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 		}
 		if (fd >= 0)
 			close(fd);
-		if (r == DOOR_LATE)
+		if (r == DOOR_LATE) {
+			door_trouble(trouble, sizeof trouble);
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon gave no answer in time: it has not reached "
-			    "its broker yet; start that, or look at the daemon's log");
+			    "its broker yet%s; start that, or look at the daemon's log: there is no handle, and "
+			    "nothing was published", trouble);
+		}
 		if (clock_ms() >= deadline)
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed, is starting or stands still "
 			    "(%.700s): it did not come in time", why);

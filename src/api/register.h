@@ -8,6 +8,8 @@ struct handle;
 int  door_register(const char *name, int64_t deadline, struct registered *answer, struct handle *h);
 /* Sends the same registration to the daemon's successor and does not wait for its answer. 0, or -1: not now. */
 int  door_again(struct handle *h);
+/* What the daemon says of its broker, in brackets behind a blank; "" where there is nothing to say. n: 8 or more. */
+void door_trouble(char *text, size_t n);
 int  door_is_ours(const struct handle *h);     /* 1: the socket still has its number */
 /* Is a daemon at the socket's other end? Takes up its answer to door_again: see handle.unknown. */
 int  door_lives(struct handle *h);

@@ -116,7 +116,8 @@ handshake(void)
 	ask_server(&hello, &answer);
 	if (!answer.ok) {
 		write_frame(REC_REFUSE, answer.text, (uint32_t)strnlen(answer.text, sizeof answer.text));
-		log_peer_fatal(EXIT_USAGE, log_peer_of(handler.peer), "%s: refused: %s", handler.peer, answer.text);
+		log_peer(LOG_FROM_WARN, log_peer_of(handler.peer), "%s: refused: %s", handler.peer, answer.text);
+		exit(EXIT_USAGE);
 	}
 	handler.unit = child_attach(answer.unit);
 	handler.shards = answer.welcome.shards;

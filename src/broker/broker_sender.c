@@ -235,8 +235,9 @@ end_machine(uint32_t why)
 	while (atomic_load(&sender.table->ticks) - ticks < PING_TICKS &&
 	    (ipcq_wait(atomic_load(&sender.conn->queue)) == 0 || errno == EINTR))
 		bell_clear(&sender.unit->time_bell);
-	log_peer_fatal(EXIT_USAGE, sender.unit->serial, "the machine was refused (see the worker's line): its "
-	    "connection is ended");
+	log_peer(LOG_FROM_WARN, sender.unit->serial, "the machine was refused (see the worker's line): its connection "
+	    "is ended");
+	exit(EXIT_USAGE);
 }
 
 static void

@@ -82,6 +82,7 @@ static void
 leave_run_folder(void)
 {
 	about_remove(server.run_dir);
+	config_leave_no_more(server.run_dir);
 	unlinkat(server.run_dir, "ready", 0);
 	unlinkat(server.run_dir, "lock", 0);
 	rmdir(server.run);                                  /* where it is empty: it was ours alone */
@@ -210,6 +211,8 @@ say_ready(void)
 	if (say_about(server.run_dir) < 0 || say_about(server.b.store.dir) < 0)
 		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", server.run,
 		    strerror(errno));
+	if (config_leave(&server.o.config, server.run_dir) < 0)
+		log_warn("%s/settings: %s: mom config does not show what holds", server.run, strerror(errno));
 	if (say_line(line) < 0)
 		log_warn("%s/ready: %s: %s", server.run, strerror(errno), fdio_hint(errno));
 	if (fdio_write_full(STDOUT_FILENO, line, strlen(line)) < 0)
@@ -255,6 +258,7 @@ run_look(void)
 	if (!server.said_ready)
 		return;
 	names_tell(server.run, "about", fdio_leads_to(server.run_dir, "about", -1) ? 0 : say_about(server.run_dir));
+	names_tell(server.run, "settings", config_leave(&server.o.config, server.run_dir));
 	names_tell(server.run, "ready", fdio_leads_to(server.run_dir, "ready", -1) ? 0 : say_line(line));
 }
 
@@ -435,6 +439,8 @@ main(int argc, char **argv)
 			reap();
 		}
 		options_signals(&server.o, &server.b);
+		if (server.said_ready && !server.o.config.is_left)
+			config_leave(&server.o.config, server.run_dir);
 		workers_start(&server.b, now);
 		http_child_step(&server.b.http, server.b.verbose, now);
 		tick(now);

@@ -85,6 +85,7 @@ struct config {
 	int test;                /* -t */
 	int limited;             /* a file was not read for want of a descriptor, so nothing is wrong with it */
 	int trouble;             /* a file was not read, for that reason or since the disk fails */
+	int is_left;             /* see config_leave */
 	char error[800];
 };
 
@@ -132,6 +133,12 @@ enum { CONFIG_CHANGED = 1,
 int  config_reload(struct config *c, struct config *fresh, const char *(*check)(const struct config *c),
     void (*keep)(struct config *fresh, const struct config *c, void *with),
     void *with);
+/* Leaves what holds in a server's run folder, in the file `settings`, for `mom config show`. To be called at its start,
+ * after a reload and now and then. 0; 1: the file was gone and is made anew; -1: errno. */
+int  config_leave(struct config *c, int dir);
+void config_leave_no_more(int dir);
+/* Reads it into a config that was begun for that program. 0; -1: errno */
+int  config_left(struct config *c, int dir);
 uint32_t config_log(const struct config *c);   /* log-level, log-format, log-time as a word for log_init */
 void config_find_log(const struct config *c);  /* opens log-file, if there is one, or ends the process ... */
 void config_open_log(void);                    /* ... and all goes there from now on; before the first child */

@@ -80,7 +80,8 @@ struct daemon {
 	size_t waiting_count, waiting_room;
 
 	enum link_state link;
-	char link_said[256];             /* the last reason that was logged; each is logged once */
+	char link_said[256];             /* why there is no connection, as it was logged: each reason is logged once */
+	int is_refused;                  /* after WELCOME: that does not end the reason */
 	int socket, spool_failed;   /* spool_failed: the identity that the broker gave cannot be saved */
 	enum spool_state spool_state;
 	int64_t link_due, link_until;
@@ -156,6 +157,8 @@ void names_look(struct daemon *d);                     /* once a second: makes a
 int64_t link_step(struct daemon *d, int64_t now);      /* connects if that is due; when to look again */
 void link_event(struct daemon *d);                     /* the socket is ready for the handshake's next step */
 void link_down(struct daemon *d);
+void link_refused(struct daemon *d);                   /* the broker did not take us, after all: see unit->refused */
+void link_proven(struct daemon *d);                    /* each second: it has taken us, so there is no trouble */
 
 /* unit */
 void unit_step(struct daemon *d, int64_t now);

@@ -21,6 +21,7 @@
 #include "base/logind.h"
 #include "base/notify.h"
 #include "base/program.h"
+#include "server/names.h"
 #include "ipc/rundir.h"
 #include "base/sig.h"
 #include "daemon/daemon.h"
@@ -94,6 +95,15 @@ spool_in_session(const char *why)
 	return 1;
 }
 
+static void
+leave_run_folder(struct daemon *d)
+{
+	about_remove(d->run_dir);
+	config_leave_no_more(d->run_dir);
+	unlinkat(d->run_dir, "trouble", 0);
+	unlinkat(d->run_dir, "lock", 0);
+}
+
 /* A fatal end removes what was made; but what clients use, or what holds requests of the dead, stays for a successor,
  * as after a kill. */
 static void
@@ -111,10 +121,8 @@ give_up(void)
 		fdio_sweep(d->spool_dir, "spare-");
 	if (d->registry.fd > 0)
 		registry_leave(&d->registry, members_use, d);
-	if (d->run_lock > 0) {
-		about_remove(d->run_dir);
-		unlinkat(d->run_dir, "lock", 0);
-	}
+	if (d->run_lock > 0)
+		leave_run_folder(d);
 }
 
 static void
@@ -145,6 +153,7 @@ open_folders(void)
 		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another folder with --run",
 		    supervisor.run,
 		    strerror(errno), fdio_hint(errno));
+	unlinkat(d->run_dir, "trouble", 0);                 /* of a predecessor that was killed */
 	d->spool_dir = rundir_open(supervisor.spool, &why);
 	if (d->spool_dir < 0 && supervisor.o.spool == NULL && spool_in_session(why))
 		d->spool_dir = rundir_open(supervisor.spool, &why);
@@ -222,6 +231,8 @@ say_ready(void)
 	if (names_about(&supervisor.d) < 0)
 		log_warn("%s/about: %s: the tools do not find this daemon until there is room for it", supervisor.run,
 		    strerror(errno));
+	if (config_leave(&supervisor.o.config, supervisor.d.run_dir) < 0)
+		log_warn("%s/settings: %s: mom config does not show what holds", supervisor.run, strerror(errno));
 	if (fdio_write_full(STDOUT_FILENO, line, (size_t)n) < 0)
 		log_debug("stdout is closed");
 	if (program_ready_say(supervisor.o.ready_fd) < 0)
@@ -277,6 +288,8 @@ tick(int64_t now)
 	unit_bells(&supervisor.d);
 	members_check(&supervisor.d);
 	names_look(&supervisor.d);
+	link_proven(&supervisor.d);
+	names_tell(supervisor.run, "settings", config_leave(&supervisor.o.config, supervisor.d.run_dir));
 	if (supervisor.d.spool_state == SPOOL_GOOD) {
 		identity_proven(&supervisor.d);
 		starts_save(&supervisor.d);
@@ -412,8 +425,7 @@ stop(void)
 	log_peers_end();
 	ipcq_detach(d->table);
 	registry_close(&d->registry, 1);
-	about_remove(d->run_dir);
-	unlinkat(d->run_dir, "lock", 0);
+	leave_run_folder(d);
 	log_info("stopped");
 }
 
@@ -453,6 +465,8 @@ main(int argc, char **argv)
 		if (sig_got_child)
 			reap();
 		options_signals(&supervisor.o, d);
+		if (!supervisor.o.config.is_left)
+			config_leave(&supervisor.o.config, d->run_dir);
 		unit_step(d, now);
 		http_child_step(&d->http, d->verbose, now);
 		tick(now);

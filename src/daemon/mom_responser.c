@@ -180,8 +180,9 @@ on_frame(const void *frame)
 	case REC_PING:
 		return;
 	case REC_REFUSE:
-		log_peer_fatal(EXIT_USAGE, 0, "refused: %.*s",
-		    (int)(record_data_len(&r) < 300 ? record_data_len(&r) : 300), (const char *)record_data(frame, &r));
+		snprintf(responser.unit->refused, sizeof responser.unit->refused, "refused: %.*s",
+		    (int)(record_data_len(&r) < 200 ? record_data_len(&r) : 200), (const char *)record_data(frame, &r));
+		exit(EXIT_USAGE);                      /* mom_daemon tells it */
 	default:
 		if (!kind_of(r.type)->is_delivered)
 			bad_broker("a frame of a type that has no place here");

@@ -139,7 +139,9 @@ unit_reaped(struct daemon *d, pid_t pid, int status, int64_t now)
 			d->unit_due = INT64_MAX;
 			log_error("the spool is off (see the forwarder's line): start this daemon again once it is "
 			    "mended");
-		} else if (!atomic_load(&d->table->stopping))
+		} else if (d->unit && d->unit->refused[0])
+			link_refused(d);
+		else if (!atomic_load(&d->table->stopping))
 			log_peer(LOG_FROM_WARN, log_peer_of(name), "%s ended (%s): requester, responser and forwarder "
 			    "are started anew", name, child_status_text(status));
 		unit_end(d);

@@ -177,6 +177,7 @@ struct daemon_unit {
 	_Alignas(64) word64 credit[SHARDS_MAX];           /* responser: bytes of requests that the broker has taken */
 	/* responser: every shard has begun its stream, so none takes us for a stranger. */
 	word32   proven;
+	char     refused[256];                            /* responser: why the broker does not take us; "": it does */
 	_Alignas(64) word64 taken;                        /* forwarder: bytes of deliveries taken */
 	/* forwarder: all records below this are acknowledged, or synced in the spool. */
 	word64 place[SHARDS_MAX];

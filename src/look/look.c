@@ -110,6 +110,15 @@ look_tried(struct look *l, const char *path, const char *why)
 	snprintf(l->tried + used, sizeof l->tried - used, "%s%s: %s", used ? "; " : "", path, why);
 }
 
+static void
+look_trouble(struct look_server *s, int dir)
+{
+	size_t n;
+	char *text = s->is_broker ? NULL : fdio_load(dir, "trouble", &n, sizeof s->trouble - 1);
+	snprintf(s->trouble, sizeof s->trouble, "%s", text ? text : "");
+	free(text);
+}
+
 /* The folder's server, where it has one; else *why. -1: no memory */
 static int
 look_folder(struct look *l, const char *path, const char **why)
@@ -135,6 +144,7 @@ look_folder(struct look *l, const char *path, const char **why)
 			snprintf(s->why, sizeof s->why, "%.150s: %s", a.files, strerror(errno));
 		else
 			look_attach_all(s, files);
+		look_trouble(s, dir);
 		int taken = lock_is_taken(files < 0 ? dir : files, "lock");
 		s->pid = taken || (errno == EACCES && (kill(a.pid, 0) == 0 || errno == EPERM)) ? a.pid : 0;
 		fdio_close(&files);

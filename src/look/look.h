@@ -23,6 +23,7 @@ struct look_server {
 	const struct machine_table *machine;         /* NULL: it is a broker, or cannot be attached */
 	const struct counters_segment *counters;     /* NULL: it cannot be attached */
 	char why[200];                               /* why it cannot be attached, and the cure; "" if it can */
+	char trouble[400];                           /* a daemon: why it has no broker; "": it has, or looks for it */
 };
 
 struct look {

@@ -120,19 +120,30 @@ show(void *with, const void *bytes, uint64_t offset)
 	return 0;
 }
 
-/* it lies in one of the input's files, whole and with a right CRC */
+/* it lies there, whole and with a right CRC */
+static int
+is_at(size_t i, uint64_t at, const struct shown *s)
+{
+	if (fz.file[i].n < SEGLOG_HEADER || at > fz.file[i].n || s->len > fz.file[i].n - at)
+		return 0;
+	const uint8_t *p = fz.file[i].bytes + at;
+	return get_u32(p) == s->len && get_u32(p + 4) == s->crc && get_u64(p + 16) == s->offset &&
+	    s->crc == record_crc(p, s->len, fz.file[i].salt);
+}
+
+/* In one of the input's files: where its offset says; in a packed one, anywhere. */
 static int
 is_in_a_file(const struct shown *s)
 {
 	for (size_t i = fz.files; i-- > 0;) {
-		uint64_t at = s->offset - fz.file[i].base + SEGLOG_HEADER;
-		if (s->offset < fz.file[i].base || fz.file[i].n < SEGLOG_HEADER || at > fz.file[i].n ||
-		    s->len > fz.file[i].n - at)
+		if (s->offset < fz.file[i].base)
 			continue;
-		const uint8_t *p = fz.file[i].bytes + at;
-		if (get_u32(p) == s->len && get_u32(p + 4) == s->crc &&
-		    s->crc == record_crc(p, s->len, fz.file[i].salt))
+		if (is_at(i, s->offset - fz.file[i].base + SEGLOG_HEADER, s))
 			return 1;
+		for (uint64_t at = SEGLOG_HEADER; fz.file[i].n >= SEGLOG_HEADER && get_u32(fz.file[i].bytes + 12) == 1 &&
+		    at < fz.file[i].n; at += 8)
+			if (is_at(i, at, s))
+				return 1;
 	}
 	return 0;
 }

@@ -98,6 +98,38 @@ TEST(order, "flag, environment, file, default: the first of them that speaks cou
 		    "%s in: %s", rows[i].key, r.out);
 }
 
+/* What `mom config show` says of a key of the broker that runs. */
+static void
+shows(const char *key, const char *rest)
+{
+	struct ran r = run_command("unset MOM_CONFIG; MOM_RUN='%s' '%s' config show broker", broker.run, t_bin("mom"));
+	REQUIRE(r.status == 0 && strstr(r.out, t_text("# broker_server, pid %d, run folder %s: what holds in it\n",
+	    (int)broker.pid, broker.run)), "%d: %s%s", r.status, r.out, r.err);
+	REQUIRE(strstr(r.out, t_text("\n%-20s %s\n", key, rest)), "%s %s in: %s", key, rest, r.out);
+}
+
+TEST(in_force, "mom config show says what holds in a server that runs, with its flags, and what a file says by now "
+    "instead; after SIGHUP that holds")
+{
+	char *file = t_path("broker.conf");
+	t_write_file(file, "store-max 100m\nworkers 2\nmachine-expiry 3h\n");
+	broker_start(&broker, "broker", 0, "--machine-expiry 5h");
+	shows("machine-expiry", t_text("%-28s flag", "5h"));
+	shows("store-max", t_text("%-28s %s:1", "100m", file));
+	t_write_file(file, "# later\nstore-max 200m\nworkers 3\nmachine-expiry 4h\ntopic-max 9m\n");
+	shows("machine-expiry", t_text("%-28s flag", "5h"));
+	shows("store-max", t_text("%-28s %s:1; %s:2 says 200m: SIGHUP takes it", "100m", file, file));
+	shows("workers", t_text("%-28s %s:2; %s:3 says 3: a restart takes it", "2", file, file));
+	shows("topic-max", t_text("%-28s default; %s:5 says 9m: SIGHUP takes it", "0", file));
+	kill(broker.pid, SIGHUP);
+	WAIT_FOR(strstr(run_command("unset MOM_CONFIG; MOM_RUN='%s' '%s' config show broker", broker.run,
+	    t_bin("mom")).out, t_text("%-20s %-28s %s:2\n", "store-max", "200m", file)), "SIGHUP is not shown");
+	shows("topic-max", t_text("%-28s %s:5", "9m", file));
+	shows("workers", t_text("%-28s %s:2; %s:3 says 3: a restart takes it", "2", file, file));
+	server_stop(&broker);
+	REQUIRE(access(t_text("%s/settings", broker.run), F_OK) < 0, "settings is left behind");
+}
+
 TEST(files, "the user's file wins over the system's; -c names one instead, or a folder; one that is named and not "
     "there is an error")
 {

@@ -387,13 +387,14 @@ TEST(denied, "who may not use a daemon is told that one runs, for whom it is, an
 	REQUIRE(chmod(t_path("one"), 0755) == 0, "chmod");
 	server_start(&one);
 	use_daemon(&one);
-	REQUIRE(t_join(t_spawn(stranger_of_mom, t_text("%s", "it is for the user 0 alone; to share it, make a group mom"))) == 0,
-	    "alone");
+	pid_t stranger = t_spawn(stranger_of_mom, t_text("it is for the user 0 alone; to share it, make a group mom"));
+	REQUIRE(t_join(stranger) == 0, "alone");
 	server_stop(&one);
 	FILE *f = fopen(t_path("etc/group"), "w");
 	REQUIRE(f && fprintf(f, "root:x:0:\nmom:x:%d:\n", SOMEBODY) > 0 && fclose(f) == 0, "%s", etc);
 	server_start(&one);
-	REQUIRE(t_join(t_spawn(stranger_of_mom, t_text("%s", "for members of the group mom; become one"))) == 0, "shared");
+	stranger = t_spawn(stranger_of_mom, t_text("for members of the group mom; become one"));
+	REQUIRE(t_join(stranger) == 0, "shared");
 }
 
 /* ---- names that are gone ---- */

@@ -89,6 +89,22 @@ TEST(older_store, "a store from a backup that is older than what its machines kn
 	bye(id);
 }
 
+/* Whoever makes a client meanwhile is told why, and mom doctor tells it. The log says it once, as a warning. */
+static void
+is_told_refused(const char *why)
+{
+	setenv("MOM_TIMEOUT", "1s", 1);
+	int r = mom_create();
+	unsetenv("MOM_TIMEOUT");
+	const char *text = mom_error_text(-1);
+	REQUIRE(r == MOM_ETIMEDOUT && strstr(text, why) && strstr(text, "there is no handle"), "%d: %s", r, text);
+	struct ran ran = run_command("'%s' doctor '%s'", t_bin("mom"), daemon_.run);
+	REQUIRE(ran.status != 0 && strstr(ran.out, t_text("is not connected: broker %s port %d: refused: %s", broker.ip,
+	    broker.port, why)), "%s%s", ran.out, ran.err);
+	char *log = t_read_file(daemon_.log), *first = strstr(log, why);
+	REQUIRE(first && strstr(first + 1, why) == NULL && strstr(log, " fatal: ") == NULL, "%s", log);
+}
+
 TEST(other_history, "a copy that was made behind the back of a connected machine: refused by what the machine has "
     "received since")
 {
@@ -112,6 +128,7 @@ TEST(other_history, "a copy that was made behind the back of a connected machine
 	server_start(&daemon_);
 	WAIT_FOR(server_log_has(&daemon_, "refused: what this machine has received is not in this store"),
 	    "it was taken up");
+	is_told_refused("what this machine has received is not in this store");
 	server_stop(&broker);
 	copy(newer, broker.store);
 	server_start(&broker);

@@ -284,6 +284,7 @@ server(FILE *f, const struct look_server *s, const struct watch_server *v)
 	member(f, "run", s->run);
 	member(f, "files", s->files);
 	member(f, "address", s->address);
+	member(f, "trouble", s->trouble);
 	member(f, "why", s->why);
 	flows(f, v->total, v->rate);
 	processes(f, s, v);

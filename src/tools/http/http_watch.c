@@ -341,7 +341,8 @@ watch_health(const struct look_server *s, char *why, size_t n)
 		    : NULL;
 		if (c == NULL || watch_alive(atomic_load(&c->pid), "mom_requester"))
 			return 1;
-		snprintf(why, n, "daemon %s is not connected to its broker %s", s->run, s->address);
+		snprintf(why, n, "daemon %s is not connected to its broker %s%s%s", s->run, s->address,
+		    s->trouble[0] ? ": " : "", s->trouble);
 	}
 	return 0;
 }

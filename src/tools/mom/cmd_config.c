@@ -1,7 +1,9 @@
 /* mom config - what holds and where it comes from; is a file right? */
 #include "config/config_keys.h"
+#include "base/fdio.h"
 #include "tools/mom/cmd_json.h"
-#include "tools/mom/cmd.h"
+#include "tools/mom/cmd_look.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,18 +30,47 @@ show_places(const struct config_program *p)
 {
 	char places[CONFIG_FILES_MAX][PATH_MAX];
 	unsigned count = config_places(p, NULL, places);
-	printf("# %s: environment %s*", p->name, p->prefix);
+	printf("# %s as it would start from this shell: environment %s*", p->name, p->prefix);
 	for (unsigned i = 0; i < count; i++)
 		printf(", %s", places[i]);
 	putchar('\n');
 }
 
+/* What the files say by now, where that is not what holds: a server that runs took this key from a file, or from none.
+ * NULL: nothing to tell */
+static const char *
+pending(const struct config *holds, const struct config *files, unsigned key)
+{
+	const char *is = config_text(holds, key), *said = files ? config_text(files, key) : is;
+	if (holds->value[key].from > CONFIG_BY_FILE || (is && said && strcmp(is, said) == 0) || is == said)
+		return NULL;
+	return said ? said : "-";
+}
+
 static void
-show_json(const char *program, const struct config *c)
+show_keys(const struct config *c, const struct config *files)
+{
+	char origin[PATH_MAX + 40];
+	for (unsigned i = 0; i < c->program->count; i++) {
+		const struct config_key *k = &c->program->keys[i];
+		if (k->how & CONFIG_FLAG_ONLY)
+			continue;
+		const char *text = config_text(c, i), *next = pending(c, files, i);
+		printf("%-20s %-28s %s", k->name, text ? text : "-", config_origin(c, i, origin, sizeof origin));
+		if (next)
+			printf("; %s says %s: %s takes it", config_origin(files, i, origin, sizeof origin), next,
+			    k->how & CONFIG_RELOAD ? "SIGHUP" : "a restart");
+		putchar('\n');
+	}
+}
+
+static void
+show_json(const char *program, const struct config *c, const struct config *files, const struct look_server *server)
 {
 	char origin[PATH_MAX + 40];
 	json_open(NULL, '{');
 	json_text("program", program);
+	json_text("server", server ? server->run : NULL);
 	for (unsigned i = 0; i < c->program->count; i++) {
 		const struct config_key *k = &c->program->keys[i];
 		if (k->how & CONFIG_FLAG_ONLY)
@@ -48,16 +79,59 @@ show_json(const char *program, const struct config *c)
 		json_text("value", config_text(c, i));
 		json_text("from", config_origin(c, i, origin, sizeof origin));
 		json_bool("reload", (k->how & CONFIG_RELOAD) != 0);
+		if (server)
+			json_text("pending", pending(c, files, i));
 		json_close('}');
 	}
 	json_close('}');
 }
 
+/* The settings of a server that runs. 0: it left none that can be read */
+static int
+show_server(int which, const struct look_server *s)
+{
+	struct config holds, files;
+	int dir = open(s->run, O_RDONLY | O_DIRECTORY | O_CLOEXEC), readable = 1;
+	config_begin(&holds, programs[which].program);
+	config_begin(&files, programs[which].program);
+	int there = dir >= 0 && config_left(&holds, dir) == 0;
+	for (unsigned i = 0; there && i < holds.file_count; i++)
+		readable &= config_read(&files, holds.files[i], 0) == 0;
+	if (there && json)
+		show_json(programs[which].name, &holds, readable ? &files : NULL, s);
+	else if (there) {
+		printf("# %s, pid %d, run folder %s: what holds in it\n", programs[which].program->name, (int)s->pid,
+		    s->run);
+		show_keys(&holds, readable ? &files : NULL);
+	}
+	config_end(&holds);
+	config_end(&files);
+	fdio_close(&dir);
+	return there;
+}
+
+/* 1: one of that kind runs, and was shown */
+static int
+show_servers(int which)
+{
+	struct servers s;
+	int shown = 0;
+	if (programs[which].program == &config_client)
+		return 0;
+	servers_look(&s, &cmd_config, NULL, 0, 1);
+	for (size_t i = 0; i < s.count; i++)
+		if (s.server[i].pid && s.server[i].is_broker == (programs[which].program == &config_broker))
+			shown |= show_server(which, &s.server[i]);
+	servers_free(&s);
+	return shown;
+}
+
 static int
 show(int which)
 {
+	if (show_servers(which) && getenv("MOM_CONFIG") == NULL)
+		return CMD_OK;
 	struct config *c = malloc(sizeof *c);
-	char origin[PATH_MAX + 40];
 	if (c == NULL)
 		return cmd_fail(&cmd_config, "no memory: see `free`");
 	config_begin(c, programs[which].program);
@@ -65,14 +139,10 @@ show(int which)
 	if (bad)
 		cmd_fail(&cmd_config, "%s", c->error);
 	else if (json)
-		show_json(programs[which].name, c);
+		show_json(programs[which].name, c, NULL, NULL);
 	else {
 		show_places(c->program);
-		for (unsigned i = 0; i < c->program->count; i++)
-			if (!(c->program->keys[i].how & CONFIG_FLAG_ONLY))
-				printf("%-20s %-28s %s\n", c->program->keys[i].name,
-				    config_text(c, i) ? config_text(c, i) : "-",
-				    config_origin(c, i, origin, sizeof origin));
+		show_keys(c, NULL);
 	}
 	config_end(c);
 	free(c);
@@ -167,9 +237,10 @@ config_run(int argc, char **argv)
 const struct cmd cmd_config = { "config", "what the configuration says, and whether a file is right",
 	"usage: mom config show [--json] [broker|daemon|client]\n"
 	"       mom config test [broker|daemon|client] [FILE]\n"
-	"show: each key, its value, where that comes from: environment NAME, file:line, default. The environment is "
-	"that of this shell:\n"
-	"      a server that was started elsewhere has its own, and its flags.\n"
+	"show: each key, its value, where that comes from: flag, environment NAME, file:line, default. Of servers that "
+	"run: what holds in\n"
+	"      them, and what a file says by now instead. Where none runs, or MOM_CONFIG is set:\n"
+	"      what one would get from this shell.\n"
 	"test: reads FILE (or all files that would be read) and says what is wrong in which line; exit 1 then.\n"
 	"Files: /etc/mom/{broker,daemon,client}.conf, then ~/.config/mom/; MOM_CONFIG names a file or folder instead.\n"
 	"Example: mom config show broker\n"

@@ -152,7 +152,9 @@ doctor_link(const struct look_server *s)
 		return;
 	}
 	int error = try_connect(s->address);
-	if (error)
+	if (!error && s->trouble[0])
+		doctor_say(DOCTOR_FAIL, "connection", "see the text", "%s is not connected: %s", s->run, s->trouble);
+	else if (error)
 		doctor_say(DOCTOR_FAIL, "connection", error == ECONNREFUSED
 		    ? "start the broker there, or start the daemon with its address" :
 		    "see ping and the firewall between", "%s does not reach its broker %s: %s", s->run, s->address,
