@@ -371,7 +371,8 @@ stranger_of_mom(void *wanted)
 	}
 }
 
-TEST(denied, "who may not use a daemon is told that one runs, for whom it is, and how to become one of them (root only)")
+TEST(denied, "who may not use a daemon is told that one runs, for whom it is, and how to become one of them (root "
+    "only)")
 {
 	char *etc = t_path("etc");
 	umask(022);                                    /* others read this /etc */
