@@ -140,8 +140,8 @@ is_in_a_file(const struct shown *s)
 			continue;
 		if (is_at(i, s->offset - fz.file[i].base + SEGLOG_HEADER, s))
 			return 1;
-		for (uint64_t at = SEGLOG_HEADER; fz.file[i].n >= SEGLOG_HEADER && get_u32(fz.file[i].bytes + 12) == 1 &&
-		    at < fz.file[i].n; at += 8)
+		int packed = fz.file[i].n >= SEGLOG_HEADER && get_u32(fz.file[i].bytes + 12) == 1;
+		for (uint64_t at = SEGLOG_HEADER; packed && at < fz.file[i].n; at += 8)
 			if (is_at(i, at, s))
 				return 1;
 	}

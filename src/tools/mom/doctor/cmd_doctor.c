@@ -36,7 +36,8 @@ run(int argc, char **argv)
 	doctor_proc();
 	for (int i = 0; i < cmd_line.count && s.count == 0; i++)
 		doctor_say(DOCTOR_FAIL, "servers", "name a run folder or store",
-		    "no broker or daemon is found there (%s)", s.looks > (size_t)i ? s.look[i]->tried : cmd_line.word[i]);
+		    "no broker or daemon is found there (%s)", (size_t)i < s.looks ? s.look[i]->tried
+		    : cmd_line.word[i]);
 	if (s.count == 0 && cmd_line.count == 0)
 		doctor_say(DOCTOR_WARN, "servers", "start one, or name its run folder",
 		    "no broker or daemon is found on this machine%s", servers_tried(&s));
