@@ -72,7 +72,8 @@ ring_fault(const char *bytes, size_t n)
 static const struct { const char *name; const char *(*fault)(const char *text, size_t n); } files[] = {
 	{ "store", store_fault }, { "machines", machines_fault }, { "registry", registry_text_fault },
 	{ "about", about_fault }, { "views", sealed_fault }, { "identity", sealed_fault }, { "clients", sealed_fault },
-	{ "starts", sealed_fault }, { "forgotten", sealed_fault }, { "settings", sealed_fault }, { "words-", sealed_fault }, { "ring-", ring_fault },
+	{ "starts", sealed_fault }, { "forgotten", sealed_fault },
+	{ "settings", sealed_fault }, { "words-", sealed_fault }, { "ring-", ring_fault },
 };
 
 static size_t
