@@ -134,10 +134,10 @@ struct mom_message {
 /* Make a new anonymous client. It ends with its process, in whatever way the process ends. What it had published still
  * goes out.
  * Returns its local id (>= 0, small, unique on the machine while the client lives), or MOM_ENODAEMON: no daemon runs
- * that this user may use; the text says which one runs and for whom (returned at once; if a daemon was killed or is starting, the call waits for it), MOM_ETIMEDOUT: the broker was never
- * reached in 30 s (or the timeout of client.conf), MOM_EINVAL: client.conf is wrong (the text says file and line),
- * MOM_ELIMIT, MOM_EFULL: the broker's disk has no room for one more client, MOM_EBADID: the client was ended while it
- * was made, MOM_EIO, MOM_EPROTO.
+ * that this user may use; the text says which one runs and for whom (returned at once; if a daemon was killed or is
+ * starting, the call waits for it), MOM_ETIMEDOUT: the broker was never reached in 30 s (or the timeout of
+ * client.conf), MOM_EINVAL: client.conf is wrong (the text says file and line), MOM_ELIMIT, MOM_EFULL: the broker's
+ * disk has no room for one more client, MOM_EBADID: the client was ended while it was made, MOM_EIO, MOM_EPROTO.
  *     int id = mom_create();  if (id < 0) puts(mom_error_text(-1)); */
 int mom_create(void);
 

@@ -112,8 +112,8 @@ door_knock(const char *run, int flags, char *why, size_t n)
 	return starts ? DOOR_WAITS : door_error(error);
 }
 
-/* flags: SOCK_NONBLOCK where nothing is waited for. why: the daemon's run folder; or each place that was tried, and what
- * was wrong there */
+/* flags: SOCK_NONBLOCK where nothing is waited for. why: the daemon's run folder; or each place that was tried, and
+ * what was wrong there */
 static int
 door_find(int flags, char *why, size_t n)
 {

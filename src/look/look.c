@@ -98,8 +98,11 @@ static int
 look_about(const char *path, int dir, struct about *a, const char **why)
 {
 	static char denied[700];
-	*why = dir < 0 ? errno == EACCES ? rundir_denied(path, denied, sizeof denied) : strerror(errno) : !rundir_is_trusted(dir) ? "it belongs to another user and is not trusted" :
-	    about_read(dir, a) < 0 ? "no server runs there" : NULL;
+	if (dir < 0)
+		*why = errno == EACCES ? rundir_denied(path, denied, sizeof denied) : strerror(errno);
+	else
+		*why = !rundir_is_trusted(dir) ? "it belongs to another user and is not trusted" : about_read(dir, a) < 0
+		    ? "no server runs there" : NULL;
 	return *why == NULL;
 }
 
