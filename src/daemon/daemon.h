@@ -157,6 +157,8 @@ void names_look(struct daemon *d);                     /* once a second: makes a
 int64_t link_step(struct daemon *d, int64_t now);      /* connects if that is due; when to look again */
 void link_event(struct daemon *d);                     /* the socket is ready for the handshake's next step */
 void link_down(struct daemon *d);
+/* Why there is none: logged once, and left in the run folder. "": there is no trouble. */
+void link_say(struct daemon *d, const char *why);
 void link_refused(struct daemon *d);                   /* the broker did not take us, after all: see unit->refused */
 void link_proven(struct daemon *d);                    /* each second: it has taken us, so there is no trouble */
 

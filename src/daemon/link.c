@@ -1,7 +1,6 @@
 /* link - the connection to the broker: connecting, the handshake, reconnecting for ever; a part of mom_daemon */
 #include "daemon/daemon.h"
 #include "base/clock.h"
-#include "base/fdio.h"
 #include "base/log_peer.h"
 #include <errno.h>
 #include <stdio.h>
@@ -12,49 +11,11 @@
  * never be reached. A dead one is noticed as elsewhere. */
 enum { LINK_CONNECT_MS = 5000, LINK_WELCOME_MS = PEER_DEAD_MS };
 
-/* For whoever waits in vain, and for tools: the reason stands in the run folder. */
-static void
-link_say(struct daemon *d, const char *why)
-{
-	char line[sizeof d->link_said + 100];
-	if (strcmp(d->link_said, why) == 0)
-		return;
-	snprintf(d->link_said, sizeof d->link_said, "%s", why);
-	int n = snprintf(line, sizeof line, "broker %s port %s: %s", d->ip, d->port, why);
-	for (int i = 0; i < n && i < (int)sizeof line - 1; i++)        /* a broker's text may be anything */
-		line[i] = (unsigned char)line[i] < 0x20 || line[i] == 0x7f ? '?' : line[i];
-	if (*why == '\0') {
-		fdio_unlink_at(d->run_dir, "trouble");
-		return;
-	}
-	log_peer(LOG_FROM_WARN, 0, "%s: tried again until it works", line);
-	if (fdio_replace(d->run_dir, "trouble", line, (size_t)n, 0) < 0)
-		log_debug("%s/trouble: %s", d->run, strerror(errno));
-}
-
 static void
 link_failed(struct daemon *d, const char *why)
 {
 	link_say(d, why);
 	link_down(d);
-}
-
-void
-link_refused(struct daemon *d)
-{
-	char why[sizeof d->unit->refused];
-	snprintf(why, sizeof why, "%.*s", (int)sizeof why - 1, d->unit->refused);
-	d->is_refused = 1;
-	link_say(d, why);
-}
-
-void
-link_proven(struct daemon *d)
-{
-	if (!d->is_refused || d->unit == NULL || !atomic_load(&d->unit->proven))
-		return;
-	d->is_refused = 0;
-	link_say(d, "");
 }
 
 static void

@@ -101,8 +101,8 @@ look_about(const char *path, int dir, struct about *a, const char **why)
 	if (dir < 0)
 		*why = errno == EACCES ? rundir_denied(path, denied, sizeof denied) : strerror(errno);
 	else
-		*why = !rundir_is_trusted(dir) ? "it belongs to another user and is not trusted" : about_read(dir, a) < 0
-		    ? "no server runs there" : NULL;
+		*why = !rundir_is_trusted(dir) ? "it belongs to another user and is not trusted"
+		    : about_read(dir, a) < 0 ? "no server runs there" : NULL;
 	return *why == NULL;
 }
 
