@@ -57,6 +57,7 @@ store_identity(struct store *s, const char *path, uint32_t shards, uint32_t mess
 	if (fdio_random(s->id, sizeof s->id) < 0)
 		log_fatal(EXIT_SYSTEM, "getrandom: %s: see dmesg", strerror(errno));
 	store_identity_save(s, path);
+	log_info("new store made in %s", path);
 	s->fresh = 1;
 }
 
@@ -92,7 +93,7 @@ store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_
 	const char *why;
 	pid_t holder = 0;
 	*s = (struct store){ .shards = shards };
-	s->dir = rundir_open(path, &why);
+	s->dir = rundir_open_given(path, &why);
 	if (s->dir < 0)
 		log_fatal(EXIT_SYSTEM, "%s: %s", path, why);
 	s->lock = lock_take(s->dir, "lock", &holder, STOP_MS);

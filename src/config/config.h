@@ -111,6 +111,10 @@ int  config_set(struct config *c, unsigned key, const char *text, enum config_fr
 void config_keep(struct config *c, unsigned key, const struct config *from);
 int  config_find(const struct config_program *program, const char *name, size_t n);      /* -1: no such key */
 
+/* The next variable of the environment, from *at on, that looks like one of ours and is none: 1, and text says so. */
+enum { CONFIG_STRANGE = 300 };
+int  config_strange_variable(char *const *environment, size_t *at, char text[CONFIG_STRANGE]);
+
 static inline const char *config_text(const struct config *c, unsigned key) { return c->value[key].text; }
 static inline uint64_t    config_number(const struct config *c, unsigned key) { return c->value[key].number; }
 /* The parts of an address. 0, or -1: there is none. */

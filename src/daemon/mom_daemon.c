@@ -154,7 +154,8 @@ open_folders(void)
 		    supervisor.run,
 		    strerror(errno), fdio_hint(errno));
 	unlinkat(d->run_dir, "trouble", 0);                 /* of a predecessor that was killed */
-	d->spool_dir = rundir_open(supervisor.spool, &why);
+	d->spool_dir = supervisor.o.spool ? rundir_open_given(supervisor.spool, &why)
+	    : rundir_open(supervisor.spool, &why);
 	if (d->spool_dir < 0 && supervisor.o.spool == NULL && spool_in_session(why))
 		d->spool_dir = rundir_open(supervisor.spool, &why);
 	if (d->spool_dir < 0)

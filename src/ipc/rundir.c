@@ -76,6 +76,26 @@ rundir_open(const char *path, const char **why)
 	return fd;
 }
 
+int
+rundir_open_given(const char *path, const char **why)
+{
+	static char text[PATH_MAX + 100];
+	char parent[PATH_MAX];
+	struct stat st;
+	snprintf(parent, sizeof parent, "%s", path);
+	for (size_t n = strlen(parent); n > 1 && parent[n - 1] == '/'; n--)
+		parent[n - 1] = '\0';
+	char *slash = strrchr(parent, '/');
+	if (slash > parent)
+		*slash = '\0';
+	if (slash > parent && stat(parent, &st) < 0 && errno == ENOENT) {
+		snprintf(text, sizeof text, "there is no folder %s: make it, or name another", parent);
+		*why = text;
+		return -1;
+	}
+	return rundir_open(path, why);
+}
+
 /* The kernel's list of sockets is everybody's to read. */
 static int
 is_served(const char *path)

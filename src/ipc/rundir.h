@@ -15,6 +15,8 @@ enum { RUNDIR_ROOTS = 4 };
 void rundir_root(int i, char path[PATH_MAX]);
 /* Makes (0700) or takes a folder of our own. Returns its descriptor, or -1 and in *why what is wrong. */
 int  rundir_open(const char *path, const char **why);
+/* For a folder that must not be made by a slip of the pen: rundir_open where its parent is there; else *why says so. */
+int  rundir_open_given(const char *path, const char **why);
 /* open(path) failed with EACCES: who may use the folder, whether a daemon serves there, and how to become one who may.
  * Returns text. */
 const char *rundir_denied(const char *path, char *text, size_t n);

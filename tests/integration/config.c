@@ -98,6 +98,19 @@ TEST(order, "flag, environment, file, default: the first of them that speaks cou
 		    "%s in: %s", rows[i].key, r.out);
 }
 
+TEST(strange_variables, "a variable that is misspelt is told by mom config and mom doctor, with the one meant; "
+    "those of other programs are not")
+{
+	struct ran r = run_command("MOM_BROKER_STORE_MAXX=1g MOM_TIMOUT=3s MOM_BROKER_ZZZ=1 MOM_KITCHEN=1 "
+	    "MOM_RUN=/nowhere '%s' config show client", t_bin("mom"));
+	REQUIRE(r.status == 0 && strstr(r.err, "MOM_BROKER_STORE_MAXX is no variable of ours; is it "
+	    "MOM_BROKER_STORE_MAX?\n") && strstr(r.err, "MOM_TIMOUT is no variable of ours; is it MOM_TIMEOUT?\n") &&
+	    strstr(r.err, "MOM_BROKER_ZZZ is no variable of ours\n") && !strstr(r.err, "KITCHEN") &&
+	    !strstr(r.err, "MOM_RUN"), "%d: %s", r.status, r.err);
+	r = run_command("MOM_TIMOUT=3s '%s' doctor", t_bin("mom"));
+	REQUIRE(strstr(r.out, "MOM_TIMOUT is no variable of ours; is it MOM_TIMEOUT?"), "%s%s", r.out, r.err);
+}
+
 /* What `mom config show` says of a key of the broker that runs. */
 static void
 shows(const char *key, const char *rest)

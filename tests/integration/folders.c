@@ -350,6 +350,25 @@ TEST(socket_group, "the socket is the group mom's from its first moment: program
 	REQUIRE(t_join(t_spawn(member_of_mom, NULL)) == 0, "a member of the group does not register");
 }
 
+TEST(misspelt, "a store or a spool in a folder that is not there is not made, since its name may be a slip of the pen; "
+    "a new store is told")
+{
+	struct ran r = run_command("'%s' 127.0.0.1 0 --db '%s/stroe/db' --run '%s'", t_bin("broker_server"), t_dir(),
+	    t_path("run"));
+	REQUIRE(r.status != 0 && strstr(r.err, t_text("there is no folder %s: make it, or name another",
+	    t_path("stroe"))), "%d: %s", r.status, r.err);
+	r = run_command("'%s' 127.0.0.1 1 --spool '%s/splo/x' --run '%s'", t_bin("mom_daemon"), t_dir(), t_path("run"));
+	REQUIRE(r.status != 0 && strstr(r.err, t_text("there is no folder %s: ", t_path("splo"))), "%d: %s", r.status,
+	    r.err);
+	REQUIRE(!is_there(t_path("stroe")) && !is_there(t_path("splo")), "it was made");
+	broker_start(&broker, "broker", 0, NULL);
+	REQUIRE(server_log_has(&broker, t_text("new store made in %s", broker.store)), "%s", t_read_file(broker.log));
+	server_stop(&broker);
+	server_start(&broker);
+	char *log = t_read_file(broker.log), *first = strstr(log, "new store made in");
+	REQUIRE(first && strstr(first + 1, "new store made in") == NULL, "%s", log);
+}
+
 /* As a user for whom the daemon is not: what create says, and what `mom clients` and `mom doctor` say. */
 static void
 stranger_of_mom(void *wanted)
@@ -358,8 +377,9 @@ stranger_of_mom(void *wanted)
 	REQUIRE(setgroups(0, NULL) == 0 && setresgid(STRANGER, STRANGER, STRANGER) == 0 &&
 	    setresuid(STRANGER, STRANGER, STRANGER) == 0, "setresuid: %s", strerror(errno));
 	REQUIRE(mom_create() == MOM_ENODAEMON, "it may be used");
-	REQUIRE(strstr(mom_error_text(-1), "a mom_daemon runs here, and the user") && strstr(mom_error_text(-1),
-	    wanted), "create: %s", mom_error_text(-1));
+	const char *text = mom_error_text(-1);
+	REQUIRE(strstr(text, "a mom_daemon runs here, and the user") && strstr(text, wanted) &&
+	    strstr(text, "no mom_daemon runs") == NULL, "create: %s", text);
 	if (access(t_bin("mom"), X_OK) < 0)
 		return;                                /* other users cannot reach our programs */
 	static char said[8192];

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct { const char *name; const struct config_program *program; } programs[] = {
 	{ "broker", &config_broker }, { "daemon", &config_daemon }, { "client", &config_client } };
@@ -226,6 +227,9 @@ config_run(int argc, char **argv)
 	static const struct option options[] = { { "json", 0, 0, 'j' }, { "help", 0, 0, 'h' }, { 0 } };
 	for (int o; (o = cmd_option(&cmd_config, argc, argv, "jh", options)) != -1;)
 		json = 1;
+	char text[CONFIG_STRANGE];
+	for (size_t at = 0; config_strange_variable(environ, &at, text);)
+		cmd_fail(&cmd_config, "%s", text);
 	const char *what = arguments_take(&cmd_line);
 	if (what && strcmp(what, "show") == 0)
 		return run_show(cmd_line.count, cmd_line.word);

@@ -1,9 +1,11 @@
 /* mom doctor - is all well with this machine? A line a finding: ok, warn, FAIL, and what to do */
 #include "tools/mom/doctor/cmd_doctor.h"
+#include "config/config.h"
 #include "tools/mom/cmd_json.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
     "usage: mom doctor [--json] [-q] [FOLDER ...]\n"
@@ -17,6 +19,14 @@ static const char usage[] =
     "  FOLDER   a run folder or store; without any, all servers of this machine\n"
     "Exit status: 0   1 at least one FAIL   2 wrong use\n"
     "Example: mom doctor\n";
+
+static void
+doctor_environment(void)
+{
+	char text[CONFIG_STRANGE];
+	for (size_t at = 0; config_strange_variable(environ, &at, text);)
+		doctor_say(DOCTOR_WARN, "environment", "it does nothing", "%s", text);
+}
 
 static int
 run(int argc, char **argv)
@@ -34,6 +44,7 @@ run(int argc, char **argv)
 	doctor_ipc(&s);
 	doctor_remove_ipc(&s);
 	doctor_proc();
+	doctor_environment();
 	for (int i = 0; i < cmd_line.count && s.count == 0; i++)
 		doctor_say(DOCTOR_FAIL, "servers", "name a run folder or store",
 		    "no broker or daemon is found there (%s)", (size_t)i < s.looks ? s.look[i]->tried
