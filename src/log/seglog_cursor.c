@@ -180,8 +180,7 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 {
 	struct seglog_reader *r = &c->file;
 	while (r->at < limit) {
-		uint64_t at = r->at;
-		size_t n = r->head.packed || limit - at >= room ? room : (size_t)(limit - at);
+		size_t n = r->head.packed || limit - r->at >= room ? room : (size_t)(limit - r->at);
 		ssize_t got = fdio_pread_full(r->fd, bytes, n, r->pos);
 		if (got < 0)
 			return -1;
@@ -196,8 +195,7 @@ seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit)
 			return -1;
 		}
 		/* garbage, or the way leads back: a reader would go round for ever */
-		if (end == 0 || end < at || (end == at && end != cursor_next_base(c))) {
-			r->at = at;
+		if (end == 0 || end < r->at || (end == r->at && end != cursor_next_base(c))) {
 			errno = EBADMSG;
 			return -1;
 		}

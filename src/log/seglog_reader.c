@@ -90,7 +90,8 @@ seglog_reader_step(struct seglog_reader *r, const char *p, size_t n)
 		r->mark = aux;
 	if (p[9] == REC_END)
 		r->end = aux;
-	r->at = p[9] == REC_GAP ? aux : get_u64(p + 16) + stride;
+	else                            /* END is no place for a record, and in a packed segment it may stand lower */
+		r->at = p[9] == REC_GAP ? aux : get_u64(p + 16) + stride;
 	r->pos += stride;
 	return stride;
 }

@@ -18,7 +18,7 @@ struct seglog_head { uint64_t base, salt; int packed, reused; };
 struct seglog_reader {
 	int fd;
 	struct seglog_head head;
-	uint64_t pos, at;               /* behind the last sound record: pos in the file, at as an offset */
+	uint64_t pos, at;               /* behind the last sound record: pos in the file; at as an offset, END aside */
 	uint64_t mark, end;             /* mark: highest MARK; end: where END leads, 0: none was met */
 	/* No record but END ends above this offset, since the next segment begins there. 0: no next segment is
 	 * known. */

@@ -204,7 +204,7 @@ mend_records(struct rewrite *w, struct seglog_reader *s, uint64_t next, int torn
 	for (;;) {
 		if (segment_records(s, 0, rewrite_record, w) < 0)
 			return -1;
-		w->at = s->end ? s->at - RECORD_HEADER : s->at;        /* marks and END were left out */
+		w->at = s->at;                                         /* marks were left out */
 		if (s->end)                                            /* to a whole segment that is gone? */
 			return s->end < next ? mend_gap(w, next) : 0;
 		/* what was not on disk is a torn tail and no damage */
