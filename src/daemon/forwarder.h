@@ -39,6 +39,7 @@ struct box {                              /* one client's mail */
 	int unsafe;                       /* its owner is gone and its mail is not in the spool yet, for want of room */
 	uint64_t backlog;                 /* roughly: bytes in the spool that are not in the mail box yet */
 	uint64_t held_bytes;              /* ... and bytes that are in both, and not acknowledged */
+	uint64_t spooled, spooled_since;  /* see struct slot_word */
 	uint64_t next;
 	struct seglog_cursor cursor;
 	int reading;
@@ -100,6 +101,9 @@ void held_clear(struct box *b);                                               /*
 void held_free(struct box *b);
 /* Bytes that the spool keeps for the client. */
 static inline uint64_t box_pinned(const struct box *b) { return b->backlog + b->held_bytes; }
+/* One more record waits in the spool for the box, or so many do; and what people who look are shown of it. */
+void box_spooled(struct slot *v, const char *record);
+void box_tell(struct slot *v);
 /* From where on this box needs the spool. */
 uint64_t box_needs(struct slot *v);
 void spool_files_look(void);                                                  /* ends the process if a file is gone */

@@ -208,12 +208,13 @@ refill_record(struct slot *v, const char *record, uint64_t at)
 	if (shard >= SHARDS_MAX || offset <= b->boxed[shard] || offset <= atomic_load(&v->segment->acked[shard]))
 		return 1;
 	enum known known = still_subscribed(v, record);
+	if (known != KNOWN_UNWANTED && ((known == KNOWN_NOT_YET && v->fresh) || !box_put(v, record))) {
+		b->spooled_since = get_u64(record + 24);
+		return 0;
+	}
+	b->spooled -= b->spooled > 0;
 	if (known == KNOWN_UNWANTED)
 		return 1;
-	if (known == KNOWN_NOT_YET && v->fresh)
-		return 0;
-	if (!box_put(v, record))
-		return 0;
 	counters_add(COUNT_REDELIVERED, 1);
 	held_push(b, at, record);
 	return 1;
@@ -241,7 +242,7 @@ box_refill_done(struct slot *v)
 		seglog_leave(&b->cursor);
 	b->reading = 0;
 	b->behind = 0;
-	b->backlog = 0;
+	b->backlog = b->spooled = 0;
 	atomic_store(&v->segment->behind, 0);
 	/* one that was cut has all now; one with too many tombstones may forget some */
 	box_wake(v, ASLEEP_FOR_ANY);
@@ -297,6 +298,7 @@ box_refill(struct slot *v)
 	}
 	if (b->next >= forwarder.spool.end)
 		box_refill_done(v);
+	box_tell(v);
 	return room && b->behind;
 }
 
@@ -372,6 +374,44 @@ box_risk(struct slot *v)
 			atomic_store(&v->segment->risk[k], forwarder.ended[k]);
 }
 
+void
+box_spooled(struct slot *v, const char *record)
+{
+	struct box *b = v->own;
+	uint64_t time = get_u64(record + 24);
+	if (b->spooled++ == 0 || time < b->spooled_since)
+		b->spooled_since = time;
+}
+
+void
+box_tell(struct slot *v)
+{
+	const struct box *b = v->own;
+	struct slot_word *w = &forwarder.table->slot[v - forwarder.slots.slot];
+	atomic_store(&w->spooled, b->spooled);
+	atomic_store(&w->spooled_bytes, b->spooled ? b->backlog : 0);
+	atomic_store(&w->spooled_since, b->spooled ? b->spooled_since : 0);
+}
+
+/* Its mail box counts no more: what lies there and is not acknowledged waits in the spool. */
+static void
+box_leave_mail(struct slot *v)
+{
+	const struct box *b = v->own;
+	const struct ring *ring = client_mail(v->segment, v->ring);
+	struct ring_reader r;
+	int broken;
+	uint64_t tail = atomic_load(&ring->tail);
+	ring_reader_init(&r, ring, v->ring, tail);
+	for (const char *p; r.at - tail < v->ring && r.at < b->out.head &&
+	    (p = ring_copy(&r, forwarder.buffer, forwarder.buffer_bytes, &broken)) != NULL;) {
+		uint16_t shard = get_u16(p + 14);
+		uint64_t offset = get_u64(p + 16);
+		if (shard < SHARDS_MAX && offset <= b->boxed[shard] && offset > atomic_load(&v->segment->acked[shard]))
+			box_spooled(v, p);
+	}
+}
+
 /* All that is not acknowledged is in the spool from here on; a successor's mail box begins empty. */
 int
 box_away(struct slot *v, uint32_t i)
@@ -382,6 +422,7 @@ box_away(struct slot *v, uint32_t i)
 		b->behind = 1;
 		return -1;
 	}
+	box_leave_mail(v);
 	b->next = box_needs(v);
 	held_clear(b);
 	b->behind = 1;
@@ -391,6 +432,7 @@ box_away(struct slot *v, uint32_t i)
 	atomic_store(&v->segment->behind, 1);
 	for (uint32_t k = 0; k < SHARDS_MAX; k++)
 		b->boxed[k] = atomic_load(&v->segment->acked[k]);
+	box_tell(v);
 	if (seglog_sync(&forwarder.spool) < 0)
 		spool_failed("fdatasync");
 	atomic_store(&forwarder.unit->slot[i].away_safe, v->owner);

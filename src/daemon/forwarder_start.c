@@ -16,7 +16,8 @@ recover_entry(void *with, const void *entry, uint64_t at)
 		struct box *b = v->own;
 		uint32_t shard = get_u16(record + 14);
 		uint64_t offset = get_u64(record + 16);
-		if (offset > b->routed[shard])
+		int is_new = offset > b->routed[shard];
+		if (is_new)
 			b->routed[shard] = offset;
 		if (offset <= atomic_load(&v->segment->acked[shard]))
 			continue;
@@ -26,6 +27,8 @@ recover_entry(void *with, const void *entry, uint64_t at)
 			b->next = b->behind ? b->next : at;
 			b->behind = 1;
 			b->backlog += spool_cost(get_u32(record));
+			if (is_new)
+				box_spooled(v, record);
 		}
 	}
 	return 0;
@@ -54,5 +57,6 @@ spool_recover(void)
 		    (unsigned long long)b->routed[0], b->behind ? ", behind" : "");
 		if (v->state == SLOT_AWAY)
 			box_away(v, i);
+		box_tell(v);
 	}
 }

@@ -39,9 +39,11 @@ spool_chosen(const char *record)
 	int there = spool_append(record, forwarder.recipients, forwarder.chosen_count) != 0;
 	for (size_t i = 0; i < forwarder.chosen_count; i++) {
 		struct slot *v = &forwarder.slots.slot[forwarder.chosen[i]];
-		if (there)
+		if (there) {
 			((struct box *)v->own)->backlog += spool_cost(get_u32(record));
-		else
+			box_spooled(v, record);
+			box_tell(v);
+		} else
 			box_cut(v, "the spool's disk is full");
 	}
 	forwarder.chosen_count = 0;

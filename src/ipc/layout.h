@@ -134,6 +134,9 @@ struct slot_word {                    /* written by mom_daemon */
 	word64 id;                    /* global id */
 	word32 cuts, cuts_saved;      /* forwarder: how often it was cut; mom_daemon: how much of that is on disk */
 	word32 pid, uid;              /* who has it, and its name; for people that look */
+	/* forwarder, for people that look: messages that wait in the spool and are not in the mail box, their bytes
+	 * there, and when the broker stored the oldest (microseconds since 1970) */
+	word64 spooled, spooled_bytes, spooled_since;
 	char   name[MOM_NAME_MAX + 4];
 };
 

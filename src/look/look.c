@@ -1,6 +1,7 @@
 /* look - see look.h */
 #include "look/look.h"
 #include "ipc/about.h"
+#include "base/clock.h"
 #include "base/fdio.h"
 #include "base/lock.h"
 #include "ipc/registry.h"
@@ -228,6 +229,27 @@ look_all_answered(const struct client_segment *seg)
 	return shards > 0;
 }
 
+/* Messages in a mail box that are not acknowledged. */
+static void
+look_mail(const struct client_segment *seg, const struct ring *mail, uint64_t ring, struct look_client *c)
+{
+	struct ring_reader r;
+	int broken;
+	char *buffer = malloc(ring);
+	uint64_t tail = atomic_load(&mail->tail);
+	ring_reader_init(&r, mail, ring, tail);
+	for (const char *p; buffer && r.at - tail < ring && (p = ring_copy(&r, buffer, ring, &broken)) != NULL;) {
+		uint16_t shard = get_u16(p + 14);
+		if (shard >= SHARDS_MAX || get_u64(p + 16) <= atomic_load(&seg->acked[shard]))
+			continue;
+		c->waiting++;
+		c->waiting_bytes += record_stride(get_u32(p));
+		if (c->oldest_us == 0)
+			c->oldest_us = (int64_t)get_u64(p + 24);
+	}
+	free(buffer);
+}
+
 static void
 look_segment(int id, struct look_client *c)
 {
@@ -240,9 +262,17 @@ look_segment(int id, struct look_client *c)
 		c->mail_bytes = atomic_load(&mail->head) - atomic_load(&mail->tail);
 		c->request_bytes = c->request_bytes > ring || look_all_answered(seg) ? 0 : c->request_bytes;
 		c->mail_bytes = c->mail_bytes > ring ? 0 : c->mail_bytes;
-		c->behind = atomic_load(&seg->behind) != 0;
+		if (c->state == SLOT_LIVE)             /* else all of it is in the spool */
+			look_mail(seg, mail, ring, c);
 	}
 	ipcq_detach(seg);
+}
+
+uint64_t
+look_oldest(const struct look_client *c)
+{
+	int64_t now = clock_wall_us();
+	return c->waiting && now > c->oldest_us ? (uint64_t)(now - c->oldest_us) / 1000000 : 0;
 }
 
 int
@@ -260,5 +290,11 @@ look_client(const struct look_server *s, uint32_t i, struct look_client *c)
 	if (c->state == SLOT_FREE)
 		return 0;
 	look_segment(atomic_load(&w->segment), c);
+	int64_t since = (int64_t)atomic_load(&w->spooled_since);
+	c->waiting += atomic_load(&w->spooled);
+	c->behind = atomic_load(&w->spooled) > 0;      /* the client's own word also says where there is nothing */
+	c->waiting_bytes += atomic_load(&w->spooled_bytes);
+	if (since && (c->oldest_us == 0 || since < c->oldest_us))
+		c->oldest_us = since;
 	return 1;
 }

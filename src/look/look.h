@@ -49,7 +49,13 @@ struct look_client {
 	uint64_t mail_bytes;                         /* bytes that wait in its mail box */
 	uint64_t request_bytes;                      /* bytes in its ring: not acknowledged yet */
 	int behind;                                  /* more waits in the spool */
+	/* What it has not acknowledged: messages in the mail box and in the spool, their bytes there, and the
+	 * broker's time of the oldest (microseconds since 1970; 0: none). */
+	uint64_t waiting, waiting_bytes;
+	int64_t oldest_us;
 };
+/* seconds that the oldest message waits for it */
+uint64_t look_oldest(const struct look_client *c);
 /* Looks at the i-th slot. 1: filled in, 0: free, -1: no such slot. */
 int look_client(const struct look_server *s, uint32_t i, struct look_client *c);
 

@@ -3,6 +3,7 @@
 #include "look/metrics.h"
 #include "format/topic.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Pages of connection slots that nobody ever had are not looked at: a first look would take memory for them, and there
@@ -199,6 +200,54 @@ clients_living(const struct look_server *s)
 	return s->machine ? n : -1;
 }
 
+/* ---- what waits for clients: for the durable ones, and for all for whom something does ---- */
+
+static const struct { const char *name, *help; } waits[] = {
+	{ "client_waiting_messages", "messages that the client has not acknowledged" },
+	{ "client_waiting_bytes", "bytes that these take in its mail box and in the spool" },
+	{ "client_oldest_seconds", "how long the oldest of them waits" },
+};
+enum { WAITS = sizeof waits / sizeof *waits };
+
+static uint64_t
+wait_of(const struct look_client *c, unsigned which)
+{
+	return which == 0 ? c->waiting : which == 1 ? c->waiting_bytes : look_oldest(c);
+}
+
+static void
+put_wait(FILE *f, const struct look_server *s, const struct look_client *c, unsigned which)
+{
+	fprintf(f, "mom_%s{", waits[which].name);
+	put_label(f, "server", s->run);
+	fprintf(f, ",client=\"%016" PRIx64 "\",", c->id);
+	put_label(f, "name", c->name);
+	fprintf(f, "} %" PRIu64 "\n", wait_of(c, which));
+}
+
+static void
+put_waits(FILE *f, const struct look_server *servers, size_t count)
+{
+	struct look_client c;
+	char *text[WAITS] = { NULL };
+	size_t n[WAITS];
+	FILE *out[WAITS];
+	for (unsigned k = 0; k < WAITS; k++)           /* one look at each client, since that reads its mail box */
+		out[k] = open_memstream(&text[k], &n[k]);
+	for (size_t i = 0; i < count; i++)
+		for (uint32_t slot = 0; look_client(&servers[i], slot, &c) >= 0; slot++)
+			for (unsigned k = 0; k < WAITS && c.state != SLOT_FREE && (c.durable || c.waiting); k++)
+				if (out[k])
+					put_wait(out[k], &servers[i], &c, k);
+	for (unsigned k = 0; k < WAITS; k++) {
+		int made = out[k] && fclose(out[k]) == 0;
+		put_head(f, waits[k].name, waits[k].help, "gauge");
+		if (made)
+			fwrite(text[k], 1, n[k], f);
+		free(text[k]);
+	}
+}
+
 void
 metrics_print(FILE *f, const struct look_server *servers, size_t count)
 {
@@ -206,6 +255,7 @@ metrics_print(FILE *f, const struct look_server *servers, size_t count)
 	put_gauge(f, servers, count, "machines_connected", "machines that are connected to the broker now",
 	    machines_connected);
 	put_gauge(f, servers, count, "clients", "clients with a living process", clients_living);
+	put_waits(f, servers, count);
 	for (unsigned i = 0; i < COUNTERS; i++)
 		put_counter(f, servers, count, (enum counter)i);
 	for (unsigned i = 0; i < HISTOGRAMS; i++)

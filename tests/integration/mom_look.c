@@ -194,6 +194,87 @@ TEST(clients_behind, "a client that does not read is shown as behind, and reques
 	bye(slow);
 }
 
+/* ---- how much waits ---- */
+
+static int
+waits(long long wanted)
+{
+	const char *text = json("clients --json", one.run);
+	int i = json_find(text, "name", "counted", 0);
+	seen = text;
+	return i >= 0 && number(text, i, "waiting_messages") == wanted &&
+	    (number(text, i, "waiting_bytes") > 0) == (wanted > 0);
+}
+
+static void
+publish_counted(int pub, int n)
+{
+	static const char payload[1024];
+	for (int i = 0; i < n; i++)
+		REQUIRE(mom_publish(pub, "counted", payload, sizeof payload, MOM_ASYNC) == 0, "%s",
+		    mom_error_text(pub));
+	REQUIRE(mom_flush(pub, -1) == 0, "%s", mom_error_text(pub));
+}
+
+static void
+take_counted(int id, int n)
+{
+	struct mom_message m;
+	for (int i = 0; i < n; i++)
+		REQUIRE(mom_receive(id, &m, T_PATIENCE_MS) == 0 && !(m.flags & MOM_GAP), "%s", mom_error_text(id));
+	REQUIRE(mom_ack(id) == 0, "%s", mom_error_text(id));
+}
+
+static int
+open_counted(void)
+{
+	int id = talk_open("counted");
+	REQUIRE(mom_set_option(id, MOM_OPT_MANUAL_ACK, 1) == 0, "%s", mom_error_text(id));
+	return id;
+}
+
+TEST(waiting, "how many messages wait for a client is right to the message: in its mail box and in the spool, read and "
+    "not acknowledged, while it is away, after a kill of the forwarder, of the daemon, and when it comes back")
+{
+	up(NULL);
+	int pub = talk_create(), id = open_counted();
+	talk_subscribe(id, "counted");
+	REQUIRE(waits(0), "%s", seen);
+	publish_counted(pub, 3000);
+	WAIT_FOR(waits(3000), "3000 of a live one: %s", seen);
+	take_counted(id, 500);
+	WAIT_FOR(waits(2500), "500 are acknowledged: %s", seen);
+	struct mom_message m;
+	REQUIRE(mom_receive(id, &m, T_PATIENCE_MS) == 0, "%s", mom_error_text(id));
+	WAIT_FOR(waits(2500), "one is read: %s", seen);
+	mom_close(id);
+	WAIT_FOR(strcmp(look_up("clients --json", one.run, "name", "counted", "state"), "away") == 0 && waits(2500),
+	    "it is away: %s", seen);
+	publish_counted(pub, 100);
+	WAIT_FOR(waits(2600), "100 more: %s", seen);
+	pid_t forwarder = server_child(&one, "mom_forwarder");
+	kill(forwarder, SIGKILL);
+	server_replaced(&one, "mom_forwarder", forwarder);
+	WAIT_FOR(waits(2600), "the forwarder was killed: %s", seen);
+	bye(pub);
+	server_kill_all(&one);
+	server_start(&one);
+	WAIT_FOR(waits(2600), "the daemon was killed: %s", seen);
+	id = open_counted();
+	WAIT_FOR(strcmp(look_up("clients --json", one.run, "name", "counted", "state"), "live") == 0 && waits(2600),
+	    "it is back: %s", seen);
+	take_counted(id, 1000);
+	WAIT_FOR(waits(1600), "1000 more are acknowledged: %s", seen);
+	struct ran r = run_command("'%s' stats --prometheus '%s' | grep 'client_waiting_messages{.*\"counted\"} 1600$'",
+	    t_bin("mom"), one.run);
+	REQUIRE(r.status == 0, "%s", run_command("'%s' stats --prometheus '%s'", t_bin("mom"), one.run).out);
+	r = run_command("'%s' top -n 1 -d 0.1 '%s' | grep 'counted .* 1600 '", t_bin("mom"), one.run);
+	REQUIRE(r.status == 0, "%s", run_command("'%s' top -n 1 -d 0.1 '%s'", t_bin("mom"), one.run).out);
+	take_counted(id, 1600);
+	WAIT_FOR(waits(0), "all is acknowledged: %s", seen);
+	bye(id);
+}
+
 /* user_main under a name that would colour the screen and set its title */
 static pid_t
 hostile_client(int *to)

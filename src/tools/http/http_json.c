@@ -225,10 +225,12 @@ client(FILE *f, const struct look_client *c, const struct users *u)
 	ssize_t n = fd < 0 ? -1 : fdio_read(fd, program, sizeof program - 1);
 	fdio_close(&fd);
 	program[n > 0 ? strcspn(program, "\n") : 0] = '\0';
-	fprintf(f, "{\"slot\":%u,\"id\":\"%llx\",\"durable\":%s,\"pid\":%d,"
-	    "\"mail_bytes\":%llu,\"request_bytes\":%llu,\"behind\":%s", c->slot, (unsigned long long)c->id,
-	    c->durable ? "true" : "false", (int)c->pid, (unsigned long long)c->mail_bytes,
-	    (unsigned long long)c->request_bytes, c->behind ? "true" : "false");
+	fprintf(f, "{\"slot\":%u,\"id\":\"%llx\",\"durable\":%s,\"pid\":%d,\"mail_bytes\":%llu,"
+	    "\"request_bytes\":%llu,", c->slot, (unsigned long long)c->id, c->durable ? "true" : "false", (int)c->pid,
+	    (unsigned long long)c->mail_bytes, (unsigned long long)c->request_bytes);
+	fprintf(f, "\"waiting_messages\":%llu,\"waiting_bytes\":%llu,\"oldest_seconds\":%llu,\"behind\":%s",
+	    (unsigned long long)c->waiting, (unsigned long long)c->waiting_bytes, (unsigned long long)look_oldest(c),
+	    c->behind ? "true" : "false");
 	member(f, "state", states[c->state <= SLOT_DYING ? c->state : 0]);
 	member(f, "name", c->name);
 	member(f, "user", user);
@@ -240,8 +242,8 @@ static int
 by_waiting(const void *a, const void *b)
 {
 	const struct look_client *x = a, *y = b;
-	if (x->behind != y->behind)
-		return y->behind - x->behind;
+	if (x->waiting != y->waiting)
+		return x->waiting < y->waiting ? 1 : -1;
 	uint64_t i = x->mail_bytes + x->request_bytes, k = y->mail_bytes + y->request_bytes;
 	return i != k ? (i < k ? 1 : -1) : x->slot < y->slot ? -1 : 1;
 }

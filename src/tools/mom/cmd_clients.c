@@ -10,12 +10,13 @@
 static const char usage[] =
     "usage: mom clients [--json] [FOLDER ...]\n"
     "  One client a line: global id, name (- anonymous), state (live, away: durable without a process, dying), "
-    "process, user, bytes in its mail box,\n"
-    "  whether more waits for it in the spool, bytes of its requests that are not acknowledged, its topics (- where "
+    "process, user, messages that it\n"
+    "  has not acknowledged (in its mail box and in the spool), how long the oldest waits, bytes in its mail box, "
+    "whether more waits in the spool, bytes of its requests that are not acknowledged, its topics (- where "
     "its broker runs elsewhere), its command.\n"
     "  FOLDER   a daemon's run folder (and its broker's, for the topics); without any, all daemons of this machine\n"
-    "  --json   an array of objects: id, name, state, durable, pid, user, command, topics, mail_bytes, behind, "
-    "request_bytes, daemon\n"
+    "  --json   an array of objects: id, name, state, durable, pid, user, command, topics, waiting_messages, "
+    "waiting_bytes, oldest_seconds, mail_bytes, behind, request_bytes, daemon\n"
     "Exit status: 0   1 a daemon cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom clients\n";
 
@@ -63,6 +64,9 @@ show_json(const struct look_server *daemon, const struct look_client *c, int kno
 		json_close(']');
 	} else
 		json_null("topics");
+	json_number("waiting_messages", c->waiting);
+	json_number("waiting_bytes", c->waiting_bytes);
+	json_number("oldest_seconds", look_oldest(c));
 	json_number("mail_bytes", c->mail_bytes);
 	json_bool("behind", c->behind);
 	json_number("request_bytes", c->request_bytes);
@@ -100,8 +104,8 @@ show_line(const struct look_client *c, int known, char *topics)
 		printf("%7d %-8s", (int)c->pid, user_name(c->uid));
 	else
 		printf("%7s %-8s", "-", "-");
-	printf(" %9llu %-6s %9llu ", (unsigned long long)c->mail_bytes, c->behind ? "behind" : "-",
-	    (unsigned long long)c->request_bytes);
+	printf(" %9llu %6llus %9llu %-6s %9llu ", (unsigned long long)c->waiting, (unsigned long long)look_oldest(c),
+	    (unsigned long long)c->mail_bytes, c->behind ? "behind" : "-", (unsigned long long)c->request_bytes);
 	show_topics(known, topics);
 	putchar(' ');
 	if (process_command(c->pid, command, sizeof command) == 0)
@@ -147,8 +151,8 @@ run(int argc, char **argv)
 	if (json)
 		json_open(NULL, '[');
 	else
-		heading("ID               NAME             STATE     PID USER          MAIL SPOOL   UNACKED TOPICS "
-		    "COMMAND");
+		heading("ID               NAME             STATE     PID USER       WAITING  OLDEST      MAIL SPOOL   "
+		    "UNACKED TOPICS COMMAND");
 	for (size_t i = 0; i < s.count; i++)
 		if (!s.server[i].is_broker && s.server[i].machine)
 			show_daemon(&s, &all, &s.server[i], json);

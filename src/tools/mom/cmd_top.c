@@ -24,8 +24,8 @@ static const char usage[] =
     "99 of 100 took at most, tickets in\n"
     "  its queue. Machines: bytes of deliveries taken a second, bytes of the log that are not safe there yet. Clients: "
     "requests a second, bytes of the log\n"
-    "  that they went past a second (of other topics, too), bytes waiting in the mail box (+: more in the spool), "
-    "bytes of requests without an answer.\n"
+    "  that they went past a second (of other topics, too), messages that wait for them, how long the oldest waits, "
+    "bytes of requests without\n  an answer.\n"
     "Exit status: 0   1 nothing is there to look at   2 wrong use\n"
     "Example: mom top -n 1 -d 5\n";
 
@@ -35,7 +35,7 @@ static const char *const titles[TOP_SECTIONS] = {
 	"PROCESS                          PID     IN/s    OUT/s  BYTES/s  SYNC/s    p99 ms  QUEUE DEATHS",
 	"TOPIC                                         MSGS/s  BYTES/s      MESSAGES",
 	"MACHINE                ADDRESS                    TAKEN/s       BEHIND",
-	"CLIENT                                   PROCESS          REQ/s    LOG/s     MAIL   UNACKED",
+	"CLIENT                                   PROCESS          REQ/s    LOG/s  WAITING OLDEST   UNACKED",
 };
 
 static struct {
@@ -170,7 +170,7 @@ show_process(const struct top_row *r)
 static void
 show_row(const struct top_row *r)
 {
-	char a[24], b[24], c[24], d[24];
+	char a[24], b[24], c[24];
 	switch (r->section) {
 	case TOP_PROCESSES:
 		show_process(r);
@@ -190,9 +190,9 @@ show_row(const struct top_row *r)
 		name_column(r->name, 40);
 		putchar(' ');
 		name_column(r->who, 15);
-		printf(" %6s %8s %7s%s %9s", text_amount(a, r->rate[0]), text_amount(b, r->rate[1]),
-		    text_amount(c, (double)r->gauge[0]), r->gauge[2] ? "+" : " ",
-		    text_amount(d, (double)r->gauge[1]));
+		printf(" %6s %8s %8llu %5llus %9s", text_amount(a, r->rate[0]), text_amount(b, r->rate[1]),
+		    (unsigned long long)r->gauge[0], (unsigned long long)r->gauge[2],
+		    text_amount(c, (double)r->gauge[1]));
 	}
 	line_end();
 }

@@ -11,8 +11,8 @@ enum { TOP_COUNTS = 4, TOP_GAUGES = 3, TOP_NAME = 300 };
  *   processes: messages in, messages out, bytes in and out, syncs;   depth of its queue, deaths of its children
  *   topics:    messages, bytes
  *   machines:  bytes of deliveries taken;                            bytes behind
- *   clients:   requests, bytes of the log that it went past;         bytes in its mail box, unacknowledged, 1: more in
- *              the spool */
+ *   clients:   requests, bytes of the log that it went past;         messages waiting, requests' bytes without an
+ *              answer, seconds that the oldest message waits */
 struct top_row {
 	enum top_section section;
 	uint64_t key;

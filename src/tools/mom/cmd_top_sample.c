@@ -132,9 +132,9 @@ take_clients(struct top_sample *s, const struct look_server *server)
 			snprintf(r->who, sizeof r->who, "%d %s", (int)c.pid, user_name(c.uid));
 		else
 			snprintf(r->who, sizeof r->who, "%s", c.state == SLOT_AWAY ? "away" : "dying");
-		r->gauge[0] = c.mail_bytes;
+		r->gauge[0] = c.waiting;
 		r->gauge[1] = c.request_bytes;
-		r->gauge[2] = (uint64_t)c.behind;
+		r->gauge[2] = look_oldest(&c);
 		take_words(r, atomic_load(&server->machine->slot[i].segment));
 	}
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COMMAND_SHOWN = 60 };
+enum { COMMAND_SHOWN = 60, SLOW_S = 10 };
 
 /* By a signal (or a debugger), as its state in /proc says; the program's name before it may hold anything, a `)`,
  * too. */
@@ -36,6 +36,31 @@ stopped(const struct look_client *c)
 	    c->mail_bytes, c->behind ? " and more in the spool" : "");
 }
 
+/* In what its process sleeps: pipe_write: its output is full. "" where that cannot be seen. */
+static void
+sleeps_in(pid_t pid, char text[64])
+{
+	char path[40], name[40];
+	snprintf(path, sizeof path, "/proc/%d/wchan", (int)pid);
+	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd < 0 ? -1 : fdio_read(fd, name, sizeof name - 1);
+	fdio_close(&fd);
+	name[n > 0 ? n : 0] = '\0';
+	snprintf(text, 64, n > 1 ? ", sleeps in %s" : "%.0s", name);
+}
+
+static void
+is_slow(const struct look_client *c)
+{
+	char where[64], command[4096];
+	if (process_command(c->pid, command, sizeof command) < 0)
+		snprintf(command, sizeof command, "-");
+	sleeps_in(c->pid, where);
+	doctor_say(DOCTOR_WARN, "clients", "see what that program waits for", "%" PRIu64 " messages wait for %016"
+	    PRIx64 " (process %d, %.*s%s), the oldest for %" PRIu64 " s", c->waiting, c->id, (int)c->pid, COMMAND_SHOWN,
+	    command, where, look_oldest(c));
+}
+
 void
 doctor_clients(const struct look_server *s)
 {
@@ -46,4 +71,6 @@ doctor_clients(const struct look_server *s)
 	for (uint32_t i = 0; (there = look_client(s, i, &c)) >= 0; i++)
 		if (there && (c.mail_bytes || c.behind) && process_is_stopped(c.pid))
 			stopped(&c);
+		else if (there && c.pid && look_oldest(&c) > SLOW_S)
+			is_slow(&c);
 }
