@@ -215,13 +215,13 @@ say_ready(void)
 		log_warn("%s/settings: %s: mom config does not show what holds", server.run, strerror(errno));
 	if (say_line(line) < 0)
 		log_warn("%s/ready: %s: %s", server.run, strerror(errno), fdio_hint(errno));
+	log_info("serves %s port %d, store %s, %u worker%s", server.o.ip, server.port, server.o.db, server.o.workers,
+	    server.o.workers == 1 ? "" : "s");
 	if (fdio_write_full(STDOUT_FILENO, line, strlen(line)) < 0)
 		log_debug("stdout is closed");
 	if (program_ready_say(server.o.ready_fd) < 0)
 		log_warn("--ready-fd %d: %s: give it an open descriptor", server.o.ready_fd, strerror(errno));
 	notify_ready();
-	log_info("serves %s port %d, store %s, %u worker%s", server.o.ip, server.port, server.o.db, server.o.workers,
-	    server.o.workers == 1 ? "" : "s");
 }
 
 static void

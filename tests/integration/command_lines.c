@@ -41,6 +41,38 @@ documented_forms(void)
 	bye(ear);
 }
 
+TEST(of_other_tools, "what hands know from mosquitto_pub and mosquitto_sub works, or one line says what to type; so "
+    "for commands of other systems")
+{
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	int ear = talk_create();
+	talk_subscribe(ear, "log");
+	struct ran r = run("mom pub -t log -m one && mom pub -q 1 -t log -m two && mom pub -m three -t log -q 0 && "
+		"mom pub -t log four && echo five | mom pub -t log -l");
+	CHECK(r.status == 0, "%d: %s", r.status, r.err);
+	static const char *const texts[] = { "one", "two", "three", "four", "five" };
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		hear(ear, "log", texts[i]);
+	bye(ear);
+	r = run("mom sub -t a -t b -q 1 c --name three -W 0.1; mom pub a 1; mom pub b 2; mom pub c 3; "
+		"mom sub --name three -C 3 && mom sub --name three --forget");
+	CHECK(r.status == 0 && strcmp(r.out, "1\n2\n3\n") == 0, "%d: %s%s", r.status, r.out, r.err);
+	static const struct { const char *line, *says; } told[] = {
+		{ "mom pub -i me -t log -m x", "-i: there are no client ids to choose; a durable client has a name" },
+		{ "mom sub -p 1883 -t log", "-p: programs go through the daemon of their machine" },
+		{ "mom status", "is it `mom doctor` (is all well?) or `mom top`?" },
+		{ "mom ps", "is it `mom clients`?" },
+		{ "mom list", "is it `mom topics`?" }, { "mom purge", "is it `mom sub --name NAME --forget`?" },
+		{ "mom topcs", "is it `mom topics`?" },
+		{ "mom zzzzzz", "there is no command zzzzzz; mom help lists them\n" } };
+	for (size_t i = 0; i < sizeof told / sizeof *told; i++) {
+		r = run(told[i].line);
+		CHECK(r.status == 2 && strstr(r.err, told[i].says), "%s: %d: %s", told[i].line, r.status, r.err);
+	}
+}
+
 TEST(forms, "options stand behind arguments, a number below zero is a payload, and what begins with - goes behind `--`")
 {
 	documented_forms();

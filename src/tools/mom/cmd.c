@@ -46,6 +46,16 @@ cmd_wrong_use(const struct cmd *c, const char *format, ...)
 	exit(CMD_USAGE);
 }
 
+void
+cmd_not_here(const struct cmd *c, int option)
+{
+	if (option == 'i')
+		cmd_wrong_use(c, "-i: there are no client ids to choose; a durable client has a name: mom sub --name "
+		    "NAME");
+	cmd_wrong_use(c, "-%c: programs go through the daemon of their machine, which knows its broker; MOM_RUN names "
+	    "another daemon's run folder", option);
+}
+
 int
 cmd_fail(const struct cmd *c, const char *format, ...)
 {

@@ -29,6 +29,8 @@ void cmd_wrong_use(const struct cmd *c, const char *format, ...) __attribute__((
 /* The exit status, unless what was printed could not be written. */
 int  cmd_end(const struct cmd *c, int status);
 /* says so; CMD_FAILED */
+/* An option of other systems' tools that has no meaning here: says what to type, and ends. */
+void cmd_not_here(const struct cmd *c, int option) __attribute__((noreturn));
 int  cmd_fail(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A number of that option in its range, else exit 2. seconds: with a fraction. */
 unsigned long long cmd_number(const struct cmd *c, const char *option, const char *text, unsigned long long least,

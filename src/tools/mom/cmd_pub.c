@@ -189,6 +189,10 @@ take_option(int o)
 	case 's': pub.whole = 1; break;
 	case 'n': pub.empty = 1; break;
 	case 'v': pub.verbose = 1; break;
+	case 't': pub.topic = cmd_line.value; break;
+	case 'm': pub.text = cmd_line.value; break;
+	case 'q': pub.flags |= cmd_number(&cmd_pub, "-q", cmd_line.value, 0, 2) == 0 ? MOM_FAST : 0; break;
+	case 'i': case 'p': cmd_not_here(&cmd_pub, o);
 	case OPT_FAST: pub.flags |= MOM_FAST; break;
 	case OPT_ASYNC: pub.many = 1; break;
 	case OPT_COUNT: pub.count = cmd_number(&cmd_pub, "--count", cmd_line.value, 1, 1000000000000); break;
@@ -206,11 +210,12 @@ parse(int argc, char **argv)
 		{ "async", 0, 0, OPT_ASYNC }, { "count", 1, 0, OPT_COUNT }, { "interval", 1, 0, OPT_INTERVAL },
 		    { "timeout", 1, 0, OPT_TIMEOUT }, { "need-subscriber", 0, 0, OPT_NEED },
 		{ "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
-	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvh", options)) != -1;)
+	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvt:m:q:i:p:h", options)) != -1;)
 		take_option(o);
-	if ((pub.topic = arguments_take(&cmd_line)) == NULL)
+	if (pub.topic == NULL && (pub.topic = arguments_take(&cmd_line)) == NULL)
 		cmd_wrong_use(&cmd_pub, "which topic?");
-	pub.text = arguments_take(&cmd_line);
+	if (pub.text == NULL)
+		pub.text = arguments_take(&cmd_line);
 	if (cmd_line.count)
 		cmd_wrong_use(&cmd_pub, "%s is one argument too many: quote a text with spaces", cmd_line.word[0]);
 	int sources = (pub.text != NULL) + (pub.file != NULL) + pub.lines + pub.whole + pub.empty;
@@ -267,6 +272,7 @@ const struct cmd cmd_pub = { "pub", "publish: a text, a file, standard input, a 
 	"  --need-subscriber  refuse a message to a topic that nobody subscribes to; each is waited for\n"
 	"  --timeout SECONDS  wait so long for a broker that is away (as client.conf says, else 30; 0: for ever)\n"
 	"  -v, --verbose      a line on stderr for each\n"
+	"  -t TOPIC, -m TEXT  the same as TOPIC and TEXT; -q 0: as --fast, -q 1 and -q 2: as without\n"
 	"Exit status: 0 all are stored   1 one is not, stderr says why   2 wrong use\n"
 	"Example: mom pub plant/boiler -87.5\n"
 	"         mom pub plant/boiler -- '-- off --'\n"

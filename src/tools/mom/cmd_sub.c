@@ -190,6 +190,9 @@ take_option(int o)
 	switch (o) {
 	case 'C': sub.count = cmd_number(&cmd_sub, "-C", cmd_line.value, 1, 1000000000000); break;
 	case 'W': sub.seconds = cmd_seconds(&cmd_sub, "-W", cmd_line.value); break;
+	case 't': sub.topics[sub.topic_count++] = cmd_line.value; break;
+	case 'q': cmd_number(&cmd_sub, "-q", cmd_line.value, 0, 2); break;         /* the publisher says how */
+	case 'i': case 'p': cmd_not_here(&cmd_sub, o);
 	case OPT_NAME: sub.name = cmd_line.value; break;
 	case OPT_ACK: sub.ack = 1; break;
 	case OPT_FORGET: sub.forget = 1; break;
@@ -203,10 +206,13 @@ parse(int argc, char **argv)
 	static const struct option options[] = { MESSAGE_LONGS, { "count", 1, 0, 'C' }, { "wait", 1, 0, 'W' },
 	    { "name", 1, 0, OPT_NAME }, { "ack", 0, 0, OPT_ACK },
 		{ "forget", 0, 0, OPT_FORGET }, { "ready-fd", 1, 0, OPT_READY }, { "help", 0, 0, 'h' }, { 0 } };
-	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:h", options)) != -1;)
+	sub.topics = calloc((size_t)argc + 1, sizeof *sub.topics);
+	if (sub.topics == NULL)
+		exit(cmd_fail(&cmd_sub, "no memory for %d topics", argc));
+	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:t:q:i:p:h", options)) != -1;)
 		take_option(o);
-	sub.topics = cmd_line.word;
-	sub.topic_count = cmd_line.count;
+	for (char *topic; (topic = arguments_take(&cmd_line)) != NULL;)
+		sub.topics[sub.topic_count++] = topic;
 	if (sub.forget && (sub.name == NULL || sub.topic_count))
 		cmd_wrong_use(&cmd_sub, "--forget goes with --name NAME, and without topics");
 	if (sub.topic_count == 0 && sub.name == NULL)
@@ -254,6 +260,7 @@ const struct cmd cmd_sub = { "sub", "subscribe and print what comes",
 	"came together)\n"
 	"  --forget           with --name: destroy that client, with what waits for it\n"
 	"  --ready-fd N       a byte is written there once all is subscribed\n"
+	"  -t TOPIC           the same as TOPIC\n"
 	"Exit status: 0 done   1 error   2 wrong use   27 nothing, or fewer than -C, came within -W\n"
 	"Example: mom sub -v plant/boiler news\n"
 	"         mom sub -C 1 -W 5 -F '%I %t %p' news\n"

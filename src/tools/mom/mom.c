@@ -2,6 +2,7 @@
  * USAGE    mom COMMAND [ARGUMENT ...]; mom help lists the commands, mom COMMAND --help tells of one
  * OUTPUT   what was asked for on stdout; complaints and progress on stderr
  * EXIT     0 ok   1 error   2 wrong use   27 nothing came in time */
+#include "base/arguments.h"
 #include "base/program.h"
 #include "tools/mom/cmd.h"
 #include <stdio.h>
@@ -22,6 +23,34 @@ find(const char *name)
 		if (strcmp(cmds[i]->name, name) == 0)
 			return cmds[i];
 	return NULL;
+}
+
+/* What other systems call it; else the command whose name is nearest. NULL: none is near */
+static const char *
+meant(const char *name)
+{
+	static const struct { const char *theirs, *ours; } words[] = {
+		{ "status", "doctor` (is all well?) or `mom top" }, { "list", "topics" }, { "ls", "topics" },
+		{ "queues", "topics" }, { "ps", "clients" }, { "who", "clients" }, { "connections", "clients" },
+		{ "purge", "sub --name NAME --forget" }, { "unsubscribe", "sub --name NAME --forget" },
+		{ "publish", "pub" }, { "send", "pub" }, { "put", "pub" }, { "subscribe", "sub" }, { "recv", "sub" },
+		{ "receive", "sub" }, { "get", "sub -C 1" }, { "nodes", "machines" },
+		{ "metrics", "stats --prometheus" },
+		{ "save", "backup" }, { "verify", "check" }, { "fsck", "check" }, { "settings", "config show" },
+	};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (strcmp(words[i].theirs, name) == 0)
+			return words[i].ours;
+	const char *near = NULL;
+	unsigned best = 3;
+	for (size_t i = 0; cmds[i]; i++) {
+		unsigned d = word_distance(name, strlen(name), cmds[i]->name);
+		if (d < best && d < strlen(name)) {
+			best = d;
+			near = cmds[i]->name;
+		}
+	}
+	return near;
 }
 
 static int
@@ -57,7 +86,9 @@ main(int argc, char **argv)
 		name = "help";
 	const struct cmd *c = find(name);
 	if (c == NULL) {
-		fprintf(stderr, "mom: there is no command %s; mom help lists them\n", name);
+		const char *near = meant(name);
+		fprintf(stderr, near ? "mom: there is no command %s; is it `mom %s`? mom help lists them all\n"
+		    : "mom: there is no command %s; mom help lists them\n", name, near);
 		return CMD_USAGE;
 	}
 	return cmd_end(c, c->run(argc - 1, argv + 1));
