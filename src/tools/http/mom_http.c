@@ -42,7 +42,7 @@ static struct {
 static const char usage[] =
     "usage: mom_http IP:PORT [FOLDER] [--insecure] [--http-hosts A,B] [-v] [--ready-fd N]\n"
     "  IP:PORT      where browsers connect; PORT 0 takes a free one. First line on stdout: ready IP PORT\n"
-    "  FOLDER       run folder or store of the server to be shown (all servers of this machine, MOM_RUN first)\n"
+    "  FOLDER       run folder or store of the server to be shown (those in the usual places, MOM_RUN first)\n"
     "  --insecure   listen on an address that is not loopback: whoever reaches it sees topics, names and programs\n"
     "  --http-hosts A,B   host names by which browsers may ask, beside addresses and localhost;\n"
     "               * with --insecure: any. /metrics and /health answer under every name\n"
@@ -164,7 +164,7 @@ say_ready(void)
 	if (program_ready_say(http.ready_fd) < 0)
 		log_warn("--ready-fd %d: %s: give it an open descriptor", http.ready_fd, strerror(errno));
 	log_info("serves %s port %d, shows %s", http.at.ip, http.port,
-	    http.folder[0] ? http.folder : "all servers of this machine");
+	    http.folder[0] ? http.folder : "the servers in the usual places");
 }
 
 static void

@@ -24,7 +24,7 @@ static const char usage[] =
     "it (- unknown or not counted).\n"
     "  First those of the kernel that we depend on, then those of each server that runs, then those that are the same "
     "everywhere.\n"
-    "  FOLDER   a run folder or store; without any, all servers of this machine\n"
+    "  FOLDER   a run folder or store; without any, the servers in the usual places, MOM_RUN first\n"
     "  --json   an array of objects: limit, value, ours, all, cap, change, server (null: the machine's, or "
     "everywhere)\n"
     "Exit status: 0   1 a server cannot be looked into   2 wrong use\n"

@@ -17,7 +17,7 @@ static const char usage[] =
     "  One machine a line: serial, connected or away, since when (away: at most for so long), address, bytes of the "
     "log that it has not taken yet (all\n"
     "  shards), bytes of deliveries that it has taken on this connection, how many may be on their way.\n"
-    "  FOLDER   a broker's run folder or store; without any, all brokers of this machine\n"
+    "  FOLDER   a broker's run folder or store; without any, those in the usual places\n"
     "  --json   an array of objects: machine, id, state, seconds, address, lag_bytes, taken_bytes, window_bytes, "
     "broker\n"
     "Exit status: 0   1 a broker cannot be looked into, or there is none   2 wrong use\n"

@@ -10,7 +10,7 @@ static const char usage[] =
     "usage: mom stats [--json | --prometheus] [-a] [FOLDER ...]\n"
     "  For each process its role, shard or machine, and what it counted since its first start; counters that are 0 are "
     "left out without -a.\n"
-    "  FOLDER        a run folder or a store; without any, all servers of this machine\n"
+    "  FOLDER        a run folder or a store; without any, the servers in the usual places, MOM_RUN first\n"
     "  --json        an array of objects, one a process: role, server, shard, machine, slot, pid, counters, "
     "histograms\n"
     "  --prometheus  the text format 0.0.4, as http://.../metrics shows it\n"

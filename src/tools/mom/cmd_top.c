@@ -19,7 +19,7 @@ static const char usage[] =
     "  -n TIMES     ends after so many screens; needed where standard output is no terminal: then they are plain "
     "text\n"
     "  -d SECONDS   between screens (1; 0.1 or more)\n"
-    "  FOLDER       a run folder or store; without any, all servers of this machine\n"
+    "  FOLDER       a run folder or store; without any, the servers in the usual places, MOM_RUN first\n"
     "  Processes: messages in and out (forwarder: copies into mail boxes), bytes, syncs of the log a second, how long "
     "99 of 100 took at most, tickets in\n"
     "  its queue. Machines: bytes of deliveries taken a second, bytes of the log that are not safe there yet. Clients: "

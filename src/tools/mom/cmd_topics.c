@@ -15,7 +15,7 @@ static const char usage[] =
     "usage: mom topics [--json] [-v] [--db DIR] [FOLDER ...]\n"
     "  One topic a line: name, subscribers, messages and bytes since the broker counts it among its busiest (- where "
     "it does not), by name.\n"
-    "  FOLDER       a broker's run folder or store; without any, the brokers of this machine, or the store ./db where "
+    "  FOLDER       a broker's run folder or store; without any, those in the usual places, or the store ./db where "
     "none runs\n"
     "  --db DIR     the same of a store, whether a broker runs with it or not\n"
     "  -v           below each topic its subscribers: client, machine, the offset since when, no-echo; with the "

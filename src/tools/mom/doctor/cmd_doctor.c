@@ -16,7 +16,7 @@ static const char usage[] =
     "  For a moment it makes a queue, a segment, a semaphore, and a file without a name in each store and spool.\n"
     "  -q       only what is not ok\n"
     "  --json   an array of objects: level, check, text, cure\n"
-    "  FOLDER   a run folder or store; without any, all servers of this machine\n"
+    "  FOLDER   a run folder or store; without any, the servers in the usual places, MOM_RUN first\n"
     "Exit status: 0   1 at least one FAIL   2 wrong use\n"
     "Example: mom doctor\n";
 
