@@ -81,7 +81,8 @@ struct daemon {
 
 	enum link_state link;
 	char link_said[256];             /* why there is no connection, as it was logged: each reason is logged once */
-	int is_refused;                  /* after WELCOME: that does not end the reason */
+	/* Why the broker did not take us after its WELCOME; "": it did. It is logged once, whatever comes between. */
+	char refused[256];
 	int socket, spool_failed;   /* spool_failed: the identity that the broker gave cannot be saved */
 	enum spool_state spool_state;
 	int64_t link_due, link_until;

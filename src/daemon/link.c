@@ -110,7 +110,7 @@ link_welcome(struct daemon *d)
 	members_limits(d);
 	d->link = LINK_UP;
 	d->link_until = clock_ms();
-	if (!d->is_refused)
+	if (d->refused[0] == '\0')
 		link_say(d, "");
 	log_peer(LOG_FROM_INFO, 0, "connected to broker %s port %s as machine %u", d->ip, d->port, d->serial);
 	net_tune(d->socket, PEER_DEAD_MS);

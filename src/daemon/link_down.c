@@ -32,13 +32,15 @@ link_say(struct daemon *d, const char *why)
 		return;
 	snprintf(d->link_said, sizeof d->link_said, "%s", why);
 	int n = snprintf(line, sizeof line, "broker %s port %s: %s", d->ip, d->port, why);
-	for (int i = 0; i < n && i < (int)sizeof line - 1; i++)        /* a broker's text may be anything */
+	n = n < (int)sizeof line ? n : (int)sizeof line - 1;
+	for (int i = 0; i < n; i++)                    /* a broker's text may be anything */
 		line[i] = (unsigned char)line[i] < 0x20 || line[i] == 0x7f ? '?' : line[i];
 	if (*why == '\0') {
 		fdio_unlink_at(d->run_dir, "trouble");
 		return;
 	}
-	log_peer(LOG_FROM_WARN, 0, "%s: tried again until it works", line);
+	if (strcmp(d->refused, why) != 0)
+		log_peer(LOG_FROM_WARN, 0, "%s: tried again until it works", line);
 	if (fdio_replace(d->run_dir, "trouble", line, (size_t)n, 0) < 0)
 		log_debug("%s/trouble: %s", d->run, strerror(errno));
 }
@@ -48,15 +50,15 @@ link_refused(struct daemon *d)
 {
 	char why[sizeof d->unit->refused];
 	snprintf(why, sizeof why, "%.*s", (int)sizeof why - 1, d->unit->refused);
-	d->is_refused = 1;
 	link_say(d, why);
+	snprintf(d->refused, sizeof d->refused, "%s", why);
 }
 
 void
 link_proven(struct daemon *d)
 {
-	if (!d->is_refused || d->unit == NULL || !atomic_load(&d->unit->proven))
+	if (d->refused[0] == '\0' || d->unit == NULL || !atomic_load(&d->unit->proven))
 		return;
-	d->is_refused = 0;
+	d->refused[0] = '\0';
 	link_say(d, "");
 }
