@@ -4,7 +4,7 @@
 #include <lib/talk.h>
 #include <stdatomic.h>
 
-enum { TURN_BUSY, TURN_HARM, TURN_OVER, TURNS = 4 };
+enum { TURN_BUSY, TURN_HARM, TURN_OVER, TURNS = 4, ROUNDS = 24 };
 
 static struct { atomic_int turn, seen; } *shared;
 static struct { void (*act)(void *); void *with; } job;
@@ -85,7 +85,7 @@ pair_beside(void (*act)(void *with), void *with, unsigned flags)
 #else
 	double least = t_is_long() ? 0.5 : 0.25;
 #endif
-	for (int i = 0; i < (t_is_long() ? 3 : 8) && left <= least; i++) {
+	for (int i = 0; i < (t_is_long() ? 3 : ROUNDS) && left <= least; i++) {
 		double alone = turns(TURN_BUSY);
 		harmed = turns(TURN_HARM);
 		left = harmed / alone > left ? harmed / alone : left;

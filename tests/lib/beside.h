@@ -6,7 +6,7 @@
  * The one who does harm and a busy loop in its place take turns, so that what the cores cost counts for neither.
  * The pair is two clients of the case's process: one publishes a message, the other receives it, again and again.
  * With harm their rate has to stay above half of what it is without in one of three rounds (LONG=1, on a quiet
- * machine). Beside the other cases of make test, which come and go, it is a quarter in one of eight. No single exchange
+ * machine). Beside the other cases of make test, which come and go, it is a quarter in one of 24. No single exchange
  * may take longer than a tenth of the patience. The pair publishes MOM_FAST. What is behind a durable request in a
  * shard waits for the disk, too: where the harm is durable requests, the pair's are (beside_durably). */
 #ifndef BESIDE_H
