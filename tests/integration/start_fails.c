@@ -46,7 +46,7 @@ names_in(const char *path)
 	return names;
 }
 
-static int objects;
+static int objects, idle = -1;          /* idle: those of a broker without connections, if there is one */
 
 static int
 objects_now(char *text, unsigned n)
@@ -55,9 +55,19 @@ objects_now(char *text, unsigned n)
 }
 
 static void
+idle_is_now(void)
+{
+	char text[300];
+	idle = objects_now(text, sizeof text);
+}
+
+static void
 nothing_is_left(struct server *s, const char *when)
 {
 	char text[300] = "";
+	if (idle >= 0)                                 /* a broker still has the objects of a connection that ended */
+		WAIT_FOR(objects_now(text, sizeof text) == objects, "%s: %s: objects are left: %s", s->name, when,
+		    text);
 	int more = objects_now(text, sizeof text) - objects;
 	CHECK(more == 0, "%s: %s: %d objects are left: %s", s->name, when, more, text);
 	CHECK(sysv_left(t_path("%s", s->name), text, sizeof text) == 0, "%s: %s left %s", s->name, when, text);
@@ -71,6 +81,8 @@ static void
 fails(struct server *s, int status, const char *words)
 {
 	char text[300];
+	if (idle >= 0)
+		WAIT_FOR(objects_now(text, sizeof text) == idle, "the broker still has %s", text);
 	objects = objects_now(text, sizeof text);
 	int is = server_run_to_end(s);
 	CHECK(is == status && server_log_has(s, words), "%s: exit %d, wanted %d and '%s': %s", s->name, is, status,
@@ -121,6 +133,7 @@ TEST(daemon_refused, "a daemon that cannot start for a port or a file leaves not
 {
 	char *http = t_text("127.0.0.1:%d", taken_port()), *nowhere = t_path("nowhere/log");
 	broker_start(&broker, "broker", 0, NULL);
+	idle_is_now();
 	daemon_start(&one, "one", broker.port);
 	server_stop(&one);
 	fails_with(&one, "--http", http, 111, "take another address with --http");
@@ -202,6 +215,7 @@ TEST(daemon_by_fault, "a daemon whose kernel gives it no more of something at it
 	if (!has_faults())
 		return;
 	broker_start(&broker, "broker", 0, NULL);
+	idle_is_now();
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
 	leave_somebody();
