@@ -315,6 +315,38 @@ TEST(socket_between, "who comes while a daemon makes its socket, or was killed a
 	REQUIRE(mom_create() == MOM_ENODAEMON, "it waits for nobody");
 }
 
+/* Lays an empty folder over /etc, for this test's processes alone; 0: it may not. */
+static int
+own_etc(void)
+{
+	char *etc = t_path("etc");
+	REQUIRE(mkdir(etc, 0755) == 0, "%s: %s", etc, strerror(errno));
+	if (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	    mount(etc, "/etc", NULL, MS_BIND, NULL) == 0)
+		return 1;
+	t_remark("left out: an /etc of its own needs root: %s", strerror(errno));
+	return 0;
+}
+
+static void
+make_group_mom(void)
+{
+	FILE *f = fopen(t_path("etc/group"), "w");
+	REQUIRE(f && fprintf(f, "root:x:0:\nmom:x:%d:\n", SOMEBODY) > 0 && fclose(f) == 0, "etc/group");
+}
+
+/* A broker, and a daemon whose folders other users may enter. */
+static void
+start_reachable(void)
+{
+	REQUIRE(chmod(t_dir(), 0755) == 0, "chmod");
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_plan(&one, "one", broker.port);
+	REQUIRE(chmod(t_path("one"), 0755) == 0, "chmod");
+	server_start(&one);
+	use_daemon(&one);
+}
+
 static void
 member_of_mom(void *unused)
 {
@@ -327,21 +359,11 @@ member_of_mom(void *unused)
 
 TEST(socket_group, "the socket is the group mom's from its first moment: programs of its members register (root only)")
 {
-	char *etc = t_path("etc");
 	struct stat st;
-	FILE *f = mkdir(etc, 0755) == 0 ? fopen(t_path("etc/group"), "w") : NULL;
-	REQUIRE(f && fprintf(f, "root:x:0:\nmom:x:%d:\n", SOMEBODY) > 0 && fclose(f) == 0, "%s", etc);
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount(etc, "/etc", NULL, MS_BIND, NULL) < 0) {
-		t_remark("left out: an /etc of its own needs root: %s", strerror(errno));
+	if (!own_etc())
 		return;
-	}
-	REQUIRE(chmod(t_dir(), 0755) == 0, "chmod");
-	broker_start(&broker, "broker", 0, NULL);
-	daemon_plan(&one, "one", broker.port);
-	REQUIRE(chmod(t_path("one"), 0755) == 0, "chmod");
-	server_start(&one);
-	use_daemon(&one);
+	make_group_mom();
+	start_reachable();
 	REQUIRE(stat(one.run, &st) == 0, "stat");
 	REQUIRE(st.st_gid == SOMEBODY && (st.st_mode & 07777) == 02750, "the folder: %d, %o", (int)st.st_gid,
 	    st.st_mode);
@@ -394,25 +416,14 @@ stranger_of_mom(void *wanted)
 TEST(denied, "who may not use a daemon is told that one runs, for whom it is, and how to become one of them (root "
     "only)")
 {
-	char *etc = t_path("etc");
 	umask(022);                                    /* others read this /etc */
-	mkdir(etc, 0755);
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount(etc, "/etc", NULL, MS_BIND, NULL) < 0) {
-		t_remark("left out: an /etc of its own needs root: %s", strerror(errno));
+	if (!own_etc())
 		return;
-	}
-	REQUIRE(chmod(t_dir(), 0755) == 0, "chmod");
-	broker_start(&broker, "broker", 0, NULL);
-	daemon_plan(&one, "one", broker.port);
-	REQUIRE(chmod(t_path("one"), 0755) == 0, "chmod");
-	server_start(&one);
-	use_daemon(&one);
+	start_reachable();
 	pid_t stranger = t_spawn(stranger_of_mom, t_text("it is for the user 0 alone; to share it, make a group mom"));
 	REQUIRE(t_join(stranger) == 0, "alone");
 	server_stop(&one);
-	FILE *f = fopen(t_path("etc/group"), "w");
-	REQUIRE(f && fprintf(f, "root:x:0:\nmom:x:%d:\n", SOMEBODY) > 0 && fclose(f) == 0, "%s", etc);
+	make_group_mom();
 	server_start(&one);
 	stranger = t_spawn(stranger_of_mom, t_text("for members of the group mom; become one"));
 	REQUIRE(t_join(stranger) == 0, "shared");

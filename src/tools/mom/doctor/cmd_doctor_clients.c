@@ -1,4 +1,4 @@
-/* cmd_doctor_clients - programs that are stopped while mail waits for them; a part of mom doctor */
+/* cmd_doctor_clients - programs that are stopped or slow while mail waits for them; a part of mom doctor */
 #include "tools/mom/doctor/cmd_doctor.h"
 #include "base/fdio.h"
 #include <fcntl.h>
@@ -9,27 +9,41 @@
 
 enum { COMMAND_SHOWN = 60, SLOW_S = 10 };
 
+/* Reads a file of the process's /proc folder, as much as `text` holds; empty where it cannot be read. */
+static void
+proc_read(pid_t pid, const char *file, char *text, size_t size)
+{
+	char path[40];
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
+	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, size - 1);
+	fdio_close(&fd);
+	text[n > 0 ? n : 0] = '\0';
+}
+
 /* By a signal (or a debugger), as its state in /proc says; the program's name before it may hold anything, a `)`,
  * too. */
 static int
 process_is_stopped(pid_t pid)
 {
-	char path[40], text[512];
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
-	fdio_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
+	char text[512];
+	proc_read(pid, "stat", text, sizeof text);
 	const char *end = strrchr(text, ')');
 	return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+}
+
+static void
+command_or_dash(pid_t pid, char *command, size_t size)
+{
+	if (process_command(pid, command, size) < 0)
+		snprintf(command, size, "-");
 }
 
 static void
 stopped(const struct look_client *c)
 {
 	char cure[80], command[4096];
-	if (process_command(c->pid, command, sizeof command) < 0)
-		snprintf(command, sizeof command, "-");
+	command_or_dash(c->pid, command, sizeof command);
 	snprintf(cure, sizeof cure, "kill -CONT %d lets it go on; or end it", (int)c->pid);
 	doctor_say(DOCTOR_WARN, "clients", cure, "%016" PRIx64 " (process %d, %.*s) is stopped, and %" PRIu64 " "
 	    "bytes%s wait for it", c->id, (int)c->pid, COMMAND_SHOWN, command,
@@ -40,21 +54,16 @@ stopped(const struct look_client *c)
 static void
 sleeps_in(pid_t pid, char text[64])
 {
-	char path[40], name[40];
-	snprintf(path, sizeof path, "/proc/%d/wchan", (int)pid);
-	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, name, sizeof name - 1);
-	fdio_close(&fd);
-	name[n > 0 ? n : 0] = '\0';
-	snprintf(text, 64, n > 1 ? ", sleeps in %s" : "%.0s", name);
+	char name[40];
+	proc_read(pid, "wchan", name, sizeof name);
+	snprintf(text, 64, name[0] && name[1] ? ", sleeps in %s" : "%.0s", name);
 }
 
 static void
 is_slow(const struct look_client *c)
 {
 	char where[64], command[4096];
-	if (process_command(c->pid, command, sizeof command) < 0)
-		snprintf(command, sizeof command, "-");
+	command_or_dash(c->pid, command, sizeof command);
 	sleeps_in(c->pid, where);
 	doctor_say(DOCTOR_WARN, "clients", "see what that program waits for", "%" PRIu64 " messages wait for %016"
 	    PRIx64 " (process %d, %.*s%s), the oldest for %" PRIu64 " s", c->waiting, c->id, (int)c->pid, COMMAND_SHOWN,
