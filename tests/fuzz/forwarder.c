@@ -112,7 +112,8 @@ edge_nap(int64_t us)
 		return;
 	if (fz.tick != forwarder.ticks) {
 		fz.tick = forwarder.ticks;
-		fz.taken = forwarder.taken;
+		/* what this round had taken before its first wait adds patience, too, at the round's end */
+		fz.taken = forwarder.taken - (forwarder.in.at - forwarder.ring->tail);
 		fz.waited = 0;
 	}
 	fz.waited += us;
