@@ -22,7 +22,7 @@ SONAME  = libmom.so.$(firstword $(subst ., ,$(VERSION)))
 SHARED  = $(if $(filter release debug,$(VARIANT)),$(OUT)/lib/libmom.so.$(VERSION))     # a sanitizer's library belongs to its program alone
 OBJ     = build/obj-$(VARIANT)
 
-ROOMS   = base format config ipc log server look term                                      # what all programs share, the ground floor first
+ROOMS   = base format config ipc log routing server look term                              # what all programs share, the ground floor first
 COMMON  = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard $(ROOMS:%=src/%/*.c)))
 API     = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/api/*.c src/api/*/*.c))
 BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/broker_handler.c %/broker_sender.c,$(wildcard src/broker/*.c)))

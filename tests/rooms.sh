@@ -9,14 +9,15 @@ BEGIN {
 	may["config"] = "base format config"
 	may["ipc"]    = "base format ipc"
 	may["log"]    = "base format log"
+	may["routing"] = "base format routing"
 	may["term"]   = "base term"
 	may["server"] = "base format config ipc server"
 	may["look"]   = "base format ipc log look"
 	may["api"]    = "base format config ipc api"
-	may["worker"] = "base format config ipc log server worker"
-	may["broker"] = "base format config ipc log server worker broker"
-	may["daemon"] = "base format config ipc log server daemon"
-	may["tools"]  = "base format config ipc log server look term api worker tools"
+	may["worker"] = "base format config ipc log routing server worker"
+	may["broker"] = "base format config ipc log routing server worker broker"
+	may["daemon"] = "base format config ipc log routing server daemon"
+	may["tools"]  = "base format config ipc log routing server look term api worker tools"
 }
 {
 	split($0, part, ":")

@@ -8,99 +8,13 @@
 #include <mom.h>
 #include <stdlib.h>
 
-struct stream_topic { char *name; uint16_t len; size_t count; uint64_t number; };
-struct stream_client { uint64_t id; struct stream_sub *subs; };
-struct stream_key { uint64_t client, topic; };       /* id, number */
-struct stream_sub {
-	struct stream_key key;
-	struct stream_topic *topic;
-	struct stream_sub *next, **link;             /* of its client's; link: what leads to it */
-};
-
 static void *
 stream_memory(void *old, size_t n)
 {
 	void *p = realloc(old, n);
 	if (p == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
+		log_fatal(EXIT_SYSTEM, "no memory for a machine's stream: see `free`");
 	return p;
-}
-
-static void
-stream_map(struct map *m, const void *key, size_t len, void *value)
-{
-	if (map_add(m, key, len, value) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory for a machine's subscriptions: see `free`");
-}
-
-static struct stream_topic *
-stream_topic(struct stream *s, const char *name, uint16_t len)
-{
-	struct stream_topic *t = map_get(&s->topics, name, len);
-	if (t)
-		return t;
-	t = stream_memory(NULL, sizeof *t);
-	*t = (struct stream_topic){ stream_memory(NULL, (size_t)len + 1), len, 0, s->numbers++ };
-	memcpy(t->name, name, len);
-	stream_map(&s->topics, t->name, len, t);
-	return t;
-}
-
-static void
-stream_subscribe(struct stream *s, uint64_t id, const char *name, uint16_t len)
-{
-	struct stream_client *c = map_get(&s->clients, &id, sizeof id);
-	if (c == NULL) {
-		c = stream_memory(NULL, sizeof *c);
-		*c = (struct stream_client){ .id = id };
-		stream_map(&s->clients, &c->id, sizeof c->id, c);
-	}
-	struct stream_topic *t = stream_topic(s, name, len);
-	struct stream_key key = { id, t->number };
-	if (t->count && map_get(&s->subs, &key, sizeof key))
-		return;
-	struct stream_sub *sub = stream_memory(NULL, sizeof *sub);
-	*sub = (struct stream_sub){ key, t, c->subs, &c->subs };
-	if (c->subs)
-		c->subs->link = &sub->next;
-	c->subs = sub;
-	t->count++;
-	stream_map(&s->subs, &sub->key, sizeof sub->key, sub);
-}
-
-static void
-stream_drop(struct stream *s, struct stream_sub *sub)
-{
-	struct stream_topic *t = sub->topic;
-	map_del(&s->subs, &sub->key, sizeof sub->key);
-	*sub->link = sub->next;
-	if (sub->next)
-		sub->next->link = sub->link;
-	free(sub);
-	if (--t->count > 0)
-		return;
-	map_del(&s->topics, t->name, t->len);
-	free(t->name);
-	free(t);
-}
-
-static void
-stream_unsubscribe(struct stream *s, uint64_t id, const char *name, uint16_t len)
-{
-	struct stream_topic *t = map_get(&s->topics, name, len);
-	struct stream_key key = { id, t ? t->number : 0 };
-	struct stream_sub *sub = t ? map_get(&s->subs, &key, sizeof key) : NULL;
-	if (sub)
-		stream_drop(s, sub);
-}
-
-static void
-stream_destroy(struct stream *s, uint64_t id)
-{
-	struct stream_client *c = map_del(&s->clients, &id, sizeof id);
-	while (c && c->subs)
-		stream_drop(s, c->subs);
-	free(c);
 }
 
 /* ---- the list ---- */
@@ -128,7 +42,7 @@ stream_listed(void *with, const void *bytes)
 		s->expired_below = r.number;
 	if (r.type != REC_LISTED || r.publisher >> 32 != s->serial)
 		return 0;
-	stream_subscribe(s, r.publisher, record_topic(bytes), r.topic_len);
+	subscriptions_change(&s->table, &r, record_topic(bytes));
 	stream_put(s, &r, record_topic(bytes));
 	s->told++;                                     /* counts, until stream_start is done */
 	return 0;
@@ -176,9 +90,10 @@ stream_wants(const struct stream *s, const char *p)
 {
 	uint8_t type = (uint8_t)p[9];
 	if (type == REC_MESSAGE)
-		return get_u64(p + 16) >= s->from && map_get(&s->topics, p + RECORD_HEADER, get_u16(p + 12)) != NULL;
+		return get_u64(p + 16) >= s->from &&
+		    map_get(&s->table.topics, p + RECORD_HEADER, get_u16(p + 12)) != NULL;
 	if (type == REC_GAP)
-		return s->topics.used && get_u64(p + 48) > s->from;
+		return s->table.topics.used && get_u64(p + 48) > s->from;
 	return type == REC_START || is_own_change(s, p);
 }
 
@@ -186,16 +101,11 @@ stream_wants(const struct stream *s, const char *p)
 static void
 stream_follow(struct stream *s, const char *p)
 {
+	struct record r;
 	if (!kind_of((uint8_t)p[9])->changes_subscriptions)
 		return;
-	uint16_t len = get_u16(p + 12);
-	uint64_t publisher = get_u64(p + 32);
-	if (len == 0)
-		stream_destroy(s, publisher);
-	else if (p[9] == REC_SUBSCRIBE)
-		stream_subscribe(s, publisher, p + RECORD_HEADER, len);
-	else
-		stream_unsubscribe(s, publisher, p + RECORD_HEADER, len);
+	record_get(&r, p);
+	subscriptions_change(&s->table, &r, p + RECORD_HEADER);
 }
 
 /* What is wanted moves together at the front; runs move at once, and not at all where everything is wanted. */
@@ -226,7 +136,7 @@ stream_seek(struct stream *s)
 	int r = seglog_seek(&s->cursor, s->dir, s->at);
 	if (r < 0)
 		return -1;
-	if (r == 1 && s->topics.used) {
+	if (r == 1 && s->table.topics.used) {
 		log_peer(LOG_FROM_ERROR, s->serial, "shard %u: the log begins at %llx, above the machine's place %llx: "
 		    "it is told of the gap; was the store replaced by an older copy?", s->shard,
 		    (unsigned long long)s->cursor.file.at, (unsigned long long)s->at);

@@ -2,8 +2,8 @@
  * order. */
 #ifndef STREAM_H
 #define STREAM_H
-#include "base/map.h"
 #include "log/seglog.h"
+#include "routing/subscriptions.h"
 
 enum { STREAM_SHARE = 4096 };
 
@@ -18,8 +18,7 @@ struct stream {
 	uint64_t told;                /* the machine knows that nothing below this is to come */
 	struct seglog_cursor cursor;
 	int reading;                  /* the cursor is open, at `at` */
-	struct map topics, clients, subs;     /* subs: by client and topic */
-	uint64_t numbers;             /* how many topics got a number */
+	struct subscriptions table;   /* the machine's */
 	uint64_t looked;              /* records of the check-point that were looked at */
 	/* called after each STREAM_SHARE of those, since a long list takes long; or NULL */
 	void (*alive)(void);

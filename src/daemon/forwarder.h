@@ -54,7 +54,7 @@ struct box {                              /* one client's mail */
 /* A run: messages of one topic that stand one behind the other in the delivery ring. */
 enum { RUN_BYTES = 32 * 1024 };
 /* last: offset of the run's last message */
-struct run { const char *from; size_t bytes, messages; uint64_t last; struct route *route; };
+struct run { const char *from; size_t bytes, messages; uint64_t last; struct subscribed *topic; };
 
 struct forwarder {
 	struct machine_table *table;

@@ -180,8 +180,9 @@ still_subscribed(const struct slot *v, const char *record)
 		return KNOWN_WANTED;
 	if (!forwarder.routes.listed[shard] || forwarder.seen[shard] <= offset)
 		return KNOWN_NOT_YET;
-	struct route *route = routes_find(&forwarder.routes, shard, record_topic(record), get_u16(record + 12));
-	const struct route_sub *sub = routes_sub(&forwarder.routes, route, v->id);
+	struct subscriptions *table = &forwarder.routes.of[shard];
+	const struct subscription *sub = subscriptions_find(table, subscriptions_client(table, v->id, 0),
+	    subscriptions_topic(table, record_topic(record), get_u16(record + 12), 0));
 	return sub && sub->since < offset ? KNOWN_WANTED : KNOWN_UNWANTED;
 }
 

@@ -53,27 +53,27 @@ spool_chosen(const char *record)
 
 /* Does the subscription still count for that record? */
 static struct slot *
-recipient(struct route_sub *sub, const struct record *r)
+recipient(const struct subscription *sub, const struct record *r)
 {
-	struct slot *v = &forwarder.slots.slot[sub->slot];
+	struct subscriber *c = sub->of.client;
+	struct slot *v = &forwarder.slots.slot[c->slot];
 	const struct box *b = v->own;
-	if (b == NULL || b->id != sub->client) {
-		v = map_get(&forwarder.by_id, &sub->client, sizeof sub->client);
+	if (b == NULL || b->id != c->id) {
+		v = map_get(&forwarder.by_id, &c->id, sizeof c->id);
 		b = v ? v->own : NULL;
-		sub->slot = v ? (uint32_t)(v - forwarder.slots.slot) : 0;
+		c->slot = v ? (uint32_t)(v - forwarder.slots.slot) : 0;
 	}
 	return b && v->state != SLOT_DYING && sub->since >= b->cut[r->shard] ? v : NULL;
 }
 
 static void
-deliver_record(const char *record, struct route *route)
+deliver_record(const char *record, const struct subscribed *topic)
 {
 	struct record r;
 	record_get(&r, record);
-	for (size_t i = 0; i < route->count; i++) {
-		struct route_sub *sub = &route->subs[i];
+	for (const struct subscription *sub = topic->first; sub; sub = sub->next_of_topic) {
 		if (sub->has_run || r.offset <= sub->since || (sub->flags & REC_F_NO_ECHO &&
-		    r.publisher == sub->client))
+		    r.publisher == sub->of.client->id))
 			continue;
 		struct slot *v = recipient(sub, &r);
 		if (v)
@@ -95,17 +95,16 @@ run_deliver(void)
 	/* after the records were seen: whoever they are for was shown before they were sent */
 	slots_look(&forwarder.slots, box_on_slot);
 	record_get(&first, run->from);
-	for (size_t i = 0; i < run->route->count; i++) {
-		struct route_sub *sub = &run->route->subs[i];
+	for (struct subscription *sub = run->topic->first; sub; sub = sub->next_of_topic) {
 		struct slot *v = sub->flags & REC_F_NO_ECHO || first.offset <= sub->since ? NULL
 		    : recipient(sub, &first);
 		sub->has_run = v && box_deliver_run(v, run, first.shard, first.offset);
 		whole += sub->has_run;
 	}
-	for (size_t q = 0; whole < run->route->count && q < run->bytes; q += record_stride(get_u32(run->from + q)))
-		deliver_record(run->from + q, run->route);
-	for (size_t i = 0; whole && i < run->route->count; i++)
-		run->route->subs[i].has_run = 0;
+	for (size_t q = 0; whole < run->topic->count && q < run->bytes; q += record_stride(get_u32(run->from + q)))
+		deliver_record(run->from + q, run->topic);
+	for (struct subscription *sub = run->topic->first; whole && sub; sub = sub->next_of_topic)
+		sub->has_run = 0;
 	run->bytes = 0;
 }
 
@@ -119,18 +118,19 @@ on_message(const char *record)
 	/* A run is looked at by its first record alone: so each of the others belongs to its shard and comes later,
 	 * whatever the broker sends. */
 	if (run->bytes && record == run->from + run->bytes && run->bytes + stride <= RUN_BYTES &&
-	    topic_len == run->route->len &&
+	    topic_len == run->topic->len &&
 	    offset > run->last && get_u16(record + 14) == get_u16(run->from + 14) &&
-	    memcmp(record_topic(record), run->route->topic, topic_len) == 0) {
+	    memcmp(record_topic(record), run->topic->name, topic_len) == 0) {
 		run->bytes += stride;
 		run->messages++;
 		run->last = offset;
 		return;
 	}
 	run_deliver();
-	struct route *route = routes_find(&forwarder.routes, get_u16(record + 14), record_topic(record), topic_len);
-	if (route)
-		*run = (struct run){ record, stride, 1, offset, route };
+	struct subscribed *topic = subscriptions_topic(&forwarder.routes.of[get_u16(record + 14)], record_topic(record),
+	    topic_len, 0);
+	if (topic)
+		*run = (struct run){ record, stride, 1, offset, topic };
 }
 
 /* What was in the gap nobody knows: every subscriber of the shard is told, once. */
@@ -138,13 +138,12 @@ static void
 on_gap(const char *record, const struct record *r)
 {
 	size_t at = 0;
-	for (struct route *route; (route = map_each(&forwarder.routes.topics[r->shard], &at)) != NULL;) {
-		for (size_t i = 0; i < route->count; i++) {
-			struct slot *v = recipient(&route->subs[i], r);
-			if (v && route->subs[i].since < r->aux)
+	for (struct subscribed *topic; (topic = map_each(&forwarder.routes.of[r->shard].topics, &at)) != NULL;)
+		for (const struct subscription *sub = topic->first; sub; sub = sub->next_of_topic) {
+			struct slot *v = recipient(sub, r);
+			if (v && sub->since < r->aux)
 				box_deliver(v, record, r);
 		}
-	}
 	spool_chosen(record);
 }
 

@@ -36,16 +36,16 @@ out_client(struct out *o, const struct client *c)
 	put_u64(result, c->result_number);
 	put_u64(result + 8, (uint64_t)c->result_code);
 	put_u64(result + 16, c->result_value);
-	out_add(o, &(struct record){ .type = REC_CLIENT, .publisher = c->id, .number = c->last,
+	out_add(o, &(struct record){ .type = REC_CLIENT, .publisher = c->subscriber.id, .number = c->last,
 	    .aux = (uint64_t)c->durable }, NULL, result, sizeof result);
 	if (c->will) {
 		struct record r;
 		record_get(&r, c->will);
-		out_add(o, &(struct record){ .type = REC_WILL, .publisher = c->id, .topic_len = r.topic_len },
-		    record_topic(c->will), record_data(c->will, &r), record_data_len(&r));
+		out_add(o, &(struct record){ .type = REC_WILL, .publisher = c->subscriber.id,
+		    .topic_len = r.topic_len }, record_topic(c->will), record_data(c->will, &r), record_data_len(&r));
 	}
-	for (struct subscription *sub = c->subscriptions; sub; sub = sub->next_of_client)
-		out_add(o, &(struct record){ .type = REC_LISTED, .publisher = c->id, .offset = sub->since,
+	for (struct subscription *sub = c->subscriber.first; sub; sub = sub->next_of_client)
+		out_add(o, &(struct record){ .type = REC_LISTED, .publisher = c->subscriber.id, .offset = sub->since,
 		    .flags = sub->flags,
 		    .topic_len = sub->of.topic->len }, sub->of.topic->name, NULL, 0);
 }
@@ -69,11 +69,12 @@ checkpoint_write(struct shard *s, uint64_t as_of)
 	for (size_t i = 0; i < s->starts_count; i++)
 		out_add(&o, &(struct record){ .type = REC_START, .offset = s->starts[i].offset,
 		    .aux = s->starts[i].bits }, NULL, NULL, 0);
-	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;)
+	for (struct topic *t; (t = map_each(&s->table.topics, &at)) != NULL;)
 		if (t->kept)
-			out_add(&o, &(struct record){ .type = REC_TOPIC, .topic_len = t->len }, t->name, NULL, 0);
+			out_add(&o, &(struct record){ .type = REC_TOPIC, .topic_len = t->subscribed.len },
+			    t->subscribed.name, NULL, 0);
 	at = 0;
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;)
+	for (struct client *c; (c = map_each(&s->table.clients, &at)) != NULL;)
 		out_client(&o, c);
 	memcpy(o.bytes, "MOMCKPT\n", 8);
 	put_u32(o.bytes + 8, CHECKPOINT_VERSION);
@@ -177,7 +178,7 @@ checkpoint_take(void *with, const void *bytes)
 			return -1;
 		uint64_t place = c->machine->place;
 		struct topic *t = shard_topic(s, record_topic(bytes), r.topic_len, 1);
-		if (shard_subscription(s, c, t))
+		if (subscriptions_find(&s->table, &c->subscriber, &t->subscribed))
 			return -1;
 		shard_subscribe(s, c, t, r.offset, r.flags);
 		c->machine->place = place;             /* the check-point knows it better */

@@ -1,28 +1,13 @@
 /* shard - see shard.h */
 #include "worker/shard.h"
 #include "base/log.h"
+#include <stddef.h>
 #include <stdlib.h>
-
-void *
-shard_memory(size_t n)
-{
-	void *p = calloc(1, n);
-	if (p == NULL)
-		log_fatal(EXIT_SYSTEM, "no memory; give this machine more or this store fewer clients and topics");
-	return p;
-}
-
-static void
-shard_map(struct map *m, const void *key, size_t len, void *value)
-{
-	if (map_add(m, key, len, value) < 0)
-		log_fatal(EXIT_SYSTEM, "no memory; give this machine more or this store fewer clients and topics");
-}
 
 struct client *
 shard_client(const struct shard *s, uint64_t id)
 {
-	return map_get(&s->clients, &id, sizeof id);
+	return map_get(&s->table.clients, &id, sizeof id);
 }
 
 struct machine *
@@ -31,10 +16,11 @@ shard_machine(struct shard *s, uint32_t serial)
 	struct machine *m = map_get(&s->serials, &serial, sizeof serial);
 	if (m)
 		return m;
-	m = shard_memory(sizeof *m);
+	m = subscriptions_memory(sizeof *m);
 	m->serial = serial;
 	m->next = s->machines;
-	shard_map(&s->serials, &m->serial, sizeof m->serial, m);
+	if (map_add(&s->serials, &m->serial, sizeof m->serial, m) < 0)
+		log_fatal(EXIT_SYSTEM, "no memory for a machine: see `free`");
 	s->machines = m;
 	return m;
 }
@@ -57,9 +43,8 @@ shard_forget_machines(struct shard *s)
 struct client *
 shard_create(struct shard *s, uint64_t id, int durable)
 {
-	struct client *c = shard_memory(sizeof *c);
+	struct client *c = subscriptions_client(&s->table, id, sizeof *c);
 	c->view.is_client = 1;
-	c->id = id;
 	c->durable = durable;
 	c->conn = -1;
 	c->machine = shard_machine(s, (uint32_t)(id >> 32));
@@ -70,22 +55,25 @@ shard_create(struct shard *s, uint64_t id, int durable)
 	if (c->next_of_machine)
 		c->next_of_machine->link_of_machine = &c->next_of_machine;
 	c->machine->first = c;
-	shard_map(&s->clients, &c->id, sizeof c->id, c);
 	return c;
 }
 
 struct topic *
 shard_topic(struct shard *s, const char *name, uint16_t len, int make)
 {
-	struct topic *t = map_get(&s->topics, name, len);
-	if (t || !make)
-		return t;
-	t = shard_memory(sizeof *t);
-	t->name = shard_memory((size_t)len + 1);
-	memcpy(t->name, name, len);
-	t->len = len;
-	shard_map(&s->topics, t->name, len, t);
-	return t;
+	return subscriptions_topic(&s->table, name, len, make ? sizeof(struct topic) : 0);
+}
+
+struct client *
+view_client(struct view *v)
+{
+	return (struct client *)(void *)((char *)v - offsetof(struct client, view));
+}
+
+struct topic *
+view_topic(struct view *v)
+{
+	return (struct topic *)(void *)((char *)v - offsetof(struct topic, view));
 }
 
 void
@@ -111,27 +99,6 @@ shard_next_dirty(struct shard *s, enum dirty queue)
 	return v;
 }
 
-struct subscription *
-shard_subscription(const struct shard *s, struct client *c, struct topic *t)
-{
-	struct subscription_key key = { c, t };
-	if (t->keyed)
-		return map_get(&s->subscriptions, &key, sizeof key);
-	struct subscription *sub = t->subscriptions;
-	while (sub && sub->of.client != c)
-		sub = sub->next_of_topic;
-	return sub;
-}
-
-static void
-subscription_key(struct shard *s, struct topic *t, struct subscription *added)
-{
-	if (t->keyed || t->subscribers > KEYED_FROM)
-		for (struct subscription *sub = added; sub; sub = t->keyed ? NULL : sub->next_of_topic)
-			shard_map(&s->subscriptions, &sub->of, sizeof sub->of, sub);
-	t->keyed |= t->subscribers > KEYED_FROM;
-}
-
 static void
 topic_interest(struct topic *t, struct machine *m, int change)
 {
@@ -153,18 +120,7 @@ topic_interest(struct topic *t, struct machine *m, int change)
 void
 shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags)
 {
-	struct subscription *sub = shard_memory(sizeof *sub);
-	*sub = (struct subscription){ { c, t }, since, flags & REC_F_NO_ECHO, c->subscriptions, t->subscriptions,
-	    &c->subscriptions, &t->subscriptions };
-	if (c->subscriptions)
-		c->subscriptions->link_of_client = &sub->next_of_client;
-	if (t->subscriptions)
-		t->subscriptions->link_of_topic = &sub->next_of_topic;
-	c->subscriptions = t->subscriptions = sub;
-	c->subscribed++;
-	s->subscribed++;
-	t->subscribers++;
-	subscription_key(s, t, sub);
+	subscriptions_add(&s->table, &c->subscriber, &t->subscribed, since, flags);
 	topic_interest(t, c->machine, 1);
 	if (c->machine->subscriptions++ == 0 && c->machine->place < since)
 		c->machine->place = since;             /* what lies before was not for this machine */
@@ -176,20 +132,9 @@ shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t sin
 void
 shard_unsubscribe(struct shard *s, struct subscription *sub)
 {
-	struct client *c = sub->of.client;
-	struct topic *t = sub->of.topic;
-	if (t->keyed)
-		map_del(&s->subscriptions, &sub->of, sizeof sub->of);
-	*sub->link_of_client = sub->next_of_client;
-	if (sub->next_of_client)
-		sub->next_of_client->link_of_client = sub->link_of_client;
-	*sub->link_of_topic = sub->next_of_topic;
-	if (sub->next_of_topic)
-		sub->next_of_topic->link_of_topic = sub->link_of_topic;
-	free(sub);
-	c->subscribed--;
-	s->subscribed--;
-	t->subscribers--;
+	struct client *c = (struct client *)sub->of.client;
+	struct topic *t = (struct topic *)sub->of.topic;
+	subscriptions_remove(&s->table, sub);
 	c->view.listed = t->view.listed = 0;
 	topic_interest(t, c->machine, -1);
 	c->machine->subscriptions--;
@@ -206,9 +151,9 @@ void
 shard_destroy(struct shard *s, struct client *c)
 {
 	c->gone = 1;
-	while (c->subscriptions)
-		shard_unsubscribe(s, c->subscriptions);
-	map_del(&s->clients, &c->id, sizeof c->id);
+	while (c->subscriber.first)
+		shard_unsubscribe(s, c->subscriber.first);
+	subscriptions_forget_client(&s->table, &c->subscriber);
 	*c->link_of_machine = c->next_of_machine;
 	if (c->next_of_machine)
 		c->next_of_machine->link_of_machine = c->link_of_machine;
@@ -225,10 +170,10 @@ shard_is_clean(struct shard *s, struct view *v)
 	if (v->dirty)
 		return;
 	if (!v->is_client) {
-		shard_forget_topic(s, (struct topic *)v);
+		shard_forget_topic(s, view_topic(v));
 		return;
 	}
-	struct client *c = (struct client *)v;
+	struct client *c = view_client(v);
 	if (!c->gone)
 		return;
 	c->next_gone = s->gone;
@@ -253,7 +198,7 @@ shard_will(struct shard *s, struct client *c, const void *record)
 	if (record == NULL)
 		return;
 	uint32_t bytes = record_stride(get_u32(record));
-	memcpy(c->will = shard_memory(bytes), record, bytes);
+	memcpy(c->will = subscriptions_memory(bytes), record, bytes);
 	s->wills_bytes += bytes;
 	c->machine->wills_bytes += bytes;
 }
@@ -280,11 +225,9 @@ shard_clean(struct shard *s)
 void
 shard_forget_topic(struct shard *s, struct topic *t)
 {
-	if (t->subscriptions || t->kept)
+	if (t->subscribed.first || t->kept)
 		return;
-	map_del(&s->topics, t->name, t->len);
 	free(t->machines);
-	free(t->name);
-	free(t);
+	subscriptions_forget_topic(&s->table, &t->subscribed);
 }
 

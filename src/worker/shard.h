@@ -2,9 +2,8 @@
  * I/O here. */
 #ifndef SHARD_H
 #define SHARD_H
-#include "base/map.h"
 #include "log/seglog.h"
-#include "format/record.h"
+#include "routing/subscriptions.h"
 
 struct topic;
 struct client;
@@ -29,16 +28,6 @@ struct machine {
 	struct machine *next;         /* in the list of all machines */
 };
 
-struct subscription_key { struct client *client; struct topic *topic; };
-
-struct subscription {
-	struct subscription_key of;
-	uint64_t since;
-	uint16_t flags;
-	struct subscription *next_of_client, *next_of_topic;
-	struct subscription **link_of_client, **link_of_topic;       /* the pointers that lead to it */
-};
-
 /* Views are written in turns, behind the answers. DIRTY_LEFT: views that still show somebody who left. They go first,
  * since the answer to a client that is destroyed waits for them. DIRTY_LATER: all others. */
 enum dirty { DIRTY_LEFT, DIRTY_LATER, DIRTY_KINDS };
@@ -56,8 +45,9 @@ struct view {
 struct view_queue { struct view *first, *last; };
 
 struct client {
-	struct view view;             /* the first member: a view of a client is a client */
-	uint64_t id, last;            /* last: number of the last request that was taken */
+	struct subscriber subscriber; /* the first member, as the table wants it */
+	struct view view;
+	uint64_t last;                /* number of the last request that was taken */
 	uint64_t result_number, result_value;
 	int64_t  result_code;
 	void    *will;                /* the REC_WILL record; NULL: none */
@@ -70,8 +60,6 @@ struct client {
 	int durable;
 	struct machine *machine;
 	struct client *next_of_machine, **link_of_machine;
-	struct subscription *subscriptions;   /* the newest first */
-	size_t subscribed;
 	int left;                     /* a topic that it left may still show it */
 	int gone;                     /* destroyed; it is freed once it is answered and its view removed */
 	struct client *next_gone;
@@ -85,13 +73,9 @@ struct client {
 struct interest { struct machine *machine; size_t count; };
 
 struct topic {
-	struct view view;             /* the first member, as in a client */
-	char *name;
-	uint16_t len;
+	struct subscribed subscribed; /* the first member, as the table wants it */
+	struct view view;
 	int kept;                     /* made with the store: it stays without subscribers */
-	int keyed;                    /* its subscriptions are in the shard's map */
-	struct subscription *subscriptions;   /* the newest first */
-	size_t subscribers;
 	struct interest *machines;
 	size_t machine_count;
 	/* waiting: bytes of messages that may still wait for a subscriber. newest: offset behind the newest message. */
@@ -113,9 +97,7 @@ struct views_state {
 struct shard {
 	uint32_t index;
 	int dir;
-	struct map clients, topics;
-	struct map subscriptions;     /* those of the topics that are keyed */
-	size_t subscribed;            /* how many subscriptions there are */
+	struct subscriptions table;   /* of struct client and struct topic */
 	struct map serials;           /* machines by serial */
 	struct machine *machines;
 	struct start *starts;         /* oldest first; beyond STARTS_MOST the oldest go */
@@ -129,7 +111,6 @@ struct shard {
 	int changed;                  /* since the last check-point */
 };
 
-void           *shard_memory(size_t n);                     /* zeroed; none ends the program */
 struct client  *shard_client(const struct shard *s, uint64_t id);
 struct client  *shard_create(struct shard *s, uint64_t id, int durable);
 void            shard_destroy(struct shard *s, struct client *c);
@@ -137,7 +118,6 @@ struct machine *shard_machine(struct shard *s, uint32_t serial);        /* found
 /* Forgets machines that are away and never had a client. No check-point tells of them. */
 void            shard_forget_machines(struct shard *s);
 struct topic   *shard_topic(struct shard *s, const char *name, uint16_t len, int make);
-struct subscription *shard_subscription(const struct shard *s, struct client *c, struct topic *t);
 void            shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags);
 void            shard_unsubscribe(struct shard *s, struct subscription *sub);
 void            shard_forget_topic(struct shard *s, struct topic *t);    /* if nobody needs it */
@@ -161,6 +141,8 @@ int             shard_record_is_needed(const struct shard *s, const void *bytes)
 void            shard_will(struct shard *s, struct client *c, const void *record);
 /* Takes the will away; it is the caller's from here on. NULL: the client has none. */
 char           *shard_will_take(struct shard *s, struct client *c);
+struct client  *view_client(struct view *v);                /* whose view it is */
+struct topic   *view_topic(struct view *v);
 void            shard_mark(struct shard *s, struct view *v, enum dirty queue);   /* this view is to be written */
 /* takes one out of that queue; NULL: it is empty */
 struct view    *shard_next_dirty(struct shard *s, enum dirty queue);

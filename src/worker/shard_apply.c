@@ -10,7 +10,7 @@ static void
 apply_subscription(struct shard *s, struct client *c, const struct record *r, const char *name)
 {
 	struct topic *t = shard_topic(s, name, r->topic_len, r->type == REC_SUBSCRIBE);
-	struct subscription *sub = t ? shard_subscription(s, c, t) : NULL;
+	struct subscription *sub = t ? subscriptions_find(&s->table, &c->subscriber, &t->subscribed) : NULL;
 	if (r->type == REC_SUBSCRIBE && sub == NULL)
 		shard_subscribe(s, c, t, r->offset, r->flags);
 	else if (r->type == REC_UNSUBSCRIBE && sub != NULL)
@@ -87,12 +87,12 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 	}
 	c->machine->wanted = end;
 	machine_need(c->machine, s->log.base, record_stride(r.len));
-	while (r.type == REC_UNSUBSCRIBE && r.topic_len == 0 && c->subscriptions)
-		shard_unsubscribe(s, c->subscriptions);
+	while (r.type == REC_UNSUBSCRIBE && r.topic_len == 0 && c->subscriber.first)
+		shard_unsubscribe(s, c->subscriber.first);
 	if (r.topic_len && r.aux == 0)
 		apply_subscription(s, c, &r, record_topic(bytes));
-	if (r.type == REC_DESTROY && r.flags & REC_F_EXPIRED && c->machine->expired_below <= (uint32_t)c->id)
-		c->machine->expired_below = (uint32_t)c->id + 1;
+	if (r.type == REC_DESTROY && r.flags & REC_F_EXPIRED && c->machine->expired_below <= (uint32_t)c->subscriber.id)
+		c->machine->expired_below = (uint32_t)c->subscriber.id + 1;
 	if (r.type == REC_DESTROY)
 		shard_destroy(s, c);
 }
@@ -101,7 +101,7 @@ void
 shard_start(struct shard *s, uint64_t offset, uint64_t bits)
 {
 	if (s->starts == NULL)
-		s->starts = shard_memory(STARTS_MOST * sizeof *s->starts);
+		s->starts = subscriptions_memory(STARTS_MOST * sizeof *s->starts);
 	if (s->starts_count && s->starts[s->starts_count - 1].offset >= offset)
 		return;
 	if (s->starts_count == STARTS_MOST)
@@ -140,7 +140,7 @@ shard_record_is_needed(const struct shard *s, const void *bytes)
 	struct record r;
 	record_get(&r, bytes);
 	if (r.type == REC_MESSAGE) {
-		const struct topic *t = map_get(&s->topics, record_topic(bytes), r.topic_len);
+		const struct topic *t = map_get(&s->table.topics, record_topic(bytes), r.topic_len);
 		for (size_t i = 0; t && i < t->machine_count; i++)
 			if (t->machines[i].machine->place <= r.offset)
 				return 1;

@@ -70,9 +70,9 @@ static int
 views_topic(struct shard *s, struct topic *t)
 {
 	char path[TOPIC_PATH_MAX], *text = NULL;
-	size_t n = 0, left = t->subscribers - t->view.listed;
-	topic_path(t->name, t->len, path);
-	if (t->subscriptions == NULL && !t->kept) {
+	size_t n = 0, left = t->subscribed.count - t->view.listed;
+	topic_path(t->subscribed.name, t->subscribed.len, path);
+	if (t->subscribed.first == NULL && !t->kept) {
 		int bad = t->view.made ? views_drop_topic(s, path) : 0;
 		t->view.made = 0;
 		return bad;
@@ -80,13 +80,13 @@ views_topic(struct shard *s, struct topic *t)
 	FILE *f = open_memstream(&text, &n);
 	if (f == NULL)
 		return -1;
-	for (struct subscription *sub = t->subscriptions; sub && left > 0; sub = sub->next_of_topic, left--)
+	for (struct subscription *sub = t->subscribed.first; sub && left > 0; sub = sub->next_of_topic, left--)
 		fprintf(f, "%016llx %u %016llx %s\n", (unsigned long long)sub->of.client->id,
-		    sub->of.client->machine->serial, (unsigned long long)sub->since,
+		    (unsigned)(sub->of.client->id >> 32), (unsigned long long)sub->since,
 		    sub->flags & REC_F_NO_ECHO ? "no-echo" : "-");
 	fclose(f);
 	int fd = views_open_folder(s, path, 1);
-	int bad = fd < 0 ? -1 : views_write(fd, "subscribers", &t->view, t->subscribers, text, n);
+	int bad = fd < 0 ? -1 : views_write(fd, "subscribers", &t->view, t->subscribed.count, text, n);
 	fdio_close(&fd);
 	free(text);
 	return bad;
@@ -96,10 +96,10 @@ static int
 views_client(struct shard *s, struct client *c)
 {
 	char name[40], *text = NULL;
-	size_t n = 0, left = c->subscribed - c->view.listed;
-	snprintf(name, sizeof name, "sub/%016llx", (unsigned long long)c->id);
-	if (c->gone || c->subscriptions == NULL) {
-		const struct client *other = c->gone ? shard_client(s, c->id) : NULL;
+	size_t n = 0, left = c->subscriber.count - c->view.listed;
+	snprintf(name, sizeof name, "sub/%016llx", (unsigned long long)c->subscriber.id);
+	if (c->gone || c->subscriber.first == NULL) {
+		const struct client *other = c->gone ? shard_client(s, c->subscriber.id) : NULL;
 		int is_own = c->view.made && !(other && other->view.made);     /* it may be created again meanwhile */
 		c->view.made = 0;
 		return is_own && unlinkat(s->dir, name, 0) < 0 && errno != ENOENT ? -1 : 0;
@@ -107,10 +107,10 @@ views_client(struct shard *s, struct client *c)
 	FILE *f = open_memstream(&text, &n);
 	if (f == NULL)
 		return -1;
-	for (struct subscription *sub = c->subscriptions; sub && left > 0; sub = sub->next_of_client, left--)
+	for (struct subscription *sub = c->subscriber.first; sub && left > 0; sub = sub->next_of_client, left--)
 		fprintf(f, "%s\n", sub->of.topic->name);
 	fclose(f);
-	int bad = views_write(s->dir, name, &c->view, c->subscribed, text, n);
+	int bad = views_write(s->dir, name, &c->view, c->subscriber.count, text, n);
 	free(text);
 	return bad;
 }
@@ -209,17 +209,17 @@ static void
 views_of_all(struct shard *s)
 {
 	size_t at = 0;
-	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;) {
+	for (struct topic *t; (t = map_each(&s->table.topics, &at)) != NULL;) {
 		t->view.made = 0;
 		t->view.listed = 0;
-		if (s->views.kept && (t->kept || t->subscriptions))
+		if (s->views.kept && (t->kept || t->subscribed.first))
 			shard_mark(s, &t->view, DIRTY_LATER);
 	}
 	at = 0;
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;) {
+	for (struct client *c; (c = map_each(&s->table.clients, &at)) != NULL;) {
 		c->view.made = c->left = 0;
 		c->view.listed = 0;
-		if (s->views.kept && c->subscriptions)
+		if (s->views.kept && c->subscriber.first)
 			shard_mark(s, &c->view, DIRTY_LATER);
 	}
 }
@@ -245,7 +245,7 @@ views_are_behind(const struct shard *s)
 static int
 views_write_one(struct shard *s, struct view *v)
 {
-	return v->is_client ? views_client(s, (struct client *)v) : views_topic(s, (struct topic *)v);
+	return v->is_client ? views_client(s, view_client(v)) : views_topic(s, view_topic(v));
 }
 
 /* one at least, however long it takes: none of the queues waits for ever */

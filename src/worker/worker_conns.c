@@ -89,11 +89,11 @@ worker_conns_look(void)
 static void
 machine_expire(struct machine *m)
 {
-	size_t before = worker.shard.clients.used;
+	size_t before = worker.shard.table.clients.used;
 	worker_destroy(m, NULL, REC_F_EXPIRED);
-	if (before != worker.shard.clients.used)
+	if (before != worker.shard.table.clients.used)
 		log_peer(LOG_FROM_WARN, 0, "machine %u was away for %u s: %zu clients of it are forgotten in shard %u "
-		    "(--machine-expiry says when)", m->serial, m->away, before - worker.shard.clients.used,
+		    "(--machine-expiry says when)", m->serial, m->away, before - worker.shard.table.clients.used,
 		    worker.shard.index);
 }
 

@@ -218,8 +218,8 @@ publish_will(struct client *c, int or_never)
 	if (at == NULL && !or_never)
 		return -1;
 	if (at == NULL) {
-		log_peer(LOG_FROM_ERROR, c->id >> 32, "the will of client %016llx cannot be stored: no room for its %u "
-		    "bytes: make room on the store's disk", (unsigned long long)c->id, r.len);
+		log_peer(LOG_FROM_ERROR, c->subscriber.id >> 32, "the will of client %016llx cannot be stored: no room "
+		    "for its %u bytes: make room on the store's disk", (unsigned long long)c->subscriber.id, r.len);
 		shard_will(&worker.shard, c, NULL);
 		return -1;
 	}
@@ -227,7 +227,7 @@ publish_will(struct client *c, int or_never)
 	r.type = REC_MESSAGE;
 	r.flags = REC_F_DURABLE | REC_F_WILL;
 	r.shard = (uint16_t)worker.shard.index;
-	r.publisher = c->id;
+	r.publisher = c->subscriber.id;
 	r.number = c->last;                            /* a number that it has taken: nothing changes by it */
 	r.aux = 0;
 	record_put(bytes, &r);
@@ -249,13 +249,13 @@ static int64_t
 subscription_code(struct client *c, const struct record *r, const char *name)
 {
 	struct topic *t = shard_topic(&worker.shard, name, r->topic_len, 0);
-	int there = t && shard_subscription(&worker.shard, c, t) != NULL;
+	int there = t && subscriptions_find(&worker.shard.table, &c->subscriber, &t->subscribed) != NULL;
 	if (r->type != REC_SUBSCRIBE)
 		return there ? 0 : MOM_ENOTSUB;
 	if (there)
 		return MOM_EEXIST;
-	return c->subscribed < SUBSCRIPTIONS_CLIENT && c->machine->subscriptions < SUBSCRIPTIONS_MACHINE &&
-	    worker.shard.subscribed < SUBSCRIPTIONS_SHARD ? 0 : MOM_ELIMIT;
+	return c->subscriber.count < SUBSCRIPTIONS_CLIENT && c->machine->subscriptions < SUBSCRIPTIONS_MACHINE &&
+	    worker.shard.table.count < SUBSCRIPTIONS_SHARD ? 0 : MOM_ELIMIT;
 }
 
 /* An upper bound of what still waits for a subscriber: the topic's bytes since its slowest machine had all of it. */
@@ -275,7 +275,7 @@ message_refusal(const struct record *r, const char *name)
 	if (most == 0 && !(r->flags & REC_F_NEED))
 		return 0;                              /* most messages: the topic is not sought twice for them */
 	const struct topic *t = shard_topic(&worker.shard, name, r->topic_len, 0);
-	if (r->flags & REC_F_NEED && (t == NULL || t->subscribers == 0))
+	if (r->flags & REC_F_NEED && (t == NULL || t->subscribed.count == 0))
 		return MOM_ENOSUBSCRIBER;
 	return most && t && topic_waiting(t) + r->len > most ? MOM_EFULL : 0;
 }
@@ -302,7 +302,7 @@ refusal(const struct client *client, const struct record *r, const char *name)
 static void
 tell_wills(const struct client *c)
 {
-	log_peer(LOG_FROM_WARN, c->id >> 32, "shard %u: the wills of its clients are %llu bytes, those of "
+	log_peer(LOG_FROM_WARN, c->subscriber.id >> 32, "shard %u: the wills of its clients are %llu bytes, those of "
 	    "machine %u %llu: more are refused; let programs leave smaller ones", worker.shard.index,
 	    (unsigned long long)worker.shard.wills_bytes, c->machine->serial,
 	    (unsigned long long)c->machine->wills_bytes);
@@ -403,7 +403,7 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 	size_t n = 0, room = 0;
 	struct client **dead = NULL;
 	for (struct client *client = m->first; client; client = client->next_of_machine) {
-		if (but && map_get(but, &client->id, sizeof client->id))
+		if (but && map_get(but, &client->subscriber.id, sizeof client->subscriber.id))
 			continue;
 		if (n == room && (dead = realloc(dead, (room = room * 2 + 16) * sizeof *dead)) == NULL)
 			log_fatal(EXIT_SYSTEM, "no memory for a list of %zu clients: see `free`", room);
@@ -412,8 +412,9 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 	for (size_t i = 0; i < n; i++) {
 		char bytes[RECORD_HEADER];
 		publish_will(dead[i], 1);
-		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags, .publisher = dead[i]->id,
-		    .number = dead[i]->last, .shard = (uint16_t)worker.shard.index };
+		struct record r = { .type = REC_DESTROY, .flags = REC_F_DURABLE | flags,
+		    .publisher = dead[i]->subscriber.id, .number = dead[i]->last,
+		    .shard = (uint16_t)worker.shard.index };
 		record_make(bytes, &r, NULL, NULL, 0);
 		void *place = log_place(RECORD_HEADER, 1);
 		if (place)                              /* else the next time */

@@ -37,6 +37,7 @@ edge_replace(int dir, const char *name, const void *bytes, size_t n, int durable
 #define fdio_load    edge_load
 #define fdio_replace edge_replace
 #include "base/map.c"
+#include "routing/subscriptions.c"
 #include "worker/shard.c"
 #include "worker/shard_apply.c"
 #include "worker/checkpoint.c"
@@ -72,18 +73,19 @@ static size_t
 count_subscriptions(const struct shard *s)
 {
 	size_t at = 0, of_clients = 0, of_topics = 0, of_machines = 0;
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;)
-		for (struct subscription *sub = c->subscriptions; sub; sub = sub->next_of_client) {
-			struct topic *t = sub->of.topic;
-			FUZZ_CHECK(sub->of.client == c && map_get(&s->topics, t->name, t->len) == t);
+	for (struct client *c; (c = map_each(&s->table.clients, &at)) != NULL;)
+		for (struct subscription *sub = c->subscriber.first; sub; sub = sub->next_of_client) {
+			struct subscribed *t = sub->of.topic;
+			FUZZ_CHECK(sub->of.client == &c->subscriber && map_get(&s->table.topics, t->name, t->len) == t);
 			of_clients++;
 		}
 	at = 0;
-	for (struct topic *t; (t = map_each(&s->topics, &at)) != NULL;) {
-		FUZZ_CHECK(t->len > 0 && t->len <= MOM_TOPIC_MAX);
-		for (struct subscription *sub = t->subscriptions; sub; sub = sub->next_of_topic, of_topics++) {
-			struct client *c = sub->of.client;
-			FUZZ_CHECK(shard_client(s, c->id) == c && shard_subscription(s, c, t) == sub);
+	for (struct topic *t; (t = map_each(&s->table.topics, &at)) != NULL;) {
+		FUZZ_CHECK(t->subscribed.len > 0 && t->subscribed.len <= MOM_TOPIC_MAX);
+		for (struct subscription *sub = t->subscribed.first; sub; sub = sub->next_of_topic, of_topics++) {
+			struct subscriber *c = sub->of.client;
+			FUZZ_CHECK(&shard_client(s, c->id)->subscriber == c &&
+			    subscriptions_find(&s->table, c, &t->subscribed) == sub);
 		}
 	}
 	for (const struct machine *m = s->machines; m; m = m->next)
@@ -96,11 +98,11 @@ static void
 is_same(const struct shard *s, const struct shard *again)
 {
 	size_t at = 0;
-	FUZZ_CHECK(s->clients.used == again->clients.used && s->topics.used == again->topics.used &&
-	    s->checkpoint == again->checkpoint);
+	FUZZ_CHECK(s->table.clients.used == again->table.clients.used &&
+	    s->table.topics.used == again->table.topics.used && s->checkpoint == again->checkpoint);
 	FUZZ_CHECK(count_subscriptions(s) == count_subscriptions(again));
-	for (struct client *c; (c = map_each(&s->clients, &at)) != NULL;) {
-		const struct client *b = shard_client(again, c->id);
+	for (struct client *c; (c = map_each(&s->table.clients, &at)) != NULL;) {
+		const struct client *b = shard_client(again, c->subscriber.id);
 		FUZZ_CHECK(b && b->last == c->last && b->durable == c->durable &&
 		    b->result_number == c->result_number && b->result_code == c->result_code);
 		FUZZ_CHECK(b->machine->place == c->machine->place && b->machine->serial == c->machine->serial);
@@ -126,10 +128,10 @@ body(void)
 	shard_clean(&again);
 	is_same(&s, &again);
 	size_t at = 0;
-	for (struct client *c; (c = map_each(&again.clients, &at)) != NULL;)
+	for (struct client *c; (c = map_each(&again.table.clients, &at)) != NULL;)
 		shard_destroy(&again, c);
 	shard_clean(&again);
-	FUZZ_CHECK(count_subscriptions(&again) == 0 && again.clients.used == 0);
+	FUZZ_CHECK(count_subscriptions(&again) == 0 && again.table.clients.used == 0);
 }
 
 int

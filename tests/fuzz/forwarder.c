@@ -21,6 +21,7 @@
 #include "log/seglog_reader.c"
 #include "log/seglog_rewrite.c"
 #include "base/map.c"
+#include "routing/subscriptions.c"
 
 enum { TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 3, SHARDS = 2, MESSAGE = 4096, ENDED = 99, LAST_ROUNDS = 200,
     HOSTILE = 0, NEIGHBOUR = 1, AWAY = 2 };

@@ -155,22 +155,20 @@ shard_close(struct shard *s)
 {
 	size_t at = 0;
 	seglog_close(&s->log);
-	for (struct client *c; (at = 0, c = map_each(&s->clients, &at)) != NULL;)
+	for (struct client *c; (at = 0, c = map_each(&s->table.clients, &at)) != NULL;)
 		shard_destroy(s, c);
 	shard_clean(s);
-	for (struct topic *t; (at = 0, t = map_each(&s->topics, &at)) != NULL;) {
-		map_del(&s->topics, t->name, t->len);
+	for (struct topic *t; (at = 0, t = map_each(&s->table.topics, &at)) != NULL;) {
 		free(t->machines);
-		free(t->name);
-		free(t);
+		subscriptions_forget_topic(&s->table, &t->subscribed);
 	}
 	for (struct machine *m; (m = s->machines) != NULL;) {
 		s->machines = m->next;
 		free(m->needs);
 		free(m);
 	}
-	map_free(&s->clients);
-	map_free(&s->topics);
+	map_free(&s->table.clients);
+	map_free(&s->table.topics);
 	free(s->starts);
 }
 
@@ -322,7 +320,7 @@ judge_image(int dir, struct image want)
 	WANT(c == NULL || c->machine->place <= want.place, "place %llx, the machine was at %llx",
 	    (unsigned long long)c->machine->place,
 	    (unsigned long long)want.place);
-	WANT(last < 2 || (c->subscriptions && c->subscriptions->next_of_client == NULL), "the subscription is gone");
+	WANT(last < 2 || c->subscriber.count == 1, "the subscription is gone");
 	WANT(*torn == 0 ? strstr(disk_log, "torn") == NULL : strstr(disk_log, torn) != NULL, "the log should say: %s",
 	    *torn ? torn : "nothing of a cut");
 	WANT(strstr(disk_log, "error") == NULL, "an error");

@@ -19,24 +19,32 @@ change(int type, uint32_t shard, uint64_t client, const char *topic, uint64_t au
 static int
 gets(uint32_t shard, uint64_t client, const char *topic)
 {
-	struct route *t = routes_find(&routes, shard, topic, (uint16_t)strlen(topic));
-	int n = 0;
-	for (size_t i = 0; t && i < t->count; i++)
-		n += t->subs[i].client == client;
-	const struct route_sub *sub = routes_sub(&routes, t, client);
-	REQUIRE(n <= 1 && (sub != NULL) == (n == 1), "client %llu of %s: %d times in its list, %s by its key",
-	    (unsigned long long)client, topic, n, sub ? "there" : "not there");
-	REQUIRE(sub == NULL || sub->client == client, "the key leads to client %llu", (unsigned long long)sub->client);
+	struct subscriptions *table = &routes.of[shard];
+	struct subscribed *t = subscriptions_topic(table, topic, (uint16_t)strlen(topic), 0);
+	struct subscriber *c = subscriptions_client(table, client, 0);
+	int n = 0, of_client = 0;
+	for (const struct subscription *sub = t ? t->first : NULL; sub; sub = sub->next_of_topic)
+		n += sub->of.client->id == client;
+	for (const struct subscription *sub = c ? c->first : NULL; sub; sub = sub->next_of_client)
+		of_client += sub->of.topic == t;
+	const struct subscription *sub = subscriptions_find(table, c, t);
+	REQUIRE(n <= 1 && of_client == n && (sub != NULL) == (n == 1),
+	    "client %llu of %s: %d times in its list, %d in the client's, %s by its key",
+	    (unsigned long long)client, topic, n, of_client, sub ? "there" : "not there");
+	REQUIRE(sub == NULL || sub->of.client == c, "the key leads to client %llu",
+	    (unsigned long long)sub->of.client->id);
 	return n;
 }
 
 static void
 all_gone(void)
 {
-	REQUIRE(routes.links.used == 0, "%zu keys of subscriptions are left", routes.links.used);
-	REQUIRE(routes.clients.used == 0, "%zu clients are left", routes.clients.used);
-	for (uint32_t k = 0; k < SHARDS_MAX; k++)
-		REQUIRE(routes.topics[k].used == 0, "shard %u: %zu topics are left", k, routes.topics[k].used);
+	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
+		const struct subscriptions *t = &routes.of[k];
+		REQUIRE(t->keyed.used == 0 && t->clients.used == 0 && t->topics.used == 0 && t->count == 0,
+		    "shard %u: %zu keys of subscriptions, %zu clients, %zu topics, %zu subscriptions are left", k,
+		    t->keyed.used, t->clients.used, t->topics.used, t->count);
+	}
 }
 
 TEST(changes, "a list replaces what was known of its shard alone; a destroyed client is in no topic, the others stay")
@@ -104,7 +112,8 @@ load_and_leave(size_t n)
 		snprintf(topic, sizeof topic, "own/%zu", i);
 		change(REC_LISTED, 0, 1, topic, 0);
 	}
-	REQUIRE(routes.listed[0] && routes.topics[0].used == n + 1, "%zu of %zu topics", routes.topics[0].used, n + 1);
+	REQUIRE(routes.listed[0] && routes.of[0].topics.used == n + 1, "%zu of %zu topics",
+	    routes.of[0].topics.used, n + 1);
 	for (size_t i = 0; i < n; i++) {
 		change(REC_DESTROY, 0, 10 + i, "", 0);
 		snprintf(topic, sizeof topic, "own/%zu", i);

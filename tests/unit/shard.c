@@ -30,11 +30,12 @@ subscribes(uint64_t client, const char *topic)
 {
 	struct client *c = shard_client(&s, client);
 	struct topic *t = shard_topic(&s, topic, (uint16_t)strlen(topic), 0);
-	int of_client = 0, of_topic = 0, keyed = c && t && shard_subscription(&s, c, t) != NULL;
-	for (struct subscription *sub = c ? c->subscriptions : NULL; sub; sub = sub->next_of_client)
-		of_client += sub->of.topic == t;
-	for (struct subscription *sub = t ? t->subscriptions : NULL; sub; sub = sub->next_of_topic)
-		of_topic += sub->of.client == c;
+	int of_client = 0, of_topic = 0, keyed = c && t &&
+	    subscriptions_find(&s.table, &c->subscriber, &t->subscribed) != NULL;
+	for (struct subscription *sub = c ? c->subscriber.first : NULL; sub; sub = sub->next_of_client)
+		of_client += (struct topic *)sub->of.topic == t;
+	for (struct subscription *sub = t ? t->subscribed.first : NULL; sub; sub = sub->next_of_topic)
+		of_topic += (struct client *)sub->of.client == c;
 	REQUIRE(of_client == keyed && of_topic == keyed, "%llx, %s: %d in its list, %d in the topic's, %d by key",
 	    (unsigned long long)client, topic, of_client, of_topic, keyed);
 	return keyed;
@@ -44,9 +45,9 @@ static void
 all_gone(void)
 {
 	shard_clean(&s);
-	REQUIRE(s.clients.used == 0, "%zu clients are left", s.clients.used);
-	REQUIRE(s.topics.used == 0, "%zu topics are left", s.topics.used);
-	REQUIRE(s.subscriptions.used == 0, "%zu keys of subscriptions are left", s.subscriptions.used);
+	REQUIRE(s.table.clients.used == 0, "%zu clients are left", s.table.clients.used);
+	REQUIRE(s.table.topics.used == 0, "%zu topics are left", s.table.topics.used);
+	REQUIRE(s.table.keyed.used == 0, "%zu keys of subscriptions are left", s.table.keyed.used);
 	for (const struct machine *m = s.machines; m; m = m->next)
 		REQUIRE(m->first == NULL && m->clients == 0 && m->subscriptions == 0,
 		    "machine %u: %zu clients, %zu subscriptions", m->serial, m->clients, m->subscriptions);

@@ -65,7 +65,7 @@ TEST(needed_from, "the log is needed from the lowest place of a machine that sub
 	    (unsigned long long)shard_needed_from(&shard, 9 * OFFSET));
 	REQUIRE(shard_needed_from(&shard, OFFSET + 1) == OFFSET && shard_needed_from(&shard, OFFSET - 1) == OFFSET - 1,
 	    "not below the least");
-	shard_unsubscribe(&shard, shard_client(&shard, (uint64_t)SERIAL << 32 | 1)->subscriptions);
+	shard_unsubscribe(&shard, shard_client(&shard, (uint64_t)SERIAL << 32 | 1)->subscriber.first);
 	REQUIRE(shard_needed_from(&shard, 9 * OFFSET) == 2 * OFFSET,
 	    "a machine that subscribes to nothing pins the log");
 	low->live = 1;
@@ -93,7 +93,7 @@ TEST(checkpoint, "a check-point brings machines back with their places, their ti
 	REQUIRE(shard.dir >= 0 && checkpoint_write(&shard, 3 * OFFSET) == 0 && checkpoint_load(&again) == 0,
 	    "written and read");
 	struct machine *n = shard_machine(&again, SERIAL);
-	struct client *d = shard_client(&again, c->id);
+	struct client *d = shard_client(&again, c->subscriber.id);
 	REQUIRE(n->place == OFFSET && n->away == 4711 && n->expired_below == 17,
 	    "place %llu, away %u s, forgotten below %u", (unsigned long long)n->place, n->away, n->expired_below);
 	REQUIRE(n->clients == 1 && n->subscriptions == 1 && again.checkpoint == 3 * OFFSET,
