@@ -2,7 +2,7 @@
  * (forwarder_spool.c). */
 #ifndef FORWARDER_H
 #define FORWARDER_H
-#include "log/seglog.h"
+#include "log/seglog_packing.h"
 #include "daemon/routes.h"
 #include "daemon/slots.h"
 
@@ -73,7 +73,7 @@ struct forwarder {
 	int notify, dir, dirty;           /* dirty: something in the spool is not synced */
 	int unsafe;                       /* not all that was routed is safe, so places must wait */
 	uint64_t spool_looked;            /* the segment at which the room on the disk was looked at last */
-	int to_pack;                      /* segments of the spool wait to be packed */
+	struct seglog_packing packing;    /* of the spool */
 	/* Slots. Each fed one is marked in is_fed, whatever box it has, so that it is in the list once. */
 	uint32_t *chosen, *fed;
 	char *is_fed;
@@ -108,8 +108,7 @@ void box_tell(struct slot *v);
 uint64_t box_needs(struct slot *v);
 void spool_files_look(void);                                                  /* ends the process if a file is gone */
 /* Once a second: finds the segments that are mostly dead. */
-void spool_pack_look(void);
-void spool_pack_one(void);
+void spool_pack_begin(void);
 /* At the start: makes the boxes, then reads what the spool says of them. */
 void spool_recover(void);
 

@@ -330,7 +330,7 @@ tick_prune(void)
 	    !fdio_is_full(errno))
 		spool_failed("a new segment");
 	seglog_prune(&forwarder.spool, needed);
-	spool_pack_look();
+	seglog_packing_look(&forwarder.packing, forwarder.spool.end);
 }
 
 static void
@@ -375,9 +375,9 @@ round_of_work(void)
 	more += forwarder.fed_count > 0;
 	boxes_publish();
 	on_tick();
-	if (forwarder.to_pack)
-		spool_pack_one();
-	return more + (forwarder.to_pack != 0);
+	if (forwarder.packing.waits)
+		seglog_packing_one(&forwarder.packing);
+	return more + forwarder.packing.waits;
 }
 
 int
@@ -408,6 +408,7 @@ main(int argc, char **argv)
 	forwarder.patience_us = PATIENCE_ALL_US;
 	slots_init(&forwarder.slots, forwarder.table, forwarder.unit, UNIT_FORWARDER);
 	spool_recover();
+	spool_pack_begin();
 	idling_serve(&forwarder.table->deliver_queue, NULL, round_of_work, bells_clear);
 	log_fatal(EXIT_SYSTEM, "msgrcv(queue): %s: it is made anew", strerror(errno));
 }

@@ -289,8 +289,8 @@ on_tick(void)
 {
 	uint32_t ticks = atomic_load(&worker.table->ticks);
 	uint32_t ticked = ticks - worker.ticks;             /* of one second each */
-	if (worker.to_pack)
-		worker_pack_one();
+	if (worker.packing.waits)
+		seglog_packing_one(&worker.packing);
 	if (!ticked && worker.since_checkpoint < CHECKPOINT_BYTES)
 		return;
 	worker.ticks = ticks;
@@ -318,7 +318,7 @@ work_and_time(void)
 {
 	int n = round_of_work();
 	on_tick();
-	return n + (worker.to_pack || worker.touched || views_are_behind(&worker.shard));
+	return n + (worker.packing.waits || worker.touched || views_are_behind(&worker.shard));
 }
 
 static void
@@ -389,6 +389,7 @@ recover(void)
 	}
 	begin_incarnation();
 	worker.life_base = s->log.base;
+	worker_pack_begin();
 	shard_clean(s);
 	views_begin(s, worker.table->views);
 	write_checkpoint();

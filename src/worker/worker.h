@@ -2,6 +2,7 @@
  * (worker_conns.c). */
 #ifndef WORKER_H
 #define WORKER_H
+#include "log/seglog_packing.h"
 #include "worker/shard.h"
 #include "ipc/layout.h"
 
@@ -42,7 +43,7 @@ struct worker {
 	int64_t checkpoint_took_ms;       /* how long the last one took */
 	int64_t views_rest_us;            /* while there are requests, no turn for views before this time */
 	uint64_t life_base;               /* base of this worker's first segment */
-	int to_pack;                      /* segments wait to be packed */
+	struct seglog_packing packing;
 	/* Messages of one topic that came in a row. They are counted together. */
 	struct { uint16_t len; char name[MOM_TOPIC_MAX]; uint64_t messages, bytes; } run;
 };
@@ -66,7 +67,7 @@ void worker_answer(struct client *c);
 void worker_destroy(const struct machine *m, const struct map *but, uint16_t flags);
 /* So many seconds have passed. Machines that were away for too long are forgotten. */
 void worker_machines_look(uint32_t seconds);
+void worker_pack_begin(void);
 void worker_pack_look(void);
-void worker_pack_one(void);
 void worker_conns_look(void);                                 /* joins and leaves connections as broker_server says */
 #endif

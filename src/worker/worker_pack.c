@@ -1,15 +1,8 @@
-/* worker_pack - one sleeping machine pins its own messages and no more: segments that are mostly dead are written anew
- * with what is still needed; a part of worker */
-#include "base/fdio.h"
+/* worker_pack - which segments of its log a worker packs: one sleeping machine pins its own messages and no more; a part
+ * of worker */
 #include "worker/worker.h"
-#include "base/log.h"
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
-
-/* A segment rests for so many looks before it is packed: machines that follow closely are past it by then. One of which
- * it is known what they need of it rests for one: with more to rest, a sleeping machine made a busy broker keep three
- * seconds of dead traffic. */
-enum { PACK_REST = 3, PACK_LEAST = 256 * 1024 };
 
 static void
 machine_forget_needs(struct machine *m)
@@ -32,43 +25,22 @@ machine_needs(const struct machine *m, uint64_t base)
 	return 0;
 }
 
-/* Who may need the segment, as a number that changes when they change; 0: nobody. bytes: at most so much is for
- * them. */
+/* A segment of which it is known what machines need of it rests for one look: with more to rest, a sleeping machine made a busy
+ * broker keep three seconds of dead traffic. What an earlier worker wrote has to be looked at. */
 static uint64_t
-segment_wanted_by(uint64_t base, uint64_t end, uint64_t *bytes)
+segment_wanted_by(const struct seglog_file *f, uint64_t end, int *looks)
 {
-	uint64_t key = 0;
-	*bytes = 0;
+	uint64_t key = 0, bytes = 0;
 	for (const struct machine *m = worker.shard.machines; m; m = m->next) {
 		if (!machine_pins(m, end))
 			continue;
-		key = (key ^ m->serial ^ (uint64_t)m->subscriptions << 32 ^ (uint64_t)(m->place > base) << 63) *
+		key = (key ^ m->serial ^ (uint64_t)m->subscriptions << 32 ^ (uint64_t)(m->place > f->base) << 63) *
 		    UINT64_C(0x9E3779B97F4A7C15) + 1;
-		*bytes += machine_needs(m, base);
+		bytes += machine_needs(m, f->base);
 	}
+	if (f->base >= worker.life_base)
+		*looks = bytes > f->bytes / 2 ? 0 : PACKING_REST;
 	return key;
-}
-
-/* Once a second: which segments are mostly dead? */
-void
-worker_pack_look(void)
-{
-	struct seglog *l = &worker.shard.log;
-	worker.to_pack = 0;
-	for (struct machine *m = worker.shard.machines; m; m = m->next)
-		machine_forget_needs(m);
-	for (size_t i = 0; i + 1 < l->count && l->files[i + 1].base <= worker.shard.checkpoint; i++) {
-		struct seglog_file *f = &l->files[i];
-		uint64_t bytes, key = segment_wanted_by(f->base, l->files[i + 1].base, &bytes);
-		/* what an earlier worker wrote has to be looked at */
-		int known = f->base >= worker.life_base;
-		if (f->bytes < PACK_LEAST || key == 0 || key == f->note || (known && bytes > f->bytes / 2)) {
-			f->due = 0;
-			continue;
-		}
-		f->due += known ? PACK_REST : 1;
-		worker.to_pack |= f->due >= PACK_REST;
-	}
 }
 
 static int
@@ -77,31 +49,20 @@ is_needed(void *with, const void *bytes)
 	return shard_record_is_needed(with, bytes);
 }
 
-/* One segment, between two batches. */
 void
-worker_pack_one(void)
+worker_pack_begin(void)
 {
-	struct seglog *l = &worker.shard.log;
-	size_t i = 0;
-	while (i + 1 < l->count && l->files[i].due < PACK_REST)
-		i++;
-	worker.to_pack = i + 1 < l->count;
-	if (!worker.to_pack)
-		return;
-	struct seglog_file *f = &l->files[i];
-	uint64_t before = f->bytes, key = segment_wanted_by(f->base, l->files[i + 1].base, &(uint64_t){ 0 });
-	f->due = 0;
-	if (seglog_pack(l, i, before / 2, is_needed, &worker.shard) == 0 || errno == E2BIG) {
-		f->note = key;
-		log_debug("shard %u: segment %llx packed from %llu to %llu bytes", worker.shard.index,
-		    (unsigned long long)f->base, (unsigned long long)before,
-		    (unsigned long long)f->bytes);
-	} else if (errno == EBADMSG && seglog_repair(l, f->base) < 0) {
-		log_warn("shard %u: segment %llx: %s: %s", worker.shard.index, (unsigned long long)f->base,
-		    strerror(errno),
-		    fdio_hint(errno));
-	} else if (errno != EBADMSG) {
-		log_debug("shard %u: packing segment %llx: %s", worker.shard.index, (unsigned long long)f->base,
-		    strerror(errno));
-	}
+	static char name[24];
+	snprintf(name, sizeof name, "shard %u", worker.shard.index);
+	worker.packing = (struct seglog_packing){ .log = &worker.shard.log, .name = name,
+	    .wanted_by = segment_wanted_by, .keep = is_needed, .with = &worker.shard };
+}
+
+/* Once a second. */
+void
+worker_pack_look(void)
+{
+	for (struct machine *m = worker.shard.machines; m; m = m->next)
+		machine_forget_needs(m);
+	seglog_packing_look(&worker.packing, worker.shard.checkpoint);
 }

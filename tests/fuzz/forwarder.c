@@ -82,6 +82,7 @@ int role_main(int argc, char **argv);
 #include "daemon/forwarder_cut.c"
 #include "daemon/forwarder_spool.c"
 #include "daemon/forwarder_start.c"
+#include "log/seglog_packing.c"
 #include "daemon/forwarder_pack.c"
 #include "daemon/routes.c"
 #include "daemon/slots.c"
