@@ -1,6 +1,6 @@
 /* client - a handle's life: create, open, close, destroy, options */
 #include "api/register.h"
-#include "api/handle.h"
+#include "api/caller.h"
 #include "api/settings.h"
 #include "base/clock.h"
 #include "format/topic.h"
@@ -183,10 +183,9 @@ mom_open(const char *name)
 static int
 client_end(struct handle *h, int e, uint32_t goodbye)
 {
-	if (h->rider)
-		h->rider_end(h->rider);
-	if (h->resources)
-		h->resources_end(h->resources);
+	for (int k = 0; k < CALLER_KINDS; k++)
+		if (h->caller[k])
+			h->caller[k]->end(h->caller[k]);
 	if (e)
 		handle_fail(NULL, e, "%s", h->text);
 	if (!h->manual_ack && !handle_is_ended(h))

@@ -10,6 +10,8 @@
 
 struct pending { uint64_t number, topic_hash; int type; };    /* a subscribe or unsubscribe that timed out */
 
+enum caller_kind { CALLER_RPC, CALLER_RESOURCE, CALLER_KINDS };
+
 struct handle {
 	int id, socket;
 	uint8_t nonce[16];            /* of its registration; whoever registers with it again is the same client */
@@ -50,11 +52,7 @@ struct handle {
 	uint64_t lost;                /* fast messages that a power cut took, not told yet */
 	char lost_text[160];
 	struct pending pending[SHARDS_MAX];
-	/* What a library on top keeps with the handle, and what ends that before the handle ends. NULL: none. */
-	void *rider;
-	void (*rider_end)(void *rider);
-	void *resources;              /* the same for mom_resource.h */
-	void (*resources_end)(void *resources);
+	struct caller *caller[CALLER_KINDS];         /* see caller.h; NULL: none */
 	char text[320];
 	char gap[200];                /* what a MOM_GAP message says */
 };

@@ -17,7 +17,7 @@ struct subscription {
 	struct subscription **link_of_client, **link_of_topic;       /* the pointers that lead to it */
 };
 
-/* A client. What a user of the table keeps of it beyond that stands behind it, in a struct that begins with this one. */
+/* A client. What a user of the table keeps of it beyond that stands in a struct that begins with this one. */
 struct subscriber {
 	uint64_t id;
 	struct subscription *first;   /* the newest first */

@@ -1,5 +1,4 @@
-/* worker_pack - which segments of its log a worker packs: one sleeping machine pins its own messages and no more; a part
- * of worker */
+/* worker_pack - which segments of its log a worker packs: one sleeping machine pins its own messages and no more */
 #include "worker/worker.h"
 #include <stdio.h>
 #include <string.h>
@@ -25,8 +24,8 @@ machine_needs(const struct machine *m, uint64_t base)
 	return 0;
 }
 
-/* A segment of which it is known what machines need of it rests for one look: with more to rest, a sleeping machine made a busy
- * broker keep three seconds of dead traffic. What an earlier worker wrote has to be looked at. */
+/* What an earlier worker wrote has to be looked at. Of all else it is known what machines need of it, and it rests for
+ * one look: with more to rest, a sleeping machine made a busy broker keep three seconds of dead traffic. */
 static uint64_t
 segment_wanted_by(const struct seglog_file *f, uint64_t end, int *looks)
 {

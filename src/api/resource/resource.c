@@ -1,7 +1,7 @@
 /* resource - the callers' side of mom_resource.h: number a request, put it into its group's log, wait for the answer
  * A request stays the same under its number: asked again it is not done again, so a lost answer costs a second question
  * only. */
-#include "api/handle.h"
+#include "api/caller.h"
 #include "api/resource/resource.h"
 #include "base/clock.h"
 #include <stdio.h>
@@ -9,73 +9,24 @@
 #include <string.h>
 #include <time.h>
 
-enum { AGAIN_MS = 250, AGAIN_MOST_MS = 4000, NOBODY_MS = 30, END_MS = 2000 };
+enum { AGAIN_MS = 250, AGAIN_MOST_MS = 4000, NOBODY_MS = 30 };
 
-struct resource_caller {                                /* rides on a handle */
-	struct handle *owner;
-	int id, is_broken;
-	uint64_t number, groups;               /* groups: those that its will names */
-	char topic[RESOURCE_TOPIC_MAX];
+struct resource_caller {
+	struct caller of;                      /* its will gives back what it holds */
+	uint64_t groups;                       /* those that its will names */
 };
 
 /* timeout_ms: of a wait */
 struct ask_for { int op, value, timeout_ms; unsigned flags; const char *name; uint64_t target; };
 
-static void
-caller_end(void *resources)
-{
-	struct resource_caller *c = resources;
-	mom_set_option(c->id, MOM_OPT_TIMEOUT_MS, END_MS);
-	mom_destroy(c->id);                    /* its will gives back what it holds; if the broker is away, later */
-	free(c);
-}
-
 static int
-caller_begin(struct handle *h)
+resource_caller_of(int id, struct resource_caller **c)
 {
-	struct resource_caller *c = calloc(1, sizeof *c);
-	if (c == NULL)
-		return handle_fail(h, MOM_ELIMIT, "no memory for semaphores: see `ulimit -v`");
-	*c = (struct resource_caller){ .owner = h, .id = mom_create() };
-	if (c->id < 0) {
-		int e = handle_fail(h, c->id, "no client for the answers: %s", mom_error_text(-1));
-		free(c);
-		return e;
-	}
-	snprintf(c->topic, sizeof c->topic, RESOURCE_REPLY "%016llx", (unsigned long long)mom_global_id(c->id));
-	int e = mom_subscribe(c->id, c->topic, 0);
-	if (e) {
-		handle_fail(h, e, "%s: %s", c->topic, mom_error_text(c->id));
-		caller_end(c);
-		return e;
-	}
-	h->resources = c;
-	h->resources_end = caller_end;
-	return 0;
-}
-
-static int
-caller_of(int id, struct resource_caller **c)
-{
-	int e = 0;
-	struct handle *h = handle_get(id, &e);
-	if (h == NULL)
-		return e;
-	if (h->resources && ((struct resource_caller *)h->resources)->is_broken) {
-		caller_end(h->resources);
-		h->resources = NULL;
-	}
-	if (h->resources == NULL)
-		e = caller_begin(h);
-	*c = h->resources;
+	static const struct caller_make make = { sizeof **c, RESOURCE_REPLY, "semaphores", NULL };
+	struct caller *of = NULL;
+	int e = caller_of(id, CALLER_RESOURCE, &make, &of);
+	*c = (struct resource_caller *)of;
 	return e;
-}
-
-static int
-caller_fail(struct resource_caller *c, int code, const char *name)
-{
-	c->is_broken |= code == MOM_EBADID || code == MOM_EPROTO;      /* the next call makes a new one */
-	return handle_fail(c->owner, code, "%s: %s", name, mom_error_text(c->id));
 }
 
 /* The will must name a group before anything of this client can be in its log: a coordinator tells only those of its
@@ -89,11 +40,11 @@ caller_will(struct resource_caller *c, const char *name)
 	if (c->groups & bit)
 		return 0;
 	mom_writer_init(&w, bytes, sizeof bytes);
-	mom_put_u64(&w, mom_global_id(c->id));
+	mom_put_u64(&w, mom_global_id(c->of.id));
 	mom_put_u64(&w, c->groups | bit);
-	int e = mom_will(c->id, RESOURCE_GONE, bytes, w.len);
+	int e = mom_will(c->of.id, RESOURCE_GONE, bytes, w.len);
 	if (e)
-		return caller_fail(c, e, name);
+		return caller_fail(&c->of, e, name);
 	c->groups |= bit;
 	return 0;
 }
@@ -115,7 +66,7 @@ talk_ask(struct resource_caller *c, struct talk *t)
 	struct mom_writer w;
 	mom_writer_init(&w, bytes, sizeof bytes);
 	event_put(&w, &t->event);
-	int e = mom_publish(c->id, t->topic, bytes, w.len, MOM_NEED_SUBSCRIBER);
+	int e = mom_publish(c->of.id, t->topic, bytes, w.len, MOM_NEED_SUBSCRIBER);
 	t->is_asked |= e == 0 || e == MOM_ETIMEDOUT;
 	/* on its way; or not sent, as it tells of older ones or there is no room: asked again soon */
 	return e == MOM_ETIMEDOUT || e == MOM_ELOST || e == MOM_EAGAIN ? 0 : e;
@@ -127,33 +78,25 @@ earlier(int64_t a, int64_t b)
 	return a < 0 ? b : b < 0 ? a : a < b ? a : b;
 }
 
+static int
+is_answer(void *with, const struct mom_message *m)
+{
+	struct talk *t = with;                 /* another number: an answer that came twice */
+	return !(m->flags & MOM_GAP) && answer_get(&t->answer, m->data, m->len) == 0 &&
+	    t->answer.number == t->event.number;
+}
+
 /* The answer until then; 0, MOM_ETIMEDOUT, MOM_EINTR, or why there will be none. */
 static int
 talk_hear(struct resource_caller *c, struct talk *t, int64_t until)
 {
-	struct mom_message m;
-	for (;;) {
-		int64_t left = until < 0 ? -1 : until - clock_ms();
-		int e = mom_receive(c->id, &m, until < 0 ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX
-		    : (int)left);
-		if (e == MOM_EFULL)                    /* it was cut: its subscription ended */
-			e = mom_subscribe(c->id, c->topic, 0);
-		else if (e)
-			return e;
-		else if (!(m.flags & MOM_GAP) && answer_get(&t->answer, m.data, m.len) == 0 &&
-		    t->answer.number == t->event.number)
-			return 0;                      /* else an answer that came twice */
-		if (e && e != MOM_EEXIST)
-			return e;
-		if (until >= 0 && left <= 0)           /* strangers may publish there without end */
-			return MOM_ETIMEDOUT;
-	}
+	return caller_hear(&c->of, until, is_answer, t);
 }
 
 static int64_t
 patience_ends(const struct resource_caller *c, const struct talk *t)
 {
-	return c->owner->timeout_ms < 0 ? -1 : t->heard + c->owner->timeout_ms;
+	return c->of.owner->timeout_ms < 0 ? -1 : t->heard + c->of.owner->timeout_ms;
 }
 
 /* Asks, and asks again, until there is an end: 0, MOM_ETIMEDOUT (until), MOM_EINTR, MOM_ENOSUBSCRIBER (nobody listened
@@ -164,7 +107,7 @@ talk_until_end(struct resource_caller *c, struct talk *t)
 	int64_t again = AGAIN_MS;
 	for (;;) {
 		int64_t end = earlier(patience_ends(c, t), t->until), left = end - clock_ms();
-		mom_set_option(c->id, MOM_OPT_TIMEOUT_MS, end < 0 ? -1 : left < 1 ? 1 : (long)left);
+		mom_set_option(c->of.id, MOM_OPT_TIMEOUT_MS, end < 0 ? -1 : left < 1 ? 1 : (long)left);
 		int e = talk_ask(c, t), nobody = e == MOM_ENOSUBSCRIBER;
 		if (e && !nobody)
 			return e;
@@ -194,7 +137,7 @@ talk_cancel(struct resource_caller *c, struct talk *t)
 	struct talk cancel = *t;
 	cancel.event.op = OP_CANCEL;
 	cancel.event.target = t->event.number;
-	cancel.event.number = ++c->number;
+	cancel.event.number = ++c->of.number;
 	if (t->is_asked)
 		talk_ask(c, &cancel);
 }
@@ -212,17 +155,17 @@ talk_failed(struct resource_caller *c, struct talk *t, int e)
 	if (is_taking(t))
 		talk_cancel(c, t);
 	if (e == MOM_EINTR)
-		return handle_fail(c->owner, e, "%s: a signal came while it waited: not taken", name);
+		return handle_fail(c->of.owner, e, "%s: a signal came while it waited: not taken", name);
 	if (e == MOM_ENOSUBSCRIBER)
-		return handle_fail(c->owner, e, "%s: no mom_coordinator runs: start one (better two), on any machine "
+		return handle_fail(c->of.owner, e, "%s: no mom_coordinator runs: start one (better two), on any machine "
 		    "that has a daemon of this broker", name);
 	if (e == MOM_ETIMEDOUT && t->until >= 0 && clock_ms() >= t->until)
-		return handle_fail(c->owner, e, "%s: no unit became free in time: not taken", name);
+		return handle_fail(c->of.owner, e, "%s: no unit became free in time: not taken", name);
 	if (e == MOM_ETIMEDOUT)
-		return handle_fail(c->owner, e, "%s: no coordinator answers (is the broker up? see mom_coordinator "
+		return handle_fail(c->of.owner, e, "%s: no coordinator answers (is the broker up? see mom_coordinator "
 		    "--list): %s", name,
 		    is_taking(t) ? "not taken" : "whether it was done is not known");
-	return caller_fail(c, e, name);
+	return caller_fail(&c->of, e, name);
 }
 
 static int
@@ -233,35 +176,35 @@ talk_result(struct resource_caller *c, const struct talk *t, int *value)
 	if (value)
 		*value = t->answer.value;
 	if (code == MOM_EEXIST)
-		return handle_fail(c->owner, code, "%s: there is a %s of this name already: use it, or destroy it "
+		return handle_fail(c->of.owner, code, "%s: there is a %s of this name already: use it, or destroy it "
 		    "first", name, kind);
 	if (code == MOM_ENORESOURCE)
-		return handle_fail(c->owner, code, "%s: there is no %s of this name (was it made, or destroyed? did "
+		return handle_fail(c->of.owner, code, "%s: there is no %s of this name (was it made, or destroyed? did "
 		    "all coordinators die at once?)", name, kind);
 	if (code == MOM_ELIMIT)
-		return handle_fail(c->owner, code, "%s: its value is the largest already: more signals than waits?",
+		return handle_fail(c->of.owner, code, "%s: its value is the largest already: more signals than waits?",
 		    name);
-	return code < 0 ? handle_fail(c->owner, code, "%s: %s", name, mom_strerror(code)) : code;
+	return code < 0 ? handle_fail(c->of.owner, code, "%s: %s", name, mom_strerror(code)) : code;
 }
 
 static int
 resource_call(int id, const struct ask_for *a, int *value)
 {
 	struct resource_caller *c = NULL;
-	int e = caller_of(id, &c);
+	int e = resource_caller_of(id, &c);
 	if (e)
 		return e;
 	size_t len = a->name ? strlen(a->name) : 0;
 	if (len == 0 || len > MOM_RESOURCE_MAX)
-		return handle_fail(c->owner, MOM_EINVAL, "a name has 1 to %d bytes, this one %zu", MOM_RESOURCE_MAX,
+		return handle_fail(c->of.owner, MOM_EINVAL, "a name has 1 to %d bytes, this one %zu", MOM_RESOURCE_MAX,
 		    len);
-	mom_set_option(c->id, MOM_OPT_TIMEOUT_MS, c->owner->timeout_ms);
+	mom_set_option(c->of.id, MOM_OPT_TIMEOUT_MS, c->of.owner->timeout_ms);
 	e = caller_will(c, a->name);
 	if (e)
 		return e;
 	struct talk t = { .event = { .kind = EVENT_REQUEST, .op = (uint8_t)a->op, .flags = (uint8_t)a->flags,
-	    .value = a->value, .id = mom_global_id(c->id),
-		.number = ++c->number }, .heard = clock_ms(), .until = -1 };
+	    .value = a->value, .id = mom_global_id(c->of.id),
+		.number = ++c->of.number }, .heard = clock_ms(), .until = -1 };
 	memcpy(t.event.name, a->name, len);
 	snprintf(t.topic, sizeof t.topic, RESOURCE_LOG "%d", resource_group(a->name));
 	if (a->op == OP_SEM_WAIT && a->timeout_ms >= 0)

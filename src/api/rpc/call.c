@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALLER_END_MS = 2000 };
-
 /* ---- the caller that rides on a handle ---- */
 
 static void
-caller_free(struct caller *c)
+rpc_caller_end(struct caller *of)
 {
+	struct rpc_caller *c = (struct rpc_caller *)of;
 	while (c->bindings) {
 		struct binding *b = c->bindings;
 		c->bindings = b->next;
@@ -20,70 +19,21 @@ caller_free(struct caller *c)
 	if (c->holds_end)
 		c->holds_end(c);
 	free(c->out);
-	free(c);
-}
-
-static void
-caller_end(void *rider)
-{
-	struct caller *c = rider;
-	mom_set_option(c->id, MOM_OPT_TIMEOUT_MS, CALLER_END_MS);
-	mom_destroy(c->id);                            /* if the broker is away it is destroyed later */
-	caller_free(c);
-}
-
-static int
-caller_begin(struct handle *h, struct caller **made)
-{
-	struct caller *c = calloc(1, sizeof *c);
-	if (c == NULL)
-		return handle_fail(h, MOM_ELIMIT, "no memory for remote calls: see `ulimit -v`");
-	*c = (struct caller){ .owner = h, .id = mom_create(), .retry_ms = RPC_RETRY_MS };
-	if (c->id < 0) {
-		int e = handle_fail(h, c->id, "no client for the answers: %s", mom_error_text(-1));
-		free(c);
-		return e;
-	}
-	snprintf(c->topic, sizeof c->topic, "rpc/reply/%016llx", (unsigned long long)mom_global_id(c->id));
-	int e = mom_subscribe(c->id, c->topic, 0);
-	if (e) {
-		handle_fail(h, e, "%s: %s", c->topic, mom_error_text(c->id));
-		caller_end(c);
-		return e;
-	}
-	*made = c;
-	return 0;
 }
 
 int
-caller_of(int id, struct caller **c)
+rpc_caller_of(int id, struct rpc_caller **c)
 {
-	int e;
-	struct handle *h = handle_get(id, &e);
-	if (h == NULL)
-		return e;
-	*c = h->rider;
-	if (*c && !(*c)->is_broken)
-		return 0;
-	if (*c)
-		h->rider_end(h->rider);
-	h->rider = NULL;
-	e = caller_begin(h, c);
-	if (e)
-		return e;
-	h->rider = *c;
-	h->rider_end = caller_end;
-	return 0;
+	static const struct caller_make make = { sizeof **c, "rpc/reply/", "remote calls", rpc_caller_end };
+	struct caller *of = NULL;
+	int e = caller_of(id, CALLER_RPC, &make, &of);
+	*c = (struct rpc_caller *)of;
+	if (e == 0 && (*c)->retry_ms == 0)
+		(*c)->retry_ms = RPC_RETRY_MS;
+	return e;
 }
 
 /* ---- one question and its answer ---- */
-
-static int
-caller_fail(struct caller *c, int code)
-{
-	c->is_broken |= code == MOM_EBADID || code == MOM_EPROTO;      /* the next call makes a new one */
-	return handle_fail(c->owner, code, "%s", mom_error_text(c->id));
-}
 
 static int64_t
 call_left(const struct call *k)
@@ -93,13 +43,13 @@ call_left(const struct call *k)
 }
 
 static int
-call_pack(struct caller *c, const struct call *k, struct mom_writer *w)
+call_pack(struct rpc_caller *c, const struct call *k, struct mom_writer *w)
 {
 	size_t more = k->request ? k->request->len : 0;
 	if (c->room < RPC_HEAD_MOST + more) {
 		unsigned char *larger = realloc(c->out, RPC_HEAD_MOST + more);
 		if (larger == NULL)
-			return handle_fail(c->owner, MOM_ELIMIT,
+			return handle_fail(c->of.owner, MOM_ELIMIT,
 			    "no memory for a request of %zu bytes: see `ulimit -v`", more);
 		c->out = larger;
 		c->room = RPC_HEAD_MOST + more;
@@ -108,44 +58,42 @@ call_pack(struct caller *c, const struct call *k, struct mom_writer *w)
 	rpc_head_put(w, &k->head);
 	if (more)
 		mom_put_raw(w, k->request->bytes, more);
-	return mom_writer_failed(w) ? handle_fail(c->owner, MOM_EINVAL, "the request does not fit") : 0;
+	return mom_writer_failed(w) ? handle_fail(c->of.owner, MOM_EINVAL, "the request does not fit") : 0;
 }
 
 static int
-call_send(struct caller *c, struct call *k, const char *topic)
+call_send(struct rpc_caller *c, struct call *k, const char *topic)
 {
 	struct mom_writer w;
 	int e = call_pack(c, k, &w);
 	if (e)
 		return e;
-	mom_set_option(c->id, MOM_OPT_TIMEOUT_MS, (long)call_left(k));
-	e = rpc_publish(c->id, topic, &w, MOM_NEED_SUBSCRIBER);
+	mom_set_option(c->of.id, MOM_OPT_TIMEOUT_MS, (long)call_left(k));
+	e = rpc_publish(c->of.id, topic, &w, MOM_NEED_SUBSCRIBER);
 	k->sent += e == 0 || e == MOM_ETIMEDOUT;
-	return e ? caller_fail(c, e) : 0;
+	return e ? caller_fail(&c->of, e, "") : 0;
+}
+
+static int
+is_answer(void *with, const struct mom_message *m)
+{
+	struct call *k = with;
+	return rpc_answer_get(&k->answer, m) == 0 && k->answer.number == k->head.number;
 }
 
 /* The answer to k, passing over what comes late for calls before it. */
 static int
-call_await(struct caller *c, struct call *k, int64_t until)
+call_await(struct rpc_caller *c, struct call *k, int64_t until)
 {
-	struct mom_message m;
-	for (;;) {
-		int64_t left = until < 0 ? -1 : until - clock_ms();
-		int e = mom_receive(c->id, &m, until < 0 ? -1 : left < 0 ? 0 : left > INT32_MAX ? INT32_MAX
-		    : (int)left);
-		if (e == 0 && rpc_answer_get(&k->answer, &m) == 0 && k->answer.number == k->head.number)
-			return 0;
-		if (e == MOM_EFULL)                    /* it was cut: answers are lost, its subscription ended */
-			e = mom_subscribe(c->id, c->topic, 0);
-		if (e && e != MOM_EINTR && e != MOM_ETIMEDOUT)
-			return caller_fail(c, e);
-		if (e == MOM_ETIMEDOUT || (until >= 0 && left <= 0))   /* strangers may publish there without end */
-			return MOM_ETIMEDOUT;
-	}
+	int e;
+	do
+		e = caller_hear(&c->of, until, is_answer, k);
+	while (e == MOM_EINTR);
+	return e && e != MOM_ETIMEDOUT ? caller_fail(&c->of, e, "") : e;
 }
 
 int
-call_exchange(struct caller *c, struct call *k, const char *topic)
+call_exchange(struct rpc_caller *c, struct call *k, const char *topic)
 {
 	int64_t wait = c->retry_ms;
 	for (;;) {
@@ -162,7 +110,7 @@ call_exchange(struct caller *c, struct call *k, const char *topic)
 		if (e && e != MOM_ETIMEDOUT)
 			return e;
 		if (k->deadline >= 0 && clock_ms() >= k->deadline)
-			return handle_fail(c->owner, MOM_ETIMEDOUT,
+			return handle_fail(c->of.owner, MOM_ETIMEDOUT,
 			    "no answer of %s in time, asked %d times: whether it was executed is not known",
 			    k->head.name, k->sent);
 		if (e && wait < (int64_t)c->retry_ms * RPC_RETRY_FOLD)
@@ -171,10 +119,10 @@ call_exchange(struct caller *c, struct call *k, const char *topic)
 }
 
 int
-call_result(struct caller *c, struct call *k, struct mom_reader *reply)
+call_result(struct rpc_caller *c, struct call *k, struct mom_reader *reply)
 {
 	if (k->answer.code)
-		return handle_fail(c->owner, k->answer.code, "%s", k->answer.text);
+		return handle_fail(c->of.owner, k->answer.code, "%s", k->answer.text);
 	if (reply)
 		*reply = k->answer.result;
 	return 0;
@@ -183,7 +131,7 @@ call_result(struct caller *c, struct call *k, struct mom_reader *reply)
 /* ---- who serves ---- */
 
 static struct binding *
-binding_find(struct caller *c, const char *service)
+binding_find(struct rpc_caller *c, const char *service)
 {
 	struct binding *b = c->bindings;
 	while (b && strcmp(b->service, service) != 0)
@@ -192,7 +140,7 @@ binding_find(struct caller *c, const char *service)
 }
 
 static void
-binding_drop(struct caller *c, struct binding *drop)
+binding_drop(struct rpc_caller *c, struct binding *drop)
 {
 	for (struct binding **b = &c->bindings; *b; b = &(*b)->next)
 		if (*b == drop) {
@@ -203,16 +151,16 @@ binding_drop(struct caller *c, struct binding *drop)
 }
 
 void
-call_begin(struct caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline)
+call_begin(struct rpc_caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline)
 {
-	*k = (struct call){ .head = { .kind = (uint8_t)kind, .mode = (uint8_t)mode, .caller = mom_global_id(c->id),
-	    .number = ++c->number }, .deadline = deadline };
-	snprintf(k->head.topic, sizeof k->head.topic, "%s", c->topic);
+	*k = (struct call){ .head = { .kind = (uint8_t)kind, .mode = (uint8_t)mode, .caller = mom_global_id(c->of.id),
+	    .number = ++c->of.number }, .deadline = deadline };
+	snprintf(k->head.topic, sizeof k->head.topic, "%s", c->of.topic);
 	snprintf(k->head.name, sizeof k->head.name, "%s", name);
 }
 
 static int
-binding_ask(struct caller *c, const char *service, int64_t deadline, struct binding **bound)
+binding_ask(struct rpc_caller *c, const char *service, int64_t deadline, struct binding **bound)
 {
 	struct call k;
 	char topic[MOM_TOPIC_MAX + 1];
@@ -220,16 +168,16 @@ binding_ask(struct caller *c, const char *service, int64_t deadline, struct bind
 	call_begin(c, &k, RPC_WHO, MOM_AT_LEAST_ONCE, service, deadline);
 	int e = call_exchange(c, &k, topic);
 	if (e == MOM_ENOSUBSCRIBER)
-		return handle_fail(c->owner, e, "nobody serves %s: start its server", service);
+		return handle_fail(c->of.owner, e, "nobody serves %s: start its server", service);
 	if (e)
 		return e;
 	struct binding *b = calloc(1, sizeof *b + strlen(service) + 1);
 	if (b == NULL)
-		return handle_fail(c->owner, MOM_ELIMIT, "no memory for remote calls: see `ulimit -v`");
+		return handle_fail(c->of.owner, MOM_ELIMIT, "no memory for remote calls: see `ulimit -v`");
 	mom_get_string8(&k.answer.result, b->topic, sizeof b->topic);
 	if (k.answer.kind != RPC_HERE || mom_reader_failed(&k.answer.result)) {
 		free(b);
-		return handle_fail(c->owner, MOM_EPROTO, "who answers for %s speaks another language", service);
+		return handle_fail(c->of.owner, MOM_EPROTO, "who answers for %s speaks another language", service);
 	}
 	memcpy(b->service, service, strlen(service) + 1);
 	b->next = c->bindings;
@@ -240,24 +188,24 @@ binding_ask(struct caller *c, const char *service, int64_t deadline, struct bind
 /* ---- calls ---- */
 
 int
-call_request_fault(struct caller *c, const struct mom_writer *request, int timeout_ms, unsigned mode)
+call_request_fault(struct rpc_caller *c, const struct mom_writer *request, int timeout_ms, unsigned mode)
 {
 	if (timeout_ms < -1 || mode > MOM_AT_MOST_ONCE)
-		return handle_fail(c->owner, MOM_EINVAL, "timeout_ms is -1 (for ever) or more, mode one of enum "
+		return handle_fail(c->of.owner, MOM_EINVAL, "timeout_ms is -1 (for ever) or more, mode one of enum "
 		    "mom_call_mode");
 	if (request && mom_writer_failed(request))
-		return handle_fail(c->owner, MOM_ETOOBIG, "the arguments did not fit into their buffer of %zu bytes: "
-		    "nothing was sent", request->size);
+		return handle_fail(c->of.owner, MOM_ETOOBIG, "the arguments did not fit into their buffer of %zu "
+		    "bytes: nothing was sent", request->size);
 	return 0;
 }
 
 /* The server that was asked is gone. 0: no harm, another may be asked. */
 static int
-call_gone(struct caller *c, const struct call *k)
+call_gone(struct rpc_caller *c, const struct call *k)
 {
 	if (k->sent == 0 || k->head.mode == MOM_AT_LEAST_ONCE)
 		return 0;
-	return handle_fail(c->owner, MOM_ETIMEDOUT, "the server of %s ended before it answered: whether it was "
+	return handle_fail(c->of.owner, MOM_ETIMEDOUT, "the server of %s ended before it answered: whether it was "
 	    "executed is not known", k->head.name);
 }
 
@@ -265,13 +213,13 @@ int
 mom_call(int id, const char *service, const struct mom_writer *request, struct mom_reader *reply, int timeout_ms,
     unsigned mode)
 {
-	struct caller *c;
+	struct rpc_caller *c;
 	struct call k;
-	int e = caller_of(id, &c);
+	int e = rpc_caller_of(id, &c);
 	if (e || (e = call_request_fault(c, request, timeout_ms, mode)) != 0)
 		return e;
 	if (service == NULL || strlen(service) < 1 || strlen(service) > MOM_SERVICE_MAX)
-		return handle_fail(c->owner, MOM_EINVAL, "a service's name has 1 to %d bytes", MOM_SERVICE_MAX);
+		return handle_fail(c->of.owner, MOM_EINVAL, "a service's name has 1 to %d bytes", MOM_SERVICE_MAX);
 	call_begin(c, &k, RPC_REQUEST, mode, service, handle_deadline(timeout_ms));
 	k.request = request;
 	for (;;) {
@@ -292,10 +240,10 @@ mom_call(int id, const char *service, const struct mom_writer *request, struct m
 int
 mom_call_retry(int id, int retry_ms)
 {
-	struct caller *c;
-	int e = caller_of(id, &c);
+	struct rpc_caller *c;
+	int e = rpc_caller_of(id, &c);
 	if (e == 0 && retry_ms < 1)
-		return handle_fail(c->owner, MOM_EINVAL, "retry_ms is 1 or more");
+		return handle_fail(c->of.owner, MOM_EINVAL, "retry_ms is 1 or more");
 	if (e == 0)
 		c->retry_ms = retry_ms;
 	return e;

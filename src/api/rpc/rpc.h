@@ -2,7 +2,7 @@
  * mom_rpc.h has the bytes. */
 #ifndef API_RPC_H
 #define API_RPC_H
-#include "api/handle.h"
+#include "api/caller.h"
 #include "base/map.h"
 #include <mom_rpc.h>
 
@@ -79,22 +79,19 @@ int  kept_load(struct kept *k, struct mom_reader *r, int64_t now_ms);
 struct binding { struct binding *next; char topic[MOM_TOPIC_MAX + 1], service[]; };
 struct hold { struct hold *next; char ref[]; };
 
-/* What a handle has for its calls: it has a client of its own for the answers. */
-struct caller {
-	struct handle *owner;          /* our errors go to its text */
-	int id, retry_ms, is_broken;
-	uint64_t number;
-	char topic[RPC_ID_TOPIC];
+struct rpc_caller {
+	struct caller of;
+	int retry_ms;
 	unsigned char *out;
 	size_t room;
 	struct binding *bindings;
 	struct hold *holds;            /* objects that the handle holds; see hold.c */
-	void (*holds_end)(struct caller *c);         /* frees them */
+	void (*holds_end)(struct rpc_caller *c);     /* frees them */
 	int64_t beat_ms;
 	uint32_t lease_ms;
 	int has_will;
 };
-int caller_of(int id, struct caller **c);                /* 0, or MOM_E* with its text */
+int rpc_caller_of(int id, struct rpc_caller **c);        /* 0, or MOM_E* with its text */
 
 struct call {
 	struct rpc_head head;
@@ -104,12 +101,12 @@ struct call {
 	struct rpc_answer answer;
 };
 /* Fills in all of k. Its request: none. */
-void call_begin(struct caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline);
+void call_begin(struct rpc_caller *c, struct call *k, unsigned kind, unsigned mode, const char *name, int64_t deadline);
 /* Sends it to that topic until an answer comes. 0: there is one; else MOM_ENOSUBSCRIBER, MOM_ETIMEDOUT ... */
-int call_exchange(struct caller *c, struct call *k, const char *topic);
+int call_exchange(struct rpc_caller *c, struct call *k, const char *topic);
 /* the result of the answer that came */
-int call_result(struct caller *c, struct call *k, struct mom_reader *reply);
-int call_request_fault(struct caller *c, const struct mom_writer *request, int timeout_ms, unsigned mode);
+int call_result(struct rpc_caller *c, struct call *k, struct mom_reader *reply);
+int call_request_fault(struct rpc_caller *c, const struct mom_writer *request, int timeout_ms, unsigned mode);
 
 /* ---- serve.c, answer.c ---- */
 
