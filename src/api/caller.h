@@ -14,7 +14,7 @@ struct caller {
 };
 
 struct caller_make {
-	size_t bytes;                         /* of the struct that begins with a caller; the rest of it is 0 at first */
+	size_t bytes;                         /* of the struct that begins with a caller; its rest is 0 at first */
 	const char *topic, *what;             /* the topic up to the id; "remote calls" */
 	void (*end_rest)(struct caller *c);
 };

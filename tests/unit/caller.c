@@ -52,7 +52,7 @@ TEST(deadline, "an answer is awaited until the deadline, and no longer, while so
 	REQUIRE(r == MOM_ETIMEDOUT && looked_late == 1, "%d, %d late looks", r, looked_late);
 }
 
-TEST(was_cut, "a caller that was cut, since more answers waited than may, subscribes to them anew and hears the next one")
+TEST(was_cut, "a caller that was cut, since more answers waited than may, subscribes anew and hears the next one")
 {
 	struct caller c = { .id = -1 };
 	cut = 1;

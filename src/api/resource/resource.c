@@ -157,8 +157,8 @@ talk_failed(struct resource_caller *c, struct talk *t, int e)
 	if (e == MOM_EINTR)
 		return handle_fail(c->of.owner, e, "%s: a signal came while it waited: not taken", name);
 	if (e == MOM_ENOSUBSCRIBER)
-		return handle_fail(c->of.owner, e, "%s: no mom_coordinator runs: start one (better two), on any machine "
-		    "that has a daemon of this broker", name);
+		return handle_fail(c->of.owner, e, "%s: no mom_coordinator runs: start one (better two), on any "
+		    "machine that has a daemon of this broker", name);
 	if (e == MOM_ETIMEDOUT && t->until >= 0 && clock_ms() >= t->until)
 		return handle_fail(c->of.owner, e, "%s: no unit became free in time: not taken", name);
 	if (e == MOM_ETIMEDOUT)
