@@ -1,9 +1,7 @@
 /* http_limits - limits and how much of each is in use: of a server, and of the kernel that we depend on; a part of
  * mom_http */
 #include "tools/http/http.h"
-#include <sys/msg.h>
-#include <sys/sem.h>
-#include <sys/shm.h>
+#include "look/kernel_limits.h"
 #include <unistd.h>
 
 /* limit 0: there is none */
@@ -19,25 +17,20 @@ limit(FILE *f, int *first, const char *what, const char *unit, const char *knob,
 static void
 limits_of_kernel(FILE *f, int *first)
 {
-	struct msginfo msg, msg_used;
-	struct shminfo shm;
-	struct shm_info shm_used;
-	struct seminfo sem, sem_used;
-	union { struct seminfo *info; void *pointer; } to = { &sem }, to_used = { &sem_used };
-	long page = sysconf(_SC_PAGESIZE);
-	if (msgctl(0, IPC_INFO, (struct msqid_ds *)&msg) >= 0 && msgctl(0, MSG_INFO, (struct msqid_ds *)&msg_used) >= 0)
-		limit(f, first, "System V queues", "", "kernel.msgmni", (uint64_t)msg_used.msgpool,
-		    (uint64_t)msg.msgmni);
-	if (semctl(0, 0, IPC_INFO, to) >= 0 && semctl(0, 0, SEM_INFO, to_used) >= 0)
-		limit(f, first, "System V semaphore sets", "", "kernel.sem", (uint64_t)sem_used.semusz,
-		    (uint64_t)sem.semmni);
-	if (shmctl(0, IPC_INFO, (struct shmid_ds *)&shm) < 0 || shmctl(0, SHM_INFO, (struct shmid_ds *)&shm_used) < 0)
+	struct kernel_limit k[KERNEL_LIMITS];
+	char what[80];
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	if (kernel_limits(k) < 0)
 		return;
-	limit(f, first, "System V shared memory segments", "", "kernel.shmmni", (uint64_t)shm_used.used_ids,
-	    (uint64_t)shm.shmmni);
-	uint64_t pages = UINT64_MAX / (uint64_t)page;               /* the default of shmall means: any */
-	limit(f, first, "System V shared memory", "B", "kernel.shmall", shm_used.shm_tot * (uint64_t)page,
-	    shm.shmall < pages / 2 ? shm.shmall * (uint64_t)page : 0);
+	for (int i = 0; i < KERNEL_LIMITS; i++) {
+		uint64_t unit = i == KERNEL_SHMALL ? page : 1;
+		if (k[i].used == UINT64_MAX)
+			continue;
+		snprintf(what, sizeof what, "System V %s", i == KERNEL_SHMALL ? "shared memory" : k[i].what);
+		/* the default of shmall means: any */
+		limit(f, first, what, i == KERNEL_SHMALL ? "B" : "", k[i].name, k[i].used * unit,
+		    k[i].most < UINT64_MAX / page / 2 ? k[i].most * unit : 0);
+	}
 }
 
 static void

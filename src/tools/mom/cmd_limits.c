@@ -5,6 +5,7 @@
 #include "base/fdio.h"
 #include "ipc/registry.h"
 #include "log/seglog.h"
+#include "look/kernel_limits.h"
 #include "log/store_file.h"
 #include <dirent.h>
 #include <errno.h>
@@ -12,9 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/msg.h>
-#include <sys/sem.h>
-#include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,73 +77,43 @@ show(const struct limit *l)
 
 /* ---- the kernel's ---- */
 
-/* The field-th number of a file in /proc/sys */
+/* the first number of a file */
 static uint64_t
-sysctl_number(const char *path, int field)
+sysctl_number(const char *path)
 {
-	char text[256], *p = text, *end;
+	char text[64], *end;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
-	unsigned long long v = 0;
 	fdio_close(&fd);
 	if (n <= 0)
 		return NONE;
 	text[n] = '\0';
-	for (; field >= 0; field--, p = end) {
-		v = strtoull(p, &end, 10);
-		if (end == p)
-			return NONE;
-	}
-	return v;
-}
-
-static uint64_t
-files_used(void)
-{
-	return sysctl_number("/proc/sys/fs/file-nr", 0);
+	uint64_t v = strtoull(text, &end, 10);
+	return end == text ? NONE : v;
 }
 
 static void
 show_kernel(const struct servers *s)
 {
 	struct ipc_tally t = { .bytes = 0 };
-	struct msginfo m = { 0 };
-	struct shm_info h = { 0 };
-	struct seminfo e = { 0 };
-	union { struct seminfo *info; } arg = { &e };
-	int queues = msgctl(0, MSG_INFO, (struct msqid_ds *)&m), segments = shmctl(0, SHM_INFO, (struct shmid_ds *)&h),
-	    sets = semctl(0, 0, SEM_INFO, arg);
+	struct kernel_limit k[KERNEL_LIMITS];
+	char change[160];
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int known = kernel_limits(k);
 	for (size_t i = 0; i < s->count; i++)
 		ipc_tally(server_registry_folder(&s->server[i]), &t);
-	uint64_t msg = t.objects[REGISTRY_MSG], shm = t.objects[REGISTRY_SHM], sem = t.objects[REGISTRY_SEM];
-	const struct limit limits[] = {
-		{ "kernel.msgmni", sysctl_number("/proc/sys/kernel/msgmni", 0), msg,
-		    queues < 0 ? NONE : (uint64_t)m.msgpool, SLOTS_MAX,
-		    "sysctl kernel.msgmni=N: queues, one a worker and machine of a broker, two a daemon" },
-		{ "kernel.msgmax", sysctl_number("/proc/sys/kernel/msgmax", 0), NONE, NONE, INT_MAX,
-		    "needs no change: we send tickets of 4 bytes" },
-		{ "kernel.msgmnb", sysctl_number("/proc/sys/kernel/msgmnb", 0), NONE,
-		    queues < 0 ? NONE : (uint64_t)m.msgtql, INT_MAX, "needs no change" },
-		{ "kernel.shmmni", sysctl_number("/proc/sys/kernel/shmmni", 0), shm,
-		    segments < 0 ? NONE : (uint64_t)h.used_ids, SLOTS_MAX,
-		    "sysctl kernel.shmmni=N, then start the servers again: segments, one a client and a machine" },
-		{ "kernel.shmall", sysctl_number("/proc/sys/kernel/shmall", 0), (t.bytes + page - 1) / page,
-		    segments < 0 ? NONE : h.shm_tot, NONE,
-		    "sysctl kernel.shmall=PAGES: of all segments" },
-		{ "kernel.shmmax", sysctl_number("/proc/sys/kernel/shmmax", 0), NONE, NONE, NONE,
-		    "sysctl kernel.shmmax=BYTES: of one segment" },
-		{ "kernel.sem semmni", sysctl_number("/proc/sys/kernel/sem", 3), sem,
-		    sets < 0 ? NONE : (uint64_t)e.semusz, SLOTS_MAX,
-		    "sysctl kernel.sem, its 4th number: semaphore sets, one a client" },
-		{ "kernel.sem semmns", sysctl_number("/proc/sys/kernel/sem", 1), sem,
-		    sets < 0 ? NONE : (uint64_t)e.semaem, INT_MAX,
-		    "sysctl kernel.sem, its 2nd number: semaphores, one a client" },
-		{ "fs.file-max", sysctl_number("/proc/sys/fs/file-max", 0), NONE, files_used(), NONE,
-		    "sysctl fs.file-max=N" },
+	uint64_t ours[KERNEL_LIMITS] = {
+		[KERNEL_MSGMNI] = t.objects[REGISTRY_MSG], [KERNEL_SHMMNI] = t.objects[REGISTRY_SHM],
+		[KERNEL_SHMALL] = (t.bytes + page - 1) / page, [KERNEL_SHMMAX] = NONE,
+		[KERNEL_SEMMNI] = t.objects[REGISTRY_SEM], [KERNEL_SEMMNS] = t.objects[REGISTRY_SEM],
 	};
-	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-		show(&limits[i]);
+	for (int i = 0; i < KERNEL_LIMITS; i++) {
+		snprintf(change, sizeof change, "%s: %s", k[i].raise, k[i].need);
+		show(&(struct limit){ k[i].name, known < 0 ? NONE : k[i].most, ours[i], known < 0 ? NONE : k[i].used,
+		    k[i].cap, change });
+	}
+	show(&(struct limit){ "fs.file-max", sysctl_number("/proc/sys/fs/file-max"), NONE,
+	    sysctl_number("/proc/sys/fs/file-nr"), NONE, "sysctl fs.file-max=N: open files of all programs" });
 }
 
 /* ---- a server's ---- */

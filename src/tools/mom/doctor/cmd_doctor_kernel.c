@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "ipc/ipcq.h"
 #include "base/logind.h"
+#include "look/kernel_limits.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -44,22 +45,20 @@ try_objects(void)
 
 /* few: with less left than this, little more can be started */
 static void
-say_room(const char *what, uint64_t used, uint64_t most, uint64_t few, const char *cure)
+say_room(const struct kernel_limit *l, uint64_t few)
 {
-	uint64_t left = most > used ? most - used : 0;
+	uint64_t left = l->most > l->used ? l->most - l->used : 0;
 	enum doctor_level level = left < 4 ? DOCTOR_FAIL : left < few ? DOCTOR_WARN : DOCTOR_OK;
-	doctor_say(level, "System V", level == DOCTOR_OK ? NULL : cure, "%s: %" PRIu64 " of %" PRIu64 " are in use",
-	    what, used, most);
+	char cure[200];
+	snprintf(cure, sizeof cure, "%s (%s)", l->raise, l->need);
+	doctor_say(level, "System V", level == DOCTOR_OK ? NULL : cure, "%s (%s): %" PRIu64 " of %" PRIu64
+	    " are in use", l->what, l->name, l->used, l->most);
 }
 
 void
 doctor_ipc(const struct servers *s)
 {
-	struct msginfo most_msg, used_msg;
-	struct shminfo most_shm;
-	struct shm_info used_shm;
-	struct seminfo most_sem, used_sem;
-	union { struct seminfo *info; } arg = { &most_sem };
+	struct kernel_limit k[KERNEL_LIMITS];
 	uint32_t message = MOM_MESSAGE_MAX;
 	try_objects();
 	for (size_t i = 0; i < s->count; i++) {
@@ -67,30 +66,20 @@ doctor_ipc(const struct servers *s)
 		    ? atomic_load(&s->server[i].machine->message_max) : 0;
 		message = m > message && m <= MESSAGE_LIMIT ? m : message;
 	}
-	int known = msgctl(0, IPC_INFO, (struct msqid_ds *)&most_msg) >= 0 &&
-	    msgctl(0, MSG_INFO, (struct msqid_ds *)&used_msg) >= 0 &&
-	    shmctl(0, IPC_INFO, (struct shmid_ds *)&most_shm) >= 0 &&
-	    shmctl(0, SHM_INFO, (struct shmid_ds *)&used_shm) >= 0 && semctl(0, 0, IPC_INFO, arg) >= 0;
-	arg.info = &used_sem;
-	if (!known || semctl(0, 0, SEM_INFO, arg) < 0) {
+	if (kernel_limits(k) < 0) {
 		doctor_say(DOCTOR_WARN, "System V", "see ipcs -l", "the kernel's limits cannot be read: %s",
 		    strerror(errno));
 		return;
 	}
-	say_room("queues (kernel.msgmni)", (uint64_t)used_msg.msgpool, (uint64_t)most_msg.msgmni, 32,
-	    "sysctl kernel.msgmni=32000");
-	say_room("segments (kernel.shmmni)", (uint64_t)used_shm.used_ids, most_shm.shmmni, 128,
-	    "each client and each machine takes one: sysctl kernel.shmmni=32768, then start the servers again");
-	say_room("semaphore sets (kernel.sem)", (uint64_t)used_sem.semusz, (uint64_t)most_sem.semmni, 128,
-	    "each client takes one: sysctl kernel.sem='32000 1024000000 500 32000'");
-	say_room("semaphores (kernel.sem)", (uint64_t)used_sem.semaem, (uint64_t)most_sem.semmns, 128,
-	    "each client takes one: sysctl kernel.sem='32000 1024000000 500 32000'");
-	say_room("pages of segments (kernel.shmall)", used_shm.shm_tot, most_shm.shmall,
-	    64 * client_bytes(message) / PAGE, "sysctl kernel.shmall=18446744073692774399");
-	if (most_shm.shmmax < client_bytes(message))
-		doctor_say(DOCTOR_FAIL, "System V", "sysctl kernel.shmmax=18446744073692774399",
-		    "a client's segment takes %zu bytes, kernel.shmmax allows %lu",
-		    client_bytes(message), most_shm.shmmax);
+	say_room(&k[KERNEL_MSGMNI], 32);
+	say_room(&k[KERNEL_SHMMNI], 128);
+	say_room(&k[KERNEL_SEMMNI], 128);
+	say_room(&k[KERNEL_SEMMNS], 128);
+	say_room(&k[KERNEL_SHMALL], 64 * client_bytes(message) / PAGE);
+	if (k[KERNEL_SHMMAX].most < client_bytes(message))
+		doctor_say(DOCTOR_FAIL, "System V", k[KERNEL_SHMMAX].raise,
+		    "a client's segment takes %zu bytes, kernel.shmmax allows %" PRIu64,
+		    client_bytes(message), k[KERNEL_SHMMAX].most);
 }
 
 /* ---- systemd's logind removes what a login user made when its last session ends ---- */
