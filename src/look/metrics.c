@@ -8,17 +8,37 @@
 
 /* Pages of connection slots that nobody ever had are not looked at: a first look would take memory for them, and there
  * are thousands. */
-static uint32_t
-pages_used(const struct look_server *s)
+uint32_t
+metrics_pages(const struct look_server *s)
 {
-	return s->is_broker ? COUNTERS_HANDLER(s->counters->shards, s->broker ? atomic_load(&s->broker->conns) : 0)
-	    : s->counters->pages;
+	if (s->counters == NULL)
+		return 0;
+	uint32_t used = s->is_broker ? COUNTERS_HANDLER(s->counters->shards, s->broker ? atomic_load(&s->broker->conns)
+	    : 0) : s->counters->pages;
+	return used < s->counters->pages ? used : s->counters->pages;
+}
+
+uint64_t
+flow_of(const struct counters *c, enum flow f)
+{
+	switch (f) {
+	case FLOW_IN:       return counters_get(c, COUNT_MESSAGES_IN);
+	case FLOW_BYTES_IN: return counters_get(c, COUNT_BYTES_IN);
+	case FLOW_OUT:      return counters_get(c, COUNT_MESSAGES_OUT) + counters_get(c, COUNT_COPIES);
+	default:            return counters_get(c, COUNT_BYTES_OUT);
+	}
+}
+
+double
+flow_rate(uint64_t now, uint64_t before, double seconds)
+{
+	return now >= before && seconds > 0 ? (double)(now - before) / seconds : 0;
 }
 
 int
 metrics_process(const struct look_server *s, uint32_t page, struct metrics_process *p)
 {
-	const struct counters *c = s->counters && page < pages_used(s) ? counters_page(s->counters, page) : NULL;
+	const struct counters *c = page < metrics_pages(s) ? counters_page(s->counters, page) : NULL;
 	if (c == NULL)
 		return -1;
 	uint32_t role = atomic_load(&c->role), shards = s->counters->shards;
@@ -36,13 +56,15 @@ metrics_process(const struct look_server *s, uint32_t page, struct metrics_proce
 }
 
 void
-metrics_process_index(const struct metrics_process *p, char *text, size_t n)
+metrics_process_name(const struct metrics_process *p, char *text, size_t n)
 {
-	text[0] = '\0';
+	const char *role = counters_role_name(p->role);
 	if (p->shard >= 0)
-		snprintf(text, n, "shard %d", p->shard);
+		snprintf(text, n, "%s shard %d", role, p->shard);
 	else if (p->slot >= 0)
-		snprintf(text, n, "machine %u", p->machine);
+		snprintf(text, n, "%s machine %u", role, p->machine);
+	else
+		snprintf(text, n, "%s", role);
 }
 
 /* A label's value: quotes and backslashes escaped; bytes that a page should not have as %XX, so that two folders never

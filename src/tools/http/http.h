@@ -4,7 +4,7 @@
 #define HTTP_H
 
 #include "ipc/counters.h"
-#include "look/look.h"
+#include "look/metrics.h"
 #include "base/spare.h"
 #include "tools/http/http_request.h"
 #include <poll.h>
@@ -35,8 +35,6 @@ struct http_body *http_body_hold(struct http_body *b);
 void http_body_drop(struct http_body *b);
 
 /* ---- samples ---- */
-
-enum http_flow { FLOW_IN, FLOW_BYTES_IN, FLOW_OUT, FLOW_BYTES_OUT, FLOWS };
 
 struct watch_page { uint32_t pid, owner; uint64_t total[FLOWS]; double rate[FLOWS]; };
 struct watch_topic { uint64_t messages, bytes; double rate, byte_rate; uint32_t shard; char name[MOM_TOPIC_MAX + 1]; };
@@ -71,7 +69,6 @@ struct watch {
 void watch_take(struct watch *w, int64_t now);                 /* a new sample */
 int64_t watch_due(const struct watch *w);                      /* when the next one is to be taken */
 int  watch_alive(uint32_t pid, const char *program);           /* 1: that process runs that program */
-void watch_page_name(const struct look_server *s, uint32_t page, char *text, size_t n);
 /* 1: serves; 0: does not, with the reason */
 int  watch_health(const struct look_server *s, char *why, size_t n);
 

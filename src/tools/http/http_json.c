@@ -58,13 +58,21 @@ histogram(FILE *f, const char *name, const struct histogram *h)
 }
 
 static void
+page_name(const struct look_server *s, uint32_t page, char *text, size_t n)
+{
+	struct metrics_process p = { .shard = -1, .slot = -1 };
+	metrics_process(s, page, &p);
+	metrics_process_name(&p, text, n);
+}
+
+static void
 process(FILE *f, const struct look_server *s, const struct watch_server *v, uint32_t page)
 {
 	const struct counters *c = counters_page(s->counters, page);
 	enum counter_role role = (enum counter_role)atomic_load(&c->role);
 	uint64_t starts = counters_get(c, COUNT_STARTS);
 	char name[80];
-	watch_page_name(s, page, name, sizeof name);
+	page_name(s, page, name, sizeof name);
 	fprintf(f, "{\"page\":%u,\"pid\":%u,\"alive\":%s,\"restarts\":%llu,\"since_us\":%lld", page,
 	    atomic_load(&c->pid),
 	    watch_alive(atomic_load(&c->pid), counters_role_name(role)) ? "true" : "false",
@@ -343,7 +351,7 @@ history_server(FILE *f, const struct look_server *s, const struct watch_server *
 	for (uint32_t i = 0, shown = 0; i < v->pages && i < HTTP_LINES; i++) {
 		if (!page_is_shown(s, i))
 			continue;
-		watch_page_name(s, i, name, sizeof name);
+		page_name(s, i, name, sizeof name);
 		fprintf(f, "%s{\"page\":%u", shown++ ? "," : "", i);
 		member(f, "name", name);
 		history_line(f, v, "messages", -1, (int)i);

@@ -17,17 +17,6 @@
 
 enum { DISK_MS = 10000, DISK_DEPTH = 4 };
 
-static uint64_t
-flow_of(const struct counters *c, enum http_flow f)
-{
-	switch (f) {
-	case FLOW_IN:       return counters_get(c, COUNT_MESSAGES_IN);
-	case FLOW_BYTES_IN: return counters_get(c, COUNT_BYTES_IN);
-	case FLOW_OUT:      return counters_get(c, COUNT_MESSAGES_OUT) + counters_get(c, COUNT_COPIES);
-	default:            return counters_get(c, COUNT_BYTES_OUT);
-	}
-}
-
 int
 watch_alive(uint32_t pid, const char *program)
 {
@@ -43,20 +32,6 @@ watch_alive(uint32_t pid, const char *program)
 	/* the kernel keeps 15 bytes of a name */
 	size_t len = strlen(program) < 15 ? strlen(program) : 15;
 	return (size_t)(end - name - 1) == len && memcmp(name + 1, program, len) == 0;
-}
-
-/* pages of the counters' segment that a process has had */
-static uint32_t
-watch_pages_used(const struct look_server *s)
-{
-	uint32_t used = 0;
-	if (s->counters == NULL)
-		return 0;
-	if (s->broker)
-		used = COUNTERS_HANDLER(s->broker->shards, atomic_load(&s->broker->conns));
-	else if (s->machine)
-		used = COUNTERS_UNIT(UNIT_ROLES);
-	return used < s->counters->pages ? used : s->counters->pages;
 }
 
 /* ---- how large what it keeps is ---- */
@@ -99,17 +74,10 @@ disk_look(struct watch_server *v, const struct look_server *s, int64_t now)
 
 /* ---- rates ---- */
 
-/* A counter that went down belongs to somebody else by now. */
-static double
-rate(uint64_t now, uint64_t before, double seconds)
-{
-	return now >= before && seconds > 0 ? (double)(now - before) / seconds : 0;
-}
-
 static void
 pages_look(struct watch_server *v, const struct look_server *s, double seconds)
 {
-	uint32_t used = watch_pages_used(s);
+	uint32_t used = metrics_pages(s);
 	if (used > v->pages) {
 		struct watch_page *p = realloc(v->page, used * sizeof *p);
 		if (p == NULL)
@@ -129,8 +97,8 @@ pages_look(struct watch_server *v, const struct look_server *s, double seconds)
 		p->owner = owner;
 		p->pid = atomic_load(&c->pid);
 		for (int f = 0; f < FLOWS; f++) {
-			uint64_t total = flow_of(c, (enum http_flow)f);
-			p->rate[f] = rate(total, p->total[f], seconds);
+			uint64_t total = flow_of(c, (enum flow)f);
+			p->rate[f] = flow_rate(total, p->total[f], seconds);
 			p->total[f] = total;
 		}
 	}
@@ -145,8 +113,8 @@ topic_look(struct watch_topic *t, const struct busy_topics *b, uint32_t row, uin
 		return;
 	}
 	int same = strcmp(t->name, now.name) == 0;
-	t->rate = rate(now.messages, same ? t->messages : 0, seconds);
-	t->byte_rate = rate(now.bytes, same ? t->bytes : 0, seconds);
+	t->rate = flow_rate(now.messages, same ? t->messages : 0, seconds);
+	t->byte_rate = flow_rate(now.bytes, same ? t->bytes : 0, seconds);
 	t->messages = now.messages;
 	t->bytes = now.bytes;
 	t->shard = shard;
@@ -292,20 +260,6 @@ watch_due(const struct watch *w)
 }
 
 /* ---- questions ---- */
-
-void
-watch_page_name(const struct look_server *s, uint32_t page, char *text, size_t n)
-{
-	const struct counters *c = counters_page(s->counters, page);
-	const char *role = counters_role_name((enum counter_role)atomic_load(&c->role));
-	uint32_t shards = s->broker ? s->broker->shards : 0;
-	if (s->broker && page >= 1 && page <= shards)
-		snprintf(text, n, "%s, shard %u", role, page - 1);
-	else if (s->broker && page > shards)
-		snprintf(text, n, "%s, machine %u", role, atomic_load(&c->owner));
-	else
-		snprintf(text, n, "%s", role);
-}
 
 /* The first shard that is not served; -1: all are. */
 static int

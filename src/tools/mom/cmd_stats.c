@@ -61,10 +61,9 @@ show_json(const struct look_server *s, const struct metrics_process *p)
 static void
 show_text(const struct look_server *s, const struct metrics_process *p, int all)
 {
-	char index[40];
-	metrics_process_index(p, index, sizeof index);
-	printf("%s%s%s pid %d%s ", counters_role_name(p->role), *index ? " " : "", index, (int)p->pid,
-	    process_runs(p->pid) ? "" : " (ended)");
+	char name[80];
+	metrics_process_name(p, name, sizeof name);
+	printf("%s pid %d%s ", name, (int)p->pid, process_runs(p->pid) ? "" : " (ended)");
 	text_put(s->run, strlen(s->run), 0);
 	putchar('\n');
 	for (unsigned i = 0; i < COUNTERS; i++) {

@@ -52,17 +52,16 @@ static void
 take_processes(struct top_sample *s, const struct look_server *server)
 {
 	struct metrics_process p;
-	char index[40], name[80];
+	char name[80];
 	for (uint32_t page = 0; metrics_process(server, page, &p) >= 0; page++) {
 		if (p.role == ROLE_NONE || p.role >= COUNTER_ROLES || !process_runs(p.pid))
 			continue;
-		metrics_process_index(&p, index, sizeof index);
-		snprintf(name, sizeof name, "%s%s%s", counters_role_name(p.role), *index ? " " : "", index);
+		metrics_process_name(&p, name, sizeof name);
 		struct top_row *r = row_add(s, TOP_PROCESSES, server, "process", page, name);
 		snprintf(r->who, sizeof r->who, "%d", (int)p.pid);
-		r->count[0] = counters_get(p.counters, COUNT_MESSAGES_IN);
-		r->count[1] = counters_get(p.counters, COUNT_MESSAGES_OUT) + counters_get(p.counters, COUNT_COPIES);
-		r->count[2] = counters_get(p.counters, COUNT_BYTES_IN) + counters_get(p.counters, COUNT_BYTES_OUT);
+		r->count[0] = flow_of(p.counters, FLOW_IN);
+		r->count[1] = flow_of(p.counters, FLOW_OUT);
+		r->count[2] = flow_of(p.counters, FLOW_BYTES_IN) + flow_of(p.counters, FLOW_BYTES_OUT);
 		r->count[3] = counters_get(p.counters, COUNT_SYNCS);
 		r->gauge[0] = queue_depth(queue_of(server, &p));
 		r->gauge[1] = counters_get(p.counters, COUNT_DEATHS);
@@ -213,9 +212,8 @@ top_compare(struct top_sample *now, const struct top_sample *before)
 		    ? bsearch(r, before->row, before->count, sizeof *r, by_key) : NULL;
 		struct top_row fresh = { .count = { 0 } };       /* a topic that was not there has begun since, at 0 */
 		old = old || r->section != TOP_TOPICS ? old : &fresh;
-		for (size_t k = 0; old && k < TOP_COUNTS; k++)       /* one that got smaller has begun anew */
-			r->rate[k] = r->count[k] >= old->count[k] && seconds > 0
-			    ? (double)(r->count[k] - old->count[k]) / seconds : 0;
+		for (size_t k = 0; old && k < TOP_COUNTS; k++)
+			r->rate[k] = flow_rate(r->count[k], old->count[k], seconds);
 		if (old)
 			compare_syncs(r, old);
 	}
