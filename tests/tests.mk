@@ -33,6 +33,7 @@ $(TESTS_OUT)/shim/%.so: tests/shim/%.c
 $(addprefix $(TESTS_OUT)/integration/,slow_disk fair views subscriptions): | $(TESTS_OUT)/shim/slow_disk.so
 $(TESTS_OUT)/integration/interrupted: | $(TESTS_OUT)/shim/interrupted.so
 $(TESTS_OUT)/integration/mom_store: | $(TESTS_OUT)/shim/hold_log.so
+$(TESTS_OUT)/integration/host_names: | $(TESTS_OUT)/shim/host_names.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config lineedit http_request coding rpc

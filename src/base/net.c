@@ -4,6 +4,7 @@
 #include "base/fdio.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -37,6 +38,45 @@ net_parse(struct net_address *a, const char *ip, const char *port)
 		return 0;
 	}
 	return -1;
+}
+
+int
+net_is_name(const char *host)
+{
+	static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	size_t n = strlen(host);
+	return n > 0 && n < NET_HOST && strspn(host, known) == n && strspn(host, "0123456789.") < n &&
+	    host[0] != '-' && host[0] != '.' && strstr(host, "..") == NULL;
+}
+
+int
+net_resolve(struct net_address list[NET_ADDRESSES], const char *host, const char *port, const char **why)
+{
+	struct addrinfo wish = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found = NULL;
+	int n = 0;
+	*why = "it has no address";
+	if (net_parse(&list[0], host, port) == 0)
+		return 1;
+	int r = getaddrinfo(host, port, &wish, &found);
+	if (r) {
+		*why = r == EAI_SYSTEM ? strerror(errno) : gai_strerror(r);
+		return 0;
+	}
+	for (const struct addrinfo *a = found; a && n < NET_ADDRESSES; a = a->ai_next) {
+		char ip[INET6_ADDRSTRLEN] = "";
+		const struct sockaddr_in *v4 = (const void *)a->ai_addr;
+		const struct sockaddr_in6 *v6 = (const void *)a->ai_addr;
+		const void *bytes = a->ai_family == AF_INET ? (const void *)&v4->sin_addr : &v6->sin6_addr;
+		if (a->ai_family != AF_INET && a->ai_family != AF_INET6)
+			continue;
+		if (inet_ntop(a->ai_family, bytes, ip, sizeof ip) == NULL || net_parse(&list[n], ip, port) < 0)
+			continue;
+		if (a->ai_family == AF_INET6)          /* a link-local address needs it */
+			((struct sockaddr_in6 *)&list[n].sa)->sin6_scope_id = v6->sin6_scope_id;
+		n++;
+	}
+	freeaddrinfo(found);
+	return n;
 }
 
 int

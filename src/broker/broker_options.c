@@ -8,11 +8,19 @@
 #include <signal.h>
 #include <stdio.h>
 
+const char *
+options_exposed(const char *host)
+{
+	static char text[500];
+	snprintf(text, sizeof text, "an address that is not loopback needs --insecure, since there is no "
+	    "authentication yet: whoever reaches the port can read and publish everything: %s", host);
+	return text;
+}
+
 static const char *
 check(const struct config *c)
 {
-	char ip[64], port[64];
-	static char text[300];
+	char host[NET_HOST], port[64];
 	struct net_address a;
 	int insecure = (int)config_number(c, BROKER_INSECURE);
 	const char *fault = http_address_exposed(config_text(c, BROKER_HTTP), insecure);
@@ -20,18 +28,17 @@ check(const struct config *c)
 		fault = http_hosts_exposed(config_text(c, BROKER_HTTP_HOSTS), insecure);
 	if (fault)
 		return fault;
-	if (config_address(c, BROKER_LISTEN, ip, port) < 0 || net_parse(&a, ip, port) < 0 || a.loopback || insecure)
+	if (config_address(c, BROKER_LISTEN, host, port) < 0 || insecure)
 		return NULL;
-	snprintf(text, sizeof text, "an address that is not loopback needs --insecure, since there is no "
-	    "authentication yet: whoever reaches the port can read and publish everything: %s", ip);
-	return text;
+	/* of a name it is known once it is asked for */
+	return net_parse(&a, host, port) < 0 || a.loopback ? NULL : options_exposed(host);
 }
 
 static void
 options_take(struct broker_options *o)
 {
 	const struct config *c = &o->config;
-	config_address(c, BROKER_LISTEN, o->ip, o->port);
+	config_address(c, BROKER_LISTEN, o->host, o->port);
 	o->db = config_text(c, BROKER_DB);
 	o->run = config_text(c, BROKER_RUN);
 	o->topics = config_text(c, BROKER_TOPICS);

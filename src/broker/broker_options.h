@@ -6,7 +6,7 @@
 
 struct broker_options {
 	struct config config, fresh;     /* fresh: while SIGHUP is answered */
-	char ip[64], port[64];
+	char host[NET_HOST], port[64];
 	const char *db, *run, *topics;   /* run: NULL: named after the address */
 	uint64_t store_max, topic_max;
 	uint32_t workers, expiry, message_max;
@@ -16,6 +16,8 @@ struct broker_options {
 /* Reads them; mistakes, --help and -t end the program. */
 void options_read(struct broker_options *o, struct broker *b, int argc, char **argv);
 void options_say(const struct broker_options *o);                  /* logs the line with which a broker begins */
+/* Why it may not listen there without --insecure. */
+const char *options_exposed(const char *host);
 /* does what SIGHUP and SIGUSR1 ask for, if they came */
 void options_signals(struct broker_options *o, struct broker *b);
 #endif

@@ -39,7 +39,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LISTEN_MS = 2000 };                  /* how long a port in use is tried */
+enum { LISTEN_MS = 2000 /* how long a port in use is tried */, READY_LINE = NET_HOST + 32 };
 
 static struct {
 	struct broker b;
@@ -53,27 +53,40 @@ static struct {
 
 enum { POLL_SIGNALS, POLL_LISTENER, POLL_FIXED };
 
-static void
-wrong_use(const char *what, const char *which)
+/* A child of a predecessor that was killed just now may be between fork and exec, and holds its listening socket for
+ * that long. */
+static int
+listen_on(const struct net_address *a)
 {
-	fprintf(stderr, "broker_server: %s%s%s; see broker_server --help\n", what, which ? ": " : "",
-	    which ? which : "");
-	exit(EXIT_USAGE);
+	int fd;
+	for (int64_t until = clock_ms() + LISTEN_MS; (fd = net_listen(a, &server.port)) < 0 && errno == EADDRINUSE &&
+	    clock_ms() < until;)
+		usleep(5000);
+	return fd;
 }
 
+/* The first of the host's addresses that this machine has, and IPv4 before IPv6: whoever connects to a name tries all
+ * of its addresses, but whoever has typed 127.0.0.1 does not. */
 static void
 start_listening(void)
 {
-	struct net_address a;
-	if (net_parse(&a, server.o.ip, server.o.port) < 0)               /* options_read has seen that it is one */
-		wrong_use("not an address", server.o.ip);
-	/* a child of a predecessor that was killed just now may be between fork and exec, and holds its listening
-	 * socket for that long */
-	for (int64_t until = clock_ms() + LISTEN_MS; (server.b.listener = net_listen(&a, &server.port)) < 0 &&
-	    errno == EADDRINUSE && clock_ms() < until;)
-		usleep(5000);
+	struct net_address a[NET_ADDRESSES];
+	const char *host = server.o.host, *why;
+	int n = net_resolve(a, host, server.o.port, &why);
+	if (n == 0)
+		log_fatal(EXIT_SYSTEM, "listen on %s: %s: is the name right? see `getent hosts %s`", host, why, host);
+	errno = EADDRNOTAVAIL;
+	server.b.listener = -1;
+	for (int k = 0; k < 2 * n && server.b.listener < 0 && errno != EADDRINUSE; k++) {
+		const struct net_address *next = &a[k % n];
+		if (next->sa.ss_family != (k < n ? AF_INET : AF_INET6))
+			continue;
+		if (!next->loopback && !server.o.insecure)
+			log_fatal(EXIT_USAGE, "%s", options_exposed(host));
+		server.b.listener = listen_on(next);
+	}
 	if (server.b.listener < 0)
-		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", server.o.ip, server.o.port, strerror(errno),
+		log_fatal(EXIT_SYSTEM, "listen on %s port %s: %s: %s", host, server.o.port, strerror(errno),
 		    errno == EADDRINUSE ? "another program listens there; stop it or take another port (0: any free "
 		    "one)" : "see `ip addr`");
 }
@@ -117,9 +130,9 @@ open_run_folder(void)
 	if (server.o.run)
 		snprintf(server.run, sizeof server.run, "%s", server.o.run);
 	else {
-		char root[PATH_MAX - 100];
+		char root[PATH_MAX - NET_HOST - 40];
 		rundir_default(root, sizeof root);
-		snprintf(server.run, sizeof server.run, "%s/run-%s-%d", root, server.o.ip, server.port);
+		snprintf(server.run, sizeof server.run, "%s/run-%s-%d", root, server.o.host, server.port);
 	}
 	server.run_dir = rundir_open(server.run, &why);
 	if (server.run_dir < 0)
@@ -192,21 +205,21 @@ say_about(int dir)
 	struct about a = { .is_broker = 1, .pid = getpid() };
 	about_folder(server.run_dir, a.run);
 	about_folder(server.b.store.dir, a.files);
-	snprintf(a.address, sizeof a.address, "%s %d", server.o.ip, server.port);
+	snprintf(a.address, sizeof a.address, "%s %d", server.o.host, server.port);
 	return about_write(dir, &a) < 0 ? -1 : 1;
 }
 
 static int
-say_line(char line[128])
+say_line(char line[READY_LINE])
 {
-	int n = snprintf(line, 128, "ready %s %d\n", server.o.ip, server.port);
+	int n = snprintf(line, READY_LINE, "ready %s %d\n", server.o.host, server.port);
 	return fdio_replace(server.run_dir, "ready", line, (size_t)n, 0) < 0 ? -1 : 1;
 }
 
 static void
 say_ready(void)
 {
-	char line[128];
+	char line[READY_LINE];
 	server.said_ready = 1;
 	if (say_about(server.run_dir) < 0 || say_about(server.b.store.dir) < 0)
 		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", server.run,
@@ -215,7 +228,7 @@ say_ready(void)
 		log_warn("%s/settings: %s: mom config does not show what holds", server.run, strerror(errno));
 	if (say_line(line) < 0)
 		log_warn("%s/ready: %s: %s", server.run, strerror(errno), fdio_hint(errno));
-	log_info("serves %s port %d, store %s, %u worker%s", server.o.ip, server.port, server.o.db, server.o.workers,
+	log_info("serves %s port %d, store %s, %u worker%s", server.o.host, server.port, server.o.db, server.o.workers,
 	    server.o.workers == 1 ? "" : "s");
 	if (fdio_write_full(STDOUT_FILENO, line, strlen(line)) < 0)
 		log_debug("stdout is closed");
@@ -240,14 +253,14 @@ tell_status(void)
 	uint32_t machines = 0;
 	for (uint32_t i = 0; i < atomic_load(&server.b.table->conns); i++)
 		machines += atomic_load(&server.b.table->conn[i].state) == CONN_LIVE;
-	notify_status("serves %s port %d, %u machine%s connected", server.o.ip, server.port, machines,
+	notify_status("serves %s port %d, %u machine%s connected", server.o.host, server.port, machines,
 	    machines == 1 ? "" : "s");
 }
 
 static void
 run_look(void)
 {
-	char line[128];
+	char line[READY_LINE];
 	int fresh = names_folder(server.run, server.run_dir, server.run_lock);
 	if (fresh < 0)
 		return;
@@ -416,8 +429,8 @@ main(int argc, char **argv)
 	store_open(&server.b.store, server.o.db, server.o.workers, server.o.message_max);
 	if (server.o.store_max && server.o.store_max < (uint64_t)STORE_SEGMENTS *
 	    SEGMENT_LEAST(server.b.store.message_max))
-		wrong_use("--store-max is too small for this store's --max-message: four segments of two messages each "
-		    "are the least", NULL);
+		log_fatal(EXIT_USAGE, "--store-max is too small for this store's --max-message: four segments of two "
+		    "messages each are the least");
 	open_run_folder();
 	/* what may be wrong comes before objects are made */
 	if (http_child_open(&server.b.http, server.run_dir) < 0)

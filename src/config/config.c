@@ -147,29 +147,30 @@ take_text(struct config *c, const struct offer *o, uint64_t *number)
 	return 0;
 }
 
-/* "IP PORT" out of that, mom://IP:PORT or mom://[IP]:PORT; 0, or -1 */
+/* "HOST PORT" out of that, mom://HOST:PORT or mom://[IP]:PORT; 0, or -1 */
 static int
-address_parts(const char *text, char ip[64], char port[64])
+address_parts(const char *text, char host[NET_HOST], char port[64])
 {
 	char rest[2];
 	if (strncmp(text, "mom://[", 7) == 0)
-		return sscanf(text + 7, "%63[^]]]:%63[0-9]%1s", ip, port, rest) == 2 ? 0 : -1;
+		return sscanf(text + 7, "%253[^]]]:%63[0-9]%1s", host, port, rest) == 2 ? 0 : -1;
 	if (strncmp(text, "mom://", 6) == 0)
-		return sscanf(text + 6, "%63[^:]:%63[0-9]%1s", ip, port, rest) == 2 ? 0 : -1;
-	return sscanf(text, "%63s %63s %1s", ip, port, rest) == 2 ? 0 : -1;
+		return sscanf(text + 6, "%253[^:]:%63[0-9]%1s", host, port, rest) == 2 ? 0 : -1;
+	return sscanf(text, "%253s %63s %1s", host, port, rest) == 2 ? 0 : -1;
 }
 
 static int
 take_address(struct config *c, const struct offer *o, uint64_t *number)
 {
-	char ip[64], port[64];
+	char host[NET_HOST], port[64];
 	struct net_address a;
 	*number = 0;
-	if (address_parts(o->text, ip, port) < 0)
-		return refuse(c, o, "neither IP PORT nor mom://IP:PORT (an IPv6 address in [ ]): %.200s", o->text);
-	int r = net_parse(&a, ip, port);
-	if (r == -1)
-		return refuse(c, o, "not an IPv4 or IPv6 address: %.200s", ip);
+	if (address_parts(o->text, host, port) < 0)
+		return refuse(c, o, "neither HOST PORT nor mom://HOST:PORT (an IPv6 address in [ ]): %.200s", o->text);
+	int r = net_parse(&a, host, port);
+	if (r == -1 && !net_is_name(host))
+		return refuse(c, o, "neither an IPv4 or IPv6 address nor a host's name: %.200s", host);
+	r = r == -1 ? 0 : r;
 	if (r < 0 || strtoul(port, NULL, 10) < o->key->least)
 		return refuse(c, o, "not a port (%u to 65535): %.200s", (unsigned)o->key->least, port);
 	return 0;
@@ -265,9 +266,9 @@ config_find(const struct config_program *program, const char *name, size_t n)
 }
 
 int
-config_address(const struct config *c, unsigned key, char ip[64], char port[64])
+config_address(const struct config *c, unsigned key, char host[NET_HOST], char port[64])
 {
-	return c->value[key].text ? address_parts(c->value[key].text, ip, port) : -1;
+	return c->value[key].text ? address_parts(c->value[key].text, host, port) : -1;
 }
 
 const char *

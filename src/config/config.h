@@ -14,6 +14,7 @@
 #ifndef CONFIG_H
 #define CONFIG_H
 
+#include "base/net.h"
 #include <limits.h>
 #include <mom.h>
 #include <stdint.h>
@@ -26,7 +27,7 @@ enum config_kind {
 	CONFIG_TIME,             /* 7d, 36h, 90m, 20s, 500ms; `number` is in milliseconds */
 	CONFIG_SWITCH,           /* yes or no; without a value: yes */
 	CONFIG_CHOICE,           /* one of `choices`; `number`: which one */
-	/* IP PORT or mom://IP:PORT: the program's two arguments, not a flag. least: the lowest port */
+	/* HOST PORT or mom://HOST:PORT: the program's two arguments, not a flag. least: the lowest port */
 	CONFIG_ADDRESS
 };
 
@@ -118,7 +119,7 @@ int  config_strange_variable(char *const *environment, size_t *at, char text[CON
 static inline const char *config_text(const struct config *c, unsigned key) { return c->value[key].text; }
 static inline uint64_t    config_number(const struct config *c, unsigned key) { return c->value[key].number; }
 /* The parts of an address. 0, or -1: there is none. */
-int  config_address(const struct config *c, unsigned key, char ip[64], char port[64]);
+int  config_address(const struct config *c, unsigned key, char host[NET_HOST], char port[64]);
 /* "flag", "environment MOM_URL", "/etc/mom/broker.conf:12", "default". */
 const char *config_origin(const struct config *c, unsigned key, char *text, size_t n);
 /* All files that are looked for, whether they are there or not. Returns how many. */

@@ -28,11 +28,11 @@ flag_options(const struct config_program *p, struct option *options)
 	memcpy(options, usual, sizeof usual);
 }
 
-/* IP PORT, or mom://IP:PORT */
+/* HOST PORT, or mom://HOST:PORT */
 static int
 flag_address(struct config *c, int count, char **words)
 {
-	char text[300];
+	char text[400];
 	unsigned key = 0;
 	while (key < c->program->count && c->program->keys[key].kind != CONFIG_ADDRESS)
 		key++;
@@ -41,10 +41,10 @@ flag_address(struct config *c, int count, char **words)
 	if (key == c->program->count || count > 2 || (count == 1 && strncmp(words[0], "mom://", 6) != 0))
 		return wrong_flag(c, c->program->needed, NULL);
 	if (strchr(words[0], ' ') || words[0][0] == '\0')
-		return wrong_flag(c, "not an IPv4 or IPv6 address", words[0]);
+		return wrong_flag(c, "neither an IPv4 or IPv6 address nor a host's name", words[0]);
 	if (count == 2 && (strchr(words[1], ' ') || words[1][0] == '\0'))
 		return wrong_flag(c, "not a port (0 to 65535)", words[1]);
-	snprintf(text, sizeof text, "%.200s%s%.80s", words[0], count == 2 ? " " : "", count == 2 ? words[1] : "");
+	snprintf(text, sizeof text, "%.300s%s%.80s", words[0], count == 2 ? " " : "", count == 2 ? words[1] : "");
 	return config_set(c, key, text, CONFIG_BY_FLAG, NULL, 0);
 }
 
@@ -81,7 +81,7 @@ config_usage(const struct config_program *p, FILE *to)
 	    "  -c FILE, --config FILE       read this file, or those of this folder, instead of /etc/mom/ and "
 	    "~/.config/mom/ (MOM_CONFIG)\n"
 	    "  -t, --test                   read all that, say which files it was, and end: 0 where all is right, 100 "
-	    "where not; IP PORT may be left out\n";
+	    "where not; HOST PORT may be left out\n";
 	int column = fprintf(to, "usage: %s", p->name), indent = column;
 	for (unsigned i = 0; i < p->count; i++) {
 		const struct config_key *k = &p->keys[i];
@@ -107,7 +107,7 @@ config_usage(const struct config_program *p, FILE *to)
 	fputs(usual, to);
 	fprintf(to, "Each is also a line `KEY VALUE` of /etc/mom/%s or ~/.config/mom/%s (KEY: as the flag, without "
 	    "--), or %sKEY in the\n"
-	    "environment (in capitals, _ for -); MOM_URL is mom://IP:PORT, MOM_LOG is LEVEL[,json][,time|notime]. "
+	    "environment (in capitals, _ for -); MOM_URL is mom://HOST:PORT, MOM_LOG is LEVEL[,json][,time|notime]. "
 	    "Flags win over the environment, that over files.\n"
 	    "SIGHUP reads the files again, SIGUSR1 opens the log file anew. `mom config show` says what holds and why. "
 	    "src/tools/etc/%s has every key.\n"

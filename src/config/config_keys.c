@@ -52,9 +52,10 @@ topics_fault(const char *names)
 		.least = 1, .most = PATH_MAX - 1, .help = "log to this file instead of stderr; SIGUSR1 opens it anew" }
 
 static const struct config_key broker[BROKER_KEYS] = {
-	[BROKER_LISTEN] = { .name = "listen", .kind = CONFIG_ADDRESS, .how = CONFIG_NO_FLAG, .shape = "IP PORT",
+	[BROKER_LISTEN] = { .name = "listen", .kind = CONFIG_ADDRESS, .how = CONFIG_NO_FLAG, .shape = "HOST PORT",
 	    .variable = "MOM_URL",
-		.help = "where machines connect; PORT 0 takes a free one. First line on stdout: ready IP PORT" },
+		.help = "where machines connect: an address or a name; PORT 0 takes a free one. First line on stdout: "
+		    "ready HOST PORT" },
 	[BROKER_DB] = { .name = "db", .kind = CONFIG_TEXT, .shape = "DIR", .preset = "db", .least = 1,
 	    .most = PATH_MAX - 1, .help = "the store" },
 	[BROKER_RUN] = { .name = "run", .kind = CONFIG_TEXT, .shape = "DIR", .least = 1, .most = PATH_MAX - 1,
@@ -92,9 +93,10 @@ static const struct config_key broker[BROKER_KEYS] = {
 };
 
 static const struct config_key daemon_keys[DAEMON_KEYS] = {
-	[DAEMON_BROKER] = { .name = "broker", .kind = CONFIG_ADDRESS, .how = CONFIG_NO_FLAG, .shape = "IP PORT",
+	[DAEMON_BROKER] = { .name = "broker", .kind = CONFIG_ADDRESS, .how = CONFIG_NO_FLAG, .shape = "HOST PORT",
 	    .variable = "MOM_URL", .least = 1,
-		.help = "where the broker is, or will be. First line on stdout: ready RUNFOLDER" },
+		.help = "where the broker is, or will be: an address or a name. First line on stdout: "
+		    "ready RUNFOLDER" },
 	[DAEMON_RUN] = { .name = "run", .kind = CONFIG_TEXT, .shape = "DIR", .least = 1, .most = PATH_MAX - 1,
 	    .variable = "MOM_RUN",
 		.help = "run folder: where this machine's programs find the daemon (MOM_RUN)" },
@@ -133,12 +135,12 @@ static const struct config_key client[CLIENT_KEYS] = {
 
 const struct config_program config_broker = {
 	"broker_server", "broker.conf", "MOM_BROKER_", broker, COUNT(broker),
-	"IP and PORT are needed, and nothing else: as arguments, as `listen IP PORT` in broker.conf, or in "
-	    "MOM_URL=mom://IP:PORT",
+	"HOST and PORT are needed, and nothing else: as arguments, as `listen HOST PORT` in broker.conf, or in "
+	    "MOM_URL=mom://HOST:PORT",
 	"Example: broker_server 127.0.0.1 8080 --db /var/lib/mom --store-max 10g\n"
 }, config_daemon = {
 	"mom_daemon", "daemon.conf", "MOM_DAEMON_", daemon_keys, COUNT(daemon_keys),
-	"IP and PORT of the broker are needed, and nothing else: as arguments, as `broker IP PORT` in daemon.conf, or "
-	    "in MOM_URL=mom://IP:PORT",
+	"HOST and PORT of the broker are needed, and nothing else: as arguments, as `broker HOST PORT` in "
+	    "daemon.conf, or in MOM_URL=mom://HOST:PORT",
 	"Example: mom_daemon 192.168.1.10 8080 --client-backlog-max 1g\n"
 }, config_client = { "programs", "client.conf", "MOM_", client, COUNT(client), NULL, NULL };

@@ -39,15 +39,18 @@ struct waiting { int fd; int64_t until; int asked; struct registration ask; uid_
 /* A durable client that was away for too long. It is told when it comes back. */
 struct forgotten { uid_t uid; char name[MOM_NAME_MAX + 4]; };
 
-enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_HELLO, LINK_UP };
+/* LINK_NAMED: it is asked for the addresses of the broker's host; d->socket is where they come. */
+enum link_state { LINK_IDLE, LINK_NAMED, LINK_CONNECTING, LINK_HELLO, LINK_UP };
 
 /* SPOOL_MOVED: the spool's path leads elsewhere, perhaps for a while. SPOOL_BROKEN: part of its log is gone; it stays
  * so until the next start. */
 enum spool_state { SPOOL_GOOD, SPOOL_MOVED, SPOOL_BROKEN };
 
 struct daemon {
-	char ip[64], port[64];
-	struct net_address broker;
+	char host[NET_HOST], port[64];   /* of the broker */
+	struct net_address address[NET_ADDRESSES];       /* the host's; asked for anew for each connection */
+	int addresses, tried;
+	pid_t resolver;                  /* asks for them */
 	const char *run, *spool;         /* the folders' paths */
 	int run_dir, run_lock, spool_dir, spool_lock, verbose, notify, door;
 	dev_t door_dev;
@@ -162,6 +165,12 @@ void link_down(struct daemon *d);
 void link_say(struct daemon *d, const char *why);
 void link_refused(struct daemon *d);                   /* the broker did not take us, after all: see unit->refused */
 void link_proven(struct daemon *d);                    /* each second: it has taken us, so there is no trouble */
+
+/* resolver */
+int  resolver_start(struct daemon *d);                 /* the descriptor where the answer comes, or -1 with errno */
+int  resolver_read(struct daemon *d, const char **why);        /* d->address is filled in; -1: why there is none */
+int  resolver_reaped(struct daemon *d, pid_t pid);     /* 1: it was the resolver */
+void resolver_end(struct daemon *d);
 
 /* unit */
 void unit_step(struct daemon *d, int64_t now);

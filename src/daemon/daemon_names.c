@@ -16,7 +16,7 @@ names_about(struct daemon *d)
 	struct about a = { .pid = getpid() };
 	about_folder(d->run_dir, a.run);
 	about_folder(d->spool_dir, a.files);
-	snprintf(a.address, sizeof a.address, "%s %s", d->ip, d->port);
+	snprintf(a.address, sizeof a.address, "%s %s", d->host, d->port);
 	return about_write(d->run_dir, &a) < 0 ? -1 : 1;
 }
 

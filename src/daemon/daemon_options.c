@@ -30,8 +30,7 @@ options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv)
 {
 	config_start(&o->config, &config_daemon, argc, argv, check);
 	options_take(o);
-	config_address(&o->config, DAEMON_BROKER, d->ip, d->port);
-	net_parse(&d->broker, d->ip, d->port);             /* it has been looked at */
+	config_address(&o->config, DAEMON_BROKER, d->host, d->port);
 	d->message_max = (uint32_t)config_number(&o->config, DAEMON_MESSAGE_MAX);
 	d->verbose = (int)config_log(&o->config);
 	log_init(log_role(), (uint32_t)d->verbose);

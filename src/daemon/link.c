@@ -1,6 +1,7 @@
 /* link - the connection to the broker: connecting, the handshake, reconnecting for ever; a part of mom_daemon */
 #include "daemon/daemon.h"
 #include "base/clock.h"
+#include "base/fdio.h"
 #include "base/log_peer.h"
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +10,7 @@
 /* A connection may wait in the broker's backlog behind strangers, and WELCOME for a sync of its disk: who gives up
  * early and comes again loses its place and makes the broker do it all again, so that a broker slower than this would
  * never be reached. A dead one is noticed as elsewhere. */
-enum { LINK_CONNECT_MS = 5000, LINK_WELCOME_MS = PEER_DEAD_MS };
+enum { LINK_NAMED_MS = 30000, LINK_CONNECT_MS = 5000, LINK_WELCOME_MS = PEER_DEAD_MS };
 
 static void
 link_failed(struct daemon *d, const char *why)
@@ -112,7 +113,7 @@ link_welcome(struct daemon *d)
 	d->link_until = clock_ms();
 	if (d->refused[0] == '\0')
 		link_say(d, "");
-	log_peer(LOG_FROM_INFO, 0, "connected to broker %s port %s as machine %u", d->ip, d->port, d->serial);
+	log_peer(LOG_FROM_INFO, 0, "connected to broker %s port %s as machine %u", d->host, d->port, d->serial);
 	net_tune(d->socket, PEER_DEAD_MS);
 	unit_connect(d);
 	door_serve(d);
@@ -155,41 +156,85 @@ link_read(struct daemon *d)
 		link_failed(d, "what answers there is no broker of ours");
 }
 
+/* The next of the broker's addresses; error: why the one before did not do, 0: it is the first. */
+static void
+link_connect(struct daemon *d, int error)
+{
+	int done = 0;
+	fdio_close(&d->socket);
+	while (d->socket < 0 && d->tried < d->addresses) {
+		d->socket = net_connect(&d->address[d->tried++], &done);
+		error = d->socket < 0 ? errno : error;
+	}
+	d->link = LINK_CONNECTING;
+	d->link_until = clock_ms() + LINK_CONNECT_MS;
+	if (d->socket < 0)
+		link_failed(d, error == ETIMEDOUT ? "no answer" : strerror(error));
+	else if (done)
+		link_hello(d);
+}
+
+static void
+link_addresses(struct daemon *d)
+{
+	char why[200];
+	const char *reason;
+	if (resolver_read(d, &reason) == 0) {
+		link_connect(d, 0);
+		return;
+	}
+	snprintf(why, sizeof why, "%s: is the name right? see `getent hosts`", reason);
+	link_failed(d, why);
+}
+
 void
 link_event(struct daemon *d)
 {
 	int error = 0;
 	socklen_t n = sizeof error;
-	if (d->link == LINK_HELLO) {
+	if (d->link == LINK_HELLO)
 		link_read(d);
-		return;
-	}
-	if (getsockopt(d->socket, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error)
-		link_failed(d, strerror(error ? error : errno));
+	else if (d->link == LINK_NAMED)
+		link_addresses(d);
+	else if (getsockopt(d->socket, SOL_SOCKET, SO_ERROR, &error, &n) < 0 || error)
+		link_connect(d, error ? error : errno);
 	else
 		link_hello(d);
+}
+
+static void
+link_begin(struct daemon *d)
+{
+	const char *why;
+	d->tried = 0;
+	if (net_is_name(d->host)) {
+		d->link = LINK_NAMED;
+		d->link_until = clock_ms() + LINK_NAMED_MS;
+		d->socket = resolver_start(d);
+		if (d->socket < 0)
+			link_failed(d, child_hint(errno));
+		return;
+	}
+	d->addresses = net_resolve(d->address, d->host, d->port, &why);
+	link_connect(d, EADDRNOTAVAIL);
 }
 
 int64_t
 link_step(struct daemon *d, int64_t now)
 {
-	int done = 0;
-	if (d->link == LINK_CONNECTING || d->link == LINK_HELLO) {
-		if (now >= d->link_until)
-			link_failed(d, "no answer");
-		else
+	if (d->link == LINK_NAMED || d->link == LINK_CONNECTING || d->link == LINK_HELLO) {
+		if (now < d->link_until)
 			return d->link_until;
-	}
-	if (d->link != LINK_IDLE || d->forwarder == 0 || d->unit_ending)
+		if (d->link == LINK_CONNECTING)
+			link_connect(d, ETIMEDOUT);
+		else
+			link_failed(d, d->link == LINK_NAMED ? "whoever knows its address does not answer: see "
+			    "`getent hosts`, /etc/resolv.conf" : "no answer");
+	} else if (d->link != LINK_IDLE || d->forwarder == 0 || d->unit_ending)
 		return -1;
-	if (now < d->link_due)
+	else if (now < d->link_due)
 		return d->link_due;
-	d->socket = net_connect(&d->broker, &done);
-	d->link = LINK_CONNECTING;
-	d->link_until = now + LINK_CONNECT_MS;
-	if (d->socket < 0)
-		link_failed(d, strerror(errno));
-	else if (done)
-		link_hello(d);
+	else
+		link_begin(d);
 	return d->link == LINK_IDLE ? d->link_due : d->link_until;
 }

@@ -13,6 +13,7 @@ link_down(struct daemon *d)
 	identity_proven(d);                            /* else it never was: forgotten */
 	d->token_fresh = 0;
 	fdio_close(&d->socket);
+	resolver_end(d);
 	/* a broker whose streams had begun is there: the back-off is for those that do not answer, or only welcome
 	 * us */
 	int was_there = d->link == LINK_UP && d->unit && atomic_load(&d->unit->proven);
@@ -31,7 +32,7 @@ link_say(struct daemon *d, const char *why)
 	if (strcmp(d->link_said, why) == 0)
 		return;
 	snprintf(d->link_said, sizeof d->link_said, "%s", why);
-	int n = snprintf(line, sizeof line, "broker %s port %s: %s", d->ip, d->port, why);
+	int n = snprintf(line, sizeof line, "broker %s port %s: %s", d->host, d->port, why);
 	n = n < (int)sizeof line ? n : (int)sizeof line - 1;
 	for (int i = 0; i < n; i++)                    /* a broker's text may be anything */
 		line[i] = (unsigned char)line[i] < 0x20 || line[i] == 0x7f ? '?' : line[i];

@@ -112,6 +112,7 @@ give_up(void)
 	struct daemon *d = &supervisor.d;
 	log_peers_end();
 	http_child_stop(&d->http);
+	resolver_end(d);
 	child_end(d->requester);
 	child_end(d->responser);
 	child_end(d->forwarder);
@@ -239,8 +240,8 @@ say_ready(void)
 	if (program_ready_say(supervisor.o.ready_fd) < 0)
 		log_warn("--ready-fd %d: %s: give it an open descriptor", supervisor.o.ready_fd, strerror(errno));
 	notify_ready();
-	log_info("serves run folder %s, spool %s, broker %s port %s", supervisor.run, supervisor.spool, supervisor.d.ip,
-	    supervisor.d.port);
+	log_info("serves run folder %s, spool %s, broker %s port %s", supervisor.run, supervisor.spool,
+	    supervisor.d.host, supervisor.d.port);
 }
 
 static void
@@ -249,7 +250,8 @@ reap(void)
 	int status;
 	sig_got_child = 0;
 	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		if (!http_child_reaped(&supervisor.d.http, pid, status, clock_ms()))
+		if (!http_child_reaped(&supervisor.d.http, pid, status, clock_ms()) &&
+		    !resolver_reaped(&supervisor.d, pid))
 			unit_reaped(&supervisor.d, pid, status, clock_ms());
 }
 
@@ -262,7 +264,7 @@ tell_status(void)
 		clients += supervisor.d.members[i].state == SLOT_LIVE;
 	const char *how = supervisor.d.spool_state != SPOOL_GOOD ? "its spool is gone: without" :
 	    supervisor.d.link == LINK_UP ? "connected to" : "waits for";
-	notify_status("%s broker %s port %s, %u program%s", how, supervisor.d.ip, supervisor.d.port, clients,
+	notify_status("%s broker %s port %s, %u program%s", how, supervisor.d.host, supervisor.d.port, clients,
 	    clients == 1 ? "" : "s");
 }
 
@@ -324,8 +326,8 @@ polls_fill(size_t *first_member)
 	supervisor.polls[POLL_NOTIFY] = (struct pollfd){ d->notify, POLLIN, 0 };
 	supervisor.polls[POLL_DOOR] = (struct pollfd){ spare_is_ready(&d->spare, clock_ms()) ? d->door : -1, POLLIN,
 	    0 };
-	supervisor.polls[POLL_LINK] = (struct pollfd){ d->link == LINK_CONNECTING ||
-	    d->link == LINK_HELLO ? d->socket : -1,
+	supervisor.polls[POLL_LINK] = (struct pollfd){ d->link == LINK_IDLE || d->link == LINK_UP ? -1
+	    : d->socket,
 		d->link == LINK_CONNECTING ? POLLOUT : POLLIN, 0 };
 	for (size_t i = 0; i < d->waiting_count; i++)
 		supervisor.polls[n++] = (struct pollfd){ d->waiting[i].fd, d->waiting[i].asked ? 0 : POLLIN, 0 };
@@ -409,7 +411,8 @@ stop(void)
 	struct daemon *d = &supervisor.d;
 	notify_stopping();
 	atomic_store(&d->table->stopping, 1);
-	http_child_stop(&supervisor.d.http);
+	http_child_stop(&d->http);
+	resolver_end(d);
 	door_close(d);
 	unit_end(d);
 	while (!unit_is_gone(d)) {

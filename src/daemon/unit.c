@@ -54,7 +54,7 @@ unit_objects(struct daemon *d)
 static pid_t
 unit_child(struct daemon *d, const char *program, int fd)
 {
-	struct child_plan plan = { program, d->ip, d->table_id, d->unit_id, d->verbose,
+	struct child_plan plan = { program, d->host, d->table_id, d->unit_id, d->verbose,
 		{ fd, d->notify, d->spool_lock, -1 }, NULL };
 	pid_t pid = child_start(&plan);
 	if (pid < 0)

@@ -3,13 +3,14 @@
  *   pid N
  *   run FOLDER
  *   files FOLDER              a broker's store, a daemon's spool
- *   address IP PORT           where a broker listens; for a daemon: where its broker listens */
+ *   address HOST PORT         where a broker listens; for a daemon: where its broker listens */
 #ifndef ABOUT_H
 #define ABOUT_H
 #include <limits.h>
 #include <sys/types.h>
 
-struct about { int is_broker; pid_t pid; char run[PATH_MAX], files[PATH_MAX], address[128]; };
+enum { ABOUT_ADDRESS = 320 };
+struct about { int is_broker; pid_t pid; char run[PATH_MAX], files[PATH_MAX], address[ABOUT_ADDRESS]; };
 
 void about_folder(int dir, char path[PATH_MAX]);            /* the absolute path of an open folder */
 int  about_write(int dir, const struct about *a);           /* 0, or -1 with errno; nothing depends on it */

@@ -7,6 +7,7 @@
 #ifndef LOOK_H
 #define LOOK_H
 
+#include "ipc/about.h"
 #include "ipc/counters.h"
 #include <limits.h>
 #include "ipc/layout.h"
@@ -18,7 +19,7 @@ struct look_server {
 	char run[PATH_MAX];                          /* its run folder */
 	char files[PATH_MAX];                        /* broker: the store; daemon: the spool */
 	/* Broker: where it listens; daemon: where its broker listens: "127.0.0.1 8080". */
-	char address[128];
+	char address[ABOUT_ADDRESS];
 	const struct broker_table *broker;           /* NULL: it is a daemon, or cannot be attached */
 	const struct machine_table *machine;         /* NULL: it is a broker, or cannot be attached */
 	const struct counters_segment *counters;     /* NULL: it cannot be attached */

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void
-child_reset_signals(void)
+void
+child_forked(pid_t parent)
 {
 	struct sigaction usual = { .sa_handler = SIG_DFL }, ignore = { .sa_handler = SIG_IGN };
 	sigset_t waiting;
@@ -29,6 +29,9 @@ child_reset_signals(void)
 	/* until child_begin can answer it: it waits meanwhile, through exec, too */
 	sigaddset(&waiting, SIGUSR1);
 	sigprocmask(SIG_SETMASK, &waiting, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(EXIT_SYSTEM);
 }
 
 static void
@@ -36,15 +39,12 @@ child_exec(const struct child_plan *plan, const char *path, pid_t parent)
 {
 	char text[256];
 	int n = snprintf(text, sizeof text, "%d %d %d %d", (int)parent, plan->table, plan->index, plan->verbose);
-	child_reset_signals();
+	child_forked(parent);
 	for (int i = 0; i < CHILD_FDS && plan->fds[i] >= 0; i++) {
 		fdio_cloexec(plan->fds[i], 0);
 		n += snprintf(text + n, sizeof text - (size_t)n, " %d", plan->fds[i]);
 	}
 	setenv("MOM_CHILD", text, 1);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(EXIT_SYSTEM);
 	execl(path, plan->program, plan->title, plan->more, (char *)NULL);
 	log_error("execl(%s): %s: is it beside its parent's program?", path, strerror(errno));
 	_exit(EXIT_SYSTEM);

@@ -21,7 +21,10 @@ struct child_plan {
 struct child_place { int table, index, verbose, fds[CHILD_FDS]; };
 
 pid_t child_start(const struct child_plan *plan);            /* pid, or -1 with errno */
-/* First thing in the child: it logs under `role`. If it was not started by its parent, it says so and exits 100. */
+/* First thing after fork: the usual signals, and an end with its parent. */
+void  child_forked(pid_t parent);
+/* First thing in the child's program: it logs under `role`. If it was not started by its parent, it says so and exits
+ * 100. */
 void  child_begin(struct child_place *place, const char *role, const char *parent);
 void *child_attach(int segment);                             /* memory of its parent's; or the process ends, 111 */
 

@@ -49,7 +49,7 @@ value_is_fine(struct config *c, unsigned key, const uint8_t *text, size_t n, uns
 	if (k->kind == CONFIG_TEXT)
 		FUZZ_CHECK(len >= k->least && len <= k->most);
 	if (k->kind == CONFIG_ADDRESS) {
-		char ip[64], port[64];
+		char ip[NET_HOST], port[64];
 		FUZZ_CHECK(config_address(c, key, ip, port) == 0 && strtoul(port, NULL, 10) >= k->least &&
 		    strtoul(port, NULL, 10) <= 65535);
 	}

@@ -220,7 +220,8 @@ TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, fil
 	r = run_command("'%s' -t", t_bin("mom_daemon"));
 	REQUIRE(r.status == 0, "%d %s", r.status, r.err);
 	r = run_command("'%s'", t_bin("broker_server"));
-	REQUIRE(r.status == 100 && strstr(r.err, "IP and PORT are needed, and nothing else"), "%d %s", r.status, r.err);
+	REQUIRE(r.status == 100 && strstr(r.err, "HOST and PORT are needed, and nothing else"), "%d %s", r.status,
+	    r.err);
 	r = run_command("MOM_URL=mom://10.1.2.3:80 '%s' -t", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, "--insecure"), "%d %s", r.status, r.err);
 }

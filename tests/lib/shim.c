@@ -33,6 +33,13 @@ shim_interrupted(void)
 }
 
 void
+shim_host_names(const char *file)
+{
+	preload("host_names");
+	setenv("HOST_NAMES", file, 1);
+}
+
+void
 shim_end(void)
 {
 	unsetenv("LD_PRELOAD");

@@ -10,5 +10,7 @@
 void shim_slow(const char *program, const char *call, int ms);
 /* a signal interrupts every other call that it may interrupt */
 void shim_interrupted(void);
+/* the names of hosts are those of that file: see tests/shim/host_names.c */
+void shim_host_names(const char *file);
 void shim_end(void);
 #endif

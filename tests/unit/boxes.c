@@ -85,6 +85,7 @@ up(void)
 	forwarder.fed = zeroed(SLOTS * sizeof *forwarder.fed);
 	forwarder.is_fed = zeroed(SLOTS);
 	forwarder.patience_us = PATIENCE_ALL_US;
+	spool_pack_begin();
 	slots_init(&forwarder.slots, forwarder.table, forwarder.unit, UNIT_FORWARDER);
 	forwarder.slots.used = SLOTS;
 	for (uint32_t i = 0; i < SLOTS; i++)

@@ -119,7 +119,7 @@ TEST(kinds, "numbers, bytes with k, m, g, times with their units, yes and no, ch
 		{ &config_broker, BROKER_LOG_FORMAT, "js" }, { &config_broker, BROKER_LOG_FORMAT, "text|json" },
 		    { &config_broker, BROKER_TOPICS, "a,b c" }, { &config_broker, BROKER_DB, "" },
 		{ &config_broker, BROKER_DB, "a\nb" }, { &config_broker, BROKER_DB, "\x7f" },
-		    { &config_broker, BROKER_LISTEN, "127.0.0.1" }, { &config_broker, BROKER_LISTEN, "host 80" },
+		    { &config_broker, BROKER_LISTEN, "127.0.0.1" }, { &config_broker, BROKER_LISTEN, "no_port" },
 		{ &config_broker, BROKER_LISTEN, "127.0.0.1 80 80" },
 		    { &config_broker, BROKER_LISTEN, "127.0.0.1 65536" },
 		    { &config_broker, BROKER_LISTEN, "mom://127.0.0.1" },
@@ -158,7 +158,7 @@ TEST(lines, "comments, blanks, values to the end of the line; what is wrong is t
 	says("machine-expiry soon", "the.conf:1: machine-expiry takes a time such as 7d, 36h, 90m, 20s, or 0, not: "
 	    "soon");
 	says("log-format xml", "the.conf:1: log-format takes one of text|json, not: xml");
-	says("listen localhost 80", "the.conf:1: listen: not an IPv4 or IPv6 address: localhost");
+	says("listen 300.1.1.1 80", "the.conf:1: listen: neither an IPv4 or IPv6 address nor a host's name: 300.1.1.1");
 	says("ready-fd 3", "the.conf:1: ready-fd belongs to one start: give it as the flag --ready-fd");
 	says("db \033[2J\n", "the.conf:1: db has a control character: ?[2J");
 }

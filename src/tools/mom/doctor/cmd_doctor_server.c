@@ -103,15 +103,10 @@ is_connected(const struct look_server *s)
 
 /* 0: somebody listens there. Else an errno */
 static int
-try_connect(const char *address)
+try_address(const struct net_address *a)
 {
-	struct net_address a;
-	char ip[128], port[16];
-	int done, error = 0;
+	int done, error = 0, fd = net_connect(a, &done);
 	socklen_t n = sizeof error;
-	if (sscanf(address, "%127s %15s", ip, port) != 2 || net_parse(&a, ip, port) < 0)
-		return EINVAL;
-	int fd = net_connect(&a, &done);
 	if (fd < 0)
 		return errno;
 	struct pollfd p = { fd, POLLOUT, 0 };
@@ -121,6 +116,28 @@ try_connect(const char *address)
 		error = errno;
 	close(fd);
 	return error;
+}
+
+/* NULL: somebody listens there. Else why not, and *cure */
+static const char *
+try_connect(const char *address, const char **cure)
+{
+	struct net_address a[NET_ADDRESSES];
+	char host[NET_HOST], port[16];
+	const char *why = "this is no address";
+	int error = 0;
+	*cure = "see `getent hosts`, and whether the name is right";
+	if (sscanf(address, "%253s %15s", host, port) != 2)
+		return why;
+	int count = net_resolve(a, host, port, &why);
+	for (int i = 0; i < count; i++)
+		if ((error = try_address(&a[i])) == 0)
+			return NULL;
+	if (count == 0)
+		return why;
+	*cure = error == ECONNREFUSED ? "start the broker there, or start the daemon with its address"
+	    : "see ping and the firewall between";
+	return strerror(error);
 }
 
 /* Where programs look without being told. */
@@ -151,14 +168,12 @@ doctor_link(const struct look_server *s)
 		doctor_say(DOCTOR_OK, "connection", NULL, "%s is connected to its broker %s", s->run, s->address);
 		return;
 	}
-	int error = try_connect(s->address);
-	if (!error && s->trouble[0])
+	const char *cure, *why = try_connect(s->address, &cure);
+	if (why == NULL && s->trouble[0])
 		doctor_say(DOCTOR_FAIL, "connection", "see the text", "%s is not connected: %s", s->run, s->trouble);
-	else if (error)
-		doctor_say(DOCTOR_FAIL, "connection", error == ECONNREFUSED
-		    ? "start the broker there, or start the daemon with its address" :
-		    "see ping and the firewall between", "%s does not reach its broker %s: %s", s->run, s->address,
-		    strerror(error));
+	else if (why)
+		doctor_say(DOCTOR_FAIL, "connection", cure, "%s does not reach its broker %s: %s", s->run, s->address,
+		    why);
 	else
 		doctor_say(DOCTOR_FAIL, "connection", "its log and the broker's say why; is it a broker that listens "
 		    "there?", "%s reaches %s, but is not connected", s->run,
