@@ -28,8 +28,6 @@ API     = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/api/*.c src/api/*/*.c))
 BROKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/broker_server.c %/broker_handler.c %/broker_sender.c,$(wildcard src/broker/*.c)))
 DAEMON_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/mom_daemon.c %/mom_requester.c %/mom_responser.c %/mom_forwarder.c,$(wildcard src/daemon/*.c)))
 WORKER_SHARED = $(patsubst src/%.c,$(OBJ)/%.o,$(filter-out %/worker.c,$(wildcard src/worker/*.c)))
-# the state of a shard, which others than its worker read
-SHARD_STATE = $(addprefix $(OBJ)/worker/,checkpoint.o shard.o shard_apply.o)
 SERVERS = broker_server broker_handler broker_sender worker mom_daemon mom_requester mom_responser mom_forwarder
 # src/tools/ROOM/*.c is one program; tests/bench is mom_bench
 parts   = $(patsubst src/%.c,$(OBJ)/%.o,$(wildcard src/tools/$1/*.c src/tools/$1/*/*.c))
@@ -42,7 +40,7 @@ $(OBJ)/%.o: src/%.c
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(BIN)/broker_%: $(OBJ)/broker/broker_%.o $(BROKER_SHARED) $(SHARD_STATE) $(OBJ)/libcommon.a
+$(BIN)/broker_%: $(OBJ)/broker/broker_%.o $(BROKER_SHARED) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
 $(BIN)/worker: $(OBJ)/worker/worker.o $(WORKER_SHARED) $(OBJ)/libcommon.a
@@ -51,7 +49,7 @@ $(BIN)/worker: $(OBJ)/worker/worker.o $(WORKER_SHARED) $(OBJ)/libcommon.a
 $(BIN)/mom_daemon $(BIN)/mom_requester $(BIN)/mom_responser $(BIN)/mom_forwarder: $(BIN)/%: $(OBJ)/daemon/%.o $(DAEMON_SHARED) $(OBJ)/libcommon.a
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^
-$(BIN)/mom: $(call parts,mom) $(SHARD_STATE)
+$(BIN)/mom: $(call parts,mom)
 $(BIN)/mom_bench: $(BENCH)
 $(BIN)/mom_http: $(call parts,http)
 $(BIN)/mom_coordinator: $(call parts,coordinator) $(OBJ)/api/resource/resource_wire.o

@@ -15,9 +15,9 @@ BEGIN {
 	may["look"]   = "base format ipc log look"
 	may["api"]    = "base format config ipc api"
 	may["worker"] = "base format config ipc log routing server worker"
-	may["broker"] = "base format config ipc log routing server worker broker"
+	may["broker"] = "base format config ipc log routing server broker"
 	may["daemon"] = "base format config ipc log routing server daemon"
-	may["tools"]  = "base format config ipc log routing server look term api worker tools"
+	may["tools"]  = "base format config ipc log routing server look term api tools"
 }
 {
 	split($0, part, ":")

@@ -23,6 +23,7 @@ $(filter-out %/images,$(TEST_PROGRAMS)) $(SOAK_PROGRAM): $(TESTS_OUT)/%: $(TESTS
 
 # ---- storms of the disk: the calls that change a folder are recorded ----
 DISK_CALLS = openat close write pwrite ftruncate renameat unlinkat fsync fdatasync fallocate getrandom
+SHARD_STATE = $(addprefix $(OBJ)/worker/,checkpoint.o shard.o shard_apply.o)
 $(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/disk.o $(SHARD_STATE) $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
@@ -66,9 +67,9 @@ $(TESTS_OUT)/integration/python.o $(TESTS_OUT)/integration/install.o $(TESTS_OUT
 
 # ---- the simulator: each program as a shared object in which the system calls of tests/sim/calls.h have other names; VARIANT=sim only ----
 SIM_PROGRAMS = $(SERVERS:%=build/sim/%.so) build/sim/client.so
-SIM_WITH_broker_handler = $(OBJ)/broker/broker_handler.o $(BROKER_SHARED) $(SHARD_STATE)
-SIM_WITH_broker_sender  = $(OBJ)/broker/broker_sender.o $(BROKER_SHARED) $(SHARD_STATE)
-SIM_WITH_broker_server  = $(OBJ)/broker/broker_server.o $(BROKER_SHARED) $(SHARD_STATE)
+SIM_WITH_broker_handler = $(OBJ)/broker/broker_handler.o $(BROKER_SHARED)
+SIM_WITH_broker_sender  = $(OBJ)/broker/broker_sender.o $(BROKER_SHARED)
+SIM_WITH_broker_server  = $(OBJ)/broker/broker_server.o $(BROKER_SHARED)
 SIM_WITH_worker         = $(OBJ)/worker/worker.o $(WORKER_SHARED)
 SIM_WITH_mom_daemon     = $(OBJ)/daemon/mom_daemon.o $(DAEMON_SHARED)
 SIM_WITH_mom_requester  = $(OBJ)/daemon/mom_requester.o $(DAEMON_SHARED)

@@ -3,7 +3,7 @@
 #include "format/kinds.h"
 #include "base/fdio.h"
 #include "base/log_peer.h"
-#include "worker/checkpoint.h"
+#include "log/checkpoint_file.h"
 #include <errno.h>
 #include <mom.h>
 #include <stdlib.h>

@@ -1,13 +1,9 @@
 /* checkpoint - see checkpoint.h */
 #include "worker/checkpoint.h"
-#include "base/crc32c.h"
 #include "base/fdio.h"
-#include "base/log.h"
 #include "format/topic.h"
-#include <errno.h>
 #include <stdlib.h>
 
-enum { CHECKPOINT_MOST = 1 << 30 };
 struct out { char *bytes; size_t n, room; uint64_t records, salt; int bad; };
 
 static void
@@ -76,11 +72,7 @@ checkpoint_write(struct shard *s, uint64_t as_of)
 	at = 0;
 	for (struct client *c; (c = map_each(&s->table.clients, &at)) != NULL;)
 		out_client(&o, c);
-	memcpy(o.bytes, "MOMCKPT\n", 8);
-	put_u32(o.bytes + 8, CHECKPOINT_VERSION);
-	put_u64(o.bytes + 16, as_of);
-	put_u64(o.bytes + 24, o.records);
-	put_u32(o.bytes + 60, crc32c(0, o.bytes, 60));
+	checkpoint_head_put(o.bytes, as_of, o.records);
 	int bad = o.bad ? -1 : fdio_replace(s->dir, "checkpoint", o.bytes, o.n, 1);
 	free(o.bytes);
 	if (bad < 0)
@@ -88,45 +80,6 @@ checkpoint_write(struct shard *s, uint64_t as_of)
 	s->checkpoint = as_of;
 	s->changed = 0;
 	return 0;
-}
-
-static const char *
-checkpoint_fault(const char *p, size_t n)
-{
-	if (n < CHECKPOINT_HEADER || memcmp(p, "MOMCKPT\n", 8) != 0)
-		return "is no check-point";
-	if (get_u32(p + 8) > CHECKPOINT_VERSION)
-		return "has a newer format than this program knows; use the newer program";
-	if (get_u32(p + 60) != crc32c(0, p, 60))
-		return "is damaged; restore the store from a backup";
-	return NULL;
-}
-
-int
-checkpoint_read(int dir, uint64_t *as_of, checkpoint_fn fn, void *with)
-{
-	size_t n, q = CHECKPOINT_HEADER;
-	uint64_t records = 0;
-	char *p = fdio_load(dir, "checkpoint", &n, CHECKPOINT_MOST);
-	if (p == NULL && errno == ENOENT)
-		return 1;
-	int error = p ? EBADMSG : errno;
-	const char *fault = p ? checkpoint_fault(p, n) : strerror(error);
-	if (fault == NULL) {
-		*as_of = get_u64(p + 16);
-		for (; q + RECORD_HEADER <= n && record_is_sound(p + q, n - q); q += record_stride(get_u32(p + q))) {
-			if (get_u32(p + q + 4) != record_crc(p + q, get_u32(p + q), *as_of) || fn(with, p + q) != 0)
-				break;
-			records++;
-		}
-		if (q != n || records != get_u64(p + 24))
-			fault = "is damaged; restore the store from a backup";
-	}
-	free(p);
-	if (fault)
-		log_error("checkpoint %s", fault);
-	errno = error;
-	return fault ? -1 : 0;
 }
 
 /* A CRC finds accidents; what it cannot find is looked at here: a client, a subscription twice, a topic that can be

@@ -1,13 +1,8 @@
-/* The check-point of a shard: the shard's state as of an offset C. It is one file, `checkpoint`, replaced as a whole.
- *   0 "MOMCKPT\n"  8 u32 version 2  12 u32 0  16 u64 C  24 u64 records  32 zeros  60 u32 CRC32C of bytes 0..60
- * Then come MACHINE, START, TOPIC, CLIENT, WILL and LISTED records (record.h), each with a CRC salted with C. */
+/* The check-point of a shard: what is written of its state, and taken from it. See log/checkpoint_file.h */
 #ifndef CHECKPOINT_H
 #define CHECKPOINT_H
+#include "log/checkpoint_file.h"
 #include "worker/shard.h"
-enum { CHECKPOINT_HEADER = 64, CHECKPOINT_VERSION = 2 /* 2: wills */ };
-typedef int (*checkpoint_fn)(void *with, const void *bytes);
 int checkpoint_write(struct shard *s, uint64_t as_of);      /* the log must be synced up to as_of; -1: errno */
-/* Shows every record to fn; *as_of = C. 1: there is no check-point. -1: it is damaged or unreadable (logged). */
-int checkpoint_read(int dir, uint64_t *as_of, checkpoint_fn fn, void *with);
 int checkpoint_load(struct shard *s);                       /* takes it into the state; returns as checkpoint_read */
 #endif

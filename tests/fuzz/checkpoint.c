@@ -40,6 +40,7 @@ edge_replace(int dir, const char *name, const void *bytes, size_t n, int durable
 #include "routing/subscriptions.c"
 #include "worker/shard.c"
 #include "worker/shard_apply.c"
+#include "log/checkpoint_file.c"
 #include "worker/checkpoint.c"
 
 static void

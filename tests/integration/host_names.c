@@ -1,5 +1,5 @@
-/* host_names - a broker that is known by its host's name: each of the name's addresses is tried, and it is asked for anew
- * where the broker has moved; who knows the addresses may be slow, or know none */
+/* host_names - a broker that is known by its host's name: each of the name's addresses is tried, and it is asked for
+ * anew where the broker has moved; who knows the addresses may be slow, or know none */
 #include <errno.h>
 #include <lib/proc.h>
 #include <lib/run.h>
@@ -101,8 +101,8 @@ TEST(unknown, "a name that nobody knows is told to the programs, with what to lo
 	REQUIRE(strstr(r.out, "does not reach its broker borker.test 1: Name or service not known"), "%s", r.out);
 }
 
-TEST(listens, "a broker listens on the first address of its name that this machine has; it refuses one that others reach "
-    "but with --insecure")
+TEST(listens, "a broker listens on the first address of its name that this machine has; it refuses one that others "
+    "reach but with --insecure")
 {
 	shim_host_names(t_path("hosts"));
 	name_leads_to("192.0.2.1 127.0.0.1");
@@ -115,7 +115,8 @@ TEST(listens, "a broker listens on the first address of its name that this machi
 	broker_plan(&broker, "broker", 0, NULL);
 	snprintf(broker.ip, sizeof broker.ip, "broker.test");
 	int status = server_run_to_end(&broker);
-	REQUIRE(status == 100 && server_log_has(&broker, "needs --insecure"), "%d: %s", status, t_read_file(broker.log));
+	REQUIRE(status == 100 && server_log_has(&broker, "needs --insecure"), "%d: %s", status,
+	    t_read_file(broker.log));
 }
 
 TEST(bad, "what is neither an address nor a name is refused at once")
@@ -123,11 +124,12 @@ TEST(bad, "what is neither an address nor a name is refused at once")
 	static const char *const bad[] = { "1.2.3", "300.1.1.1", "-x", "a..b", "a_b/c", "::g", "." };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		struct ran r = run_command("'%s' -t -- '%s' 1", t_bin("mom_daemon"), bad[i]);
-		REQUIRE(r.status == 100 && strstr(r.err, "neither an IPv4 or IPv6 address nor a host's name"), "%s: %d %s",
-		    bad[i], r.status, r.err);
+		REQUIRE(r.status == 100 && strstr(r.err, "neither an IPv4 or IPv6 address nor a host's name"),
+		    "%s: %d %s", bad[i], r.status, r.err);
 	}
 	char *longest = t_text("%0253d", 0);
 	memset(longest, 'a', 253);
-	struct ran r = run_command("'%s' -t %s 1; '%s' -t %sa 1", t_bin("mom_daemon"), longest, t_bin("mom_daemon"), longest);
+	struct ran r = run_command("'%s' -t %s 1; '%s' -t %sa 1", t_bin("mom_daemon"), longest, t_bin("mom_daemon"),
+	    longest);
 	REQUIRE(r.status == 100 && strstr(r.err, "neither HOST PORT"), "%d %s%s", r.status, r.out, r.err);
 }

@@ -5,7 +5,7 @@
  * copied already. `machines` comes last: no serial that the logs know may be missing. */
 #include "base/fdio.h"
 #include "tools/mom/cmd_shards.h"
-#include "worker/checkpoint.h"
+#include "log/checkpoint_file.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #include "base/fdio.h"
 #include "look/small_file.h"
 #include "tools/mom/cmd_shards.h"
-#include "worker/checkpoint.h"
+#include "log/checkpoint_file.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 #include "base/hex.h"
 #include "log/seglog.h"
 #include "log/store_file.h"
-#include "worker/checkpoint.h"
+#include "log/checkpoint_file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

@@ -3,8 +3,9 @@
 #include "base/fdio.h"
 #include "base/map.h"
 #include "base/sealed.h"
+#include "format/record.h"
 #include "format/topic.h"
-#include "worker/checkpoint.h"
+#include "log/checkpoint_file.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
