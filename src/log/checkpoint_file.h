@@ -1,5 +1,5 @@
-/* The check-point of a shard, as a file: the shard's state as of an offset C. It is one file, `checkpoint`, replaced as a
- * whole.
+/* The check-point of a shard, as a file: the shard's state as of an offset C. It is one file, `checkpoint`, replaced as
+ * a whole.
  *   0 "MOMCKPT\n"  8 u32 version 2  12 u32 0  16 u64 C  24 u64 records  32 zeros  60 u32 CRC32C of bytes 0..60
  * Then come MACHINE, START, TOPIC, CLIENT, WILL and LISTED records (record.h), each with a CRC salted with C. */
 #ifndef CHECKPOINT_FILE_H

@@ -1,5 +1,5 @@
-/* host_names - LD_PRELOAD: the names of hosts stand in the file HOST_NAMES, a line each: NAME ADDRESS... Whoever asks for
- * a name that has no address there waits until it has one. */
+/* host_names - LD_PRELOAD: the names of hosts stand in the file HOST_NAMES, a line each: NAME ADDRESS... Whoever asks
+ * for a name that has no address there waits until it has one. */
 #include <dlfcn.h>
 #include <netdb.h>
 #include <stdio.h>
