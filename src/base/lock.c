@@ -2,6 +2,7 @@
 #include "base/lock.h"
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "base/proc.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,16 +23,11 @@ lock_holder(int fd)
 static int
 is_alive(pid_t pid)
 {
-	char path[40], text[256];
+	char text[256];
 	if (pid <= 0 || (kill(pid, 0) < 0 && errno == ESRCH))
 		return 0;
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-	fdio_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
-	char *state = strrchr(text, ')');
-	return !(state && (state[2] == 'Z' || state[2] == 'X'));
+	const char *state = proc_stat(pid, text, sizeof text, NULL);
+	return !(state && (*state == 'Z' || *state == 'X'));
 }
 
 static int

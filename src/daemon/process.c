@@ -2,6 +2,7 @@
  * time); a part of mom_daemon */
 #include "daemon/daemon.h"
 #include "base/fdio.h"
+#include "base/proc.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,17 +20,12 @@ line_shows(const char *line, int shm)
 unsigned long long
 process_started(pid_t pid)
 {
-	char path[40], text[1024];
+	char text[1024];
 	unsigned long long started = 0;
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
-	fdio_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
-	char *p = strrchr(text, ')');
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	return p && sscanf(p, " %llu", &started) == 1 ? started : 0;
+	const char *p = proc_stat(pid, text, sizeof text, NULL);
+	for (int field = 3; p && field < 22; field++)
+		p = (p = strchr(p, ' ')) ? p + 1 : NULL;
+	return p && sscanf(p, "%llu", &started) == 1 ? started : 0;
 }
 
 int

@@ -1,6 +1,7 @@
 /* metrics - see metrics.h. A metric's samples stand together under its HELP and TYPE, so the loops go by metric, then
  * by server. */
 #include "look/metrics.h"
+#include "look/look_machines.h"
 #include "format/topic.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -222,6 +223,40 @@ clients_living(const struct look_server *s)
 	return s->machine ? n : -1;
 }
 
+/* ---- the machines of brokers, also those that are away ---- */
+
+static void
+put_machine(FILE *f, const struct look_server *s, const struct look_machine *m, const char *name, uint64_t value)
+{
+	fprintf(f, "mom_%s{", name);
+	put_label(f, "server", s->run);
+	fprintf(f, ",machine=\"%" PRIu32 "\"} %" PRIu64 "\n", m->serial, value);
+}
+
+static void
+put_machines(FILE *f, const struct look_server *servers, size_t count)
+{
+	static const char connected[] = "machine_connected", lag[] = "machine_lag_bytes";
+	char *text = NULL;
+	size_t n = 0;
+	FILE *lags = open_memstream(&text, &n);
+	put_head(f, connected, "1 where the machine is connected", "gauge");
+	for (size_t i = 0; i < count; i++) {
+		struct look_machine *list = NULL;
+		int machines = servers[i].is_broker ? look_machines(&servers[i], &list) : 0;
+		for (int k = 0; k < machines; k++) {
+			put_machine(f, &servers[i], &list[k], connected, (uint64_t)list[k].connected);
+			if (lags && list[k].lag_known)
+				put_machine(lags, &servers[i], &list[k], lag, list[k].lag);
+		}
+		free(list);
+	}
+	put_head(f, lag, "bytes of the log that are not on the machine's disk yet", "gauge");
+	if (lags && fclose(lags) == 0)
+		fputs(text, f);
+	free(text);
+}
+
 /* ---- what waits for clients: for the durable ones, and for all for whom something does ---- */
 
 static const struct { const char *name, *help; } waits[] = {
@@ -278,6 +313,7 @@ metrics_print(FILE *f, const struct look_server *servers, size_t count)
 	    machines_connected);
 	put_gauge(f, servers, count, "clients", "clients with a living process", clients_living);
 	put_waits(f, servers, count);
+	put_machines(f, servers, count);
 	for (unsigned i = 0; i < COUNTERS; i++)
 		put_counter(f, servers, count, (enum counter)i);
 	for (unsigned i = 0; i < HISTOGRAMS; i++)

@@ -319,6 +319,21 @@ TEST(hostile, "what a client calls itself never reaches the terminal as it is: c
 
 /* ---- machines ---- */
 
+/* the number of that metric for that machine, as Prometheus gets it; -1: there is none */
+static long
+metric(const char *name, int machine)
+{
+	struct ran r = mom("stats --prometheus", broker.run);
+	char *line = strstr(r.out, t_text("\n%s{", name));
+	for (char *end; line && !strncmp(line + 1, name, strlen(name)); line = end) {
+		const char *found = strstr(line, t_text("machine=\"%d\"} ", machine));
+		end = strchr(line + 1, '\n');
+		if (found && found < end)
+			return atol(strchr(found, ' '));
+	}
+	return -1;
+}
+
 TEST(machines, "a machine is shown connected with its address and how far behind it is, then away")
 {
 	struct server two;
@@ -341,6 +356,9 @@ TEST(machines, "a machine is shown connected with its address and how far behind
 	for (int i = 0; i < 100; i++)
 		say(other, "t", "while one is frozen");
 	REQUIRE(atoi(look_up("machines --json", broker.run, "machine", "1", "lag_bytes")) > 100 * 56, "%s", seen);
+	REQUIRE(metric("mom_machine_lag_bytes", 1) == atol(look_up("machines --json", broker.run, "machine", "1",
+	    "lag_bytes")) && metric("mom_machine_connected", 1) == 1, "%ld for %s", metric("mom_machine_lag_bytes", 1),
+	    seen);
 	server_thaw(&one);
 	for (int i = 0; i < 100; i++)
 		hear(id, "t", "while one is frozen");
@@ -351,8 +369,29 @@ TEST(machines, "a machine is shown connected with its address and how far behind
 	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "state"), "away") == 0, "%s", seen);
 	struct ran r = mom("machines", broker.run);
 	REQUIRE(r.status == 0 && strstr(r.out, "away") && strstr(r.out, "connected"), "%s%s", r.out, r.err);
+	REQUIRE(metric("mom_machine_connected", 1) == 0 && metric("mom_machine_connected", 2) == 1, "%ld %ld",
+	    metric("mom_machine_connected", 1), metric("mom_machine_connected", 2));
 	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "seconds"), "null") != 0,
 	    "no check-point says for how long: %s", seen);
+}
+
+TEST(lag, "a program that does not receive makes its mail wait on its machine, and its machine is not behind")
+{
+	enum { SENT = 3000 };
+	static char text[1024];
+	up(NULL);
+	int sleeper = talk_create(), mouth = talk_create();
+	talk_subscribe(sleeper, "t");
+	memset(text, 'x', sizeof text - 1);
+	for (int i = 0; i < SENT; i++)
+		REQUIRE(mom_publish(mouth, "t", text, sizeof text, MOM_FAST | MOM_ASYNC) == 0, "%s",
+		    mom_error_text(mouth));
+	WAIT_FOR(mom_flush(mouth, T_PATIENCE_MS) == 0, "%s", mom_error_text(mouth));
+	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "lag_bytes"), "0") == 0, "%s", seen);
+	WAIT_FOR(strstr(json("clients --json", one.run), t_text("\"waiting_messages\": %d,", SENT)) != NULL, "%s",
+	    json("clients --json", one.run));
+	bye(sleeper);
+	bye(mouth);
 }
 
 /* ---- counters ---- */

@@ -228,7 +228,7 @@ TEST(wrong_use, "wrong use of the parents is told in one line with exit 100, and
 	refused(100, "", t_text("%s", daemon));
 	refused(100, "--nonsense", t_text("%s 127.0.0.1 0 %s --nonsense", server, tail));
 	refused(100, "--nonsense", t_text("%s 127.0.0.1 1 --nonsense", daemon));
-	refused(100, "no.such.ip", t_text("%s no.such.ip 0 %s", server, tail));
+	refused(100, "no,such,ip", t_text("%s no,such,ip 0 %s", server, tail));
 	refused(100, "99999", t_text("%s 127.0.0.1 99999 %s", server, tail));
 	refused(100, "12x", t_text("%s 127.0.0.1 12x %s", server, tail));
 	refused(100, "--insecure", t_text("%s 0.0.0.0 0 %s", server, tail));

@@ -1,9 +1,9 @@
 /* http_json - /stats.json and /history.json out of a sample; a part of mom_http */
 #include "base/etc.h"
-#include "base/fdio.h"
+#include "base/proc.h"
 #include "base/utf8.h"
+#include "look/look_machines.h"
 #include "tools/http/http.h"
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,60 +150,67 @@ topics(FILE *f, const struct watch_server *v)
 	free(list);
 }
 
-/* The n-th word of a process's command line: what it was started with */
+/* What its connection gave and got. Its handler's and its sender's pages say whose they are. */
 static void
-argument(uint32_t pid, int word, char *text, size_t room)
+machine_flows(const struct look_server *s, const struct watch_server *v, uint32_t serial, uint64_t total[FLOWS],
+    double rates[FLOWS])
 {
-	char path[40], line[256];
-	*text = '\0';
-	snprintf(path, sizeof path, "/proc/%u/cmdline", pid);
-	int fd = pid ? fdio_open_at(AT_FDCWD, path, O_RDONLY, 0) : -1;
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, line, sizeof line - 1);
-	fdio_close(&fd);
-	if (n <= 0)
-		return;
-	line[n] = '\0';
-	for (char *p = line; p < line + n; p += strlen(p) + 1)
-		if (word-- == 0)
-			snprintf(text, room, "%.*s", (int)room - 1, p);
-}
-
-static void
-machine(FILE *f, const struct look_server *s, const struct watch_server *v, uint32_t slot)
-{
-	static const char *const states[] = { "free", "in its handshake", "connected", "ending" };
-	const struct conn_word *w = &s->broker->conn[slot];
-	uint32_t handler = COUNTERS_HANDLER(s->broker->shards, slot), sender = handler + 1,
-	    state = atomic_load(&w->state);
-	char address[80] = "";
-	uint64_t total[FLOWS] = { 0 };
-	double rates[FLOWS] = { 0 };
-	if (sender < v->pages) {
-		argument(v->page[handler].pid, 1, address, sizeof address);
+	for (uint32_t slot = 0; slot < atomic_load(&s->broker->conns) && slot < s->broker->capacity; slot++) {
+		uint32_t handler = COUNTERS_HANDLER(s->broker->shards, slot), sender = handler + 1;
+		if (s->broker->conn[slot].serial != serial || sender >= v->pages)
+			continue;
 		for (int i = 0; i < FLOWS; i++) {
 			const struct watch_page *p = &v->page[i == FLOW_IN || i == FLOW_BYTES_IN ? handler : sender];
 			total[i] = p->total[i];
 			rates[i] = p->rate[i];
 		}
 	}
-	fprintf(f, "{\"slot\":%u,\"serial\":%u", slot, w->serial);
-	member(f, "state", states[state <= CONN_DYING ? state : 0]);
-	member(f, "address", address);
+}
+
+static void
+machine(FILE *f, const struct look_server *s, const struct watch_server *v, const struct look_machine *m)
+{
+	uint64_t total[FLOWS] = { 0 };
+	double rates[FLOWS] = { 0 };
+	if (m->connected)
+		machine_flows(s, v, m->serial, total, rates);
+	fprintf(f, "{\"serial\":%u,\"seconds\":%lld", m->serial, (long long)m->seconds);
+	member(f, "state", m->connected ? "connected" : "away");
+	if (m->lag_known)
+		fprintf(f, ",\"lag_bytes\":%llu", (unsigned long long)m->lag);
+	member(f, "address", m->address);
 	flows(f, total, rates);
 	putc('}', f);
+}
+
+/* those that are away, or furthest behind, first: they are what is looked for */
+static int
+by_need(const void *a, const void *b)
+{
+	const struct look_machine *x = a, *y = b;
+	if (x->connected != y->connected)
+		return x->connected ? 1 : -1;
+	return x->lag != y->lag ? (x->lag > y->lag ? -1 : 1) : x->serial < y->serial ? -1 : x->serial > y->serial;
 }
 
 static void
 machines(FILE *f, const struct look_server *s, const struct watch_server *v)
 {
-	uint32_t all = 0, conns = s->broker ? atomic_load(&s->broker->conns) : 0;
-	fprintf(f, ",\"machines\":[");
-	for (uint32_t i = 0; i < conns && i < s->broker->capacity; i++)
-		if (atomic_load(&s->broker->conn[i].state) != CONN_FREE && all++ < HTTP_SHOWN) {
-			fputs(all > 1 ? ",\n" : "", f);
-			machine(f, s, v, i);
-		}
-	fprintf(f, "],\"machines_total\":%u", all);
+	struct look_machine *list = NULL;
+	int all = s->broker ? look_machines(s, &list) : 0;
+	all = all < 0 ? 0 : all;
+	if (all)
+		qsort(list, (size_t)all, sizeof *list, by_need);
+	int connected = 0;
+	for (int i = 0; i < all; i++)
+		connected += list[i].connected;
+	fprintf(f, ",\"machines_connected\":%d,\"machines\":[", connected);
+	for (int i = 0; i < all && i < HTTP_SHOWN; i++) {
+		fputs(i ? ",\n" : "", f);
+		machine(f, s, v, &list[i]);
+	}
+	fprintf(f, "],\"machines_total\":%d", all);
+	free(list);
 }
 
 /* ---- a daemon's clients ---- */
@@ -226,13 +233,10 @@ static void
 client(FILE *f, const struct look_client *c, const struct users *u)
 {
 	static const char *const states[] = { "free", "connected", "away", "ending" };
-	char user[ETC_NAME], path[40], program[32] = "";
+	char user[ETC_NAME], program[32];
 	user_name(u, c->uid, user, sizeof user);
-	snprintf(path, sizeof path, "/proc/%d/comm", (int)c->pid);
-	int fd = c->pid > 0 ? fdio_open_at(AT_FDCWD, path, O_RDONLY, 0) : -1;
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, program, sizeof program - 1);
-	fdio_close(&fd);
-	program[n > 0 ? strcspn(program, "\n") : 0] = '\0';
+	proc_read(c->pid, "comm", program, sizeof program);
+	program[strcspn(program, "\n")] = '\0';
 	fprintf(f, "{\"slot\":%u,\"id\":\"%llx\",\"durable\":%s,\"pid\":%d,\"mail_bytes\":%llu,"
 	    "\"request_bytes\":%llu,", c->slot, (unsigned long long)c->id, c->durable ? "true" : "false", (int)c->pid,
 	    (unsigned long long)c->mail_bytes, (unsigned long long)c->request_bytes);

@@ -5,6 +5,7 @@
  * notice that. */
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "base/proc.h"
 #include "tools/http/http.h"
 #include <dirent.h>
 #include <errno.h>
@@ -20,18 +21,9 @@ enum { DISK_MS = 10000, DISK_DEPTH = 4 };
 int
 watch_alive(uint32_t pid, const char *program)
 {
-	char path[40], stat[200] = "";
-	snprintf(path, sizeof path, "/proc/%u/stat", pid);
-	int fd = pid ? fdio_open_at(AT_FDCWD, path, O_RDONLY, 0) : -1;
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, stat, sizeof stat - 1);
-	fdio_close(&fd);
-	/* PID (NAME) STATE ... */
-	const char *name = n > 0 ? strchr(stat, '(') : NULL, *end = name ? strrchr(name, ')') : NULL;
-	if (end == NULL || strlen(end) < 3 || end[2] == 'Z' || end[2] == 'X')
-		return 0;
-	/* the kernel keeps 15 bytes of a name */
-	size_t len = strlen(program) < 15 ? strlen(program) : 15;
-	return (size_t)(end - name - 1) == len && memcmp(name + 1, program, len) == 0;
+	char text[200], name[16];
+	const char *state = proc_stat((pid_t)pid, text, sizeof text, name);
+	return state && *state != 'Z' && *state != 'X' && strncmp(name, program, sizeof name - 1) == 0;
 }
 
 /* ---- how large what it keeps is ---- */

@@ -1,6 +1,7 @@
 /* mom clients - the programs that the daemons of this machine serve: who they are, what waits for them
  * READS    the daemons' tables and client segments, /proc; topics from the views of a broker on this machine */
 #include "tools/mom/cmd_json.h"
+#include "base/proc.h"
 #include "tools/mom/cmd_look.h"
 #include "tools/mom/cmd_store.h"
 #include <stdio.h>
@@ -56,7 +57,7 @@ show_json(const struct look_server *daemon, const struct look_client *c, int kno
 	else
 		json_null("pid");
 	json_text("user", c->pid ? user_name(c->uid) : NULL);
-	json_text("command", process_command(c->pid, command, sizeof command) == 0 ? command : NULL);
+	json_text("command", proc_command(c->pid, command, sizeof command) == 0 ? command : NULL);
 	if (known) {
 		json_open("topics", '[');
 		for (char *line = topics ? strtok_r(topics, "\n", &rest)
@@ -109,7 +110,7 @@ show_line(const struct look_client *c, int known, char *topics)
 	    (unsigned long long)c->mail_bytes, c->behind ? "behind" : "-", (unsigned long long)c->request_bytes);
 	show_topics(known, topics);
 	putchar(' ');
-	if (process_command(c->pid, command, sizeof command) == 0)
+	if (proc_command(c->pid, command, sizeof command) == 0)
 		text_put(command, strlen(command), 60);
 	else
 		putchar('-');

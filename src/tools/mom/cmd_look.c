@@ -1,7 +1,7 @@
 /* cmd_look - see cmd_look.h */
 #include "base/utf8.h"
 #include "tools/mom/cmd_look.h"
-#include "base/fdio.h"
+#include "base/proc.h"
 #include "ipc/rundir.h"
 #include <dirent.h>
 #include <errno.h>
@@ -109,34 +109,6 @@ servers_none(const struct servers *s, const struct cmd *c, int brokers, int daem
 }
 
 int
-process_command(pid_t pid, char *text, size_t n)
-{
-	char path[40];
-	snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
-	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t got = fd < 0 ? -1 : fdio_read(fd, text, n - 1);
-	fdio_close(&fd);
-	if (got <= 0)
-		return -1;
-	while (got > 0 && text[got - 1] == '\0')
-		got--;
-	text[got] = '\0';
-	for (ssize_t i = 0; i < got; i++)
-		if (text[i] == '\0')
-			text[i] = ' ';
-	return 0;
-}
-
-int64_t
-process_start(pid_t pid)
-{
-	struct stat st;
-	char path[40];
-	snprintf(path, sizeof path, "/proc/%d", (int)pid);
-	return pid > 0 && stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
-}
-
-int
 process_runs(pid_t pid)
 {
 	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
@@ -152,11 +124,7 @@ process_descriptors(pid_t pid, uint64_t *in_use, uint64_t *soft, uint64_t *hard)
 	for (*in_use = 0; d && readdir(d) != NULL; ++*in_use)
 		;
 	*in_use -= *in_use > 2 ? 2 : *in_use;          /* . and .. */
-	snprintf(path, sizeof path, "/proc/%d/limits", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
-	fdio_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
+	proc_read(pid, "limits", text, sizeof text);
 	const char *line = strstr(text, "Max open files");
 	int known = d && line && sscanf(line, "Max open files %llu %llu", &least, &most) >= 1;
 	*soft = least;

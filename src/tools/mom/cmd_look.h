@@ -23,10 +23,6 @@ void ipc_tally(const char *folder, struct ipc_tally *t);
 static inline const char *server_registry_folder(const struct look_server *s) { return s->is_broker ? s->files
     : s->run; }
 
-/* Of a process: its command line with blanks between, its start (wall clock, s; 0: unknown); 0, or -1: there is none,
- * or it cannot be seen. */
-int  process_command(pid_t pid, char *text, size_t n);
-int64_t process_start(pid_t pid);
 int  process_runs(pid_t pid);
 /* hard: UINT64_MAX: any. -1: it cannot be seen */
 int  process_descriptors(pid_t pid, uint64_t *in_use, uint64_t *soft, uint64_t *hard);

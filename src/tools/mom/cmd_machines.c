@@ -3,13 +3,10 @@
  *          front) */
 #include "tools/mom/cmd_json.h"
 #include "tools/mom/cmd_look.h"
-#include "tools/mom/cmd_machines.h"
-#include "tools/mom/cmd_store.h"
-#include "base/clock.h"
-#include "ipc/ipcq.h"
-#include "look/metrics.h"
+#include "look/look_machines.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char usage[] =
@@ -23,153 +20,58 @@ static const char usage[] =
     "Exit status: 0   1 a broker cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom machines\n";
 
-struct shown {
-	const struct look_server *broker;
-	const struct store_machine *machine;
-	int connected;
-	struct connection c;                   /* seconds: connected, or away at most */
-};
-
-/* What the connection's own processes say: their title is the address, their start the connection's. */
 static void
-connection_processes(const struct look_server *s, uint32_t slot, struct connection *c)
-{
-	struct metrics_process p;
-	char command[256];
-	if (s->counters == NULL || metrics_process(s, COUNTERS_SENDER(s->counters->shards, slot), &p) < 1 ||
-	    process_command(p.pid, command, sizeof command) < 0 ||
-	    strncmp(command, "broker_sender ", 14) != 0)
-		return;
-	snprintf(c->address, sizeof c->address, "%.140s", command + 14);
-	c->seconds = clock_wall_us() / 1000000 - process_start(p.pid);
-}
-
-int
-connection_look(const struct look_server *s, uint32_t slot, struct connection *c)
-{
-	const struct broker_table *t = s->broker;
-	*c = (struct connection){ .seconds = -1 };
-	if (t == NULL || slot >= atomic_load(&t->conns) || slot >= t->capacity)
-		return -1;
-	const struct conn_word *w = &t->conn[slot];
-	if (atomic_load(&w->state) != CONN_LIVE)
-		return 0;
-	int id = atomic_load(&w->unit);
-	const struct broker_unit *u = id < 0 || ipcq_bytes(id) < broker_unit_words() ? NULL : ipcq_attach_to_read(id);
-	c->machine = w->serial;
-	c->window = w->window;
-	connection_processes(s, slot, c);
-	if (u == NULL)
-		return 1;                              /* it ends just now */
-	c->lag_known = u->magic == MAGIC_UNIT;
-	c->taken = atomic_load(&u->delivery_credit);
-	for (uint32_t k = 0; k < t->shards && k < SHARDS_MAX; k++) {
-		uint64_t place = atomic_load(&u->place[k]), start = atomic_load(&u->start[k]),
-		    head = atomic_load(&t->shard[k].head);
-		place = place ? place : start ? start - 1 : head;
-		c->lag += store_behind(s->files, k, place, head);
-	}
-	ipcq_detach(u);
-	return 1;
-}
-
-/* Away: what the check-point said last. */
-static void
-take_away(struct shown *m)
-{
-	const struct broker_table *t = m->broker->broker;
-	m->c.seconds = m->machine->away;
-	for (uint32_t k = 0; t && k < t->shards && k < SHARDS_MAX; k++) {
-		if (m->machine->place[k] == UINT64_MAX)
-			continue;
-		m->c.lag_known = 1;
-		m->c.lag += store_behind(m->broker->files, k, m->machine->place[k], atomic_load(&t->shard[k].head));
-	}
-}
-
-static void
-look_at(struct shown *m)
-{
-	for (uint32_t i = 0; connection_look(m->broker, i, &m->c) >= 0; i++) {
-		m->connected = m->c.machine == m->machine->serial;
-		if (m->connected)
-			return;
-	}
-	take_away(m);
-}
-
-static void
-show_json(const struct shown *m)
+show_json(const struct look_machine *m, const struct look_server *broker)
 {
 	json_open(NULL, '{');
-	json_number("machine", m->machine->serial);
-	json_text("id", m->machine->id);
+	json_number("machine", m->serial);
+	json_text("id", m->id[0] ? m->id : "-");
 	json_text("state", m->connected ? "connected" : "away");
-	if (m->c.seconds >= 0)
-		json_signed("seconds", m->c.seconds);
+	if (m->seconds >= 0)
+		json_signed("seconds", m->seconds);
 	else
 		json_null("seconds");
-	json_text("address", m->c.address[0] ? m->c.address : NULL);
-	if (m->c.lag_known)
-		json_number("lag_bytes", m->c.lag);
+	json_text("address", m->address[0] ? m->address : NULL);
+	if (m->lag_known)
+		json_number("lag_bytes", m->lag);
 	else
 		json_null("lag_bytes");
-	json_number("taken_bytes", m->c.taken);
-	json_number("window_bytes", m->c.window);
-	json_text("broker", m->broker->run);
+	json_number("taken_bytes", m->taken);
+	json_number("window_bytes", m->window);
+	json_text("broker", broker->run);
 	json_close('}');
 }
 
 static void
-show_line(const struct shown *m)
+show_line(const struct look_machine *m)
 {
 	char age[24] = "-", lag[24] = "-", since[32];
-	if (m->c.seconds >= 0)
-		text_age(age, m->c.seconds);
-	snprintf(since, sizeof since, "%s%s", !m->connected && m->c.seconds >= 0 ? "<=" : "", age);
-	if (m->c.lag_known)
-		snprintf(lag, sizeof lag, "%llu", (unsigned long long)m->c.lag);
-	printf("%7u %-9s %6s ", m->machine->serial, m->connected ? "connected" : "away", since);
-	text_column(m->c.address[0] ? m->c.address : "-", 24);
-	printf(" %12s %14llu %9llu\n", lag, (unsigned long long)m->c.taken, (unsigned long long)m->c.window);
-}
-
-static void
-show(const struct shown *m, int json)
-{
-	if (json)
-		show_json(m);
-	else
-		show_line(m);
+	if (m->seconds >= 0)
+		text_age(age, m->seconds);
+	snprintf(since, sizeof since, "%s%s", !m->connected && m->seconds >= 0 ? "<=" : "", age);
+	if (m->lag_known)
+		snprintf(lag, sizeof lag, "%llu", (unsigned long long)m->lag);
+	printf("%7u %-9s %6s ", m->serial, m->connected ? "connected" : "away", since);
+	text_column(m->address[0] ? m->address : "-", 24);
+	printf(" %12s %14llu %9llu\n", lag, (unsigned long long)m->taken, (unsigned long long)m->window);
 }
 
 static int
 show_broker(const struct look_server *s, int json)
 {
-	struct store_names names;
-	struct store_machine *list = NULL;
-	int there, n = store_names(s->files, &names) < 0 ? -1 : names.newer ? 0
-	    : store_machines(s->files, names.shards, &list);
+	struct look_machine *list;
+	int n = look_machines(s, &list);
 	if (n < 0)
 		return cmd_fail(&cmd_machines, "%s: %s: %s", s->files, strerror(errno),
 		    errno == EACCES ? "run this as the user of the broker, or as root" :
 		    "is it a broker's store?");
 	for (int i = 0; i < n; i++) {
-		struct shown m = { .broker = s, .machine = &list[i] };
-		look_at(&m);
-		show(&m, json);
+		if (json)
+			show_json(&list[i], s);
+		else
+			show_line(&list[i]);
 	}
-	/* it is kept with its first client: until then only the connection tells of it */
-	struct shown fresh = { .broker = s, .connected = 1 };
-	for (uint32_t i = 0; (there = connection_look(s, i, &fresh.c)) >= 0; i++) {
-		struct store_machine m = { .serial = fresh.c.machine, .id = "-" };
-		fresh.machine = &m;
-		for (int k = 0; k < n && there; k++)
-			there = list[k].serial != m.serial;
-		if (there)
-			show(&fresh, json);
-	}
-	store_machines_free(list, n);
+	free(list);
 	return CMD_OK;
 }
 

@@ -21,12 +21,4 @@ int store_topics(const char *folder, uint32_t shards, store_topic_fn fn, void *w
 /* a line a topic, malloc'd; NULL: none, or errno */
 char *store_topics_of(const char *folder, uint32_t shards, uint64_t client);
 
-/* place: by shard, UINT64_MAX: none; away: at most so many s, -1: unknown */
-struct store_machine { uint32_t serial; char id[40]; uint64_t *place; int64_t away; };
-/* Those that db/machines knows, with what the check-points say of them; malloc'd, count or -1: errno. */
-int  store_machines(const char *folder, uint32_t shards, struct store_machine **list);
-void store_machines_free(struct store_machine *list, int count);
-/* About how many bytes of the log lie above an offset, below head. */
-uint64_t store_behind(const char *folder, uint32_t shard, uint64_t place, uint64_t head);
-
 #endif

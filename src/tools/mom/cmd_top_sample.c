@@ -1,6 +1,6 @@
 /* cmd_top_sample - see cmd_top.h */
 #include "tools/mom/cmd_top.h"
-#include "tools/mom/cmd_machines.h"
+#include "look/look_machines.h"
 #include "base/clock.h"
 #include "ipc/ipcq.h"
 #include "base/map.h"
@@ -89,13 +89,13 @@ take_topics(struct top_sample *s, const struct look_server *server)
 static void
 take_machines(struct top_sample *s, const struct look_server *server)
 {
-	struct connection c;
+	struct look_machine c;
 	char name[24];
-	for (uint32_t i = 0; connection_look(server, i, &c) >= 0; i++) {
-		if (c.machine == 0)
+	for (uint32_t i = 0; look_connection(server, i, &c) >= 0; i++) {
+		if (c.serial == 0)
 			continue;
-		snprintf(name, sizeof name, "machine %u", c.machine);
-		struct top_row *r = row_add(s, TOP_MACHINES, server, "machine", c.machine, name);
+		snprintf(name, sizeof name, "machine %u", c.serial);
+		struct top_row *r = row_add(s, TOP_MACHINES, server, "machine", c.serial, name);
 		snprintf(r->who, sizeof r->who, "%.60s", c.address);
 		r->count[0] = c.taken;
 		r->gauge[0] = c.lag;

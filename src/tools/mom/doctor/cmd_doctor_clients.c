@@ -1,7 +1,6 @@
 /* cmd_doctor_clients - programs that are stopped or slow while mail waits for them; a part of mom doctor */
 #include "tools/mom/doctor/cmd_doctor.h"
-#include "base/fdio.h"
-#include <fcntl.h>
+#include "base/proc.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,33 +8,19 @@
 
 enum { COMMAND_SHOWN = 60, SLOW_S = 10 };
 
-/* Reads a file of the process's /proc folder, as much as `text` holds; empty where it cannot be read. */
-static void
-proc_read(pid_t pid, const char *file, char *text, size_t size)
-{
-	char path[40];
-	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, file);
-	int fd = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, size - 1);
-	fdio_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
-}
-
-/* By a signal (or a debugger), as its state in /proc says; the program's name before it may hold anything, a `)`,
- * too. */
+/* by a signal, or by a debugger */
 static int
 process_is_stopped(pid_t pid)
 {
 	char text[512];
-	proc_read(pid, "stat", text, sizeof text);
-	const char *end = strrchr(text, ')');
-	return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
+	const char *state = proc_stat(pid, text, sizeof text, NULL);
+	return state && (*state == 'T' || *state == 't');
 }
 
 static void
 command_or_dash(pid_t pid, char *command, size_t size)
 {
-	if (process_command(pid, command, size) < 0)
+	if (proc_command(pid, command, size) < 0)
 		snprintf(command, size, "-");
 }
 

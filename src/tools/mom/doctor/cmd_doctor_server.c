@@ -2,6 +2,7 @@
  * doctor */
 #include "tools/mom/doctor/cmd_doctor.h"
 #include "base/fdio.h"
+#include "base/proc.h"
 #include "look/metrics.h"
 #include "base/net.h"
 #include "ipc/rundir.h"
@@ -97,7 +98,7 @@ is_connected(const struct look_server *s)
 	struct metrics_process p;
 	char command[64];
 	return metrics_process(s, COUNTERS_UNIT(UNIT_RESPONSER), &p) == 1 &&
-	    process_command(p.pid, command, sizeof command) == 0 &&
+	    proc_command(p.pid, command, sizeof command) == 0 &&
 	    strncmp(command, "mom_responser", 13) == 0;
 }
 

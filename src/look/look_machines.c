@@ -1,0 +1,294 @@
+/* look_machines - see look_machines.h. Files are replaced as a whole by their writers, so what is read is one state or
+ * the next, never half of each; between two files anything may have happened. */
+#include "look/look_machines.h"
+#include "base/clock.h"
+#include "base/fdio.h"
+#include "base/hex.h"
+#include "base/proc.h"
+#include "format/record.h"
+#include "ipc/ipcq.h"
+#include "log/checkpoint_file.h"
+#include "log/seglog.h"
+#include "log/store_file.h"
+#include "look/metrics.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PIECE = 64 * 1024 };
+
+/* ---- those that the store knows ---- */
+
+/* place: by shard, UINT64_MAX: none; away: at most so many s, -1: unknown */
+struct known { uint32_t serial; char id[40]; uint64_t *place; int64_t away; };
+
+/* The list is by serial. */
+static struct known *
+machine_of(struct known *list, int count, uint64_t serial)
+{
+	int from = 0, to = count;
+	while (from < to) {
+		int i = from + (to - from) / 2;
+		if (list[i].serial == serial)
+			return &list[i];
+		if (list[i].serial < serial)
+			from = i + 1;
+		else
+			to = i;
+	}
+	return NULL;
+}
+
+/* Check-points begin with their machines: what follows is not read. */
+static void
+checkpoint_machines(int fd, uint32_t shard, struct known *list, int count, int64_t age)
+{
+	char *bytes = malloc(PIECE);
+	uint64_t at = CHECKPOINT_HEADER, as_of;
+	ssize_t n = bytes ? fdio_pread_full(fd, bytes, CHECKPOINT_HEADER, 0) : -1;
+	int more = n == CHECKPOINT_HEADER && memcmp(bytes, "MOMCKPT\n", 8) == 0 &&
+	    get_u32(bytes + 8) <= CHECKPOINT_VERSION;
+	as_of = more ? get_u64(bytes + 16) : 0;
+	while (more && (n = fdio_pread_full(fd, bytes, PIECE, at)) >= RECORD_HEADER) {
+		size_t q = 0;
+		for (struct record r; more && q + RECORD_HEADER <= (size_t)n; q += record_stride(r.len)) {
+			record_get(&r, bytes + q);
+			more = r.type == REC_MACHINE && r.len == RECORD_HEADER &&
+			    r.crc == record_crc(bytes + q, r.len, as_of);
+			struct known *m = more ? machine_of(list, count, r.publisher) : NULL;
+			if (m == NULL)
+				continue;
+			m->place[shard] = r.aux;
+			if (m->away < 0 || r.time + age < m->away)
+				m->away = r.time + age;
+		}
+		at += q;
+		more &= q > 0;
+	}
+	free(bytes);
+}
+
+/* None is known to be away, or to have a place. */
+static int
+machines_list(const struct known_machine *given, uint32_t count, struct known **list)
+{
+	*list = calloc(count + 1, sizeof **list);
+	for (uint32_t i = 0; *list && i < count; i++) {
+		struct known *m = &(*list)[i];
+		*m = (struct known){ .serial = given[i].serial, .away = -1 };
+		m->place = malloc(SHARDS_MAX * sizeof *m->place);
+		hex_text(m->id, given[i].id, WIRE_ID_BYTES);
+		if (m->place == NULL)
+			return -1;
+		memset(m->place, 0xff, SHARDS_MAX * sizeof *m->place);
+	}
+	return *list ? 0 : -1;
+}
+
+static void
+known_free(struct known *list, int count)
+{
+	for (int i = 0; list && i < count; i++)
+		free(list[i].place);
+	free(list);
+}
+
+static int
+known_read(const char *folder, uint32_t shards, struct known **list)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	*list = NULL;
+	struct machines_file file;
+	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = dir < 0 ? -1 : machines_file_read(&file, dir), error = errno;
+	fdio_close(&dir);
+	errno = error;
+	if (r < 0)
+		return errno == ENOENT ? 0 : -1;       /* none has come yet */
+	int count = (int)file.count;
+	r = machines_list(file.list, file.count, list);
+	error = errno;
+	free(file.list);
+	if (r < 0) {
+		known_free(*list, count);
+		errno = error;
+		return -1;
+	}
+	for (uint32_t k = 0; k < shards; k++) {
+		if (snprintf(path, sizeof path, "%s/shard-%u/checkpoint", folder, k) >= (int)sizeof path)
+			break;
+		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd >= 0 && fstat(fd, &st) == 0)
+			checkpoint_machines(fd, k, *list, count, clock_wall_us() / 1000000 - st.st_mtime);
+		fdio_close(&fd);
+	}
+	return count;
+}
+
+/* Positions of one incarnation can be subtracted; where the next segment is of another, what is in the file counts. */
+static uint64_t
+segment_behind(int dir, uint64_t base, uint64_t end, uint64_t place)
+{
+	struct stat st;
+	char name[32];
+	uint64_t from = place > base ? place : base;
+	if (end <= from)
+		return 0;
+	if (offset_incarnation(base) == offset_incarnation(end))
+		return end - from;
+	snprintf(name, sizeof name, "log-%016llx", (unsigned long long)base);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || (uint64_t)st.st_size < SEGLOG_HEADER + (from - base))
+		return 0;
+	return (uint64_t)st.st_size - SEGLOG_HEADER - (from - base);
+}
+
+static uint64_t
+log_behind(const char *folder, uint32_t shard, uint64_t place, uint64_t head)
+{
+	char path[PATH_MAX];
+	struct seglog_file *files;
+	size_t count;
+	uint64_t sum = 0;
+	if (place >= head)
+		return 0;
+	if (offset_incarnation(place) == offset_incarnation(head))
+		return head - place;
+	if (snprintf(path, sizeof path, "%s/shard-%u", folder, shard) >= (int)sizeof path)
+		return 0;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || seglog_list(dir, &files, &count) < 0) {
+		fdio_close(&dir);
+		return 0;
+	}
+	for (size_t i = 0; i < count && files[i].base < head; i++)
+		sum += segment_behind(dir, files[i].base, i + 1 < count && files[i + 1].base < head ? files[i + 1].base
+		    : head, place);
+	free(files);
+	close(dir);
+	return sum;
+}
+
+/* ---- those that are connected ---- */
+
+/* What the connection's own processes say: their title is the address, their start the connection's. */
+static void
+connection_processes(const struct look_server *s, uint32_t slot, struct look_machine *c)
+{
+	struct metrics_process p;
+	char command[256];
+	if (s->counters == NULL || metrics_process(s, COUNTERS_SENDER(s->counters->shards, slot), &p) < 1 ||
+	    proc_command(p.pid, command, sizeof command) < 0 ||
+	    strncmp(command, "broker_sender ", 14) != 0)
+		return;
+	snprintf(c->address, sizeof c->address, "%.140s", command + 14);
+	c->seconds = clock_wall_us() / 1000000 - proc_since(p.pid);
+}
+
+int
+look_connection(const struct look_server *s, uint32_t slot, struct look_machine *c)
+{
+	const struct broker_table *t = s->broker;
+	*c = (struct look_machine){ .connected = 1, .seconds = -1 };
+	if (t == NULL || slot >= atomic_load(&t->conns) || slot >= t->capacity)
+		return -1;
+	const struct conn_word *w = &t->conn[slot];
+	if (atomic_load(&w->state) != CONN_LIVE)
+		return 0;
+	int id = atomic_load(&w->unit);
+	const struct broker_unit *u = id < 0 || ipcq_bytes(id) < broker_unit_words() ? NULL : ipcq_attach_to_read(id);
+	c->serial = w->serial;
+	c->window = w->window;
+	connection_processes(s, slot, c);
+	if (u == NULL)
+		return 1;                              /* it ends just now */
+	c->lag_known = u->magic == MAGIC_UNIT;
+	c->taken = atomic_load(&u->delivery_credit);
+	for (uint32_t k = 0; k < t->shards && k < SHARDS_MAX; k++) {
+		uint64_t place = atomic_load(&u->place[k]), start = atomic_load(&u->start[k]),
+		    head = atomic_load(&t->shard[k].head);
+		place = place ? place : start ? start - 1 : head;
+		c->lag += log_behind(s->files, k, place, head);
+	}
+	ipcq_detach(u);
+	return 1;
+}
+
+/* ---- all of them ---- */
+
+/* Away: what the check-point said last. */
+static void
+take_away(const struct look_server *s, const struct known *k, struct look_machine *m)
+{
+	const struct broker_table *t = s->broker;
+	m->seconds = k->away;
+	for (uint32_t i = 0; t && i < t->shards && i < SHARDS_MAX; i++) {
+		if (k->place[i] == UINT64_MAX)
+			continue;
+		m->lag_known = 1;
+		m->lag += log_behind(s->files, i, k->place[i], atomic_load(&t->shard[i].head));
+	}
+}
+
+/* The connected ones, each once. */
+static int
+take_connected(const struct look_server *s, struct look_machine *list, uint32_t most)
+{
+	struct look_machine m;
+	int n = 0, there;
+	for (uint32_t slot = 0; slot < most && (there = look_connection(s, slot, &m)) >= 0; slot++) {
+		int old = 0;
+		while (old < n && list[old].serial != m.serial)
+			old++;
+		if (there && m.serial)
+			list[old] = m;
+		n += there && m.serial && old == n;
+	}
+	return n;
+}
+
+static int
+by_serial(const void *a, const void *b)
+{
+	const struct look_machine *x = a, *y = b;
+	return x->serial < y->serial ? -1 : x->serial > y->serial;
+}
+
+int
+look_machines(const struct look_server *s, struct look_machine **list)
+{
+	struct store_file store;
+	struct known *known = NULL;
+	int dir = open(s->files, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = dir < 0 ? -1 : store_file_read(&store, dir);
+	int newer = r < 0 && errno == EPROTONOSUPPORT, error = errno, count = 0;
+	fdio_close(&dir);
+	errno = error;
+	if (r == 0)
+		count = known_read(s->files, store.shards, &known);
+	uint32_t conns = s->broker ? atomic_load(&s->broker->conns) : 0;
+	*list = (r < 0 && !newer) || count < 0 ? NULL : calloc((size_t)count + conns + 1, sizeof **list);
+	if (*list == NULL) {
+		known_free(known, count);
+		return -1;
+	}
+	int n = take_connected(s, *list, conns), connected = n;
+	for (int i = 0; i < count; i++) {
+		struct look_machine *m = *list;
+		while (m < *list + connected && m->serial != known[i].serial)
+			m++;
+		if (m == *list + connected) {
+			m = &(*list)[n++];
+			*m = (struct look_machine){ .serial = known[i].serial };
+			take_away(s, &known[i], m);
+		}
+		memcpy(m->id, known[i].id, sizeof m->id);
+	}
+	qsort(*list, (size_t)n, sizeof **list, by_serial);
+	known_free(known, count);
+	return n;
+}
