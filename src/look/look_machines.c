@@ -10,7 +10,7 @@
 #include "log/checkpoint_file.h"
 #include "log/seglog.h"
 #include "log/store_file.h"
-#include "look/metrics.h"
+#include "look/look_processes.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -180,9 +180,9 @@ log_behind(const char *folder, uint32_t shard, uint64_t place, uint64_t head)
 static void
 connection_processes(const struct look_server *s, uint32_t slot, struct look_machine *c)
 {
-	struct metrics_process p;
+	struct look_process p;
 	char command[256];
-	if (s->counters == NULL || metrics_process(s, COUNTERS_SENDER(s->counters->shards, slot), &p) < 1 ||
+	if (s->counters == NULL || look_process(s, COUNTERS_SENDER(s->counters->shards, slot), &p) < 1 ||
 	    proc_command(p.pid, command, sizeof command) < 0 ||
 	    strncmp(command, "broker_sender ", 14) != 0)
 		return;

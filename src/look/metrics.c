@@ -2,71 +2,11 @@
  * by server. */
 #include "look/metrics.h"
 #include "look/look_machines.h"
+#include "look/look_processes.h"
 #include "format/topic.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Pages of connection slots that nobody ever had are not looked at: a first look would take memory for them, and there
- * are thousands. */
-uint32_t
-metrics_pages(const struct look_server *s)
-{
-	if (s->counters == NULL)
-		return 0;
-	uint32_t used = s->is_broker ? COUNTERS_HANDLER(s->counters->shards, s->broker ? atomic_load(&s->broker->conns)
-	    : 0) : s->counters->pages;
-	return used < s->counters->pages ? used : s->counters->pages;
-}
-
-uint64_t
-flow_of(const struct counters *c, enum flow f)
-{
-	switch (f) {
-	case FLOW_IN:       return counters_get(c, COUNT_MESSAGES_IN);
-	case FLOW_BYTES_IN: return counters_get(c, COUNT_BYTES_IN);
-	case FLOW_OUT:      return counters_get(c, COUNT_MESSAGES_OUT) + counters_get(c, COUNT_COPIES);
-	default:            return counters_get(c, COUNT_BYTES_OUT);
-	}
-}
-
-double
-flow_rate(uint64_t now, uint64_t before, double seconds)
-{
-	return now >= before && seconds > 0 ? (double)(now - before) / seconds : 0;
-}
-
-int
-metrics_process(const struct look_server *s, uint32_t page, struct metrics_process *p)
-{
-	const struct counters *c = page < metrics_pages(s) ? counters_page(s->counters, page) : NULL;
-	if (c == NULL)
-		return -1;
-	uint32_t role = atomic_load(&c->role), shards = s->counters->shards;
-	*p = (struct metrics_process){ .counters = c, .role = (enum counter_role)role,
-	    .pid = (pid_t)atomic_load(&c->pid), .shard = -1, .slot = -1 };
-	if (role == ROLE_NONE || role >= COUNTER_ROLES)
-		return 0;
-	if (role == ROLE_WORKER)
-		p->shard = (int)page - (int)COUNTERS_WORKER(0);
-	if (role == ROLE_HANDLER || role == ROLE_SENDER) {
-		p->slot = ((int)page - (int)COUNTERS_HANDLER(shards, 0)) / 2;
-		p->machine = atomic_load(&c->owner);
-	}
-	return 1;
-}
-
-void
-metrics_process_name(const struct metrics_process *p, char *text, size_t n)
-{
-	const char *role = counters_role_name(p->role);
-	if (p->shard >= 0)
-		snprintf(text, n, "%s shard %d", role, p->shard);
-	else if (p->slot >= 0)
-		snprintf(text, n, "%s machine %u", role, p->machine);
-	else
-		snprintf(text, n, "%s", role);
-}
 
 /* A label's value: quotes and backslashes escaped; bytes that a page should not have as %XX, so that two folders never
  * become one. */
@@ -86,7 +26,7 @@ put_label(FILE *f, const char *name, const char *value)
 }
 
 static void
-put_process(FILE *f, const struct look_server *s, const struct metrics_process *p)
+put_process(FILE *f, const struct look_server *s, const struct look_process *p)
 {
 	fprintf(f, "role=\"%s\",", counters_role_name(p->role));
 	put_label(f, "server", s->run);
@@ -105,10 +45,10 @@ put_head(FILE *f, const char *name, const char *help, const char *type)
 static void
 put_counter(FILE *f, const struct look_server *servers, size_t count, enum counter which)
 {
-	struct metrics_process p;
+	struct look_process p;
 	put_head(f, counters_names[which].name, counters_names[which].help, "counter");
 	for (size_t i = 0; i < count; i++)
-		for (uint32_t page = 0; metrics_process(&servers[i], page, &p) >= 0; page++) {
+		for (uint32_t page = 0; look_process(&servers[i], page, &p) >= 0; page++) {
 			if (p.role == ROLE_NONE || p.role >= COUNTER_ROLES)
 				continue;
 			fprintf(f, "mom_%s{", counters_names[which].name);
@@ -120,7 +60,7 @@ put_counter(FILE *f, const struct look_server *servers, size_t count, enum count
 /* Bucket i holds whole numbers below 2^i: those up to 2^i - 1. +Inf and _count are the sum of what was read, so that
  * the page agrees with itself. */
 static void
-put_histogram(FILE *f, const struct look_server *s, const struct metrics_process *p, enum counter_histogram which)
+put_histogram(FILE *f, const struct look_server *s, const struct look_process *p, enum counter_histogram which)
 {
 	const struct histogram *h = &p->counters->histogram[which];
 	const char *name = counters_histogram_names[which].name;
@@ -154,10 +94,10 @@ has_observed(const struct histogram *h)
 static void
 put_histograms(FILE *f, const struct look_server *servers, size_t count, enum counter_histogram which)
 {
-	struct metrics_process p;
+	struct look_process p;
 	put_head(f, counters_histogram_names[which].name, counters_histogram_names[which].help, "histogram");
 	for (size_t i = 0; i < count; i++)
-		for (uint32_t page = 0; metrics_process(&servers[i], page, &p) >= 0; page++)
+		for (uint32_t page = 0; look_process(&servers[i], page, &p) >= 0; page++)
 			if (p.role != ROLE_NONE && p.role < COUNTER_ROLES &&
 			    has_observed(&p.counters->histogram[which]))
 				put_histogram(f, &servers[i], &p, which);

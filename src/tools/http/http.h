@@ -4,7 +4,7 @@
 #define HTTP_H
 
 #include "ipc/counters.h"
-#include "look/metrics.h"
+#include "look/look_processes.h"
 #include "base/spare.h"
 #include "tools/http/http_request.h"
 #include <poll.h>

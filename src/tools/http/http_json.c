@@ -60,9 +60,9 @@ histogram(FILE *f, const char *name, const struct histogram *h)
 static void
 page_name(const struct look_server *s, uint32_t page, char *text, size_t n)
 {
-	struct metrics_process p = { .shard = -1, .slot = -1 };
-	metrics_process(s, page, &p);
-	metrics_process_name(&p, text, n);
+	struct look_process p = { .shard = -1, .slot = -1 };
+	look_process(s, page, &p);
+	look_process_name(&p, text, n);
 }
 
 static void

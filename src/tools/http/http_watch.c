@@ -69,7 +69,7 @@ disk_look(struct watch_server *v, const struct look_server *s, int64_t now)
 static void
 pages_look(struct watch_server *v, const struct look_server *s, double seconds)
 {
-	uint32_t used = metrics_pages(s);
+	uint32_t used = look_pages(s);
 	if (used > v->pages) {
 		struct watch_page *p = realloc(v->page, used * sizeof *p);
 		if (p == NULL)

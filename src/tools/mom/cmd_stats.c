@@ -1,6 +1,7 @@
 /* mom stats - everything that the servers of this machine count */
 #include "tools/mom/cmd_json.h"
 #include "tools/mom/cmd_look.h"
+#include "look/look_processes.h"
 #include "look/metrics.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ json_histogram(const char *name, const struct histogram *h)
 }
 
 static void
-show_json(const struct look_server *s, const struct metrics_process *p)
+show_json(const struct look_server *s, const struct look_process *p)
 {
 	json_open(NULL, '{');
 	json_text("role", counters_role_name(p->role));
@@ -59,10 +60,10 @@ show_json(const struct look_server *s, const struct metrics_process *p)
 }
 
 static void
-show_text(const struct look_server *s, const struct metrics_process *p, int all)
+show_text(const struct look_server *s, const struct look_process *p, int all)
 {
 	char name[80];
-	metrics_process_name(p, name, sizeof name);
+	look_process_name(p, name, sizeof name);
 	printf("%s pid %d%s ", name, (int)p->pid, process_runs(p->pid) ? "" : " (ended)");
 	text_put(s->run, strlen(s->run), 0);
 	putchar('\n');
@@ -86,7 +87,7 @@ run(int argc, char **argv)
 	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "prometheus", 0, 0, 'p' },
 	    { "help", 0, 0, 'h' }, { 0 } };
 	struct servers s;
-	struct metrics_process p;
+	struct look_process p;
 	int json = 0, prometheus = 0, all = 0, bad;
 	for (int o; (o = cmd_option(&cmd_stats, argc, argv, "ha", longs)) != -1;) {
 		json |= o == 'j';
@@ -102,7 +103,7 @@ run(int argc, char **argv)
 	if (json)
 		json_open(NULL, '[');
 	for (size_t i = 0; !prometheus && i < s.count; i++)
-		for (uint32_t page = 0; metrics_process(&s.server[i], page, &p) >= 0; page++) {
+		for (uint32_t page = 0; look_process(&s.server[i], page, &p) >= 0; page++) {
 			if (p.role == ROLE_NONE || p.role >= COUNTER_ROLES)
 				continue;
 			if (json)

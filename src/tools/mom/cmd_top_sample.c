@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "ipc/ipcq.h"
 #include "base/map.h"
-#include "look/metrics.h"
+#include "look/look_processes.h"
 #include "format/topic.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +37,7 @@ queue_depth(int id)
 }
 
 static int
-queue_of(const struct look_server *s, const struct metrics_process *p)
+queue_of(const struct look_server *s, const struct look_process *p)
 {
 	if (s->broker && p->role == ROLE_WORKER && p->shard < SHARDS_MAX)
 		return atomic_load(&s->broker->shard[p->shard].queue);
@@ -51,12 +51,12 @@ queue_of(const struct look_server *s, const struct metrics_process *p)
 static void
 take_processes(struct top_sample *s, const struct look_server *server)
 {
-	struct metrics_process p;
+	struct look_process p;
 	char name[80];
-	for (uint32_t page = 0; metrics_process(server, page, &p) >= 0; page++) {
+	for (uint32_t page = 0; look_process(server, page, &p) >= 0; page++) {
 		if (p.role == ROLE_NONE || p.role >= COUNTER_ROLES || !process_runs(p.pid))
 			continue;
-		metrics_process_name(&p, name, sizeof name);
+		look_process_name(&p, name, sizeof name);
 		struct top_row *r = row_add(s, TOP_PROCESSES, server, "process", page, name);
 		snprintf(r->who, sizeof r->who, "%d", (int)p.pid);
 		r->count[0] = flow_of(p.counters, FLOW_IN);

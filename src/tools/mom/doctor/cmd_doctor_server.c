@@ -3,7 +3,7 @@
 #include "tools/mom/doctor/cmd_doctor.h"
 #include "base/fdio.h"
 #include "base/proc.h"
-#include "look/metrics.h"
+#include "look/look_processes.h"
 #include "base/net.h"
 #include "ipc/rundir.h"
 #include <errno.h>
@@ -50,9 +50,9 @@ descriptors(const struct look_server *s)
 static void
 workers(const struct look_server *s)
 {
-	struct metrics_process p;
+	struct look_process p;
 	for (uint32_t k = 0; s->broker && k < s->broker->shards && k < SHARDS_MAX; k++) {
-		uint64_t starts = metrics_process(s, COUNTERS_WORKER(k), &p) == 1
+		uint64_t starts = look_process(s, COUNTERS_WORKER(k), &p) == 1
 		    ? counters_get(p.counters, COUNT_STARTS) : 0;
 		if (starts > 1)
 			doctor_say(DOCTOR_WARN, "broker", "its log says why",
@@ -95,9 +95,9 @@ doctor_server(const struct look_server *s)
 static int
 is_connected(const struct look_server *s)
 {
-	struct metrics_process p;
+	struct look_process p;
 	char command[64];
-	return metrics_process(s, COUNTERS_UNIT(UNIT_RESPONSER), &p) == 1 &&
+	return look_process(s, COUNTERS_UNIT(UNIT_RESPONSER), &p) == 1 &&
 	    proc_command(p.pid, command, sizeof command) == 0 &&
 	    strncmp(command, "mom_responser", 13) == 0;
 }
