@@ -158,7 +158,7 @@ client_begin(const char *name)
 		e = handle_fail(h, MOM_ELIMIT, "this process has %d handles: close some", SLOTS_MAX);
 	if (e) {
 		handle_fail(NULL, e, "%s", h->text);
-		handle_abandon(h, name ? 1 : 2);
+		handle_abandon(h, name ? GOODBYE_CLOSE : GOODBYE_DESTROY);
 		return e;
 	}
 	return h->id;
@@ -186,7 +186,11 @@ client_end(struct handle *h, int e, uint32_t goodbye)
 	for (int k = 0; k < CALLER_KINDS; k++)
 		if (h->caller[k])
 			h->caller[k]->end(h->caller[k]);
-	if (e)
+	if (e == MOM_ETIMEDOUT)                        /* nobody can ask any more what became of it */
+		handle_fail(NULL, e, "no answer in time (is the broker up?): the handle is gone; once the broker is "
+		    "back, mom_daemon sends what is on its way%s",
+		    goodbye == GOODBYE_DESTROY ? " and destroys the client" : "");
+	else if (e)
 		handle_fail(NULL, e, "%s", h->text);
 	if (!h->manual_ack && !handle_is_ended(h))
 		for (uint32_t k = 0; k < h->shards; k++)
@@ -216,13 +220,11 @@ client_destroy(struct handle *h)
 	}
 	for (uint32_t k = 0; e2 == 0 && k < h->shards; k++)
 		e2 = request_outcome(h, k, number[k], deadline);
-	if (e2 == MOM_EAGAIN)
-		e2 = handle_fail(h, MOM_ETIMEDOUT, "no answer in time (is the broker up?): mom_daemon destroys the "
-		    "client once the broker is back");
+	e2 = e2 == MOM_EAGAIN ? MOM_ETIMEDOUT : e2;
 	/* the broker has destroyed it before: that is what was asked for */
 	if (e2 == MOM_EBADID)
 		e2 = 0;
-	return client_end(h, e ? e : e2, 2);
+	return client_end(h, e ? e : e2, GOODBYE_DESTROY);
 }
 
 int
@@ -245,7 +247,7 @@ mom_close(int id)
 	/* not in time: on its way, before anything of its next process */
 	int e2 = will_withdraw(h);
 	e = requests_flush(h, handle_deadline(h->timeout_ms), 0);
-	return client_end(h, e || e2 == MOM_ETIMEDOUT ? e : e2, 1);
+	return client_end(h, e || e2 == MOM_ETIMEDOUT ? e : e2, GOODBYE_CLOSE);
 }
 
 int

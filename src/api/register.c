@@ -243,7 +243,7 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 		}
 		if (clock_ms() >= deadline)
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed, is starting or stands still "
-			    "(%.700s): it did not come in time", why);
+			    "(%.700s): it did not come in time: there is no handle, and nothing was published", why);
 		usleep(DOOR_RETRY_MS * 1000);
 	}
 }

@@ -228,7 +228,7 @@ member_died(struct daemon *d, uint32_t i, const char *why)
 		log_peer(LOG_FROM_INFO, m->uid, "client %016llx%s%s in slot %u, process %d, has ended: %s",
 		    (unsigned long long)m->id, m->name[0] ? " " : "", m->name, i, (int)m->pid, why);
 	/* That its own DESTROY was answered is a word that it could write itself: it is asked for once more. */
-	if (m->durable && goodbye != 2) {
+	if (m->durable && goodbye != GOODBYE_DESTROY) {
 		m->state = SLOT_AWAY;
 		m->stray = 0;
 		members_save_words(d, i, WORDS_LIVE);

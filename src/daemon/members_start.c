@@ -85,7 +85,7 @@ member_take_up(struct daemon *d, uint32_t i)
 	fdio_close(&m->pidfd);
 	if (same)
 		member_disown(m);
-	int away = m->durable && goodbye != 2 && m->state != SLOT_DYING;
+	int away = m->durable && goodbye != GOODBYE_DESTROY && m->state != SLOT_DYING;
 	m->owner = next_owner(m);
 	m->generation++;
 	m->state = away ? SLOT_AWAY : SLOT_DYING;

@@ -206,6 +206,9 @@ enum { ASLEEP_FOR_MAIL = 1, ASLEEP_FOR_ANSWERS = 2, ASLEEP_FOR_ROOM = 4, ASLEEP_
 /* Mail of that topic up to that offset is dropped. */
 struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };
 
+/* What a client says with its word `goodbye`. */
+enum goodbye { GOODBYE_CLOSE = 1, GOODBYE_DESTROY = 2 };
+
 struct client_segment {
 	uint32_t magic, layout, slot, durable;
 	uint64_t id;
