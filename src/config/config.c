@@ -58,14 +58,40 @@ is_in_range(const struct config_key *k, uint64_t v)
 	return (v == 0 && (k->how & CONFIG_ZERO)) || (v >= k->least && v <= k->most);
 }
 
+/* as it would be typed: 16m */
+static const char *
+amount(uint64_t v, int in_bytes, char text[24])
+{
+	static const char units[] = " kmg";
+	int unit = 0;
+	for (; in_bytes && unit < 3 && v && v % 1024 == 0; unit++)
+		v /= 1024;
+	snprintf(text, 24, "%llu%.1s", (unsigned long long)v, unit ? units + unit : "");
+	return text;
+}
+
+/* " from 1 to 64, or 0", " of at least 16m" */
+static const char *
+range(const struct config_key *k, char text[80])
+{
+	char least[24], most[24];
+	int in_bytes = k->kind == CONFIG_BYTES;
+	const char *zero = k->how & CONFIG_ZERO ? ", or 0" : "";
+	amount(k->least, in_bytes, least);
+	if (k->most >= INT64_MAX)
+		snprintf(text, 80, " of at least %s%s", least, zero);
+	else
+		snprintf(text, 80, " from %s to %s%s", least, amount(k->most, in_bytes, most), zero);
+	return text;
+}
+
 static int
 take_number(struct config *c, const struct offer *o, uint64_t *number)
 {
 	const char *end;
+	char text[80];
 	if (digits(o->text, number, &end) < 0 || *end || !is_in_range(o->key, *number))
-		return refuse(c, o, "takes a number from %llu to %llu%s, not: %.200s",
-		    (unsigned long long)o->key->least, (unsigned long long)o->key->most,
-		    o->key->how & CONFIG_ZERO ? ", or 0" : "", o->text);
+		return refuse(c, o, "takes a number%s, not: %.200s", range(o->key, text), o->text);
 	return 0;
 }
 
@@ -73,6 +99,7 @@ static int
 take_bytes(struct config *c, const struct offer *o, uint64_t *number)
 {
 	const char *end = "", *units = "kmg", *unit = NULL;
+	char text[80];
 	uint64_t v = 0;
 	int bad = digits(o->text, &v, &end) < 0;
 	if (!bad && *end && (unit = strchr(units, *end | 0x20)) != NULL)
@@ -80,9 +107,8 @@ take_bytes(struct config *c, const struct offer *o, uint64_t *number)
 	unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
 	*number = v << shift;
 	if (bad || *end || *number >> shift != v || !is_in_range(o->key, *number))
-		return refuse(c, o, "takes a number of bytes from %llu to %llu (or with k, m, g: 16m)%s, not: %.200s",
-		    (unsigned long long)o->key->least,
-		    (unsigned long long)o->key->most, o->key->how & CONFIG_ZERO ? ", or 0" : "", o->text);
+		return refuse(c, o, "takes a number of bytes%s (k, m, g may stand behind it), not: %.200s",
+		    range(o->key, text), o->text);
 	return 0;
 }
 

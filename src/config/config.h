@@ -88,6 +88,8 @@ struct config {
 	int trouble;             /* a file was not read, for that reason or since the disk fails */
 	int is_left;             /* see config_leave */
 	char error[800];
+	/* NULL, or told of each wrong line of a file, in c->error: then all of them are read. */
+	void (*on_fault)(struct config *c);
 };
 
 void config_begin(struct config *c, const struct config_program *program);     /* sets all presets */

@@ -76,7 +76,7 @@ config_parse(struct config *c, const char *text, size_t n, const char *path)
 		return -1;
 	}
 	char *copy = malloc(n + 1);
-	int r = 0;
+	int r = 0, bad = 0;
 	if (copy == NULL) {
 		snprintf(c->error, sizeof c->error, "%.300s: no memory for its %zu bytes: see `free`", path, n);
 		return -1;
@@ -94,10 +94,15 @@ config_parse(struct config *c, const char *text, size_t n, const char *path)
 			r = -1;
 		} else
 			r = take_line(c, line, number, path, seen);
+		if (r < 0 && c->on_fault) {            /* each is told, and it goes on */
+			c->on_fault(c);
+			bad = r;
+			r = 0;
+		}
 		line = stop + 1;
 	}
 	free(copy);
-	return r;
+	return bad ? bad : r;
 }
 
 /* ---- a file ---- */
@@ -246,11 +251,11 @@ config_files(struct config *c)
 	char places[CONFIG_FILES_MAX][PATH_MAX];
 	const char *named = named_place(c->named);
 	unsigned count = config_places(c->program, c->named, places);
+	int bad = 0;
 	c->file_count = 0;
-	for (unsigned i = 0; i < count; i++)
-		if (config_read(c, places[i], named && !is_folder(named)) < 0)
-			return -1;
-	return 0;
+	for (unsigned i = 0; i < count && (!bad || c->on_fault); i++)
+		bad |= config_read(c, places[i], named && !is_folder(named)) < 0;
+	return bad ? -1 : 0;
 }
 
 int

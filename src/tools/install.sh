@@ -119,7 +119,7 @@ install_system() {
 		[ -f "$f" ] && configure "$f" "${f##*/}"
 	done
 	[ -f src/tools/mom/mom.bash ] && put 644 src/tools/mom/mom.bash "$COMPDIR/mom" && link "$COMPDIR/mom" "$COMPDIR/mom_coordinator"
-	for f in src/tools/man/*.[1-8]; do
+	for f in src/tools/man/man[1-8]/*; do
 		[ -f "$f" ] && put 644 "$f" "$MANDIR/man${f##*.}/${f##*/}"
 	done
 	put 644 README.md "$DOCDIR/README.md"

@@ -196,7 +196,7 @@ TEST(system_file, "what the user's file does not say the system's says, in /etc/
 TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, file and line, and a cure; -t and mom "
     "config test say the same")
 {
-	t_write_file(t_path("broker.conf"), "# mine\nworkers many\n");
+	t_write_file(t_path("broker.conf"), "# mine\nworkers many\n\nstore-max 5\n");
 	t_write_file(t_path("daemon.conf"), "spoool x\n");
 	struct ran r = run_command("'%s' 127.0.0.1 0", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, t_path("broker.conf:2: workers takes a number from 1 to 64, not: "
@@ -204,7 +204,8 @@ TEST(wrong, "a mistake in a file or a variable ends the start with exit 100, fil
 	r = run_command("'%s' 127.0.0.1 0 -t", t_bin("broker_server"));
 	REQUIRE(r.status == 100 && strstr(r.err, "broker.conf:2: "), "%d %s", r.status, r.err);
 	r = run_command("'%s' config test broker", t_bin("mom"));
-	REQUIRE(r.status == 1 && strstr(r.err, "broker.conf:2: "), "%d %s", r.status, r.err);
+	REQUIRE(r.status == 1 && strstr(r.err, "broker.conf:2: ") && strstr(r.err, "broker.conf:4: store-max takes a "
+	    "number of bytes of at least 16m, or 0 (k, m, g may stand behind it), not: 5"), "%d %s", r.status, r.err);
 	r = run_command("'%s' config test '%s'", t_bin("mom"), t_path("daemon.conf"));
 	REQUIRE(r.status == 1 && strstr(r.err, "daemon.conf:1: there is no key spoool; is it spool?"), "%d %s",
 	    r.status, r.err);

@@ -18,8 +18,8 @@ static const struct { const char *program, *page; } programs[] = {
 static char *
 page(const char *name)
 {
-	char to[80], *text = t_read_file(t_text(PAGES "%s", name));
-	if (sscanf(text, ".so man%*1[0-9]/%79[^\n]", to) == 1)
+	char to[80], *text = t_read_file(t_text(PAGES "man%c/%s", name[strlen(name) - 1], name));
+	if (sscanf(text, ".so %79[^\n]", to) == 1)
 		text = t_read_file(t_text(PAGES "%s", to));
 	REQUIRE(strncmp(text, ".\\\"", 3) == 0 && strstr(text, "\n.Sh NAME\n"), "%s is no page", name);
 	return text;
@@ -158,12 +158,11 @@ TEST(settings, "each key of the configuration is in mom.conf(5), and as a flag i
 
 TEST(links, "what a page refers to is there, and each page is named after itself")
 {
-	struct ran r = run_command("cd '%s' && for f in *.[1-8]; do case $(head -1 $f) in .so*) t=$(sed 's/^.so "
-	    "man[1-8].//' $f); [ -f \"$t\" ] || echo $f: $t;; *) grep -qi \"^.Dt ${f%%.*} ${f##*.}$\" $f || grep -qi "
+	struct ran r = run_command("cd '%s' && for f in man[1-8]/*; do b=${f##*/}; case $(head -1 $f) in .so*) t=$(sed "
+	    "'s/^.so //' $f); [ -f \"$t\" ] || echo $f: $t;; *) grep -qi \"^.Dt ${b%%.*} ${b##*.}$\" $f || grep -qi "
 	    "'^.Dt MOM.CONF 5' $f || echo $f: .Dt;; esac; done; sed -n 's/^\\.\\(It \\)\\{0,1\\}Xr \\([^ ]*\\) "
-	    "\\([0-9]\\).*/\\2.\\3/p' *.[1-8] | sort -u | grep -v '^\\(cp\\|poll\\|epoll\\|strace\\)\\.' | while read "
-	    "f; do [ -f $f ] || echo $f is missing; done",
-	    PAGES);
+	    "\\([0-9]\\).*/man\\3\\/\\2.\\3/p' man[1-8]/* | sort -u | grep -v '/\\(cp\\|poll\\|epoll\\|strace\\)\\.' | "
+	    "while read f; do [ -f $f ] || echo $f is missing; done", PAGES);
 	REQUIRE(r.status == 0 && r.out[0] == '\0' && r.err[0] == '\0', "%s%s", r.out, r.err);
 }
 
@@ -177,13 +176,13 @@ TEST(lint, "mandoc and groff have nothing to say about a page, where they are in
 	if (!groff)
 		t_remark("man/lint: groff with its mdoc macros is not installed");
 	if (mandoc) {
-		r = run_command("cd '%s' && for f in *.[1-8]; do head -1 $f | grep -q '^.so' || mandoc -T lint -W "
+		r = run_command("cd '%s' && for f in man[1-8]/*; do head -1 $f | grep -q '^.so' || mandoc -T lint -W "
 		    "warning $f; done", PAGES);
 		REQUIRE(strstr(r.out, "WARNING") == NULL && strstr(r.out, "ERROR") == NULL &&
 		    strstr(r.out, "UNSUPP") == NULL, "%s%s", r.out, r.err);
 	}
 	if (groff) {
-		r = run_command("cd '%s' && for f in *.[1-8]; do head -1 $f | grep -q '^.so' || groff -mdoc -ww "
+		r = run_command("cd '%s' && for f in man[1-8]/*; do head -1 $f | grep -q '^.so' || groff -mdoc -ww "
 		    "-Tascii $f >/dev/null; done", PAGES);
 		REQUIRE(r.err[0] == '\0', "%s", r.err);
 	}

@@ -22,7 +22,7 @@ offers(const char *words, int with_topics, const char *wanted)
 	char *mom = realpath(t_bin("mom"), NULL), *code = t_path("code"), *stand_in = t_path("mom");
 	FILE *f = fopen(stand_in, "w");
 	REQUIRE(f && fprintf(f, "#!/bin/sh\n%s\nexec '%s' \"$@\"\n",
-	    with_topics ? "[ \"$1\" = topics ] && printf 'news   1 subscriber\\nplant/boiler   "
+	    with_topics ? "[ \"$1\" = topics ] && printf 'TOPIC   SUBSCRIBERS\\nnews   1 subscriber\\nplant/boiler   "
 	    "2\\nplant/it\"s\\nx$(id>pwned)\\n' && exit" :
 	    "[ \"$1\" = topics ] && exit 2", mom) > 0 && fclose(f) == 0, "%s", stand_in);
 	f = fopen(code, "w");

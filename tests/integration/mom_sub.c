@@ -138,6 +138,9 @@ TEST(time_is_up, "-W: 27 where nothing came, or fewer than -C; 0 where something
 	printed(run_finish(&few), 27, "a\nb\nc\n");
 	printed(run_finish(&some), 0, "a\nb\nc\n");
 	printed(run_command("'%s' sub --name last --forget", t_bin("mom")), 0, "");
+	struct ran unknown = run_command("'%s' sub --name last --forget", t_bin("mom"));
+	REQUIRE(unknown.status == 1 && strstr(unknown.err, "last: no durable client of this user has that name"),
+	    "%d %s", unknown.status, unknown.err);
 	bye(mouth);
 }
 

@@ -152,6 +152,13 @@ show(int which)
 
 /* ---- test ---- */
 
+static void
+tell_line(struct config *c)
+{
+	cmd_fail(&cmd_config, "%s", c->error);
+	c->error[0] = '\0';
+}
+
 static int
 test(int which, const char *file)
 {
@@ -159,12 +166,13 @@ test(int which, const char *file)
 	if (c == NULL)
 		return cmd_fail(&cmd_config, "no memory: see `free`");
 	config_begin(c, programs[which].program);
+	c->on_fault = tell_line;
 	int bad = (file ? config_read(c, file, 1) : config_load(c)) < 0;
 	for (unsigned i = 0; i < c->file_count && !bad; i++)
 		printf("%s is right\n", c->files[i]);
-	if (bad)
-		cmd_fail(&cmd_config, "%s", c->error);
-	else if (c->file_count == 0)
+	if (bad && c->error[0])
+		tell_line(c);
+	else if (!bad && c->file_count == 0)
 		printf("%s: there is no file to read\n", programs[which].name);
 	config_end(c);
 	free(c);
@@ -245,7 +253,7 @@ const struct cmd cmd_config = { "config", "what the configuration says, and whet
 	"run: what holds in\n"
 	"      them, and what a file says by now instead. Where none runs, or MOM_CONFIG is set:\n"
 	"      what one would get from this shell.\n"
-	"test: reads FILE (or all files that would be read) and says what is wrong in which line; exit 1 then.\n"
+	"test: reads FILE (or all files that would be read) and says of each line what is wrong in it; exit 1 then.\n"
 	"Files: /etc/mom/{broker,daemon,client}.conf, then ~/.config/mom/; MOM_CONFIG names a file or folder instead.\n"
 	"Example: mom config show broker\n"
 	"         mom config test /etc/mom/broker.conf\n", config_run };

@@ -187,8 +187,7 @@ text_column(const char *text, size_t width)
 void
 heading(const char *text)
 {
-	if (isatty(STDOUT_FILENO))
-		puts(text);
+	puts(text);
 }
 
 const char *

@@ -32,7 +32,7 @@ const char *user_name(uid_t uid);              /* or its number; static */
 size_t text_put(const char *text, size_t n, size_t most);      /* most: columns, then ~; 0: any */
 /* padded with blanks to width; longer ones are not cut */
 void text_column(const char *text, size_t width);
-void heading(const char *text);                                 /* on a terminal only: what a script reads has none */
+void heading(const char *text);                                 /* the line above a table */
 /* 12, 3.4k, 5.6M: four columns or so; and 59s, 12m, 3h, 4d */
 const char *text_amount(char text[24], double v);
 const char *text_age(char text[24], int64_t seconds);

@@ -3,6 +3,7 @@
  * client. */
 #include "base/fdio.h"
 #include "base/program.h"
+#include "look/look.h"
 #include "tools/mom/cmd_message.h"
 #include <errno.h>
 #include <math.h>
@@ -173,9 +174,28 @@ receive(void)
 
 /* ---- the command ---- */
 
+/* 1: a daemon here has that durable client of ours, or its clients cannot be seen; mom_open would make one */
+static int
+is_known(const char *name)
+{
+	struct look *l = look_all(NULL);
+	struct look_client c;
+	int found = l == NULL, seen = 0;
+	for (size_t i = 0; l && i < l->count; i++) {
+		seen |= l->server[i].machine != NULL;
+		for (uint32_t k = 0; !found && look_client(&l->server[i], k, &c) >= 0; k++)
+			found = c.state != SLOT_FREE && c.uid == geteuid() && strcmp(c.name, name) == 0;
+	}
+	look_free(l);
+	return found || !seen;
+}
+
 static int
 forget(void)
 {
+	if (!is_known(sub.name))
+		return cmd_fail(&cmd_sub, "%s: no durable client of this user has that name: see mom clients",
+		    sub.name);
 	int id = mom_open(sub.name);
 	if (id < 0 || mom_destroy(id) < 0)
 		return cmd_fail(&cmd_sub, "%s: %s", sub.name, mom_error_text(-1));

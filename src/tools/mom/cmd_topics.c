@@ -199,7 +199,7 @@ show_all(void)
 		qsort(topics.rows, topics.count, sizeof *topics.rows, by_topic);
 	if (topics.json)
 		json_open(NULL, '[');
-	else
+	else if (topics.count || !topics.bad)
 		heading("TOPIC                            SUBSCRIBERS     MESSAGES          BYTES");
 	for (size_t i = 0; i < topics.count; i++) {
 		if (topics.json)

@@ -7,7 +7,7 @@
 
 _mom_topics()
 {
-	"$1" topics 2>/dev/null | sed 's/[[:space:]].*//'
+	"$1" topics 2>/dev/null | sed '1d; s/[[:space:]].*//'
 }
 
 # Topics are other people's words: compgen -W would expand what is in them, and unquoted the command line would.
