@@ -171,6 +171,19 @@ TEST(full, "messages of -l that the broker refuses are told with their number, a
 	    " failed, the first: ");
 }
 
+TEST(waits, "mom pub that waits for the daemon says so after a second, and goes on when there is one")
+{
+	up(NULL);
+	server_kill_all(&one);
+	struct running r = run_start("exec '%s' pub news later", t_bin("mom"));
+	WAIT_FOR(strstr(t_read_file(r.err), "mom pub: waits for a mom_daemon that has reached its broker"),
+	    "it says nothing");
+	server_start(&one);
+	struct ran done = run_finish(&r);
+	REQUIRE(done.status == 0, "%d %s", done.status, done.err);
+	hear(ear, "news", "later");
+}
+
 TEST(broker_restart, "mom pub -l over a killed broker: it waits for its successor, each line is there once and in "
     "order, exit status 0")
 {

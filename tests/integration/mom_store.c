@@ -112,7 +112,11 @@ TEST(peek, "mom peek shows what a topic still has, in every style of mom sub and
 	    t_text("log 13 0 %016llx\n", (unsigned long long)mom_global_id(id)));
 	has_words(run_command("'%s' peek --db '%s' --json -n 1 news", t_bin("mom"), broker.store), 0,
 	    "{\"topic\":\"news\",\"data_base64\":\"/wAK\",\"publisher\":\"");
-	printed(run_command("'%s' peek --db '%s' nobody", t_bin("mom"), broker.store), 27, "");
+	printed(run_command("'%s' peek --db '%s' nobody 2>/dev/null", t_bin("mom"), broker.store), 27, "");
+	struct ran r = run_command("'%s' peek nobody '%s'", t_bin("mom"), broker.run);
+	REQUIRE(r.status == 27 && strstr(r.err, "nothing of nobody is in the store: what nobody subscribes to is not "
+	    "kept"), "%d %s", r.status, r.err);
+	printed(run_command("'%s' peek news '%s' -n 1 -F %%l", t_bin("mom"), broker.run), 0, "3\n");
 	for (int i = 0; i < 5; i++)
 		hear(id, "news", t_text("number %d", i));
 	bye(id);

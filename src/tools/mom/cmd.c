@@ -4,12 +4,38 @@
 #include "base/utf8.h"
 #include <errno.h>
 #include <math.h>
+#include <mom.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct arguments cmd_line;
+
+static char waits[160];
+
+static void
+say_that_it_waits(int number)
+{
+	ssize_t told = write(STDERR_FILENO, waits, strlen(waits));
+	(void)number, (void)told;
+}
+
+int
+cmd_client(const struct cmd *c, const char *name)
+{
+	struct sigaction say = { .sa_handler = say_that_it_waits, .sa_flags = SA_RESTART }, before;
+	snprintf(waits, sizeof waits, "mom %s: waits for a mom_daemon that has reached its broker; see mom doctor\n",
+	    c->name);
+	sigaction(SIGALRM, &say, &before);
+	alarm(1);
+	int id = name ? mom_open(name) : mom_create();
+	alarm(0);
+	sigaction(SIGALRM, &before, NULL);
+	return id;
+}
 
 int
 cmd_end(const struct cmd *c, int status)

@@ -32,6 +32,8 @@ int  cmd_end(const struct cmd *c, int status);
 /* An option of other systems' tools that has no meaning here: says what to type, and ends. */
 void cmd_not_here(const struct cmd *c, int option) __attribute__((noreturn));
 int  cmd_fail(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* mom_create, or mom_open where there is a name. Whoever waits for more than a second is told on stderr for what. */
+int  cmd_client(const struct cmd *c, const char *name);
 /* A number of that option in its range, else exit 2. seconds: with a fraction. */
 unsigned long long cmd_number(const struct cmd *c, const char *option, const char *text, unsigned long long least,
     unsigned long long most);

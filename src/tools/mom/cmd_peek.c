@@ -135,26 +135,30 @@ peek_run(int argc, char **argv)
 		else if (!message_option(&cmd_peek, &peeking.style, o, cmd_line.value))
 			given = cmd_line.value;
 	}
-	if (cmd_line.count != 1)
-		cmd_wrong_use(&cmd_peek, cmd_line.count == 0 ? "which topic?" : "one topic at a time");
+	if (cmd_line.count < 1 || cmd_line.count > 2 || (cmd_line.count == 2 && given))
+		cmd_wrong_use(&cmd_peek, cmd_line.count == 0 ? "which topic?" : "one topic, and at most one folder");
 	peeking.topic = cmd_line.word[0];
 	const char *fault = topic_fault(peeking.topic, strlen(peeking.topic));
 	if (fault)
 		cmd_wrong_use(&cmd_peek, "the topic %s", fault);
 	peeking.topic_len = (uint16_t)strlen(peeking.topic);
-	const char *path = store_find(&cmd_peek, given, &dir);
+	const char *path = store_find(&cmd_peek, cmd_line.count == 2 ? cmd_line.word[1] : given, &dir);
 	int r = peek(dir, path);
+	if (r == CMD_NOTHING)
+		cmd_fail(&cmd_peek, "nothing of %s is in the store: what nobody subscribes to is not kept",
+		    peeking.topic);
 	close(dir);
 	return r;
 }
 
 const struct cmd cmd_peek = { "peek", "look at the messages of a topic that are still stored, without consuming them",
-	"usage: mom peek TOPIC [options]\n"
+	"usage: mom peek TOPIC [FOLDER] [options]\n"
 	"Reads the store of the broker on this machine; it may go on, or not run. Shown is what the store still has, "
 	    "also what subscribers got already.\n"
 	MESSAGE_USAGE
 	"  -n, --last N       only the last N\n"
-	"  --db DIR           the store; without it that of the broker that runs here, else what broker.conf names, or "
-	"db\n"
+	"  FOLDER             a store, or a broker's run folder; without it the store of the broker that runs here, "
+	    "else what broker.conf names, or db\n"
+	"  --db DIR           the same as FOLDER\n"
 	"Exit status: 0 something was shown   1 error or damage   2 wrong use   27 there is nothing\n"
 	"Example: mom peek -v -n 10 plant/boiler\n", peek_run };

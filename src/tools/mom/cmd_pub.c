@@ -239,7 +239,7 @@ pub_run(int argc, char **argv)
 	if (fault)
 		return cmd_fail(&cmd_pub, "%s: there is nothing to publish", fault);
 	pub.timeout_ms = timeout_ms();
-	pub.id = mom_create();
+	pub.id = cmd_client(&cmd_pub, NULL);
 	if (pub.id < 0)
 		return cmd_fail(&cmd_pub, "%s", mom_error_text(-1));
 	if (pub.lines)

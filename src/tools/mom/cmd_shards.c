@@ -51,6 +51,11 @@ store_find(const struct cmd *c, const char *given, int *dir)
 	if (path == NULL)
 		path = store_of_config(c);
 	*dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	static struct about a;
+	if (given && *dir >= 0 && store_shards(*dir) == 0 && about_read(*dir, &a) == 0 && a.is_broker) {
+		fdio_close(dir);                       /* a run folder says where the store is */
+		*dir = open(path = a.files, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
 	if (*dir < 0)
 		exit(cmd_fail(c, "%s: %s%s", path, strerror(errno),
 		    given ? "" : ": no broker runs on this machine that says where its store is: name it with --db "

@@ -69,7 +69,7 @@ subscribe(void)
 static int
 begin(void)
 {
-	sub.id = sub.name ? mom_open(sub.name) : mom_create();
+	sub.id = cmd_client(&cmd_sub, sub.name);
 	if (sub.id < 0)
 		return cmd_fail(&cmd_sub, "%s", mom_error_text(-1));
 	mom_set_option(sub.id, MOM_OPT_MANUAL_ACK, 1);

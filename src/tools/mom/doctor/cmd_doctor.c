@@ -17,7 +17,7 @@ static const char usage[] =
     "  -q       only what is not ok\n"
     "  --json   an array of objects: level, check, text, cure\n"
     "  FOLDER   a run folder or store; without any, the servers in the usual places, MOM_RUN first\n"
-    "Exit status: 0   1 at least one FAIL   2 wrong use\n"
+    "Exit status: 0   1 at least one FAIL   2 wrong use   27 all is well, but no server runs here\n"
     "Example: mom doctor\n";
 
 static void
@@ -63,8 +63,9 @@ run(int argc, char **argv)
 	doctor_clock_end(&s);
 	if (said.json)
 		json_close(']');
+	int none = s.count == 0;
 	servers_free(&s);
-	return said.failed ? CMD_FAILED : CMD_OK;
+	return said.failed ? CMD_FAILED : none ? CMD_NOTHING : CMD_OK;
 }
 
 const struct cmd cmd_doctor = { "doctor", "is all well here? limits, disks, clock, connections; what to do", usage,
