@@ -132,7 +132,7 @@ open_run_folder(void)
 	else {
 		char root[PATH_MAX - NET_HOST - 40];
 		rundir_default(root, sizeof root);
-		snprintf(server.run, sizeof server.run, "%s/run-%s-%d", root, server.o.host, server.port);
+		snprintf(server.run, sizeof server.run, "%s/run-%.200s-%d", root, server.o.host, server.port);
 	}
 	server.run_dir = rundir_open(server.run, &why);
 	if (server.run_dir < 0)

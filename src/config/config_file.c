@@ -253,8 +253,11 @@ config_files(struct config *c)
 	unsigned count = config_places(c->program, c->named, places);
 	int bad = 0;
 	c->file_count = 0;
-	for (unsigned i = 0; i < count && (!bad || c->on_fault); i++)
+	for (unsigned i = 0; i < count && (!bad || c->on_fault); i++) {
 		bad |= config_read(c, places[i], named && !is_folder(named)) < 0;
+		if (bad && c->on_fault && c->error[0])
+			c->on_fault(c);
+	}
 	return bad ? -1 : 0;
 }
 

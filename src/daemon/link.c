@@ -19,6 +19,18 @@ link_failed(struct daemon *d, const char *why)
 	link_down(d);
 }
 
+static void link_connect(struct daemon *d, int error);
+
+/* Whatever answers at this address, it may be another one's that the broker listens at. */
+static void
+link_next(struct daemon *d, const char *why)
+{
+	if (d->tried < d->addresses)
+		link_connect(d, 0);
+	else
+		link_failed(d, why);
+}
+
 static void
 link_hello(struct daemon *d)
 {
@@ -128,14 +140,14 @@ link_read(struct daemon *d)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
-		link_failed(d, n == 0 ? "it closed the connection" : strerror(errno));
+		link_next(d, n == 0 ? "it closed the connection" : strerror(errno));
 		return;
 	}
 	d->hello_have += (size_t)n;
 	if (d->hello_have < RECORD_HEADER)
 		return;
 	if (!record_header_is_sound(d->hello, sizeof d->hello - 8)) {
-		link_failed(d, "what answers there is no broker of ours");
+		link_next(d, "what answers there is no broker of ours");
 		return;
 	}
 	if (d->hello_have < record_stride(get_u32(d->hello)))
@@ -153,7 +165,7 @@ link_read(struct daemon *d)
 		    d->hello + RECORD_HEADER);
 		link_failed(d, why);
 	} else
-		link_failed(d, "what answers there is no broker of ours");
+		link_next(d, "what answers there is no broker of ours");
 }
 
 /* The next of the broker's addresses; error: why the one before did not do, 0: it is the first. */
@@ -227,9 +239,11 @@ link_step(struct daemon *d, int64_t now)
 			return d->link_until;
 		if (d->link == LINK_CONNECTING)
 			link_connect(d, ETIMEDOUT);
+		else if (d->link == LINK_HELLO)
+			link_next(d, "no answer");
 		else
-			link_failed(d, d->link == LINK_NAMED ? "whoever knows its address does not answer: see "
-			    "`getent hosts`, /etc/resolv.conf" : "no answer");
+			link_failed(d, "whoever knows its address does not answer: see `getent hosts`, "
+			    "/etc/resolv.conf");
 	} else if (d->link != LINK_IDLE || d->forwarder == 0 || d->unit_ending)
 		return -1;
 	else if (now < d->link_due)

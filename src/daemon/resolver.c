@@ -3,14 +3,31 @@
 #include "daemon/daemon.h"
 #include "base/fdio.h"
 #include "base/log.h"
+#include "ipc/ipcq.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A pipe takes it as a whole. */
 struct resolved { int count; char why[100]; struct net_address address[NET_ADDRESSES]; };
+
+/* A fork has the clients' segments attached, too: while it asks they would all seem to be used by somebody. */
+static void
+let_go(const struct daemon *d, unsigned out)
+{
+	for (uint32_t i = 0; i < d->used; i++)
+		ipcq_detach(d->members[i].segment);
+	ipcq_detach(d->unit);
+	ipcq_detach(d->table);
+#ifdef SYS_close_range                          /* what stays open ends with it */
+	syscall(SYS_close_range, STDERR_FILENO + 1u, out - 1, 0u);
+	syscall(SYS_close_range, out + 1, ~0u, 0u);
+#endif
+	(void)out;
+}
 
 static void
 resolver_run(const struct daemon *d, pid_t parent, int out)
@@ -18,6 +35,7 @@ resolver_run(const struct daemon *d, pid_t parent, int out)
 	struct resolved r = { 0 };
 	const char *why;
 	child_forked(parent);
+	let_go(d, (unsigned)out);
 	r.count = net_resolve(r.address, d->host, d->port, &why);
 	snprintf(r.why, sizeof r.why, "%s", why);
 	_exit(fdio_write_full(out, &r, sizeof r) < 0 ? EXIT_SYSTEM : 0);

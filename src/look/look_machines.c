@@ -117,6 +117,7 @@ known_read(const char *folder, uint32_t shards, struct known **list)
 	free(file.list);
 	if (r < 0) {
 		known_free(*list, count);
+		*list = NULL;
 		errno = error;
 		return -1;
 	}
@@ -265,13 +266,15 @@ look_machines(const struct look_server *s, struct look_machine **list)
 	struct store_file store;
 	struct known *known = NULL;
 	int dir = open(s->files, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = dir < 0 ? -1 : store_file_read(&store, dir);
-	int newer = r < 0 && errno == EPROTONOSUPPORT, error = errno, count = 0;
+	int newer = r < 0 && errno == EPROTONOSUPPORT, error = errno;
+	int count = r == 0 ? known_read(s->files, store.shards, &known) : newer ? 0 : -1;
+	error = r == 0 ? errno : error;
 	fdio_close(&dir);
-	errno = error;
-	if (r == 0)
-		count = known_read(s->files, store.shards, &known);
+	if (count < 0 && s->broker)                    /* its connections can be seen all the same */
+		count = 0;
 	uint32_t conns = s->broker ? atomic_load(&s->broker->conns) : 0;
-	*list = (r < 0 && !newer) || count < 0 ? NULL : calloc((size_t)count + conns + 1, sizeof **list);
+	*list = count < 0 ? NULL : calloc((size_t)count + conns + 1, sizeof **list);
+	errno = error;
 	if (*list == NULL) {
 		known_free(known, count);
 		return -1;

@@ -183,7 +183,7 @@ put_machines(FILE *f, const struct look_server *servers, size_t count)
 	put_head(f, connected, "1 where the machine is connected", "gauge");
 	for (size_t i = 0; i < count; i++) {
 		struct look_machine *list = NULL;
-		int machines = servers[i].is_broker ? look_machines(&servers[i], &list) : 0;
+		int machines = servers[i].broker ? look_machines(&servers[i], &list) : 0;
 		for (int k = 0; k < machines; k++) {
 			put_machine(f, &servers[i], &list[k], connected, (uint64_t)list[k].connected);
 			if (lags && list[k].lag_known)

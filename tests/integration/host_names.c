@@ -1,5 +1,6 @@
 /* host_names - a broker that is known by its host's name: each of the name's addresses is tried, and it is asked for
  * anew where the broker has moved; who knows the addresses may be slow, or know none */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <lib/proc.h>
 #include <lib/run.h>
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct server broker, one;
 
@@ -52,6 +55,26 @@ TEST(moved, "a daemon that knows its broker's name tries all addresses of it, an
 	bye(id);
 }
 
+TEST(another, "where somebody else answers at the name's first address, the next one is tried")
+{
+	broker_start(&broker, "broker", 0, NULL);
+	name_leads_to(t_text("127.9.9.7 %s", broker.ip));
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)broker.port) };
+	inet_pton(AF_INET, "127.9.9.7", &at.sin_addr);
+	int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one_more = 1;
+	setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &one_more, sizeof one_more);
+	REQUIRE(bind(other, (struct sockaddr *)&at, sizeof at) == 0 && listen(other, 8) == 0, "%s", strerror(errno));
+	shim_host_names(t_path("hosts"));
+	daemon_plan(&one, "one", broker.port);
+	snprintf(one.ip, sizeof one.ip, "broker.test");
+	server_start(&one);
+	int caller = accept(other, NULL, NULL);
+	REQUIRE(caller >= 0 && close(caller) == 0, "accept: %s", strerror(errno));
+	use_daemon(&one);
+	bye(talk_create());
+	close(other);
+}
+
 TEST(slow, "while nobody answers for the name, programs publish; once there is an answer, all of it comes")
 {
 	up();
@@ -76,6 +99,9 @@ TEST(stop, "a daemon that is stopped, or killed, while it waits for its broker's
 	snprintf(one.ip, sizeof one.ip, "broker.test");
 	server_start(&one);
 	pid_t asks = server_child(&one, "mom_daemon");
+	/* but for the counters, which say nothing of who lives */
+	WAIT_FOR(run_command("grep -q 'bin/mom_daemon' /proc/%d/maps && [ $(grep -c /SYSV /proc/%d/maps) -lt 2 ]",
+	    (int)asks, (int)asks).status == 0, "what it inherited stays in use");
 	server_kill(&one);
 	WAIT_FOR(!proc_lives(asks), "process %d still asks", (int)asks);
 	server_start(&one);

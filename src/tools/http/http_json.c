@@ -157,7 +157,8 @@ machine_flows(const struct look_server *s, const struct watch_server *v, uint32_
 {
 	for (uint32_t slot = 0; slot < atomic_load(&s->broker->conns) && slot < s->broker->capacity; slot++) {
 		uint32_t handler = COUNTERS_HANDLER(s->broker->shards, slot), sender = handler + 1;
-		if (s->broker->conn[slot].serial != serial || sender >= v->pages)
+		if (atomic_load(&s->broker->conn[slot].state) != CONN_LIVE ||
+		    s->broker->conn[slot].serial != serial || sender >= v->pages)
 			continue;
 		for (int i = 0; i < FLOWS; i++) {
 			const struct watch_page *p = &v->page[i == FLOW_IN || i == FLOW_BYTES_IN ? handler : sender];
