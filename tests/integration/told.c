@@ -102,23 +102,26 @@ up(const char *options)
 	broker_start(&broker, "broker", 0, options);
 	daemon_start(&one, "one", broker.port);
 	daemon_start(&two, "two", broker.port);
+	setenv("MOM_TIMEOUT", t_text("%dms", HASTY_MS), 1);    /* a program reads it at its first call */
 	use_daemon(&two);
-	ear = talk_create();
-	mouth = talk_create();
+	ear = talk_create_hasty();
+	mouth = talk_create_hasty();
+	mom_set_option(ear, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
+	mom_set_option(mouth, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
 	use_daemon(&one);
 	for (enum call c = 0; c < CALLS; c++) {
 		if (c <= PUBLISH_ASYNC)
 			talk_subscribe(ear, names[c]);
 		if (c == CREATE || c == OPEN)
 			continue;
-		trials[c].id = talk_create();
+		trials[c].id = talk_create_hasty();
+		mom_set_option(trials[c].id, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
 		snprintf(trials[c].uid, sizeof trials[c].uid, "%016llx",
 		    (unsigned long long)mom_global_id(trials[c].id));
 		if (c == UNSUBSCRIBE)
 			talk_subscribe(trials[c].id, names[c]);
 		mom_set_option(trials[c].id, MOM_OPT_TIMEOUT_MS, HASTY_MS);
 	}
-	setenv("MOM_TIMEOUT", t_text("%dms", HASTY_MS), 1);
 }
 
 static int
@@ -153,7 +156,6 @@ call_all(void)
 static void
 judge_all(int refused, int keeps)
 {
-	unsetenv("MOM_TIMEOUT");
 	for (enum call c = 0; c < CALLS; c++) {
 		const struct trial *t = &trials[c];
 		enum told said = told(t);
@@ -170,7 +172,10 @@ judge_all(int refused, int keeps)
 		}
 	}
 	/* whoever was told that there is no handle has none: the durable client is free, and no other one stays */
-	bye(talk_open("told"));
+	int id;
+	WAIT_FOR((id = mom_open("told")) != MOM_ETIMEDOUT, "%s", mom_error_text(-1));
+	mom_set_option(id, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
+	bye(id);
 	WAIT_FOR(json_length(run_command("'%s' clients --json '%s'", t_bin("mom"), one.run).out) == keeps,
 	    "clients stay: %s", run_command("'%s' clients '%s'", t_bin("mom"), one.run).out);
 }
@@ -221,15 +226,13 @@ TEST(full, "the store is full")
 	static char block[BLOCK];
 	up("--store-max 16777216");
 	use_daemon(&one);
-	int pub = mom_create(), idle;
-	REQUIRE(pub >= 0, "%s", mom_error_text(-1));
+	int pub = talk_create_hasty();
 	use_daemon(&two);
-	unsetenv("MOM_TIMEOUT");
-	idle = talk_create();
+	int idle = talk_create_hasty();
+	mom_set_option(idle, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
 	talk_subscribe(idle, "fill");
 	use_daemon(&one);
 	server_freeze(&two);
-	setenv("MOM_TIMEOUT", t_text("%dms", HASTY_MS), 1);
 	mom_set_option(pub, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
 	while (mom_publish(pub, "fill", block, sizeof block, MOM_FAST) == 0)
 		;
