@@ -23,6 +23,7 @@ up(void)
 {
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_start(&one, "one", broker.port);
+	server_child(&one, "mom_forwarder");           /* by then the daemon has made all objects of its own */
 	use_daemon(&one);
 	shared = t_shared_memory(sizeof *shared);
 }
