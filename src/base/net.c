@@ -13,6 +13,17 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+/* sa is filled in */
+static void
+net_complete(struct net_address *a)
+{
+	const struct sockaddr_in *v4 = (const void *)&a->sa;
+	const struct sockaddr_in6 *v6 = (const void *)&a->sa;
+	a->len = a->sa.ss_family == AF_INET ? sizeof *v4 : sizeof *v6;
+	a->loopback = a->sa.ss_family == AF_INET ? ntohl(v4->sin_addr.s_addr) >> 24 == 127
+	    : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
 int
 net_parse(struct net_address *a, const char *ip, const char *port)
 {
@@ -26,18 +37,13 @@ net_parse(struct net_address *a, const char *ip, const char *port)
 	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
 		v4->sin_port = htons((uint16_t)number);
-		a->len = sizeof *v4;
-		a->loopback = ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-		return 0;
-	}
-	if (inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1) {
+	} else if (inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1) {
 		v6->sin6_family = AF_INET6;
 		v6->sin6_port = htons((uint16_t)number);
-		a->len = sizeof *v6;
-		a->loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-		return 0;
-	}
-	return -1;
+	} else
+		return -1;
+	net_complete(a);
+	return 0;
 }
 
 int
@@ -63,17 +69,11 @@ net_resolve(struct net_address list[NET_ADDRESSES], const char *host, const char
 		return 0;
 	}
 	for (const struct addrinfo *a = found; a && n < NET_ADDRESSES; a = a->ai_next) {
-		char ip[INET6_ADDRSTRLEN] = "";
-		const struct sockaddr_in *v4 = (const void *)a->ai_addr;
-		const struct sockaddr_in6 *v6 = (const void *)a->ai_addr;
-		const void *bytes = a->ai_family == AF_INET ? (const void *)&v4->sin_addr : &v6->sin6_addr;
 		if (a->ai_family != AF_INET && a->ai_family != AF_INET6)
 			continue;
-		if (inet_ntop(a->ai_family, bytes, ip, sizeof ip) == NULL || net_parse(&list[n], ip, port) < 0)
-			continue;
-		if (a->ai_family == AF_INET6)          /* a link-local address needs it */
-			((struct sockaddr_in6 *)&list[n].sa)->sin6_scope_id = v6->sin6_scope_id;
-		n++;
+		memset(&list[n], 0, sizeof list[n]);
+		memcpy(&list[n].sa, a->ai_addr, a->ai_addrlen);
+		net_complete(&list[n++]);
 	}
 	freeaddrinfo(found);
 	return n;

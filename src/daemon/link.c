@@ -168,7 +168,7 @@ link_read(struct daemon *d)
 		link_next(d, "what answers there is no broker of ours");
 }
 
-/* The next of the broker's addresses; error: why the one before did not do, 0: it is the first. */
+/* The next of the broker's addresses; error: what connecting to the one before failed with, or 0. */
 static void
 link_connect(struct daemon *d, int error)
 {

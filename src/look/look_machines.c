@@ -98,22 +98,17 @@ known_free(struct known *list, int count)
 	free(list);
 }
 
+/* dir: the store's folder */
 static int
-known_read(const char *folder, uint32_t shards, struct known **list)
+known_read(int dir, uint32_t shards, struct known **list)
 {
-	char path[PATH_MAX];
+	char name[40];
 	struct stat st;
-	*list = NULL;
 	struct machines_file file;
-	int dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r = dir < 0 ? -1 : machines_file_read(&file, dir), error = errno;
-	fdio_close(&dir);
-	errno = error;
-	if (r < 0)
+	*list = NULL;
+	if (machines_file_read(&file, dir) < 0)
 		return errno == ENOENT ? 0 : -1;       /* none has come yet */
-	int count = (int)file.count;
-	r = machines_list(file.list, file.count, list);
-	error = errno;
+	int count = (int)file.count, r = machines_list(file.list, file.count, list), error = errno;
 	free(file.list);
 	if (r < 0) {
 		known_free(*list, count);
@@ -122,9 +117,8 @@ known_read(const char *folder, uint32_t shards, struct known **list)
 		return -1;
 	}
 	for (uint32_t k = 0; k < shards; k++) {
-		if (snprintf(path, sizeof path, "%s/shard-%u/checkpoint", folder, k) >= (int)sizeof path)
-			break;
-		int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		snprintf(name, sizeof name, "shard-%u/checkpoint", k);
+		int fd = fdio_open_at(dir, name, O_RDONLY | O_NOFOLLOW, 0);
 		if (fd >= 0 && fstat(fd, &st) == 0)
 			checkpoint_machines(fd, k, *list, count, clock_wall_us() / 1000000 - st.st_mtime);
 		fdio_close(&fd);
@@ -132,46 +126,69 @@ known_read(const char *folder, uint32_t shards, struct known **list)
 	return count;
 }
 
+/* ---- how far behind ---- */
+
+/* The segments of a store's logs, listed where they are asked for: once, however many machines there are. */
+struct logs {
+	const char *folder;
+	struct shard_log { int listed; struct seglog_file *files; size_t count; } of[SHARDS_MAX];
+};
+
+/* bytes: of the records in a segment's file */
+static const struct shard_log *
+log_of(struct logs *l, uint32_t shard)
+{
+	struct shard_log *log = &l->of[shard];
+	char path[PATH_MAX], name[32];
+	struct stat st;
+	if (log->listed)
+		return log;
+	log->listed = 1;
+	int fits = snprintf(path, sizeof path, "%s/shard-%u", l->folder, shard) < (int)sizeof path;
+	int dir = fits ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (dir < 0 || seglog_list(dir, &log->files, &log->count) < 0)
+		log->count = 0;
+	for (size_t i = 0; i < log->count; i++) {
+		snprintf(name, sizeof name, "log-%016llx", (unsigned long long)log->files[i].base);
+		log->files[i].bytes = fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > SEGLOG_HEADER
+		    ? (uint64_t)st.st_size - SEGLOG_HEADER : 0;
+	}
+	fdio_close(&dir);
+	return log;
+}
+
+static void
+logs_free(struct logs *l)
+{
+	for (uint32_t k = 0; k < SHARDS_MAX; k++)
+		free(l->of[k].files);
+}
+
 /* Positions of one incarnation can be subtracted; where the next segment is of another, what is in the file counts. */
 static uint64_t
-segment_behind(int dir, uint64_t base, uint64_t end, uint64_t place)
+segment_behind(const struct seglog_file *f, uint64_t end, uint64_t place)
 {
-	struct stat st;
-	char name[32];
-	uint64_t from = place > base ? place : base;
+	uint64_t from = place > f->base ? place : f->base;
 	if (end <= from)
 		return 0;
-	if (offset_incarnation(base) == offset_incarnation(end))
+	if (offset_incarnation(f->base) == offset_incarnation(end))
 		return end - from;
-	snprintf(name, sizeof name, "log-%016llx", (unsigned long long)base);
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || (uint64_t)st.st_size < SEGLOG_HEADER + (from - base))
-		return 0;
-	return (uint64_t)st.st_size - SEGLOG_HEADER - (from - base);
+	return f->bytes > from - f->base ? f->bytes - (from - f->base) : 0;
 }
 
 static uint64_t
-log_behind(const char *folder, uint32_t shard, uint64_t place, uint64_t head)
+log_behind(struct logs *l, uint32_t shard, uint64_t place, uint64_t head)
 {
-	char path[PATH_MAX];
-	struct seglog_file *files;
-	size_t count;
 	uint64_t sum = 0;
 	if (place >= head)
 		return 0;
 	if (offset_incarnation(place) == offset_incarnation(head))
 		return head - place;
-	if (snprintf(path, sizeof path, "%s/shard-%u", folder, shard) >= (int)sizeof path)
-		return 0;
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || seglog_list(dir, &files, &count) < 0) {
-		fdio_close(&dir);
-		return 0;
+	const struct shard_log *log = log_of(l, shard);
+	for (size_t i = 0; i < log->count && log->files[i].base < head; i++) {
+		uint64_t next = i + 1 < log->count ? log->files[i + 1].base : head;
+		sum += segment_behind(&log->files[i], next < head ? next : head, place);
 	}
-	for (size_t i = 0; i < count && files[i].base < head; i++)
-		sum += segment_behind(dir, files[i].base, i + 1 < count && files[i + 1].base < head ? files[i + 1].base
-		    : head, place);
-	free(files);
-	close(dir);
 	return sum;
 }
 
@@ -191,11 +208,11 @@ connection_processes(const struct look_server *s, uint32_t slot, struct look_mac
 	c->seconds = clock_wall_us() / 1000000 - proc_since(p.pid);
 }
 
-int
-look_connection(const struct look_server *s, uint32_t slot, struct look_machine *c)
+static int
+connection_take(const struct look_server *s, uint32_t slot, struct logs *logs, struct look_machine *c)
 {
 	const struct broker_table *t = s->broker;
-	*c = (struct look_machine){ .connected = 1, .seconds = -1 };
+	*c = (struct look_machine){ .connected = 1, .slot = slot, .seconds = -1 };
 	if (t == NULL || slot >= atomic_load(&t->conns) || slot >= t->capacity)
 		return -1;
 	const struct conn_word *w = &t->conn[slot];
@@ -214,17 +231,26 @@ look_connection(const struct look_server *s, uint32_t slot, struct look_machine 
 		uint64_t place = atomic_load(&u->place[k]), start = atomic_load(&u->start[k]),
 		    head = atomic_load(&t->shard[k].head);
 		place = place ? place : start ? start - 1 : head;
-		c->lag += log_behind(s->files, k, place, head);
+		c->lag += log_behind(logs, k, place, head);
 	}
 	ipcq_detach(u);
 	return 1;
+}
+
+int
+look_connection(const struct look_server *s, uint32_t slot, struct look_machine *c)
+{
+	struct logs logs = { .folder = s->files };
+	int there = connection_take(s, slot, &logs, c);
+	logs_free(&logs);
+	return there;
 }
 
 /* ---- all of them ---- */
 
 /* Away: what the check-point said last. */
 static void
-take_away(const struct look_server *s, const struct known *k, struct look_machine *m)
+take_away(const struct look_server *s, const struct known *k, struct logs *logs, struct look_machine *m)
 {
 	const struct broker_table *t = s->broker;
 	m->seconds = k->away;
@@ -232,17 +258,17 @@ take_away(const struct look_server *s, const struct known *k, struct look_machin
 		if (k->place[i] == UINT64_MAX)
 			continue;
 		m->lag_known = 1;
-		m->lag += log_behind(s->files, i, k->place[i], atomic_load(&t->shard[i].head));
+		m->lag += log_behind(logs, i, k->place[i], atomic_load(&t->shard[i].head));
 	}
 }
 
 /* The connected ones, each once. */
 static int
-take_connected(const struct look_server *s, struct look_machine *list, uint32_t most)
+take_connected(const struct look_server *s, struct logs *logs, struct look_machine *list, uint32_t most)
 {
 	struct look_machine m;
 	int n = 0, there;
-	for (uint32_t slot = 0; slot < most && (there = look_connection(s, slot, &m)) >= 0; slot++) {
+	for (uint32_t slot = 0; slot < most && (there = connection_take(s, slot, logs, &m)) >= 0; slot++) {
 		int old = 0;
 		while (old < n && list[old].serial != m.serial)
 			old++;
@@ -265,9 +291,10 @@ look_machines(const struct look_server *s, struct look_machine **list)
 {
 	struct store_file store;
 	struct known *known = NULL;
+	struct logs logs = { .folder = s->files };
 	int dir = open(s->files, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = dir < 0 ? -1 : store_file_read(&store, dir);
 	int newer = r < 0 && errno == EPROTONOSUPPORT, error = errno;
-	int count = r == 0 ? known_read(s->files, store.shards, &known) : newer ? 0 : -1;
+	int count = r == 0 ? known_read(dir, store.shards, &known) : newer ? 0 : -1;
 	error = r == 0 ? errno : error;
 	fdio_close(&dir);
 	if (count < 0 && s->broker)                    /* its connections can be seen all the same */
@@ -279,7 +306,7 @@ look_machines(const struct look_server *s, struct look_machine **list)
 		known_free(known, count);
 		return -1;
 	}
-	int n = take_connected(s, *list, conns), connected = n;
+	int n = take_connected(s, &logs, *list, conns), connected = n;
 	for (int i = 0; i < count; i++) {
 		struct look_machine *m = *list;
 		while (m < *list + connected && m->serial != known[i].serial)
@@ -287,11 +314,12 @@ look_machines(const struct look_server *s, struct look_machine **list)
 		if (m == *list + connected) {
 			m = &(*list)[n++];
 			*m = (struct look_machine){ .serial = known[i].serial };
-			take_away(s, &known[i], m);
+			take_away(s, &known[i], &logs, m);
 		}
 		memcpy(m->id, known[i].id, sizeof m->id);
 	}
 	qsort(*list, (size_t)n, sizeof **list, by_serial);
 	known_free(known, count);
+	logs_free(&logs);
 	return n;
 }

@@ -8,6 +8,7 @@ struct look_machine {
 	uint32_t serial;
 	char id[40];                           /* hexadecimal; "": it is kept with its first client, and has had none */
 	int connected;
+	uint32_t slot;                         /* of a connected one */
 	int64_t seconds;                       /* it has been connected for so long, or away at most; -1: unknown */
 	char address[160];                     /* of a connected one: "127.0.0.1:50112" */
 	/* bytes of the log that it has not on its disk; of deliveries that it took; that may be on their way */

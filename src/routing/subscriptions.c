@@ -149,8 +149,10 @@ subscribe(struct subscriptions *t, const struct record *r, const char *name)
 	struct subscribed *topic = subscriptions_topic(t, name, r->topic_len, sizeof *topic);
 	struct subscriber *c = subscriptions_client(t, r->publisher, sizeof *c);
 	struct subscription *sub = subscriptions_find(t, c, topic);
-	if (sub == NULL)
-		sub = subscriptions_add(t, c, topic, r->offset, r->flags);
+	if (sub == NULL) {
+		subscriptions_add(t, c, topic, r->offset, r->flags);
+		return;
+	}
 	sub->since = r->offset;
 	sub->flags = r->flags & REC_F_NO_ECHO;
 }

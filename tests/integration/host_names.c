@@ -25,17 +25,24 @@ name_leads_to(const char *addresses)
 	REQUIRE(rename(t_path("hosts.new"), t_path("hosts")) == 0, "rename: %s", strerror(errno));
 }
 
+/* a daemon that knows its broker by that name, whether the broker runs or not */
+static void
+daemon_by_name(const char *name, int port)
+{
+	shim_host_names(t_path("hosts"));
+	daemon_plan(&one, "one", port);
+	snprintf(one.ip, sizeof one.ip, "%s", name);
+	server_start(&one);
+	use_daemon(&one);
+}
+
 /* its name leads to where nobody listens, then to the broker */
 static void
 up(void)
 {
 	broker_start(&broker, "broker", 0, NULL);
 	name_leads_to(t_text("127.9.9.9 ::1 %s", broker.ip));
-	shim_host_names(t_path("hosts"));
-	daemon_plan(&one, "one", broker.port);
-	snprintf(one.ip, sizeof one.ip, "broker.test");
-	server_start(&one);
-	use_daemon(&one);
+	daemon_by_name("broker.test", broker.port);
 }
 
 TEST(moved, "a daemon that knows its broker's name tries all addresses of it, and finds the broker again at another "
@@ -64,13 +71,9 @@ TEST(another, "where somebody else answers at the name's first address, the next
 	int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one_more = 1;
 	setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &one_more, sizeof one_more);
 	REQUIRE(bind(other, (struct sockaddr *)&at, sizeof at) == 0 && listen(other, 8) == 0, "%s", strerror(errno));
-	shim_host_names(t_path("hosts"));
-	daemon_plan(&one, "one", broker.port);
-	snprintf(one.ip, sizeof one.ip, "broker.test");
-	server_start(&one);
+	daemon_by_name("broker.test", broker.port);
 	int caller = accept(other, NULL, NULL);
 	REQUIRE(caller >= 0 && close(caller) == 0, "accept: %s", strerror(errno));
-	use_daemon(&one);
 	bye(talk_create());
 	close(other);
 }
@@ -102,11 +105,8 @@ is_asking(pid_t *pid)
 
 TEST(stop, "a daemon that is stopped, or killed, while it waits for its broker's address leaves no process behind")
 {
-	t_write_file(t_path("hosts"), "broker.test\n");
-	shim_host_names(t_path("hosts"));
-	daemon_plan(&one, "one", 1);
-	snprintf(one.ip, sizeof one.ip, "broker.test");
-	server_start(&one);
+	name_leads_to("");
+	daemon_by_name("broker.test", 1);
 	pid_t asks = 0;
 	WAIT_FOR(is_asking(&asks), "nobody asks, or what it inherited stays in use");
 	server_kill(&one);
@@ -119,15 +119,11 @@ TEST(stop, "a daemon that is stopped, or killed, while it waits for its broker's
 
 TEST(unknown, "a name that nobody knows is told to the programs, with what to look at")
 {
-	t_write_file(t_path("hosts"), "other.test 127.0.0.1\n");
-	shim_host_names(t_path("hosts"));
-	daemon_plan(&one, "one", 1);
-	snprintf(one.ip, sizeof one.ip, "borker.test");
-	server_start(&one);
+	name_leads_to("127.0.0.1");
+	daemon_by_name("borker.test", 1);
 	WAIT_FOR(server_log_has(&one, "broker borker.test port 1: Name or service not known: is the name right? see "
 	    "`getent hosts`"), "%s", t_read_file(one.log));
 	setenv("MOM_TIMEOUT", "1s", 1);
-	use_daemon(&one);
 	int id = mom_create();
 	REQUIRE(id == MOM_ETIMEDOUT && strstr(mom_error_text(-1), "borker.test"), "%d: %s", id, mom_error_text(-1));
 	struct ran r = run_command("'%s' doctor '%s'", t_bin("mom"), one.run);

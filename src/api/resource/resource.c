@@ -5,7 +5,6 @@
 #include "api/resource/resource.h"
 #include "base/clock.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

@@ -150,31 +150,17 @@ topics(FILE *f, const struct watch_server *v)
 	free(list);
 }
 
-/* What its connection gave and got. Its handler's and its sender's pages say whose they are. */
-static void
-machine_flows(const struct look_server *s, const struct watch_server *v, uint32_t serial, uint64_t total[FLOWS],
-    double rates[FLOWS])
-{
-	for (uint32_t slot = 0; slot < atomic_load(&s->broker->conns) && slot < s->broker->capacity; slot++) {
-		uint32_t handler = COUNTERS_HANDLER(s->broker->shards, slot), sender = handler + 1;
-		if (atomic_load(&s->broker->conn[slot].state) != CONN_LIVE ||
-		    s->broker->conn[slot].serial != serial || sender >= v->pages)
-			continue;
-		for (int i = 0; i < FLOWS; i++) {
-			const struct watch_page *p = &v->page[i == FLOW_IN || i == FLOW_BYTES_IN ? handler : sender];
-			total[i] = p->total[i];
-			rates[i] = p->rate[i];
-		}
-	}
-}
-
 static void
 machine(FILE *f, const struct look_server *s, const struct watch_server *v, const struct look_machine *m)
 {
+	uint32_t handler = COUNTERS_HANDLER(s->broker->shards, m->slot), sender = handler + 1;
 	uint64_t total[FLOWS] = { 0 };
 	double rates[FLOWS] = { 0 };
-	if (m->connected)
-		machine_flows(s, v, m->serial, total, rates);
+	for (int i = 0; m->connected && sender < v->pages && i < FLOWS; i++) {
+		const struct watch_page *p = &v->page[i == FLOW_IN || i == FLOW_BYTES_IN ? handler : sender];
+		total[i] = p->total[i];
+		rates[i] = p->rate[i];
+	}
 	fprintf(f, "{\"serial\":%u,\"seconds\":%lld", m->serial, (long long)m->seconds);
 	member(f, "state", m->connected ? "connected" : "away");
 	if (m->lag_known)

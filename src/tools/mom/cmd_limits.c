@@ -2,6 +2,7 @@
  * READS    the tables of running servers, /proc/sys, the kernel's count of System V objects */
 #include "tools/mom/cmd_json.h"
 #include "tools/mom/cmd_look.h"
+#include "base/etc.h"
 #include "base/fdio.h"
 #include "ipc/registry.h"
 #include "log/seglog.h"
@@ -81,15 +82,11 @@ show(const struct limit *l)
 static uint64_t
 sysctl_number(const char *path)
 {
-	char text[64], *end;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : fdio_read(fd, text, sizeof text - 1);
-	fdio_close(&fd);
-	if (n <= 0)
-		return NONE;
-	text[n] = '\0';
-	uint64_t v = strtoull(text, &end, 10);
-	return end == text ? NONE : v;
+	char *text = etc_load("", path);
+	unsigned long long v;
+	int known = text && sscanf(text, "%llu", &v) == 1;
+	free(text);
+	return known ? v : NONE;
 }
 
 static void

@@ -1,21 +1,14 @@
 /* cmd_store - see cmd_store.h. Files are replaced as a whole by their writers, so what is read is one state or the
  * next, never half of each; between two files anything may have happened. */
 #include "tools/mom/cmd_store.h"
-#include "base/clock.h"
 #include "base/fdio.h"
 #include "base/hex.h"
-#include "log/seglog.h"
 #include "log/store_file.h"
-#include "log/checkpoint_file.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include "format/limits.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* as fdio_load */
 static char *

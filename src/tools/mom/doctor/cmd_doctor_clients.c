@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { COMMAND_SHOWN = 60, SLOW_S = 10 };
 
