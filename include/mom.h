@@ -203,9 +203,10 @@ int mom_receive(int id, struct mom_message *m, int timeout_ms);
 int mom_ack(int id);
 
 /* Give the handle back. The call flushes, and it acknowledges what was handed out (unless MOM_OPT_MANUAL_ACK is set). A
- * durable client keeps its subscriptions and its place; an anonymous one is destroyed. The handle is gone, whatever the
- * call returns: 0, or what mom_flush returns (text: mom_error_text(-1)), MOM_EAGAIN (the will could not be withdrawn),
- * MOM_EBADID, MOM_EFORK.
+ * durable client keeps its subscriptions and its place; an anonymous one is destroyed. Where a power cut has taken a
+ * durable client's MOM_FAST messages and no call has told so yet, nobody is told any more. The handle is gone, whatever
+ * the call returns: 0, or what mom_flush returns (text: mom_error_text(-1)), MOM_EAGAIN (the will could not be
+ * withdrawn), MOM_EBADID, MOM_EFORK.
  *     mom_close(id); */
 int mom_close(int id);
 

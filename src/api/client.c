@@ -224,6 +224,7 @@ client_destroy(struct handle *h)
 	/* the broker has destroyed it before: that is what was asked for */
 	if (e2 == MOM_EBADID)
 		e2 = 0;
+	e2 = e2 ? e2 : requests_tell_lost(h);          /* its DESTROY may be the first to learn of it */
 	return client_end(h, e ? e : e2, GOODBYE_DESTROY);
 }
 

@@ -81,6 +81,16 @@ on_slot(uint32_t i, const struct slot *old)
 		slots_wake(&responser.slots, v, ASLEEP_FOR_ANSWERS | ASLEEP_FOR_ROOM);
 }
 
+/* What was told before, on a former connection or of a former power cut, does not count again. */
+static void
+on_lost(struct answer_words *w, const struct answer *a)
+{
+	uint64_t told = atomic_load(&w->lost.value), from = a->number > told ? a->number : told + 1;
+	int64_t count = atomic_load(&w->lost.code);
+	if (a->value >= from && a->value - from < (uint64_t)(INT64_MAX - count))
+		result_write(&w->lost, from, count + (int64_t)(a->value - from) + 1, a->value);
+}
+
 static void
 on_answer(const struct answer *a)
 {
@@ -113,11 +123,7 @@ on_answer(const struct answer *a)
 			refused_write(w, a->number, a->code);
 		break;
 	case ANSWER_LOST:
-		if (a->number == atomic_load(&w->lost.number) && a->value == atomic_load(&w->lost.value))
-			return;                        /* told on a former connection */
-		if (a->value >= a->number && a->value - a->number < (uint64_t)(INT64_MAX - atomic_load(&w->lost.code)))
-			result_write(&w->lost, a->number, atomic_load(&w->lost.code) + (int64_t)(a->value - a->number) +
-			    1, a->value);
+		on_lost(w, a);
 		break;
 	default:
 		bad_broker("an answer of no kind");

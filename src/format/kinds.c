@@ -19,6 +19,7 @@ static const struct kind kinds[256] = {
 	[REC_ENTRY]       = { "ENTRY", WAY_LOG, NEVER, ALWAYS, NEVER, 0, 0, 0 },
 	[REC_GAP]         = { "GAP", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 1 },
 	[REC_START]       = { "START", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 1 },
+	[REC_LOST]        = { "LOST", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 0 },
 	[REC_MACHINE]     = { "MACHINE", WAY_CHECKPOINT, NEVER, NEVER, NEVER, 0, 0, 0 },
 	[REC_TOPIC]       = { "TOPIC", WAY_CHECKPOINT, ALWAYS, NEVER, NEVER, 0, 0, 0 },
 	[REC_CLIENT]      = { "CLIENT", WAY_CHECKPOINT, NEVER, ALWAYS, NEVER, 0, 0, 0 },

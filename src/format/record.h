@@ -41,6 +41,8 @@ enum record_type {
 	REC_ENTRY       = 18,  /* spool: aux = number of recipients; payload: their global ids, then the record */
 	REC_GAP         = 19,  /* what lay from its offset to aux was damaged; also on TCP and in mail boxes */
 	REC_START       = 23,  /* first record of an incarnation: aux = 64 random bits that name its history */
+	/* also in check-points: fast messages of publisher, aux to number, are gone: its last loss */
+	REC_LOST        = 24,
 	/* Check-point: publisher = serial, aux = its place, time = seconds that it is away, number: its clients with a
 	 * lower counter were forgotten. */
 	REC_MACHINE     = 20,

@@ -34,6 +34,9 @@ out_client(struct out *o, const struct client *c)
 	put_u64(result + 16, c->result_value);
 	out_add(o, &(struct record){ .type = REC_CLIENT, .publisher = c->subscriber.id, .number = c->last,
 	    .aux = (uint64_t)c->durable }, NULL, result, sizeof result);
+	if (c->lost_from)
+		out_add(o, &(struct record){ .type = REC_LOST, .publisher = c->subscriber.id, .number = c->lost_to,
+		    .aux = c->lost_from }, NULL, NULL, 0);
 	if (c->will) {
 		struct record r;
 		record_get(&r, c->will);
@@ -91,7 +94,7 @@ checkpoint_take(void *with, const void *bytes)
 	struct record r;
 	record_get(&r, bytes);
 	struct machine *m;
-	struct client *c = r.type == REC_LISTED || r.type == REC_CLIENT ||
+	struct client *c = r.type == REC_LISTED || r.type == REC_CLIENT || r.type == REC_LOST ||
 	    r.type == REC_WILL ? shard_client(s, r.publisher) : NULL;
 	if ((r.type == REC_TOPIC || r.type == REC_LISTED || r.type == REC_WILL) &&
 	    topic_fault(record_topic(bytes), r.topic_len))
@@ -120,6 +123,12 @@ checkpoint_take(void *with, const void *bytes)
 		c->result_number = get_u64(record_data(bytes, &r));
 		c->result_code = (int64_t)get_u64((const char *)record_data(bytes, &r) + 8);
 		c->result_value = get_u64((const char *)record_data(bytes, &r) + 16);
+		return 0;
+	case REC_LOST:
+		if (c == NULL || c->lost_from)
+			return -1;
+		c->lost_from = r.aux;
+		c->lost_to = r.number;
 		return 0;
 	case REC_WILL:
 		if (c == NULL || c->will)

@@ -62,9 +62,14 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 	record_get(&r, bytes);
 	if (r.type == REC_START)
 		shard_start(s, r.offset, r.aux);
+	struct client *c = shard_client(s, r.publisher);
+	if (r.type == REC_LOST && c) {
+		c->lost_from = r.aux;
+		c->lost_to = r.number;
+		s->changed = 1;
+	}
 	if (!record_is_request(r.type))
 		return;
-	struct client *c = shard_client(s, r.publisher);
 	if (r.type == REC_CREATE && c == NULL)
 		c = shard_create(s, r.publisher, r.aux == 1);
 	if (c == NULL)

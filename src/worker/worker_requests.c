@@ -64,21 +64,6 @@ worker_break(struct worker_conn *c, uint32_t why)
 }
 
 static void
-note_lost(struct worker_conn *c, struct client *client, uint64_t id, uint32_t slot, uint64_t from, uint64_t to)
-{
-	answer_lost(c, slot, from, to);
-	if (client) {
-		client->lost_from = from;
-		client->lost_to = to;
-	}
-	counters_add(COUNT_LOST, to - from + 1);
-	/* only libmom may skip numbers, and does it only then; whoever owns the segment can write any */
-	log_peer(LOG_FROM_WARN, c->machine->serial, "client %016llx: fast messages with the numbers %llx to %llx are "
-	    "not in this store: a power cut took them, or its program left them out", (unsigned long long)id,
-	    (unsigned long long)from, (unsigned long long)to);
-}
-
-static void
 touch(struct client *c)
 {
 	if (c->touched)
@@ -318,6 +303,29 @@ publish_ended_will(struct client *client, const struct record *r)
 	return client && r->type == REC_CREATE ? publish_will(client, 0) : 0;
 }
 
+/* It is logged ahead of the request that shows it: behind that one no gap shows any more. */
+static void
+note_lost(struct worker_conn *c, struct client *client, uint32_t slot, uint64_t from, uint64_t to)
+{
+	uint64_t fresh = client->lost_from <= from && from <= client->lost_to ? client->lost_to + 1 : from;
+	answer_lost(c, slot, from, to);
+	if (fresh > to)
+		return;                                /* what showed it before was refused, or a power cut took it */
+	counters_add(COUNT_LOST, to - fresh + 1);
+	/* only libmom may skip numbers, and does it only then; whoever owns the segment can write any */
+	log_peer(LOG_FROM_WARN, c->machine->serial, "client %016llx: fast messages with the numbers %llx to %llx are "
+	    "not in this store: a power cut took them, or its program left them out",
+	    (unsigned long long)client->subscriber.id, (unsigned long long)fresh, (unsigned long long)to);
+	void *place = log_place(RECORD_HEADER, 1);
+	if (place == NULL)
+		return;                                /* it is told, unless this connection breaks */
+	char bytes[RECORD_HEADER];
+	struct record r = { .type = REC_LOST, .flags = REC_F_DURABLE, .publisher = client->subscriber.id, .number = to,
+	    .aux = from, .shard = (uint16_t)worker.shard.index };
+	record_make(bytes, &r, NULL, NULL, 0);
+	log_and_apply(place, bytes, &r, client);
+}
+
 static void
 take_request(struct worker_conn *c, struct client *client, const void *bytes, struct record *r, uint32_t slot)
 {
@@ -375,9 +383,10 @@ worker_request(struct worker_conn *c, const void *bytes)
 	struct decision d = decide_request(last, atomic_load(&c->answers[slot].refused), r.number, first);
 	if (d.lost_from && client && client->refused_first && client->refused_first <= d.lost_to)
 		d.lost_to = client->refused_first - 1;
-	if (d.lost_from && d.lost_from <= d.lost_to)
-		note_lost(c, client, r.publisher, slot, d.lost_from, d.lost_to);
-	else if (client && client->lost_from && client->conn != (int)(c - worker.conns))
+	if (d.lost_from && d.lost_from <= d.lost_to && client)
+		note_lost(c, client, slot, d.lost_from, d.lost_to);
+	else if (client && client->lost_from && number_generation(client->lost_to) == number_generation(r.number) &&
+	    client->conn != (int)(c - worker.conns))
 		answer_lost(c, slot, client->lost_from, client->lost_to);
 	if (atomic_load(&c->unit->by_shard[worker.shard.index].broken)) {
 		return;                                /* nothing more is taken from it */

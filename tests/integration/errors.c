@@ -468,6 +468,57 @@ TEST(elost_again, "MOM_ELOST is told though the connection breaks on which the b
 	bye(id);
 }
 
+/* Three fast messages of a client that has no request open are gone; the broker is up again. */
+static int
+lost_three(void)
+{
+	up();
+	int id = talk_create();
+	say(id, "t", "durable");
+	for (int i = 0; i < 3; i++)
+		REQUIRE(mom_publish(id, "t", t_text("fast message %d", i), 14, MOM_FAST) == 0, "%s",
+		    mom_error_text(id));
+	server_kill_all(&broker);
+	REQUIRE(lose("fast message 0", "t"), "the fast messages are in no file below %s", broker.store);
+	return id;
+}
+
+TEST(elost_destroyed, "MOM_ELOST: mom_destroy tells of fast messages that are gone where no call before it could know")
+{
+	int id = lost_three();
+	server_start(&broker);
+	is(-1, mom_destroy(id), MOM_ELOST, " 3 fast messages");
+	REQUIRE(mom_destroy(id) == MOM_EBADID, "the handle is still there");
+}
+
+static void
+dies_before_it_says_it(void (*dies)(struct server *))
+{
+	int id = lost_three();
+	server_start(&broker);
+	pid_t deaf = server_child(&one, "mom_responser");
+	REQUIRE(kill(deaf, SIGSTOP) == 0, "kill");
+	REQUIRE(mom_publish(id, "t", "behind_the_loss", 15, MOM_ASYNC) == 0, "%s",
+	    mom_error_text(id));
+	WAIT_FOR(system(t_text("grep -rqs behind_the_loss '%s'", broker.store)) == 0, "it is not in the log");
+	dies(&broker);
+	server_start(&broker);
+	server_replaced(&one, "mom_responser", deaf);
+	is(id, mom_flush(id, 20000), MOM_ELOST, " 3 fast messages");
+	REQUIRE(mom_publish(id, "t", "again", 5, 0) == 0, "%s", mom_error_text(id));
+	bye(id);
+}
+
+TEST(elost_replayed, "MOM_ELOST is told though the broker dies before it says it")
+{
+	dies_before_it_says_it(server_kill_all);
+}
+
+TEST(elost_checkpoint, "MOM_ELOST is told though the broker ends before it says it, and starts from its check-point")
+{
+	dies_before_it_says_it(server_stop);
+}
+
 /* what the broker says that it lost, in how many tellings */
 static long
 lost_by_log(int *tellings)

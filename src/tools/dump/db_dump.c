@@ -98,6 +98,9 @@ print_details(const char *bytes, const struct record *r)
 	case REC_GAP:
 		printf(" up to %016llx: what lay between was damaged", (unsigned long long)r->aux);
 		break;
+	case REC_LOST:
+		printf(" from %016llx: fast messages that a power cut took", (unsigned long long)r->aux);
+		break;
 	case REC_END:
 		printf(" next %016llx", (unsigned long long)r->aux);
 		break;
