@@ -90,8 +90,8 @@ PORT = 8080
 run_broker run_boker: all    ## a broker on IP PORT (127.0.0.1 8080), store db/; Ctrl-C stops it
 	@chmod go-rwx db             # as a checkout leaves it others may look into it
 	@$(BIN)/broker_server $(IP) $(PORT)
-run_daemon: all              ## a daemon that connects to it; Ctrl-C stops it
-	@$(BIN)/mom_daemon $(IP) $(PORT)
+run_daemon: all              ## a daemon that connects to it; Ctrl-C stops it; as root its spool is .spool/
+	@[ "$$(id -u)" != 0 ] || set -- --spool "$(CURDIR)/.spool"; $(BIN)/mom_daemon $(IP) $(PORT) "$$@"
 user: all                    ## the interactive tester
 	@$(BIN)/user_main
 demo: all                    ## broker, daemon and two user_main talk over two topics; all stops

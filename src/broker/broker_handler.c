@@ -73,14 +73,15 @@ read_exactly(char *p, size_t n, int64_t until)
 static void
 read_hello(struct hello *hello)
 {
-	char bytes[RECORD_HEADER + HELLO_BYTES];
+	char bytes[RECORD_HEADER + HELLO_MOST];
 	int64_t until = clock_ms() + HANDSHAKE_MS;
 	read_exactly(bytes, RECORD_HEADER, until);
-	if (get_u32(bytes) != sizeof bytes || bytes[8] != RECORD_HEADER || bytes[9] != REC_HELLO ||
-	    get_u16(bytes + 12) != 0)
+	uint32_t len = get_u32(bytes), n = len - RECORD_HEADER;
+	if (len < RECORD_HEADER + HELLO_BYTES || len > sizeof bytes || bytes[8] != RECORD_HEADER ||
+	    bytes[9] != REC_HELLO || get_u16(bytes + 12) != 0)
 		bad_peer("the first frame is no HELLO; is it a mom_daemon");
-	read_exactly(bytes + RECORD_HEADER, HELLO_BYTES, until);
-	wire_hello_get(hello, bytes + RECORD_HEADER);
+	read_exactly(bytes + RECORD_HEADER, record_stride(len) - RECORD_HEADER, until);
+	wire_hello_get(hello, bytes + RECORD_HEADER, n);
 }
 
 static void

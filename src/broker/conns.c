@@ -214,6 +214,7 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 	if (fault == NULL && conn_make_objects(b, i, h) < 0)
 		fault = "a limit of the broker's kernel is reached; look at its log";
 	if (fault == NULL) {
+		machines_host(&b->machines, &machine, h->host);
 		c->machine = machine;
 		c->is_known = a.is_known = machines_find(&b->machines, machine.id) != NULL;
 		a.ok = 1;
@@ -269,7 +270,8 @@ conn_go(struct broker *b, uint32_t i)
 		conn_end(b, i);
 		return;
 	}
-	log_peer(LOG_FROM_INFO, log_peer_of(c->peer), "%s: machine %u connected", c->peer, b->table->conn[i].serial);
+	log_peer(LOG_FROM_INFO, log_peer_of(c->peer), "%s: machine %u connected, host %s", c->peer,
+	    b->table->conn[i].serial, c->machine.host[0] ? c->machine.host : "unknown");
 	counters_add(COUNT_CONNECTIONS, 1);
 	atomic_store(&b->table->conn[i].state, CONN_LIVE);
 	broker_touch(b);

@@ -11,7 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { ACCEPT_MOST = 64, HELLO_WHOLE = RECORD_HEADER + HELLO_BYTES };
+enum { ACCEPT_MOST = 64, HELLO_LEAST = RECORD_HEADER + HELLO_BYTES };
 
 static uint32_t
 address_number(const struct sockaddr_storage *a)
@@ -85,7 +85,7 @@ lobby_accept(struct lobby *l, struct spare *spare, int listener, int64_t now)
 	for (int n = 0; n < ACCEPT_MOST; n++) {
 		struct sockaddr_storage a;
 		socklen_t len = sizeof a;
-		int whole = HELLO_WHOLE, fd = spare_accept(spare, listener, SOCK_CLOEXEC | SOCK_NONBLOCK),
+		int least = HELLO_LEAST, fd = spare_accept(spare, listener, SOCK_CLOEXEC | SOCK_NONBLOCK),
 		    error = errno;
 		int full = fd >= 0 ? spare->is_full : error != EAGAIN && error != EINTR && error != ECONNABORTED;
 		if (full)
@@ -106,8 +106,8 @@ lobby_accept(struct lobby *l, struct spare *spare, int listener, int64_t now)
 		}
 		if (l->guests.count == LOBBY_MAX)
 			lobby_make_room(l);
-		/* poll tells of a whole HELLO, not of each byte */
-		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &whole, sizeof whole);
+		/* poll tells of a HELLO, not of each byte */
+		setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
 		l->guests.of[l->guests.count++] = (struct guest){ .fd = fd, .from = address_number(&a),
 		    .until = now + HANDSHAKE_MS };
 	}
@@ -139,17 +139,17 @@ lobby_say(struct lobby *l, int64_t now)
 static void
 guest_peek(struct guest *g)
 {
-	char bytes[HELLO_WHOLE];
+	char bytes[HELLO_LEAST];
 	struct hello h;
 	ssize_t n = recv(g->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
 	if (n != sizeof bytes || bytes[9] != REC_HELLO)
 		return;
-	wire_hello_get(&h, bytes + RECORD_HEADER);
+	wire_hello_get(&h, bytes + RECORD_HEADER, HELLO_BYTES);
 	memcpy(g->machine, h.machine, sizeof g->machine);
 	g->token = h.token;
 }
 
-/* Its HELLO is there as a whole? Else it leaves where its time is over or it has hung up. */
+/* Is its HELLO there (but perhaps for the host's name)? Else it leaves where its time is over or it has hung up. */
 static void
 guest_look(struct lobby *l, uint32_t i, short revents, int64_t now)
 {
@@ -157,7 +157,7 @@ guest_look(struct lobby *l, uint32_t i, short revents, int64_t now)
 	int there, one = 1, gone = (revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 	if (g->ready ? !gone : !revents && now < g->until)
 		return;
-	if (!g->ready && ioctl(g->fd, FIONREAD, &there) == 0 && there >= HELLO_WHOLE) {
+	if (!g->ready && ioctl(g->fd, FIONREAD, &there) == 0 && there >= HELLO_LEAST) {
 		g->ready = 1;
 		guest_peek(g);
 		setsockopt(g->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);

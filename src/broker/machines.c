@@ -6,6 +6,7 @@
 #include "format/record.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,6 +302,20 @@ machines_keep(struct machines *m, const struct known_machine *k)
 	machines_remove(m, own);
 	errno = keep;
 	return -1;
+}
+
+void
+machines_host(struct machines *m, struct known_machine *k, const char *host)
+{
+	struct known_machine *known = machines_find(m, k->id);
+	int is_same = known == NULL || strcmp(known->host, host) == 0;
+	snprintf(k->host, sizeof k->host, "%s", host);
+	if (is_same)
+		return;
+	strcpy(known->host, k->host);
+	if (machines_save(m, known) < 0)
+		log_peer(LOG_FROM_WARN, 0, "machines: %s: the name of a host is not kept; %s", strerror(errno),
+		    fdio_hint(errno));
 }
 
 void

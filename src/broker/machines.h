@@ -31,6 +31,8 @@ int machine_shows(const struct known_machine *k, uint64_t token);       /* 1: th
 int machines_admit(struct machines *m, const uint8_t id[WIRE_ID_BYTES], uint64_t shown, struct known_machine *k);
 /* The machine is known from here on, and on disk. -1: errno */
 int machines_keep(struct machines *m, const struct known_machine *k);
+/* Its host's name, for those who look. The file has it from its next line on. */
+void machines_host(struct machines *m, struct known_machine *k, const char *host);
 /* This token is on the machine's disk. If it is the last one that was given, only this one counts from here on. */
 void machines_confirm(struct machines *m, uint32_t serial, uint64_t token);
 /* once a second. 1: the file was gone, and is made anew; -1: it cannot be */

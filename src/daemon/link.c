@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* A connection may wait in the broker's backlog behind strangers, and WELCOME for a sync of its disk: who gives up
  * early and comes again loses its place and makes the broker do it all again, so that a broker slower than this would
@@ -34,15 +35,17 @@ link_next(struct daemon *d, const char *why)
 static void
 link_hello(struct daemon *d)
 {
-	char bytes[RECORD_HEADER + HELLO_BYTES], payload[HELLO_BYTES];
+	char bytes[RECORD_HEADER + HELLO_MOST + 8], payload[HELLO_MOST], host[HOST_BYTES + 1] = "";
 	struct hello h = { .version = WIRE_VERSION, .message_max = d->message_max, .slots = d->table->capacity,
 	    .window = WINDOW_OF(d->message_max),
 		.token = d->token };
 	struct record r = { .type = REC_HELLO };
 	memcpy(h.machine, d->machine, sizeof h.machine);
 	memcpy(h.store, d->store, sizeof h.store);
-	wire_hello_put(payload, &h);
-	uint32_t n = record_make(bytes, &r, NULL, payload, sizeof payload);
+	if (gethostname(host, sizeof host) == 0)       /* one that does not fit may lack its end */
+		wire_host(h.host, host, sizeof host);
+	uint32_t n = wire_hello_put(payload, &h);
+	n = record_make(bytes, &r, NULL, payload, n);
 	d->link = LINK_HELLO;
 	d->link_until = clock_ms() + LINK_WELCOME_MS;
 	d->hello_have = 0;

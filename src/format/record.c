@@ -30,9 +30,20 @@ record_make(void *bytes, struct record *r, const char *topic, const void *data, 
 }
 
 void
+wire_host(char host[HOST_BYTES + 1], const char *name, size_t n)
+{
+	static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_";
+	size_t i = 0;
+	for (; i < n && i < HOST_BYTES && name[i]; i++)
+		host[i] = memchr(good, name[i], sizeof good - 1) ? name[i] : '_';
+	host[i] = '\0';
+}
+
+uint32_t
 wire_hello_put(void *payload, const struct hello *h)
 {
 	char *p = payload;
+	size_t n = strlen(h->host);
 	memset(p, 0, HELLO_BYTES);
 	put_u32(p, h->version);
 	put_u32(p + 4, h->features);
@@ -42,10 +53,12 @@ wire_hello_put(void *payload, const struct hello *h)
 	put_u32(p + 44, h->slots);
 	put_u32(p + 48, h->window);
 	put_u64(p + 56, h->token);
+	memcpy(p + HELLO_BYTES, h->host, n);
+	return HELLO_BYTES + (uint32_t)n;
 }
 
 void
-wire_hello_get(struct hello *h, const void *payload)
+wire_hello_get(struct hello *h, const void *payload, uint32_t n)
 {
 	const char *p = payload;
 	h->version = get_u32(p);
@@ -56,6 +69,7 @@ wire_hello_get(struct hello *h, const void *payload)
 	h->slots = get_u32(p + 44);
 	h->window = get_u32(p + 48);
 	h->token = get_u64(p + 56);
+	wire_host(h->host, p + HELLO_BYTES, n - HELLO_BYTES);
 }
 
 void

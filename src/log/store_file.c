@@ -73,16 +73,16 @@ store_file_write(const struct store_file *s, int dir)
 /* ---- machines ---- */
 
 static const char old_head[] = "mom machines 2\n";
-enum { MACHINES_HEAD = 100, MACHINES_FILE_MOST = 3 * MACHINES_MOST * MACHINE_LINE /* with lines that count no more */ };
+enum { MACHINES_VERSION = 4, MACHINES_HEAD = 100, MACHINES_FILE_MOST = 3 * MACHINES_MOST * MACHINE_LINE /* with lines that count no more */ };
 
 static size_t
-machine_text(char line[MACHINE_LINE + 1], const struct known_machine *k)
+machine_text(char line[MACHINE_LINE + 1], const struct known_machine *k, int has_host)
 {
 	char hex[2 * WIRE_ID_BYTES + 1];
 	hex_text(hex, k->id, WIRE_ID_BYTES);
-	return (size_t)snprintf(line, MACHINE_LINE + 1, "%u %s %016llx %016llx\n", k->serial, hex,
-	    (unsigned long long)k->token,
-	    (unsigned long long)k->before);
+	return (size_t)snprintf(line, MACHINE_LINE + 1, "%u %s %016llx %016llx%s%s\n", k->serial, hex,
+	    (unsigned long long)k->token, (unsigned long long)k->before, has_host ? " " : "",
+	    has_host && k->host[0] ? k->host : has_host ? "-" : "");
 }
 
 /* n: with the newline, which moves behind the CRC */
@@ -95,7 +95,7 @@ line_close(char line[MACHINE_LINE + 1], size_t n)
 size_t
 machines_file_line(char line[MACHINE_LINE + 1], const struct known_machine *k)
 {
-	return line_close(line, machine_text(line, k));
+	return line_close(line, machine_text(line, k, 1));
 }
 
 size_t
@@ -105,16 +105,30 @@ machines_file_next(char line[MACHINE_LINE + 1], uint32_t next)
 }
 
 static int
-machine_parse(struct known_machine *k, const char *line)
+has_hosts(const struct machines_file *f)
+{
+	return f->version > 3;
+}
+
+static int
+machine_parse(struct known_machine *k, const char *line, int has_host)
 {
 	unsigned long long token, before;
-	char hex[2 * WIRE_ID_BYTES + 1];
-	if (sscanf(line, "%u %32s %llx %llx", &k->serial, hex, &token, &before) != 4 || k->serial == 0)
+	char hex[2 * WIRE_ID_BYTES + 1], host[HOST_BYTES + 1] = "-";
+	memset(k, 0, sizeof *k);
+	int n = sscanf(line, has_host ? "%u %32s %llx %llx %64s" : "%u %32s %llx %llx", &k->serial, hex, &token,
+	    &before, host);
+	if (n != 4 + has_host || k->serial == 0)
 		return damaged();
 	if (hex_bytes(k->id, hex, sizeof k->id) < 0 || token == 0)     /* none is ever 0: that shows none */
 		return damaged();
 	k->token = token;
 	k->before = before;
+	wire_host(k->host, host, sizeof host);
+	if (strcmp(k->host, host) != 0)
+		return damaged();
+	if (strcmp(host, "-") == 0)
+		k->host[0] = '\0';
 	return 0;
 }
 
@@ -129,7 +143,7 @@ machines_take(struct machines_file *f, uint32_t *room, const char *line)
 		*room = *room * 2 + 16;
 	}
 	struct known_machine *k = &f->list[f->count];
-	if (machine_parse(k, line) < 0 || (f->version < 3 && k->serial != f->count + 1))
+	if (machine_parse(k, line, has_hosts(f)) < 0 || (f->version < 3 && k->serial != f->count + 1))
 		return damaged();
 	k->line = f->count++;
 	if (k->serial >= f->next) {                    /* its block was written before it was given */
@@ -149,8 +163,8 @@ machines_change(struct machines_file *f, uint32_t *room, const char *line, size_
 	if (strncmp(line, "next ", 5) != 0) {
 		if (machines_take(f, room, line) < 0)
 			return -1;
-		return machines_file_line(again, &f->list[f->count - 1]) == n && memcmp(again, line, n) == 0 ? 0
-		    : damaged();
+		size_t len = line_close(again, machine_text(again, &f->list[f->count - 1], has_hosts(f)));
+		return len == n && memcmp(again, line, n) == 0 ? 0 : damaged();
 	}
 	if (sscanf(line, "next %u", &next) != 1 || next < f->next || machines_file_next(again, next) != n ||
 	    memcmp(again, line, n) != 0)
@@ -210,7 +224,7 @@ machines_head(char head[MACHINES_HEAD], const struct machines_file *f)
 {
 	char hex[2 * MACHINES_KEY + 1];
 	hex_text(hex, f->key, MACHINES_KEY);
-	return (size_t)snprintf(head, MACHINES_HEAD, "mom machines 3 next %u key %s\n", f->next, hex);
+	return (size_t)snprintf(head, MACHINES_HEAD, "mom machines %u next %u key %s\n", f->version, f->next, hex);
 }
 
 /* The length of the head line, or 0 */
@@ -218,7 +232,7 @@ static size_t
 machines_head_parse(struct machines_file *f, const char *text, size_t n)
 {
 	char hex[2 * MACHINES_KEY + 1], head[MACHINES_HEAD];
-	if (sscanf(text, "mom machines 3 next %u key %32s", &f->next, hex) != 2 ||
+	if (sscanf(text, "mom machines %*u next %u key %32s", &f->next, hex) != 2 ||
 	    hex_bytes(f->key, hex, MACHINES_KEY) < 0 || f->next == 0)
 		return 0;
 	size_t len = machines_head(head, f);
@@ -236,7 +250,7 @@ machines_parse(struct machines_file *f, const char *text, size_t n)
 	if (n == 0)                                    /* it is written with the first machine */
 		return damaged();
 	int is_oldest = sscanf(text, "mom machines %u", &f->version) != 1;
-	if (!is_oldest && f->version > 3) {
+	if (!is_oldest && f->version > MACHINES_VERSION) {
 		errno = EPROTONOSUPPORT;
 		return -1;
 	}
@@ -292,11 +306,12 @@ machines_file_write(struct machines_file *f, int dir, size_t *bytes)
 	char *text = malloc(MACHINES_HEAD + (size_t)f->count * MACHINE_LINE + SEAL_BYTES + 1);
 	if (text == NULL)
 		return -1;
+	f->version = MACHINES_VERSION;
 	size_t n = machines_head(text, f);
 	if (f->count)
 		qsort(f->list, f->count, sizeof *f->list, by_serial);
 	for (uint32_t i = 0; i < f->count; i++)
-		n += machine_text(text + n, &f->list[i]);
+		n += machine_text(text + n, &f->list[i], 1);
 	int r = sealed_save(dir, "machines", text, n, 1), keep = errno;
 	*bytes = n + SEAL_BYTES;
 	free(text);

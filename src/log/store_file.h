@@ -1,7 +1,9 @@
 /* The small files of a store: db/store says what the store is, db/machines which machines it knows. They are text,
  * closed by a CRC; those of older versions have none.
  *     mom store 1 id HEX shards N message BYTES
- *     mom machines 3 next N key HEX, then a line a machine, SERIAL MACHINE-ID TOKEN BEFORE, and the CRC of all that
+ *     mom machines 4 next N key HEX
+ * then a line a machine, SERIAL MACHINE-ID TOKEN BEFORE HOST, and the CRC of all that. HOST is the host's name, or -
+ * where none is known; version 3 has none.
  * Behind that CRC each change is appended: such a line again, or `next N`, each closed by a CRC of its own. The last
  * line may be cut off. */
 #ifndef STORE_FILE_H
@@ -15,9 +17,10 @@ int store_file_parse(struct store_file *s, const char *text, size_t n);
 int store_file_read(struct store_file *s, int dir);
 int store_file_write(const struct store_file *s, int dir);
 
-enum { MACHINES_KEY = 16, MACHINE_LINE = 96 /* bytes at most */, MACHINES_MOST = 64 * 1024 * 1024 / MACHINE_LINE };
+enum { MACHINES_KEY = 16, MACHINE_LINE = 164 /* bytes at most */, MACHINES_MOST = 64 * 1024 * 1024 / MACHINE_LINE };
 /* line: its line of the file, while that is read: the last line of a serial counts */
-struct known_machine { uint32_t serial, line; uint8_t id[WIRE_ID_BYTES]; uint64_t token, before; };
+struct known_machine { uint32_t serial, line; uint8_t id[WIRE_ID_BYTES]; uint64_t token, before;
+    char host[HOST_BYTES + 1]; };
 struct machines_file {
 	unsigned version;
 	uint32_t next;                               /* serials below this may have been given */

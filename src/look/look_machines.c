@@ -25,7 +25,7 @@ enum { PIECE = 64 * 1024 };
 /* ---- those that the store knows ---- */
 
 /* place: by shard, UINT64_MAX: none; away: at most so many s, -1: unknown */
-struct known { uint32_t serial; char id[40]; uint64_t *place; int64_t away; };
+struct known { uint32_t serial; char id[40], host[80]; uint64_t *place; int64_t away; };
 
 /* The list is by serial. */
 static struct known *
@@ -83,6 +83,7 @@ machines_list(const struct known_machine *given, uint32_t count, struct known **
 		*m = (struct known){ .serial = given[i].serial, .away = -1 };
 		m->place = malloc(SHARDS_MAX * sizeof *m->place);
 		hex_text(m->id, given[i].id, WIRE_ID_BYTES);
+		snprintf(m->host, sizeof m->host, "%s", given[i].host);
 		if (m->place == NULL)
 			return -1;
 		memset(m->place, 0xff, SHARDS_MAX * sizeof *m->place);
@@ -237,15 +238,6 @@ connection_take(const struct look_server *s, uint32_t slot, struct logs *logs, s
 	return 1;
 }
 
-int
-look_connection(const struct look_server *s, uint32_t slot, struct look_machine *c)
-{
-	struct logs logs = { .folder = s->files };
-	int there = connection_take(s, slot, &logs, c);
-	logs_free(&logs);
-	return there;
-}
-
 /* ---- all of them ---- */
 
 /* Away: what the check-point said last. */
@@ -317,6 +309,7 @@ look_machines(const struct look_server *s, struct look_machine **list)
 			take_away(s, &known[i], &logs, m);
 		}
 		memcpy(m->id, known[i].id, sizeof m->id);
+		memcpy(m->host, known[i].host, sizeof m->host);
 	}
 	qsort(*list, (size_t)n, sizeof **list, by_serial);
 	known_free(known, count);

@@ -7,6 +7,7 @@
 struct look_machine {
 	uint32_t serial;
 	char id[40];                           /* hexadecimal; "": it is kept with its first client, and has had none */
+	char host[80];                         /* "": unknown */
 	int connected;
 	uint32_t slot;                         /* of a connected one */
 	int64_t seconds;                       /* it has been connected for so long, or away at most; -1: unknown */
@@ -18,6 +19,4 @@ struct look_machine {
 
 /* All of a broker, by serial. malloc'd; how many, or -1: errno */
 int look_machines(const struct look_server *s, struct look_machine **list);
-/* That of a slot of the table of connections; 1: filled in, 0: none, -1: no such slot. */
-int look_connection(const struct look_server *s, uint32_t slot, struct look_machine *m);
 #endif

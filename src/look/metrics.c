@@ -170,7 +170,9 @@ put_machine(FILE *f, const struct look_server *s, const struct look_machine *m, 
 {
 	fprintf(f, "mom_%s{", name);
 	put_label(f, "server", s->run);
-	fprintf(f, ",machine=\"%" PRIu32 "\"} %" PRIu64 "\n", m->serial, value);
+	fprintf(f, ",machine=\"%" PRIu32 "\",", m->serial);
+	put_label(f, "host", m->host);
+	fprintf(f, "} %" PRIu64 "\n", value);
 }
 
 static void

@@ -125,7 +125,7 @@ checkpoint_take(void *with, const void *bytes)
 		c->result_value = get_u64((const char *)record_data(bytes, &r) + 16);
 		return 0;
 	case REC_LOST:
-		if (c == NULL || c->lost_from)
+		if (c == NULL || c->lost_from || r.aux == 0 || r.aux > r.number)
 			return -1;
 		c->lost_from = r.aux;
 		c->lost_to = r.number;

@@ -105,7 +105,8 @@ is_same(const struct shard *s, const struct shard *again)
 	for (struct client *c; (c = map_each(&s->table.clients, &at)) != NULL;) {
 		const struct client *b = shard_client(again, c->subscriber.id);
 		FUZZ_CHECK(b && b->last == c->last && b->durable == c->durable &&
-		    b->result_number == c->result_number && b->result_code == c->result_code);
+		    b->result_number == c->result_number && b->result_code == c->result_code &&
+		    b->lost_from == c->lost_from && b->lost_to == c->lost_to);
 		FUZZ_CHECK(b->machine->place == c->machine->place && b->machine->serial == c->machine->serial);
 	}
 	for (const struct machine *m = s->machines; m; m = m->next)
@@ -155,6 +156,8 @@ seed_body(void)
 	    *c = shard_create(&s, 0x800000001, 1);
 	a->last = number_make(1, 5);
 	a->result_number = 5;
+	a->lost_from = number_make(1, 2);
+	a->lost_to = number_make(1, 4);
 	b->result_code = MOM_EEXIST;
 	shard_subscribe(&s, a, shard_topic(&s, "news", 4, 1), 1000, 0);
 	shard_subscribe(&s, b, shard_topic(&s, "news", 4, 1), 1100, REC_F_NO_ECHO);

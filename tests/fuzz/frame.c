@@ -179,7 +179,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 static size_t
 seed_hello(char *b, uint32_t shards, uint32_t cut)
 {
-	char payload[HELLO_BYTES];
+	char payload[HELLO_MOST];
 	struct hello hello = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = 16, .window = WINDOW };
 	b[0] = (char)(shards - 1);
 	b[1] = (char)cut;

@@ -91,7 +91,7 @@ TEST(topics, "topics are listed by name, one a line: those with subscribers, tho
     "published to; with what went through")
 {
 	up("--workers 3");
-	int a = talk_create(), b = talk_create();
+	int a = talk_create(), b = talk_create(), c = talk_open("stoker");
 	talk_subscribe(a, "plant/boiler");
 	talk_subscribe(b, "plant/boiler");
 	talk_subscribe(a, ".dot//%41/subscribers/\xc3\xa4");
@@ -107,6 +107,13 @@ TEST(topics, "topics are listed by name, one a line: those with subscribers, tho
 	const char *text = json("topics --json -v", broker.run);
 	int i = json_find(text, "topic", "plant/boiler", 0);
 	REQUIRE(number(text, i, "subscribers") == 2 && number(text, i, "messages") == 2, "%s", text);
+	talk_subscribe(c, "plant/boiler/name");
+	REQUIRE(view_has(&broker, mom_global_id(c), "plant/boiler/name"), "not in the views");
+	const char *named = json("topics --json -v", broker.run);
+	int k = json_find(named, "topic", "plant/boiler/name", 0);
+	REQUIRE(strcmp(value(named, k, "clients.0.name"), "stoker") == 0 && value(named, k, "clients.0.host")[0],
+	    "%s", named);
+	bye(c);
 	const char *first = value(text, i, "clients.0.client"), *second = value(text, i, "clients.1.client");
 	REQUIRE((strcmp(first, id_text(a)) == 0 && strcmp(second, id_text(b)) == 0) ||
 	    (strcmp(first, id_text(b)) == 0 && strcmp(second, id_text(a)) == 0), "%s", text);
@@ -299,6 +306,42 @@ hostile_client(int *to)
 	return pid;
 }
 
+/* the word that ends below the last letter of that heading, in the row that has the word `who` */
+static const char *
+below(const char *out, const char *heading, const char *who)
+{
+	const char *title = strstr(out, heading), *line = title;
+	while (line && line > out && line[-1] != '\n')
+		line--;
+	const char *row = title ? strstr(title, who) : NULL;
+	while (row && row[-1] != '\n')
+		row--;
+	size_t end = title ? (size_t)(title - line) + strlen(heading) : 0, begin = end;
+	REQUIRE(row && strcspn(row, "\n") > end && end <= 80 && row[end] == ' ', "%s ends at column %zu:\n%s",
+	    heading, end, out);
+	while (begin > 0 && row[begin - 1] != ' ')
+		begin--;
+	return t_text("%.*s", (int)(end - begin), row + begin);
+}
+
+TEST(columns, "what tells who is behind stands in the first 80 columns, each number below its heading")
+{
+	up(NULL);
+	int slow = talk_open("billing"), pub = talk_create();
+	talk_subscribe(slow, "much");
+	for (int i = 0; i < 3; i++)
+		say(pub, "much", "it waits");
+	WAIT_FOR(atoi(look_up("clients --json", one.run, "name", "billing", "waiting_messages")) == 3, "%s", seen);
+	const char *out = mom("clients", one.run).out;
+	REQUIRE(strcmp(below(out, "WAITING", "billing"), "3") == 0 && strchr(below(out, "OLDEST", "billing"), 's') &&
+	    strcmp(below(out, "PID", "billing"), t_text("%d", (int)getpid())) == 0, "%s", out);
+	out = mom("top -n 1 -d 0.1", one.run).out;
+	REQUIRE(strcmp(below(out, "WAITING", "billing"), "3") == 0 && strchr(below(out, "OLDEST", "billing"), 's') &&
+	    below(out, "QUEUE", "mom_forwarder"), "%s", out);
+	bye(pub);
+	bye(slow);
+}
+
 TEST(hostile, "what a client calls itself never reaches the terminal as it is: control characters are escaped, JSON "
     "stays JSON")
 {
@@ -328,10 +371,10 @@ metric(const char *name, int machine)
 	struct ran r = mom("stats --prometheus", broker.run);
 	char *line = strstr(r.out, t_text("\n%s{", name));
 	for (char *end; line && !strncmp(line + 1, name, strlen(name)); line = end) {
-		const char *found = strstr(line, t_text("machine=\"%d\"} ", machine));
+		const char *found = strstr(line, t_text("machine=\"%d\",host=", machine));
 		end = strchr(line + 1, '\n');
 		if (found && found < end)
-			return atol(strchr(found, ' '));
+			return atol(strchr(strchr(found, '}'), ' '));
 	}
 	return -1;
 }
@@ -352,6 +395,9 @@ TEST(machines, "a machine is shown connected with its address and how far behind
 	    strcmp(value(text, 0, "state"), "connected") == 0, "%s", text);
 	REQUIRE(strncmp(value(text, 0, "address"), "127.", 4) == 0 && number(text, 0, "window_bytes") > 0 &&
 	    number(text, 0, "seconds") >= 0, "%s", text);
+	char host[65] = "";
+	REQUIRE(gethostname(host, sizeof host) == 0 && strcmp(value(text, 0, "host"), host) == 0, "%s is not %s in %s",
+	    value(text, 0, "host"), host, text);
 	/* it tells its place with the next ping */
 	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "lag_bytes"), "0") == 0, "%s", seen);
 	server_freeze(&one);
@@ -370,7 +416,10 @@ TEST(machines, "a machine is shown connected with its address and how far behind
 	server_stop(&one);
 	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "state"), "away") == 0, "%s", seen);
 	struct ran r = mom("machines", broker.run);
-	REQUIRE(r.status == 0 && strstr(r.out, "away") && strstr(r.out, "connected"), "%s%s", r.out, r.err);
+	REQUIRE(r.status == 0 && strstr(r.out, "away") && strstr(r.out, "connected") && strstr(r.out, host), "%s%s",
+	    r.out, r.err);
+	REQUIRE(strcmp(look_up("machines --json", broker.run, "machine", "1", "host"), host) == 0,
+	    "who is away has no host: %s", seen);
 	REQUIRE(metric("mom_machine_connected", 1) == 0 && metric("mom_machine_connected", 2) == 1, "%ld %ld",
 	    metric("mom_machine_connected", 1), metric("mom_machine_connected", 2));
 	WAIT_FOR(strcmp(look_up("machines --json", broker.run, "machine", "1", "seconds"), "null") != 0,

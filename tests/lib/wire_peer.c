@@ -126,19 +126,21 @@ peer_join(struct server *broker, uint32_t number, uint32_t slots, int ms)
 struct wire_peer *
 peer_take(int listener, int ms)
 {
-	char bytes[RECORD_HEADER + HELLO_BYTES];
+	char bytes[RECORD_HEADER + HELLO_MOST];
 	int64_t until = t_now_ms() + ms;
 	struct pollfd l = { listener, POLLIN, 0 };
 	int fd = poll(&l, 1, ms) == 1 ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
 	if (fd < 0)
 		return NULL;
-	if (read_all(fd, bytes, sizeof bytes, until) < 0 || bytes[9] != REC_HELLO) {
+	if (read_all(fd, bytes, RECORD_HEADER + HELLO_BYTES, until) < 0 || bytes[9] != REC_HELLO ||
+	    get_u32(bytes) > sizeof bytes || read_all(fd, bytes + RECORD_HEADER + HELLO_BYTES,
+	    record_stride(get_u32(bytes)) - RECORD_HEADER - HELLO_BYTES, until) < 0) {
 		close(fd);
 		return NULL;
 	}
 	struct wire_peer *p = calloc(1, sizeof *p);
 	p->fd = fd;
-	wire_hello_get(&p->hello, bytes + RECORD_HEADER);
+	wire_hello_get(&p->hello, bytes + RECORD_HEADER, get_u32(bytes) - RECORD_HEADER);
 	return p;
 }
 

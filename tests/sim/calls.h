@@ -42,6 +42,7 @@ pid_t sim_getpid(void);
 pid_t sim_getppid(void);
 uid_t sim_geteuid(void);
 gid_t sim_getegid(void);
+int sim_gethostname(char *name, size_t n);
 int sim_prctl(int option, ...);
 int sim_getrlimit(int what, struct rlimit *limit);
 

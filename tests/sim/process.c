@@ -566,6 +566,7 @@ sim_waitpid(pid_t pid, int *status, int options)
 pid_t sim_getpid(void) { return S.cur->pid; }
 pid_t sim_getppid(void) { sim_enter("getppid"); return S.cur->parent ? S.cur->parent->pid : 1; }
 uid_t sim_geteuid(void) { return 1000; }
+int sim_gethostname(char *name, size_t n) { snprintf(name, n, "simulated"); return 0; }
 gid_t sim_getegid(void) { return 1000; }
 
 int

@@ -77,6 +77,32 @@ new_crew(void)
 	crew_begin(folder, "storm/a,storm/b,storm/c,storm.d");
 }
 
+static int
+probe_begin(void *daemon)
+{
+	use_daemon(daemon);
+	int id = mom_create();
+	REQUIRE(id >= 0 && mom_subscribe(id, "storm.probe", 0) == 0, "probe: %s", mom_error_text(id));
+	return id;
+}
+
+static void
+probe_once(int id)
+{
+	struct mom_message m;
+	REQUIRE(mom_publish(id, "storm.probe", "ping", 4, 0) == 0, "probe: %s", mom_error_text(id));
+	REQUIRE(mom_receive(id, &m, -1) == 0, "probe: %s", mom_error_text(id));
+}
+
+/* Then all processes in its way have opened what they open at their start. */
+static void
+one_passes(void *daemon)
+{
+	int id = probe_begin(daemon);
+	probe_once(id);
+	REQUIRE(mom_destroy(id) == 0, "probe: %s", mom_error_text(-1));
+}
+
 void
 storm_begin(int machines, int workers)
 {
@@ -90,6 +116,8 @@ storm_begin(int machines, int workers)
 	for (int i = 0; i < machines; i++)
 		for (int r = ROLE_REQUESTER; r <= ROLE_FORWARDER; r++)
 			server_child(&storm.daemon[i], role_name[r]);
+	for (int i = 0; i < machines; i++)
+		REQUIRE(t_join(t_spawn(one_passes, &storm.daemon[i])) == 0, "nothing passes");
 	for (int r = 0; r < ROLE_CLIENT; r++)
 		fds_before[r] = descriptors((enum storm_role)r);
 	storm.began = t_now_ms();
@@ -246,13 +274,9 @@ static struct { atomic_int asks, got; atomic_long heard; } *probe;
 static void
 probe_talk(void *daemon)
 {
-	struct mom_message m;
-	use_daemon(daemon);
-	int id = mom_create();
-	REQUIRE(id >= 0 && mom_subscribe(id, "storm.probe", 0) == 0, "probe: %s", mom_error_text(id));
+	int id = probe_begin(daemon);
 	for (;;) {
-		REQUIRE(mom_publish(id, "storm.probe", "ping", 4, 0) == 0, "probe: %s", mom_error_text(id));
-		REQUIRE(mom_receive(id, &m, -1) == 0, "probe: %s", mom_error_text(id));
+		probe_once(id);
 		probe->heard++;
 		if (probe->asks == 2)
 			break;

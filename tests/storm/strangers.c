@@ -145,7 +145,7 @@ replay(void *nothing)
 {
 	(void)nothing;
 	while (!attack->stop)
-		say_and_wait(relay->hello, HELLO);
+		say_and_wait(relay->hello, (size_t)relay->hello_bytes);
 }
 
 /* ---- the honest side ---- */

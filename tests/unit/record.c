@@ -38,7 +38,7 @@ TEST(message, "a MESSAGE record")
 
 TEST(handshake, "HELLO and WELCOME")
 {
-	char b[256], p[64], again[64];
+	char b[256], p[HELLO_MOST], again[HELLO_MOST];
 	struct hello h = { .version = 1, .features = 2, .message_max = MOM_MESSAGE_MAX, .slots = 4096, .window = WINDOW,
 	    .token = 0x1122334455667788 }, h2;
 	struct welcome w = { .version = 1, .features = 2, .serial = 7, .shards = 3, .message_max = MOM_MESSAGE_MAX,
@@ -47,11 +47,19 @@ TEST(handshake, "HELLO and WELCOME")
 	memset(h.machine, 0xaa, sizeof h.machine);
 	memset(h.store, 0xbb, sizeof h.store);
 	memcpy(w.store, h.store, sizeof w.store);
-	wire_hello_put(p, &h);
-	wire_hello_get(&h2, p);
+	REQUIRE(wire_hello_put(p, &h) == HELLO_BYTES, "a HELLO without a host's name has another length");
+	wire_hello_get(&h2, p, HELLO_BYTES);
 	wire_hello_put(again, &h2);                    /* not the structs themselves, which have holes */
 	REQUIRE(memcmp(again, p, HELLO_BYTES) == 0 && h2.token == h.token && h2.slots == h.slots, "HELLO read back");
 	golden("hello", b, record_make(b, &(struct record){ .type = REC_HELLO }, NULL, p, HELLO_BYTES));
+	wire_host(h.host, "web-1.example", 13);
+	REQUIRE(wire_hello_put(p, &h) == HELLO_BYTES + 13, "a HELLO with a host's name");
+	wire_hello_get(&h2, p, HELLO_BYTES + 13);
+	REQUIRE(strcmp(h2.host, "web-1.example") == 0, "%s", h2.host);
+	golden("hello_host", b, record_make(b, &(struct record){ .type = REC_HELLO }, NULL, p, HELLO_BYTES + 13));
+	memset(p + HELLO_BYTES, '\033', HOST_BYTES);
+	wire_hello_get(&h2, p, HELLO_MOST);
+	REQUIRE(strspn(h2.host, "_") == HOST_BYTES && h2.host[HOST_BYTES] == '\0', "%s", h2.host);
 	wire_welcome_put(p, &w);
 	wire_welcome_get(&w2, p);
 	wire_welcome_put(again, &w2);

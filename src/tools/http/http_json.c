@@ -165,6 +165,7 @@ machine(FILE *f, const struct look_server *s, const struct watch_server *v, cons
 	member(f, "state", m->connected ? "connected" : "away");
 	if (m->lag_known)
 		fprintf(f, ",\"lag_bytes\":%llu", (unsigned long long)m->lag);
+	member(f, "host", m->host);
 	member(f, "address", m->address);
 	flows(f, total, rates);
 	putc('}', f);

@@ -11,10 +11,11 @@
 static const char usage[] =
     "usage: mom clients [--json] [FOLDER ...]\n"
     "  One client a line: global id, name (- anonymous), state (live, away: durable without a process, dying), "
-    "process, user, messages that it\n"
-    "  has not acknowledged (in its mail box and in the spool), how long the oldest waits, bytes in its mail box, "
-    "whether more waits in the spool, bytes of its requests that are not acknowledged, its topics (- where "
-    "its broker runs elsewhere), its command.\n"
+    "messages that it has not acknowledged\n"
+    "  (in its mail box and in the spool), how long the oldest waits, process, user, bytes in its mail box, "
+    "whether more waits in the spool,\n"
+    "  bytes of its requests that are not acknowledged, its topics (- where its broker runs elsewhere), its "
+    "command.\n"
     "  FOLDER   a daemon's run folder (and its broker's, for the topics); without any, those in the usual places, "
     "MOM_RUN first\n"
     "  --json   an array of objects: id, name, state, durable, pid, user, command, topics, waiting_messages, "
@@ -102,12 +103,13 @@ show_line(const struct look_client *c, int known, char *topics)
 	printf("%016llx ", (unsigned long long)c->id);
 	text_column(c->name[0] ? c->name : "-", 16);
 	printf(" %-5s ", state_name(c->state));
+	printf("%9llu %6llus ", (unsigned long long)c->waiting, (unsigned long long)look_oldest(c));
 	if (c->pid)
 		printf("%7d %-8s", (int)c->pid, user_name(c->uid));
 	else
 		printf("%7s %-8s", "-", "-");
-	printf(" %9llu %6llus %9llu %-6s %9llu ", (unsigned long long)c->waiting, (unsigned long long)look_oldest(c),
-	    (unsigned long long)c->mail_bytes, c->behind ? "behind" : "-", (unsigned long long)c->request_bytes);
+	printf(" %9llu %-6s %9llu ", (unsigned long long)c->mail_bytes, c->behind ? "behind" : "-",
+	    (unsigned long long)c->request_bytes);
 	show_topics(known, topics);
 	putchar(' ');
 	if (proc_command(c->pid, command, sizeof command) == 0)
@@ -153,8 +155,8 @@ run(int argc, char **argv)
 	if (json)
 		json_open(NULL, '[');
 	else
-		heading("ID               NAME             STATE     PID USER       WAITING  OLDEST      MAIL SPOOL   "
-		    "UNACKED TOPICS COMMAND");
+		heading("ID               NAME             STATE   WAITING  OLDEST     PID USER          MAIL SPOOL    "
+		    " UNACKED TOPICS COMMAND");
 	for (size_t i = 0; i < s.count; i++)
 		if (!s.server[i].is_broker && s.server[i].machine)
 			show_daemon(&s, &all, &s.server[i], json);

@@ -11,11 +11,12 @@
 
 static const char usage[] =
     "usage: mom machines [--json] [FOLDER ...]\n"
-    "  One machine a line: serial, connected or away, since when (away: at most for so long), address, bytes of the "
-    "log that it has not taken yet (all\n"
-    "  shards), bytes of deliveries that it has taken on this connection, how many may be on their way.\n"
+    "  One machine a line: serial, connected or away, since when (away: at most for so long), the host's name as its "
+    "daemon told it, address, bytes of\n"
+    "  the log that it has not taken yet (all shards), bytes of deliveries that it has taken on this connection, how "
+    "many may be on their way.\n"
     "  FOLDER   a broker's run folder or store; without any, those in the usual places\n"
-    "  --json   an array of objects: machine, id, state, seconds, address, lag_bytes, taken_bytes, window_bytes, "
+    "  --json   an array of objects: machine, id, state, seconds, host, address, lag_bytes, taken_bytes, window_bytes, "
     "broker\n"
     "Exit status: 0   1 a broker cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom machines\n";
@@ -31,6 +32,7 @@ show_json(const struct look_machine *m, const struct look_server *broker)
 		json_signed("seconds", m->seconds);
 	else
 		json_null("seconds");
+	json_text("host", m->host[0] ? m->host : NULL);
 	json_text("address", m->address[0] ? m->address : NULL);
 	if (m->lag_known)
 		json_number("lag_bytes", m->lag);
@@ -52,7 +54,9 @@ show_line(const struct look_machine *m)
 	if (m->lag_known)
 		snprintf(lag, sizeof lag, "%llu", (unsigned long long)m->lag);
 	printf("%7u %-9s %6s ", m->serial, m->connected ? "connected" : "away", since);
-	text_column(m->address[0] ? m->address : "-", 24);
+	text_column(m->host[0] ? m->host : "-", 16);
+	putchar(' ');
+	text_column(m->address[0] ? m->address : "-", 22);
 	printf(" %12s %14llu %9llu\n", lag, (unsigned long long)m->taken, (unsigned long long)m->window);
 }
 
@@ -88,7 +92,8 @@ run(int argc, char **argv)
 	if (json)
 		json_open(NULL, '[');
 	else
-		heading("MACHINE STATE      SINCE ADDRESS                           LAG          TAKEN    WINDOW");
+		heading("MACHINE STATE      SINCE HOST             ADDRESS                         LAG          TAKEN"
+		    "    WINDOW");
 	for (size_t i = 0; i < s.count; i++)
 		if (s.server[i].is_broker)
 			bad |= show_broker(&s.server[i], json) != CMD_OK;

@@ -31,11 +31,12 @@ static const char usage[] =
 
 enum { PLAIN_ROWS = 20, SCREEN_BYTES = 256 * 1024 };
 
+/* In 80 columns stands what tells who is busy and who is behind. */
 static const char *const titles[TOP_SECTIONS] = {
-	"PROCESS                          PID     IN/s    OUT/s  BYTES/s  SYNC/s    p99 ms  QUEUE DEATHS",
+	"PROCESS                        IN/s    OUT/s  BYTES/s  QUEUE  SYNC/s    p99 ms     PID DEATHS",
 	"TOPIC                                         MSGS/s  BYTES/s      MESSAGES",
 	"MACHINE                ADDRESS                    TAKEN/s       BEHIND",
-	"CLIENT                                   PROCESS          REQ/s    LOG/s  WAITING OLDEST   UNACKED",
+	"CLIENT                        WAITING OLDEST  REQ/s    LOG/s   UNACKED PROCESS",
 };
 
 static struct {
@@ -161,10 +162,10 @@ show_process(const struct top_row *r)
 	char in[24], out[24], bytes[24], syncs[24], ms[24] = "-";
 	if (r->sync_ms >= 0)
 		snprintf(ms, sizeof ms, "%.2f", r->sync_ms);
-	name_column(r->name, 28);
-	printf(" %7s %8s %8s %8s %7s %9s %6llu %6llu", r->who, text_amount(in, r->rate[0]),
-	    text_amount(out, r->rate[1]), text_amount(bytes, r->rate[2]),
-	    text_amount(syncs, r->rate[3]), ms, (unsigned long long)r->gauge[0], (unsigned long long)r->gauge[1]);
+	name_column(r->name, 26);
+	printf(" %8s %8s %8s %6llu %7s %9s %7s %6llu", text_amount(in, r->rate[0]), text_amount(out, r->rate[1]),
+	    text_amount(bytes, r->rate[2]), (unsigned long long)r->gauge[0], text_amount(syncs, r->rate[3]), ms,
+	    r->who, (unsigned long long)r->gauge[1]);
 }
 
 static void
@@ -187,12 +188,10 @@ show_row(const struct top_row *r)
 		printf(" %9s %12s", text_amount(a, r->rate[0]), text_amount(b, (double)r->gauge[0]));
 		break;
 	default:
-		name_column(r->name, 40);
-		putchar(' ');
+		name_column(r->name, 28);
+		printf(" %8llu %5llus %6s %8s %9s ", (unsigned long long)r->gauge[0], (unsigned long long)r->gauge[2],
+		    text_amount(a, r->rate[0]), text_amount(b, r->rate[1]), text_amount(c, (double)r->gauge[1]));
 		name_column(r->who, 15);
-		printf(" %6s %8s %8llu %5llus %9s", text_amount(a, r->rate[0]), text_amount(b, r->rate[1]),
-		    (unsigned long long)r->gauge[0], (unsigned long long)r->gauge[2],
-		    text_amount(c, (double)r->gauge[1]));
 	}
 	line_end();
 }

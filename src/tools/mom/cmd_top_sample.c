@@ -89,17 +89,18 @@ take_topics(struct top_sample *s, const struct look_server *server)
 static void
 take_machines(struct top_sample *s, const struct look_server *server)
 {
-	struct look_machine c;
-	char name[24];
-	for (uint32_t i = 0; look_connection(server, i, &c) >= 0; i++) {
-		if (c.serial == 0)
-			continue;
-		snprintf(name, sizeof name, "machine %u", c.serial);
-		struct top_row *r = row_add(s, TOP_MACHINES, server, "machine", c.serial, name);
-		snprintf(r->who, sizeof r->who, "%.60s", c.address);
-		r->count[0] = c.taken;
-		r->gauge[0] = c.lag;
+	struct look_machine *list = NULL;
+	char name[100];
+	int n = server->is_broker ? look_machines(server, &list) : 0;
+	for (int i = 0; i < n; i++) {
+		const struct look_machine *m = &list[i];
+		snprintf(name, sizeof name, "%u %s", m->serial, m->host);
+		struct top_row *r = row_add(s, TOP_MACHINES, server, "machine", m->serial, name);
+		snprintf(r->who, sizeof r->who, "%.60s", m->connected ? m->address : "away");
+		r->count[0] = m->taken;
+		r->gauge[0] = m->lag;
 	}
+	free(list);
 }
 
 /* Its own words: shown, nothing more. The highest of the shards counts for the log, as ids of its requests do for

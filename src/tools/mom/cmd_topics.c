@@ -1,9 +1,10 @@
 /* mom topics - the topics of the brokers on this machine: who subscribes, how much goes through
- * READS    the views in the stores, or check-points where there are none, and the counters of the busiest topics;
- *          nothing is disturbed */
+ * READS    the views in the stores, or check-points where there are none, and the counters of the busiest topics; for
+ *          names db/machines and the tables of the daemons here; nothing is disturbed */
 #include "tools/mom/cmd_json.h"
 #include "tools/mom/cmd_look.h"
 #include "tools/mom/cmd_store.h"
+#include "look/look_machines.h"
 #include "format/topic.h"
 #include <errno.h>
 #include <stdio.h>
@@ -18,8 +19,9 @@ static const char usage[] =
     "  FOLDER       a broker's run folder or store; without any, those in the usual places, or the store ./db where "
     "none runs\n"
     "  --db DIR     the same of a store, whether a broker runs with it or not\n"
-    "  -v           below each topic its subscribers: client, machine, the offset since when, no-echo; with the "
-    "store's name where there are several\n"
+    "  -v           below each topic its subscribers: client, machine, the offset since when, no-echo, the client's "
+    "name where its daemon is on this\n"
+    "               machine, its machine's host; with the store's name where there are several\n"
     "  --json       an array of objects: topic, shard, store, subscribers, messages, bytes (null: not counted), with "
     "-v clients\n"
     "Exit status: 0   1 a store cannot be read   2 wrong use\n"
@@ -38,7 +40,70 @@ static struct {
 	size_t count, room;
 	const char *store;
 	int verbose, json, bad, stores;
+	struct name { const char *store; uint64_t key; char text[80]; } *names;
+	size_t name_count, name_room;
 } topics;
+
+/* ---- names: of clients, by id, where their daemon is on this machine; of hosts, by serial ---- */
+
+static void
+name_add(uint64_t key, const char *text)
+{
+	if (text[0] == '\0')
+		return;
+	if (topics.name_count == topics.name_room) {
+		struct name *grown = realloc(topics.names, (topics.name_room = topics.name_room * 2 + 64) *
+		    sizeof *grown);
+		if (grown == NULL)
+			exit(cmd_fail(&cmd_topics, "no memory for %zu names", topics.name_room));
+		topics.names = grown;
+	}
+	struct name *n = &topics.names[topics.name_count++];
+	*n = (struct name){ .store = topics.store, .key = key };
+	snprintf(n->text, sizeof n->text, "%s", text);
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+	int way = strcmp(x->store, y->store);
+	return way ? way : x->key < y->key ? -1 : x->key > y->key;
+}
+
+/* NULL: it has none that is known */
+static const char *
+name_of(const char *store, uint64_t key)
+{
+	struct name wanted = { .store = store, .key = key };
+	const struct name *n = topics.name_count ? bsearch(&wanted, topics.names, topics.name_count, sizeof wanted,
+	    by_key) : NULL;
+	return n ? n->text : NULL;
+}
+
+static void
+take_names(const struct servers *all, const char *store_id)
+{
+	struct look_server files = { .is_broker = 1 };
+	struct look_machine *list = NULL;
+	struct look_client c;
+	char of[40];
+	snprintf(files.files, sizeof files.files, "%s", topics.store);
+	int machines = look_machines(&files, &list), there;
+	for (int i = 0; i < machines; i++)
+		name_add(list[i].serial, list[i].host);
+	free(list);
+	for (size_t i = 0; i < all->count; i++) {
+		const struct look_server *daemon = &all->server[i];
+		if (daemon->is_broker || spool_store(daemon->files, of) < 0 || strcmp(of, store_id) != 0)
+			continue;
+		for (uint32_t k = 0; (there = look_client(daemon, k, &c)) >= 0; k++)
+			if (there)
+				name_add(c.id, c.name);
+	}
+}
+
+/* ---- rows ---- */
 
 static struct row *
 row_add(uint32_t shard, const char *topic)
@@ -95,7 +160,7 @@ take_busy(const struct look_server *s)
 }
 
 static void
-take_store(const char *store, const struct look_server *s)
+take_store(const char *store, const struct look_server *s, const struct servers *all)
 {
 	struct store_names names;
 	topics.store = store;
@@ -111,6 +176,8 @@ take_store(const char *store, const struct look_server *s)
 		topics.bad = 1;
 		cmd_fail(&cmd_topics, "%s: %s: run this as the user of the broker, or as root", store, strerror(errno));
 	}
+	if (topics.verbose)
+		take_names(all, names.id);
 	if (s)
 		take_busy(s);
 }
@@ -118,7 +185,7 @@ take_store(const char *store, const struct look_server *s)
 /* ---- output ---- */
 
 static void
-show_subscriber(const char *line)
+show_subscriber(const char *store, const char *line)
 {
 	unsigned long long id, since;
 	unsigned machine;
@@ -126,16 +193,20 @@ show_subscriber(const char *line)
 	if (sscanf(line, "%llx %u %llx %31s", &id, &machine, &since, flags) < 3)
 		return;
 	int no_echo = strcmp(flags, "no-echo") == 0;
+	const char *name = name_of(store, id), *host = name_of(store, machine);
 	if (!topics.json) {
-		printf("    client %016llx machine %u since %016llx%s\n", id, machine, since,
-		    no_echo ? " no-echo" : "");
+		printf("    client %016llx machine %u since %016llx%s%s%s%s%s\n", id, machine, since,
+		    no_echo ? " no-echo" : "", name ? " name " : "", name ? name : "", host ? " host " : "",
+		    host ? host : "");
 		return;
 	}
 	char text[24];
 	json_open(NULL, '{');
 	snprintf(text, sizeof text, "%016llx", id);
 	json_text("client", text);
+	json_text("name", name);
 	json_number("machine", machine);
+	json_text("host", host);
 	snprintf(text, sizeof text, "%016llx", since);
 	json_text("since", text);
 	json_bool("no_echo", no_echo);
@@ -149,7 +220,7 @@ show_subscribers(struct row *r)
 	if (topics.json)
 		json_open("clients", '[');
 	for (char *line = r->list ? strtok_r(r->list, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
-		show_subscriber(line);
+		show_subscriber(r->store, line);
 	if (topics.json)
 		json_close(']');
 }
@@ -197,6 +268,8 @@ show_all(void)
 {
 	if (topics.count)
 		qsort(topics.rows, topics.count, sizeof *topics.rows, by_topic);
+	if (topics.name_count)
+		qsort(topics.names, topics.name_count, sizeof *topics.names, by_key);
 	if (topics.json)
 		json_open(NULL, '[');
 	else if (topics.count || !topics.bad)
@@ -212,6 +285,7 @@ show_all(void)
 	if (topics.json)
 		json_close(']');
 	free(topics.rows);
+	free(topics.names);
 }
 
 static int
@@ -220,7 +294,7 @@ run(int argc, char **argv)
 	static const struct option longs[] = { { "json", 0, 0, 'j' }, { "db", 1, 0, 'd' }, { "help", 0, 0, 'h' },
 	    { 0 } };
 	char *db = NULL;
-	struct servers s;
+	struct servers s, all = { .count = 0 };
 	for (int o; (o = cmd_option(&cmd_topics, argc, argv, "hv", longs)) != -1;) {
 		topics.json |= o == 'j';
 		topics.verbose |= o == 'v';
@@ -231,15 +305,18 @@ run(int argc, char **argv)
 	if (db && cmd_line.count)
 		cmd_wrong_use(&cmd_topics, "--db or folders, not both");
 	servers_look(&s, &cmd_topics, folders, n, db != NULL);
+	if (topics.verbose)
+		servers_look(&all, &cmd_topics, NULL, 0, 1);   /* the daemons: for their clients' names */
 	for (size_t i = 0; i < s.count; i++)
 		if (s.server[i].is_broker)
-			take_store(s.server[i].files, &s.server[i]);
+			take_store(s.server[i].files, &s.server[i], &all);
 	if (topics.stores == 0 && (db || (n == 0 && access("db/store", F_OK) == 0)))
-		take_store(db ? db : "db", NULL);
+		take_store(db ? db : "db", NULL, &all);
 	topics.bad |= db ? 0 : s.bad;
 	if (topics.stores == 0 && servers_none(&s, &cmd_topics, 1, 0) != CMD_OK)
 		topics.bad = 1;
 	show_all();
+	servers_free(&all);
 	servers_free(&s);
 	return topics.bad ? CMD_FAILED : CMD_OK;
 }
