@@ -73,7 +73,8 @@ store_file_write(const struct store_file *s, int dir)
 /* ---- machines ---- */
 
 static const char old_head[] = "mom machines 2\n";
-enum { MACHINES_VERSION = 4, MACHINES_HEAD = 100, MACHINES_FILE_MOST = 3 * MACHINES_MOST * MACHINE_LINE /* with lines that count no more */ };
+/* MACHINES_FILE_MOST: with lines that count no more */
+enum { MACHINES_VERSION = 4, MACHINES_HEAD = 100, MACHINES_FILE_MOST = 3 * MACHINES_MOST * MACHINE_LINE };
 
 static size_t
 machine_text(char line[MACHINE_LINE + 1], const struct known_machine *k, int has_host)

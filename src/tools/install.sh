@@ -8,12 +8,13 @@
 # LIBDIR           libmom.a, libmom.so, pkgconfig/mom.pc            INCLUDEDIR  mom.h, mom_*.h
 # SYSCONFDIR/mom   broker.conf, daemon.conf, client.conf, where there are none yet
 # UNITDIR          mom-broker.service, mom-daemon.service, mom-coordinator@.service                      SYSUSERSDIR the user and group mom
-# LIBEXECDIR/mom/manifest lists every file and link (without DESTDIR): uninstall reads it, and a later install removes by it what is no more.
+# LIBEXECDIR/mom/manifest lists every file and link, and with a / behind its name every folder that was made for them (without DESTDIR):
+# uninstall reads it, and a later install removes by it what is no more.
 # A file is replaced by a rename: what runs goes on, what starts finds the old one or the new one.
 set -eu
 home=$LIBEXECDIR/mom
 manifest=$DESTDIR$home/manifest
-new=
+new= noted=
 
 # the way from folder $1 to path $2, both absolute
 way() {
@@ -25,11 +26,32 @@ way() {
 	echo "$back${2#"$from"/}"
 }
 
-# what is installed is noted before it is there: an install that breaks off can be uninstalled
-note() {
-	mkdir -p "$DESTDIR${1%/*}" "${manifest%/*}"
+line() {
 	echo "$1" >>"$manifest.new"
 	[ -f "$manifest" ] && grep -qxF "$1" "$manifest" || echo "$1" >>"$manifest"
+}
+
+# those of the folder and of what it lies in that are not there, or are noted as ours
+folder() {
+	dir=$1 ours=
+	while [ -n "$dir" ]; do
+		if [ ! -d "$DESTDIR$dir" ] || { [ -f "$manifest" ] && grep -qxF "$dir/" "$manifest"; }; then
+			ours="$dir/
+$ours"
+		fi
+		dir=${dir%/*}
+	done
+	mkdir -p "$DESTDIR$1" "${manifest%/*}"
+	echo "$ours" | while read -r dir; do
+		[ -z "$dir" ] || line "$dir"
+	done
+}
+
+# what is installed is noted before it is there: an install that breaks off can be uninstalled
+note() {
+	[ "${1%/*}" = "$noted" ] || folder "${1%/*}"
+	noted=${1%/*}
+	line "$1"
 	new=$DESTDIR$1.mom-new
 }
 
@@ -68,7 +90,7 @@ configure() {     # SOURCE NAME
 	sed -e 's/^#\(listen 127.0.0.1 8080\)$/\1/; s/^#\(broker 127.0.0.1 8080\)$/\1/' "$1" >"$new"
 	chmod 644 "$new"
 	mv -f "$new" "$DESTDIR$fresh"
-	[ -e "$DESTDIR$SYSCONFDIR/mom/$2" ] || { mkdir -p "$DESTDIR$SYSCONFDIR/mom"; cp -p "$DESTDIR$fresh" "$DESTDIR$SYSCONFDIR/mom/$2"; }
+	[ -e "$DESTDIR$SYSCONFDIR/mom/$2" ] || { folder "$SYSCONFDIR/mom"; cp -p "$DESTDIR$fresh" "$DESTDIR$SYSCONFDIR/mom/$2"; }
 }
 
 # Those that nobody changed.
@@ -129,8 +151,13 @@ install_system() {
 	done
 }
 
-remove() {        # lines of paths on standard input, and the folders that are ours alone
-	while read -r path; do
+remove() {        # paths on standard input: what lies in a folder before the folder, and that only where it is empty
+	sort -r | while read -r path; do
+		case $path in
+		*/)
+			rmdir "$DESTDIR$path" 2>/dev/null || true
+			continue ;;
+		esac
 		rm -f "$DESTDIR$path"
 		dir=${path%/*}
 		case $path in
@@ -149,13 +176,14 @@ case ${1-} in
 install)
 	umask 022
 	rm -f "$manifest.new"
+	folder "$home"
 	install_programs
 	install_library
 	install_system
 	grep -vxFf "$manifest.new" "$manifest" | remove       # of an older version
 	mv -f "$manifest.new" "$manifest"
 	[ -z "$DESTDIR" ] && command -v ldconfig >/dev/null && ldconfig 2>/dev/null || true       # so that programs find the library at once
-	echo "installed below $DESTDIR$PREFIX: $(wc -l <"$manifest" | tr -d ' ') files, listed in $DESTDIR$home/manifest"
+	echo "installed below $DESTDIR$PREFIX: $(grep -c '[^/]$' "$manifest") files, listed in $DESTDIR$home/manifest"
 	[ -z "$DESTDIR" ] && [ -d /run/systemd/system ] && echo "to run it: systemd-sysusers && systemctl daemon-reload && systemctl enable --now mom-broker mom-daemon" || true
 	;;
 uninstall)
@@ -167,7 +195,6 @@ uninstall)
 	list=$(cat "$manifest")
 	rm -f "$manifest" "$manifest.new"
 	echo "$list" | remove
-	rmdir "$DESTDIR$home" 2>/dev/null || true
 	echo "uninstalled"
 	;;
 *)

@@ -1,5 +1,6 @@
 /* mom_sub - mom sub: what it prints in each style, when it ends and how, and that a durable one loses nothing, however
  * it ends */
+#include <lib/proc.h>
 #include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,6 +143,36 @@ TEST(time_is_up, "-W: 27 where nothing came, or fewer than -C; 0 where something
 	struct ran unknown = run_command("'%s' sub --name last --forget", t_bin("mom"));
 	REQUIRE(unknown.status == 1 && strstr(unknown.err, "last: no durable client of this user has that name"),
 	    "%d %s", unknown.status, unknown.err);
+	bye(mouth);
+}
+
+static void
+destroys(void *with)
+{
+	atomic_int *step = with;
+	int id = talk_open("gone");
+	*step = 1;
+	while (*step == 1)
+		t_tick();
+	REQUIRE(mom_destroy(id) == 0, "%s", mom_error_text(-1));
+}
+
+TEST(forgotten, "--forget of a client that was destroyed says so, also before its daemon has seen that its process is "
+    "gone")
+{
+	up();
+	atomic_int *step = t_shared_memory(sizeof *step);
+	pid_t pid = t_spawn(destroys, step);
+	WAIT_FOR(*step == 1, "it is not open");
+	kill(one.pid, SIGSTOP);
+	*step = 2;
+	REQUIRE(t_join(pid) == 0, "it is not destroyed");
+	struct running r = run_start("exec '%s' sub --name gone --forget", t_bin("mom"));
+	WAIT_FOR(proc_state(r.pid) == 'S', "it does not wait");
+	kill(one.pid, SIGCONT);
+	struct ran unknown = run_finish(&r);
+	REQUIRE(unknown.status == 1 && strstr(unknown.err, "no durable client of this user has that name"), "%d %s",
+	    unknown.status, unknown.err);
 	bye(mouth);
 }
 

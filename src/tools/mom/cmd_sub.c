@@ -1,9 +1,10 @@
 /* cmd_sub - mom sub: print what comes. Nothing is acknowledged before it was printed and flushed: one by one with
  * --ack, else what came together. So whoever kills it, or the program that it prints to, loses nothing of a durable
  * client. */
+#include "base/clock.h"
 #include "base/fdio.h"
 #include "base/program.h"
-#include "look/look.h"
+#include "tools/mom/cmd_look.h"
 #include "tools/mom/cmd_message.h"
 #include <errno.h>
 #include <math.h>
@@ -15,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPT_NAME = 256, OPT_ACK, OPT_FORGET, OPT_READY, TOGETHER = 64, TOGETHER_BYTES = 256 * 1024, END_MS = 2000 };
+enum { OPT_NAME = 256, OPT_ACK, OPT_FORGET, OPT_READY, TOGETHER = 64, TOGETHER_BYTES = 256 * 1024, END_MS = 2000,
+    ENDED_MS = 5000 };
 
 static struct {
 	struct message_style style;
@@ -174,20 +176,36 @@ receive(void)
 
 /* ---- the command ---- */
 
-/* 1: a daemon here has that durable client of ours, or its clients cannot be seen; mom_open would make one */
-static int
-is_known(const char *name)
+/* That durable client of ours: UNSEEN: no daemon's clients can be seen. ENDED: its process is gone, and the daemon has
+ * not seen yet whether it closed or destroyed the client. */
+enum known { UNKNOWN, KNOWN, UNSEEN, ENDED };
+
+static enum known
+known_now(const char *name)
 {
 	struct look *l = look_all(NULL);
 	struct look_client c;
-	int found = l == NULL, seen = 0;
+	enum known found = UNSEEN;
 	for (size_t i = 0; l && i < l->count; i++) {
-		seen |= l->server[i].machine != NULL;
-		for (uint32_t k = 0; !found && look_client(&l->server[i], k, &c) >= 0; k++)
-			found = c.state != SLOT_FREE && c.uid == geteuid() && strcmp(c.name, name) == 0;
+		found = found == UNSEEN && l->server[i].machine ? UNKNOWN : found;
+		for (uint32_t k = 0; look_client(&l->server[i], k, &c) >= 0; k++)
+			if ((c.state == SLOT_AWAY || c.state == SLOT_LIVE) && c.uid == geteuid() &&
+			    strcmp(c.name, name) == 0)
+				found = c.state == SLOT_AWAY || process_runs(c.pid) ? KNOWN : ENDED;
 	}
 	look_free(l);
-	return found || !seen;
+	return found;
+}
+
+/* mom_open would make one */
+static int
+is_known(const char *name)
+{
+	enum known known;
+	int64_t until = clock_ms() + ENDED_MS;
+	while ((known = known_now(name)) == ENDED && clock_ms() < until)
+		usleep(10000);
+	return known != UNKNOWN;
 }
 
 static int
