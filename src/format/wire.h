@@ -7,9 +7,9 @@
 
 enum { WIRE_VERSION = 2 /* 2: WILL, DIED */, WIRE_ID_BYTES = 16, HOST_BYTES = 64 };
 
-/* HELLO payload, 64 bytes and the host's name: u32 version, u32 feature bits, machine id, store id (zeros: none known), u32 largest
- * payload, u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token that is on the daemon's
- * disk (0: none), then up to 64 bytes of the host's name (older daemons send none) */
+/* HELLO payload, 64 bytes and the host's name: u32 version, u32 feature bits, machine id, store id (zeros: none known),
+ * u32 largest payload, u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token that is on the
+ * daemon's disk (0: none), then up to 64 bytes of the host's name (older daemons send none) */
 struct hello {
 	uint32_t version, features;
 	uint8_t  machine[WIRE_ID_BYTES], store[WIRE_ID_BYTES];
