@@ -333,6 +333,24 @@ tick_prune(void)
 	seglog_packing_look(&forwarder.packing, forwarder.spool.end);
 }
 
+/* For people that look: what they see may be half of the one and half of the other. */
+static void
+tick_topics(void)
+{
+	char text[SLOT_TOPICS] = "";
+	if (!forwarder.routes.changed)
+		return;
+	forwarder.routes.changed = 0;
+	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
+		struct slot_word *w = &forwarder.table->slot[i];
+		if (forwarder.slots.slot[i].own == NULL)
+			continue;
+		atomic_store(&w->subscriptions, routes_of_client(&forwarder.routes, forwarder.slots.slot[i].id, text,
+		    sizeof text));
+		memcpy(w->topics, text, sizeof text);
+	}
+}
+
 static void
 on_tick(void)
 {
@@ -344,6 +362,7 @@ on_tick(void)
 	forwarder.patience_us = PATIENCE_ALL_US;
 	forwarder.unsafe = 0;
 	tick_boxes();
+	tick_topics();
 	boxes_cut_if_short();
 	if (forwarder.dirty && seglog_sync(&forwarder.spool) < 0)
 		spool_failed("fdatasync");

@@ -125,6 +125,8 @@ static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slot
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */,
     SLOT_DYING /* its ring is sent to the end, then DESTROY */ };
 
+enum { SLOT_TOPICS = 96 };
+
 struct slot_word {                    /* written by mom_daemon */
 	word32 state, owner;          /* owner grows with every process that gets the slot */
 	id_word segment, sem;
@@ -137,6 +139,9 @@ struct slot_word {                    /* written by mom_daemon */
 	/* forwarder, for people that look: messages that wait in the spool and are not in the mail box, their bytes
 	 * there, and when the broker stored the oldest (microseconds since 1970) */
 	word64 spooled, spooled_bytes, spooled_since;
+	/* forwarder, for people that look, a tick late: how many topics it subscribed to, and the newest of them */
+	word64 subscriptions;
+	char   topics[SLOT_TOPICS];
 	char   name[MOM_NAME_MAX + 4];
 };
 

@@ -54,6 +54,9 @@ struct look_client {
 	 * broker's time of the oldest (microseconds since 1970; 0: none). */
 	uint64_t waiting, waiting_bytes;
 	int64_t oldest_us;
+	/* how many, and the newest topics, ", " between them: as they were a second ago at most */
+	uint64_t subscriptions;
+	char topics[SLOT_TOPICS];
 };
 /* seconds that the oldest message waits for it */
 uint64_t look_oldest(const struct look_client *c);

@@ -196,7 +196,11 @@ TEST(pages, "each page says what the servers have carried: the page for people, 
 	REQUIRE(a.status == 200 && strstr(a.head, "text/html") && strncmp(a.body, "<!DOCTYPE html>", 15) == 0 &&
 	    strstr(a.body, "</html>"), "%s", a.head);
 	REQUIRE(strcmp(ask("GET", "/health").body, "ok\n") == 0, "not healthy");
+	WAIT_FOR(figure("disk_data") > 0 && figure("disk_used") > 2 * figure("disk_data"), "what is reserved counts as "
+	    "written: %s", ask("GET", "/stats.json").body);
 	port = http_port(&one);
+	WAIT_FOR(strstr(ask("GET", "/stats.json").body, "\"topics\":\"news\"") && figure("subscriptions") == 1, "%s",
+	    ask("GET", "/stats.json").body);
 	WAIT_FOR(figure("messages_in") == 20 && figure("messages_out") == 20, "daemon: %s",
 	    ask("GET", "/stats.json").body);
 	a = ask("GET", "/stats.json");
@@ -699,6 +703,24 @@ browser_run(void *dom)
 	REQUIRE(r.status == 0, "%s: %d, %s", names[0], r.status, r.err);
 }
 
+/* KEEP=1 leaves them for somebody who looks: page-1280.png, page-400.png */
+static void
+browser_draw(const char *program, int width)
+{
+	char *png = t_path("page-%d.png", width);
+	struct ran r = run_command("HOME=%s timeout -s KILL 50 %s --headless --no-sandbox --disable-gpu "
+	    "--disable-dev-shm-usage --disable-breakpad --no-first-run --disable-background-networking "
+	    "--user-data-dir=%s --window-size=%d,2600 --virtual-time-budget=3000 --screenshot=%s http://%s:%d/",
+	    t_path("home"), program, t_path("home/data-%d", width), width, png, t_ip(), port);
+	unsigned char head[24] = "";
+	FILE *f = fopen(png, "rb");
+	REQUIRE(r.status == 0 && f && fread(head, 1, sizeof head, f) == sizeof head, "%s: %d, %s", program, r.status,
+	    r.err);
+	fclose(f);
+	REQUIRE(memcmp(head, "\x89PNG", 4) == 0 && head[18] * 256 + head[19] == width, "it is no picture of %d px",
+	    width);
+}
+
 TEST(in_a_browser, "a person sees what the broker has carried, and sees it change without doing anything")
 {
 	const char *program = browser();
@@ -725,5 +747,7 @@ TEST(in_a_browser, "a person sees what the broker has carried, and sees it chang
 	    "%s", text);
 	REQUIRE(strstr(text, "live, each second") && strstr(text, ">weather-of-today</th>") &&
 	    strstr(text, ">healthy</p>"), "%s", text);
+	browser_draw(program, 1280);
+	browser_draw(program, 400);
 	bye(id);
 }

@@ -51,7 +51,8 @@ struct watch_server {
 	uint32_t topics;
 	uint64_t total[FLOWS];           /* of the server: what its machines or programs gave and got */
 	double rate[FLOWS];
-	uint64_t disk_used, disk_free;   /* of its store or spool; looked at now and then */
+	/* of its store or spool; looked at now and then. data: of what is used, what is written */
+	uint64_t disk_used, disk_data, disk_free;
 	int64_t disk_ms;
 	struct watch_moment *moment;     /* HTTP_HISTORY, a circle */
 	uint32_t moments, next;

@@ -203,6 +203,8 @@ machines(FILE *f, const struct look_server *s, const struct watch_server *v)
 
 /* ---- a daemon's clients ---- */
 
+enum { COMMAND_SHOWN = 100 };
+
 struct users { char *text; };            /* /etc/passwd, read once a page: a directory service might keep us waiting */
 
 static void
@@ -221,13 +223,16 @@ static void
 client(FILE *f, const struct look_client *c, const struct users *u)
 {
 	static const char *const states[] = { "free", "connected", "away", "ending" };
-	char user[ETC_NAME], program[32];
+	char user[ETC_NAME], program[32], command[COMMAND_SHOWN] = "";
 	user_name(u, c->uid, user, sizeof user);
 	proc_read(c->pid, "comm", program, sizeof program);
 	program[strcspn(program, "\n")] = '\0';
+	if (proc_command(c->pid, command, sizeof command) < 0)
+		snprintf(command, sizeof command, "%s", program);
 	fprintf(f, "{\"slot\":%u,\"id\":\"%llx\",\"durable\":%s,\"pid\":%d,\"mail_bytes\":%llu,"
 	    "\"request_bytes\":%llu,", c->slot, (unsigned long long)c->id, c->durable ? "true" : "false", (int)c->pid,
 	    (unsigned long long)c->mail_bytes, (unsigned long long)c->request_bytes);
+	fprintf(f, "\"subscriptions\":%llu,", (unsigned long long)c->subscriptions);
 	fprintf(f, "\"waiting_messages\":%llu,\"waiting_bytes\":%llu,\"oldest_seconds\":%llu,\"behind\":%s",
 	    (unsigned long long)c->waiting, (unsigned long long)c->waiting_bytes, (unsigned long long)look_oldest(c),
 	    c->behind ? "true" : "false");
@@ -235,6 +240,8 @@ client(FILE *f, const struct look_client *c, const struct users *u)
 	member(f, "name", c->name);
 	member(f, "user", user);
 	member(f, "program", program);
+	member(f, "command", command);
+	member(f, "topics", c->topics);
 	putc('}', f);
 }
 
@@ -278,10 +285,10 @@ server(FILE *f, const struct look_server *s, const struct watch_server *v)
 	char why[PATH_MAX + 300] = "";
 	int healthy = watch_health(s, why, sizeof why);
 	const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_SUPERVISOR) : NULL;
-	fprintf(f, "{\"kind\":\"%s\",\"pid\":%d,\"healthy\":%s,\"since_us\":%lld,\"disk_used\":%llu,\"disk_free\":%llu",
-	    s->is_broker ? "broker" : "daemon", (int)s->pid,
+	fprintf(f, "{\"kind\":\"%s\",\"pid\":%d,\"healthy\":%s,\"since_us\":%lld,\"disk_used\":%llu,"
+	    "\"disk_data\":%llu,\"disk_free\":%llu", s->is_broker ? "broker" : "daemon", (int)s->pid,
 	    healthy ? "true" : "false", c ? (long long)atomic_load(&c->since_us) : 0LL,
-	    (unsigned long long)v->disk_used, (unsigned long long)v->disk_free);
+	    (unsigned long long)v->disk_used, (unsigned long long)v->disk_data, (unsigned long long)v->disk_free);
 	member(f, "health", why);
 	member(f, "run", s->run);
 	member(f, "files", s->files);

@@ -28,29 +28,32 @@ watch_alive(uint32_t pid, const char *program)
 
 /* ---- how large what it keeps is ---- */
 
-static uint64_t
-folder_bytes(int at, const char *name, int depth)
+/* used: on the disk; data: of these, what is written. Files are made as large as they will be, and some wait empty. */
+struct disk_bytes { uint64_t used, data; };
+
+static void
+folder_bytes(struct disk_bytes *b, int at, const char *name, int depth)
 {
-	uint64_t bytes = 0;
 	int fd = fdio_open_at(at, name, O_RDONLY | O_DIRECTORY, 0);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	if (d == NULL) {
 		fdio_close(&fd);
-		return 0;
+		return;
 	}
 	for (struct dirent *e; (e = readdir(d)) != NULL;) {
 		struct stat st;
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 		    fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		if (S_ISREG(st.st_mode))
-			bytes += (uint64_t)st.st_blocks * 512;
-		else if (S_ISDIR(st.st_mode) && depth > 0 && strcmp(e->d_name, "topics") != 0 &&
+		uint64_t used = (uint64_t)st.st_blocks * 512, size = (uint64_t)st.st_size;
+		if (S_ISREG(st.st_mode)) {
+			b->used += used;
+			b->data += strncmp(e->d_name, "spare-", 6) == 0 ? 0 : size < used ? size : used;
+		} else if (S_ISDIR(st.st_mode) && depth > 0 && strcmp(e->d_name, "topics") != 0 &&
 		    strncmp(e->d_name, "old-", 4) != 0)        /* many small views */
-			bytes += folder_bytes(fd, e->d_name, depth - 1);
+			folder_bytes(b, fd, e->d_name, depth - 1);
 	}
 	closedir(d);
-	return bytes;
 }
 
 static void
@@ -60,7 +63,10 @@ disk_look(struct watch_server *v, const struct look_server *s, int64_t now)
 	if (now < v->disk_ms || s->files[0] == '\0')
 		return;
 	v->disk_ms = now + DISK_MS;
-	v->disk_used = folder_bytes(AT_FDCWD, s->files, DISK_DEPTH);
+	struct disk_bytes b = { 0, 0 };
+	folder_bytes(&b, AT_FDCWD, s->files, DISK_DEPTH);
+	v->disk_used = b.used;
+	v->disk_data = b.data;
 	v->disk_free = statvfs(s->files, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : 0;
 }
 

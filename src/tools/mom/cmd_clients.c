@@ -14,11 +14,12 @@ static const char usage[] =
     "messages that it has not acknowledged\n"
     "  (in its mail box and in the spool), how long the oldest waits, process, user, bytes in its mail box, "
     "whether more waits in the spool,\n"
-    "  bytes of its requests that are not acknowledged, its topics (- where its broker runs elsewhere), its "
-    "command.\n"
+    "  bytes of its requests that are not acknowledged, its topics (the newest alone where its broker runs elsewhere), "
+    "its command.\n"
     "  FOLDER   a daemon's run folder (and its broker's, for the topics); without any, those in the usual places, "
     "MOM_RUN first\n"
-    "  --json   an array of objects: id, name, state, durable, pid, user, command, topics, waiting_messages, "
+    "  --json   an array of objects: id, name, state, durable, pid, user, command, topics (null: elsewhere), "
+    "subscriptions, waiting_messages, "
     "waiting_bytes, oldest_seconds, mail_bytes, behind, request_bytes, daemon\n"
     "Exit status: 0   1 a daemon cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom clients\n";
@@ -67,6 +68,7 @@ show_json(const struct look_server *daemon, const struct look_client *c, int kno
 		json_close(']');
 	} else
 		json_null("topics");
+	json_number("subscriptions", c->subscriptions);
 	json_number("waiting_messages", c->waiting);
 	json_number("waiting_bytes", c->waiting_bytes);
 	json_number("oldest_seconds", look_oldest(c));
@@ -78,9 +80,13 @@ show_json(const struct look_server *daemon, const struct look_client *c, int kno
 }
 
 static void
-show_topics(int known, char *topics)
+show_topics(int known, char *topics, const struct look_client *c)
 {
 	enum { SHOWN = 3 };
+	if (!known) {                                  /* its broker runs elsewhere: what its daemon says of them */
+		text_put(c->topics[0] ? c->topics : "0", strlen(c->topics[0] ? c->topics : "0"), 0);
+		return;
+	}
 	char *rest = NULL;
 	size_t n = 0;
 	for (char *line = topics ? strtok_r(topics, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest),
@@ -93,7 +99,7 @@ show_topics(int known, char *topics)
 	if (n > SHOWN)
 		printf(",+%zu", n - SHOWN);
 	if (n == 0)
-		putchar(known ? '0' : '-');
+		putchar('0');
 }
 
 static void
@@ -110,7 +116,7 @@ show_line(const struct look_client *c, int known, char *topics)
 		printf("%7s %-8s", "-", "-");
 	printf(" %9llu %-6s %9llu ", (unsigned long long)c->mail_bytes, c->behind ? "behind" : "-",
 	    (unsigned long long)c->request_bytes);
-	show_topics(known, topics);
+	show_topics(known, topics, c);
 	putchar(' ');
 	if (proc_command(c->pid, command, sizeof command) == 0)
 		text_put(command, strlen(command), 60);
