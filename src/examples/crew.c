@@ -14,6 +14,7 @@
 
 static struct { pid_t pid; const char *other; } crew[CREW_MOST];
 static int crew_count;
+int crew_is_told;
 static uint64_t dice = 1;
 
 /* Where our programs are: $BIN, as make sets it; the project's bin/; PATH. */
@@ -21,7 +22,7 @@ static void
 become_coordinator(int i, int out)
 {
 	char path[PATH_MAX], name[16];
-	const char *bin = getenv("BIN");
+	const char *bin = getenv("BIN"), *quiet = crew_is_told ? NULL : "-q";
 	snprintf(name, sizeof name, "crew-%d", i);
 	if (crew[i].other && setenv("MOM_RUN", crew[i].other, 1) < 0)
 		_exit(111);
@@ -29,8 +30,10 @@ become_coordinator(int i, int out)
 	close(out);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(path, sizeof path, "%s/mom_coordinator", bin ? bin : "bin");
-	execl(path, "mom_coordinator", "--name", name, "--alive", "100", "--missed", "20", (char *)NULL);
-	execlp("mom_coordinator", "mom_coordinator", "--name", name, "--alive", "100", "--missed", "20", (char *)NULL);
+	execl(path, "mom_coordinator", "--name", name, "--alive", "100", "--missed", "20", quiet,
+	    (char *)NULL);
+	execlp("mom_coordinator", "mom_coordinator", "--name", name, "--alive", "100", "--missed", "20", quiet,
+	    (char *)NULL);
 	fprintf(stderr, "mom_coordinator is neither in %s/ nor in PATH: %s. Set BIN to its folder\n", bin ? bin : "bin",
 	    strerror(errno));
 	_exit(111);

@@ -11,6 +11,7 @@ enum { CREW_MOST = 9 };
 int  crew_start(int count, const char *other);
 /* kill -9, and another by its name; waits until that one has its share. 0, or -1 */
 int  crew_restart(int i);
+extern int crew_is_told;                       /* 1: what the coordinators log is shown, not their warnings alone */
 int  crew_stop(void);                          /* 0: all ended well */
 
 /* A child process that runs that, on the daemon of other where that is not NULL, and dies with this one. */

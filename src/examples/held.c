@@ -23,3 +23,13 @@ held_all(void)
 {
 	return !broken;
 }
+
+int
+held_end(const char *example, int bad, const char *proved)
+{
+	bad |= broken;
+	if (!bad)
+		printf("%s\n", proved);
+	printf("example %s: %s\n", example, bad ? "BROKEN" : "all held");
+	return bad;
+}

@@ -348,7 +348,9 @@ summary(void)
 		printf("NOT HELD: %s (the files are in %s)\n", *v.text ? v.text : "a program failed, see above",
 		    l.folder);
 	else
-		printf("all held%s\n", l.restarts ? "; the centre was started again" : "");
+		printf("Each bet was stored once and each winner told once, however many workers share the work.\n"
+		    "Agencies and centre know topics, not each other: each may be on any machine, end and come back.\n"
+		    "all held%s\n", l.restarts ? "; the centre was started again" : "");
 	return held;
 }
 

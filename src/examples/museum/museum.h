@@ -24,7 +24,7 @@ enum { PERSON_REJECTED = 10, PERSON_LEFT = 11, PERSON_TOURED = 12 };
 enum { PATIENCE_MS = 60000 };
 
 struct museum_options {
-	long persons, doors, capacity, arrive, chance, sign, walk, group, tour, timer, coordinators, seed;
+	long persons, doors, capacity, arrive, chance, sign, walk, group, tour, timer, coordinators, kills, seed;
 	const char *other;
 };
 extern struct museum_options opt;

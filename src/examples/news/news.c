@@ -5,6 +5,7 @@
  * SIGNALS     TERM, INT: both are ended        EXIT  0 all held   1 not so, or stopped   100 wrong use   111 system
  *             trouble */
 #include "client.h"
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -158,12 +159,51 @@ write_form(struct page *p, const char *path, const char *form)
 		fatal(1, "%s: POST %s: status %d", p->program, path, status);
 }
 
+/* ---- what is written: the i-th item, and the k-th comment on it; each is known by its number ---- */
+
+enum { STORIES = 6, READERS = 4, FORM = 400 };
+static const struct { const char *headline, *text; } stories[STORIES] = {
+	{ "Harbour bridge opens two weeks early", "The bridge cost \xe2\x82\xac 3 million less than planned.\n"
+	    "\"We had luck with the weather,\" says the builder." },
+	{ "Night trains return to the coast", "Three trains a week will leave at 22:40 & arrive before breakfast." },
+	{ "Library lends tools as well as books", "Drills, ladders and a sewing machine: each for two weeks." },
+	{ "Swifts nest in the old town hall again", "Eleven pairs were counted, after none in 2019." },
+	{ "School kitchen cooks with what the region grows", "Lunch costs 40 cents more; 9 of 10 parents agree." },
+	{ "River cold enough for salmon, says survey", "At 17\xc2\xb0 the water is 2\xc2\xb0 below last summer's." },
+};
+static const struct { const char *name, *text; } readers[READERS] = {
+	{ "Anna", "Good news for once." }, { "J. Moreau", "And who pays for it?" },
+	{ "reader of old", "I was there and it is true." }, { "Priya", "When does it come to our side of the river?" },
+};
+
+/* text as a form has it, at the end of form */
+static void
+form_add(char form[FORM], const char *text)
+{
+	size_t at = strlen(form);
+	for (const unsigned char *t = (const unsigned char *)text; *t && at + 4 < FORM; t++)
+		at += (size_t)snprintf(form + at, FORM - at, *t == ' ' ? "+" : isalnum(*t) ? "%c" : "%%%02x", *t);
+}
+
+static void
+headline_of(char headline[100], long i)
+{
+	snprintf(headline, 100, "%s (%ld)", stories[i % STORIES].headline, i + 1);
+}
+
+static void
+comment_of(char comment[100], long i, long k)
+{
+	snprintf(comment, 100, "%s (%ld on %ld)", readers[k % READERS].text, k + 1, i + 1);
+}
+
 /* The i-th item, once, and none before its turn: its id is kept for the comments. */
 static void
 item_appeared(const char *json)
 {
-	char headline[64];
-	snprintf(headline, sizeof headline, "\"headline\":\"item %ld\"", n.items_seen);
+	char text[100], headline[120];
+	headline_of(text, n.items_seen);
+	snprintf(headline, sizeof headline, "\"headline\":\"%s\"", text);
 	if (n.items_seen == n.items || !strstr(json, headline) ||
 	    sscanf(json, "{\"id\":\"%16[0-9a-f]\"", n.ids[n.items_seen]) != 1)
 		wrong("/news shows out of turn", json);
@@ -174,9 +214,10 @@ item_appeared(const char *json)
 static void
 comment_appeared(const char *json)
 {
-	char id[32], text[64];
+	char id[32], comment[100], text[120];
 	long item = n.comments_seen / n.comments;
-	snprintf(text, sizeof text, "\"text\":\"comment %ld on %ld\"", n.comments_seen % n.comments, item);
+	comment_of(comment, item, n.comments_seen % n.comments);
+	snprintf(text, sizeof text, "\"text\":\"%s\"", comment);
 	snprintf(id, sizeof id, "\"item\":\"%s\"", item < n.items ? n.ids[item] : "-");
 	if (item >= n.items || !strstr(json, text) || !strstr(json, id))
 		wrong("/comments shows out of turn", json);
@@ -208,9 +249,13 @@ take(struct page *p, void (*appeared)(const char *), const long *seen, long want
 static void
 write_items(void)
 {
-	char form[100];
+	char form[FORM], headline[100];
 	for (long i = 0; i < n.items && !stopped; i++) {
-		snprintf(form, sizeof form, "headline=item+%ld&text=%%e2%%82%%ac+%ld%%0a%%22two%%22", i, i);
+		headline_of(headline, i);
+		strcpy(form, "headline=");
+		form_add(form, headline);
+		strcat(form, "&text=");
+		form_add(form, stories[i % STORIES].text);
 		write_form(&n.pusher, "/items", form);
 		if (n.pause_ms)
 			usleep((unsigned)n.pause_ms * 1000);
@@ -222,11 +267,17 @@ write_items(void)
 static void
 write_comments(void)
 {
-	char form[200];
+	char form[FORM], text[100];
 	for (long i = 0; i < n.items_seen && !stopped; i++) {
 		for (long k = 0; k < n.comments; k++) {
-			snprintf(form, sizeof form, "item=%s&headline=item+%ld&name=reader+%ld&text=comment+%ld+on+%ld",
-			    n.ids[i], i, k, k, i);
+			headline_of(text, i);
+			snprintf(form, sizeof form, "item=%s&headline=", n.ids[i]);
+			form_add(form, text);
+			strcat(form, "&name=");
+			form_add(form, readers[k % READERS].name);
+			strcat(form, "&text=");
+			comment_of(text, i, k);
+			form_add(form, text);
 			write_form(&n.consumer, "/comments", form);
 		}
 		take(&n.pusher, comment_appeared, &n.comments_seen, 0);
@@ -286,7 +337,12 @@ summary(void)
 	    n.items_seen == n.items ? "held, each once and in order" : "NOT HELD");
 	printf("comments: %ld written, %ld appeared on /comments: %s\n", n.items * n.comments, n.comments_seen,
 	    n.comments_seen == n.items * n.comments ? "held, each once and in order, at its item" : "NOT HELD");
-	printf(held ? "all held\n" : "NOT HELD: %s\n", n.first_wrong);
+	if (held)
+		printf("What was written on one page appeared on the other, each entry once and in order.\n"
+		    "The pages know topics alone: whoever writes, and whatever shows it, may be on any machine.\n"
+		    "all held\n");
+	else
+		printf("NOT HELD: %s\n", n.first_wrong);
 	fflush(stdout);
 	return held;
 }

@@ -77,7 +77,10 @@ function live(text, gone) {
 }
 
 const events = new EventSource("/events");
-events.addEventListener("open", () => live("Live", false));
+events.addEventListener("open", () => {
+	live("Live", false);
+	byId("none").textContent = byId("none").dataset.none;
+});
 events.addEventListener("error", () => live("The connection is gone; trying again", true));
 events.addEventListener("message", show);
 events.addEventListener("state", state);

@@ -61,11 +61,11 @@
 enum { SETTLE_MS = 150, LIST_MS = 400, LIST_MOST_MS = 5000, RETRY_MS = 1000 };
 
 volatile sig_atomic_t coordinator_stop;
-static int is_verbose, is_listing;
+static int is_verbose, is_quiet, is_listing;
 static char wanted_name[NAME_BYTES];
 
 static const char usage[] =
-	"usage: mom_coordinator [--name NAME] [--alive MS] [--missed N] [-v]\n"
+	"usage: mom_coordinator [--name NAME] [--alive MS] [--missed N] [-q | -v]\n"
 	"       mom_coordinator --list\n"
 	"Keeps the semaphores and variables of mom_resource.h. Start two or more, on any machines that have a daemon "
 	"of the same broker: each resource is kept\n"
@@ -76,7 +76,7 @@ static const char usage[] =
 	"  --missed N   without a word for so many signs of life: taken for dead (5). One whose process ends is "
 	"noticed at once\n"
 	"  --list       who is there, with how many groups of resources; exit 0 where each group is held\n"
-	"  -v           tell more\n"
+	"  -q, -v       tell warnings and errors alone; tell more\n"
 	"Exit status: 0 stopped, 100 wrong use, 111 system trouble\n"
 	"Example: mom_coordinator --name left & mom_coordinator --name right &\n";
 
@@ -324,13 +324,14 @@ parse(int argc, char **argv)
 	static const struct option options[] = { { "name", 1, 0, 'n' }, { "alive", 1, 0, 'a' }, { "missed", 1, 0, 'm' },
 	    { "list", 0, 0, 'l' }, { "help", 0, 0, 'h' }, { 0 } };
 	struct arguments a;
-	arguments_begin(&a, argc, argv, "vh", options);
+	arguments_begin(&a, argc, argv, "qvh", options);
 	for (int o; (o = arguments_next(&a)) != -1;) {
 		switch (o) {
 		case 'n': name_is(a.value); break;
 		case 'a': co.alive_ms = number("--alive", a.value, 10, 3600000); break;
 		case 'm': co.missed = number("--missed", a.value, 2, 1000000); break;
 		case 'l': is_listing = 1; break;
+		case 'q': is_quiet = 1; break;
 		case 'v': is_verbose = 1; break;
 		case 'h': fputs(usage, stdout); exit(program_end("mom_coordinator", 0, EXIT_SYSTEM));
 		default: log_fatal(EXIT_USAGE, "%s; see mom_coordinator --help", a.fault);
@@ -346,8 +347,8 @@ main(int argc, char **argv)
 	program_begin(argc, argv, "mom_coordinator");
 	log_init("mom_coordinator", 0);
 	parse(argc, argv);
-	if (is_verbose)
-		log_init("mom_coordinator", LOG_FROM_DEBUG);
+	if (is_verbose || is_quiet)
+		log_init("mom_coordinator", is_verbose ? LOG_FROM_DEBUG : LOG_FROM_WARN);
 	program_catch_end(on_signal);
 	for (int g = 0; g < RESOURCE_GROUPS; g++)
 		state_init(&co.places[g].state, g);
