@@ -61,6 +61,9 @@ TEST(of_other_tools, "what hands know from mosquitto_pub and mosquitto_sub works
 	CHECK(r.status == 0 && strcmp(r.out, "1\n2\n3\n") == 0, "%d: %s%s", r.status, r.out, r.err);
 	static const struct { const char *line, *says; } told[] = {
 		{ "mom pub -i me -t log -m x", "-i: there are no client ids to choose; a durable client has a name" },
+		{ "mom pub -h localhost -t log -m x", "-h: programs go through the daemon of their machine" },
+		{ "mom sub -t log -h localhost", "-h: programs go through the daemon of their machine" },
+		{ "mom pub -r -t log -m x", "-r: nothing is retained" },
 		{ "mom sub -p 1883 -t log", "-p: programs go through the daemon of their machine" },
 		{ "mom status", "is it `mom doctor` (is all well?) or `mom top`?" },
 		{ "mom ps", "is it `mom clients`?" },

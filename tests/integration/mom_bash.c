@@ -79,6 +79,7 @@ TEST(coordinator, "Tab offers the options of mom_coordinator, and nothing where 
 	    "mom_coordinator; echo \"${COMPREPLY[@]}\"; _mom_coordinator \"$1\" - --list; printf \"%%s\\n\" "
 	    "\"${COMPREPLY[@]}\" | sort | tr \"\\n\" \" \"; _mom_coordinator \"$1\" \"\" --name; echo "
 	    "\"${#COMPREPLY[@]}\"' bash '%s'", t_bin("mom_coordinator"));
-	REQUIRE(r.status == 0 && strcmp(r.out, "--missed\n--alive --help --list --missed --name -q -v 0\n") == 0, "%s%s",
+	REQUIRE(r.status == 0 && strcmp(r.out, "--missed\n--alive --help --list --missed --name -q -v 0\n") == 0,
+	    "%s%s",
 	    r.out, r.err);
 }

@@ -345,6 +345,24 @@ TEST(doctor, "a sound machine has no FAIL and exit status 0; each line says ok, 
 	REQUIRE(sysv_left(broker.store, r.out, 1) >= 0, "it left something behind");
 }
 
+TEST(doctor_programs, "where programs find no daemon doctor says so: MOM_RUN names another folder, or none runs here")
+{
+	up();
+	struct ran r = run_command("MOM_RUN='%s' '%s' doctor --json", t_path("nowhere"), t_bin("mom"));
+	int i = finding(r.out, "programs", "FAIL", "programs look nowhere else");
+	REQUIRE(r.status == 1 && has_cure(r.out, i), "%d %s%s", r.status, r.out, r.err);
+	REQUIRE(run_command("mkdir '%s' && ln -s '%s' '%s/run-of-broker'", t_path("mom"), broker.run,
+	    t_path("mom")).status == 0, "ln");
+	server_stop(&one);
+	r = run_command("unset MOM_RUN; '%s' doctor --json", t_bin("mom"));
+	i = finding(r.out, "programs", "warn", "no mom_daemon runs here");
+	REQUIRE(r.status == 0 && has_cure(r.out, i), "%d %s%s", r.status, r.out, r.err);
+	server_kill_all(&broker);
+	r = run_command("unset MOM_RUN; '%s' doctor --json", t_bin("mom"));
+	REQUIRE(r.status == 27 && finding(r.out, "broker", "warn", "left") >= 0, "%d %s%s", r.status, r.out, r.err);
+	server_start(&broker);
+}
+
 TEST(doctor_broker_away, "a daemon that does not reach its broker is a FAIL, with what to do")
 {
 	up();

@@ -209,7 +209,7 @@ TEST(signals, "Ctrl-C and TERM are a clean end with exit status 0: an anonymous 
 	printed(run_command("'%s' sub --name billing --forget", t_bin("mom")), 0, "");
 	REQUIRE(run_command("! grep -r . '%s'/shard-0/topics/news", broker.store).status == 0,
 	    "it is still subscribed");
-	printed(run_command("'%s' sub --name billing -W 0.1", t_bin("mom")), 27, "");
+	printed(run_command("'%s' sub --name billing -W 0.1 news", t_bin("mom")), 27, "");
 	printed(run_command("'%s' sub --name billing --forget", t_bin("mom")), 0, "");
 	bye(mouth);
 }
@@ -293,6 +293,25 @@ TEST(stopped_while_blocked, "TERM ends mom sub also while nobody reads what it p
 {
 	up();
 	ends_while_blocked("", SIGTERM, 0);
+	bye(mouth);
+}
+
+TEST(reader_gone_idle, "a reader that goes away is noticed though nothing comes, and the durable name is free again")
+{
+	up();
+	struct running r = listen_to("--name reader news", "| head -n 0");
+	printed(run_finish(&r), 0, "");                /* the status is that of head */
+	WAIT_FOR(strstr(t_read_file(r.err), "who read its output has gone"), "%s", t_read_file(r.err));
+	WAIT_FOR(run_command("'%s' sub --name reader --forget", t_bin("mom")).status == 0, "the name is in use");
+	bye(mouth);
+}
+
+TEST(name_unknown, "a name that no durable client has is told, where no topic is given that would make one")
+{
+	up();
+	struct ran r = run_command("'%s' sub --name biling -W 5", t_bin("mom"));
+	REQUIRE(r.status == 1 && strstr(r.err, "biling: no durable client of this user has that name: name topics"),
+	    "%d %s", r.status, r.err);
 	bye(mouth);
 }
 

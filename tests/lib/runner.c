@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -246,6 +247,20 @@ say(struct t_case *c, int64_t ms)
 	}
 }
 
+/* Servers of whoever runs the tests may be in the places where programs look: no case sees them. (Without root there is
+ * no way to hide them; then the cases that tell of all servers fail beside such ones.) */
+static void
+hide_servers(void)
+{
+	char own[40];
+	snprintf(own, sizeof own, "/tmp/mom-%u", (unsigned)geteuid());
+	const char *const places[] = { "/run/mom", own };
+	for (int i = 0; i < 2 && geteuid() == 0; i++)
+		if (access(places[i], F_OK) == 0 && unshare(CLONE_NEWNS) == 0 &&
+		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0)
+			mount("none", places[i], "tmpfs", 0, "mode=755");
+}
+
 static int
 run_case(struct t_case *c)
 {
@@ -260,6 +275,7 @@ run_case(struct t_case *c)
 		exit(1);
 	}
 	run.own_namespace = unshare(CLONE_NEWIPC) == 0;
+	hide_servers();
 	setenv("MOM_TEST_DIR", run.folder, 1);
 	setenv("XDG_RUNTIME_DIR", run.folder, 1);
 	unsetenv("MOM_RUN");

@@ -72,9 +72,21 @@ cmd_wrong_use(const struct cmd *c, const char *format, ...)
 	exit(CMD_USAGE);
 }
 
+/* mosquitto's -h is its broker's host; help for somebody who wants to publish would look like success. */
+void
+cmd_no_host(const struct cmd *c, int argc, char **argv)
+{
+	for (int i = 1; argc > 2 && i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "-h") == 0)
+			cmd_not_here(c, 'h');
+}
+
 void
 cmd_not_here(const struct cmd *c, int option)
 {
+	if (option == 'r')
+		cmd_wrong_use(c, "-r: nothing is retained for whoever comes later; a durable client (mom sub --name NAME) "
+		    "gets what came while it was away");
 	if (option == 'i')
 		cmd_wrong_use(c, "-i: there are no client ids to choose; a durable client has a name: mom sub --name "
 		    "NAME");

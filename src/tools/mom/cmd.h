@@ -28,9 +28,11 @@ int  cmd_option(const struct cmd *c, int argc, char **argv, const char *shorts, 
 void cmd_wrong_use(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
 /* The exit status, unless what was printed could not be written. */
 int  cmd_end(const struct cmd *c, int status);
-/* says so; CMD_FAILED */
 /* An option of other systems' tools that has no meaning here: says what to type, and ends. */
 void cmd_not_here(const struct cmd *c, int option) __attribute__((noreturn));
+/* The same for their -h HOST. A -h that stands alone asks for help. */
+void cmd_no_host(const struct cmd *c, int argc, char **argv);
+/* says so; CMD_FAILED */
 int  cmd_fail(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* mom_create, or mom_open where there is a name. Whoever waits for more than a second is told on stderr for what. */
 int  cmd_client(const struct cmd *c, const char *name);

@@ -192,7 +192,7 @@ take_option(int o)
 	case 't': pub.topic = cmd_line.value; break;
 	case 'm': pub.text = cmd_line.value; break;
 	case 'q': pub.flags |= cmd_number(&cmd_pub, "-q", cmd_line.value, 0, 2) == 0 ? MOM_FAST : 0; break;
-	case 'i': case 'p': cmd_not_here(&cmd_pub, o);
+	case 'i': case 'p': case 'r': cmd_not_here(&cmd_pub, o);
 	case OPT_FAST: pub.flags |= MOM_FAST; break;
 	case OPT_ASYNC: pub.many = 1; break;
 	case OPT_COUNT: pub.count = cmd_number(&cmd_pub, "--count", cmd_line.value, 1, 1000000000000); break;
@@ -210,7 +210,8 @@ parse(int argc, char **argv)
 		{ "async", 0, 0, OPT_ASYNC }, { "count", 1, 0, OPT_COUNT }, { "interval", 1, 0, OPT_INTERVAL },
 		    { "timeout", 1, 0, OPT_TIMEOUT }, { "need-subscriber", 0, 0, OPT_NEED },
 		{ "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
-	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvt:m:q:i:p:h", options)) != -1;)
+	cmd_no_host(&cmd_pub, argc, argv);
+	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvt:m:q:i:p:rh", options)) != -1;)
 		take_option(o);
 	if (pub.topic == NULL && (pub.topic = arguments_take(&cmd_line)) == NULL)
 		cmd_wrong_use(&cmd_pub, "which topic?");

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <math.h>
 #include <mom.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 enum { OPT_NAME = 256, OPT_ACK, OPT_FORGET, OPT_READY, TOGETHER = 64, TOGETHER_BYTES = 256 * 1024, END_MS = 2000,
-    ENDED_MS = 5000 };
+    ENDED_MS = 5000, LOOK_MS = 1000 };
 
 static struct {
 	struct message_style style;
@@ -145,13 +146,19 @@ trouble(int r)
 	return begin() == CMD_OK ? 0 : -1;
 }
 
+/* Not for ever: whoever read the output may go. */
 static int
 wait_ms(void)
 {
-	if (sub.seconds < 0)
-		return -1;
-	int64_t left = sub.deadline - now_ms();
-	return left <= 0 ? 0 : left > 1000000000 ? 1000000000 : (int)left;
+	int64_t left = sub.seconds < 0 ? LOOK_MS : sub.deadline - now_ms();
+	return left <= 0 ? 0 : left > LOOK_MS ? LOOK_MS : (int)left;
+}
+
+static int
+reader_has_gone(void)
+{
+	struct pollfd p = { STDOUT_FILENO, 0, 0 };
+	return poll(&p, 1, 0) == 1 && p.revents & POLLERR;
 }
 
 static void
@@ -166,6 +173,10 @@ receive(void)
 			if (ms == 0)
 				return;
 			r = mom_receive(sub.id, &m, ms);
+			if (r == MOM_ETIMEDOUT && reader_has_gone()) {
+				sub.failed = cmd_fail(&cmd_sub, "who read its output has gone");
+				return;
+			}
 		}
 		if (r == 0)
 			take(&m);
@@ -247,6 +258,7 @@ parse(int argc, char **argv)
 	sub.topics = calloc((size_t)argc + 1, sizeof *sub.topics);
 	if (sub.topics == NULL)
 		exit(cmd_fail(&cmd_sub, "no memory for %d topics", argc));
+	cmd_no_host(&cmd_sub, argc, argv);
 	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:t:q:i:p:h", options)) != -1;)
 		take_option(o);
 	for (char *topic; (topic = arguments_take(&cmd_line)) != NULL;)
@@ -268,6 +280,9 @@ sub_run(int argc, char **argv)
 	const char *fault = program_stream_fault(STDOUT_FILENO);
 	if (fault)
 		return cmd_fail(&cmd_sub, "%s: nothing of what comes could be printed, so nothing is asked for", fault);
+	if (sub.topic_count == 0 && !is_known(sub.name))
+		return cmd_fail(&cmd_sub, "%s: no durable client of this user has that name: name topics to make it, or "
+		    "see mom clients", sub.name);
 	program_catch_end(on_signal);
 	if (begin() != CMD_OK) {
 		end();

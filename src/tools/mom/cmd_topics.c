@@ -310,8 +310,11 @@ run(int argc, char **argv)
 	for (size_t i = 0; i < s.count; i++)
 		if (s.server[i].is_broker)
 			take_store(s.server[i].files, &s.server[i], &all);
-	if (topics.stores == 0 && (db || (n == 0 && access("db/store", F_OK) == 0)))
+	if (topics.stores == 0 && (db || (n == 0 && access("db/store", F_OK) == 0))) {
 		take_store(db ? db : "db", NULL, &all);
+		if (!db)
+			fprintf(stderr, "mom topics: no broker runs here: this is the store ./db\n");
+	}
 	topics.bad |= db ? 0 : s.bad;
 	if (topics.stores == 0 && servers_none(&s, &cmd_topics, 1, 0) != CMD_OK)
 		topics.bad = 1;

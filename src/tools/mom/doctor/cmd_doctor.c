@@ -52,7 +52,11 @@ run(int argc, char **argv)
 	if (s.count == 0 && cmd_line.count == 0)
 		doctor_say(DOCTOR_WARN, "servers", "start one, or name its run folder",
 		    "no broker or daemon is found on this machine%s", servers_tried(&s));
+	if (cmd_line.count == 0)
+		doctor_programs(&s);
+	int running = 0;
 	for (size_t i = 0; i < s.count; i++) {
+		running |= s.server[i].pid != 0;
 		doctor_server(&s.server[i]);
 		doctor_folders(&s.server[i]);
 		doctor_disk(&s.server[i]);
@@ -63,9 +67,8 @@ run(int argc, char **argv)
 	doctor_clock_end(&s);
 	if (said.json)
 		json_close(']');
-	int none = s.count == 0;
 	servers_free(&s);
-	return said.failed ? CMD_FAILED : none ? CMD_NOTHING : CMD_OK;
+	return said.failed ? CMD_FAILED : running ? CMD_OK : CMD_NOTHING;
 }
 
 const struct cmd cmd_doctor = { "doctor", "is all well here? limits, disks, clock, connections; what to do", usage,

@@ -19,6 +19,8 @@ void doctor_clock_end(const struct servers *s);        /* sane, and did not jump
 void doctor_folders(const struct look_server *s);      /* who may read and write them */
 void doctor_disk(const struct look_server *s);         /* what kind, room, whether a sync works and how long it takes */
 void doctor_server(const struct look_server *s);       /* runs, of this version, its children live, descriptors */
+/* Do programs find a daemon? For all servers of this machine. */
+void doctor_programs(const struct servers *s);
 void doctor_link(const struct look_server *s);         /* a daemon and its broker; programs and the daemon */
 void doctor_proc(void);                                /* what /proc shows here */
 void doctor_namespaces(const struct look_server *s);   /* a daemon and its programs see each other */

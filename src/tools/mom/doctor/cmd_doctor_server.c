@@ -141,22 +141,47 @@ try_connect(const char *address, const char **cure)
 	return strerror(error);
 }
 
-/* Where programs look without being told. */
+static int
+is_run_of(const struct look_server *s, const char *path)
+{
+	char real[PATH_MAX];
+	return path[0] && realpath(path, real) && strcmp(real, s->run) == 0;
+}
+
+/* Programs look where MOM_RUN says, and nowhere else; without it in the usual places. */
 static void
 programs(const struct look_server *s)
 {
-	char root[PATH_MAX], real[PATH_MAX];
+	char root[PATH_MAX];
 	const char *run = getenv("MOM_RUN");
-	int found = run && realpath(run, real) && strcmp(real, s->run) == 0;
-	for (int i = 0; i < RUNDIR_ROOTS; i++) {
+	int found = run && is_run_of(s, run);
+	for (int i = 0; i < RUNDIR_ROOTS && !run; i++) {
 		rundir_root(i, root);
-		found |= root[0] && realpath(root, real) && strcmp(real, s->run) == 0;
+		found |= is_run_of(s, root);
 	}
 	if (found)
 		doctor_say(DOCTOR_OK, "programs", NULL, "find the daemon in %s", s->run);
 	else
 		doctor_say(DOCTOR_WARN, "programs", "set MOM_RUN to that folder for them",
 		    "do not find the daemon in %s by themselves", s->run);
+}
+
+void
+doctor_programs(const struct servers *s)
+{
+	const char *run = getenv("MOM_RUN");
+	int daemons = 0, there = 0;
+	for (size_t i = 0; i < s->count; i++) {
+		int runs = !s->server[i].is_broker && s->server[i].pid != 0;
+		daemons += runs;
+		there |= runs && run && is_run_of(&s->server[i], run);
+	}
+	if (run && !there)
+		doctor_say(DOCTOR_FAIL, "programs", "start a daemon with that --run, or unset MOM_RUN",
+		    "MOM_RUN names %s, where no mom_daemon runs: programs look nowhere else", run);
+	else if (daemons == 0 && s->count)
+		doctor_say(DOCTOR_WARN, "programs", "where programs of this machine are to use MOM, start mom_daemon HOST "
+		    "PORT with the broker's address", "no mom_daemon runs here: programs cannot connect");
 }
 
 void
