@@ -85,8 +85,8 @@ void
 cmd_not_here(const struct cmd *c, int option)
 {
 	if (option == 'r')
-		cmd_wrong_use(c, "-r: nothing is retained for whoever comes later; a durable client (mom sub --name NAME) "
-		    "gets what came while it was away");
+		cmd_wrong_use(c, "-r: nothing is retained for whoever comes later; a durable client (mom sub --name "
+		    "NAME) gets what came while it was away");
 	if (option == 'i')
 		cmd_wrong_use(c, "-i: there are no client ids to choose; a durable client has a name: mom sub --name "
 		    "NAME");

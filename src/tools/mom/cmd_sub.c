@@ -281,8 +281,8 @@ sub_run(int argc, char **argv)
 	if (fault)
 		return cmd_fail(&cmd_sub, "%s: nothing of what comes could be printed, so nothing is asked for", fault);
 	if (sub.topic_count == 0 && !is_known(sub.name))
-		return cmd_fail(&cmd_sub, "%s: no durable client of this user has that name: name topics to make it, or "
-		    "see mom clients", sub.name);
+		return cmd_fail(&cmd_sub, "%s: no durable client of this user has that name: name topics to make it, "
+		    "or see mom clients", sub.name);
 	program_catch_end(on_signal);
 	if (begin() != CMD_OK) {
 		end();

@@ -180,8 +180,8 @@ doctor_programs(const struct servers *s)
 		doctor_say(DOCTOR_FAIL, "programs", "start a daemon with that --run, or unset MOM_RUN",
 		    "MOM_RUN names %s, where no mom_daemon runs: programs look nowhere else", run);
 	else if (daemons == 0 && s->count)
-		doctor_say(DOCTOR_WARN, "programs", "where programs of this machine are to use MOM, start mom_daemon HOST "
-		    "PORT with the broker's address", "no mom_daemon runs here: programs cannot connect");
+		doctor_say(DOCTOR_WARN, "programs", "where programs of this machine are to use MOM, start mom_daemon "
+		    "HOST PORT with the broker's address", "no mom_daemon runs here: programs cannot connect");
 }
 
 void
