@@ -22,6 +22,7 @@
 #include "base/lock.h"
 #include "base/log_peer.h"
 #include "server/names.h"
+#include "server/pointer.h"
 #include "base/net.h"
 #include "base/notify.h"
 #include "base/program.h"
@@ -94,6 +95,7 @@ start_listening(void)
 static void
 leave_run_folder(void)
 {
+	pointer_clear(server.run_dir);
 	about_remove(server.run_dir);
 	config_leave_no_more(server.run_dir);
 	unlinkat(server.run_dir, "ready", 0);
@@ -221,6 +223,7 @@ say_ready(void)
 {
 	char line[READY_LINE];
 	server.said_ready = 1;
+	pointer_set(server.run_dir);
 	if (say_about(server.run_dir) < 0 || say_about(server.b.store.dir) < 0)
 		log_warn("%s/about: %s: the tools do not find this broker until there is room for it", server.run,
 		    strerror(errno));

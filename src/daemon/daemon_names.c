@@ -6,6 +6,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "server/names.h"
+#include "server/pointer.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ names_about(struct daemon *d)
 	about_folder(d->run_dir, a.run);
 	about_folder(d->spool_dir, a.files);
 	snprintf(a.address, sizeof a.address, "%s %s", d->host, d->port);
+	pointer_set(d->run_dir);
 	return about_write(d->run_dir, &a) < 0 ? -1 : 1;
 }
 

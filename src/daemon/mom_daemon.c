@@ -22,6 +22,7 @@
 #include "base/notify.h"
 #include "base/program.h"
 #include "server/names.h"
+#include "server/pointer.h"
 #include "ipc/rundir.h"
 #include "base/sig.h"
 #include "daemon/daemon.h"
@@ -98,6 +99,7 @@ spool_in_session(const char *why)
 static void
 leave_run_folder(struct daemon *d)
 {
+	pointer_clear(d->run_dir);
 	about_remove(d->run_dir);
 	config_leave_no_more(d->run_dir);
 	unlinkat(d->run_dir, "trouble", 0);

@@ -429,6 +429,40 @@ TEST(machines, "a machine is shown connected with its address and how far behind
 	REQUIRE(atol(look_up("machines --json", broker.run, "machine", "1", "lag_bytes")) < 1000000, "%s", seen);
 }
 
+static int
+links(void)
+{
+	return atoi(run_command("find '%s' -name 'run-at-*' | wc -l", t_path("mom")).out);
+}
+
+TEST(elsewhere, "servers with run folders of their own are found without being named, as long as they run")
+{
+	struct server two;
+	up(NULL);
+	daemon_start(&two, "two", broker.port);
+	int id = talk_create();
+	use_daemon(&two);
+	int other = talk_open("other");
+	unsetenv("MOM_RUN");
+	struct ran r = run_command("'%s' clients --json", t_bin("mom"));
+	REQUIRE(r.status == 0 && json_length(r.out) == 2 && json_find(r.out, "name", "other", 0) >= 0, "%d %s%s",
+	    r.status, r.out, r.err);
+	r = run_command("'%s' machines --json", t_bin("mom"));
+	REQUIRE(r.status == 0 && json_length(r.out) == 2, "%d %s%s", r.status, r.out, r.err);
+	bye(id);
+	bye(other);
+	server_kill_all(&one);
+	REQUIRE(links() == 3, "%d links", links());
+	server_start(&one);
+	REQUIRE(links() == 3, "%d links", links());
+	server_stop(&one);
+	server_stop(&two);
+	server_stop(&broker);
+	REQUIRE(links() == 0, "%d links are left", links());
+	server_start(&broker);
+	server_start(&one);
+}
+
 TEST(lag, "a program that does not receive makes its mail wait on its machine, and its machine is not behind")
 {
 	enum { SENT = 3000 };

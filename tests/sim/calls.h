@@ -85,6 +85,8 @@ int sim_fchmodat(int dir, const char *path, mode_t mode, int flags);
 int sim_fchown(int fd, uid_t uid, gid_t gid);
 int sim_fchownat(int dir, const char *path, uid_t uid, gid_t gid, int flags);
 ssize_t sim_readlink(const char *path, char *text, size_t n);
+int sim_symlink(const char *to, const char *path);
+int sim_unlink(const char *path);
 DIR *sim_fdopendir(int fd);
 struct dirent *sim_readdir(DIR *dir);
 int sim_closedir(DIR *dir);
