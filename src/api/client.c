@@ -211,7 +211,12 @@ client_destroy(struct handle *h)
 {
 	int64_t deadline = handle_deadline(h->timeout_ms);
 	uint64_t number[SHARDS_MAX];
-	int e = requests_flush(h, deadline, 0), e2 = e == MOM_ETIMEDOUT || e == MOM_EPROTO ? e : 0;
+	int e = requests_flush(h, deadline, 0);
+	/* A power cut may have taken what was acknowledged, and the next request shows it. Behind a DESTROY the broker
+	 * would not know any more whom to tell, if it died before it said so. */
+	if (e == 0 && h->has_fast && !handle_is_ended(h))
+		e = (e = requests_end_subscriptions(h, deadline)) ? e : requests_flush(h, deadline, 0);
+	int e2 = e == MOM_ETIMEDOUT || e == MOM_EAGAIN || e == MOM_EPROTO ? e : 0;
 	if (handle_is_ended(h))
 		return client_end(h, e, 0);            /* it is no more, as was asked for; what had no answer is told */
 	for (uint32_t k = 0; e2 == 0 && k < h->shards; k++) {
@@ -224,7 +229,6 @@ client_destroy(struct handle *h)
 	/* the broker has destroyed it before: that is what was asked for */
 	if (e2 == MOM_EBADID)
 		e2 = 0;
-	e2 = e2 ? e2 : requests_tell_lost(h);          /* its DESTROY may be the first to learn of it */
 	return client_end(h, e ? e : e2, GOODBYE_DESTROY);
 }
 

@@ -49,6 +49,7 @@ struct handle {
 	uint64_t failed;              /* requests that failed since the last flush */
 	int failed_code;
 	char failed_text[256];
+	int has_fast;                 /* it has published with MOM_FAST */
 	uint64_t lost;                /* fast messages that a power cut took, not told yet */
 	char lost_text[160];
 	struct pending pending[SHARDS_MAX];
@@ -115,8 +116,6 @@ int  request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t 
 int  requests_end_subscriptions(struct handle *h, int64_t deadline);
 int  client_is_cut(const struct handle *h);
 uint64_t requests_open(const struct handle *h);       /* how many requests are neither acknowledged nor given up */
-/* MOM_ELOST once where fast messages are known to be gone, else 0 */
-int  requests_tell_lost(struct handle *h);
 int  requests_flush(struct handle *h, int64_t deadline, unsigned interruptible);
 int  answer_code(int64_t code, int may_succeed);     /* MOM_EPROTO if it is none of ours */
 /* Notes a topic that was unsubscribed while mail of it may still come: see struct tombstone. */

@@ -52,6 +52,7 @@ mom_publish(int id, const char *topic, const void *data, size_t len, unsigned fl
 		.topic = topic, .topic_len = (uint16_t)topic_len, .data = data, .len = (uint32_t)len };
 	int64_t deadline = flags & MOM_ASYNC ? DEADLINE_DEFAULT : handle_deadline(h->timeout_ms);
 	e = request_append(h, &ask, deadline, &number);
+	h->has_fast |= (flags & MOM_FAST) != 0;
 	if (e || flags & MOM_ASYNC)
 		return e;
 	return request_outcome(h, ask.shard, number, deadline);

@@ -109,15 +109,6 @@ look_refused(struct handle *h, uint32_t shard)
 	bell_ring(&h->out.ring->bell, &c->request_queue);
 }
 
-int
-requests_tell_lost(struct handle *h)
-{
-	if (h->lost == 0)
-		return 0;
-	h->lost = 0;
-	return handle_fail(h, MOM_ELOST, "%s", h->lost_text);
-}
-
 static void
 look_lost(struct handle *h, uint32_t shard)
 {
@@ -337,6 +328,10 @@ requests_flush(struct handle *h, int64_t deadline, unsigned interruptible)
 		h->failed = 0;
 		return e;
 	}
-	return requests_tell_lost(h);
+	if (h->lost) {
+		h->lost = 0;
+		return handle_fail(h, MOM_ELOST, "%s", h->lost_text);
+	}
+	return 0;
 }
 

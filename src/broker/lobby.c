@@ -135,34 +135,38 @@ lobby_say(struct lobby *l, int64_t now)
 	l->say_due = now + LOG_PEER_MS;
 }
 
-/* Who is it? Nothing is taken yet: its handler reads it, and says what is wrong with it. */
-static void
+/* Who is it, and how long is its HELLO? Nothing is taken yet: its handler reads it, and says what is wrong with it. */
+static int
 guest_peek(struct guest *g)
 {
 	char bytes[HELLO_LEAST];
 	struct hello h;
 	ssize_t n = recv(g->fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
 	if (n != sizeof bytes || bytes[9] != REC_HELLO)
-		return;
+		return HELLO_LEAST;
 	wire_hello_get(&h, bytes + RECORD_HEADER, HELLO_BYTES);
 	memcpy(g->machine, h.machine, sizeof g->machine);
 	g->token = h.token;
+	uint32_t len = get_u32(bytes);
+	return len > HELLO_LEAST && len <= RECORD_HEADER + HELLO_MOST ? (int)record_stride(len) : HELLO_LEAST;
 }
 
-/* Is its HELLO there (but perhaps for the host's name)? Else it leaves where its time is over or it has hung up. */
+/* Its HELLO is there as a whole? Else it leaves where its time is over or it has hung up. */
 static void
 guest_look(struct lobby *l, uint32_t i, short revents, int64_t now)
 {
 	struct guest *g = &l->guests.of[i];
-	int there, one = 1, gone = (revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+	int there = 0, whole = HELLO_LEAST, one = 1, gone = (revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 	if (g->ready ? !gone : !revents && now < g->until)
 		return;
-	if (!g->ready && ioctl(g->fd, FIONREAD, &there) == 0 && there >= HELLO_LEAST) {
+	if (!g->ready && ioctl(g->fd, FIONREAD, &there) == 0 && there >= HELLO_LEAST &&
+	    there >= (whole = guest_peek(g))) {
 		g->ready = 1;
-		guest_peek(g);
 		setsockopt(g->fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
 	} else if (now >= g->until || gone)
 		guest_send_away(l, i);
+	else if (there >= HELLO_LEAST)                 /* poll is to tell of the rest */
+		setsockopt(g->fd, SOL_SOCKET, SO_RCVLOWAT, &whole, sizeof whole);
 }
 
 /* Who gets the next place: a known machine, then the address that has the fewest, then the oldest. -1: nobody waits */

@@ -308,6 +308,8 @@ void
 machines_host(struct machines *m, struct known_machine *k, const char *host)
 {
 	struct known_machine *known = machines_find(m, k->id);
+	if (host[0] == '\0')                           /* it did not say */
+		return;
 	int is_same = known == NULL || strcmp(known->host, host) == 0;
 	snprintf(k->host, sizeof k->host, "%s", host);
 	if (is_same)

@@ -92,6 +92,8 @@ struct daemon {
 	struct backoff link_backoff;
 	char hello[512];
 	size_t hello_have;
+	/* The last connection was closed on a HELLO with the host's name: an older broker knows no such HELLO. */
+	int hello_is_plain;
 
 	int unit_id;
 	struct daemon_unit *unit;

@@ -42,7 +42,7 @@ link_hello(struct daemon *d)
 	struct record r = { .type = REC_HELLO };
 	memcpy(h.machine, d->machine, sizeof h.machine);
 	memcpy(h.store, d->store, sizeof h.store);
-	if (gethostname(host, sizeof host) == 0)       /* one that does not fit may lack its end */
+	if (!d->hello_is_plain && gethostname(host, sizeof host) == 0) /* one that does not fit may lack its end */
 		wire_host(h.host, host, sizeof host);
 	uint32_t n = wire_hello_put(payload, &h);
 	n = record_make(bytes, &r, NULL, payload, n);
@@ -143,6 +143,7 @@ link_read(struct daemon *d)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
+		d->hello_is_plain = !d->hello_is_plain;
 		link_next(d, n == 0 ? "it closed the connection" : strerror(errno));
 		return;
 	}

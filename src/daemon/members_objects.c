@@ -31,6 +31,11 @@ member_show(struct daemon *d, uint32_t i)
 {
 	struct member *m = &d->members[i];
 	struct slot_word *w = &d->table->slot[i];
+	struct slot_topics *topics = machine_topics(d->table);
+	if (topics && atomic_load(&w->id) != m->id) {  /* those of whoever was here before */
+		atomic_store(&topics[i].subscriptions, 0);
+		topics[i].names[0] = '\0';
+	}
 	atomic_store(&w->id, m->id);
 	atomic_store(&w->generation, m->generation);
 	atomic_store(&w->durable, (uint32_t)m->durable);

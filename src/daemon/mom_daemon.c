@@ -195,7 +195,7 @@ make_table(void)
 	struct shminfo info;
 	uint32_t capacity = shmctl(0, IPC_INFO, (struct shmid_ds *)&info) >= 0 && info.shmmni < SLOTS_MAX
 	    ? (uint32_t)info.shmmni : SLOTS_MAX;
-	size_t bytes = sizeof *d->table + capacity * sizeof(struct slot_word);
+	size_t bytes = sizeof *d->table + capacity * (sizeof(struct slot_word) + sizeof(struct slot_topics));
 	struct machine_table measure = { .capacity = capacity };
 	d->members = calloc(capacity, sizeof *d->members);
 	/* the list's slots are checked against it; the real one comes after the reaping */
@@ -211,6 +211,7 @@ make_table(void)
 		log_fatal(EXIT_SYSTEM, "shmget(%zu bytes): %s: %s", bytes, strerror(errno),
 		    registry_hint(&d->registry));
 	d->table->capacity = capacity;
+	atomic_store(&d->table->has_topics, 1);
 	atomic_store(&d->table->log, (uint32_t)d->verbose);
 	atomic_store(&d->table->request_queue, -1);
 	atomic_store(&d->table->deliver_queue, -1);

@@ -338,16 +338,17 @@ static void
 tick_topics(void)
 {
 	char text[SLOT_TOPICS] = "";
-	if (!forwarder.routes.changed)
+	struct slot_topics *shown = machine_topics(forwarder.table);
+	uint32_t shards = atomic_load(&forwarder.table->shards);
+	if (!forwarder.routes.changed || shown == NULL)
 		return;
 	forwarder.routes.changed = 0;
 	for (uint32_t i = 0; i < forwarder.slots.used; i++) {
-		struct slot_word *w = &forwarder.table->slot[i];
 		if (forwarder.slots.slot[i].own == NULL)
 			continue;
-		atomic_store(&w->subscriptions, routes_of_client(&forwarder.routes, forwarder.slots.slot[i].id, text,
-		    sizeof text));
-		memcpy(w->topics, text, sizeof text);
+		atomic_store(&shown[i].subscriptions, routes_of_client(&forwarder.routes, shards,
+		    forwarder.slots.slot[i].id, text, sizeof text));
+		memcpy(shown[i].names, text, sizeof text);
 	}
 }
 

@@ -85,8 +85,13 @@ on_slot(uint32_t i, const struct slot *old)
 static void
 on_lost(struct answer_words *w, const struct answer *a)
 {
-	uint64_t told = atomic_load(&w->lost.value), from = a->number > told ? a->number : told + 1;
-	int64_t count = atomic_load(&w->lost.code);
+	uint64_t number, value, from = a->number;
+	int64_t count;
+	if (!result_read(&w->lost, &number, &count, &value))
+		/* nothing yet, or a predecessor was killed as it wrote: then it is told once more */
+		count = atomic_load(&w->lost.code);
+	else if (from <= value)
+		from = value + 1;
 	if (a->value >= from && a->value - from < (uint64_t)(INT64_MAX - count))
 		result_write(&w->lost, from, count + (int64_t)(a->value - from) + 1, a->value);
 }

@@ -19,19 +19,19 @@ routes_change(struct routes *r, const struct record *rec, const char *topic)
 }
 
 uint64_t
-routes_of_client(struct routes *r, uint64_t id, char *text, size_t room)
+routes_of_client(struct routes *r, uint32_t shards, uint64_t id, char *text, size_t room)
 {
 	uint64_t count = 0;
 	size_t n = 0;
 	text[0] = '\0';
-	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
+	for (uint32_t k = 0; k < shards && k < SHARDS_MAX; k++) {
 		const struct subscriber *c = subscriptions_client(&r->of[k], id, 0);
 		count += c ? c->count : 0;
 		for (const struct subscription *sub = c ? c->first : NULL; sub; sub = sub->next_of_client) {
 			const struct subscribed *topic = sub->of.topic;
 			if (n == 0 && topic->len >= room)
 				n = (size_t)snprintf(text, room, "%.*s~", (int)room - 2, topic->name);
-			else if (n + 2 + topic->len < room)
+			else if ((n ? n + 2 : 0) + topic->len < room)
 				n += (size_t)snprintf(text + n, room - n, "%s%s", n ? ", " : "", topic->name);
 			else
 				break;

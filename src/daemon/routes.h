@@ -12,5 +12,5 @@ struct routes {
 void routes_change(struct routes *r, const struct record *rec, const char *topic);
 /* How many subscriptions a client has. text: names of as many of its topics as fit, ", " between them; a first one that
  * is too long ends with ~. */
-uint64_t routes_of_client(struct routes *r, uint64_t id, char *text, size_t room);
+uint64_t routes_of_client(struct routes *r, uint32_t shards, uint64_t id, char *text, size_t room);
 #endif

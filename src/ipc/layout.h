@@ -125,8 +125,6 @@ static inline struct ring *broker_unit_ring(struct broker_unit *u, uint32_t slot
 enum slot_state { SLOT_FREE, SLOT_LIVE, SLOT_AWAY /* durable, no process */,
     SLOT_DYING /* its ring is sent to the end, then DESTROY */ };
 
-enum { SLOT_TOPICS = 96 };
-
 struct slot_word {                    /* written by mom_daemon */
 	word32 state, owner;          /* owner grows with every process that gets the slot */
 	id_word segment, sem;
@@ -139,15 +137,18 @@ struct slot_word {                    /* written by mom_daemon */
 	/* forwarder, for people that look: messages that wait in the spool and are not in the mail box, their bytes
 	 * there, and when the broker stored the oldest (microseconds since 1970) */
 	word64 spooled, spooled_bytes, spooled_since;
-	/* forwarder, for people that look, a tick late: how many topics it subscribed to, and the newest of them */
-	word64 subscriptions;
-	char   topics[SLOT_TOPICS];
 	char   name[MOM_NAME_MAX + 4];
 };
 
+/* For people that look: how many topics the slot's client subscribed to, and names of some. mom_daemon clears it for a
+ * new client; mom_forwarder writes it, a tick late. */
+enum { SLOT_TOPICS = 96 };
+struct slot_topics { word64 subscriptions; char names[SLOT_TOPICS]; };
+
 struct machine_table {
 	uint32_t magic, capacity;
-	word32   log, spare;                  /* mom_daemon; SIGHUP changes it: how to log (log.h) */
+	word32   log;                         /* mom_daemon; SIGHUP changes it: how to log (log.h) */
+	word32   has_topics;                  /* mom_daemon: behind the slots stands a struct slot_topics for each */
 	/* mom_daemon; SIGHUP changes it: bytes that may wait in the spool for one client; 0: any */
 	word64   backlog_max;
 	word32 stopping, ticks;               /* mom_daemon */
@@ -164,6 +165,12 @@ struct machine_table {
 	struct log_limits limits;             /* all processes of the daemon: limits of lines that peers cause */
 	struct slot_word slot[];
 };
+
+/* NULL: a mom_daemon of an older version made the table. */
+static inline struct slot_topics *machine_topics(const struct machine_table *t)
+{
+	return atomic_load(&t->has_topics) ? (struct slot_topics *)(uintptr_t)&t->slot[t->capacity] : NULL;
+}
 
 enum unit_role { UNIT_REQUESTER, UNIT_RESPONSER, UNIT_FORWARDER, UNIT_ROLES };
 

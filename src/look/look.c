@@ -287,9 +287,12 @@ look_client(const struct look_server *s, uint32_t i, struct look_client *c)
 		.pid = (pid_t)atomic_load(&w->pid), .uid = atomic_load(&w->uid) };
 	memcpy(c->name, w->name, sizeof c->name);
 	c->name[sizeof c->name - 1] = '\0';
-	c->subscriptions = atomic_load(&w->subscriptions);
-	memcpy(c->topics, w->topics, sizeof c->topics);
-	c->topics[sizeof c->topics - 1] = '\0';
+	const struct slot_topics *topics = machine_topics(t);
+	if (topics) {
+		c->subscriptions = atomic_load(&topics[i].subscriptions);
+		memcpy(c->topics, topics[i].names, sizeof c->topics);
+		c->topics[sizeof c->topics - 1] = '\0';
+	}
 	if (c->state == SLOT_FREE)
 		return 0;
 	look_segment(atomic_load(&w->segment), c);

@@ -54,7 +54,7 @@ struct look_client {
 	 * broker's time of the oldest (microseconds since 1970; 0: none). */
 	uint64_t waiting, waiting_bytes;
 	int64_t oldest_us;
-	/* how many, and the newest topics, ", " between them: as they were a second ago at most */
+	/* how many, and names of some topics, ", " between them: a second late; 0 and "" where it is not known */
 	uint64_t subscriptions;
 	char topics[SLOT_TOPICS];
 };

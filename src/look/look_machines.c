@@ -299,11 +299,11 @@ look_machines(const struct look_server *s, struct look_machine **list)
 		return -1;
 	}
 	int n = take_connected(s, &logs, *list, conns), connected = n;
+	qsort(*list, (size_t)n, sizeof **list, by_serial);
 	for (int i = 0; i < count; i++) {
-		struct look_machine *m = *list;
-		while (m < *list + connected && m->serial != known[i].serial)
-			m++;
-		if (m == *list + connected) {
+		struct look_machine key = { .serial = known[i].serial };
+		struct look_machine *m = bsearch(&key, *list, (size_t)connected, sizeof key, by_serial);
+		if (m == NULL) {
 			m = &(*list)[n++];
 			*m = (struct look_machine){ .serial = known[i].serial };
 			take_away(s, &known[i], &logs, m);

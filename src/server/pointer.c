@@ -20,7 +20,8 @@ pointer_of(struct pointer *p, int run_dir)
 	for (int i = 0; i < RUNDIR_ROOTS; i++) {
 		rundir_root(i, p->root);
 		size_t n = strlen(p->root);
-		if (n && strncmp(p->run, p->root, n) == 0 && (p->run[n] == '\0' || strncmp(p->run + n, "/run-", 5) == 0))
+		if (n && strncmp(p->run, p->root, n) == 0 && (p->run[n] == '\0' ||
+		    strncmp(p->run + n, "/run-", 5) == 0))
 			return 0;
 	}
 	rundir_root(0, p->root);

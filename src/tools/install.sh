@@ -90,7 +90,8 @@ configure() {     # SOURCE NAME
 	sed -e 's/^#\(listen 127.0.0.1 8080\)$/\1/; s/^#\(broker 127.0.0.1 8080\)$/\1/' "$1" >"$new"
 	chmod 644 "$new"
 	mv -f "$new" "$DESTDIR$fresh"
-	[ -e "$DESTDIR$SYSCONFDIR/mom/$2" ] || { folder "$SYSCONFDIR/mom"; cp -p "$DESTDIR$fresh" "$DESTDIR$SYSCONFDIR/mom/$2"; }
+	folder "$SYSCONFDIR/mom"
+	[ -e "$DESTDIR$SYSCONFDIR/mom/$2" ] || cp -p "$DESTDIR$fresh" "$DESTDIR$SYSCONFDIR/mom/$2"
 }
 
 # Those that nobody changed.

@@ -104,7 +104,7 @@ header(unsigned char h[120], uint32_t len, unsigned char type)
 
 TEST(giant_length, "frames with a giant, a tiny and a wrong length, and of types that cannot begin, are refused")
 {
-	static const uint32_t lengths[] = {0, 1, 55, 56, 121, 4096, 0x7fffffff, 0x80000000, 0xffffffff};
+	static const uint32_t lengths[] = {0, 1, 55, 56, 119, 185, 4096, 0x7fffffff, 0x80000000, 0xffffffff};
 	unsigned char h[120];
 	up();
 	for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -197,6 +197,20 @@ TEST(wrong_broker, "a daemon whose broker answers nonsense goes on trying and do
 	talk_subscribe(id, "calm");
 	calm();
 	bye(id);
+}
+
+TEST(older_broker, "a broker that closes on a HELLO with a host's name gets the next one without, and the one after "
+    "with it")
+{
+	int port = 0, listener = peer_listen(&port);
+	daemon_start(&one, "one", port);
+	for (int i = 0; i < 3; i++) {
+		struct wire_peer *p = peer_take(listener, T_PATIENCE_MS);
+		REQUIRE(p && (p->hello.host[0] != '\0') == (i % 2 == 0), "connection %d: host \"%s\"", i,
+		    p ? p->hello.host : "no HELLO");
+		peer_leave(p);
+	}
+	close(listener);
 }
 
 TEST(refusal_text, "what a broker says as it refuses stays one line of the daemon's log, without a control character")

@@ -211,6 +211,32 @@ TEST(of_many_addresses, "64 silent ones, each of an address of its own, hold eve
 	REQUIRE(served <= 2 * STRANGERS_MAX, "%d others were served before it", served);
 }
 
+TEST(part_of_a_name, "connections that announce a host's name and do not send it take no place: a machine is in before "
+    "their time is over")
+{
+	enum { SILENT = 8 };
+	struct pollfd f[SILENT];
+	struct welcome w;
+	char bytes[512], payload[HELLO_MOST];
+	broker_start(&broker, "broker", 0, NULL);
+	struct hello hello = { .version = WIRE_VERSION, .message_max = MOM_MESSAGE_MAX, .slots = 4, .window = WINDOW };
+	memset(hello.host, 'h', HOST_BYTES);
+	for (int i = 0; i < SILENT; i++) {
+		put_u32((char *)hello.machine, 7000 + (uint32_t)i);
+		uint32_t n = wire_hello_put(payload, &hello);
+		record_make(bytes, &(struct record){ .type = REC_HELLO }, NULL, payload, n);
+		f[i] = (struct pollfd){ dial_from(1), POLLIN, 0 };
+		REQUIRE(send(f[i].fd, bytes, FRAME, MSG_NOSIGNAL) == FRAME, "send");
+	}
+	for (uint32_t i = 1; i <= 3; i++) {            /* behind the first the places would be theirs */
+		int own = enter(i, 0, &w);
+		REQUIRE(poll(f, SILENT, 0) == 0, "the others' time was over before machine %u got in", i);
+		close(own);
+	}
+	for (int i = 0; i < SILENT; i++)
+		close(f[i].fd);
+}
+
 TEST(known_among_strangers, "a machine that is known comes first among 300 fresh ones of its own address")
 {
 	struct plan p = { PEERS, 1 };

@@ -73,6 +73,32 @@ TEST(changes, "a list replaces what was known of its shard alone; a destroyed cl
 	all_gone();
 }
 
+static const char *
+topics_of(uint64_t id, size_t room, uint64_t count)
+{
+	static char text[200];
+	REQUIRE(routes_of_client(&routes, SHARDS_MAX, id, text, room) == count, "%s", text);
+	return text;
+}
+
+TEST(names, "the topics of a client that fit are named, a first one of any length")
+{
+	char topic[100];
+	for (int len = 90; len < 100; len++) {
+		uint64_t id = (uint64_t)len;
+		memset(topic, 'a', sizeof topic);
+		topic[len] = '\0';
+		change(REC_SUBSCRIBE, 0, id, topic, 0);
+		const char *text = topics_of(id, 96, 1);
+		REQUIRE(len < 96 ? strcmp(text, topic) == 0 : strlen(text) == 95 && text[94] == '~', "%d: %s", len,
+		    text);
+	}
+	change(REC_SUBSCRIBE, 0, 7, "b", 0);
+	change(REC_SUBSCRIBE, 1, 7, "cc", 0);
+	REQUIRE(strcmp(topics_of(7, 96, 2), "b, cc") == 0 && strcmp(topics_of(7, 5, 2), "b") == 0 &&
+	    topics_of(8, 96, 0)[0] == '\0', "%s", topics_of(7, 96, 2));
+}
+
 TEST(random, "whatever comes in whatever order, each topic has exactly those who subscribed to it")
 {
 	enum { CLIENTS = 9, TOPICS = 5, SHARDS = 3 };

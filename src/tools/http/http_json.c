@@ -220,14 +220,14 @@ user_name(const struct users *u, uid_t uid, char *name, size_t n)
 }
 
 static void
-client(FILE *f, const struct look_client *c, const struct users *u)
+client(FILE *f, const struct look_client *c, const struct users *u, int is_exposed)
 {
 	static const char *const states[] = { "free", "connected", "away", "ending" };
 	char user[ETC_NAME], program[32], command[COMMAND_SHOWN] = "";
 	user_name(u, c->uid, user, sizeof user);
 	proc_read(c->pid, "comm", program, sizeof program);
 	program[strcspn(program, "\n")] = '\0';
-	if (proc_command(c->pid, command, sizeof command) < 0)
+	if (is_exposed || proc_command(c->pid, command, sizeof command) < 0)
 		snprintf(command, sizeof command, "%s", program);
 	fprintf(f, "{\"slot\":%u,\"id\":\"%llx\",\"durable\":%s,\"pid\":%d,\"mail_bytes\":%llu,"
 	    "\"request_bytes\":%llu,", c->slot, (unsigned long long)c->id, c->durable ? "true" : "false", (int)c->pid,
@@ -256,7 +256,7 @@ by_waiting(const void *a, const void *b)
 }
 
 static void
-clients(FILE *f, const struct look_server *s)
+clients(FILE *f, const struct look_server *s, int is_exposed)
 {
 	uint32_t slots = s->machine ? atomic_load(&s->machine->slots) : 0;
 	size_t n = 0;
@@ -270,7 +270,7 @@ clients(FILE *f, const struct look_server *s)
 	fprintf(f, ",\"clients_total\":%zu,\"clients\":[", n);
 	for (size_t i = 0; i < n && i < HTTP_SHOWN; i++) {
 		fputs(i ? ",\n" : "", f);
-		client(f, &list[i], &u);
+		client(f, &list[i], &u, is_exposed);
 	}
 	putc(']', f);
 	free(u.text);
@@ -280,7 +280,7 @@ clients(FILE *f, const struct look_server *s)
 /* ---- all ---- */
 
 static void
-server(FILE *f, const struct look_server *s, const struct watch_server *v)
+server(FILE *f, const struct look_server *s, const struct watch_server *v, int is_exposed)
 {
 	char why[PATH_MAX + 300] = "";
 	int healthy = watch_health(s, why, sizeof why);
@@ -301,7 +301,7 @@ server(FILE *f, const struct look_server *s, const struct watch_server *v)
 		topics(f, v);
 		machines(f, s, v);
 	} else
-		clients(f, s);
+		clients(f, s, is_exposed);
 	fprintf(f, ",\"limits\":[");
 	http_limits(f, s, v);
 	fprintf(f, "]}");
@@ -314,7 +314,7 @@ http_stats(FILE *f, const struct watch *w)
 	    HTTP_SAMPLE_MS, (long long)w->wall_us);
 	for (size_t i = 0; w->look && i < w->count; i++) {
 		fputs(i ? ",\n" : "\n", f);
-		server(f, &w->look->server[i], &w->server[i]);
+		server(f, &w->look->server[i], &w->server[i], w->is_exposed);
 	}
 	fprintf(f, "],\"limits\":[");
 	http_limits(f, NULL, NULL);

@@ -200,6 +200,7 @@ main(int argc, char **argv)
 	else
 		start_by_hand(argc, argv);
 	give_up_rights();
+	http.watch.is_exposed = http.insecure;
 	http.watch.folder = http.folder[0] ? http.folder : NULL;
 	watch_take(&http.watch, clock_ms());
 	http.conns = http_conns_new(http.listener, &http.watch, http.hosts);

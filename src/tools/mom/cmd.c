@@ -45,12 +45,24 @@ cmd_end(const struct cmd *c, int status)
 	return program_end(who, status, CMD_FAILED);
 }
 
+/* mosquitto's -h is its broker's host; help for somebody who wants to publish would look like success. */
+static int
+is_host(const struct cmd *c, int argc, char **argv)
+{
+	int others = argc > 2 && (strcmp(c->name, "pub") == 0 || strcmp(c->name, "sub") == 0);
+	for (int i = 1; others && i < argc; i++)
+		others = strcmp(argv[i], "--help") != 0;
+	return others;
+}
+
 int
 cmd_option(const struct cmd *c, int argc, char **argv, const char *shorts, const struct option *longs)
 {
 	if (cmd_line.word == NULL)
 		arguments_begin(&cmd_line, argc, argv, shorts, longs);
 	int o = arguments_next(&cmd_line);
+	if (o == 'h' && is_host(c, argc, argv))
+		cmd_not_here(c, 'h');
 	if (o == 'h') {
 		fputs(c->usage, stdout);
 		exit(cmd_end(c, CMD_OK));
@@ -70,15 +82,6 @@ cmd_wrong_use(const struct cmd *c, const char *format, ...)
 	fprintf(stderr, "; see mom %s --help\n", c->name);
 	va_end(ap);
 	exit(CMD_USAGE);
-}
-
-/* mosquitto's -h is its broker's host; help for somebody who wants to publish would look like success. */
-void
-cmd_no_host(const struct cmd *c, int argc, char **argv)
-{
-	for (int i = 1; argc > 2 && i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "-h") == 0)
-			cmd_not_here(c, 'h');
 }
 
 void

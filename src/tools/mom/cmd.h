@@ -30,8 +30,6 @@ void cmd_wrong_use(const struct cmd *c, const char *format, ...) __attribute__((
 int  cmd_end(const struct cmd *c, int status);
 /* An option of other systems' tools that has no meaning here: says what to type, and ends. */
 void cmd_not_here(const struct cmd *c, int option) __attribute__((noreturn));
-/* The same for their -h HOST. A -h that stands alone asks for help. */
-void cmd_no_host(const struct cmd *c, int argc, char **argv);
 /* says so; CMD_FAILED */
 int  cmd_fail(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* mom_create, or mom_open where there is a name. Whoever waits for more than a second is told on stderr for what. */

@@ -14,7 +14,7 @@ static const char usage[] =
     "messages that it has not acknowledged\n"
     "  (in its mail box and in the spool), how long the oldest waits, process, user, bytes in its mail box, "
     "whether more waits in the spool,\n"
-    "  bytes of its requests that are not acknowledged, its topics (the newest alone where its broker runs elsewhere), "
+    "  bytes of its requests that are not acknowledged, its topics (some alone where its broker runs elsewhere), "
     "its command.\n"
     "  FOLDER   a daemon's run folder (and its broker's, for the topics); without any, those in the usual places, "
     "MOM_RUN first\n"

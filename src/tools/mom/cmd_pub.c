@@ -210,7 +210,6 @@ parse(int argc, char **argv)
 		{ "async", 0, 0, OPT_ASYNC }, { "count", 1, 0, OPT_COUNT }, { "interval", 1, 0, OPT_INTERVAL },
 		    { "timeout", 1, 0, OPT_TIMEOUT }, { "need-subscriber", 0, 0, OPT_NEED },
 		{ "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
-	cmd_no_host(&cmd_pub, argc, argv);
 	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvt:m:q:i:p:rh", options)) != -1;)
 		take_option(o);
 	if (pub.topic == NULL && (pub.topic = arguments_take(&cmd_line)) == NULL)

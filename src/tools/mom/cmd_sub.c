@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "base/program.h"
+#include "config/config.h"
+#include "config/config_keys.h"
 #include "tools/mom/cmd_look.h"
 #include "tools/mom/cmd_message.h"
 #include <errno.h>
@@ -191,10 +193,27 @@ receive(void)
  * not seen yet whether it closed or destroyed the client. */
 enum known { UNKNOWN, KNOWN, UNSEEN, ENDED };
 
+/* Where programs look: MOM_RUN or `run` of client.conf, else the usual places. */
+static struct look *
+look_as_programs(void)
+{
+	struct config *c = malloc(sizeof *c);
+	const char *run = NULL;
+	if (c)
+		config_begin(c, &config_client);
+	if (c && config_load(c) == 0 && getenv("MOM_RUN") == NULL)
+		run = config_text(c, CLIENT_RUN);
+	struct look *l = look_all(run && run[0] ? run : NULL);
+	if (c)
+		config_end(c);
+	free(c);
+	return l;
+}
+
 static enum known
 known_now(const char *name)
 {
-	struct look *l = look_all(NULL);
+	struct look *l = look_as_programs();
 	struct look_client c;
 	enum known found = UNSEEN;
 	for (size_t i = 0; l && i < l->count; i++) {
@@ -215,7 +234,7 @@ is_known(const char *name)
 	enum known known;
 	int64_t until = clock_ms() + ENDED_MS;
 	while ((known = known_now(name)) == ENDED && clock_ms() < until)
-		usleep(10000);
+		usleep(100000);
 	return known != UNKNOWN;
 }
 
@@ -258,7 +277,6 @@ parse(int argc, char **argv)
 	sub.topics = calloc((size_t)argc + 1, sizeof *sub.topics);
 	if (sub.topics == NULL)
 		exit(cmd_fail(&cmd_sub, "no memory for %d topics", argc));
-	cmd_no_host(&cmd_sub, argc, argv);
 	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:t:q:i:p:h", options)) != -1;)
 		take_option(o);
 	for (char *topic; (topic = arguments_take(&cmd_line)) != NULL;)

@@ -148,12 +148,19 @@ is_run_of(const struct look_server *s, const char *path)
 	return path[0] && realpath(path, real) && strcmp(real, s->run) == 0;
 }
 
+static const char *
+named_run(void)
+{
+	const char *run = getenv("MOM_RUN");
+	return run && run[0] ? run : NULL;
+}
+
 /* Programs look where MOM_RUN says, and nowhere else; without it in the usual places. */
 static void
 programs(const struct look_server *s)
 {
 	char root[PATH_MAX];
-	const char *run = getenv("MOM_RUN");
+	const char *run = named_run();
 	int found = run && is_run_of(s, run);
 	for (int i = 0; i < RUNDIR_ROOTS && !run; i++) {
 		rundir_root(i, root);
@@ -169,7 +176,7 @@ programs(const struct look_server *s)
 void
 doctor_programs(const struct servers *s)
 {
-	const char *run = getenv("MOM_RUN");
+	const char *run = named_run();
 	int daemons = 0, there = 0;
 	for (size_t i = 0; i < s->count; i++) {
 		int runs = !s->server[i].is_broker && s->server[i].pid != 0;
