@@ -314,7 +314,7 @@ machines_host(struct machines *m, struct known_machine *k, const char *host)
 	snprintf(k->host, sizeof k->host, "%s", host);
 	if (is_same)
 		return;
-	strcpy(known->host, k->host);
+	snprintf(known->host, sizeof known->host, "%s", host);
 	if (machines_save(m, known) < 0)
 		log_peer(LOG_FROM_WARN, 0, "machines: %s: the name of a host is not kept; %s", strerror(errno),
 		    fdio_hint(errno));
