@@ -57,11 +57,16 @@ int
 rundir_open(const char *path, const char **why)
 {
 	struct stat st;
-	if (fdio_mkdir_path(path, 0700) < 0) {
-		*why = strerror(errno);
-		return -1;
+	int fd = -1;
+	for (int tries = 0; tries < 3 && fd < 0; tries++) {    /* a server that stops just then removes an empty one */
+		if (fdio_mkdir_path(path, 0700) < 0) {
+			*why = strerror(errno);
+			return -1;
+		}
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && errno != ENOENT)
+			break;
 	}
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		*why = strerror(errno);
 		fdio_close(&fd);

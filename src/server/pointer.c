@@ -59,6 +59,9 @@ void
 pointer_clear(int run_dir)
 {
 	struct pointer p;
-	if (pointer_of(&p, run_dir) && leads_there(&p))
+	if (!pointer_of(&p, run_dir))
+		return;
+	if (leads_there(&p))
 		unlink(p.link);
+	rmdir(p.root);                                 /* where it is empty: it was for such links alone */
 }
