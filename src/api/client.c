@@ -214,9 +214,11 @@ client_destroy(struct handle *h)
 	int e = requests_flush(h, deadline, 0);
 	/* A power cut may have taken what was acknowledged, and the next request shows it. Behind a DESTROY the broker
 	 * would not know any more whom to tell, if it died before it said so. */
-	if (e == 0 && h->has_fast && !handle_is_ended(h))
-		e = (e = requests_end_subscriptions(h, deadline)) ? e : requests_flush(h, deadline, 0);
-	int e2 = e == MOM_ETIMEDOUT || e == MOM_EAGAIN || e == MOM_EPROTO ? e : 0;
+	if (e == 0 && h->has_fast && !handle_is_ended(h)) {
+		e = requests_end_subscriptions(h, deadline);
+		e = e == MOM_EAGAIN ? MOM_ETIMEDOUT : e ? e : requests_flush(h, deadline, 0);
+	}
+	int e2 = e == MOM_ETIMEDOUT || e == MOM_EPROTO ? e : 0;
 	if (handle_is_ended(h))
 		return client_end(h, e, 0);            /* it is no more, as was asked for; what had no answer is told */
 	for (uint32_t k = 0; e2 == 0 && k < h->shards; k++) {

@@ -438,7 +438,9 @@ TEST(elost, "MOM_ELOST: fast messages that a power cut took are told once, and h
 	bye(id);
 }
 
-TEST(elost_again, "MOM_ELOST is told though the connection breaks on which the broker said it")
+/* Three fast messages of a client that has no request open are gone; the broker and its connection are there again. */
+static int
+lost_three(void)
 {
 	up();
 	int id = talk_create();
@@ -446,12 +448,18 @@ TEST(elost_again, "MOM_ELOST is told though the connection breaks on which the b
 	for (int i = 0; i < 3; i++)
 		REQUIRE(mom_publish(id, "t", t_text("fast message %d", i), 14, MOM_FAST) == 0, "%s",
 		    mom_error_text(id));
-	pid_t deaf = server_child(&one, "mom_responser");
+	pid_t old = server_child(&one, "mom_responser");
 	server_kill_all(&broker);
 	REQUIRE(lose("fast message 0", "t"), "the fast messages are in no file below %s", broker.store);
 	server_start(&broker);
-	server_replaced(&one, "mom_responser", deaf);
-	deaf = server_child(&one, "mom_responser");
+	server_replaced(&one, "mom_responser", old);
+	return id;
+}
+
+TEST(elost_again, "MOM_ELOST is told though the connection breaks on which the broker said it")
+{
+	int id = lost_three();
+	pid_t deaf = server_child(&one, "mom_responser");
 	REQUIRE(kill(deaf, SIGSTOP) == 0, "kill");
 	REQUIRE(mom_publish(id, "t", "after", 5, MOM_ASYNC) == 0, "%s", mom_error_text(id));
 	WAIT_FOR(server_log_has(&broker, "a power cut took them"), "the broker has not noticed");
@@ -468,25 +476,9 @@ TEST(elost_again, "MOM_ELOST is told though the connection breaks on which the b
 	bye(id);
 }
 
-/* Three fast messages of a client that has no request open are gone; the broker is up again. */
-static int
-lost_three(void)
-{
-	up();
-	int id = talk_create();
-	say(id, "t", "durable");
-	for (int i = 0; i < 3; i++)
-		REQUIRE(mom_publish(id, "t", t_text("fast message %d", i), 14, MOM_FAST) == 0, "%s",
-		    mom_error_text(id));
-	server_kill_all(&broker);
-	REQUIRE(lose("fast message 0", "t"), "the fast messages are in no file below %s", broker.store);
-	return id;
-}
-
 TEST(elost_destroyed, "MOM_ELOST: mom_destroy tells of fast messages that are gone where no call before it could know")
 {
 	int id = lost_three();
-	server_start(&broker);
 	is(-1, mom_destroy(id), MOM_ELOST, " 3 fast messages");
 	REQUIRE(mom_destroy(id) == MOM_EBADID, "the handle is still there");
 }
@@ -495,7 +487,6 @@ static void
 dies_before_it_says_it(void (*dies)(struct server *))
 {
 	int id = lost_three();
-	server_start(&broker);
 	pid_t deaf = server_child(&one, "mom_responser");
 	REQUIRE(kill(deaf, SIGSTOP) == 0, "kill");
 	REQUIRE(mom_publish(id, "t", "behind_the_loss", 15, MOM_ASYNC) == 0, "%s",
