@@ -153,7 +153,7 @@ install_system() {
 }
 
 remove() {        # paths on standard input: what lies in a folder before the folder, and that only where it is empty
-	sort -r | while read -r path; do
+	LC_ALL=C sort -r | while read -r path; do
 		case $path in
 		*/)
 			rmdir "$DESTDIR$path" 2>/dev/null || true
