@@ -16,7 +16,8 @@ static struct server broker, one, two;
 
 /* what the servers of a case did and shall do */
 static struct seen {
-	int ready, executed, deferred, die_at, mute;
+	int ready;                             /* servers that began */
+	int end, executed, deferred, die_at, mute;
 	uint64_t caller;
 } *seen;
 
@@ -85,8 +86,8 @@ serve_all(void *argument)
 	    mom_serve(s, "later", later, NULL) == 0, "%s", mom_error_text(-1));
 	REQUIRE(mom_serve(s, "sum", sum, NULL) == MOM_EEXIST && mom_serve(s, "a b", sum, NULL) == MOM_ETOPIC &&
 	    mom_serve(s, "", sum, NULL) == MOM_EINVAL, "served");
-	__atomic_store_n(&seen->ready, 1, __ATOMIC_SEQ_CST);
-	for (int r; __atomic_load_n(&seen->ready, __ATOMIC_SEQ_CST); ) {
+	__atomic_fetch_add(&seen->ready, 1, __ATOMIC_SEQ_CST);
+	for (int r; !__atomic_load_n(&seen->end, __ATOMIC_SEQ_CST); ) {
 		r = mom_serve_one(s, 50);
 		REQUIRE(r == 0 || r == MOM_ETIMEDOUT, "%d: %s", r, mom_error_text(mom_server_id(s)));
 	}
@@ -96,17 +97,18 @@ serve_all(void *argument)
 static pid_t
 server_begins(struct server *daemon)
 {
-	__atomic_store_n(&seen->ready, 0, __ATOMIC_SEQ_CST);
+	int before = __atomic_load_n(&seen->ready, __ATOMIC_SEQ_CST);
 	pid_t pid = t_spawn(serve_all, daemon);
-	WAIT_FOR(__atomic_load_n(&seen->ready, __ATOMIC_SEQ_CST), "no server");
+	WAIT_FOR(__atomic_load_n(&seen->ready, __ATOMIC_SEQ_CST) > before, "no server");
 	return pid;
 }
 
 static void
 server_ends(pid_t pid)
 {
-	__atomic_store_n(&seen->ready, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&seen->end, 1, __ATOMIC_SEQ_CST);
 	t_join(pid);
+	__atomic_store_n(&seen->end, 0, __ATOMIC_SEQ_CST);
 }
 
 static void
