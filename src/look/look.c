@@ -183,14 +183,14 @@ look_root(struct look *l, const char *root)
 }
 
 struct look *
-look_all(const char *folder)
+look_all(const char *folder, const char *run)
 {
 	struct look *l = calloc(1, sizeof *l);
 	char root[PATH_MAX];
-	const char *run = getenv("MOM_RUN"), *why = NULL;
+	const char *why = NULL;
 	if (l == NULL)
 		return NULL;
-	int r = folder ? look_folder(l, folder, &why) : run && run[0] ? look_folder(l, run, &why) : 0;
+	int r = folder ? look_folder(l, folder, &why) : run ? look_folder(l, run, &why) : 0;
 	if (why)
 		look_tried(l, folder ? folder : run, why);
 	for (int i = 0; folder == NULL && i < RUNDIR_ROOTS && r == 0; i++) {

@@ -1,6 +1,6 @@
 /* Looking into running servers from outside. It finds the brokers and daemons of this machine and attaches their tables
  * and counters read-only. It disturbs and changes nothing. For tools and mom_http.
- *     struct look *l = look_all(NULL);
+ *     struct look *l = look_all(NULL, NULL);
  *     for (size_t i = 0; i < l->count; i++)
  *         if (l->server[i].broker) puts(l->server[i].run);
  *     look_free(l); */
@@ -33,9 +33,10 @@ struct look {
 	char tried[1000];                            /* the places where no server was found, and why not */
 };
 
-/* All servers whose run folders lie in the default roots (MOM_RUN first); or the server of `folder`, which is a run
- * folder or a store. NULL: no memory. A server that does not run and left nothing behind is not shown. */
-struct look *look_all(const char *folder);
+/* All servers whose run folders lie in the default roots, and before them that of `run`, unless it is NULL. Or only the
+ * server of `folder`, which is a run folder or a store. NULL: no memory. A server that does not run and left nothing
+ * behind is not shown. */
+struct look *look_all(const char *folder, const char *run);
 void look_free(struct look *l);
 
 /* A client of a daemon, as the daemon's table and the client's own segment tell. The client may write anything into its

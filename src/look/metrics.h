@@ -1,6 +1,6 @@
 /* The counters of servers as a page for Prometheus, text format 0.0.4. `mom stats --prometheus` and mom_http's /metrics
  * show the same.
- *     struct look *l = look_all(NULL);
+ *     struct look *l = look_all(NULL, NULL);
  *     metrics_print(stdout, l->server, l->count);
  * Labels: role, server (its run folder); of a worker: shard; of handler and sender: machine (serial) and slot; of
  * topics: topic, shard. */

@@ -102,7 +102,7 @@ TEST(machines, "14 machines flood one broker: none gets more than one and a half
 		daemon_start(&machine[i], t_text("machine%d", i), broker.port);
 		floods->of[i] = (struct flood){ .run = machine[i].run, .handles = HANDLES };
 	}
-	struct look *look = look_all(broker.run);
+	struct look *look = look_all(broker.run, NULL);
 	REQUIRE(look && look->count == 1 && look->server[0].counters, "no counters");
 	for (uint32_t i = 0; i < FLOODS; i++)
 		handlers[i] = counters_page(look->server[0].counters, COUNTERS_HANDLER(1, i));

@@ -12,9 +12,10 @@
 #include <lib/talk.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* MEMORY_KIB: the allocator's own noise */
-enum { MEMORY_KIB = 256, ROLES_MOST = 16, TOPICS = 50 };
+enum { MEMORY_KIB = 256, ROLES_MOST = 16, TOPICS = 50, SUBSCRIBERS = 20 };
 
 static struct server broker, one;
 static struct now { int n, objects; struct { pid_t pid; char comm[16]; long kib; } process[ROLES_MOST]; long registries,
@@ -139,18 +140,29 @@ TEST(clients, "clients that are created and destroyed leave nothing")
 }
 
 static void
-subscribe_and_unsubscribe(int count)
+subscriber(void *count)
 {
 	int id = talk_create();
-	for (int i = 0; i < count; i += TOPICS) {
+	for (int i = 0; i < (int)(intptr_t)count; i += TOPICS) {
 		for (int k = 0; k < TOPICS; k++)
-			talk_subscribe(id, t_text("flat/%d/%d", i, k));
+			talk_subscribe(id, t_text("flat/%d/%d/%d", (int)getpid(), i, k));
 		for (int k = 0; k < TOPICS; k++) {
-			int r = mom_unsubscribe(id, t_text("flat/%d/%d", i, k));
+			int r = mom_unsubscribe(id, t_text("flat/%d/%d/%d", (int)getpid(), i, k));
 			REQUIRE(r == 0, "%s", mom_error_text(id));
 		}
 	}
 	bye(id);
+}
+
+/* Several at once: each waits for the disk, and one sync serves all who wait. */
+static void
+subscribe_and_unsubscribe(int count)
+{
+	pid_t pids[SUBSCRIBERS];
+	for (int i = 0; i < SUBSCRIBERS; i++)
+		pids[i] = t_spawn(subscriber, (void *)(intptr_t)(count / SUBSCRIBERS));
+	for (int i = 0; i < SUBSCRIBERS; i++)
+		t_join(pids[i]);
 }
 
 TEST(subscriptions, "subscriptions, each to a topic of its own, that come and go leave nothing")

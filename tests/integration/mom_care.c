@@ -351,6 +351,13 @@ TEST(doctor_programs, "where programs find no daemon doctor says so: MOM_RUN nam
 	struct ran r = run_command("MOM_RUN='%s' '%s' doctor --json", t_path("nowhere"), t_bin("mom"));
 	int i = finding(r.out, "programs", "FAIL", "programs look nowhere else");
 	REQUIRE(r.status == 1 && has_cure(r.out, i), "%d %s%s", r.status, r.out, r.err);
+	t_write_file(t_path("theirs.conf"), t_text("run %s\n", t_path("nowhere")));
+	r = run_command("unset MOM_RUN; MOM_CONFIG='%s' '%s' doctor --json", t_path("theirs.conf"), t_bin("mom"));
+	i = finding(r.out, "programs", "FAIL", "theirs.conf:1 names");
+	REQUIRE(r.status == 1 && has_cure(r.out, i), "%d %s%s", r.status, r.out, r.err);
+	t_write_file(t_path("theirs.conf"), t_text("run %s\n", one.run));
+	r = run_command("unset MOM_RUN; MOM_CONFIG='%s' '%s' doctor --json", t_path("theirs.conf"), t_bin("mom"));
+	REQUIRE(r.status == 0 && finding(r.out, "programs", "ok", one.run) >= 0, "%d %s%s", r.status, r.out, r.err);
 	server_stop(&one);
 	r = run_command("unset MOM_RUN; '%s' doctor --json", t_bin("mom"));
 	i = finding(r.out, "programs", "warn", "no mom_daemon runs here");

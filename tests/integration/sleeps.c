@@ -252,7 +252,7 @@ TEST(torn, "a worker that was killed in the middle of an answer does not keep it
 	struct client_segment *c = segment_of(&one, id, NULL);
 	REQUIRE(sysv_find(server_registry(&broker), "unit-0", &o), "no unit");
 	struct broker_unit *u = shmat(o.id, NULL, 0);
-	struct look *look = look_all(broker.run);
+	struct look *look = look_all(broker.run, NULL);
 	REQUIRE(u != (void *)-1 && look && look->count == 1 && look->server[0].counters, "shmat");
 	const struct counters *sender = counters_page(look->server[0].counters, COUNTERS_SENDER(u->shards, 0));
 	struct answer_words *a = &broker_unit_answers(u, u->slots, 0)[c->slot];

@@ -53,7 +53,7 @@ TEST(quick_reader, "who reads on is waited for: a stream faster than its subscri
 	up();
 	struct load *a = subscriber_start(&one, "stream", PAYLOAD_KIB),
 	    *b = subscriber_start(&one, "stream", PAYLOAD_KIB);
-	struct look *look = look_all(one.run);
+	struct look *look = look_all(one.run, NULL);
 	REQUIRE(look && look->count == 1 && look->server[0].counters, "no counters");
 	const struct counters *forwarder = counters_page(look->server[0].counters, COUNTERS_UNIT(UNIT_FORWARDER));
 	for (int i = 1; i <= ROUNDS; i++) {

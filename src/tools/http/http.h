@@ -60,6 +60,7 @@ struct watch_server {
 
 struct watch {
 	const char *folder;              /* NULL: all of this machine */
+	const char *run;                 /* NULL, or a run folder to look in besides those of this machine */
 	int is_exposed;                  /* others than this machine may read it: no command lines */
 	struct look *look;               /* as of the last sample; NULL: no memory */
 	struct watch_server *server;     /* server[i] belongs to look->server[i] */

@@ -77,7 +77,7 @@ static int
 fill_health(FILE *f, const struct watch *w)
 {
 	char why[PATH_MAX + 300];
-	struct look *l = look_all(w->folder);
+	struct look *l = look_all(w->folder, w->run);
 	size_t n = l ? l->count : 0, bad = 0;
 	for (size_t i = 0; i < n; i++)
 		if (!watch_health(&l->server[i], why, sizeof why)) {

@@ -233,7 +233,7 @@ void
 watch_take(struct watch *w, int64_t now)
 {
 	double seconds = (double)(now - w->taken_ms) / 1000;
-	struct look *fresh = look_all(w->folder);
+	struct look *fresh = look_all(w->folder, w->run);
 	if (w->look)
 		look_free(w->look);
 	w->look = fresh;

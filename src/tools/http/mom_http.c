@@ -202,6 +202,9 @@ main(int argc, char **argv)
 	give_up_rights();
 	http.watch.is_exposed = http.insecure;
 	http.watch.folder = http.folder[0] ? http.folder : NULL;
+	http.watch.run = getenv("MOM_RUN");
+	if (http.watch.run && http.watch.run[0] == '\0')
+		http.watch.run = NULL;
 	watch_take(&http.watch, clock_ms());
 	http.conns = http_conns_new(http.listener, &http.watch, http.hosts);
 	if (http.conns == NULL)

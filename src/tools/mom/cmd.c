@@ -2,6 +2,7 @@
 #include "tools/mom/cmd.h"
 #include "base/program.h"
 #include "base/utf8.h"
+#include "config/config_keys.h"
 #include <errno.h>
 #include <math.h>
 #include <mom.h>
@@ -35,6 +36,29 @@ cmd_client(const struct cmd *c, const char *name)
 	alarm(0);
 	sigaction(SIGALRM, &before, NULL);
 	return id;
+}
+
+const struct config *
+cmd_client_config(const char **why)
+{
+	static struct config c;
+	static int loaded;                             /* 1: as it should be, -1: not */
+	if (loaded == 0) {
+		config_begin(&c, &config_client);
+		loaded = config_load(&c) == 0 ? 1 : -1;
+	}
+	*why = loaded > 0 ? NULL : c.error;
+	return loaded > 0 ? &c : NULL;
+}
+
+const char *
+cmd_client_run(void)
+{
+	const char *why, *run = getenv("MOM_RUN");
+	const struct config *c = cmd_client_config(&why);
+	if (c)
+		run = config_text(c, CLIENT_RUN);
+	return run && run[0] ? run : NULL;
 }
 
 int

@@ -6,6 +6,8 @@
 #include "base/arguments.h"
 #include <stddef.h>
 
+struct config;
+
 enum { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2, CMD_NOTHING = 27 };
 
 struct cmd {
@@ -34,6 +36,12 @@ void cmd_not_here(const struct cmd *c, int option) __attribute__((noreturn));
 int  cmd_fail(const struct cmd *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* mom_create, or mom_open where there is a name. Whoever waits for more than a second is told on stderr for what. */
 int  cmd_client(const struct cmd *c, const char *name);
+/* What client.conf and the environment say to programs, by config_keys.h's client_key. It is read once: after whatever
+ * sets a variable. NULL: *why says what is wrong there. */
+const struct config *cmd_client_config(const char **why);
+/* The one folder in which programs look for a daemon: MOM_RUN or `run` of client.conf. NULL: they look in the usual
+ * places; so does whoever cannot read what is said there. */
+const char *cmd_client_run(void);
 /* A number of that option in its range, else exit 2. seconds: with a fraction. */
 unsigned long long cmd_number(const struct cmd *c, const char *option, const char *text, unsigned long long least,
     unsigned long long most);

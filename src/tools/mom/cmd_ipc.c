@@ -264,9 +264,9 @@ static void
 visit_all(void)
 {
 	char root[PATH_MAX];
-	const char *run = getenv("MOM_RUN");
+	const char *run = cmd_client_run();
 	visit("db", 0);
-	if (run && run[0])
+	if (run)
 		visit(run, 0);
 	for (int i = 0; i < RUNDIR_ROOTS; i++) {
 		rundir_root(i, root);

@@ -33,7 +33,7 @@ servers_add(struct servers *s, struct look *l)
 static void
 servers_one(struct servers *s, const struct cmd *c, const char *folder, int quiet)
 {
-	struct look *l = look_all(folder);
+	struct look *l = look_all(folder, cmd_client_run());
 	if (l == NULL || servers_add(s, l) < 0) {
 		if (l)
 			look_free(l);

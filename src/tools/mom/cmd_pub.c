@@ -168,15 +168,11 @@ set_timeout(double seconds)
 static int
 timeout_ms(void)
 {
-	struct config *c = malloc(sizeof *c);
+	const char *why;
+	const struct config *c = cmd_client_config(&why);
 	if (c == NULL)
-		exit(cmd_fail(&cmd_pub, "no memory for the settings"));
-	config_begin(c, &config_client);
-	if (config_load(c) < 0)
-		exit(cmd_fail(&cmd_pub, "%s", c->error));
+		exit(cmd_fail(&cmd_pub, "%s", why));
 	uint64_t ms = config_number(c, CLIENT_TIMEOUT);
-	config_end(c);
-	free(c);
 	return ms == CONFIG_NO_END ? -1 : (int)ms;
 }
 

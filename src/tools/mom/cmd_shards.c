@@ -13,7 +13,7 @@ static const char *
 store_of_broker(const struct cmd *c)
 {
 	static char found[PATH_MAX];
-	struct look *l = look_all(NULL);
+	struct look *l = look_all(NULL, cmd_client_run());
 	for (size_t i = 0; l && i < l->count; i++) {
 		const struct look_server *s = &l->server[i];
 		if (!s->is_broker || s->pid == 0 || s->files[0] == '\0')

@@ -4,8 +4,6 @@
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "base/program.h"
-#include "config/config.h"
-#include "config/config_keys.h"
 #include "tools/mom/cmd_look.h"
 #include "tools/mom/cmd_message.h"
 #include <errno.h>
@@ -193,27 +191,10 @@ receive(void)
  * not seen yet whether it closed or destroyed the client. */
 enum known { UNKNOWN, KNOWN, UNSEEN, ENDED };
 
-/* Where programs look: MOM_RUN or `run` of client.conf, else the usual places. */
-static struct look *
-look_as_programs(void)
-{
-	struct config *c = malloc(sizeof *c);
-	const char *run = NULL;
-	if (c)
-		config_begin(c, &config_client);
-	if (c && config_load(c) == 0 && getenv("MOM_RUN") == NULL)
-		run = config_text(c, CLIENT_RUN);
-	struct look *l = look_all(run && run[0] ? run : NULL);
-	if (c)
-		config_end(c);
-	free(c);
-	return l;
-}
-
 static enum known
 known_now(const char *name)
 {
-	struct look *l = look_as_programs();
+	struct look *l = look_all(cmd_client_run(), NULL);
 	struct look_client c;
 	enum known found = UNSEEN;
 	for (size_t i = 0; l && i < l->count; i++) {

@@ -5,6 +5,7 @@
 #include "base/proc.h"
 #include "look/look_processes.h"
 #include "base/net.h"
+#include "config/config_keys.h"
 #include "ipc/rundir.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -148,19 +149,12 @@ is_run_of(const struct look_server *s, const char *path)
 	return path[0] && realpath(path, real) && strcmp(real, s->run) == 0;
 }
 
-static const char *
-named_run(void)
-{
-	const char *run = getenv("MOM_RUN");
-	return run && run[0] ? run : NULL;
-}
-
-/* Programs look where MOM_RUN says, and nowhere else; without it in the usual places. */
+/* Programs look where MOM_RUN or client.conf says, and nowhere else; without either in the usual places. */
 static void
 programs(const struct look_server *s)
 {
 	char root[PATH_MAX];
-	const char *run = named_run();
+	const char *run = cmd_client_run();
 	int found = run && is_run_of(s, run);
 	for (int i = 0; i < RUNDIR_ROOTS && !run; i++) {
 		rundir_root(i, root);
@@ -176,7 +170,9 @@ programs(const struct look_server *s)
 void
 doctor_programs(const struct servers *s)
 {
-	const char *run = named_run();
+	char origin[PATH_MAX + 40];
+	const char *run = cmd_client_run(), *why;
+	const struct config *c = cmd_client_config(&why);
 	int daemons = 0, there = 0;
 	for (size_t i = 0; i < s->count; i++) {
 		int runs = !s->server[i].is_broker && s->server[i].pid != 0;
@@ -184,8 +180,11 @@ doctor_programs(const struct servers *s)
 		there |= runs && run && is_run_of(&s->server[i], run);
 	}
 	if (run && !there)
-		doctor_say(DOCTOR_FAIL, "programs", "start a daemon with that --run, or unset MOM_RUN",
-		    "MOM_RUN names %s, where no mom_daemon runs: programs look nowhere else", run);
+		doctor_say(DOCTOR_FAIL, "programs", "start a daemon with that --run, or take that setting away",
+		    "%s names %s, where no mom_daemon runs: programs look nowhere else",
+		    c ? config_origin(c, CLIENT_RUN, origin, sizeof origin) : "MOM_RUN", run);
+	else if (c == NULL)
+		doctor_say(DOCTOR_FAIL, "programs", "see the text", "%s", why);
 	else if (daemons == 0 && s->count)
 		doctor_say(DOCTOR_WARN, "programs", "where programs of this machine are to use MOM, start mom_daemon "
 		    "HOST PORT with the broker's address", "no mom_daemon runs here: programs cannot connect");
