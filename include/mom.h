@@ -39,10 +39,19 @@
  * A program that changes its user (setuid) should make its handles afterwards. A handle from before goes on working,
  * but its calls notice what they wait for up to 50 ms late.
  *
- * A topic has 1 to 255 bytes of UTF-8 without control characters or spaces. `*`, `#`, `+`, `>` and a leading `$` are
- * reserved. `/` or `.` separates levels. A topic comes into being with its first publish or subscribe. A payload has 0
- * to 1 MiB of any bytes (up to 64 MiB where broker and daemons run with --max-message). Times are in milliseconds
- * unless a name says otherwise. */
+ * A topic has 1 to 255 bytes of UTF-8 without control characters, spaces, `*`, `#`, `+`, `>` or a leading `$`. `/` or
+ * `.` separates levels. A topic comes into being with its first publish or subscribe. A payload has 0 to 1 MiB of any
+ * bytes (up to 64 MiB where broker and daemons run with --max-message). Times are in milliseconds unless a name says
+ * otherwise.
+ *
+ * A pattern is what mom_subscribe takes instead of a topic, to receive from all topics that it matches. `+` and `*`
+ * stand for exactly one level, `#` for any number of levels or none, and `>` at the end for one or more. A wildcard
+ * fills its level alone. Levels are separated by `/` if the pattern has a `/` or a `+`, else by `.`; so the patterns of
+ * MQTT, RabbitMQ and NATS mean here what they mean there:
+ *     plant/+/temp    plant/1/temp, but not plant/1/2/temp
+ *     plant/#         plant, plant/1, plant/1/temp
+ *     *.orange.*      quick.orange.rabbit
+ *     #               every topic */
 #ifndef MOM_H
 #define MOM_H
 
@@ -174,17 +183,21 @@ int mom_will(int id, const char *topic, const void *data, size_t len);
  *     while ((r = mom_flush(id, 10000)) == MOM_ETIMEDOUT) puts("broker still away"); */
 int mom_flush(int id, int timeout_ms);
 
-/* Subscribe to a topic. Once this has returned, the client receives everything that is acknowledged from then on to any
- * publisher of the topic. flags: 0 or MOM_NO_ECHO.
- * Returns 0, MOM_EEXIST, MOM_ETOPIC, MOM_EINVAL, MOM_ETIMEDOUT, MOM_EAGAIN (not sent: the ring is full, or an earlier
- * subscribe or unsubscribe has no answer yet), MOM_EFULL (this client was cut, see mom_receive), MOM_ELIMIT (1,000,000
- * subscriptions of this client, or 4,000,000 of its machine, or 8,000,000 of all, in one shard), MOM_EPROTO,
- * MOM_EBADID, MOM_EFORK.
- *     mom_subscribe(id, "plant/boiler", 0); */
+/* Subscribe to a topic or a pattern (see above). Once this has returned, the client receives everything that is
+ * acknowledged from then on to any publisher of the topic, or of a topic that the pattern matches. A message that
+ * several of a client's subscriptions match comes once. flags: 0 or MOM_NO_ECHO.
+ * Returns 0, MOM_EEXIST, MOM_ETOPIC, MOM_EINVAL, MOM_ETIMEDOUT (it is on its way; a pattern goes to every shard of the
+ * broker, so call again if the text says that only some were sent it), MOM_EAGAIN (not sent: the ring is full, or an
+ * earlier subscribe or unsubscribe has no answer yet), MOM_EFULL (the broker's store is full; or this client was cut,
+ * see mom_receive), MOM_ELIMIT (1,000,000 subscriptions or 1,000 patterns of this client, or 4,000,000 subscriptions of
+ * its machine, or 8,000,000 of all, in one shard), MOM_EPROTO, MOM_EBADID, MOM_EFORK.
+ *     mom_subscribe(id, "plant/boiler", 0);
+ *     mom_subscribe(id, "plant/+/temp", 0); */
 int mom_subscribe(int id, const char *topic, unsigned flags);
 
-/* Unsubscribe from a topic. Once this has returned, nothing more of the topic is received. What still waits of it is
- * dropped.
+/* Unsubscribe from a topic or a pattern. Once this has returned, nothing more of the topic is received, unless another
+ * subscription matches it. What still waits of it is dropped; a client that has ever subscribed to a pattern may still
+ * receive what was stored before its unsubscribe.
  * Returns 0, MOM_ENOTSUB, MOM_ETOPIC, MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO, MOM_EBADID, MOM_EFORK.
  *     mom_unsubscribe(id, "plant/boiler"); */
 int mom_unsubscribe(int id, const char *topic);

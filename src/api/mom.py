@@ -401,10 +401,12 @@ class Client:
 
     def subscribe(self, topic: str, echo: bool = True, *, exist_ok: bool = False) -> None:
         """From its return on, everything that is acknowledged to any publisher of the topic will be received; echo=False leaves
-        out this client's own messages. Raises AlreadySubscribed (exist_ok=True: not), BadTopic, Timeout.
+        out this client's own messages. The topic may be a pattern: + or * stands for one level, # for any number of
+        levels. Raises AlreadySubscribed (exist_ok=True: not), BadTopic, Timeout.
 
         >>> with mom.Client() as c:
         ...     c.subscribe("plant/boiler")
+        ...     c.subscribe("plant/+/temp")
         """
         try:
             self._request(_lib.mom_subscribe, _c_text(topic, "topic"), 0 if echo else _NO_ECHO)

@@ -1,4 +1,4 @@
-/* publish - publish, subscribe, unsubscribe */
+/* publish - send a message to a topic */
 #include "api/handle.h"
 #include "format/topic.h"
 #include <stdio.h>
@@ -56,93 +56,4 @@ mom_publish(int id, const char *topic, const void *data, size_t len, unsigned fl
 	if (e || flags & MOM_ASYNC)
 		return e;
 	return request_outcome(h, ask.shard, number, deadline);
-}
-
-struct result_wanted { uint32_t shard; uint64_t number; int64_t code; uint64_t value; };
-
-static int
-has_result(struct handle *h, const void *with)
-{
-	struct result_wanted *w = (struct result_wanted *)(uintptr_t)with;
-	uint64_t number;
-	int64_t code;
-	if (refused_read(&h->segment->answer[w->shard], &code) >= atomic_load(&h->segment->first[w->shard]) ||
-	    atomic_load(&h->segment->first[w->shard]) > w->number)
-		return 1;
-	return result_read(&h->segment->answer[w->shard].result[w->number & 1], &number, &w->code, &w->value) &&
-	    number == w->number;
-}
-
-static int
-is_settled(struct handle *h, const void *with)
-{
-	requests_look(h);
-	return h->pending[*(const uint32_t *)with].number == 0;
-}
-
-/* One such request is unanswered at a time per client and shard: there are two slots for results. */
-static int
-change_subscription(struct handle *h, int type, const char *topic, size_t len, uint32_t shard, unsigned flags)
-{
-	struct ask ask = { .type = type, .flags = REC_F_DURABLE | flags, .shard = shard, .topic = topic,
-	    .topic_len = (uint16_t)len };
-	struct result_wanted w = { .shard = ask.shard };
-	int64_t deadline = handle_deadline(h->timeout_ms);
-	int e = handle_wait(h, is_settled, &ask.shard, deadline, ASLEEP_FOR_ANSWERS);
-	if (e == MOM_ETIMEDOUT)
-		return handle_fail(h, MOM_EAGAIN, "an earlier subscribe or unsubscribe has no answer yet; this one was "
-		    "not sent: call again");
-	if (e || (e = request_append(h, &ask, deadline, &w.number)) != 0)
-		return e;
-	e = handle_wait(h, has_result, &w, deadline, ASLEEP_FOR_ANSWERS);
-	if (e == MOM_ETIMEDOUT) {
-		h->pending[ask.shard] = (struct pending){ w.number, topic_hash64(topic, len), type };
-		return handle_fail(h, e, "no answer in time (is the broker up?): it is on its way and takes effect "
-		    "once the broker is back: do not repeat it, mom_flush tells what became of it");
-	}
-	if (e)
-		return e;
-	uint64_t number;
-	if (!result_read(&h->segment->answer[w.shard].result[w.number & 1], &number, &w.code, &w.value) ||
-	    number != w.number)
-		return request_outcome(h, w.shard, w.number, deadline);        /* refused */
-	if (w.code == 0 && type == REC_UNSUBSCRIBE)
-		tombstone_add(h, topic_hash64(topic, len), ask.shard, w.value);
-	return answer_code(w.code, 1);
-}
-
-int
-mom_subscribe(int id, const char *topic, unsigned flags)
-{
-	int e;
-	size_t len;
-	uint32_t shard;
-	struct handle *h = handle_get(id, &e);
-	if (h == NULL || (e = topic_check(h, topic, &len, &shard)) != 0)
-		return e;
-	if (flags & ~MOM_NO_ECHO)
-		return handle_fail(h, MOM_EINVAL, "mom_subscribe knows the flag MOM_NO_ECHO");
-	if (client_is_cut(h))
-		return handle_fail(h, MOM_EFULL, "this client was cut for its backlog: receive until MOM_EFULL says "
-		    "that its mail is read, then subscribe anew");
-	e = change_subscription(h, REC_SUBSCRIBE, topic, len, shard, flags & MOM_NO_ECHO ? REC_F_NO_ECHO : 0);
-	if (e == MOM_ELIMIT)
-		return handle_fail(h, e, "this client has %d subscriptions, its machine %d, or all have %d, in one "
-		    "shard: no more are taken; unsubscribe, or use fewer topics",
-		    SUBSCRIPTIONS_CLIENT, SUBSCRIPTIONS_MACHINE, SUBSCRIPTIONS_SHARD);
-	return e == MOM_EEXIST ? handle_fail(h, e, "already subscribed to %s: nothing changes; unsubscribe first to "
-	    "begin anew", topic) : e;
-}
-
-int
-mom_unsubscribe(int id, const char *topic)
-{
-	int e;
-	size_t len;
-	uint32_t shard;
-	struct handle *h = handle_get(id, &e);
-	if (h == NULL || (e = topic_check(h, topic, &len, &shard)) != 0)
-		return e;
-	e = change_subscription(h, REC_UNSUBSCRIBE, topic, len, shard, 0);
-	return e == MOM_ENOTSUB ? handle_fail(h, e, "not subscribed to %s: subscribe first", topic) : e;
 }

@@ -41,6 +41,8 @@ tombstone_add(struct handle *h, uint64_t hash, uint32_t shard, uint64_t offset)
 {
 	struct client_segment *c = h->segment;
 	uint32_t n = tombstones(c);
+	if (atomic_load(&c->has_pattern))
+		return;                                /* a pattern may want what this topic wants no more */
 	for (uint32_t i = 0; i < n; i++) {
 		if (c->tomb[i].topic_hash == hash) {
 			c->tomb[i].offset = offset;

@@ -84,14 +84,28 @@ is_own_change(const struct stream *s, const char *p)
 	return get_u16(p + 12) == 0 || get_u64(p + 48) == 0;
 }
 
+/* What nobody wants is remembered, too: most of a log is for others. */
+static int
+a_pattern_wants(struct stream *s, const char *topic, uint16_t len)
+{
+	struct subscribed **patterns;
+	void *wanted = NULL;
+	if (s->table.patterns.count == 0 || memo_get(&s->table.memo, topic, len, &wanted))
+		return wanted != NULL;
+	wanted = subscriptions_match(&s->table, topic, len, &patterns) ? s : NULL;
+	subscriptions_note(&s->table, topic, len, wanted, 0);
+	return wanted != NULL;
+}
+
 /* Is this record for the machine? */
 static int
-stream_wants(const struct stream *s, const char *p)
+stream_wants(struct stream *s, const char *p)
 {
 	uint8_t type = (uint8_t)p[9];
+	uint16_t topic_len = get_u16(p + 12);
 	if (type == REC_MESSAGE)
-		return get_u64(p + 16) >= s->from &&
-		    map_get(&s->table.topics, p + RECORD_HEADER, get_u16(p + 12)) != NULL;
+		return get_u64(p + 16) >= s->from && (map_get(&s->table.topics, p + RECORD_HEADER, topic_len) ||
+		    a_pattern_wants(s, p + RECORD_HEADER, topic_len));
 	if (type == REC_GAP)
 		return s->table.topics.used && get_u64(p + 48) > s->from;
 	return type == REC_START || is_own_change(s, p);

@@ -116,6 +116,8 @@ void spool_recover(void);
 int  box_shadow(struct slot *v, uint64_t to);
 /* Too much waits for the client: it gets that, and nothing more of its subscriptions. */
 void box_cut(struct slot *v, const char *why);
+/* As struct routes wants it: its subscriptions in that shard that were made below this offset have ended. */
+uint64_t box_cut_below(uint64_t client, uint32_t shard);
 int  box_is_over(struct slot *v, uint64_t more);   /* --client-backlog-max is passed with so many bytes more */
 /* If the spool's disk is nearly full: cuts the client for which most is kept. */
 void boxes_cut_if_short(void);

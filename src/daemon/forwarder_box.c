@@ -180,10 +180,8 @@ still_subscribed(const struct slot *v, const char *record)
 		return KNOWN_WANTED;
 	if (!forwarder.routes.listed[shard] || forwarder.seen[shard] <= offset)
 		return KNOWN_NOT_YET;
-	struct subscriptions *table = &forwarder.routes.of[shard];
-	const struct subscription *sub = subscriptions_find(table, subscriptions_client(table, v->id, 0),
-	    subscriptions_topic(table, record_topic(record), get_u16(record + 12), 0));
-	return sub && sub->since < offset ? KNOWN_WANTED : KNOWN_UNWANTED;
+	return routes_want(&forwarder.routes, shard, v->id, record_topic(record), get_u16(record + 12), offset)
+	    ? KNOWN_WANTED : KNOWN_UNWANTED;
 }
 
 /* The spool itself was damaged: told behind the last message of shard 0 that came. */
@@ -462,6 +460,7 @@ box_on_slot(uint32_t i, const struct slot *old)
 {
 	struct slot *v = &forwarder.slots.slot[i];
 	struct box *b = v->own;
+	routes_forget(&forwarder.routes);              /* what was cut of a client is known by its box */
 	if (b && v->segment && old->id == v->id && old->segment_id != v->segment_id &&
 	    atomic_load(&forwarder.unit->slot[i].away_safe) == old->owner)
 		box_renew(v);

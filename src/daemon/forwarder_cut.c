@@ -40,12 +40,21 @@ boxes_cut_if_short(void)
 		box_cut(largest, "the spool's disk is nearly full, and most is kept for it");
 }
 
+uint64_t
+box_cut_below(uint64_t client, uint32_t shard)
+{
+	const struct slot *v = map_get(&forwarder.by_id, &client, sizeof client);
+	const struct box *b = v ? v->own : NULL;
+	return b ? b->cut[shard] : 0;
+}
+
 void
 box_cut(struct slot *v, const char *why)
 {
 	struct box *b = v->own;
 	struct client_segment *c = v->segment;
 	ring_publish(&b->out);                         /* before it hears that nothing more comes */
+	routes_forget(&forwarder.routes);
 	for (uint32_t k = 0; k < SHARDS_MAX; k++) {
 		uint64_t routed = atomic_load(&forwarder.table->routed[k]),
 		    to = forwarder.seen[k] > routed ? forwarder.seen[k] : routed;

@@ -314,7 +314,8 @@ members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 	uint32_t cuts = atomic_load(&d->table->slot[slot].cuts);
 	int is_cut = atomic_load(&c->cuts) != atomic_load(&c->cuts_told),
 	    cut_waits = cuts != atomic_load(&d->table->slot[slot].cuts_saved);
-	size_t n = (size_t)sprintf(text, "mom words 1 id %016llx cut %d\n", (unsigned long long)m->id, is_cut);
+	size_t n = (size_t)sprintf(text, "mom words 1 id %016llx cut %d patterns %u\n", (unsigned long long)m->id,
+	    is_cut, atomic_load(&c->has_pattern));
 	for (uint32_t k = 0; k < d->shards; k++) {
 		uint64_t handed = atomic_load(&c->handed[k]), again = atomic_load(&c->again[k]),
 		    risk = atomic_load(&c->risk[k]);
@@ -344,7 +345,7 @@ members_load_words(struct daemon *d, uint32_t slot)
 	struct member *m = &d->members[slot];
 	char name[32], *rest = NULL;
 	unsigned long long id, acked, again, first, cut;
-	unsigned k, is_cut = 0;
+	unsigned k, is_cut = 0, has_pattern = 0;
 	int clean = 0;
 	slot_file(name, sizeof name, "words", slot);
 	char *text = load_text(d, name), *line = text ? strtok_r(text, "\n", &rest) : NULL;
@@ -353,7 +354,8 @@ members_load_words(struct daemon *d, uint32_t slot)
 		log_warn("spool/%s: %s: what client %016llx had last comes again, flagged", name,
 		    errno == EBADMSG ? "damaged" : strerror(errno),
 		    (unsigned long long)m->id);
-	if (line && sscanf(line, "mom words 1 id %llx cut %u", &id, &is_cut) >= 1 && id == m->id) {
+	if (line && sscanf(line, "mom words 1 id %llx cut %u patterns %u", &id, &is_cut, &has_pattern) >= 1 &&
+	    id == m->id) {
 		atomic_store(&m->segment->cuts, is_cut);
 		while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
 			clean |= strcmp(line, "clean") == 0;
@@ -369,6 +371,8 @@ members_load_words(struct daemon *d, uint32_t slot)
 	}
 	free(text);
 	m->saved_ack = 0;
+	/* what was saved without a sync may be from before its first pattern */
+	atomic_store(&m->segment->has_pattern, !clean || has_pattern);
 	for (k = 0; !clean && k < SHARDS_MAX; k++)
 		atomic_store(&m->segment->risk[k], RISK_UNKNOWN);
 	/* from now on mail is handed out: a power cut must not leave them clean */

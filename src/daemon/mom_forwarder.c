@@ -127,8 +127,8 @@ on_message(const char *record)
 		return;
 	}
 	run_deliver();
-	struct subscribed *topic = subscriptions_topic(&forwarder.routes.of[get_u16(record + 14)], record_topic(record),
-	    topic_len, 0);
+	struct subscribed *topic = routes_reach(&forwarder.routes, get_u16(record + 14), record_topic(record),
+	    topic_len);
 	if (topic)
 		*run = (struct run){ record, stride, 1, offset, topic };
 }
@@ -426,6 +426,7 @@ main(int argc, char **argv)
 	forwarder.ticks = atomic_load(&forwarder.table->ticks);
 	counters_begin(atomic_load(&forwarder.table->counters), COUNTERS_UNIT(UNIT_FORWARDER), ROLE_FORWARDER, 0);
 	forwarder.patience_us = PATIENCE_ALL_US;
+	forwarder.routes.cut = box_cut_below;
 	slots_init(&forwarder.slots, forwarder.table, forwarder.unit, UNIT_FORWARDER);
 	spool_recover();
 	spool_pack_begin();

@@ -6,43 +6,43 @@
 #define MAYBE  CARRIES_MAYBE
 
 static const struct kind kinds[256] = {
-	/* way, topic, payload, makes room, is durable, changes subscriptions, is delivered */
-	[REC_MESSAGE]     = { "MESSAGE", WAY_REQUEST, ALWAYS, ALWAYS, NEVER, 0, 0, 1 },
-	[REC_SUBSCRIBE]   = { "SUBSCRIBE", WAY_REQUEST, ALWAYS, NEVER, NEVER, 1, 1, 1 },
-	[REC_UNSUBSCRIBE] = { "UNSUBSCRIBE", WAY_REQUEST, MAYBE, NEVER, ALWAYS, 1, 1, 1 },
-	[REC_CREATE]      = { "CREATE", WAY_REQUEST, NEVER, NEVER, ALWAYS, 1, 0, 0 },
-	[REC_DESTROY]     = { "DESTROY", WAY_REQUEST, NEVER, NEVER, ALWAYS, 1, 1, 1 },
-	[REC_WILL]        = { "WILL", WAY_REQUEST, MAYBE, CARRIES_WITH_TOPIC, CARRIES_WITHOUT_TOPIC, 1, 0, 0 },
+	/* way, topic, pattern, payload, makes room, is durable, changes subscriptions, is delivered */
+	[REC_MESSAGE]     = { "MESSAGE", WAY_REQUEST, ALWAYS, 0, ALWAYS, NEVER, 0, 0, 1 },
+	[REC_SUBSCRIBE]   = { "SUBSCRIBE", WAY_REQUEST, ALWAYS, 1, NEVER, NEVER, 1, 1, 1 },
+	[REC_UNSUBSCRIBE] = { "UNSUBSCRIBE", WAY_REQUEST, MAYBE, 1, NEVER, ALWAYS, 1, 1, 1 },
+	[REC_CREATE]      = { "CREATE", WAY_REQUEST, NEVER, 0, NEVER, ALWAYS, 1, 0, 0 },
+	[REC_DESTROY]     = { "DESTROY", WAY_REQUEST, NEVER, 0, NEVER, ALWAYS, 1, 1, 1 },
+	[REC_WILL]        = { "WILL", WAY_REQUEST, MAYBE, 0, CARRIES_WITH_TOPIC, CARRIES_WITHOUT_TOPIC, 1, 0, 0 },
 	/* of logs and check-points */
-	[REC_MARK]        = { "MARK", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 0 },
-	[REC_END]         = { "END", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 0 },
-	[REC_ENTRY]       = { "ENTRY", WAY_LOG, NEVER, ALWAYS, NEVER, 0, 0, 0 },
-	[REC_GAP]         = { "GAP", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 1 },
-	[REC_START]       = { "START", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 1 },
-	[REC_LOST]        = { "LOST", WAY_LOG, NEVER, NEVER, NEVER, 0, 0, 0 },
-	[REC_MACHINE]     = { "MACHINE", WAY_CHECKPOINT, NEVER, NEVER, NEVER, 0, 0, 0 },
-	[REC_TOPIC]       = { "TOPIC", WAY_CHECKPOINT, ALWAYS, NEVER, NEVER, 0, 0, 0 },
-	[REC_CLIENT]      = { "CLIENT", WAY_CHECKPOINT, NEVER, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_MARK]        = { "MARK", WAY_LOG, NEVER, 0, NEVER, NEVER, 0, 0, 0 },
+	[REC_END]         = { "END", WAY_LOG, NEVER, 0, NEVER, NEVER, 0, 0, 0 },
+	[REC_ENTRY]       = { "ENTRY", WAY_LOG, NEVER, 0, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_GAP]         = { "GAP", WAY_LOG, NEVER, 0, NEVER, NEVER, 0, 0, 1 },
+	[REC_START]       = { "START", WAY_LOG, NEVER, 0, NEVER, NEVER, 0, 0, 1 },
+	[REC_LOST]        = { "LOST", WAY_LOG, NEVER, 0, NEVER, NEVER, 0, 0, 0 },
+	[REC_MACHINE]     = { "MACHINE", WAY_CHECKPOINT, NEVER, 0, NEVER, NEVER, 0, 0, 0 },
+	[REC_TOPIC]       = { "TOPIC", WAY_CHECKPOINT, ALWAYS, 0, NEVER, NEVER, 0, 0, 0 },
+	[REC_CLIENT]      = { "CLIENT", WAY_CHECKPOINT, NEVER, 0, ALWAYS, NEVER, 0, 0, 0 },
 	/* of connections */
-	[REC_HELLO]       = { "HELLO", WAY_UP, NEVER, ALWAYS, NEVER, 0, 0, 0 },
-	[REC_WELCOME]     = { "WELCOME", WAY_DOWN, NEVER, ALWAYS, NEVER, 0, 0, 0 },
-	[REC_REFUSE]      = { "REFUSE", WAY_DOWN, NEVER, ALWAYS, NEVER, 0, 0, 0 },
-	[REC_ALIVE]       = { "ALIVE", WAY_UP, NEVER, ALWAYS, NEVER, 0, 0, 0 },
-	[REC_PING]        = { "PING", WAY_BOTH, NEVER, NEVER, NEVER, 0, 0, 0 },
-	[REC_ANSWERS]     = { "ANSWERS", WAY_DOWN, NEVER, ALWAYS, NEVER, 0, 0, 0 },
-	[REC_DIED]        = { "DIED", WAY_UP, NEVER, NEVER, NEVER, 0, 0, 0 },
-	[REC_CREDIT]      = { "CREDIT", WAY_BOTH, NEVER, NEVER, NEVER, 0, 0, 0 },
-	[REC_PLACE]       = { "PLACE", WAY_UP, NEVER, NEVER, NEVER, 0, 0, 0 },
-	[REC_LIST]        = { "LIST", WAY_DOWN, NEVER, NEVER, NEVER, 0, 0, 1 },
-	[REC_LISTED]      = { "LISTED", WAY_DOWN, ALWAYS, NEVER, NEVER, 0, 0, 1 },
-	[REC_UPTO]        = { "UPTO", WAY_DOWN, NEVER, NEVER, NEVER, 0, 0, 1 },
-	[REC_PAD]         = { "PAD", WAY_RING, NEVER, NEVER, NEVER, 0, 0, 0 },
+	[REC_HELLO]       = { "HELLO", WAY_UP, NEVER, 0, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_WELCOME]     = { "WELCOME", WAY_DOWN, NEVER, 0, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_REFUSE]      = { "REFUSE", WAY_DOWN, NEVER, 0, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_ALIVE]       = { "ALIVE", WAY_UP, NEVER, 0, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_PING]        = { "PING", WAY_BOTH, NEVER, 0, NEVER, NEVER, 0, 0, 0 },
+	[REC_ANSWERS]     = { "ANSWERS", WAY_DOWN, NEVER, 0, ALWAYS, NEVER, 0, 0, 0 },
+	[REC_DIED]        = { "DIED", WAY_UP, NEVER, 0, NEVER, NEVER, 0, 0, 0 },
+	[REC_CREDIT]      = { "CREDIT", WAY_BOTH, NEVER, 0, NEVER, NEVER, 0, 0, 0 },
+	[REC_PLACE]       = { "PLACE", WAY_UP, NEVER, 0, NEVER, NEVER, 0, 0, 0 },
+	[REC_LIST]        = { "LIST", WAY_DOWN, NEVER, 0, NEVER, NEVER, 0, 0, 1 },
+	[REC_LISTED]      = { "LISTED", WAY_DOWN, ALWAYS, 1, NEVER, NEVER, 0, 0, 1 },
+	[REC_UPTO]        = { "UPTO", WAY_DOWN, NEVER, 0, NEVER, NEVER, 0, 0, 1 },
+	[REC_PAD]         = { "PAD", WAY_RING, NEVER, 0, NEVER, NEVER, 0, 0, 0 },
 };
 
 const struct kind *
 kind_of(uint8_t type)
 {
-	static const struct kind none = { "UNKNOWN", WAY_NONE, NEVER, NEVER, NEVER, 0, 0, 0 };
+	static const struct kind none = { "UNKNOWN", WAY_NONE, NEVER, 0, NEVER, NEVER, 0, 0, 0 };
 	return kinds[type].name ? &kinds[type] : &none;
 }
 
@@ -67,7 +67,13 @@ request_shape(const void *frame, const struct record *r, struct topic_memo *memo
 		return SHAPE_NO_REQUEST;
 	if (k->topic == CARRIES_NEVER && r->topic_len)
 		return SHAPE_TOPIC_UNWANTED;
-	if (k->topic == CARRIES_ALWAYS || r->topic_len) {
+	if (k->pattern && topic_is_pattern(record_topic(frame), r->topic_len)) {
+		if (pattern_fault(record_topic(frame), r->topic_len))
+			return SHAPE_TOPIC_BAD;
+		shard = r->shard;
+		if (shard >= shards)
+			return SHAPE_TOPIC_ELSEWHERE;
+	} else if (k->topic == CARRIES_ALWAYS || r->topic_len) {
 		if (topic_resolve(memo, record_topic(frame), r->topic_len, shards, &shard))
 			return SHAPE_TOPIC_BAD;
 		if (shard != r->shard)

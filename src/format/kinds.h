@@ -29,6 +29,7 @@ struct kind {
 	const char *name;
 	enum kind_way way;
 	enum kind_carries topic;
+	int pattern;                    /* a pattern may stand where its topic stands; it belongs to every shard */
 	enum kind_carries payload;      /* requests: bytes behind the topic */
 	/* Requests: it ends something, so it may take the room that a full store keeps for such requests. */
 	enum kind_carries makes_room;

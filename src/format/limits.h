@@ -74,6 +74,8 @@ enum {
 	SUBSCRIPTIONS_CLIENT  = 1000000,
 	SUBSCRIPTIONS_MACHINE = 4000000,
 	SUBSCRIPTIONS_SHARD   = 8000000,    /* of all clients: so that a check-point stays below CHECKPOINT_MOST */
+	/* Most patterns of one client. Its machine's mom_forwarder looks at all of them that match a topic. */
+	PATTERNS_CLIENT       = 1000,
 	/* Most bytes of all wills in a shard. They stand in memory and in each check-point, which has to stay below
 	 * CHECKPOINT_MOST. */
 	WILLS_BYTES       = 256 * 1024 * 1024,

@@ -14,15 +14,22 @@ static const unsigned char harmless[256] = {
 	['0' ... '9'] = 1, [':'] = 1, [';'] = 1, ['<'] = 1, ['='] = 1, ['?'] = 1, ['@' ... '~'] = 1,
 };
 
-const char *
-topic_fault(const char *topic, size_t len)
+static inline int
+is_wildcard(char c)
 {
-	const unsigned char *p = (const unsigned char *)topic;
+	return c == '*' || c == '#' || c == '+' || c == '>';
+}
+
+/* wild: wildcards may stand in it */
+static const char *
+name_fault(const char *name, size_t len, int wild)
+{
+	const unsigned char *p = (const unsigned char *)name;
 	if (len == 0)
 		return "is empty; give it 1 to 255 bytes";
 	if (len > MOM_TOPIC_MAX)
 		return "is longer than 255 bytes";
-	if (topic[0] == '$')
+	if (name[0] == '$')
 		return "begins with `$`, which is reserved; use another first letter";
 	for (size_t i = 0; i < len;) {
 		if (harmless[p[i]]) {
@@ -37,9 +44,53 @@ topic_fault(const char *topic, size_t len)
 			return "has a control character";
 		if (p[i] == ' ')
 			return "has a space; use _ or -";
-		if (strchr("*#+>", p[i]))
-			return "has one of * # + >, which are reserved; use other letters";
+		if (is_wildcard((char)p[i]) && !wild)
+			return "has one of * # + >, which only a pattern that is subscribed to may have; use other "
+			    "letters";
 		i += n;
+	}
+	return NULL;
+}
+
+const char *
+topic_fault(const char *topic, size_t len)
+{
+	return name_fault(topic, len, 0);
+}
+
+int
+topic_is_pattern(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (is_wildcard(name[i]))
+			return 1;
+	return 0;
+}
+
+/* MQTT's patterns are parted by / and have +, RabbitMQ's and NATS' are parted by . and have * */
+char
+pattern_separator(const char *pattern, size_t len)
+{
+	return memchr(pattern, '/', len) || memchr(pattern, '+', len) ? '/' : '.';
+}
+
+const char *
+pattern_fault(const char *name, size_t len)
+{
+	const char *fault = name_fault(name, len, 1);
+	if (fault || !topic_is_pattern(name, len))
+		return fault;
+	char separator = pattern_separator(name, len);
+	for (size_t i = 0, begin = 0; i <= len; i++) {
+		if (i < len && name[i] != separator)
+			continue;
+		if (i - begin > 1 && topic_is_pattern(name + begin, i - begin))
+			return separator == '/' ? "has a wildcard beside other letters: it has to fill its level, as "
+			    "in plant/+/temp or plant/#" : "has a wildcard beside other letters: it has to fill its "
+			    "level, as in plant.*.temp or plant.#";
+		if (i < len && i - begin == 1 && name[begin] == '>')
+			return "has > before its end; > stands for all levels at the end: put # there";
+		begin = i + 1;
 	}
 	return NULL;
 }

@@ -1,4 +1,4 @@
-/* Names: which topics and client names are valid, which shard a topic belongs to, and where its files lie. */
+/* Names: which topics, patterns and client names are valid, which shard a topic belongs to, and where its files lie. */
 #ifndef TOPIC_H
 #define TOPIC_H
 #include <mom.h>
@@ -7,6 +7,12 @@
 enum { TOPIC_PATH_MAX = 2048 };
 /* NULL where it is valid, else what is wrong with it. */
 const char *topic_fault(const char *topic, size_t len);
+/* A pattern is a name with one of * # + > in it. It stands for all topics that it matches (routing/patterns.h). */
+int topic_is_pattern(const char *name, size_t len);
+/* NULL where it is a valid topic or a valid pattern, else what is wrong with it. */
+const char *pattern_fault(const char *name, size_t len);
+/* What parts the levels of a pattern, and of a topic that is held against it: `/` or `.`. */
+char pattern_separator(const char *pattern, size_t len);
 uint32_t topic_shard(const char *topic, size_t len, uint32_t shards);
 /* Checks a topic and finds its shard in one step, for processes that see many messages. The memo remembers the last
  * good topic, since most topics come again. Returns NULL and sets *shard, or returns the fault. */

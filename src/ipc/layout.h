@@ -18,7 +18,7 @@
 #include "format/limits.h"
 #include <stdatomic.h>
 
-enum { IPC_LAYOUT = 5, PAGE = 4096 };
+enum { IPC_LAYOUT = 6, PAGE = 4096 };
 typedef _Atomic uint64_t word64;
 typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;
@@ -261,6 +261,9 @@ struct client_segment {
 	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail up to here was handed out, was acknowledged */
 	word64   again[SHARDS_MAX];                       /* mom_daemon: mail up to here is flagged REDELIVERED */
 	word32   notice_told, cuts_told;                  /* libmom: what was told of notice and cuts */
+	/* libmom: 1: it has subscribed to a pattern, so that no tombstone says what it wants. mom_daemon sets it where
+	 * it cannot know. */
+	word32   has_pattern;
 	word32   tombs;                                   /* libmom: how many tombstones there are */
 	struct tombstone tomb[TOMBSTONES];
 };

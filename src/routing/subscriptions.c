@@ -1,6 +1,7 @@
 /* subscriptions - see subscriptions.h */
 #include "routing/subscriptions.h"
 #include "base/log.h"
+#include "format/topic.h"
 #include <stdlib.h>
 
 static _Noreturn void
@@ -37,7 +38,26 @@ subscriptions_topic(struct subscriptions *t, const char *name, uint16_t len, siz
 	memcpy(topic->name, name, len);
 	topic->len = len;
 	add_to_map(&t->topics, topic->name, len, topic);
+	topic->is_pattern = topic_is_pattern(name, len) != 0;
+	if (topic->is_pattern && patterns_add(&t->patterns, name, len, topic) < 0)
+		no_memory();
 	return topic;
+}
+
+size_t
+subscriptions_match(struct subscriptions *t, const char *topic, uint16_t len, struct subscribed ***patterns)
+{
+	void **found;
+	size_t n = patterns_match(&t->patterns, topic, len, &found);
+	*patterns = (struct subscribed **)found;
+	return n;
+}
+
+void
+subscriptions_note(struct subscriptions *t, const char *topic, uint16_t len, void *value, size_t bytes)
+{
+	if (memo_put(&t->memo, topic, len, value, bytes) < 0)
+		no_memory();
 }
 
 void *
@@ -62,6 +82,9 @@ void
 subscriptions_forget_topic(struct subscriptions *t, struct subscribed *topic)
 {
 	map_del(&t->topics, topic->name, topic->len);
+	t->memo.stale = 1;
+	if (topic->is_pattern)
+		patterns_remove(&t->patterns, topic->name, topic->len);
 	free(topic->name);
 	free(topic);
 }
@@ -105,8 +128,10 @@ subscriptions_add(struct subscriptions *t, struct subscriber *c, struct subscrib
 		topic->first->link_of_topic = &sub->next_of_topic;
 	c->first = topic->first = sub;
 	c->count++;
+	c->patterns += topic->is_pattern;
 	topic->count++;
 	t->count++;
+	t->memo.stale = 1;
 	key_newest(t, topic);
 	return sub;
 }
@@ -123,8 +148,10 @@ subscriptions_remove(struct subscriptions *t, struct subscription *sub)
 	if (sub->next_of_topic)
 		sub->next_of_topic->link_of_topic = sub->link_of_topic;
 	sub->of.client->count--;
+	sub->of.client->patterns -= sub->of.topic->is_pattern;
 	sub->of.topic->count--;
 	t->count--;
+	t->memo.stale = 1;
 	free(sub);
 }
 
@@ -155,6 +182,7 @@ subscribe(struct subscriptions *t, const struct record *r, const char *name)
 	}
 	sub->since = r->offset;
 	sub->flags = r->flags & REC_F_NO_ECHO;
+	t->memo.stale = 1;
 }
 
 void

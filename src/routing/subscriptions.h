@@ -5,6 +5,8 @@
 #define SUBSCRIPTIONS_H
 #include "base/map.h"
 #include "format/record.h"
+#include "routing/memo.h"
+#include "routing/patterns.h"
 
 struct subscription_key { struct subscriber *client; struct subscribed *topic; };
 
@@ -21,15 +23,16 @@ struct subscription {
 struct subscriber {
 	uint64_t id;
 	struct subscription *first;   /* the newest first */
-	size_t count;
+	size_t count, patterns;       /* patterns: so many of them are to patterns */
 	uint32_t slot;                /* mom_forwarder: where the client was seen last */
 };
 
-/* A topic, likewise. */
+/* A topic, likewise; or a pattern, which is a name that no topic can have. */
 struct subscribed {
 	char *name;
 	uint16_t len;
-	uint16_t keyed;               /* its subscriptions are in the map `keyed` */
+	uint8_t  is_pattern;
+	uint8_t  keyed;               /* its subscriptions are in the map `keyed` */
 	struct subscription *first;   /* the newest first */
 	size_t count;
 };
@@ -39,6 +42,9 @@ struct subscriptions {
 	struct map topics, clients;
 	struct map keyed;             /* subscriptions of topics that have, or had, more than KEYED_FROM */
 	size_t count;
+	struct patterns patterns;     /* those of the topics that are patterns */
+	/* What the table's user found out about topics by subscriptions_match. Each change makes it stale. */
+	struct memo memo;
 };
 
 void *subscriptions_memory(size_t n);         /* zeroed; none ends the program */
@@ -48,6 +54,11 @@ void *subscriptions_client(struct subscriptions *t, uint64_t id, size_t make);
 /* Takes an entry without subscriptions out of the table. The client is the caller's; the topic is freed. */
 void  subscriptions_forget_client(struct subscriptions *t, struct subscriber *c);
 void  subscriptions_forget_topic(struct subscriptions *t, struct subscribed *topic);
+
+/* All patterns that match the topic. They are walked: the user remembers in `memo` what he makes of them. */
+size_t subscriptions_match(struct subscriptions *t, const char *topic, uint16_t len, struct subscribed ***patterns);
+/* Notes it in `memo`; see memo_put. */
+void  subscriptions_note(struct subscriptions *t, const char *topic, uint16_t len, void *value, size_t bytes);
 
 /* NULL: it has not subscribed; also where either is NULL. */
 struct subscription *subscriptions_find(const struct subscriptions *t, struct subscriber *c, struct subscribed *topic);

@@ -96,8 +96,9 @@ checkpoint_take(void *with, const void *bytes)
 	struct machine *m;
 	struct client *c = r.type == REC_LISTED || r.type == REC_CLIENT || r.type == REC_LOST ||
 	    r.type == REC_WILL ? shard_client(s, r.publisher) : NULL;
-	if ((r.type == REC_TOPIC || r.type == REC_LISTED || r.type == REC_WILL) &&
-	    topic_fault(record_topic(bytes), r.topic_len))
+	if ((r.type == REC_TOPIC || r.type == REC_WILL) && topic_fault(record_topic(bytes), r.topic_len))
+		return -1;
+	if (r.type == REC_LISTED && pattern_fault(record_topic(bytes), r.topic_len))
 		return -1;
 	switch (r.type) {
 	case REC_MACHINE:

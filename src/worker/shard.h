@@ -23,6 +23,7 @@ struct machine {
 	uint32_t expired_below;       /* its clients with a lower counter were forgotten, since it was away too long */
 	struct client *first;         /* its clients */
 	uint64_t wills_bytes;         /* bytes of its clients' wills */
+	uint64_t reached;             /* the search of shard_reach that found it last */
 	struct need *needs;           /* one for each segment of this worker's life, oldest first */
 	size_t   needs_count, needs_room;
 	struct machine *next;         /* in the list of all machines */
@@ -99,6 +100,7 @@ struct shard {
 	int dir;
 	struct subscriptions table;   /* of struct client and struct topic */
 	struct map serials;           /* machines by serial */
+	uint64_t searches;            /* of shard_reach */
 	struct machine *machines;
 	struct start *starts;         /* oldest first; beyond STARTS_MOST the oldest go */
 	size_t starts_count;
@@ -121,6 +123,10 @@ struct topic   *shard_topic(struct shard *s, const char *name, uint16_t len, int
 void            shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t since, uint16_t flags);
 void            shard_unsubscribe(struct shard *s, struct subscription *sub);
 void            shard_forget_topic(struct shard *s, struct topic *t);    /* if nobody needs it */
+/* The machines whose clients subscribed to patterns that match the topic. NULL: there are none. Valid until the next
+ * call. */
+struct reach { size_t count; struct machine *machine[]; };
+const struct reach *shard_reach(struct shard *s, const char *topic, uint16_t len);
 /* Applies a record of the log. end: offset behind the record. shard_message does it for a message of a known client; 1:
  * somebody wants the message. */
 int             shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic,
@@ -135,7 +141,7 @@ int             shard_knows_start(const struct shard *s, uint64_t offset, uint64
 /* 1: the machine may need something below that offset */
 int             machine_pins(const struct machine *m, uint64_t end);
 /* 1: a machine that has not taken the record yet needs it. */
-int             shard_record_is_needed(const struct shard *s, const void *bytes);
+int             shard_record_is_needed(struct shard *s, const void *bytes);
 
 /* The client's will from here on is this record. NULL: none. */
 void            shard_will(struct shard *s, struct client *c, const void *record);

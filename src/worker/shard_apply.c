@@ -32,6 +32,51 @@ machine_need(struct machine *m, uint64_t base, uint32_t bytes)
 	m->needs[m->needs_count - 1].bytes += bytes;
 }
 
+static void
+reach_add(struct shard *s, struct reach *to, const struct topic *pattern)
+{
+	for (size_t i = 0; i < pattern->machine_count; i++) {
+		struct machine *m = pattern->machines[i].machine;
+		if (m->reached != s->searches)
+			to->machine[to->count++] = m;
+		m->reached = s->searches;
+	}
+}
+
+static struct reach *
+reach_make(struct shard *s, struct subscribed **patterns, size_t n, size_t *bytes)
+{
+	size_t most = 0;
+	for (size_t i = 0; i < n; i++)
+		most += ((struct topic *)patterns[i])->machine_count;
+	struct reach *made = most ? subscriptions_memory(*bytes = sizeof *made + most * sizeof made->machine[0]) : NULL;
+	s->searches++;
+	for (size_t i = 0; made && i < n; i++)
+		reach_add(s, made, (struct topic *)patterns[i]);
+	return made;
+}
+
+const struct reach *
+shard_reach(struct shard *s, const char *topic, uint16_t len)
+{
+	struct subscribed **patterns;
+	void *known = NULL;
+	size_t bytes = 0;
+	if (s->table.patterns.count == 0 || memo_get(&s->table.memo, topic, len, &known))
+		return known;
+	size_t n = subscriptions_match(&s->table, topic, len, &patterns);
+	struct reach *made = reach_make(s, patterns, n, &bytes);
+	subscriptions_note(&s->table, topic, len, made, bytes);
+	return made;
+}
+
+static void
+machine_wants(struct shard *s, struct machine *m, const struct record *r, uint64_t end)
+{
+	m->wanted = end;
+	machine_need(m, s->log.base, record_stride(r->len));
+}
+
 int
 shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic, uint64_t end)
 {
@@ -43,16 +88,18 @@ shard_message(struct shard *s, struct client *c, const struct record *r, const c
 	struct topic *t = shard_topic(s, topic, r->topic_len, 0);
 	int waits = 0;
 	for (size_t i = 0; t && i < t->machine_count; i++) {
-		struct machine *m = t->machines[i].machine;
-		waits |= m->place < t->newest;
-		m->wanted = end;
-		machine_need(m, s->log.base, record_stride(r->len));
+		waits |= t->machines[i].machine->place < t->newest;
+		machine_wants(s, t->machines[i].machine, r, end);
 	}
-	if (t == NULL || t->machine_count == 0)
-		return 0;
-	t->waiting = (waits ? t->waiting : 0) + r->len;
-	t->newest = end;
-	return 1;
+	if (t && t->machine_count) {
+		t->waiting = (waits ? t->waiting : 0) + r->len;
+		t->newest = end;
+	}
+	const struct reach *reach = shard_reach(s, topic, r->topic_len);
+	for (size_t i = 0; reach && i < reach->count; i++)
+		if (reach->machine[i]->wanted != end)          /* not for the topic itself */
+			machine_wants(s, reach->machine[i], r, end);
+	return reach != NULL || (t && t->machine_count);
 }
 
 void
@@ -140,7 +187,7 @@ machine_pins(const struct machine *m, uint64_t end)
 }
 
 int
-shard_record_is_needed(const struct shard *s, const void *bytes)
+shard_record_is_needed(struct shard *s, const void *bytes)
 {
 	struct record r;
 	record_get(&r, bytes);
@@ -148,6 +195,10 @@ shard_record_is_needed(const struct shard *s, const void *bytes)
 		const struct topic *t = map_get(&s->table.topics, record_topic(bytes), r.topic_len);
 		for (size_t i = 0; t && i < t->machine_count; i++)
 			if (t->machines[i].machine->place <= r.offset)
+				return 1;
+		const struct reach *reach = shard_reach(s, record_topic(bytes), r.topic_len);
+		for (size_t i = 0; reach && i < reach->count; i++)
+			if (reach->machine[i]->place <= r.offset)
 				return 1;
 		return 0;
 	}

@@ -239,6 +239,8 @@ subscription_code(struct client *c, const struct record *r, const char *name)
 		return there ? 0 : MOM_ENOTSUB;
 	if (there)
 		return MOM_EEXIST;
+	if (topic_is_pattern(name, r->topic_len) && c->subscriber.patterns >= PATTERNS_CLIENT)
+		return MOM_ELIMIT;
 	return c->subscriber.count < SUBSCRIPTIONS_CLIENT && c->machine->subscriptions < SUBSCRIPTIONS_MACHINE &&
 	    worker.shard.table.count < SUBSCRIPTIONS_SHARD ? 0 : MOM_ELIMIT;
 }

@@ -66,8 +66,8 @@ TEST(einval, "MOM_EINVAL: wrong flags, options, pointers and timeouts")
 
 TEST(etopic, "MOM_ETOPIC: each invalid topic, by publish, subscribe and unsubscribe; the handle goes on")
 {
-	static const char *const bad[] = {"", " ", "a b", "a\tb", "a\nb", "\x7f", "\x01", "*", "a/*", "#", "a/+/b", ">",
-	    "$sys", "\xff", "\xc3", "\xc0\x80",
+	static const char *const bad[] = {"", " ", "a b", "a\tb", "a\nb", "\x7f", "\x01", "a*", "a/b*", "##", "a/+b/b",
+	    ">/a", "$sys", "\xff", "\xc3", "\xc0\x80",
 	    "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"};
 	char long_one[MOM_TOPIC_MAX + 2];
 	memset(long_one, 'x', sizeof long_one);
@@ -80,6 +80,11 @@ TEST(etopic, "MOM_ETOPIC: each invalid topic, by publish, subscribe and unsubscr
 		is(id, mom_publish(id, topic, "x", 1, MOM_ASYNC), MOM_ETOPIC, "");
 		is(id, mom_subscribe(id, topic, 0), MOM_ETOPIC, "");
 		is(id, mom_unsubscribe(id, topic), MOM_ETOPIC, "");
+	}
+	static const char *const patterns[] = { "*", "a/*", "#", "a/+/b", ">" };
+	for (unsigned i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+		is(id, mom_publish(id, patterns[i], "x", 1, 0), MOM_ETOPIC, "pattern");
+		is(id, mom_publish(id, patterns[i], "x", 1, MOM_ASYNC), MOM_ETOPIC, "pattern");
 	}
 	int r = mom_publish(id, NULL, "x", 1, 0);
 	REQUIRE(r == MOM_ETOPIC || r == MOM_EINVAL, "NULL: %d", r);

@@ -159,10 +159,13 @@ static void
 subscribe_and_unsubscribe(int count)
 {
 	pid_t pids[SUBSCRIBERS];
-	for (int i = 0; i < SUBSCRIBERS; i++)
-		pids[i] = t_spawn(subscriber, (void *)(intptr_t)(count / SUBSCRIBERS));
-	for (int i = 0; i < SUBSCRIBERS; i++)
-		t_join(pids[i]);
+	for (int each = count / SUBSCRIBERS, now; each > 0; each -= now) {
+		now = each < 10 * TOPICS ? each : 10 * TOPICS;
+		for (int i = 0; i < SUBSCRIBERS; i++)
+			pids[i] = t_spawn(subscriber, (void *)(intptr_t)now);
+		for (int i = 0; i < SUBSCRIBERS; i++)
+			t_join(pids[i]);
+	}
 }
 
 TEST(subscriptions, "subscriptions, each to a topic of its own, that come and go leave nothing")

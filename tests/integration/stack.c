@@ -26,7 +26,8 @@ static void create(void) { result = id = mom_create(); }
 static void create_fails(void) { result = -(mom_create() != MOM_ENODAEMON); }
 static void open_durable(void) { result = durable = mom_open("name"); }
 static void subscribe(void) { result = mom_subscribe(id, "t", 0); }
-static void refused(void) { result = -(mom_subscribe(id, "#", 0) != MOM_ETOPIC || mom_error_text(id)[0] == '\0'); }
+static void watch(void) { result = mom_subscribe(id, "t/+", 0); }
+static void refused(void) { result = -(mom_subscribe(id, "##", 0) != MOM_ETOPIC || mom_error_text(id)[0] == '\0'); }
 static void publish(void) { result = mom_publish(id, "t", "x", 1, 0); }
 static void publish_async(void) { result = mom_publish(id, "t", "x", 1, MOM_ASYNC); }
 static void flush(void) { result = mom_flush(id, 20000); }
@@ -128,6 +129,7 @@ TEST(depth, "each call goes on a thread with a stack of 64 KiB, and takes no mor
 		{ nothing, "nothing", 0 },
 		{ create, "mom_create", CREATE_MOST },
 		{ subscribe, "mom_subscribe", OTHERS_MOST },
+		{ watch, "mom_subscribe to a pattern", OTHERS_MOST },
 		{ refused, "a failure", OTHERS_MOST },
 		{ publish, "mom_publish", OTHERS_MOST },
 		{ publish_async, "MOM_ASYNC", OTHERS_MOST },

@@ -126,6 +126,101 @@ TEST(random, "whatever comes in whatever order, each topic has exactly those who
 	all_gone();
 }
 
+/* ---- patterns ---- */
+
+enum { WATCHERS = 5, NAMES = 9 };
+static const char *const names[NAMES] = { "a", "b", "a/b", "#", "a/#", "+/b", "*", "#/b", "a/>" };
+static struct made { uint64_t since; int is, no_echo; } made[WATCHERS][NAMES];
+static uint64_t cut_below[WATCHERS];
+
+static uint64_t
+cut(uint64_t client, uint32_t shard)
+{
+	(void)shard;
+	return cut_below[client];
+}
+
+static int
+is_matched(int name, const char *topic)
+{
+	static const char *const by[NAMES] = { "a", "b", "a/b", "a b a/b", "a a/b", "a/b", "a b a/b", "b a/b", "a/b" };
+	size_t n = strlen(topic);
+	for (const char *p = by[name]; (p = strstr(p, topic)) != NULL; p++)
+		if ((p == by[name] || p[-1] == ' ') && (p[n] == ' ' || p[n] == '\0'))
+			return 1;
+	return 0;
+}
+
+/* What the subscriptions grant, each looked at for itself. */
+static int
+is_granted(int client, const char *topic, uint64_t offset, int own, int cut_counts)
+{
+	for (int k = 0; k < NAMES; k++) {
+		const struct made *m = &made[client][k];
+		if (m->is && is_matched(k, topic) && m->since < offset && !(own && m->no_echo) &&
+		    (!cut_counts || m->since >= cut_below[client]))
+			return 1;
+	}
+	return 0;
+}
+
+/* ... and what the forwarder reads of the list: it looks at the cut of each entry by itself */
+static int
+is_listed(uint64_t client, const char *topic, uint64_t offset, int own)
+{
+	const struct subscribed *t = routes_reach(&routes, 0, topic, (uint16_t)strlen(topic));
+	size_t n = 0, of_client = 0;
+	int granted = 0;
+	for (const struct subscription *sub = t ? t->first : NULL; sub; sub = sub->next_of_topic, n++) {
+		REQUIRE(sub->of.topic == t && !sub->has_run, "an entry of another list");
+		of_client += sub->of.client->id == client;
+		granted |= sub->of.client->id == client && sub->since < offset && sub->since >= cut_below[client] &&
+		    !(own && sub->flags & REC_F_NO_ECHO);
+	}
+	REQUIRE(t == NULL || (t->count == n && t->len == strlen(topic) && memcmp(t->name, topic, t->len) == 0),
+	    "%zu of %zu entries", n, t->count);
+	REQUIRE(of_client <= 2, "a client stands there %zu times", of_client);
+	return granted;
+}
+
+TEST(reach, "of topics and patterns that overlap, each client gets what one of them grants: since when, its own, not "
+    "what was cut")
+{
+	struct t_rng rng;
+	long granted = 0;
+	t_rng_init(&rng, 17);
+	routes.cut = cut;
+	for (uint64_t now = 10; now < 6000; now++) {
+		uint64_t c = t_rng_below(&rng, WATCHERS), k = t_rng_below(&rng, NAMES), what = t_rng_below(&rng, 60);
+		struct record r = { .type = what & 1 ? REC_SUBSCRIBE : REC_UNSUBSCRIBE, .publisher = c, .offset = now,
+		    .topic_len = (uint16_t)strlen(names[k]), .flags = what & 2 ? REC_F_NO_ECHO : 0 };
+		if (what == 0) {
+			cut_below[c] = now;
+			routes_forget(&routes);
+		} else if (what < 40) {
+			routes_change(&routes, &r, names[k]);
+			made[c][k] = (struct made){ now, what & 1, what & 2 };
+		}
+		const char *topic = names[t_rng_below(&rng, 3)];
+		uint64_t offset = now - t_rng_below(&rng, 10) + 1;
+		for (int client = 0; client < WATCHERS; client++)
+			for (int own = 0; own < 2; own++) {
+				int is = is_granted(client, topic, offset, own, 1);
+				REQUIRE(is_listed((uint64_t)client, topic, offset, own) == is,
+				    "step %llu: client %d, %s at %llu",
+				    (unsigned long long)now, client, topic, (unsigned long long)offset);
+				REQUIRE(routes_want(&routes, 0, (uint64_t)client, topic, (uint16_t)strlen(topic),
+				    offset) == is_granted(client, topic, offset, 0, 0), "%s at %llu wanted", topic,
+				    (unsigned long long)offset);
+				granted += is;
+			}
+	}
+	REQUIRE(granted > 1000, "%ld: that proves little", granted);
+	change(REC_LIST, 0, 0, "", 0);
+	all_gone();
+	REQUIRE(routes.of[0].patterns.count == 0 && routes_reach(&routes, 0, "a", 1) == NULL, "something is left");
+}
+
 /* n clients of one topic and n topics of one client are listed. Then each leaves on its own, the oldest first. */
 static double
 load_and_leave(size_t n)

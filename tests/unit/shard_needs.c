@@ -56,6 +56,29 @@ TEST(needed_at_place, "packing keeps what stands at a machine's place and behind
 	REQUIRE(!message_is_needed(OFFSET), "its place has passed");
 }
 
+TEST(needed_by_pattern, "a message that only a pattern matches is needed by its machine from its place on, and is "
+    "counted for it, once though several match")
+{
+	struct client *c = shard_create(&shard, (uint64_t)SERIAL << 32 | 1, 1);
+	struct record r = { .type = REC_MESSAGE, .topic_len = 4, .offset = OFFSET, .publisher = c->subscriber.id,
+	    .len = RECORD_HEADER + 5, .number = 1 };
+	c->machine->place = OFFSET;
+	REQUIRE(!message_is_needed(OFFSET) && !shard_message(&shard, c, &r, "news", 2 * OFFSET), "by nobody yet");
+	shard_subscribe(&shard, c, shard_topic(&shard, "new/#", 5, 1), 0, 0);
+	REQUIRE(!message_is_needed(OFFSET), "new/# does not match it");
+	shard_subscribe(&shard, c, shard_topic(&shard, "#", 1, 1), 0, 0);
+	shard_subscribe(&shard, c, shard_topic(&shard, "+", 1, 1), 0, 0);
+	REQUIRE(message_is_needed(OFFSET) && message_is_needed(OFFSET + 64) && !message_is_needed(OFFSET - 64), "# is");
+	REQUIRE(shard_message(&shard, c, &r, "news", 3 * OFFSET) && c->machine->wanted == 3 * OFFSET, "it is wanted");
+	REQUIRE(c->machine->needs_count == 1 && c->machine->needs[0].bytes == record_stride(r.len), "%llu bytes for it",
+	    (unsigned long long)c->machine->needs[0].bytes);
+	shard_unsubscribe(&shard, subscriptions_find(&shard.table, &c->subscriber,
+	    &shard_topic(&shard, "#", 1, 0)->subscribed));
+	REQUIRE(message_is_needed(OFFSET), "+ matches it still");
+	shard_destroy(&shard, c);
+	REQUIRE(!message_is_needed(OFFSET), "its client is gone");
+}
+
 TEST(needed_from, "the log is needed from the lowest place of a machine that subscribes or is connected, to the byte; "
     "of others nothing")
 {

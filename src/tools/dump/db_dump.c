@@ -122,7 +122,7 @@ print_record(const char *bytes)
 		print_entry(bytes, &r);
 		return;
 	}
-	if (r.topic_len && topic_fault(record_topic(bytes), r.topic_len) == NULL)
+	if (r.topic_len && pattern_fault(record_topic(bytes), r.topic_len) == NULL)
 		printf(" topic %s", record_topic(bytes));
 	else if (r.topic_len) {
 		printf(" no topic ");

@@ -244,6 +244,8 @@ show_fixed(void)
 		    "fixed: of one client in a shard; MOM_ELIMIT" },
 		{ "... of a machine", SUBSCRIPTIONS_MACHINE, NONE, NONE, SUBSCRIPTIONS_MACHINE,
 		    "fixed: of all its clients in a shard; MOM_ELIMIT" },
+		{ "patterns", PATTERNS_CLIENT, NONE, NONE, PATTERNS_CLIENT,
+		    "fixed: of one client, in each shard; MOM_ELIMIT" },
 		{ "topics unsubscribed", TOMBSTONES, NONE, NONE, TOMBSTONES,
 		    "fixed: with mail on its way, of one client; unsubscribe waits for room" },
 		{ "answer timeout ms", TIMEOUT_MS, NONE, NONE, INT_MAX, "MOM_OPT_TIMEOUT_MS of a handle" },

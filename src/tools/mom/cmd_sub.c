@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPT_NAME = 256, OPT_ACK, OPT_FORGET, OPT_READY, TOGETHER = 64, TOGETHER_BYTES = 256 * 1024, END_MS = 2000,
-    ENDED_MS = 5000, LOOK_MS = 1000 };
+enum { OPT_NAME = 256, OPT_ACK, OPT_FORGET, OPT_READY, OPT_ALL, TOGETHER = 64, TOGETHER_BYTES = 256 * 1024,
+    END_MS = 2000, ENDED_MS = 5000, LOOK_MS = 1000 };
 
 static struct {
 	struct message_style style;
@@ -243,6 +243,7 @@ take_option(int o)
 	case 'q': cmd_number(&cmd_sub, "-q", cmd_line.value, 0, 2); break;         /* the publisher says how */
 	case 'i': case 'p': cmd_not_here(&cmd_sub, o);
 	case OPT_NAME: sub.name = cmd_line.value; break;
+	case OPT_ALL: sub.topics[sub.topic_count++] = (char *)(uintptr_t)"#"; break;
 	case OPT_ACK: sub.ack = 1; break;
 	case OPT_FORGET: sub.forget = 1; break;
 	case OPT_READY: sub.ready_fd = (int)cmd_number(&cmd_sub, "--ready-fd", cmd_line.value, 0, 1048576); break;
@@ -253,7 +254,7 @@ static void
 parse(int argc, char **argv)
 {
 	static const struct option options[] = { MESSAGE_LONGS, { "count", 1, 0, 'C' }, { "wait", 1, 0, 'W' },
-	    { "name", 1, 0, OPT_NAME }, { "ack", 0, 0, OPT_ACK },
+	    { "name", 1, 0, OPT_NAME }, { "ack", 0, 0, OPT_ACK }, { "all", 0, 0, OPT_ALL },
 		{ "forget", 0, 0, OPT_FORGET }, { "ready-fd", 1, 0, OPT_READY }, { "help", 0, 0, 'h' }, { 0 } };
 	sub.topics = calloc((size_t)argc + 1, sizeof *sub.topics);
 	if (sub.topics == NULL)
@@ -303,9 +304,11 @@ const struct cmd cmd_sub = { "sub", "subscribe and print what comes",
 	"usage: mom sub TOPIC ... [options]\n"
 	"Prints each payload and a newline, until Ctrl-C or TERM. What is missing (a gap, a cut for too large a "
 	    "backlog) is told on stderr, and it goes on.\n"
+	"A TOPIC may be a pattern, in quotes: + or * stands for one level, # for any number of levels.\n"
 	MESSAGE_USAGE
 	"  -C, --count N      end after so many messages\n"
 	"  -W, --wait SECONDS end after that time, such as 5 or 0.5\n"
+	"  --all              all topics: the same as '#'\n"
 	"  --name NAME        the durable client of that name: next time it goes on where it ended; its topics may be "
 	"left out then\n"
 	"  --ack              with --name: acknowledge each message on its own, once it was printed (else: those that "
@@ -315,5 +318,6 @@ const struct cmd cmd_sub = { "sub", "subscribe and print what comes",
 	"  -t TOPIC           the same as TOPIC\n"
 	"Exit status: 0 done   1 error   2 wrong use   27 nothing, or fewer than -C, came within -W\n"
 	"Example: mom sub -v plant/boiler news\n"
+	"         mom sub -v 'plant/+/temp'\n"
 	"         mom sub -C 1 -W 5 -F '%I %t %p' news\n"
 	"         mom sub --name billing --ack --json orders | ./bill\n", sub_run };

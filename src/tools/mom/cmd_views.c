@@ -35,9 +35,41 @@ views_are_complete(int dir)
 	return complete;
 }
 
+struct walk { uint32_t shard; store_topic_fn fn; void *with; int bad; };
+
+/* A pattern is in each shard. */
+static int
+is_told(uint32_t shard, const char *topic, size_t len)
+{
+	return shard == 0 || !topic_is_pattern(topic, len);
+}
+
+static void
+tell(const struct walk *w, const char *topic, char *subscribers)
+{
+	if (is_told(w->shard, topic, strlen(topic)))
+		w->fn(w->with, w->shard, topic, subscribers);
+}
+
+/* Leaves the lines of a client's topics that are told of that shard. */
+static void
+drop_untold(uint32_t shard, char *text)
+{
+	char *to = text;
+	for (char *line = text, *end; *line; line = end) {
+		end = line + strcspn(line, "\n");
+		int told = is_told(shard, line, (size_t)(end - line));
+		end += *end == '\n';
+		if (!told)
+			continue;
+		memmove(to, line, (size_t)(end - line));
+		to += end - line;
+	}
+	*to = '\0';
+}
+
 /* ---- as the views say ---- */
 
-struct walk { uint32_t shard; store_topic_fn fn; void *with; int bad; };
 
 /* fd is closed. path: of this folder below topics/, n bytes of it so far */
 static void
@@ -52,8 +84,8 @@ walk_folder(struct walk *w, int fd, char path[TOPIC_PATH_MAX + 16], size_t n)
 		return;
 	}
 	if (n && (text = fdio_load(fd, "subscribers", &bytes, VIEW_MOST)) != NULL) {
-		if (topic_from_path(path, topic) == 0 && topic_fault(topic, strlen(topic)) == NULL)
-			w->fn(w->with, w->shard, topic, text);
+		if (topic_from_path(path, topic) == 0 && pattern_fault(topic, strlen(topic)) == NULL)
+			tell(w, topic, text);
 		free(text);
 	}
 	for (struct dirent *e; (e = readdir(d)) != NULL;) {
@@ -107,7 +139,7 @@ listed_take(void *with, const void *bytes)
 	struct record r;
 	char line[MOM_TOPIC_MAX + 100];
 	record_get(&r, bytes);
-	if ((r.type != REC_TOPIC && r.type != REC_LISTED) || topic_fault(record_topic(bytes), r.topic_len))
+	if ((r.type != REC_TOPIC && r.type != REC_LISTED) || pattern_fault(record_topic(bytes), r.topic_len))
 		return 0;
 	snprintf(line, sizeof line, "%016llx %u %016llx %s\n", (unsigned long long)r.publisher,
 	    (uint32_t)(r.publisher >> 32), (unsigned long long)r.offset, r.flags & REC_F_NO_ECHO ? "no-echo" : "-");
@@ -158,7 +190,7 @@ topics_listed(struct walk *w, int dir)
 	if (listed_read(&l, dir) < 0)
 		return -1;
 	for (struct lines *s; (s = map_each(&l.topics, &at)) != NULL;)
-		w->fn(w->with, w->shard, s->key, s->text);
+		tell(w, s->key, s->text);
 	listed_free(&l);
 	return 0;
 }
@@ -225,6 +257,8 @@ topics_of_client(const char *folder, uint32_t shard, uint64_t client)
 		errno = l ? 0 : errno;
 	}
 	int keep = errno;
+	if (text)
+		drop_untold(shard, text);
 	fdio_close(&dir);
 	errno = keep;
 	return text;
