@@ -163,6 +163,37 @@ TEST(durable, "a durable client's pattern outlives its process, and kill -9 of b
 	bye(b);
 }
 
+TEST(unsubscribed, "what waits for a durable client's pattern comes though it unsubscribes from the topic itself, also "
+    "after its daemon was stopped, or killed with all its memory")
+{
+	for (int round = 0; round < 3; round++) {
+		if (round == 0)
+			up(NULL);
+		int a = talk_open("watcher"), b;
+		talk_subscribe(a, "#");
+		talk_subscribe(a, "x");
+		REQUIRE(mom_close(a) == 0, "%s", mom_error_text(-1));
+		if (round == 1)
+			server_stop(&one);
+		if (round == 2)
+			server_kill_all(&one), run_command("'%s' ipc clean '%s'", t_bin("mom"), one.run);
+		if (round)
+			server_start(&one);
+		b = talk_create();
+		say(b, "x", "1");
+		say(b, "y", "2");
+		a = talk_open("watcher");
+		unsubscribe(a, "x");
+		say(b, "x", "3");
+		hear(a, "x", "1");
+		hear(a, "y", "2");
+		hear(a, "x", "3");
+		hear_nothing(a);
+		bye(a);
+		bye(b);
+	}
+}
+
 TEST(load, "two watchers of all, one of a part and one of a topic get each message of three publishers once and in "
     "order, while worker, sender, forwarder and requester are killed")
 {

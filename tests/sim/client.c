@@ -5,7 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const topic_names[TOPICS] = { "news", "plant/boiler", "x.y", "log" };
+static const char *const topic_names[TOPICS] = { "news", "plant/boiler", "x.y", "log" },
+    *const patterns[TOPICS] = { "news/#", "plant/+", "*.y", "log.#" };      /* each matches that topic alone */
 static int me;
 static struct client *c;
 
@@ -63,23 +64,34 @@ publish(void)
 	c->done = 1;
 }
 
+/* 0, MOM_EEXIST; MOM_EFULL: it was cut, and what waits has to be received first */
+static int
+ask_for(int id, const char *name)
+{
+	int r;
+	while (((r = mom_subscribe(id, name, 0)) == MOM_ETIMEDOUT || r == MOM_EAGAIN) && !world_is_over())
+		;
+	if (r && r != MOM_EEXIST && r != MOM_ETIMEDOUT && r != MOM_EAGAIN && r != MOM_EFULL)
+		judge_wrong(me, "mom_subscribe", r, mom_error_text(id));
+	return r;
+}
+
 static void
 subscribe(int id)
 {
-	for (int k = 0; k < TOPICS; k++) {
-		int r;
+	int r = c->asks == ASKS_ALL ? ask_for(id, "#") : 0;
+	for (int k = 0; k < TOPICS && r != MOM_EFULL; k++) {
 		if (!(c->topics >> k & 1))
 			continue;
-		while (((r = mom_subscribe(id, topic_names[k], 0)) == MOM_ETIMEDOUT || r == MOM_EAGAIN) &&
-		    !world_is_over())
-			;
-		if (r == MOM_EFULL)                            /* it was cut: what waits has to be received first */
-			return;
-		if (r && r != MOM_EEXIST && r != MOM_ETIMEDOUT && r != MOM_EAGAIN)
-			judge_wrong(me, "mom_subscribe", r, mom_error_text(id));
-		judge_subscribed(me, k, r);
+		/* where both are asked for, the topic is judged: the pattern is in force already */
+		if (c->asks == ASKS_PATTERNS || c->asks == ASKS_BOTH)
+			r = ask_for(id, patterns[k]);
+		if (r != MOM_EFULL && (c->asks == ASKS_TOPICS || c->asks == ASKS_BOTH))
+			r = ask_for(id, topic_names[k]);
+		if (r != MOM_EFULL)
+			judge_subscribed(me, k, r);
 	}
-	c->ready = 1;
+	c->ready = r != MOM_EFULL;
 }
 
 static void

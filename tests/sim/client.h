@@ -6,8 +6,12 @@
 
 enum { TOPICS = 4, STREAMS = 256, CLIENTS = 8, PAYLOAD_MOST = 300000 };
 
+/* How a subscriber asks for its topics. ALL: by one pattern for all topics that there are. */
+enum asks { ASKS_TOPICS, ASKS_PATTERNS, ASKS_BOTH, ASKS_ALL, ASKS };
+
 struct client {
 	int subscriber, machine, pid, topics;     /* topics: bits */
+	enum asks asks;
 	unsigned flags;                           /* of mom_publish */
 	char name[16];                            /* mom_open; "": mom_create */
 	int count, begun, done;                   /* publisher: messages, those begun, all is acknowledged */

@@ -420,6 +420,10 @@ choose_client(struct client *c, int subscriber, int machine)
 		c->count = 12;
 	if (sim_chance(2))
 		snprintf(c->name, sizeof c->name, "%s-%d", subscriber ? "reader" : "writer", (int)(c - w->client));
+	if (subscriber && sim_chance(2))
+		c->asks = (enum asks)sim_below(ASKS);
+	if (c->asks == ASKS_ALL)
+		c->topics = (1 << TOPICS) - 1;
 }
 
 void

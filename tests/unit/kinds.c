@@ -42,6 +42,18 @@ TEST(requests, "a request has the shape that its kind may have, and no other")
 	CHECK(shape_of(REC_MESSAGE, "news", LARGEST + 1, 0) == SHAPE_PAYLOAD_LARGE, "a payload of one byte too much");
 }
 
+TEST(patterns, "a pattern stands in a request that changes a subscription, for each shard, and in no other")
+{
+	for (uint8_t type = REC_MESSAGE; type <= REC_WILL; type++) {
+		int may = type == REC_SUBSCRIBE || type == REC_UNSUBSCRIBE;
+		for (uint32_t off = 0; may && off < SHARDS; off++)
+			CHECK(shape_of(type, "plant/+/temp", 0, off) == SHAPE_GOOD, "%s", kind_of(type)->name);
+		CHECK(may || shape_of(type, "plant/+/temp", type == REC_MESSAGE, 0) != SHAPE_GOOD, "%s",
+		    kind_of(type)->name);
+		CHECK(shape_of(type, "plant/a+", 0, 0) != SHAPE_GOOD, "%s of no pattern", kind_of(type)->name);
+	}
+}
+
 TEST(room, "what ends something, and who comes back for what is his, finds room in a full store; all else does not")
 {
 	static const struct { uint8_t type; uint16_t topic_len; int makes_room; } want[] = {
