@@ -53,7 +53,8 @@ TEST(matching, "who subscribes to a pattern gets what matches it, of each of fou
 {
 	static const char *const wanted[] = { "plant/1/temp", "plant/2/temp", "plant/x.y/temp", "plant//temp",
 	    "plant/3/temp", "plant/4/temp", "plant/5/temp", "plant/6/temp" },
-	    *const others[] = { "plant/temp", "plant/1/2/temp", "plant/1/temp/", "plan/1/temp", "plant.1.temp", "temp" };
+	    *const others[] = { "plant/temp", "plant/1/2/temp", "plant/1/temp/", "plan/1/temp", "plant.1.temp",
+	    "temp" };
 	enum { WANTED = sizeof wanted / sizeof *wanted, OTHERS = sizeof others / sizeof *others };
 	up("--workers 4");
 	daemon_start(&two, "two", broker.port);
@@ -159,6 +160,13 @@ TEST(durable, "a durable client's pattern outlives its process, and kill -9 of b
 	hear(a, "site/1", "2");
 	hear(a, "site/1", "3");
 	hear_nothing(a);
+	REQUIRE(mom_close(a) == 0, "%s", mom_error_text(-1));
+	server_stop(&broker);                          /* which writes its check-point */
+	server_start(&broker);
+	a = talk_open("watcher");
+	REQUIRE(subscribe(a, "site/#", 0) == MOM_EEXIST, "it is not in the check-point: %s", mom_error_text(a));
+	say(b, "site/1", "4");
+	hear(a, "site/1", "4");
 	bye(a);
 	bye(b);
 }
@@ -201,7 +209,8 @@ TEST(load, "two watchers of all, one of a part and one of a topic get each messa
 	    "mom_requester" };
 	up("--workers 2");
 	daemon_start(&two, "two", broker.port);
-	struct load *all[2] = { subscriber_start(&one, "#", PAYLOAD_STORM), subscriber_start(&two, "#", PAYLOAD_STORM) },
+	struct load *all[2] = { subscriber_start(&one, "#", PAYLOAD_STORM),
+	    subscriber_start(&two, "#", PAYLOAD_STORM) },
 	    *part = subscriber_start(&two, "plant/+/temp,#/temp", PAYLOAD_STORM),
 	    *plain = subscriber_start(&one, "plant/1/temp,plant/#", PAYLOAD_STORM), *pub[3];
 	for (unsigned i = 0; i < 3; i++)
@@ -247,6 +256,9 @@ TEST(behind, "a watcher that does not read gets all of it from the spool, but no
 		REQUIRE(r == 0, "%s", mom_error_text(b));
 	}
 	REQUIRE(mom_flush(b, T_PATIENCE_MS) == 0, "%s", mom_error_text(b));
+	const char *clients = "";
+	WAIT_FOR(strstr(clients = run_command("'%s' clients --json", t_bin("mom")).out,
+	    t_text("\"waiting_messages\": %d", MESSAGES)) && strstr(clients, "\"behind\": true"), "%s", clients);
 	unsubscribe(a, "big/1");
 	for (; n < MESSAGES && mom_receive(a, &m, T_PATIENCE_MS) == 0; n++)
 		REQUIRE(atoi(m.data) == n, "%s came, number %d was awaited", (const char *)m.data, n);

@@ -70,8 +70,12 @@ TEST(needed_by_pattern, "a message that only a pattern matches is needed by its 
 	shard_subscribe(&shard, c, shard_topic(&shard, "+", 1, 1), 0, 0);
 	REQUIRE(message_is_needed(OFFSET) && message_is_needed(OFFSET + 64) && !message_is_needed(OFFSET - 64), "# is");
 	REQUIRE(shard_message(&shard, c, &r, "news", 3 * OFFSET) && c->machine->wanted == 3 * OFFSET, "it is wanted");
-	REQUIRE(c->machine->needs_count == 1 && c->machine->needs[0].bytes == record_stride(r.len), "%llu bytes for it",
+	shard_subscribe(&shard, c, shard_topic(&shard, "news", 4, 1), 0, 0);
+	REQUIRE(shard_message(&shard, c, &r, "news", 4 * OFFSET) && c->machine->needs_count == 1 &&
+	    c->machine->needs[0].bytes == 2 * record_stride(r.len), "%llu bytes for two messages",
 	    (unsigned long long)c->machine->needs[0].bytes);
+	shard_unsubscribe(&shard, subscriptions_find(&shard.table, &c->subscriber,
+	    &shard_topic(&shard, "news", 4, 0)->subscribed));
 	shard_unsubscribe(&shard, subscriptions_find(&shard.table, &c->subscriber,
 	    &shard_topic(&shard, "#", 1, 0)->subscribed));
 	REQUIRE(message_is_needed(OFFSET), "+ matches it still");
