@@ -1,27 +1,24 @@
-/* history - see history.h. The file is text, a line a line, oldest first. It is read again before it is written, under
- * a lock of its folder, so that sessions at the same time lose nothing of one another. */
+/* history - see history.h. The file is text, a line a line, oldest first. Sessions at the same time add to its end, so
+ * they lose nothing of one another. */
 #include "term/history.h"
 #include "base/fdio.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
-
-enum { FILE_MAX = HISTORY_LINES * (HISTORY_LINE_MAX + 1) };
 
 static void
 add_line(struct history *h, const char *line, size_t len)
 {
 	const char *last = h->n > 0 ? h->lines[h->n - 1] : "";
-	if (len == 0 || line[0] == ' ' || (strlen(last) == len && memcmp(last, line, len) == 0))
+	char *copy = len > 0 && len <= HISTORY_LINE_MAX && line[0] != ' ' ? strndup(line, len) : NULL;
+	if (copy == NULL || strcmp(copy, last) == 0) {
+		free(copy);
 		return;
-	char *copy = strndup(line, len);
-	if (copy == NULL)
-		return;
+	}
 	if (h->n == HISTORY_LINES) {
 		free(h->lines[0]);
 		memmove(h->lines, h->lines + 1, --h->n * sizeof *h->lines);
@@ -39,115 +36,58 @@ history_add(struct history *h, const char *line)
 	}
 }
 
-/* ---- the file ---- */
-
 char *
 history_path(void)
 {
 	const char *own = getenv("MOM_HISTORY"), *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	char *path = NULL;
-	int n = 0;
+	int has_state = state && *state == '/', has_home = home && *home == '/';
+	char *path;
 	if (own)
 		return *own ? strdup(own) : NULL;
-	if (state && *state == '/')
-		n = asprintf(&path, "%s/mom/history", state);
-	else if (home && *home == '/')
-		n = asprintf(&path, "%s/.local/state/mom/history", home);
-	return n < 0 ? NULL : path;
-}
-
-/* Opens the folder of h->path, and makes it if asked to; *name is the file's name in it. -1: errno. */
-static int
-open_folder(const struct history *h, int make, const char **name)
-{
-	char *slash = strrchr(h->path, '/'), *folder = slash ? strndup(h->path, (size_t)(slash + 1 - h->path))
-	    : strdup(".");
-	if (folder == NULL)
-		return -1;
-	*name = slash ? slash + 1 : h->path;
-	int dir = make && access(folder, F_OK) < 0 && fdio_mkdir_path(folder, 0700) < 0 ? -1
-	    : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), keep = errno;
-	free(folder);
-	errno = keep;
-	return dir;
-}
-
-static int
-load(int dir, const char *name, struct history *to)
-{
-	size_t n;
-	char *bytes = fdio_load(dir, name, &n, FILE_MAX);
-	if (bytes == NULL)
-		return errno == ENOENT ? 0 : -1;
-	history_add(to, bytes);
-	free(bytes);
-	return 0;
+	if ((!has_state && !has_home) || asprintf(&path, "%s%s/mom/history", has_state ? state : home,
+	    has_state ? "" : "/.local/state") < 0)
+		return NULL;
+	return path;
 }
 
 int
 history_open(struct history *h, const char *path)
 {
-	const char *name;
-	char *real = realpath(path, NULL);                       /* a link stays one: what it leads to is replaced */
-	struct history next = { .path = real ? real : strdup(path) };
-	int dir = next.path ? open_folder(&next, 0, &name) : -1;
-	int r = dir < 0 ? (errno == ENOENT ? 0 : -1) : load(dir, name, &next), keep = errno;
-	fdio_close(&dir);
-	for (size_t i = 0; i < h->n && r == 0; i++)
-		history_add(&next, h->lines[i]);
-	next.fresh = 0;
-	history_free(r == 0 ? h : &next);
-	if (r == 0)
-		*h = next;
+	char *line = NULL;
+	size_t room = 0, count = 0;
+	FILE *f = fopen(path, "re");
+	for (; f && getline(&line, &room, f) > 0; count++)
+		history_add(h, line);
+	int r = f ? ferror(f) : errno != ENOENT, keep = errno;
+	free(line);
+	if (f)
+		fclose(f);
+	h->path = r ? NULL : strdup(path);
+	h->fresh = 0;
+	if (r == 0 && count > HISTORY_FILE_LINES && truncate(path, 0) == 0) {
+		h->fresh = h->n;
+		return history_save(h);
+	}
 	errno = keep;
-	return r;
-}
-
-/* Waits a little, since a session that was stopped inside may hold the lock for ever; on a file system without locks
- * not at all. Then it is done without: at worst a line of another session is lost. */
-static void
-lock_folder(int dir)
-{
-	for (int i = 0; i < 100 && flock(dir, LOCK_EX | LOCK_NB) < 0 && (errno == EWOULDBLOCK || errno == EINTR); i++)
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-}
-
-static int
-write_lines(int dir, const char *name, const struct history *all)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < all->n; i++)
-		n += strlen(all->lines[i]) + 1;
-	char *bytes = malloc(n + 1), *p = bytes;
-	if (bytes == NULL)
-		return -1;
-	for (size_t i = 0; i < all->n; i++)
-		p = stpcpy(stpcpy(p, all->lines[i]), "\n");
-	int r = fdio_replace(dir, name, bytes, n, 0);
-	free(bytes);
-	return r;
+	return r ? -1 : 0;
 }
 
 int
 history_save(struct history *h)
 {
-	const char *name;
-	struct history all = { 0 };
-	int dir = h->path && h->fresh > 0 ? open_folder(h, 1, &name) : -1;
-	if (dir < 0)
-		return h->path && h->fresh > 0 ? -1 : 0;
-	lock_folder(dir);
-	int r = load(dir, name, &all);
-	for (size_t i = h->n - h->fresh; i < h->n && r == 0; i++)
-		if (strlen(h->lines[i]) <= HISTORY_LINE_MAX)
-			history_add(&all, h->lines[i]);
-	if (r == 0 && (r = write_lines(dir, name, &all)) == 0)
-		h->fresh = 0;
-	int keep = errno;
-	fdio_close(&dir);
-	history_free(&all);
-	errno = keep;
-	return r;
+	if (h->path == NULL || h->fresh == 0)
+		return 0;
+	char *copy = strdup(h->path);
+	int fd = copy && fdio_mkdir_path(dirname(copy), 0700) == 0
+	    ? open(h->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
+	free(copy);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
+	for (size_t i = h->n - h->fresh; f && i < h->n; i++)
+		fprintf(f, "%s\n", h->lines[i]);
+	if (f == NULL || fclose(f) != 0)
+		return -1;
+	h->fresh = 0;
+	return 0;
 }
 
 void

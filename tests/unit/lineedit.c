@@ -4,6 +4,7 @@
 #include "term/glyph.h"
 #include "term/lineedit.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -381,6 +382,23 @@ TEST(file_is_bounded, "the file keeps the last 1000 lines; one that cannot be re
 	REQUIRE(history_open(&one, t_path("folder")) < 0 && one.n == 1, "a folder is no history");
 	history_free(&one);
 	REQUIRE(history_open(&one, t_path("history/x")) < 0, "below a file is no history");
+	history_free(&one);
+}
+
+TEST(file_is_cut, "a file of more than 2000 lines is cut to the last 1000 where it is opened, and what is added then "
+    "stands behind them")
+{
+	char *path = t_path("history");
+	struct history one = { 0 };
+	FILE *f = fopen(path, "w");
+	for (int i = 0; i <= HISTORY_FILE_LINES; i++)
+		fprintf(f, "line %d\n", i);
+	fclose(f);
+	REQUIRE(history_open(&one, path) == 0 && one.n == HISTORY_LINES, "%zu lines", one.n);
+	REQUIRE(strncmp(t_read_file(path), "line 1001\n", 10) == 0, "%.20s", t_read_file(path));
+	history_add(&one, "new");
+	REQUIRE(history_save(&one) == 0, "%s", strerror(errno));
+	REQUIRE(strstr(t_read_file(path), "\nline 2000\nnew\n"), "no new line behind the last");
 	history_free(&one);
 }
 
