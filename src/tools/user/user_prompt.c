@@ -157,10 +157,11 @@ char *
 prompt_read(const volatile sig_atomic_t *over)
 {
 	fflush(stdout);
-	if (term_read(session.edit, over) != TERM_LINE)
+	const char *line = term_read(session.edit, over);
+	if (line == NULL)
 		return NULL;
-	remember(lineedit_line(session.edit));
-	return strdup(lineedit_line(session.edit));
+	remember(line);
+	return strdup(line);
 }
 
 void
