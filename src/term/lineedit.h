@@ -1,10 +1,5 @@
-/* The editor of one line at a terminal: a machine that takes the bytes of keys and gives the bytes of the screen. It
- * makes no system call; term.h is its terminal.
- *
- *     struct lineedit *e = lineedit_new("mom> ", &history);
- *     lineedit_begin(e, 80);                               the prompt is in lineedit_output
- *     switch (lineedit_feed(e, keys, n, &used)) { case LINEEDIT_LINE: use(lineedit_line(e)); ... }
- *
+/* The editor of one line: it takes the bytes of keys and gives the bytes of the screen. It makes no system call; term.h
+ * is its terminal.
  * KEYS     move: left right Ctrl-B Ctrl-F; by words: Alt-B Alt-F (Ctrl- and Alt-arrows); home end Ctrl-A Ctrl-E
  *          delete: backspace Ctrl-H, delete Ctrl-D; a word Ctrl-W, to the start or end Ctrl-U Ctrl-K; Ctrl-Y gives
  *          that back
@@ -12,14 +7,12 @@
  *          possible
  *          Ctrl-L clears the screen, Ctrl-C the line; Ctrl-D in an empty line: the end; Ctrl-Z: stop
  * PASTES   bracketed pastes are put in as they are, with their line ends: nothing is run before Enter is hit
- * SCREEN   one row. A longer line moves under it; < and > say where more is. Any byte may be in a line: it is drawn so
- *          that it cannot do anything to the terminal */
+ * SCREEN   one row. A longer line moves under it; < and > say where more is */
 #ifndef LINEEDIT_H
 #define LINEEDIT_H
 #include <stddef.h>
 #include "term/history.h"
 
-struct lineedit;
 enum lineedit_event {
 	LINEEDIT_MORE,                   /* all was taken; the line goes on */
 	LINEEDIT_LINE,                   /* Enter: lineedit_line */
@@ -27,8 +20,10 @@ enum lineedit_event {
 	LINEEDIT_STOP                    /* Ctrl-Z: the process is to be stopped; then lineedit_resize */
 };
 
+enum { LINEEDIT_MAX = 65536, LINEEDIT_CHOICES = 1000 };   /* a line has fewer bytes; more choices are left out */
+
 /* The words that may stand where the cursor is, sorted, each once. from: where in the text the word begins. */
-struct lineedit_choices { char **words; size_t n, from; };
+struct lineedit_choices { size_t n, from; char *words[LINEEDIT_CHOICES]; };
 void lineedit_choose(struct lineedit_choices *c, const char *word, size_t n);
 typedef void (*lineedit_complete_fn)(const char *text, size_t cursor, struct lineedit_choices *choices);
 
