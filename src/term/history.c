@@ -50,6 +50,34 @@ history_path(void)
 	return path;
 }
 
+/* how: O_APPEND or O_TRUNC */
+static int
+write_lines(const struct history *h, const char *path, int how, size_t from)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
+	for (size_t i = from; f && i < h->n; i++)
+		fprintf(f, "%s\n", h->lines[i]);
+	if (f == NULL)
+		fdio_close(&fd);
+	return f && fclose(f) == 0 ? 0 : -1;
+}
+
+/* It is whole at any time. A line that another session adds just now may be lost. */
+static int
+cut_file(const struct history *h)
+{
+	char *fresh;
+	if (asprintf(&fresh, "%s.new", h->path) < 0)
+		return -1;
+	int r = write_lines(h, fresh, O_TRUNC, 0) < 0 ? -1 : rename(fresh, h->path), keep = errno;
+	if (r < 0)
+		unlink(fresh);
+	free(fresh);
+	errno = keep;
+	return r;
+}
+
 int
 history_open(struct history *h, const char *path)
 {
@@ -64,10 +92,8 @@ history_open(struct history *h, const char *path)
 		fclose(f);
 	h->path = r ? NULL : strdup(path);
 	h->fresh = 0;
-	if (r == 0 && count > HISTORY_FILE_LINES && truncate(path, 0) == 0) {
-		h->fresh = h->n;
-		return history_save(h);
-	}
+	if (r == 0 && count > HISTORY_FILE_LINES)
+		return cut_file(h);
 	errno = keep;
 	return r ? -1 : 0;
 }
@@ -78,16 +104,11 @@ history_save(struct history *h)
 	if (h->path == NULL || h->fresh == 0)
 		return 0;
 	char *copy = strdup(h->path);
-	int fd = copy && fdio_mkdir_path(dirname(copy), 0700) == 0
-	    ? open(h->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
+	int r = copy && fdio_mkdir_path(dirname(copy), 0700) == 0
+	    ? write_lines(h, h->path, O_APPEND, h->n - h->fresh) : -1;
 	free(copy);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "a");
-	for (size_t i = h->n - h->fresh; f && i < h->n; i++)
-		fprintf(f, "%s\n", h->lines[i]);
-	if (f == NULL || fclose(f) != 0)
-		return -1;
-	h->fresh = 0;
-	return 0;
+	h->fresh = r < 0 ? h->fresh : 0;
+	return r;
 }
 
 void

@@ -181,7 +181,7 @@ draw(struct lineedit *e, const char *behind)
 	fputs(behind, e->out);
 }
 
-/* A key that changes nothing rings. */
+/* A key that can change nothing rings. */
 static enum lineedit_event
 control(struct lineedit *e, int key)
 {
@@ -215,7 +215,7 @@ control(struct lineedit *e, int key)
 	case '\r': case '\n':               return LINEEDIT_LINE;
 	case KEY_PASTE: case KEY_PASTED:    e->pasting = key == KEY_PASTE; return LINEEDIT_MORE;
 	}
-	if (e->n == n && e->cursor == at)
+	if (e->n == n && e->cursor == at && key != CTRL('A') && key != CTRL('E'))
 		fputc('\a', e->out);
 	return LINEEDIT_MORE;
 }

@@ -101,6 +101,9 @@ struct load {
 	/* the subscriber is durable and away; afterwards it comes and everything is read back */
 	int absent;
 	uint64_t fill;                     /* messages stored before the time counts */
+	/* Not 0: subscribers ask for all topics by one pattern, and others for so many patterns, with it, that match
+	 * nothing. */
+	uint64_t patterns;
 	int acked;                         /* counts publishes that were acknowledged, not deliveries */
 	int ping, one_core;
 };
@@ -140,6 +143,14 @@ void board_wait(struct board *b, enum phase phase);
 void client_publisher(const struct load *l, struct board *b, int number);
 void client_subscriber(const struct load *l, struct board *b, int number);
 /* makes the durable subscriber, and leaves */
+/* A client of idle patterns: PATTERNS_EACH at most; so many of them hold what a load wants. */
+enum { PATTERNS_EACH = 1000 };
+static inline int
+load_watchers(const struct load *l)
+{
+	return (int)((l->patterns + PATTERNS_EACH - 1) / PATTERNS_EACH);
+}
+void client_watcher(const struct load *l, struct board *b, int number);
 void client_absent(const struct load *l, struct board *b, int number);
 void client_drain(const struct load *l, struct board *b, int number);        /* it is back and reads all */
 void ping_ask(const struct load *l, struct board *b, int number);

@@ -242,6 +242,12 @@ listener_subscribe(struct listener *s)
 {
 	const struct load *l = s->l;
 	char topic[40];
+	if (l->patterns) {
+		load_topic(s->b->run, 0, topic);
+		strcpy(strrchr(topic, '/'), "/+");
+		bench_check(mom_subscribe(s->id, topic, 0), s->id, "subscribe");
+		return;
+	}
 	for (uint64_t t = (uint64_t)(s->number % l->parts); t < l->heard; t += (uint64_t)l->parts) {
 		load_topic(s->b->run, t, topic);
 		bench_check(mom_subscribe(s->id, topic, 0), s->id, "subscribe");
@@ -257,6 +263,22 @@ client_subscriber(const struct load *l, struct board *b, int number)
 	listener_subscribe(&s);
 	atomic_fetch_add(&b->subscribers_ready, 1);
 	listener_run(&s);
+}
+
+void
+client_watcher(const struct load *l, struct board *b, int number)
+{
+	char pattern[40];
+	int id = mom_create();
+	bench_check(id, -1, "create");
+	for (uint64_t n = (uint64_t)number; n + 1 < l->patterns; n += (uint64_t)load_watchers(l)) {
+		snprintf(pattern, sizeof pattern, "idle/%llu/+/#", (unsigned long long)n);
+		bench_check(mom_subscribe(id, pattern, 0), id, "subscribe");
+	}
+	atomic_fetch_add(&b->subscribers_ready, 1);
+	board_wait(b, PHASE_END);
+	bench_check(mom_destroy(id), -1, "destroy");
+	_exit(0);
 }
 
 static int

@@ -161,6 +161,10 @@ open_crew(const struct load *l, struct board *b, struct outcome *o)
 		crew_fork(client_absent, l, b, 0, 0, ROLE_SUBSCRIBERS);
 		crew_join();
 	}
+	for (int i = 0; i < load_watchers(l); i++)
+		crew_fork(client_watcher, l, b, i, i % l->machines, ROLE_SUBSCRIBERS);
+	crew_await(&b->subscribers_ready, load_watchers(l));
+	atomic_store(&b->subscribers_ready, 0);
 	for (int i = 0; i < l->subscribers; i++)
 		crew_fork(l->ping ? ping_answer : client_subscriber, l, b, i, i % l->machines, ROLE_SUBSCRIBERS);
 	crew_await(&b->subscribers_ready, l->subscribers);

@@ -52,6 +52,16 @@ subscribed(struct load *l, double amount)
 	name_figure(l, 2, amount, " subscribes", "subscribes/s");
 }
 
+/* A thousand topics, all heard by one pattern; the others match nothing. */
+static void
+patterns(struct load *l, double amount)
+{
+	l->topics = l->heard = l->least = (uint64_t)bench.many;
+	l->patterns = (uint64_t)amount;
+	name_figure(l, 0, amount, "", "deliveries/s");
+	name_figure(l, 1, amount, " published", "msg/s");
+}
+
 /* So much waits for a durable subscriber that is away; then more is published, the time counts; then it comes and reads
  * all. */
 static void
@@ -85,6 +95,7 @@ static const struct dimension {
 	{ "machines",    machines,    3, { 1, 5, 20 } },
 	{ "published",   published,   4, { 1, 1000, 100000, 1000000 } },
 	{ "subscribed",  subscribed,  4, { 1, 1000, 10000, 100000 } },
+	{ "patterns",    patterns,    3, { 1, 1000, 100000 } },
 	{ "backlog",     backlog,     4, { 0, 0.1, 1, 10 } },
 	{ "workers",     workers,     3, { 1, 2, 4 } },
 };

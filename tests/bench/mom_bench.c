@@ -1,7 +1,7 @@
 /* mom_bench - how fast MOM is and what a message costs, every message checked
  * USAGE    mom_bench [FLAGS] [W1 ... W9]...            workloads by name; all without one
  *          mom_bench [FLAGS] scale [DIMENSION]...      how cost grows: subscribers, machines, published, subscribed,
- *                                                      backlog, workers
+ *                                                      patterns, backlog, workers
  *          mom_bench [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] [--latency]
  *            one's own see --help
  * OUTPUT   a table, or with --json one object a figure: median, least and most of the runs, CPU time by role, context
@@ -27,7 +27,8 @@ static struct arguments line;
 
 static const char help_text[] =
     "usage: mom_bench [FLAGS] [W1 ... W9]...\n"
-    "       mom_bench [FLAGS] scale [subscribers | machines | published | subscribed | backlog | workers]...\n"
+    "       mom_bench [FLAGS] scale [subscribers | machines | published | subscribed | patterns | backlog |\n"
+    "                                workers]...\n"
     "       mom_bench [FLAGS] [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] "
     "[--latency]\n\n"
     "  W1 one to one, 64 B to 16 KiB   W2 one to ten   W3 there and back   W4 durable   W5 each publish waits for its "
