@@ -104,7 +104,7 @@ node_of(struct patterns *p, const char *pattern, size_t len, int make)
 }
 
 static int
-grow(void ***array, size_t *room, size_t wanted)
+set_grow(void ***array, size_t *room, size_t wanted)
 {
 	if (wanted <= *room)
 		return 0;
@@ -121,8 +121,8 @@ static int
 make_room(struct patterns *p)
 {
 	size_t room = p->set_room;
-	return grow(&p->found, &p->found_room, p->count + 1) < 0 || grow(&p->reached, &room, p->nodes) < 0 ||
-	    grow(&p->next, &p->set_room, p->nodes) < 0 ? -1 : 0;
+	return set_grow(&p->found, &p->found_room, p->count + 1) < 0 || set_grow(&p->reached, &room, p->nodes) < 0 ||
+	    set_grow(&p->next, &p->set_room, p->nodes) < 0 ? -1 : 0;
 }
 
 int

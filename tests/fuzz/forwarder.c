@@ -21,12 +21,14 @@
 #include "log/seglog_reader.c"
 #include "log/seglog_rewrite.c"
 #include "base/map.c"
+#include "routing/memo.c"
+#include "routing/patterns.c"
 #include "routing/subscriptions.c"
 
 enum { TABLE = 1, UNIT = 2, CLIENT = 10, SLOTS = 3, SHARDS = 2, MESSAGE = 4096, ENDED = 99, LAST_ROUNDS = 200,
     HOSTILE = 0, NEIGHBOUR = 1, AWAY = 2 };
 #define RING WINDOW_OF(MESSAGE)
-static const char *const topics[] = { "a", "b", "c/d" };
+static const char *const topics[] = { "a", "b", "c/d", "#", "c/+" };
 
 static struct {
 	struct fuzz_input in;
@@ -167,7 +169,7 @@ static void
 do_delivery(void)
 {
 	unsigned what = (unsigned)fuzz_number(&fz.in, 1), more = (unsigned)fuzz_number(&fz.in, 1);
-	const char *topic = topics[more % 3];
+	const char *topic = topics[more % 5];
 	struct record r = { .type = delivery_types[(what & 15) % 10], .shard = (uint16_t)(what >> 4 & 1),
 	    .publisher = 100 + (more >> 2 & 3), .flags = (uint16_t)(more >> 4 & 1 ? REC_F_NO_ECHO : 0) };
 	r.topic_len = (uint16_t)(r.type <= REC_UNSUBSCRIBE || r.type == REC_LISTED ? strlen(topic) : 0);

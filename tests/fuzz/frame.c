@@ -120,7 +120,8 @@ check_request(const void *p, uint32_t shard)
 	if (r.topic_len)
 		FUZZ_CHECK((kind_of(r.type)->pattern ? pattern_fault : topic_fault)(record_topic(p), r.topic_len) ==
 		    NULL && strlen(record_topic(p)) == r.topic_len);
-	FUZZ_CHECK(r.type == REC_WILL || (r.topic_len != 0) == (r.type <= REC_UNSUBSCRIBE));
+	FUZZ_CHECK(kind_of(r.type)->topic == CARRIES_MAYBE ||
+	    (r.topic_len != 0) == (kind_of(r.type)->topic == CARRIES_ALWAYS));
 	FUZZ_CHECK(record_data_len(&r) <= MOM_MESSAGE_MAX && (r.type == REC_MESSAGE ||
 	    (r.type == REC_WILL && r.topic_len) || record_data_len(&r) == 0));
 }

@@ -16,7 +16,7 @@
 #include "take_over.h"
 
 enum { CLIENT = 10, SEM = 5, SHARDS = 3, OWNER = 7, ID = 0x700000005 };
-static const char *const topics[] = { "a", "b", "c/d", "", "no topic" };
+static const char *const topics[] = { "a", "b", "c/d", "", "no topic", "#", "c/+" };
 
 static struct {
 	struct fuzz_input in;
@@ -76,6 +76,7 @@ edge_close(struct handle *h)
 #include "api/tombstone.c"
 #include "api/mail.c"
 #include "api/publish.c"
+#include "api/subscribe.c"
 #include "api/will.c"
 #include "api/client.c"
 
@@ -192,7 +193,7 @@ static void
 do_call(void)
 {
 	unsigned what = (unsigned)fuzz_number(&fz.in, 1), k = what >> 4;
-	const char *topic = topics[k % 5];
+	const char *topic = topics[k % 7];
 	struct mom_message m;
 	int r = 0;
 	switch (what & 7) {

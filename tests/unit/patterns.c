@@ -1,5 +1,6 @@
 /* patterns - which patterns match which topics: the cases that MQTT, RabbitMQ and NATS document, and a set of random
  * ones against a matcher that tries everything */
+#include <lib/levels.h>
 #include <lib/t.h>
 #include "format/topic.h"
 #include "routing/memo.h"
@@ -87,48 +88,6 @@ TEST(valid, "a wildcard fills its level, and > is the last one")
 
 enum { LEVELS = 6, MOST = 400, TOPICS = 200, ROUNDS = 60 };
 
-struct levels { int count; const char *at[130]; size_t len[130]; };
-
-static void
-split(struct levels *l, const char *name, char separator)
-{
-	l->count = 0;
-	for (const char *p = name;; p++) {
-		const char *end = strchr(p, separator);
-		l->at[l->count] = p;
-		l->len[l->count++] = end ? (size_t)(end - p) : strlen(p);
-		if (end == NULL)
-			return;
-		p = end;
-	}
-}
-
-static int
-tries(const struct levels *p, int i, const struct levels *t, int k)
-{
-	if (i == p->count)
-		return k == t->count;
-	char c = p->len[i] == 1 ? p->at[i][0] : '\0';
-	if (c == '#')
-		return tries(p, i + 1, t, k) || (k < t->count && tries(p, i, t, k + 1));
-	if (c == '>')
-		return k < t->count;
-	if (k == t->count)
-		return 0;
-	return (c == '+' || c == '*' || (p->len[i] == t->len[k] && memcmp(p->at[i], t->at[k], p->len[i]) == 0)) &&
-	    tries(p, i + 1, t, k + 1);
-}
-
-static int
-tries_all(const char *pattern, const char *topic)
-{
-	struct levels p, t;
-	char separator = strpbrk(pattern, "/+") ? '/' : '.';
-	split(&p, pattern, separator);
-	split(&t, topic, separator);
-	return tries(&p, 0, &t, 0);
-}
-
 static uint64_t random_state = 1;
 
 static unsigned
@@ -192,7 +151,7 @@ TEST(random, "sets of random patterns, which grow and shrink, match what a searc
 			for (size_t k = 0; k < count; k++)
 				times[(char (*)[64])found[k] - patterns]++;
 			for (int k = 0; k < n; k++, pairs++)
-				REQUIRE(times[k] == tries_all(patterns[k], topic), "%s and %s: %d times", patterns[k],
+				REQUIRE(times[k] == levels_match(patterns[k], topic), "%s and %s: %d times", patterns[k],
 				    topic, times[k]);
 			matched += (long)count;
 		}
