@@ -151,8 +151,8 @@ TEST(random, "sets of random patterns, which grow and shrink, match what a searc
 			for (size_t k = 0; k < count; k++)
 				times[(char (*)[64])found[k] - patterns]++;
 			for (int k = 0; k < n; k++, pairs++)
-				REQUIRE(times[k] == levels_match(patterns[k], topic), "%s and %s: %d times", patterns[k],
-				    topic, times[k]);
+				REQUIRE(times[k] == levels_match(patterns[k], topic), "%s and %s: %d times",
+				    patterns[k], topic, times[k]);
 			matched += (long)count;
 		}
 	}
