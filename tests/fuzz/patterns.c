@@ -1,5 +1,5 @@
-/* patterns - proves: of a set of any valid patterns, some of which are removed again, exactly those match a topic that a
- * search of all ways finds, each once; and each has a path of its own inside topics/ that leads back to it.
+/* patterns - proves: of a set of any valid patterns, some of which are removed again, exactly those match a topic that
+ * a search of all ways finds, each once; and each has a path of its own inside topics/ that leads back to it.
  * INPUT  u8 how many are removed; then names, with a newline behind each: patterns are added, topics are looked up */
 #include <lib/levels.h>
 #include "format/topic.h"
