@@ -99,7 +99,8 @@ enum mom_error {
 	MOM_EINTR     = -15,  /* mom_wake or a signal ended the wait (of the calls below: mom_receive, mom_flush) */
 	/* The broker's power failed, and fast messages are gone. The text says which. Each loss is told once. */
 	MOM_ELOST     = -16,
-	MOM_ENOSUBSCRIBER = -17,  /* MOM_NEED_SUBSCRIBER was set and nobody subscribes to the topic: not stored */
+	/* MOM_NEED_SUBSCRIBER was set and nobody subscribes to the topic itself (patterns do not count): not stored */
+	MOM_ENOSUBSCRIBER = -17,
 	/* Only in mom_resource.h: there is no semaphore or variable of this name, or it was destroyed meanwhile. */
 	MOM_ENORESOURCE = -18,
 	/* The request was not sent, since requests that wait for the broker left no room for it in time. Nothing of it
@@ -111,7 +112,8 @@ enum mom_error {
  * disk. */
 #define MOM_FAST        1u  /* acknowledged once written: it survives the death of any process, but no power cut */
 #define MOM_ASYNC       2u  /* returns at once (waits only while the window is full); mom_flush tells the outcome */
-/* The message is refused with MOM_ENOSUBSCRIBER if the topic has no subscriber now. Not together with MOM_ASYNC. */
+/* The message is refused with MOM_ENOSUBSCRIBER if the topic itself has no subscriber now: who watches by a pattern
+ * does not count. Not together with MOM_ASYNC. */
 #define MOM_NEED_SUBSCRIBER 4u
 
 /* Flags of mom_subscribe. */
@@ -195,9 +197,9 @@ int mom_flush(int id, int timeout_ms);
  *     mom_subscribe(id, "plant/+/temp", 0); */
 int mom_subscribe(int id, const char *topic, unsigned flags);
 
-/* Unsubscribe from a topic or a pattern. Once this has returned, nothing more of the topic is received, unless another
- * subscription matches it. What still waits of it is dropped; a client that has ever subscribed to a pattern may still
- * receive what was stored before its unsubscribe.
+/* Unsubscribe from a topic or a pattern. Once this has returned, nothing of it that is stored from then on is received,
+ * unless another subscription matches it. What still waits of it is dropped; but it is received if the client has ever
+ * subscribed to a pattern.
  * Returns 0, MOM_ENOTSUB, MOM_ETOPIC, MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO, MOM_EBADID, MOM_EFORK.
  *     mom_unsubscribe(id, "plant/boiler"); */
 int mom_unsubscribe(int id, const char *topic);

@@ -34,7 +34,7 @@ mom_strerror(int error)
 		[-MOM_ETIMEDOUT] = "not in time",
 		[-MOM_EEXIST] = "already subscribed",
 		[-MOM_ENOTSUB] = "not subscribed",
-		[-MOM_EFULL] = "the broker's store is full",
+		[-MOM_EFULL] = "the broker's store, or this topic's share of it (--topic-max), is full",
 		[-MOM_EIO] = "a disk failed",
 		[-MOM_EBADID] = "no such client",
 		[-MOM_EFORK] = "the handle belongs to the parent process",
@@ -43,7 +43,7 @@ mom_strerror(int error)
 		[-MOM_EPROTO] = "the client's ring holds garbage",
 		[-MOM_EINTR] = "interrupted",
 		[-MOM_ELOST] = "fast messages were lost in a power cut",
-		[-MOM_ENOSUBSCRIBER] = "nobody subscribes to the topic",
+		[-MOM_ENOSUBSCRIBER] = "nobody subscribes to the topic itself",
 		[-MOM_ENORESOURCE] = "no semaphore or variable of this name",
 		[-MOM_EAGAIN] = "not sent",
 	};

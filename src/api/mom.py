@@ -147,7 +147,8 @@ class Lost(Error):
 
 
 class NoSubscriber(Error):
-    """publish(need_subscriber=True): nobody subscribes to the topic; the message is not stored."""
+    """publish(need_subscriber=True): nobody subscribes to the topic itself (patterns do not count); the message is not
+    stored."""
     code = -17
 
 
@@ -402,7 +403,7 @@ class Client:
     def subscribe(self, topic: str, echo: bool = True, *, exist_ok: bool = False) -> None:
         """From its return on, everything that is acknowledged to any publisher of the topic will be received; echo=False leaves
         out this client's own messages. The topic may be a pattern: + or * stands for one level, # for any number of
-        levels. Raises AlreadySubscribed (exist_ok=True: not), BadTopic, Timeout.
+        levels, > at the end for one or more; mom_subscribe(3) has a table. Raises AlreadySubscribed (exist_ok=True: not), BadTopic, Timeout.
 
         >>> with mom.Client() as c:
         ...     c.subscribe("plant/boiler")
@@ -415,7 +416,8 @@ class Client:
                 raise
 
     def unsubscribe(self, topic: str) -> None:
-        """After its return nothing more of the topic is received. Raises NotSubscribed, BadTopic, Timeout.
+        """After its return nothing of the topic, or of the pattern, that is stored from then on is received. What still waits is
+        dropped, unless this client has ever subscribed to a pattern. Raises NotSubscribed, BadTopic, Timeout.
 
         >>> with mom.Client() as c:
         ...     c.subscribe("plant/boiler")

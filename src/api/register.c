@@ -5,6 +5,7 @@
 #include "api/settings.h"
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "ipc/about.h"
 #include "ipc/rundir.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -71,6 +72,15 @@ door_is_made(int dir)
 	    errno == EWOULDBLOCK);
 }
 
+static int
+door_is_broker(int dir)
+{
+	struct about *a = malloc(sizeof *a);           /* too large for a small thread's stack */
+	int is = a && about_read(dir, a) == 0 && a->is_broker;
+	free(a);
+	return is;
+}
+
 static void
 door_why(const char *run, const char *what, int error, char *why, size_t n)
 {
@@ -97,13 +107,17 @@ door_knock(const char *run, int flags, char *why, size_t n)
 	}
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 	int ok = fd >= 0 && door_connect(fd, dir, run) == 0, error = errno;
-	int starts = !ok && error == ENOENT && door_is_made(dir);
+	int starts = !ok && error == ENOENT && door_is_made(dir), is_broker = starts && door_is_broker(dir);
 	close(dir);
 	if (ok) {
 		snprintf(why, n, "%s", run);
 		return fd;
 	}
 	fdio_close(&fd);
+	if (is_broker) {
+		snprintf(why, n, "%s is the run folder of a broker: name that of a mom_daemon", run);
+		return DOOR_NONE;
+	}
 	if (error == ENAMETOOLONG)
 		snprintf(why, n, "there is no /proc here, and without it a path is too long for a socket: mount /proc, "
 		    "or take a shorter run folder: %s", run);

@@ -217,5 +217,5 @@ mom_unsubscribe(int id, const char *topic)
 	if (h == NULL || (e = change_of(h, &c, topic)) != 0)
 		return e;
 	e = change_subscription(h, &c);
-	return e == MOM_ENOTSUB ? handle_fail(h, e, "not subscribed to %s: subscribe first", topic) : e;
+	return e == MOM_ENOTSUB ? handle_fail(h, e, "not subscribed to %s itself: subscribe first", topic) : e;
 }

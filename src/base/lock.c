@@ -74,6 +74,15 @@ lock_file(int dir, const char *name, pid_t *holder, int patience_ms)
 	return fd;
 }
 
+const char *
+lock_holder_text(pid_t holder, char text[LOCK_HOLDER])
+{
+	char stat[256], name[16] = "";
+	int known = proc_stat(holder, stat, sizeof stat, name) != NULL;
+	snprintf(text, LOCK_HOLDER, "%s pid %d", known ? name : "a process,", (int)holder);
+	return text;
+}
+
 int
 lock_take(int dir, const char *name, pid_t *holder, int patience_ms)
 {

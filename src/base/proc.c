@@ -39,6 +39,14 @@ proc_since(pid_t pid)
 	return pid > 0 && stat(path, &st) == 0 ? (int64_t)st.st_mtime : 0;
 }
 
+int
+proc_is_stopped(pid_t pid, const char *name)
+{
+	char text[512], its[16];
+	const char *state = pid > 0 ? proc_stat(pid, text, sizeof text, its) : NULL;
+	return state && (*state == 'T' || *state == 't') && (name == NULL || strncmp(its, name, sizeof its - 1) == 0);
+}
+
 const char *
 proc_stat(pid_t pid, char *text, size_t room, char name[16])
 {

@@ -15,4 +15,6 @@ int64_t proc_since(pid_t pid);
 /* `stat` from the state on ("S 1 1 ..."), as much as `text` holds: the program's name before it may hold anything.
  * NULL: it cannot be read. name: if not NULL, its program's name, of which the kernel keeps 15 bytes. */
 const char *proc_stat(pid_t pid, char *text, size_t room, char name[16]);
+/* 1: it is stopped, by a signal or by a debugger. name: the program that it has to be; NULL: any */
+int     proc_is_stopped(pid_t pid, const char *name);
 #endif

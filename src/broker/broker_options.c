@@ -44,7 +44,7 @@ options_take(struct broker_options *o)
 	o->topics = config_text(c, BROKER_TOPICS);
 	o->store_max = config_number(c, BROKER_STORE_MAX);
 	o->topic_max = config_number(c, BROKER_TOPIC_MAX);
-	o->workers = (uint32_t)config_number(c, BROKER_WORKERS);
+	o->workers = c->value[BROKER_WORKERS].from == CONFIG_BY_PRESET ? 0 : (uint32_t)config_number(c, BROKER_WORKERS);
 	o->expiry = (uint32_t)(config_number(c, BROKER_EXPIRY) / 1000);
 	o->message_max = (uint32_t)config_number(c, BROKER_MESSAGE_MAX);
 	o->views = config_number(c, BROKER_VIEWS) == 0;
@@ -60,6 +60,16 @@ options_read(struct broker_options *o, struct broker *b, int argc, char **argv)
 	b->verbose = (int)config_log(&o->config);
 	log_init(log_role(), (uint32_t)b->verbose);
 	http_child_plan(&b->http, config_text(&o->config, BROKER_HTTP), config_text(&o->config, BROKER_HTTP_HOSTS));
+}
+
+void
+options_take_workers(struct broker_options *o, uint32_t workers)
+{
+	char text[16];
+	snprintf(text, sizeof text, "%u", workers);
+	if (o->workers == 0)
+		config_set(&o->config, BROKER_WORKERS, text, CONFIG_BY_PRESET, NULL, 0);
+	o->workers = workers;
 }
 
 void
@@ -110,7 +120,9 @@ reload(struct broker_options *o, struct broker *b)
 	int logged = b->verbose, r = config_reload(&o->config, &o->fresh, check, keep_store_max, b);
 	if (r == 0)
 		return;
+	uint32_t workers = o->workers;
 	options_take(o);
+	options_take_workers(o, workers);
 	b->verbose = (int)config_log(&o->config);
 	log_init(log_role(), (uint32_t)b->verbose);
 	atomic_store(&b->table->log, (uint32_t)b->verbose);

@@ -9,12 +9,14 @@ struct broker_options {
 	char host[NET_HOST], port[64];
 	const char *db, *run, *topics;   /* run: NULL: named after the address */
 	uint64_t store_max, topic_max;
-	uint32_t workers, expiry, message_max;
+	uint32_t workers, expiry, message_max;        /* workers, message_max: 0: as the store was made */
 	int insecure, views, ready_fd;
 };
 
 /* Reads them; mistakes, --help and -t end the program. */
 void options_read(struct broker_options *o, struct broker *b, int argc, char **argv);
+/* The store has so many: it remembers what nobody says. */
+void options_take_workers(struct broker_options *o, uint32_t workers);
 void options_say(const struct broker_options *o);                  /* logs the line with which a broker begins */
 /* Why it may not listen there without --insecure. */
 const char *options_exposed(const char *host);

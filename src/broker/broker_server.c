@@ -430,6 +430,7 @@ main(int argc, char **argv)
 	log_at_fatal(give_up);
 	start_listening();
 	store_open(&server.b.store, server.o.db, server.o.workers, server.o.message_max);
+	options_take_workers(&server.o, server.b.store.shards);
 	if (server.o.store_max && server.o.store_max < (uint64_t)STORE_SEGMENTS *
 	    SEGMENT_LEAST(server.b.store.message_max))
 		log_fatal(EXIT_USAGE, "--store-max is too small for this store's --max-message: four segments of two "

@@ -129,8 +129,8 @@ conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size
 	if (memcmp(h->machine, none, sizeof none) == 0)
 		return "the daemon has no machine id";
 	if (memcmp(h->store, none, sizeof none) != 0 && memcmp(h->store, b->store.id, sizeof b->store.id) != 0)
-		return "the daemon's spool belongs to another store: point it at that broker, or give it a new spool "
-		    "folder";
+		return "the daemon's spool belongs to another store: point it at that broker; or was this broker "
+		    "started with another --db than before? A new spool folder would lose the mail in the old one";
 	if ((other = conn_of(b, h->machine, &b->conns[i])) == NULL)
 		return NULL;
 	snprintf(text, n, "this machine is connected already, from %s: stop that daemon, or give this one a spool "

@@ -29,7 +29,7 @@ store_identity_save(struct store *s, const char *path)
 }
 
 static void
-store_identity(struct store *s, const char *path, uint32_t shards, uint32_t message_max)
+store_identity(struct store *s, const char *path, uint32_t message_max)
 {
 	struct store_file old;
 	int is_there = store_file_read(&old, s->dir) == 0;
@@ -41,9 +41,10 @@ store_identity(struct store *s, const char *path, uint32_t shards, uint32_t mess
 	if (!is_there && errno != ENOENT)
 		log_fatal(EXIT_SYSTEM, "%s/store: %s: %s", path, strerror(errno), fdio_hint(errno));
 	if (is_there) {
-		if (old.shards != shards)
-			log_fatal(EXIT_USAGE, "%s: the store was made with --workers %u: start it with that, or make a "
-			    "new store", path, old.shards);
+		if (s->shards && old.shards != s->shards)
+			log_fatal(EXIT_USAGE, "%s: the store was made with --workers %u: start it with that or without "
+			    "--workers, or make a new store", path, old.shards);
+		s->shards = old.shards;
 		memcpy(s->id, old.id, sizeof s->id);
 		s->message_max = message_max ? message_max : old.message;
 		if (s->message_max < old.message)
@@ -53,6 +54,7 @@ store_identity(struct store *s, const char *path, uint32_t shards, uint32_t mess
 			store_identity_save(s, path);
 		return;
 	}
+	s->shards = s->shards ? s->shards : 1;
 	s->message_max = message_max ? message_max : MOM_MESSAGE_MAX;
 	if (fdio_random(s->id, sizeof s->id) < 0)
 		log_fatal(EXIT_SYSTEM, "getrandom: %s: see dmesg", strerror(errno));
@@ -91,6 +93,7 @@ void
 store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_max)
 {
 	const char *why;
+	char who[LOCK_HOLDER];
 	pid_t holder = 0;
 	*s = (struct store){ .shards = shards };
 	s->dir = rundir_open_given(path, &why);
@@ -98,13 +101,13 @@ store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_
 		log_fatal(EXIT_SYSTEM, "%s: %s", path, why);
 	s->lock = lock_take(s->dir, "lock", &holder, STOP_MS);
 	if (s->lock == -2)
-		log_fatal(EXIT_SYSTEM, "%s: the store is in use by broker_server pid %d: stop that first, or name "
-		    "another folder with --db", path, (int)holder);
+		log_fatal(EXIT_SYSTEM, "%s: the folder is in use by %s: stop that first, or name another folder with "
+		    "--db", path, lock_holder_text(holder, who));
 	if (s->lock < 0)
 		log_fatal(EXIT_SYSTEM, "%s/lock: %s: %s", path, strerror(errno), fdio_hint(errno));
 	fdio_sweep(s->dir, "");
-	store_identity(s, path, shards, message_max);
-	for (uint32_t i = 0; i < shards; i++)
+	store_identity(s, path, message_max);
+	for (uint32_t i = 0; i < s->shards; i++)
 		store_shard(s, path, i);
 }
 

@@ -7,8 +7,8 @@ struct store {
 	uint32_t shards, message_max;
 	uint8_t id[WIRE_ID_BYTES];
 };
-/* Opens or makes the store for that many shards, and payloads up to message_max (0: as it was made, or 1 MiB). If it
- * cannot, it ends the program with one clear line. */
+/* Opens or makes the store for that many shards (0: as it was made, or 1), and payloads up to message_max (0: as it was
+ * made, or 1 MiB). If it cannot, it ends the program with one clear line. */
 void store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_max);
 /* Once a second: do the store's name and its shards' names still lead to what is open? */
 int  store_is_there(const struct store *s, const char *path);

@@ -61,7 +61,7 @@ static const struct config_key broker[BROKER_KEYS] = {
 	[BROKER_RUN] = { .name = "run", .kind = CONFIG_TEXT, .shape = "DIR", .least = 1, .most = PATH_MAX - 1,
 		.help = "run folder (run-IP-PORT below the default run root)" },
 	[BROKER_WORKERS] = { .name = "workers", .kind = CONFIG_NUMBER, .shape = "N", .preset = "1", .least = 1,
-	    .most = SHARDS_MAX, .help = "shards of a new store" },
+	    .most = SHARDS_MAX, .help = "shards of a new store, which remembers it" },
 	[BROKER_TOPICS] = { .name = "topics", .kind = CONFIG_TEXT, .shape = "A,B", .preset = "general,news,log",
 	    .least = 0, .most = 4095,
 		.fault = topics_fault, .help = "topics of a new store" },

@@ -140,6 +140,10 @@ tell(const struct config *before, struct config *after)
 		const struct config_key *k = &after->program->keys[i];
 		const char *was = config_text(before, i), *is = config_text(after, i);
 		char origin[PATH_MAX + 40];
+		/* what nobody says the server may have found out by itself */
+		if (before->value[i].from == CONFIG_BY_PRESET && after->value[i].from == CONFIG_BY_PRESET)
+			config_keep(after, i, before);
+		is = config_text(after, i);
 		if (strcmp(was ? was : "", is ? is : "") == 0)
 			continue;
 		changes++;

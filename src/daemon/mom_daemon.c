@@ -134,6 +134,7 @@ open_folders(void)
 	const char *why;
 	struct daemon *d = &supervisor.d;
 	pid_t holder = 0;
+	char who[LOCK_HOLDER];
 	if (supervisor.o.run)
 		snprintf(supervisor.run, sizeof supervisor.run, "%s", supervisor.o.run);
 	else
@@ -149,9 +150,8 @@ open_folders(void)
 	d->run_lock = lock_take(d->run_dir, "lock", &holder, STOP_MS);
 	if (d->run_lock == -2)
 		log_fatal(EXIT_SYSTEM,
-		    "run folder %s: in use (mom_daemon pid %d): stop that first, or name another folder with "
-		    "--run",
-		    supervisor.run, (int)holder);
+		    "run folder %s: in use by %s: stop that first, or name another folder with --run",
+		    supervisor.run, lock_holder_text(holder, who));
 	if (d->run_lock < 0)
 		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another folder with --run",
 		    supervisor.run,
@@ -168,9 +168,8 @@ open_folders(void)
 	d->spool_lock = lock_take(d->spool_dir, "lock", &holder, STOP_MS);
 	if (d->spool_lock == -2)
 		log_fatal(EXIT_SYSTEM,
-		    "spool folder %s: in use (mom_daemon pid %d): stop that first, or name another folder with "
-		    "--spool",
-		    supervisor.spool, (int)holder);
+		    "spool folder %s: in use by %s: stop that first, or name another folder with --spool",
+		    supervisor.spool, lock_holder_text(holder, who));
 	if (d->spool_lock < 0)
 		log_fatal(EXIT_SYSTEM, "spool folder %s: its lock: %s: %s, or name another folder with --spool",
 		    supervisor.spool, strerror(errno), fdio_hint(errno));

@@ -85,7 +85,9 @@ pattern_fault(const char *name, size_t len)
 		if (i < len && name[i] != separator)
 			continue;
 		if (i - begin > 1 && topic_is_pattern(name + begin, i - begin))
-			return separator == '/' ? "has a wildcard beside other letters: it has to fill its level, as "
+			return separator == '/' && !memchr(name, '/', len) && memchr(name, '.', len)
+			    ? "has + where . parts the levels: there * stands for one level, as in plant.*.temp"
+			    : separator == '/' ? "has a wildcard beside other letters: it has to fill its level, as "
 			    "in plant/+/temp or plant/#" : "has a wildcard beside other letters: it has to fill its "
 			    "level, as in plant.*.temp or plant.#";
 		if (i < len && i - begin == 1 && name[begin] == '>')

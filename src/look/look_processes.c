@@ -1,5 +1,6 @@
 /* look_processes - see look_processes.h */
 #include "look/look_processes.h"
+#include "base/proc.h"
 #include <stdio.h>
 
 /* Pages of connection slots that nobody ever had are not looked at: a first look would take memory for them, and there
@@ -49,6 +50,15 @@ look_process(const struct look_server *s, uint32_t page, struct look_process *p)
 		p->machine = atomic_load(&c->owner);
 	}
 	return 1;
+}
+
+int
+look_stopped(const struct look_server *s, uint32_t *page, struct look_process *p)
+{
+	for (int there; (there = look_process(s, (*page)++, p)) >= 0;)
+		if (there && proc_is_stopped(p->pid, counters_role_name(p->role)))
+			return 1;
+	return 0;
 }
 
 void

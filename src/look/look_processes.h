@@ -14,6 +14,8 @@ struct look_process {
 };
 uint32_t look_pages(const struct look_server *s);         /* pages that a process has had */
 int look_process(const struct look_server *s, uint32_t page, struct look_process *p);
+/* The next of its processes, from *page on, that is stopped: 1; 0: there is none. */
+int look_stopped(const struct look_server *s, uint32_t *page, struct look_process *p);
 void look_process_name(const struct look_process *p, char *text, size_t n);        /* "worker shard 3" */
 
 /* What flows through a process, and how much of it in a second between two samples. */

@@ -54,22 +54,39 @@ node_below(struct patterns *p, struct pattern_node *above, const char *level, si
 	return n || !make ? n : node_new(p, above, is, level, len);
 }
 
+/* Takes away a node that has none below it. */
+static void
+node_free(struct patterns *p, struct pattern_node *n)
+{
+	if (n->above && n->is == LITERAL)
+		map_del(&n->above->literal, n->text, n->len);
+	else if (n->above)
+		n->above->wild[n->is] = NULL;
+	if (n->above)
+		n->above->below--;
+	p->nodes--;
+	map_free(&n->literal);
+	free(n);
+}
+
 /* It goes, and so do those above it that nothing needs any more. */
 static void
 node_prune(struct patterns *p, struct pattern_node *n)
 {
-	while (n->above && n->value == NULL && n->below == 0) {
-		struct pattern_node *above = n->above;
-		if (n->is == LITERAL)
-			map_del(&above->literal, n->text, n->len);
-		else
-			above->wild[n->is] = NULL;
-		above->below--;
-		p->nodes--;
-		map_free(&n->literal);
-		free(n);
-		n = above;
+	for (struct pattern_node *above; n->above && n->value == NULL && n->below == 0; n = above) {
+		above = n->above;
+		node_free(p, n);
 	}
+}
+
+static struct pattern_node *
+node_first_below(const struct pattern_node *n)
+{
+	size_t at = 0;
+	struct pattern_node *below = map_each(&n->literal, &at);
+	for (int k = 0; k < WILDCARDS && below == NULL; k++)
+		below = n->wild[k];
+	return below;
 }
 
 /* The next level of a name from *at on; 0: there is none. */
@@ -147,6 +164,23 @@ patterns_remove(struct patterns *p, const char *pattern, size_t len)
 	n->value = NULL;
 	p->count--;
 	node_prune(p, n);
+}
+
+void
+patterns_free(struct patterns *p)
+{
+	for (int i = 0; i < 2; i++)
+		for (struct pattern_node *n = p->root[i], *next; n; n = next) {
+			next = node_first_below(n);
+			if (next)
+				continue;
+			next = n->above;
+			node_free(p, n);
+		}
+	free(p->found);
+	free(p->reached);
+	free(p->next);
+	*p = (struct patterns){ .count = 0 };
 }
 
 /* ---- a topic's walk ---- */

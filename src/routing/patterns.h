@@ -29,6 +29,8 @@ struct patterns {
 int    patterns_add(struct patterns *p, const char *pattern, size_t len, void *value);
 /* It must be there. */
 void   patterns_remove(struct patterns *p, const char *pattern, size_t len);
+/* Forgets all of it. */
+void   patterns_free(struct patterns *p);
 /* The values of all patterns that match; valid until the next call. */
 size_t patterns_match(struct patterns *p, const char *topic, size_t len, void ***values);
 #endif

@@ -196,11 +196,11 @@ run_store(uint32_t message_max)
 {
 	struct store a = { .shards = 2 }, b = { .shards = 2 };
 	char *before = fz.bytes;
-	store_identity(&a, "db", 2, message_max);
+	store_identity(&a, "db", message_max);
 	FUZZ_CHECK(a.message_max <= MESSAGE_LIMIT && a.message_max >= message_max);
 	if (fz.bytes == before)
 		return;
-	store_identity(&b, "db", 2, 0);                /* what was written is the same */
+	store_identity(&b, "db", 0);                   /* what was written is the same */
 	FUZZ_CHECK(memcmp(a.id, b.id, sizeof a.id) == 0 && !b.fresh && a.message_max == b.message_max);
 }
 

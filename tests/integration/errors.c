@@ -1,5 +1,6 @@
 /* errors - item 10: every error code is produced, with a text that names the cure */
 #include <lib/proc.h>
+#include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
@@ -102,6 +103,21 @@ TEST(etoobig, "MOM_ETOOBIG: one byte over 1 MiB; the text names the limit")
 	is(id, mom_publish(id, "t", big, sizeof big, 0), MOM_ETOOBIG, "1048576");
 	is(id, mom_publish(id, "t", big, SIZE_MAX, MOM_ASYNC), MOM_ETOOBIG, "1048576");
 	bye(id);
+}
+
+TEST(enodaemon_broker, "MOM_RUN that names a broker's run folder is told at once as such; so are folders of the wrong "
+    "kind to mom clients and mom topics")
+{
+	up();
+	use_daemon(&broker);
+	int64_t began = t_now_ms();
+	is(-1, mom_create(), MOM_ENODAEMON, "is the run folder of a broker");
+	REQUIRE(t_now_ms() - began < 10000, "that took %lld ms", (long long)(t_now_ms() - began));
+	struct ran r = run_command("'%s' clients '%s'", t_bin("mom"), broker.run);
+	REQUIRE(r.status == 1 && strstr(r.err, "belongs to a broker: name the folder of a daemon"), "%s", r.err);
+	r = run_command("'%s' topics '%s'", t_bin("mom"), one.run);
+	REQUIRE(r.status == 1 && strstr(r.err, "belongs to a daemon: name the folder of a broker"), "%s", r.err);
+	use_daemon(&one);
 }
 
 TEST(enodaemon, "MOM_ENODAEMON at once where none runs: an empty folder, none at all, a daemon that was stopped "

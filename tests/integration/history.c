@@ -253,3 +253,17 @@ TEST(workers_restart, "with two workers either may be restarted more often than 
 	}
 	REQUIRE(!server_log_has(&daemon_, "refused"), "the machine was refused");
 }
+
+TEST(workers_remembered, "a store remembers its number of workers: a broker that is not told one takes it, and one "
+    "that is told another refuses")
+{
+	broker_start(&broker, "broker", 0, "--workers 3");
+	server_stop(&broker);
+	broker.extra[0] = NULL;
+	server_start(&broker);
+	REQUIRE(proc_find(broker.pid, "worker", 2) && server_log_lines(&broker, ", 3 workers") == 2, "not three");
+	server_stop(&broker);
+	broker.extra[0] = "--workers";
+	broker.extra[1] = "2";
+	REQUIRE(server_run_to_end(&broker) == 100 && server_log_has(&broker, "made with --workers 3"), "it started");
+}

@@ -555,7 +555,8 @@ TEST(watches, "started by hand it shows a server over its restarts, and says whe
 	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0, "SIGTERM: %d", status);
 }
 
-TEST(health, "a daemon without its broker and a broker without a worker are told with 503 and the reason")
+TEST(health, "a daemon without its broker, a broker without a worker and one with a process that is stopped are told "
+    "with 503 and the reason")
 {
 	up();
 	int to_broker = port, to_daemon = http_port(&one);
@@ -575,6 +576,11 @@ TEST(health, "a daemon without its broker and a broker without a worker are told
 	WAIT_FOR((a = ask("GET", "/health")).status == 503, "a broker without a worker is healthy");
 	REQUIRE(strstr(a.body, "worker of shard 0"), "%s", a.body);
 	kill(broker.pid, SIGCONT);
+	WAIT_FOR(ask("GET", "/health").status == 200, "%s", ask("GET", "/health").body);
+	pid_t sender = server_child(&broker, "broker_sender");
+	kill(sender, SIGSTOP);
+	WAIT_FOR((a = ask("GET", "/health")).status == 503 && strstr(a.body, "is stopped"), "%d %s", a.status, a.body);
+	kill(sender, SIGCONT);
 	WAIT_FOR(ask("GET", "/health").status == 200, "%s", ask("GET", "/health").body);
 }
 

@@ -393,6 +393,37 @@ TEST(doctor_folders, "folders that others may write to are a FAIL, a spool that 
 	chmod(one.store, 0700);
 }
 
+TEST(doctor_server_stopped, "a process of broker or daemon that is stopped is a FAIL with its name, its number and "
+    "kill -CONT; a machine that is away while something waits for it is a warning")
+{
+	up();
+	struct server *of[] = { &broker, &one };
+	static const char *const programs[] = { "worker", "mom_responser" };
+	struct ran r;
+	for (int i = 0; i < 2; i++) {
+		pid_t pid = server_child(of[i], programs[i]);
+		REQUIRE(kill(pid, SIGSTOP) == 0, "kill");
+		WAIT_FOR(finding((r = mom("doctor --json")).out, i ? "daemon" : "broker", "FAIL",
+		    t_text("(process %d) is stopped", (int)pid)) >= 0 && strstr(r.out, t_text("kill -CONT %d",
+		    (int)pid)), "%s%s", r.out, r.err);
+		kill(pid, SIGCONT);
+	}
+	WAIT_FOR((r = mom("doctor --json")).status == 0, "%s%s", r.out, r.err);
+	REQUIRE(finding(r.out, "broker", "FAIL", "") < 0 && finding(r.out, "daemon", "FAIL", "") < 0, "%s", r.out);
+	static struct server two;
+	daemon_start(&two, "two", broker.port);
+	use_daemon(&two);
+	int id = talk_open("sleeper");
+	talk_subscribe(id, "t");
+	REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
+	server_stop(&two);
+	use_daemon(&one);
+	id = talk_create();
+	say(id, "t", "waits");
+	bye(id);
+	WAIT_FOR(finding((r = mom("doctor --json")).out, "machines", "warn", "is away for") >= 0, "%s%s", r.out, r.err);
+}
+
 TEST(doctor_stopped, "a program that is stopped while mail waits for it is named, with what lets it go on")
 {
 	char words[80];

@@ -176,6 +176,23 @@ TEST(forgotten, "--forget of a client that was destroyed says so, also before it
 	bye(mouth);
 }
 
+TEST(unsubscribe, "-U ends a subscription of a durable client, whose others stay; what it has not subscribed to is an "
+    "error, and without --name it is wrong use")
+{
+	up();
+	printed(run_command("'%s' sub --name reader -W 0 news 'plant/#'", t_bin("mom")), 27, "");
+	printed(run_command("'%s' sub --name reader -W 0 -U 'plant/#'", t_bin("mom")), 27, "");
+	int id = talk_create();
+	say(id, "plant/1", "no");
+	say(id, "news", "yes");
+	printed(run_command("'%s' sub --name reader -W 1 -v", t_bin("mom")), 0, "news yes\n");
+	struct ran r = run_command("'%s' sub --name reader -W 0 -U 'plant/#'", t_bin("mom"));
+	REQUIRE(r.status == 1 && strstr(r.err, "not subscribed to plant/#"), "%d %s", r.status, r.err);
+	REQUIRE(run_command("'%s' sub -U news x", t_bin("mom")).status == 2, "without a name");
+	printed(run_command("'%s' sub --name reader --forget", t_bin("mom")), 0, "");
+	bye(id);
+}
+
 TEST(at_once, "a message is printed when it comes, not when a buffer is full")
 {
 	up();

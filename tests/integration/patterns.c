@@ -362,14 +362,15 @@ TEST(refused, "where one shard is full and refuses a pattern, the others give up
 TEST(commands, "mom sub takes patterns and --all; mom topics and mom clients count a pattern once, over three workers")
 {
 	up("--workers 3");
-	struct running all = run_start("exec '%s' sub -v --all -C 3 --ready-fd 3 3>'%s'", t_bin("mom"), t_path("1")),
-	    part = run_start("exec '%s' sub -v 'plant/+/temp' -C 1 --ready-fd 3 3>'%s'", t_bin("mom"), t_path("2"));
+	struct running all = run_start("exec '%s' sub -v --all -C 4 --ready-fd 3 3>'%s'", t_bin("mom"), t_path("1")),
+	    part = run_start("exec '%s' sub -v 'plant/+/temp' -C 2 --ready-fd 3 3>'%s'", t_bin("mom"), t_path("2"));
 	WAIT_FOR(t_read_file(t_path("1"))[0] && t_read_file(t_path("2"))[0], "not subscribed");
 	int id = talk_create();
 	const char *topics = "";
 	WAIT_FOR(strstr(topics = run_command("'%s' topics", t_bin("mom")).out, "plant/+/temp"), "%s", topics);
-	const char *row = strstr(topics, "plant/+/temp");
-	REQUIRE(strstr(row + 1, "plant/+/temp") == NULL && atoi(row + strcspn(row, " ")) == 1, "%s", topics);
+	const char *row = strstr(topics, "plant/+/temp"), *heading = strstr(topics, "PATTERN");
+	REQUIRE(strstr(row + 1, "plant/+/temp") == NULL && atoi(row + strcspn(row, " ")) == 1 && heading &&
+	    heading < row, "%s", topics);
 	const char *clients = "";
 	/* the number a tick late */
 	WAIT_FOR(strstr(clients = run_command("'%s' clients --json", t_bin("mom")).out,
@@ -377,10 +378,14 @@ TEST(commands, "mom sub takes patterns and --all; mom topics and mom clients cou
 	say(id, "news", "1");
 	say(id, "plant/7/temp", "2");
 	say(id, "plant", "3");
+	WAIT_FOR(strstr(topics = run_command("'%s' topics -v", t_bin("mom")).out, " 0+2 ") &&
+	    strstr(topics, "    1 by the pattern plant/+/temp\n") && strstr(topics, "    1 by the pattern #\n"), "%s",
+	    topics);
+	say(id, "plant/8/temp", "4");
 	struct ran r = run_finish(&all);
 	REQUIRE(r.status == 0 && strstr(r.out, "news 1\n") && strstr(r.out, "plant/7/temp 2\n") &&
 	    strstr(r.out, "plant 3\n"), "%s%s", r.out, r.err);
 	r = run_finish(&part);
-	REQUIRE(r.status == 0 && strcmp(r.out, "plant/7/temp 2\n") == 0, "%s%s", r.out, r.err);
+	REQUIRE(r.status == 0 && strcmp(r.out, "plant/7/temp 2\nplant/8/temp 4\n") == 0, "%s%s", r.out, r.err);
 	bye(id);
 }

@@ -41,7 +41,7 @@ two_at_once(int round)
 	int lost = loser();
 	struct server *winner = &twin[!lost], *other = &twin[lost];
 	server_await_ready(winner);
-	REQUIRE(server_log_has(other, "the store is in use by broker_server"), "round %d: it does not say why: %s",
+	REQUIRE(server_log_has(other, "the folder is in use by broker_server"), "round %d: it does not say why: %s",
 	    round, t_read_file(other->log));
 	REQUIRE(server_log_has(other, t_text("pid %d", (int)winner->pid)), "round %d: it does not name pid %d: %s",
 	    round, (int)winner->pid, t_read_file(other->log));

@@ -274,6 +274,20 @@ broker_lacks(const struct look_server *s, const char **what)
 	return -1;
 }
 
+/* 1: a process of the server is stopped; why says which */
+static int
+health_stopped(const struct look_server *s, const char *kind, char *why, size_t n)
+{
+	struct look_process p;
+	char name[80];
+	uint32_t page = 0;
+	if (!look_stopped(s, &page, &p))
+		return 0;
+	look_process_name(&p, name, sizeof name);
+	snprintf(why, n, "%s %s: %s (process %d) is stopped", kind, s->run, name, (int)p.pid);
+	return 1;
+}
+
 int
 watch_health(const struct look_server *s, char *why, size_t n)
 {
@@ -285,14 +299,14 @@ watch_health(const struct look_server *s, char *why, size_t n)
 	else if (s->is_broker) {
 		int shard = broker_lacks(s, &what);
 		if (shard < 0)
-			return 1;
+			return !health_stopped(s, kind, why, n);
 		snprintf(why, n, "broker %s: the worker of shard %d %s", s->run, shard, what);
 	} else {
 		/* requester and responser live as long as the connection */
 		const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_UNIT(UNIT_REQUESTER))
 		    : NULL;
 		if (c == NULL || watch_alive(atomic_load(&c->pid), "mom_requester"))
-			return 1;
+			return !health_stopped(s, kind, why, n);
 		snprintf(why, n, "daemon %s is not connected to its broker %s%s%s", s->run, s->address,
 		    s->trouble[0] ? ": " : "", s->trouble);
 	}

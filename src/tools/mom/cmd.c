@@ -28,7 +28,7 @@ int
 cmd_client(const struct cmd *c, const char *name)
 {
 	struct sigaction say = { .sa_handler = say_that_it_waits, .sa_flags = SA_RESTART }, before;
-	snprintf(waits, sizeof waits, "mom %s: waits for a mom_daemon that has reached its broker; see mom doctor\n",
+	snprintf(waits, sizeof waits, "mom %s: waits for mom_daemon, or for the broker behind it; see mom doctor\n",
 	    c->name);
 	sigaction(SIGALRM, &say, &before);
 	alarm(1);

@@ -56,7 +56,7 @@ servers_one(struct servers *s, const struct cmd *c, const char *folder, int quie
 void
 servers_look(struct servers *s, const struct cmd *c, char **folders, int n, int quiet)
 {
-	*s = (struct servers){ .count = 0 };
+	*s = (struct servers){ .named = n > 0 };
 	for (int i = 0; i < n; i++)
 		servers_one(s, c, folders[i], quiet);
 	if (n == 0)
@@ -102,6 +102,9 @@ servers_none(const struct servers *s, const struct cmd *c, int brokers, int daem
 	if (s->bad)                                    /* it is said already why */
 		return CMD_FAILED;
 	const char *what = brokers && daemons ? "broker or daemon" : brokers ? "broker" : "daemon";
+	if (s->named && s->count)
+		return cmd_fail(c, "%s belongs to a %s: name the folder of a %s", s->server[0].run[0]
+		    ? s->server[0].run : s->server[0].files, s->server[0].is_broker ? "broker" : "daemon", what);
 	return cmd_fail(c, "no %s is found on this machine%s: start one, or name its run folder", what,
 	    servers_tried(s));
 }

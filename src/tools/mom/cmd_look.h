@@ -7,7 +7,7 @@
 #include "tools/mom/cmd.h"
 #include <stdint.h>
 
-struct servers { struct look_server *server; size_t count; struct look **look; size_t looks; int bad; };
+struct servers { struct look_server *server; size_t count; struct look **look; size_t looks; int bad, named; };
 
 /* Those of the folders (run folders or stores), or, without any, all that look.h finds on this machine. What cannot be
  * looked into is said on stderr, and `bad` is set. quiet: nothing is said. */

@@ -145,7 +145,8 @@ peek_run(int argc, char **argv)
 	const char *path = store_find(&cmd_peek, cmd_line.count == 2 ? cmd_line.word[1] : given, &dir);
 	int r = peek(dir, path);
 	if (r == CMD_NOTHING)
-		cmd_fail(&cmd_peek, "nothing of %s is in the store: what nobody subscribes to is not kept",
+		cmd_fail(&cmd_peek, "nothing of %s is in the store: what nobody subscribes to is not kept, and what "
+		    "all have received goes in time",
 		    peeking.topic);
 	close(dir);
 	return r;

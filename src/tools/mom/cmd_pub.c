@@ -265,7 +265,7 @@ const struct cmd cmd_pub = { "pub", "publish: a text, a file, standard input, a 
 	"cut\n"
 	"  --async            do not wait for each answer (-l and --count do so too, without --interval): at the end "
 	"all are waited for\n"
-	"  --need-subscriber  refuse a message to a topic that nobody subscribes to; each is waited for\n"
+	"  --need-subscriber  refuse a message to a topic that nobody subscribes to by its name; each is waited for\n"
 	"  --timeout SECONDS  wait so long for a broker that is away (as client.conf says, else 30; 0: for ever)\n"
 	"  -v, --verbose      a line on stderr for each\n"
 	"  -t TOPIC           the same as TOPIC\n"

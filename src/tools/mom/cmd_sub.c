@@ -22,8 +22,8 @@ enum { OPT_NAME = 256, OPT_ACK, OPT_FORGET, OPT_READY, OPT_ALL, TOGETHER = 64, T
 
 static struct {
 	struct message_style style;
-	char **topics;
-	int topic_count;
+	char **topics, **left;             /* left: unsubscribed from */
+	int topic_count, left_count;
 	const char *name;
 	int ack, forget, ready_fd;
 	unsigned long long count, got;     /* count 0: no end */
@@ -51,6 +51,15 @@ now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static int
+unsubscribe(void)
+{
+	for (int i = 0, r; i < sub.left_count; i++)
+		if ((r = mom_unsubscribe(sub.id, sub.left[i])) < 0)
+			return cmd_fail(&cmd_sub, "%s: %s", sub.left[i], mom_error_text(sub.id));
+	return CMD_OK;
+}
+
 /* -1: there is no going on without it */
 static int
 subscribe(void)
@@ -76,6 +85,8 @@ begin(void)
 	if (sub.id < 0)
 		return cmd_fail(&cmd_sub, "%s", mom_error_text(-1));
 	mom_set_option(sub.id, MOM_OPT_MANUAL_ACK, 1);
+	if (unsubscribe() != CMD_OK)
+		return CMD_FAILED;
 	return subscribe() < 0 ? CMD_FAILED : CMD_OK;
 }
 
@@ -240,6 +251,7 @@ take_option(int o)
 	case 'C': sub.count = cmd_number(&cmd_sub, "-C", cmd_line.value, 1, 1000000000000); break;
 	case 'W': sub.seconds = cmd_seconds(&cmd_sub, "-W", cmd_line.value); break;
 	case 't': sub.topics[sub.topic_count++] = cmd_line.value; break;
+	case 'U': sub.left[sub.left_count++] = cmd_line.value; break;
 	case 'q': cmd_number(&cmd_sub, "-q", cmd_line.value, 0, 2); break;         /* the publisher says how */
 	case 'i': case 'p': cmd_not_here(&cmd_sub, o);
 	case OPT_NAME: sub.name = cmd_line.value; break;
@@ -254,19 +266,23 @@ static void
 parse(int argc, char **argv)
 {
 	static const struct option options[] = { MESSAGE_LONGS, { "count", 1, 0, 'C' }, { "wait", 1, 0, 'W' },
+	    { "unsubscribe", 1, 0, 'U' },
 	    { "name", 1, 0, OPT_NAME }, { "ack", 0, 0, OPT_ACK }, { "all", 0, 0, OPT_ALL },
 		{ "forget", 0, 0, OPT_FORGET }, { "ready-fd", 1, 0, OPT_READY }, { "help", 0, 0, 'h' }, { 0 } };
 	sub.topics = calloc((size_t)argc + 1, sizeof *sub.topics);
-	if (sub.topics == NULL)
+	sub.left = calloc((size_t)argc + 1, sizeof *sub.left);
+	if (sub.topics == NULL || sub.left == NULL)
 		exit(cmd_fail(&cmd_sub, "no memory for %d topics", argc));
-	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:t:q:i:p:h", options)) != -1;)
+	for (int o; (o = cmd_option(&cmd_sub, argc, argv, MESSAGE_SHORTS "C:W:t:U:q:i:p:h", options)) != -1;)
 		take_option(o);
 	for (char *topic; (topic = arguments_take(&cmd_line)) != NULL;)
 		sub.topics[sub.topic_count++] = topic;
 	if (sub.forget && (sub.name == NULL || sub.topic_count))
 		cmd_wrong_use(&cmd_sub, "--forget goes with --name NAME, and without topics");
 	if (sub.topic_count == 0 && sub.name == NULL)
-		cmd_wrong_use(&cmd_sub, "which topics?");
+		cmd_wrong_use(&cmd_sub, "which topics? (quote a pattern such as '#')");
+	if (sub.left_count && sub.name == NULL)
+		cmd_wrong_use(&cmd_sub, "-U goes with --name NAME: an anonymous client has no subscriptions yet");
 	if (sub.ack && sub.name == NULL)
 		cmd_wrong_use(&cmd_sub, "--ack goes with --name NAME: an anonymous client ends with this program");
 }
@@ -304,10 +320,12 @@ const struct cmd cmd_sub = { "sub", "subscribe and print what comes",
 	"usage: mom sub TOPIC ... [options]\n"
 	"Prints each payload and a newline, until Ctrl-C or TERM. What is missing (a gap, a cut for too large a "
 	    "backlog) is told on stderr, and it goes on.\n"
-	"A TOPIC may be a pattern, in quotes: + or * stands for one level, # for any number of levels.\n"
+	"A TOPIC may be a pattern, in quotes: + or * stands for one level, # for any number of levels, > at the end "
+	"for one or more.\n"
 	MESSAGE_USAGE
 	"  -C, --count N      end after so many messages\n"
 	"  -W, --wait SECONDS end after that time, such as 5 or 0.5\n"
+	"  -U, --unsubscribe TOPIC   with --name: end this subscription first; TOPICs of later calls are added\n"
 	"  --all              all topics: the same as '#'\n"
 	"  --name NAME        the durable client of that name: next time it goes on where it ended; its topics may be "
 	"left out then\n"

@@ -6,6 +6,7 @@
 #include "tools/mom/cmd_store.h"
 #include "look/look_machines.h"
 #include "format/topic.h"
+#include "routing/patterns.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +17,29 @@ static const char usage[] =
     "usage: mom topics [--json] [-v] [--db DIR] [FOLDER ...]\n"
     "  One topic a line: name, subscribers, messages and bytes since the broker counts it among its busiest (- where "
     "it does not), by name.\n"
+    "  2+3 subscribers: 2 of the topic itself, and 3 of patterns that match it. The patterns themselves stand behind "
+    "the topics.\n"
     "  FOLDER       a broker's run folder or store; without any, those in the usual places, or the store ./db where "
     "none runs\n"
     "  --db DIR     the same of a store, whether a broker runs with it or not\n"
     "  -v           below each topic its subscribers: client, machine, the offset since when, no-echo, the client's "
     "name where its daemon is on this\n"
     "               machine, its machine's host; with the store's name where there are several\n"
-    "  --json       an array of objects: topic, shard, store, subscribers, messages, bytes (null: not counted), with "
-    "-v clients\n"
+    "  --json       an array of objects: topic, shard, store, pattern, subscribers, by_pattern, messages, bytes (null: "
+    "not counted), with -v\n               patterns and clients\n"
     "Exit status: 0   1 a store cannot be read   2 wrong use\n"
     "Example: mom topics --db db -v\n";
 
+struct match { const char *pattern; uint64_t subscribers; };
+
 struct row {
 	char *topic, *list;                    /* list: the subscribers, a line each, with -v */
+	struct match *matches;                 /* patterns that match it, with -v; so many: */
+	size_t match_count;
+	int is_pattern;
 	const char *store;
 	uint32_t shard;
-	uint64_t subscribers, messages, bytes;
+	uint64_t subscribers, by_pattern, messages, bytes;
 	int counted;
 };
 
@@ -114,7 +122,8 @@ row_add(uint32_t shard, const char *topic)
 			exit(cmd_fail(&cmd_topics, "no memory for %zu topics", topics.room));
 		topics.rows = grown;
 	}
-	topics.rows[topics.count] = (struct row){ .topic = strdup(topic), .store = topics.store, .shard = shard };
+	topics.rows[topics.count] = (struct row){ .topic = strdup(topic), .store = topics.store, .shard = shard,
+	    .is_pattern = topic_is_pattern(topic, strlen(topic)) };
 	if (topics.rows[topics.count].topic == NULL)
 		exit(cmd_fail(&cmd_topics, "no memory"));
 	return &topics.rows[topics.count++];
@@ -134,7 +143,7 @@ static int
 by_topic(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
-	int way = strcmp(x->topic, y->topic);
+	int way = x->is_pattern != y->is_pattern ? x->is_pattern - y->is_pattern : strcmp(x->topic, y->topic);
 	return way ? way : strcmp(x->store, y->store);
 }
 
@@ -160,6 +169,36 @@ take_busy(const struct look_server *s)
 }
 
 static void
+match_topic(struct patterns *set, struct row *r)
+{
+	void **found;
+	size_t n = patterns_match(set, r->topic, strlen(r->topic), &found);
+	r->matches = topics.verbose && n ? malloc(n * sizeof *r->matches) : NULL;
+	r->match_count = r->matches ? n : 0;
+	for (size_t i = 0; i < n; i++) {
+		const struct row *pattern = found[i];
+		r->by_pattern += pattern->subscribers;
+		if (r->matches)
+			r->matches[i] = (struct match){ pattern->topic, pattern->subscribers };
+	}
+}
+
+static void
+match_patterns(const char *store)
+{
+	struct patterns set = { .count = 0 };
+	for (size_t i = 0; i < topics.count; i++) {
+		struct row *r = &topics.rows[i];
+		if (r->is_pattern && r->store == store && patterns_add(&set, r->topic, strlen(r->topic), r) < 0)
+			exit(cmd_fail(&cmd_topics, "no memory"));
+	}
+	for (size_t i = 0; set.count && i < topics.count; i++)
+		if (!topics.rows[i].is_pattern && topics.rows[i].store == store)
+			match_topic(&set, &topics.rows[i]);
+	patterns_free(&set);
+}
+
+static void
 take_store(const char *store, const struct look_server *s, const struct servers *all)
 {
 	struct store_names names;
@@ -180,6 +219,7 @@ take_store(const char *store, const struct look_server *s, const struct servers 
 		take_names(all, names.id);
 	if (s)
 		take_busy(s);
+	match_patterns(store);
 }
 
 /* ---- output ---- */
@@ -218,7 +258,17 @@ show_subscribers(struct row *r)
 {
 	char *rest = NULL;
 	if (topics.json)
+		json_open("patterns", '[');
+	for (size_t i = 0; i < r->match_count; i++)
+		if (topics.json)
+			json_text(NULL, r->matches[i].pattern);
+		else
+			printf("    %llu by the pattern %s\n", (unsigned long long)r->matches[i].subscribers,
+			    r->matches[i].pattern);
+	if (topics.json) {
+		json_close(']');
 		json_open("clients", '[');
+	}
 	for (char *line = r->list ? strtok_r(r->list, "\n", &rest) : NULL; line; line = strtok_r(NULL, "\n", &rest))
 		show_subscriber(r->store, line);
 	if (topics.json)
@@ -232,7 +282,9 @@ show_json(struct row *r)
 	json_text("topic", r->topic);
 	json_number("shard", r->shard);
 	json_text("store", r->store);
+	json_bool("pattern", r->is_pattern);
 	json_number("subscribers", r->subscribers);
+	json_number("by_pattern", r->by_pattern);
 	if (r->counted) {
 		json_number("messages", r->messages);
 		json_number("bytes", r->bytes);
@@ -248,8 +300,11 @@ show_json(struct row *r)
 static void
 show_line(struct row *r)
 {
+	char subscribers[48];
+	snprintf(subscribers, sizeof subscribers, r->by_pattern ? "%llu+%llu" : "%llu",
+	    (unsigned long long)r->subscribers, (unsigned long long)r->by_pattern);
 	text_column(r->topic, 32);
-	printf(" %11llu", (unsigned long long)r->subscribers);
+	printf(" %11s", subscribers);
 	if (r->counted)
 		printf(" %12llu %14llu", (unsigned long long)r->messages, (unsigned long long)r->bytes);
 	else
@@ -275,12 +330,18 @@ show_all(void)
 	else if (topics.count || !topics.bad)
 		heading("TOPIC                            SUBSCRIBERS     MESSAGES          BYTES");
 	for (size_t i = 0; i < topics.count; i++) {
+		struct row *r = &topics.rows[i];
+		if (!topics.json && r->is_pattern && (i == 0 || !r[-1].is_pattern))
+			heading("PATTERN                          SUBSCRIBERS");
 		if (topics.json)
-			show_json(&topics.rows[i]);
+			show_json(r);
 		else
-			show_line(&topics.rows[i]);
+			show_line(r);
+	}
+	for (size_t i = 0; i < topics.count; i++) {
 		free(topics.rows[i].topic);
 		free(topics.rows[i].list);
+		free(topics.rows[i].matches);
 	}
 	if (topics.json)
 		json_close(']');

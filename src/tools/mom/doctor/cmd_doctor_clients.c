@@ -7,15 +7,6 @@
 
 enum { COMMAND_SHOWN = 60, SLOW_S = 10 };
 
-/* by a signal, or by a debugger */
-static int
-process_is_stopped(pid_t pid)
-{
-	char text[512];
-	const char *state = proc_stat(pid, text, sizeof text, NULL);
-	return state && (*state == 'T' || *state == 't');
-}
-
 static void
 command_or_dash(pid_t pid, char *command, size_t size)
 {
@@ -62,7 +53,7 @@ doctor_clients(const struct look_server *s)
 	if (s->is_broker || s->pid == 0 || s->machine == NULL)
 		return;
 	for (uint32_t i = 0; (there = look_client(s, i, &c)) >= 0; i++)
-		if (there && (c.mail_bytes || c.behind) && process_is_stopped(c.pid))
+		if (there && (c.mail_bytes || c.behind) && proc_is_stopped(c.pid, NULL))
 			stopped(&c);
 		else if (there && c.pid && look_oldest(&c) > SLOW_S)
 			is_slow(&c);

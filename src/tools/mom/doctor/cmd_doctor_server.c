@@ -3,6 +3,7 @@
 #include "tools/mom/doctor/cmd_doctor.h"
 #include "base/fdio.h"
 #include "base/proc.h"
+#include "look/look_machines.h"
 #include "look/look_processes.h"
 #include "base/net.h"
 #include "config/config_keys.h"
@@ -15,7 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONNECT_MS = 3000 };
+/* AWAY_S: a machine that is away for less is just starting its daemon again */
+enum { CONNECT_MS = 3000, AWAY_S = 3 };
 
 static const char *
 name_of(const struct look_server *s)
@@ -67,6 +69,35 @@ workers(const struct look_server *s)
 	}
 }
 
+/* Whoever waits for it waits for ever, and nothing else tells why. */
+static void
+stopped(const struct look_server *s)
+{
+	struct look_process p;
+	char name[80], cure[80];
+	for (uint32_t page = 0; look_stopped(s, &page, &p);) {
+		look_process_name(&p, name, sizeof name);
+		snprintf(cure, sizeof cure, "kill -CONT %d lets it go on", (int)p.pid);
+		doctor_say(DOCTOR_FAIL, name_of(s), cure, "%s: %s (process %d) is stopped", s->run, name, (int)p.pid);
+	}
+}
+
+/* What waits for a machine that does not come keeps its room in the store. */
+static void
+machines_away(const struct look_server *s)
+{
+	struct look_machine *list = NULL;
+	char text[24];
+	int n = s->is_broker && s->pid ? look_machines(s, &list) : 0;
+	for (int i = 0; i < n; i++)
+		if (!list[i].connected && list[i].lag_known && list[i].lag && list[i].seconds > AWAY_S)
+			doctor_say(DOCTOR_WARN, "machines", "start its mom_daemon, see mom doctor there; or let "
+			    "--machine-expiry forget it", "%s: machine %" PRIu32 "%s%s is away for %s, and %" PRIu64
+			    " bytes of the log wait for it", s->run, list[i].serial, list[i].host[0] ? " " : "",
+			    list[i].host, text_age(text, list[i].seconds), list[i].lag);
+	free(list);
+}
+
 void
 doctor_server(const struct look_server *s)
 {
@@ -88,6 +119,8 @@ doctor_server(const struct look_server *s)
 		    (int)s->pid);
 	descriptors(s);
 	workers(s);
+	stopped(s);
+	machines_away(s);
 }
 
 /* ---- connections ---- */
