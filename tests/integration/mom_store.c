@@ -117,6 +117,11 @@ TEST(peek, "mom peek shows what a topic still has, in every style of mom sub and
 	REQUIRE(r.status == 27 && strstr(r.err, "nothing of nobody is in the store: what nobody subscribes to is not "
 	    "kept"), "%d %s", r.status, r.err);
 	printed(run_command("'%s' peek news '%s' -n 1 -F %%l", t_bin("mom"), broker.run), 0, "3\n");
+	/* news and log lie in different shards */
+	printed(run_command("'%s' peek --db '%s' -F '%%t' '#' | uniq -c | tr -s ' '", t_bin("mom"), broker.store), 0,
+	    " 5 log\n 6 news\n");
+	printed(run_command("'%s' peek --db '%s' -n 1 -F '%%t %%l' '+'", t_bin("mom"), broker.store), 0,
+	    "log 13\nnews 3\n");
 	for (int i = 0; i < 5; i++)
 		hear(id, "news", t_text("number %d", i));
 	bye(id);

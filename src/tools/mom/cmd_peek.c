@@ -3,6 +3,7 @@
 #include "tools/mom/cmd_message.h"
 #include "tools/mom/cmd_shards.h"
 #include "format/topic.h"
+#include "routing/patterns.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,6 +17,7 @@ static struct {
 	struct message_style style;
 	const char *topic;
 	uint16_t topic_len;
+	struct patterns pattern;               /* or it is one, which belongs to every shard */
 	size_t last;                           /* so many; 0: all */
 	uint64_t *offsets;                     /* of the last, in a ring */
 	unsigned long long found, shown;
@@ -43,14 +45,22 @@ show(const struct record *r, const char *bytes)
 	peeking.shown++;
 }
 
+static int
+is_wanted(const char *topic, uint16_t len)
+{
+	void **found;
+	if (peeking.pattern.count)
+		return patterns_match(&peeking.pattern, topic, len, &found) > 0;
+	return len == peeking.topic_len && memcmp(topic, peeking.topic, len) == 0;
+}
+
 static void
 look_at_records(const char *bytes, size_t n, record_fn fn)
 {
 	for (size_t q = 0; q < n; q += record_stride(get_u32(bytes + q))) {
 		struct record r;
 		record_get(&r, bytes + q);
-		if (r.type == REC_MESSAGE && r.topic_len == peeking.topic_len &&
-		    memcmp(record_topic(bytes + q), peeking.topic, peeking.topic_len) == 0)
+		if (r.type == REC_MESSAGE && is_wanted(record_topic(bytes + q), r.topic_len))
 			fn(&r, bytes + q);
 		if (r.type == REC_GAP && fn == show)
 			fprintf(stderr, "mom peek: from offset %016" PRIx64 " to %016" PRIx64 " the log was damaged\n",
@@ -98,7 +108,9 @@ look_at_log(int dir, record_fn fn)
 static int
 find_last(int dir)
 {
-	peeking.offsets = malloc(peeking.last * sizeof *peeking.offsets);
+	if (peeking.offsets == NULL)
+		peeking.offsets = malloc(peeking.last * sizeof *peeking.offsets);
+	peeking.found = 0;
 	if (peeking.offsets == NULL || look_at_log(dir, note_offset) < 0)
 		return -1;
 	peeking.from = peeking.found > peeking.last ? peeking.offsets[peeking.found % peeking.last] : 0;
@@ -113,12 +125,17 @@ peek(int dir, const char *path)
 	if (shards <= 0)
 		return cmd_fail(&cmd_peek, "%s/store: %s: name the store with --db DIR", path,
 		    shards ? strerror(errno) : "no store is there");
-	uint32_t shard = topic_shard(peeking.topic, peeking.topic_len, (uint32_t)shards);
-	int fd = store_shard_open(dir, (int)shard);
-	if (fd < 0 || (peeking.last && find_last(fd) < 0) || look_at_log(fd, show) < 0)
-		return cmd_fail(&cmd_peek, "%s/shard-%u: %s", path, shard, strerror(errno));
-	close(fd);
+	int own = (int)topic_shard(peeking.topic, peeking.topic_len, (uint32_t)shards);
+	for (int k = peeking.pattern.count ? 0 : own; k < shards; k++) {
+		int fd = store_shard_open(dir, k);
+		if (fd < 0 || (peeking.last && find_last(fd) < 0) || look_at_log(fd, show) < 0)
+			return cmd_fail(&cmd_peek, "%s/shard-%d: %s", path, k, strerror(errno));
+		close(fd);
+		if (peeking.pattern.count == 0)
+			break;
+	}
 	free(peeking.offsets);
+	patterns_free(&peeking.pattern);
 	return peeking.damaged ? CMD_FAILED : peeking.shown ? CMD_OK : CMD_NOTHING;
 }
 
@@ -138,10 +155,13 @@ peek_run(int argc, char **argv)
 	if (cmd_line.count < 1 || cmd_line.count > 2 || (cmd_line.count == 2 && given))
 		cmd_wrong_use(&cmd_peek, cmd_line.count == 0 ? "which topic?" : "one topic, and at most one folder");
 	peeking.topic = cmd_line.word[0];
-	const char *fault = topic_fault(peeking.topic, strlen(peeking.topic));
+	const char *fault = pattern_fault(peeking.topic, strlen(peeking.topic));
 	if (fault)
 		cmd_wrong_use(&cmd_peek, "the topic %s", fault);
 	peeking.topic_len = (uint16_t)strlen(peeking.topic);
+	if (topic_is_pattern(peeking.topic, peeking.topic_len) &&
+	    patterns_add(&peeking.pattern, peeking.topic, peeking.topic_len, &peeking) < 0)
+		return cmd_fail(&cmd_peek, "no memory");
 	const char *path = store_find(&cmd_peek, cmd_line.count == 2 ? cmd_line.word[1] : given, &dir);
 	int r = peek(dir, path);
 	if (r == CMD_NOTHING)
@@ -154,10 +174,12 @@ peek_run(int argc, char **argv)
 
 const struct cmd cmd_peek = { "peek", "look at the messages of a topic that are still stored, without consuming them",
 	"usage: mom peek TOPIC [FOLDER] [options]\n"
+	"TOPIC may be a pattern, in quotes, such as 'plant/#'. The messages of one worker then follow those of "
+	"another.\n"
 	"Reads the store of the broker on this machine; it may go on, or not run. Shown is what the store still has, "
 	    "also what subscribers got already.\n"
 	MESSAGE_USAGE
-	"  -n, --last N       only the last N\n"
+	"  -n, --last N       only the last N (of a pattern: of each worker)\n"
 	"  FOLDER             a store, or a broker's run folder; without it the store of the broker that runs here, "
 	    "else what broker.conf names, or db\n"
 	"  --db DIR           the same as FOLDER\n"
