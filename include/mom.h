@@ -191,8 +191,8 @@ int mom_flush(int id, int timeout_ms);
  * Returns 0, MOM_EEXIST, MOM_ETOPIC, MOM_EINVAL, MOM_ETIMEDOUT (it is on its way; a pattern goes to every shard of the
  * broker, so call again if the text says that only some were sent it), MOM_EAGAIN (not sent: the ring is full, or an
  * earlier subscribe or unsubscribe has no answer yet), MOM_EFULL (the broker's store is full; or this client was cut,
- * see mom_receive), MOM_ELIMIT (1,000,000 subscriptions or 1,000 patterns of this client, or 4,000,000 subscriptions of
- * its machine, or 8,000,000 of all, in one shard), MOM_EPROTO, MOM_EBADID, MOM_EFORK.
+ * see mom_receive), MOM_ELIMIT (1,000,000 subscriptions or patterns of 4,096 levels of this client, or 4,000,000
+ * subscriptions or patterns of 1,000,000 levels of its machine, or 8,000,000 subscriptions of all, in one shard), MOM_EPROTO, MOM_EBADID, MOM_EFORK.
  *     mom_subscribe(id, "plant/boiler", 0);
  *     mom_subscribe(id, "plant/+/temp", 0); */
 int mom_subscribe(int id, const char *topic, unsigned flags);

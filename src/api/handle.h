@@ -10,6 +10,10 @@
 
 struct pending { uint64_t number, topic_hash; int type; };    /* a subscribe or unsubscribe that timed out */
 
+/* A pattern that one shard refused: those that took it give it up. owed: bits of the shards to which an UNSUBSCRIBE is
+ * still to be sent; awaited: of those whose answer to the SUBSCRIBE says whether one is. One at a time. */
+struct take_back { uint64_t owed, awaited; uint16_t len; char name[MOM_TOPIC_MAX]; };
+
 enum caller_kind { CALLER_RPC, CALLER_RESOURCE, CALLER_KINDS };
 
 struct handle {
@@ -53,6 +57,7 @@ struct handle {
 	uint64_t lost;                /* fast messages that a power cut took, not told yet */
 	char lost_text[160];
 	struct pending pending[SHARDS_MAX];
+	struct take_back back;
 	struct caller *caller[CALLER_KINDS];         /* see caller.h; NULL: none */
 	char text[320];
 	char gap[200];                /* what a MOM_GAP message says */
@@ -112,6 +117,10 @@ int  request_append(struct handle *h, const struct ask *ask, int64_t deadline, u
 void requests_look(struct handle *h);
 /* Waits for the answer. Acknowledged: 0; refused: its code; else as handle_wait. */
 int  request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadline);
+/* Sends what h->back owes. A shard that has an answer to give first is left out. take_back_look: as far as there is
+ * room. */
+int  take_back_send(struct handle *h, int64_t deadline);
+void take_back_look(struct handle *h);
 /* Ends all subscriptions, as the forwarder did. It does not wait for the answer. */
 int  requests_end_subscriptions(struct handle *h, int64_t deadline);
 int  client_is_cut(const struct handle *h);

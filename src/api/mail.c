@@ -202,6 +202,8 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 		for (uint32_t k = 0; k < h->shards; k++)
 			if (h->pending[k].number)
 				requests_look(h);
+		if (h->back.owed)
+			take_back_look(h);
 		if (atomic_load(&h->segment->behind))
 			bell_ring(&h->segment->mail_bell, &h->segment->deliver_queue);
 		if (has_ended(h))

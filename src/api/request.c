@@ -139,13 +139,18 @@ look_pending(struct handle *h, uint32_t shard)
 		return;
 	if (result_read(&h->segment->answer[shard].result[p->number & 1], &number, &code, &value) &&
 	    number == p->number) {
+		uint64_t awaited = h->back.awaited & UINT64_C(1) << shard;
 		if (p->type == REC_UNSUBSCRIBE && code == 0)
 			tombstone_add(h, p->topic_hash, shard, value);
-		if (code)
+		if (code && !awaited)
 			note_failure(h, 1, answer_code(code, 0), mom_strerror(answer_code(code, 0)));
+		h->back.owed |= code == 0 ? awaited : 0;
+		h->back.awaited &= ~awaited;
 		p->number = 0;
-	} else if (p->number < atomic_load(&h->segment->first[shard]))
+	} else if (p->number < atomic_load(&h->segment->first[shard])) {
+		h->back.awaited &= ~(UINT64_C(1) << shard);
 		p->number = 0;
+	}
 }
 
 void
@@ -304,6 +309,37 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 	return handle_fail(h, code, "nothing was stored: %s", cure);
 }
 
+/* ---- a pattern that is taken back ---- */
+
+int
+take_back_send(struct handle *h, int64_t deadline)
+{
+	struct ask ask = { .type = REC_UNSUBSCRIBE, .flags = REC_F_DURABLE, .topic = h->back.name,
+	    .topic_len = h->back.len };
+	uint64_t number;
+	for (uint32_t k = 0; k < h->shards; k++) {
+		uint64_t bit = UINT64_C(1) << k;
+		ask.shard = k;
+		if (!(h->back.owed & bit) || h->pending[k].number)
+			continue;
+		int e = request_append(h, &ask, deadline, &number);
+		if (e)
+			return e;
+		h->back.owed &= ~bit;
+		h->pending[k] = (struct pending){ number, topic_hash64(h->back.name, h->back.len), REC_UNSUBSCRIBE };
+	}
+	return 0;
+}
+
+void
+take_back_look(struct handle *h)
+{
+	if (h->back.owed)
+		take_back_send(h, handle_deadline(0));
+}
+
+/* ---- all of them ---- */
+
 static int
 all_answered(struct handle *h, const void *with)
 {
@@ -315,7 +351,11 @@ all_answered(struct handle *h, const void *with)
 int
 requests_flush(struct handle *h, int64_t deadline, unsigned interruptible)
 {
-	int e = handle_wait(h, all_answered, NULL, deadline, ASLEEP_FOR_ANSWERS | interruptible);
+	int e;
+	do {
+		take_back_look(h);
+		e = handle_wait(h, all_answered, NULL, deadline, ASLEEP_FOR_ANSWERS | interruptible);
+	} while (e == 0 && h->back.owed);
 	requests_trim(h);
 	if (e == MOM_ETIMEDOUT)
 		return handle_fail(h, e, "not all is acknowledged: %ld bytes are on their way",

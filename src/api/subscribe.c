@@ -118,9 +118,17 @@ take_result(struct handle *h, const struct change *c, uint32_t shard, int64_t de
 	return answer_code(w.code, 1);
 }
 
-/* The codes that a pattern's shards gave. same: where nothing had to be done; bad: the first of the others, and its
- * text */
-struct outcome { uint64_t done, same; int same_code, bad; char text[sizeof((struct handle *)0)->text]; };
+/* The codes that a pattern's shards gave. same: where nothing had to be done; bad: the first refusal, or else the first
+ * failure, and its text */
+struct outcome { uint64_t done, late; int same_code, bad; char text[sizeof((struct handle *)0)->text]; };
+
+/* It is not stored, and never will be. */
+static int
+is_refusal(int code)
+{
+	return code < 0 && code != MOM_ETIMEDOUT && code != MOM_EAGAIN && code != MOM_EPROTO && code != MOM_EBADID &&
+	    code != MOM_EINTR;
+}
 
 static void
 take_results(struct handle *h, const struct change *c, uint64_t sent, int64_t deadline, struct outcome *o)
@@ -129,33 +137,53 @@ take_results(struct handle *h, const struct change *c, uint64_t sent, int64_t de
 		int e = sent & bit(k) ? take_result(h, c, k, deadline) : 1;
 		if (e == 0)
 			o->done |= bit(k);
-		else if (e == MOM_EEXIST || e == MOM_ENOTSUB) {
-			o->same |= bit(k);
+		else if (e == MOM_EEXIST || e == MOM_ENOTSUB)
 			o->same_code = e;
-		} else if (e < 0 && o->bad == 0) {
+		else if (e < 0 && (o->bad == 0 || (is_refusal(e) && !is_refusal(o->bad)))) {
 			o->bad = e;
 			snprintf(o->text, sizeof o->text, "%s", h->text);
 		}
+		o->late |= e == MOM_ETIMEDOUT ? bit(k) : 0;
 	}
 }
 
-/* One of them refused. Those that took it, took it in vain; until they hear so a message may come. */
+/* ---- a pattern that one shard refused ---- */
+
+/* Those that took it took it in vain; those that have not answered yet may take it. Until they hear so a message may
+ * come. */
 static void
-take_back(struct handle *h, const struct change *c, uint64_t done)
+take_back_begin(struct handle *h, const struct change *c, const struct outcome *o)
 {
-	uint64_t sent;
-	struct change back = { .type = REC_UNSUBSCRIBE, .name = c->name, .len = c->len, .shards = done };
-	send_to_all(h, &back, handle_deadline(0), &sent);
-	for (uint32_t k = 0; k < h->shards; k++)
-		if (sent & bit(k))
-			leave_pending(h, &back, k);
+	h->back = (struct take_back){ .owed = o->done, .awaited = o->late, .len = (uint16_t)c->len };
+	memcpy(h->back.name, c->name, c->len);
+	take_back_look(h);
 }
 
 static int
-is_refusal(int code)
+is_taken_back(struct handle *h, const void *with)
 {
-	return code == MOM_EFULL || code == MOM_ELIMIT || code == MOM_ETOPIC;
+	(void)with;
+	requests_look(h);
+	for (uint32_t k = 0; k < h->shards; k++)
+		if ((h->back.owed | h->back.awaited) & bit(k) && h->pending[k].number)
+			return 0;
+	return 1;
 }
+
+/* Before the next change: there is room for one. */
+static int
+take_back_all(struct handle *h, int64_t deadline)
+{
+	int e = 0;
+	while (e == 0 && h->back.owed | h->back.awaited) {
+		e = handle_wait(h, is_taken_back, NULL, deadline, ASLEEP_FOR_ANSWERS);
+		e = e ? e : take_back_send(h, deadline);
+	}
+	return e == MOM_ETIMEDOUT ? handle_fail(h, MOM_EAGAIN, "an earlier subscribe is still being taken back; this "
+	    "one was not sent: call again") : e;
+}
+
+/* ---- the calls ---- */
 
 static int
 change_subscription(struct handle *h, struct change *c)
@@ -163,18 +191,18 @@ change_subscription(struct handle *h, struct change *c)
 	int64_t deadline = handle_deadline(h->timeout_ms);
 	struct outcome o = { .bad = 0 };
 	uint64_t sent;
-	int e = wait_for_earlier(h, c, deadline);
-	if (e)
+	int e = take_back_all(h, deadline);
+	if (e || (e = wait_for_earlier(h, c, deadline)) != 0)
 		return e;
 	e = send_to_all(h, c, deadline, &sent);
 	if (e && sent == 0)
 		return e;
 	take_results(h, c, sent, e ? handle_deadline(0) : deadline, &o);
-	if (e)
+	if (is_refusal(o.bad) && c->type == REC_SUBSCRIBE && (o.done | o.late))
+		take_back_begin(h, c, &o);
+	if (e && !is_refusal(o.bad))
 		return handle_fail(h, e == MOM_EAGAIN ? MOM_ETIMEDOUT : e, "only some of the broker's shards were sent "
 		    "it in time: call again; what was taken is not taken twice");
-	if (is_refusal(o.bad) && c->type == REC_SUBSCRIBE)
-		take_back(h, c, o.done);
 	if (o.bad)
 		return handle_fail(h, o.bad, "%s", o.text);
 	return o.done ? 0 : o.same_code;
@@ -195,12 +223,13 @@ mom_subscribe(int id, const char *topic, unsigned flags)
 		    "that its mail is read, then subscribe anew");
 	int is_pattern = topic_is_pattern(c.name, c.len);
 	if (is_pattern)
-		atomic_store(&h->segment->has_pattern, 1);     /* before it can be in force */
+		atomic_store(&h->segment->has_pattern, HAS_PATTERN);   /* before it can be in force */
 	e = change_subscription(h, &c);
 	if (e == MOM_ELIMIT)
-		return handle_fail(h, e, "this client has %d subscriptions or %d patterns, its machine %d "
-		    "subscriptions, or all have %d, in one shard: no more are taken; unsubscribe, or use fewer topics",
-		    SUBSCRIPTIONS_CLIENT, PATTERNS_CLIENT, SUBSCRIPTIONS_MACHINE, SUBSCRIPTIONS_SHARD);
+		return handle_fail(h, e, "this client has %d subscriptions or patterns of %d levels, its machine %d "
+		    "subscriptions or patterns of %d levels, or all have %d, in one shard: no more are taken; unsubscribe, "
+		    "or use fewer topics", SUBSCRIPTIONS_CLIENT, PATTERNS_CLIENT, SUBSCRIPTIONS_MACHINE, PATTERNS_MACHINE,
+		    SUBSCRIPTIONS_SHARD);
 	if (e == MOM_ETOPIC)
 		return handle_fail(h, e, "the broker takes no %s: it is of an older version", is_pattern ? "patterns"
 		    : "such topic");

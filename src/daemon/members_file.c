@@ -372,7 +372,7 @@ members_load_words(struct daemon *d, uint32_t slot)
 	free(text);
 	m->saved_ack = 0;
 	/* what was saved without a sync may be from before its first pattern */
-	atomic_store(&m->segment->has_pattern, !clean || has_pattern);
+	atomic_store(&m->segment->has_pattern, clean || has_pattern ? has_pattern : MAY_HAVE_PATTERN);
 	for (k = 0; !clean && k < SHARDS_MAX; k++)
 		atomic_store(&m->segment->risk[k], RISK_UNKNOWN);
 	/* from now on mail is handed out: a power cut must not leave them clean */

@@ -289,6 +289,18 @@ drain(void)
 
 /* ---- once a second: what is not acknowledged becomes safe, then the broker may forget what lies below ---- */
 
+/* A power cut took what its word said. Mail of a pattern that it has no more may be dropped. */
+static void
+settle_patterns(struct slot *v)
+{
+	uint32_t unknown = MAY_HAVE_PATTERN;
+	if (v->segment == NULL || atomic_load_explicit(&v->segment->has_pattern, memory_order_relaxed) != unknown)
+		return;
+	long n = routes_patterns(&forwarder.routes, atomic_load(&forwarder.table->shards), v->id);
+	if (n >= 0)
+		atomic_compare_exchange_strong(&v->segment->has_pattern, &unknown, n ? HAS_PATTERN : 0);
+}
+
 static void
 tick_boxes(void)
 {
@@ -304,6 +316,7 @@ tick_boxes(void)
 			continue;
 		if (v->state == SLOT_LIVE && box_shadow(v, b->tick_head) < 0)
 			forwarder.unsafe = 1;
+		settle_patterns(v);
 		b->tick_head = b->out.head;
 		b->patience_us += b->patience_us < PATIENCE_US ? PATIENCE_TICK_US : 0;
 		for (uint32_t k = 0; k < SHARDS_MAX; k++)

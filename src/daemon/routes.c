@@ -131,6 +131,19 @@ routes_want(struct routes *r, uint32_t shard, uint64_t client, const char *topic
 	return sub && sub->since < offset;
 }
 
+long
+routes_patterns(struct routes *r, uint32_t shards, uint64_t client)
+{
+	size_t n = 0;
+	for (uint32_t k = 0; k < shards && k < SHARDS_MAX; k++) {
+		const struct subscriber *c = subscriptions_client(&r->of[k], client, 0);
+		if (!r->listed[k])
+			return -1;
+		n += c ? c->patterns : 0;
+	}
+	return shards ? (long)n : -1;
+}
+
 /* ---- for people that look ---- */
 
 uint64_t
@@ -145,6 +158,8 @@ routes_of_client(struct routes *r, uint32_t shards, uint64_t id, char *text, siz
 		count -= c && k ? c->patterns : 0;             /* each shard has them */
 		for (const struct subscription *sub = c ? c->first : NULL; sub; sub = sub->next_of_client) {
 			const struct subscribed *topic = sub->of.topic;
+			if (n + 2 >= room)
+				break;
 			if (k && topic->is_pattern)
 				continue;
 			if (n == 0 && topic->len >= room)

@@ -20,6 +20,8 @@ struct subscribed *routes_reach(struct routes *r, uint32_t shard, const char *to
 void routes_forget(struct routes *r);
 /* 1: a subscription of the client, to the topic or to a pattern, was made before that offset. */
 int  routes_want(struct routes *r, uint32_t shard, uint64_t client, const char *topic, uint16_t len, uint64_t offset);
+/* How many patterns the client has; -1: not known, the list of a shard is not whole yet. */
+long routes_patterns(struct routes *r, uint32_t shards, uint64_t client);
 /* How many subscriptions a client has. text: names of as many of its topics as fit, ", " between them; a first one that
  * is too long ends with ~. */
 uint64_t routes_of_client(struct routes *r, uint32_t shards, uint64_t id, char *text, size_t room);

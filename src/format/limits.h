@@ -74,8 +74,14 @@ enum {
 	SUBSCRIPTIONS_CLIENT  = 1000000,
 	SUBSCRIPTIONS_MACHINE = 4000000,
 	SUBSCRIPTIONS_SHARD   = 8000000,    /* of all clients: so that a check-point stays below CHECKPOINT_MOST */
-	/* Most patterns of one client. Its machine's mom_forwarder looks at all of them that match a topic. */
-	PATTERNS_CLIENT       = 1000,
+	PATTERN_LEVELS        = 16,         /* most levels of a pattern; # stands for any number of them */
+	/* Most levels of all patterns of one client, and of one machine's clients: each is a node in a tree that its
+	 * machine's mom_forwarder walks for each topic. */
+	PATTERNS_CLIENT       = 4096,
+	PATTERNS_MACHINE      = 1000000,
+	/* Where a topic's walk through a machine's patterns visits more nodes, the worker takes it that the machine
+	 * wants all. */
+	PATTERN_VISITS        = 512,
 	/* Most bytes of all wills in a shard. They stand in memory and in each check-point, which has to stay below
 	 * CHECKPOINT_MOST. */
 	WILLS_BYTES       = 256 * 1024 * 1024,

@@ -74,13 +74,25 @@ pattern_separator(const char *pattern, size_t len)
 	return memchr(pattern, '/', len) || memchr(pattern, '+', len) ? '/' : '.';
 }
 
+size_t
+pattern_levels(const char *pattern, size_t len)
+{
+	char separator = pattern_separator(pattern, len);
+	size_t n = 1;
+	for (size_t i = 0; i < len; i++)
+		n += pattern[i] == separator;
+	return n;
+}
+
 const char *
 pattern_fault(const char *name, size_t len)
 {
 	const char *fault = name_fault(name, len, 1);
 	if (fault || !topic_is_pattern(name, len))
 		return fault;
-	char separator = pattern_separator(name, len);
+	char separator = pattern_separator(name, len), last = '\0';
+	if (pattern_levels(name, len) > PATTERN_LEVELS)
+		return "has more than 16 levels: put # for the last ones";
 	for (size_t i = 0, begin = 0; i <= len; i++) {
 		if (i < len && name[i] != separator)
 			continue;
@@ -92,6 +104,9 @@ pattern_fault(const char *name, size_t len)
 			    "level, as in plant.*.temp or plant.#";
 		if (i < len && i - begin == 1 && name[begin] == '>')
 			return "has > before its end; > stands for all levels at the end: put # there";
+		if (i - begin == 1 && last == '#' && (name[begin] == '#' || name[begin] == '>'))
+			return "has # in front of # or >: one # alone, or >, says the same";
+		last = i - begin == 1 ? name[begin] : '\0';
 		begin = i + 1;
 	}
 	return NULL;

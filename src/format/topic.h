@@ -11,6 +11,7 @@ const char *topic_fault(const char *topic, size_t len);
 int topic_is_pattern(const char *name, size_t len);
 /* NULL where it is a valid topic or a valid pattern, else what is wrong with it. */
 const char *pattern_fault(const char *name, size_t len);
+size_t pattern_levels(const char *pattern, size_t len);
 /* What parts the levels of a pattern, and of a topic that is held against it: `/` or `.`. */
 char pattern_separator(const char *pattern, size_t len);
 uint32_t topic_shard(const char *topic, size_t len, uint32_t shards);

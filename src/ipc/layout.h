@@ -218,6 +218,8 @@ enum { ASLEEP_FOR_MAIL = 1, ASLEEP_FOR_ANSWERS = 2, ASLEEP_FOR_ROOM = 4, ASLEEP_
 /* Mail of that topic up to that offset is dropped. */
 struct tombstone { uint64_t topic_hash, offset; uint32_t shard, spare; };
 
+enum { HAS_PATTERN = 1, MAY_HAVE_PATTERN = 2 };
+
 /* What a client says with its word `goodbye`. */
 enum goodbye { GOODBYE_CLOSE = 1, GOODBYE_DESTROY = 2 };
 
@@ -261,8 +263,8 @@ struct client_segment {
 	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail up to here was handed out, was acknowledged */
 	word64   again[SHARDS_MAX];                       /* mom_daemon: mail up to here is flagged REDELIVERED */
 	word32   notice_told, cuts_told;                  /* libmom: what was told of notice and cuts */
-	/* libmom: 1: it has subscribed to a pattern, so that no tombstone says what it wants. mom_daemon sets it where
-	 * it cannot know. */
+	/* libmom: HAS_PATTERN: it has subscribed to a pattern, so that no tombstone says what it wants. mom_daemon:
+	 * MAY_HAVE_PATTERN, where a power cut took what was said; mom_forwarder settles that by the broker's list. */
 	word32   has_pattern;
 	word32   tombs;                                   /* libmom: how many tombstones there are */
 	struct tombstone tomb[TOMBSTONES];

@@ -3,17 +3,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct memo_entry { void *value; int owns; char topic[]; };
+struct memo_entry { void *value; size_t bytes; int owns; char topic[]; };
+
+static void
+entry_free(struct memo_entry *e)
+{
+	if (e->owns)
+		free(e->value);
+	free(e);
+}
 
 void
 memo_clear(struct memo *m)
 {
 	size_t at = 0;
-	for (struct memo_entry *e; (e = map_each(&m->entries, &at)) != NULL;) {
-		if (e->owns)
-			free(e->value);
-		free(e);
-	}
+	for (struct memo_entry *e; (e = map_each(&m->entries, &at)) != NULL;)
+		entry_free(e);
 	map_free(&m->entries);
 	*m = (struct memo){ .stale = 0 };
 }
@@ -29,6 +34,16 @@ memo_get(struct memo *m, const char *topic, size_t len, void **value)
 	return e != NULL;
 }
 
+void
+memo_drop(struct memo *m, const char *topic, size_t len)
+{
+	struct memo_entry *e = map_del(&m->entries, topic, len);
+	if (e == NULL)
+		return;
+	m->bytes -= e->bytes;
+	entry_free(e);
+}
+
 int
 memo_put(struct memo *m, const char *topic, size_t len, void *value, size_t bytes)
 {
@@ -40,6 +55,7 @@ memo_put(struct memo *m, const char *topic, size_t len, void *value, size_t byte
 		return -1;
 	e->value = value;
 	e->owns = bytes > 0;
+	e->bytes = more;
 	memcpy(e->topic, topic, len);
 	if (map_add(&m->entries, e->topic, len, e) < 0) {
 		free(e);

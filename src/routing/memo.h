@@ -12,5 +12,7 @@ int  memo_get(struct memo *m, const char *topic, size_t len, void **value);
 /* The topic must not be known. bytes: of a value that is freed with the memo; 0: it belongs to somebody else. -1: no
  * memory */
 int  memo_put(struct memo *m, const char *topic, size_t len, void *value, size_t bytes);
+/* What is known of one topic may be wrong now, and is freed at once. */
+void memo_drop(struct memo *m, const char *topic, size_t len);
 void memo_clear(struct memo *m);
 #endif

@@ -14,7 +14,9 @@ static const char wildcards[] = "+*#>";
 struct pattern_node {
 	struct pattern_node *above;
 	enum wildcard is;
-	struct map literal;                   /* the nodes below it, by their texts */
+	/* The nodes below it that are literals: a lone one, which needs no map, or all of them by their texts. */
+	struct pattern_node *lone;
+	struct map literal;
 	struct pattern_node *wild[WILDCARDS]; /* ... and those that are wildcards */
 	size_t below;                         /* how many there are below it */
 	void *value;                          /* a pattern ends here */
@@ -24,6 +26,28 @@ struct pattern_node {
 };
 
 /* ---- the tree ---- */
+
+static inline struct pattern_node *
+literal_get(const struct pattern_node *n, const char *text, size_t len)
+{
+	if (n->lone)
+		return n->lone->len == len && memcmp(n->lone->text, text, len) == 0 ? n->lone : NULL;
+	return map_get(&n->literal, text, len);
+}
+
+static int
+literal_add(struct pattern_node *above, struct pattern_node *n)
+{
+	struct pattern_node *lone = above->lone;
+	if (lone == NULL && above->literal.used == 0) {
+		above->lone = n;
+		return 0;
+	}
+	if (lone && map_add(&above->literal, lone->text, lone->len, lone) < 0)
+		return -1;
+	above->lone = NULL;
+	return map_add(&above->literal, n->text, n->len, n);
+}
 
 static struct pattern_node *
 node_new(struct patterns *p, struct pattern_node *above, enum wildcard is, const char *text, size_t len)
@@ -35,7 +59,7 @@ node_new(struct patterns *p, struct pattern_node *above, enum wildcard is, const
 	memcpy(n->text, text, len);
 	if (is != LITERAL)
 		above->wild[is] = n;
-	else if (above && map_add(&above->literal, n->text, len, n) < 0) {
+	else if (above && literal_add(above, n) < 0) {
 		free(n);
 		return NULL;
 	}
@@ -50,7 +74,7 @@ node_below(struct patterns *p, struct pattern_node *above, const char *level, si
 {
 	const char *wild = len == 1 ? memchr(wildcards, level[0], WILDCARDS) : NULL;
 	enum wildcard is = wild ? (enum wildcard)(wild - wildcards) : LITERAL;
-	struct pattern_node *n = wild ? above->wild[is] : map_get(&above->literal, level, len);
+	struct pattern_node *n = wild ? above->wild[is] : literal_get(above, level, len);
 	return n || !make ? n : node_new(p, above, is, level, len);
 }
 
@@ -58,7 +82,9 @@ node_below(struct patterns *p, struct pattern_node *above, const char *level, si
 static void
 node_free(struct patterns *p, struct pattern_node *n)
 {
-	if (n->above && n->is == LITERAL)
+	if (n->above && n->above->lone == n)
+		n->above->lone = NULL;
+	else if (n->above && n->is == LITERAL)
 		map_del(&n->above->literal, n->text, n->len);
 	else if (n->above)
 		n->above->wild[n->is] = NULL;
@@ -83,7 +109,7 @@ static struct pattern_node *
 node_first_below(const struct pattern_node *n)
 {
 	size_t at = 0;
-	struct pattern_node *below = map_each(&n->literal, &at);
+	struct pattern_node *below = n->lone ? n->lone : map_each(&n->literal, &at);
 	for (int k = 0; k < WILDCARDS && below == NULL; k++)
 		below = n->wild[k];
 	return below;
@@ -202,48 +228,73 @@ step(struct reached *w, struct pattern_node *n, const char *level, size_t len, i
 {
 	if (n->is == MANY || n->is == REST)
 		reach(w, n);
-	reach(w, map_get(&n->literal, level, len));
+	reach(w, literal_get(n, level, len));
 	for (enum wildcard k = 0; wild && k < WILDCARDS; k++)
 		if (k != MANY)                        /* which was reached with the node */
 			reach(w, n->wild[k]);
 }
 
-static size_t
-match(struct patterns *p, struct pattern_node *root, const char *topic, size_t len, char separator, size_t found)
+/* Walks the topic from the root on. What its last level reached is in *from. 0; -1: it took more visits */
+static int
+walk(struct patterns *p, struct pattern_node *root, const char *topic, size_t len, struct reached *from, size_t *visits)
 {
-	struct reached from = { p, p->reached, 0 }, to = { p, p->next, 0 };
+	struct reached to = { p, p->next, 0 };
+	char separator = root == p->root[0] ? '/' : '.';
 	const char *level;
 	size_t at = 0, size;
 	int wild = topic[0] != '$';
+	*from = (struct reached){ p, p->reached, 0 };
 	p->walk++;
 	if (wild)
-		reach(&from, root);
+		reach(from, root);
 	else
-		from.nodes[from.count++] = root;
-	for (; from.count && next_level(topic, len, separator, &at, &level, &size); wild = 1) {
+		from->nodes[from->count++] = root;
+	for (; from->count && next_level(topic, len, separator, &at, &level, &size); wild = 1) {
+		if (from->count > *visits)
+			return -1;
+		*visits -= from->count;
 		p->walk++;
 		to.count = 0;
-		for (size_t i = 0; i < from.count; i++)
-			step(&to, from.nodes[i], level, size, wild);
-		struct reached last = from;
-		from = to;
+		for (size_t i = 0; i < from->count; i++)
+			step(&to, from->nodes[i], level, size, wild);
+		struct reached last = *from;
+		*from = to;
 		to = last;
 	}
-	for (size_t i = 0; i < from.count; i++) {
-		const struct pattern_node *n = from.nodes[i];
-		if (n->value)
-			p->found[found++] = n->value;
-	}
-	return found;
+	return 0;
 }
 
 size_t
 patterns_match(struct patterns *p, const char *topic, size_t len, void ***values)
 {
-	size_t found = 0;
-	for (int i = 0; p->count && i < 2; i++)
-		if (p->root[i])
-			found = match(p, p->root[i], topic, len, i ? '.' : '/', found);
+	size_t found = 0, visits = SIZE_MAX;
+	struct reached last;
+	for (int k = 0; p->count && k < 2; k++) {
+		if (p->root[k] == NULL)
+			continue;
+		walk(p, p->root[k], topic, len, &last, &visits);
+		for (size_t i = 0; i < last.count; i++) {
+			const struct pattern_node *n = last.nodes[i];
+			if (n->value)
+				p->found[found++] = n->value;
+		}
+	}
 	*values = p->found;
 	return found;
+}
+
+int
+patterns_any(struct patterns *p, const char *topic, size_t len, size_t visits)
+{
+	struct reached last;
+	for (int k = 0; p->count && k < 2; k++) {
+		if (p->root[k] && walk(p, p->root[k], topic, len, &last, &visits) < 0)
+			return -1;
+		for (size_t i = 0; p->root[k] && i < last.count; i++) {
+			const struct pattern_node *n = last.nodes[i];
+			if (n->value)
+				return 1;
+		}
+	}
+	return 0;
 }

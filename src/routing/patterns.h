@@ -33,4 +33,6 @@ void   patterns_remove(struct patterns *p, const char *pattern, size_t len);
 void   patterns_free(struct patterns *p);
 /* The values of all patterns that match; valid until the next call. */
 size_t patterns_match(struct patterns *p, const char *topic, size_t len, void ***values);
+/* 1: one of them matches. -1: that is not known: more than so many nodes would have to be visited. */
+int    patterns_any(struct patterns *p, const char *topic, size_t len, size_t visits);
 #endif

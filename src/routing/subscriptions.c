@@ -39,7 +39,8 @@ subscriptions_topic(struct subscriptions *t, const char *name, uint16_t len, siz
 	topic->len = len;
 	add_to_map(&t->topics, topic->name, len, topic);
 	topic->is_pattern = topic_is_pattern(name, len) != 0;
-	if (topic->is_pattern && patterns_add(&t->patterns, name, len, topic) < 0)
+	t->pattern_count += topic->is_pattern;
+	if (topic->is_pattern && !t->has_own_trees && patterns_add(&t->patterns, name, len, topic) < 0)
 		no_memory();
 	return topic;
 }
@@ -72,6 +73,16 @@ subscriptions_client(struct subscriptions *t, uint64_t id, size_t make)
 	return c;
 }
 
+/* Who gets that topic has changed, or who gets all that a pattern matches. */
+static void
+forget_reach(struct subscriptions *t, const struct subscribed *topic)
+{
+	if (topic->is_pattern)
+		t->memo.stale = 1;
+	else
+		memo_drop(&t->memo, topic->name, topic->len);
+}
+
 void
 subscriptions_forget_client(struct subscriptions *t, struct subscriber *c)
 {
@@ -82,8 +93,9 @@ void
 subscriptions_forget_topic(struct subscriptions *t, struct subscribed *topic)
 {
 	map_del(&t->topics, topic->name, topic->len);
-	t->memo.stale = 1;
-	if (topic->is_pattern)
+	forget_reach(t, topic);
+	t->pattern_count -= topic->is_pattern;
+	if (topic->is_pattern && !t->has_own_trees)
 		patterns_remove(&t->patterns, topic->name, topic->len);
 	free(topic->name);
 	free(topic);
@@ -131,7 +143,7 @@ subscriptions_add(struct subscriptions *t, struct subscriber *c, struct subscrib
 	c->patterns += topic->is_pattern;
 	topic->count++;
 	t->count++;
-	t->memo.stale = 1;
+	forget_reach(t, topic);
 	key_newest(t, topic);
 	return sub;
 }
@@ -151,7 +163,7 @@ subscriptions_remove(struct subscriptions *t, struct subscription *sub)
 	sub->of.client->patterns -= sub->of.topic->is_pattern;
 	sub->of.topic->count--;
 	t->count--;
-	t->memo.stale = 1;
+	forget_reach(t, sub->of.topic);
 	free(sub);
 }
 
@@ -182,7 +194,7 @@ subscribe(struct subscriptions *t, const struct record *r, const char *name)
 	}
 	sub->since = r->offset;
 	sub->flags = r->flags & REC_F_NO_ECHO;
-	t->memo.stale = 1;
+	forget_reach(t, topic);
 }
 
 void

@@ -42,7 +42,9 @@ struct subscriptions {
 	struct map topics, clients;
 	struct map keyed;             /* subscriptions of topics that have, or had, more than KEYED_FROM */
 	size_t count;
-	struct patterns patterns;     /* those of the topics that are patterns */
+	size_t pattern_count;         /* so many of the topics are patterns */
+	int has_own_trees;            /* its user keeps the patterns in trees of his own; else they stand here: */
+	struct patterns patterns;
 	/* What the table's user found out about topics by subscriptions_match. Each change makes it stale. */
 	struct memo memo;
 };

@@ -60,7 +60,8 @@ write_lines(const struct history *h, const char *path, int how, size_t from)
 		fprintf(f, "%s\n", h->lines[i]);
 	if (f == NULL)
 		fdio_close(&fd);
-	return f && fclose(f) == 0 ? 0 : -1;
+	int bad = f == NULL || ferror(f);
+	return f && fclose(f) == 0 && !bad ? 0 : -1;
 }
 
 /* It is whole at any time. A line that another session adds just now may be lost. */
@@ -68,7 +69,7 @@ static int
 cut_file(const struct history *h)
 {
 	char *fresh;
-	if (asprintf(&fresh, "%s.new", h->path) < 0)
+	if (asprintf(&fresh, "%s.%d", h->path, (int)getpid()) < 0)
 		return -1;
 	int r = write_lines(h, fresh, O_TRUNC, 0) < 0 ? -1 : rename(fresh, h->path), keep = errno;
 	if (r < 0)

@@ -32,6 +32,7 @@ struct lineedit {
 	char typed[LINEEDIT_MAX];                /* the line being typed, while another is shown */
 	const char *search;                      /* what is told of the search; NULL: there is none */
 	char query[256], keys[16];               /* keys: an escape sequence that has begun */
+	int changed;                             /* by the key at hand */
 	int pasting;
 	unsigned char last;                      /* the byte before this one */
 };
@@ -50,6 +51,7 @@ replace(struct lineedit *e, size_t from, size_t to, const char *p, size_t n)
 	memcpy(e->text + from, p, n);
 	e->n += n - (to - from);
 	e->cursor = from + n;
+	e->changed |= n || to != from;
 }
 
 /* Takes away the bytes from `from` to `to`; Ctrl-Y brings them back. */
@@ -186,6 +188,7 @@ static enum lineedit_event
 control(struct lineedit *e, int key)
 {
 	size_t n = e->n, at = e->cursor, left = glyph_step(e->text, n, at, -1), right = glyph_step(e->text, n, at, 1);
+	e->changed = 0;
 	if (key == CTRL('D') && n == 0)
 		return LINEEDIT_END;
 	if (key == '\r' || key == '\n' || key == CTRL('C')) {
@@ -215,7 +218,7 @@ control(struct lineedit *e, int key)
 	case '\r': case '\n':               return LINEEDIT_LINE;
 	case KEY_PASTE: case KEY_PASTED:    e->pasting = key == KEY_PASTE; return LINEEDIT_MORE;
 	}
-	if (e->n == n && e->cursor == at && key != CTRL('A') && key != CTRL('E'))
+	if (!e->changed && e->cursor == at && key != CTRL('A') && key != CTRL('E'))
 		fputc('\a', e->out);
 	return LINEEDIT_MORE;
 }

@@ -1,6 +1,7 @@
 /* shard - see shard.h */
 #include "worker/shard.h"
 #include "base/log.h"
+#include "format/topic.h"
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -99,6 +100,28 @@ shard_next_dirty(struct shard *s, enum dirty queue)
 	return v;
 }
 
+/* count: subscriptions of the machine's clients to that pattern, after the change */
+static void
+machine_patterns(struct machine *m, struct subscribed *pattern, int change, size_t count)
+{
+	if (change > 0 && count == 1 && patterns_add(&m->patterns, pattern->name, pattern->len, pattern) < 0)
+		log_fatal(EXIT_SYSTEM, "no memory for a pattern: see `free`");
+	if (count == 0)
+		patterns_remove(&m->patterns, pattern->name, pattern->len);
+	m->wants_all = 0;
+}
+
+/* How many levels a client, and its machine, have in patterns. */
+static void
+count_levels(struct client *c, const struct subscribed *topic, int change)
+{
+	if (!topic->is_pattern)
+		return;
+	size_t levels = pattern_levels(topic->name, topic->len);
+	c->pattern_levels += change > 0 ? levels : -levels;
+	c->machine->pattern_levels += change > 0 ? levels : -levels;
+}
+
 static void
 topic_interest(struct topic *t, struct machine *m, int change)
 {
@@ -113,6 +136,8 @@ topic_interest(struct topic *t, struct machine *m, int change)
 	if (i == t->machine_count)
 		t->machines[t->machine_count++] = (struct interest){ m, 0 };
 	t->machines[i].count += (size_t)change;
+	if (t->subscribed.is_pattern)
+		machine_patterns(m, &t->subscribed, change, t->machines[i].count);
 	if (t->machines[i].count == 0)
 		t->machines[i] = t->machines[--t->machine_count];
 }
@@ -122,6 +147,7 @@ shard_subscribe(struct shard *s, struct client *c, struct topic *t, uint64_t sin
 {
 	subscriptions_add(&s->table, &c->subscriber, &t->subscribed, since, flags);
 	topic_interest(t, c->machine, 1);
+	count_levels(c, &t->subscribed, 1);
 	if (c->machine->subscriptions++ == 0 && c->machine->place < since)
 		c->machine->place = since;             /* what lies before was not for this machine */
 	s->changed = 1;
@@ -137,6 +163,7 @@ shard_unsubscribe(struct shard *s, struct subscription *sub)
 	subscriptions_remove(&s->table, sub);
 	c->view.listed = t->view.listed = 0;
 	topic_interest(t, c->machine, -1);
+	count_levels(c, &t->subscribed, -1);
 	c->machine->subscriptions--;
 	s->changed = 1;
 	c->left |= t->view.made;

@@ -23,7 +23,11 @@ struct machine {
 	uint32_t expired_below;       /* its clients with a lower counter were forgotten, since it was away too long */
 	struct client *first;         /* its clients */
 	uint64_t wills_bytes;         /* bytes of its clients' wills */
-	uint64_t reached;             /* the search of shard_reach that found it last */
+	struct patterns patterns;     /* to which its clients subscribed */
+	size_t   pattern_levels;      /* of all of them */
+	/* 1: to find out whether they match a topic took too long: until they change, it is taken that all do. Its
+	 * sender looks exactly. */
+	int      wants_all;
 	struct need *needs;           /* one for each segment of this worker's life, oldest first */
 	size_t   needs_count, needs_room;
 	struct machine *next;         /* in the list of all machines */
@@ -59,6 +63,7 @@ struct client {
 	 * heard. */
 	uint64_t lost_from, lost_to;
 	int durable;
+	size_t pattern_levels;        /* of all patterns that it subscribed to */
 	struct machine *machine;
 	struct client *next_of_machine, **link_of_machine;
 	int left;                     /* a topic that it left may still show it */
@@ -100,7 +105,6 @@ struct shard {
 	int dir;
 	struct subscriptions table;   /* of struct client and struct topic */
 	struct map serials;           /* machines by serial */
-	uint64_t searches;            /* of shard_reach */
 	struct machine *machines;
 	struct start *starts;         /* oldest first; beyond STARTS_MOST the oldest go */
 	size_t starts_count;

@@ -32,40 +32,43 @@ machine_need(struct machine *m, uint64_t base, uint32_t bytes)
 	m->needs[m->needs_count - 1].bytes += bytes;
 }
 
-static void
-reach_add(struct shard *s, struct reach *to, const struct topic *pattern)
+static int
+machine_is_reached(struct machine *m, const char *topic, uint16_t len)
 {
-	for (size_t i = 0; i < pattern->machine_count; i++) {
-		struct machine *m = pattern->machines[i].machine;
-		if (m->reached != s->searches)
-			to->machine[to->count++] = m;
-		m->reached = s->searches;
-	}
+	if (m->patterns.count == 0 || m->wants_all)
+		return m->wants_all;
+	int any = patterns_any(&m->patterns, topic, len, PATTERN_VISITS);
+	m->wants_all = any < 0;
+	return any != 0;
 }
 
 static struct reach *
-reach_make(struct shard *s, struct subscribed **patterns, size_t n, size_t *bytes)
+reach_make(struct shard *s, const char *topic, uint16_t len, size_t *bytes)
 {
-	size_t most = 0;
-	for (size_t i = 0; i < n; i++)
-		most += ((struct topic *)patterns[i])->machine_count;
-	struct reach *made = most ? subscriptions_memory(*bytes = sizeof *made + most * sizeof made->machine[0]) : NULL;
-	s->searches++;
-	for (size_t i = 0; made && i < n; i++)
-		reach_add(s, made, (struct topic *)patterns[i]);
+	struct reach *made = NULL;
+	size_t room = 0, n = 0;
+	for (struct machine *m = s->machines; m; m = m->next) {
+		if (!machine_is_reached(m, topic, len))
+			continue;
+		if (n == room) {
+			*bytes = sizeof *made + (room = room * 2 + 4) * sizeof made->machine[0];
+			if ((made = realloc(made, *bytes)) == NULL)
+				log_fatal(EXIT_SYSTEM, "no memory for a list of machines: see `free`");
+		}
+		made->machine[n++] = m;
+		made->count = n;
+	}
 	return made;
 }
 
 const struct reach *
 shard_reach(struct shard *s, const char *topic, uint16_t len)
 {
-	struct subscribed **patterns;
 	void *known = NULL;
 	size_t bytes = 0;
-	if (s->table.patterns.count == 0 || memo_get(&s->table.memo, topic, len, &known))
+	if (s->table.pattern_count == 0 || memo_get(&s->table.memo, topic, len, &known))
 		return known;
-	size_t n = subscriptions_match(&s->table, topic, len, &patterns);
-	struct reach *made = reach_make(s, patterns, n, &bytes);
+	struct reach *made = reach_make(s, topic, len, &bytes);
 	subscriptions_note(&s->table, topic, len, made, bytes);
 	return made;
 }

@@ -411,6 +411,7 @@ main(int argc, char **argv)
 	log_peers_share(&worker.table->limits);
 	worker.words = &worker.table->shard[place.index];
 	worker.shard.index = (uint32_t)place.index;
+	worker.shard.table.has_own_trees = 1;          /* of each machine: see shard_reach */
 	worker.shard.dir = place.fds[0];
 	counters_begin(atomic_load(&worker.table->counters), COUNTERS_WORKER(worker.shard.index), ROLE_WORKER, 0);
 	worker.conns = calloc(worker.table->capacity, sizeof *worker.conns);

@@ -239,7 +239,9 @@ subscription_code(struct client *c, const struct record *r, const char *name)
 		return there ? 0 : MOM_ENOTSUB;
 	if (there)
 		return MOM_EEXIST;
-	if (topic_is_pattern(name, r->topic_len) && c->subscriber.patterns >= PATTERNS_CLIENT)
+	size_t levels = topic_is_pattern(name, r->topic_len) ? pattern_levels(name, r->topic_len) : 0;
+	if (levels && (c->pattern_levels + levels > PATTERNS_CLIENT ||
+	    c->machine->pattern_levels + levels > PATTERNS_MACHINE))
 		return MOM_ELIMIT;
 	return c->subscriber.count < SUBSCRIPTIONS_CLIENT && c->machine->subscriptions < SUBSCRIPTIONS_MACHINE &&
 	    worker.shard.table.count < SUBSCRIPTIONS_SHARD ? 0 : MOM_ELIMIT;

@@ -91,7 +91,7 @@ fuzz_seeds(fuzz_seed_fn seed)
 	static const char *const texts[] = { "\1plant/+/temp\nplant/#\nplant/1/temp\nplant\nplant/1/2/temp\n",
 	    "\2*.orange.*\nlazy.#\n*.*.rabbit\nquick.orange.rabbit\nlazy\nlazy.brown.fox\n",
 	    "\3time.us.>\n>\n#\n+\n*\ntime.us\ntime.us.east\na/b\n",
-	    "\4#/a/#/b/#\n#/#\n+/+/#\nb/a/x/b\na\n//\n" };
+	    "\4#/a/#/b/#\n#/+\n+/+/#\nb/a/x/b\na\n//\n" };
 	char name[16];
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		snprintf(name, sizeof name, "set-%zu", i);

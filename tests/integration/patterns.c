@@ -1,14 +1,19 @@
 /* patterns - subscribing to patterns: each message once, whatever matches it; over workers, machines, kills; who may
  * not use them */
 #include <lib/load.h>
+#include <lib/proc.h>
 #include <lib/run.h>
+#include <lib/segment.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <signal.h>
 #include "format/limits.h"
+#include "format/topic.h"
+#include "ipc/layout.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/shm.h>
 
 static struct server broker, one, two;
 
@@ -310,15 +315,16 @@ TEST(limit, "one pattern more than a client may have is refused, and nothing of 
 {
 	up("--workers 3");
 	int a = talk_create(), b = talk_create();
-	for (int i = 0; i < PATTERNS_CLIENT; i++)
-		REQUIRE(subscribe(a, t_text("%d/+", i), 0) == 0, "%d: %s", i, mom_error_text(a));
-	REQUIRE(subscribe(a, "more/#", 0) == MOM_ELIMIT && strstr(mom_error_text(a), t_text("%d patterns",
+	for (int i = 0; i < PATTERNS_CLIENT / PATTERN_LEVELS; i++)
+		REQUIRE(subscribe(a, t_text("%d/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+", i), 0) == 0, "%d: %s", i,
+		    mom_error_text(a));
+	REQUIRE(subscribe(a, "more/#", 0) == MOM_ELIMIT && strstr(mom_error_text(a), t_text("patterns of %d levels",
 	    PATTERNS_CLIENT)), "%s", mom_error_text(a));
 	talk_subscribe(a, "a topic/of/its.own" + 2);
 	for (int i = 0; i < 8; i++)
 		say(b, t_text("more/%d", i), "for nobody");
 	hear_nothing(a);
-	unsubscribe(a, "7/+");
+	unsubscribe(a, "7/+/+/+/+/+/+/+/+/+/+/+/+/+/+/+");
 	talk_subscribe(a, "more/#");
 	say(b, "more/1", "1");
 	hear(a, "more/1", "1");
@@ -357,6 +363,148 @@ TEST(refused, "where one shard is full and refuses a pattern, the others give up
 	bye(sleeper);
 	bye(a);
 	bye(b);
+}
+
+/* a topic that lies in that shard of so many */
+static const char *
+topic_in(uint32_t shard, uint32_t shards)
+{
+	for (int i = 0;; i++) {
+		const char *topic = t_text("in/%d", i);
+		if (topic_shard(topic, strlen(topic), shards) == shard)
+			return topic;
+	}
+}
+
+static void
+make_room(void)
+{
+	int sleeper = talk_open("sleeper");
+	bye(sleeper);
+}
+
+static int
+fill_shard(const char *topic)
+{
+	int sleeper = talk_open("sleeper"), id = talk_create();
+	talk_subscribe(sleeper, topic);
+	REQUIRE(mom_close(sleeper) == 0, "%s", mom_error_text(-1));
+	fill(id, topic);
+	return id;
+}
+
+/* The worker of one shard stands still, that of the other is full. */
+static void
+refused_beside(uint32_t still)
+{
+	up("--workers 2 --store-max 64m");
+	const char *there = topic_in(still, 2), *full = topic_in(!still, 2);
+	int a = talk_create(), b = fill_shard(full);
+	pid_t worker = proc_find(broker.pid, "worker", (int)still);
+	mom_set_option(a, MOM_OPT_TIMEOUT_MS, 500);
+	REQUIRE(worker && kill(worker, SIGSTOP) == 0, "no worker %u", still);
+	int r = subscribe(a, "#", 0);
+	kill(worker, SIGCONT);
+	REQUIRE(r == MOM_EFULL, "%d %s", r, mom_error_text(a));
+	mom_set_option(a, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
+	REQUIRE(mom_flush(a, T_PATIENCE_MS) == 0, "%s", mom_error_text(a));
+	say(b, there, "for nobody");
+	hear_nothing(a);
+	REQUIRE(mom_unsubscribe(a, "#") == MOM_ENOTSUB, "shard %u has it still", still);
+	make_room();
+	bye(a);
+	bye(b);
+}
+
+TEST(refused_beside_first, "where one shard is full and the first is late, the refusal is told, and the late one gives "
+    "up what it takes")
+{
+	refused_beside(0);
+}
+
+TEST(refused_beside_last, "the same where the last one is late")
+{
+	refused_beside(1);
+}
+
+TEST(refused_late, "a refusal that comes when time is up is told by mom_flush; an unsubscribe takes back the rest")
+{
+	up("--workers 2 --store-max 64m");
+	const char *full = topic_in(0, 2), *other = topic_in(1, 2);
+	int a = talk_create(), b = fill_shard(full);
+	pid_t worker = proc_find(broker.pid, "worker", 0);
+	mom_set_option(a, MOM_OPT_TIMEOUT_MS, 500);
+	REQUIRE(worker && kill(worker, SIGSTOP) == 0, "no worker");
+	int r = subscribe(a, "#", 0);
+	kill(worker, SIGCONT);
+	REQUIRE(r == MOM_ETIMEDOUT, "%d %s", r, mom_error_text(a));
+	mom_set_option(a, MOM_OPT_TIMEOUT_MS, T_PATIENCE_MS);
+	REQUIRE((r = mom_flush(a, T_PATIENCE_MS)) == MOM_EFULL, "%d %s", r, mom_error_text(a));
+	unsubscribe(a, "#");
+	say(b, other, "for nobody");
+	hear_nothing(a);
+	make_room();
+	bye(a);
+	bye(b);
+}
+
+TEST(refused_in_a_window, "what is to be taken back goes out though the window has no room for it at once")
+{
+	enum { SHARDS = 32 };
+	up("--workers 32 --store-max 1g");
+	char deep[256];
+	memset(deep, 'x', 248);
+	strcpy(deep + 248, "/#");
+	int a = talk_create(), b = fill_shard(topic_in(SHARDS - 1, SHARDS));
+	mom_set_option(a, MOM_OPT_WINDOW, 4096);
+	int r = subscribe(a, deep, 0);
+	REQUIRE(r == MOM_EFULL, "%d %s", r, mom_error_text(a));
+	REQUIRE(mom_flush(a, T_PATIENCE_MS) == 0, "%s", mom_error_text(a));
+	deep[248] = '\0';
+	for (int i = 0; i < 100; i++) {
+		r = mom_publish(b, t_text("%s/%d", deep, i), "x", 1, 0);
+		REQUIRE(r == 0 || r == MOM_EFULL, "%s", mom_error_text(b));
+	}
+	hear_nothing(a);
+	make_room();
+	bye(a);
+	bye(b);
+}
+
+static int
+says_has_pattern(int id)
+{
+	int shm;
+	struct client_segment *c = segment_of(&one, id, &shm);
+	int has = atomic_load(&c->has_pattern) != 0;
+	shmdt(c);
+	return has;
+}
+
+TEST(never_had_one, "a durable client that never had a pattern gets nothing of what it unsubscribed from, also after a "
+    "power cut of its machine and after stops since")
+{
+	up(NULL);
+	int a = talk_open("watcher"), b;
+	talk_subscribe(a, "x");
+	for (int round = 0; round < 3; round++) {
+		if (round == 0)
+			server_kill_all(&one), run_command("'%s' ipc clean '%s'", t_bin("mom"), one.run);
+		else
+			server_stop(&one);
+		server_start(&one);
+		mom_close(a);
+		a = talk_open("watcher");
+		b = talk_create();
+		/* the broker's list says so within a tick */
+		WAIT_FOR(!says_has_pattern(a), "it counts as one with patterns");
+		say(b, "x", "waits");
+		unsubscribe(a, "x");
+		hear_nothing(a);
+		talk_subscribe(a, "x");
+		bye(b);
+	}
+	bye(a);
 }
 
 TEST(commands, "mom sub takes patterns and --all; mom topics and mom clients count a pattern once, over three workers")

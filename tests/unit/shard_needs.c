@@ -1,6 +1,7 @@
 /* shard_needs - a shard's plain state: what is still needed of its log, and what its check-point brings back */
 #include <fcntl.h>
 #include "format/kinds.h"
+#include <stdio.h>
 #include <lib/t.h>
 #include "worker/checkpoint.c"
 #include "worker/shard.c"
@@ -81,6 +82,30 @@ TEST(needed_by_pattern, "a message that only a pattern matches is needed by its 
 	REQUIRE(message_is_needed(OFFSET), "+ matches it still");
 	shard_destroy(&shard, c);
 	REQUIRE(!message_is_needed(OFFSET), "its client is gone");
+}
+
+TEST(wants_all, "a machine whose patterns take too long to look through is taken to want all, until they change")
+{
+	struct client *c = shard_create(&shard, (uint64_t)SERIAL << 32 | 1, 1);
+	char deep[256] = "", pattern[64];
+	for (int i = 0; i < 100; i++)
+		strcat(deep, "a/");
+	strcat(deep, "c");
+	c->machine->place = OFFSET;
+	shard_subscribe(&shard, c, shard_topic(&shard, "plant/#", 7, 1), 0, 0);
+	for (int i = 0; i < 50; i++) {
+		uint16_t len = (uint16_t)snprintf(pattern, sizeof pattern, "#/a/#/a/#/a/#/b%d", i);
+		shard_subscribe(&shard, c, shard_topic(&shard, pattern, len, 1), 0, 0);
+	}
+	REQUIRE(!message_is_needed(OFFSET), "news is looked up in time");
+	REQUIRE(shard_reach(&shard, deep, (uint16_t)strlen(deep)) && c->machine->wants_all &&
+	    shard_reach(&shard, "other", 5), "it is looked through to its end");
+	while (c->subscriber.count > 1)
+		shard_unsubscribe(&shard, c->subscriber.first);
+	REQUIRE(!message_is_needed(OFFSET) && !shard_reach(&shard, deep, (uint16_t)strlen(deep)) &&
+	    shard_reach(&shard, "plant/1", 7) && c->machine->pattern_levels == 2, "what is left is looked at exactly");
+	shard_destroy(&shard, c);
+	REQUIRE(shard.machines->pattern_levels == 0 && shard.machines->patterns.count == 0, "something is left");
 }
 
 TEST(needed_from, "the log is needed from the lowest place of a machine that subscribes or is connected, to the byte; "
