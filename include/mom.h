@@ -46,8 +46,8 @@
  *
  * A pattern is what mom_subscribe takes instead of a topic, to receive from all topics that it matches. `+` and `*`
  * stand for exactly one level, `#` for any number of levels or none, and `>` at the end for one or more. A wildcard
- * fills its level alone. Levels are separated by `/` if the pattern has a `/` or a `+`, else by `.`; so the patterns of
- * MQTT, RabbitMQ and NATS mean here what they mean there:
+ * fills its level alone. A pattern has at most 16 levels. Levels are separated by `/` if the pattern has a `/` or a
+ * `+`, else by `.`; so the patterns of MQTT, RabbitMQ and NATS mean here what they mean there:
  *     plant/+/temp    plant/1/temp, but not plant/1/2/temp
  *     plant/#         plant, plant/1, plant/1/temp
  *     *.orange.*      quick.orange.rabbit
@@ -189,10 +189,12 @@ int mom_flush(int id, int timeout_ms);
  * acknowledged from then on to any publisher of the topic, or of a topic that the pattern matches. A message that
  * several of a client's subscriptions match comes once. flags: 0 or MOM_NO_ECHO.
  * Returns 0, MOM_EEXIST, MOM_ETOPIC, MOM_EINVAL, MOM_ETIMEDOUT (it is on its way; a pattern goes to every shard of the
- * broker, so call again if the text says that only some were sent it), MOM_EAGAIN (not sent: the ring is full, or an
+ * broker: call again if the text says that only some were sent it, and mom_unsubscribe if mom_flush tells that one has
+ * refused it), MOM_EAGAIN (not sent: the ring is full, or an
  * earlier subscribe or unsubscribe has no answer yet), MOM_EFULL (the broker's store is full; or this client was cut,
  * see mom_receive), MOM_ELIMIT (1,000,000 subscriptions or patterns of 4,096 levels of this client, or 4,000,000
- * subscriptions or patterns of 1,000,000 levels of its machine, or 8,000,000 subscriptions of all, in one shard), MOM_EPROTO, MOM_EBADID, MOM_EFORK.
+ * subscriptions or patterns of 1,000,000 levels of its machine, or 8,000,000 subscriptions of all, in one shard),
+ * MOM_EPROTO, MOM_EBADID, MOM_EFORK.
  *     mom_subscribe(id, "plant/boiler", 0);
  *     mom_subscribe(id, "plant/+/temp", 0); */
 int mom_subscribe(int id, const char *topic, unsigned flags);

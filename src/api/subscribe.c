@@ -227,8 +227,8 @@ mom_subscribe(int id, const char *topic, unsigned flags)
 	e = change_subscription(h, &c);
 	if (e == MOM_ELIMIT)
 		return handle_fail(h, e, "this client has %d subscriptions or patterns of %d levels, its machine %d "
-		    "subscriptions or patterns of %d levels, or all have %d, in one shard: no more are taken; unsubscribe, "
-		    "or use fewer topics", SUBSCRIPTIONS_CLIENT, PATTERNS_CLIENT, SUBSCRIPTIONS_MACHINE,
+		    "subscriptions or patterns of %d levels, or all have %d, in one shard: no more are taken; "
+		    "unsubscribe, or use fewer topics", SUBSCRIPTIONS_CLIENT, PATTERNS_CLIENT, SUBSCRIPTIONS_MACHINE,
 		    PATTERNS_MACHINE, SUBSCRIPTIONS_SHARD);
 	if (e == MOM_ETOPIC)
 		return handle_fail(h, e, "the broker takes no %s: it is of an older version", is_pattern ? "patterns"

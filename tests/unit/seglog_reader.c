@@ -110,6 +110,28 @@ TEST(ends, "a finished segment ends with where it leads; in the last one there i
 	seglog_close(&l);
 }
 
+TEST(long_end, "an END that is longer than it can be is no end, whatever its checksum says")
+{
+	struct seglog_reader w;
+	uint64_t number = 0, at = SEGLOG_HEADER;
+	begin();
+	uint64_t base = l.base;
+	fill(0, 1);
+	char *bytes = calloc(1, SEGMENT + RECORD_HEADER);
+	int fd = open(file_of(base), O_RDONLY);
+	REQUIRE(bytes && fd >= 0 && pread(fd, bytes, SEGMENT, 0) > SEGMENT / 2, "read");
+	close(fd);
+	while (bytes[at + 9] != REC_END)
+		at += record_stride(get_u32(bytes + at));
+	put_u32(bytes + at, RECORD_HEADER + 8);
+	put_u32(bytes + at + 4, record_crc(bytes + at, RECORD_HEADER + 8, get_u64(bytes + 24)));
+	overwrite(base, at, bytes + at, RECORD_HEADER + 8);
+	REQUIRE(open_at(&w, base) == 0 && walk(&w, &number) != SEGLOG_ENDED, "it is taken for one");
+	seglog_reader_close(&w);
+	seglog_close(&l);
+	free(bytes);
+}
+
 TEST(torn, "a head without its rest, at the end, is a torn tail; below a mark it is damage, like any byte that changed")
 {
 	struct seglog_reader w;
