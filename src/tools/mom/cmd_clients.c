@@ -97,7 +97,7 @@ show_topics(int known, char *topics, const struct look_client *c)
 		}
 	}
 	if (n > SHOWN)
-		printf(",+%zu", n - SHOWN);
+		printf(" and %zu more", n - SHOWN);
 	if (n == 0)
 		putchar('0');
 }
