@@ -141,7 +141,7 @@ TEST(random, "sets of random patterns, which grow and shrink, match what a searc
 				continue;
 			/* the last one takes its place: its value is where it stands */
 			patterns_remove(&set, patterns[n], strlen(patterns[n]));
-			strcpy(patterns[k], patterns[n]);
+			memmove(patterns[k], patterns[n], sizeof patterns[k]);
 			add(patterns[k]);
 		}
 		for (int i = 0; i < TOPICS; i++) {
