@@ -223,9 +223,10 @@ TEST(load, "two watchers of all, one of a part and one of a topic get each messa
 		    PAYLOAD_STORM, MOM_ASYNC);
 	for (size_t i = 0; i < sizeof victims / sizeof *victims; i++) {
 		struct server *of = strncmp(victims[i], "mom_", 4) == 0 ? i % 2 ? &one : &two : &broker;
-		pid_t victim = server_child(of, victims[i]);
+		pid_t victim;
 		load_moves(all[i % 2], 300);
-		REQUIRE(kill(victim, SIGKILL) == 0, "kill");
+		/* what the kill before has ended may be about to be replaced */
+		WAIT_FOR(kill(victim = server_child(of, victims[i]), SIGKILL) == 0, "no %s to kill", victims[i]);
 		server_replaced(of, victims[i], victim);
 	}
 	long sent = 0, parts = 0;
