@@ -252,8 +252,8 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 		if (r == DOOR_LATE) {
 			door_trouble(trouble, sizeof trouble);
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon gave no answer in time: it has not reached "
-			    "its broker yet%s; start that, or look at the daemon's log: there is no handle, and "
-			    "nothing was published", trouble);
+			    "its broker yet, or stands still%s; see mom doctor and the daemon's log: there is no "
+			    "handle, and nothing was published", trouble);
 		}
 		if (clock_ms() >= deadline)
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed, is starting or stands still "

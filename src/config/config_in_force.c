@@ -38,7 +38,9 @@ config_leave(struct config *c, int dir)
 		put_line(f, "", 0, 0, NULL, c->files[i]);
 	for (unsigned i = 0; i < c->program->count; i++) {
 		const struct config_value *v = &c->value[i];
-		if (v->text && v->from != CONFIG_BY_PRESET)
+		const char *preset = c->program->keys[i].preset;
+		/* or what the server found out by itself */
+		if (v->text && (v->from != CONFIG_BY_PRESET || strcmp(v->text, preset ? preset : "") != 0))
 			put_line(f, c->program->keys[i].name, (int)v->from, v->line, v->where, v->text);
 	}
 	int bad = fclose(f) != 0 || (sealed = malloc(n + SEAL_BYTES + 1)) == NULL;

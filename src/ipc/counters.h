@@ -17,7 +17,7 @@ enum counter {
 	COUNT_STARTS,            /* starts of the process on this page */
 	COUNT_MESSAGES_IN, COUNT_BYTES_IN,       /* bytes of payload with headers, as on the wire */
 	COUNT_MESSAGES_OUT, COUNT_BYTES_OUT,
-	COUNT_REFUSED,           /* requests answered by an error */
+	COUNT_REFUSED,           /* refusals told; one may stand for all requests that followed it */
 	COUNT_RESENT,            /* requests sent again after a new connection */
 	COUNT_DUPLICATES,        /* requests that had been taken before */
 	COUNT_UNWANTED,          /* messages of topics that had no subscriber */

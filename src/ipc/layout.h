@@ -50,6 +50,7 @@ struct shard_word {
 	id_word queue;                /* broker_server: the worker sleeps here */
 	_Alignas(64) word64 head;     /* worker: records below may be shown */
 	word32 ready;                 /* worker: it has recovered */
+	word32 full;                  /* worker: --store-max is used up, so publishes are refused; a tick late */
 	_Alignas(64) struct bell time_bell;   /* broker_server */
 };
 

@@ -49,7 +49,7 @@ listener "S log" "ok subscribe log"
 
 echo "== the processes (pid, parent, command)"
 for stat in /proc/[0-9]*/stat; do
-	read -r line <"$stat" 2>/dev/null || continue
+	{ read -r line <"$stat"; } 2>/dev/null || continue
 	pid=${line%% *} rest=${line##*) } ; rest=${rest#? } ; parent=${rest%% *}
 	case $pid in "$broker" | "$daemon" | "$ear" | "$mouth") ;; *) case $parent in "$broker" | "$daemon") ;; *) continue ;; esac ;; esac
 	printf '  %7s %7s %s\n' "$pid" "$parent" "$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | sed "s|$dir/||g" | cut -c1-90)"

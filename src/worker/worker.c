@@ -295,6 +295,7 @@ on_tick(void)
 		return;
 	worker.ticks = ticks;
 	places_look();
+	atomic_store(&worker.words->full, (uint32_t)worker_store_is_full());
 	if (ticked) {
 		files_look();
 		damage_look();

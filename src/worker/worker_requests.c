@@ -285,7 +285,13 @@ refusal(const struct client *client, const struct record *r, const char *name)
 {
 	int code = r->type == REC_WILL ? will_refusal(client, r)
 	    : r->type == REC_MESSAGE ? message_refusal(r, name) : 0;
-	return code ? code : worker_store_is_full() ? MOM_EFULL : 0;
+	if (code || !worker_store_is_full())
+		return code;
+	log_peer(LOG_FROM_WARN, worker.shard.index, "shard %u: its share of --store-max is used up: publishes and "
+	    "subscribes are refused; let subscribers receive, see mom machines for who is behind, or raise --store-max",
+	    worker.shard.index);
+	atomic_store(&worker.words->full, 1);
+	return MOM_EFULL;
 }
 
 static void

@@ -262,6 +262,8 @@ TEST(workers_remembered, "a store remembers its number of workers: a broker that
 	broker.extra[0] = NULL;
 	server_start(&broker);
 	REQUIRE(proc_find(broker.pid, "worker", 2) && server_log_lines(&broker, ", 3 workers") == 2, "not three");
+	struct ran r = run_command("unset MOM_CONFIG; MOM_RUN='%s' '%s' config show broker", broker.run, t_bin("mom"));
+	REQUIRE(strstr(r.out, t_text("\n%-20s 3 ", "workers")), "%s", r.out);
 	server_stop(&broker);
 	broker.extra[0] = "--workers";
 	broker.extra[1] = "2";

@@ -23,11 +23,17 @@
 static struct server broker, one;
 
 static void
-up(void)
+up_with(const char *extra)
 {
-	broker_start(&broker, "broker", 0, NULL);
+	broker_start(&broker, "broker", 0, extra);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);
+}
+
+static void
+up(void)
+{
+	up_with(NULL);
 }
 
 static struct ran
@@ -422,6 +428,28 @@ TEST(doctor_server_stopped, "a process of broker or daemon that is stopped is a 
 	say(id, "t", "waits");
 	bye(id);
 	WAIT_FOR(finding((r = mom("doctor --json")).out, "machines", "warn", "is away for") >= 0, "%s%s", r.out, r.err);
+}
+
+TEST(doctor_full, "a broker whose --store-max is used up, so that it refuses publishes, is a FAIL, and its log "
+    "says so")
+{
+	static char payload[MOM_MESSAGE_MAX];
+	struct ran r;
+	up_with("--store-max 32m");
+	int id = talk_open("sleeper"), e = 0;
+	talk_subscribe(id, "t");
+	REQUIRE(mom_close(id) == 0, "%s", mom_error_text(-1));
+	id = talk_create();
+	for (int i = 0; i < 100 && e == 0; i++)
+		e = mom_publish(id, "t", payload, sizeof payload, MOM_FAST);
+	REQUIRE(e == MOM_EFULL, "%d %s", e, mom_error_text(id));
+	r = mom("doctor --json");
+	REQUIRE(r.status == 1 && has_cure(r.out, finding(r.out, "store", "FAIL", "--store-max")), "%s", r.out);
+	WAIT_FOR(server_log_has(&broker, "its share of --store-max is used up"), "no line");
+	bye(id);
+	id = talk_open("sleeper");
+	bye(id);
+	WAIT_FOR((r = mom("doctor --json")).status == 0, "%s", r.out);
 }
 
 TEST(doctor_stopped, "a program that is stopped while mail waits for it is named, with what lets it go on")

@@ -176,8 +176,8 @@ TEST(forgotten, "--forget of a client that was destroyed says so, also before it
 	bye(mouth);
 }
 
-TEST(unsubscribe, "-U ends a subscription of a durable client, whose others stay; what it has not subscribed to is an "
-    "error, and without --name it is wrong use")
+TEST(unsubscribe, "-U ends a subscription of a durable client, whose others stay, and may be said again; without "
+    "--name it is wrong use")
 {
 	up();
 	printed(run_command("'%s' sub --name reader -W 0 news 'plant/#'", t_bin("mom")), 27, "");
@@ -186,11 +186,27 @@ TEST(unsubscribe, "-U ends a subscription of a durable client, whose others stay
 	say(id, "plant/1", "no");
 	say(id, "news", "yes");
 	printed(run_command("'%s' sub --name reader -W 1 -v", t_bin("mom")), 0, "news yes\n");
-	struct ran r = run_command("'%s' sub --name reader -W 0 -U 'plant/#'", t_bin("mom"));
-	REQUIRE(r.status == 1 && strstr(r.err, "not subscribed to plant/#"), "%d %s", r.status, r.err);
+	struct ran r = run_command("'%s' sub --name reader -U 'plant/#'", t_bin("mom"));
+	REQUIRE(r.status == 0 && strstr(r.err, "reader was not subscribed to plant/#"), "%d %s", r.status, r.err);
 	REQUIRE(run_command("'%s' sub -U news x", t_bin("mom")).status == 2, "without a name");
 	printed(run_command("'%s' sub --name reader --forget", t_bin("mom")), 0, "");
 	bye(id);
+}
+
+TEST(no_broker, "while the broker gives no answer TERM ends it at once, and so does the time of -W")
+{
+	up();
+	server_stop(&broker);
+	struct running r = run_start("exec '%s' sub news", t_bin("mom"));
+	WAIT_FOR(strstr(t_read_file(r.err), "waits for mom_daemon"), "%s", t_read_file(r.err));
+	kill(r.pid, SIGTERM);
+	REQUIRE(run_finish(&r).status == 0, "no clean end");
+	int64_t began = t_now_ms();
+	REQUIRE(run_command("'%s' sub news -W 1", t_bin("mom")).status == 1, "without a broker");
+	REQUIRE(t_now_ms() - began < T_PATIENCE_MS, "that took %lld ms", (long long)(t_now_ms() - began));
+	mom_set_option(mouth, MOM_OPT_TIMEOUT_MS, 0);
+	mom_destroy(mouth);
+	server_start(&broker);
 }
 
 TEST(at_once, "a message is printed when it comes, not when a buffer is full")

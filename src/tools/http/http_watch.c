@@ -266,9 +266,10 @@ broker_lacks(const struct look_server *s, const char **what)
 	uint32_t shards = s->broker->shards < SHARDS_MAX ? s->broker->shards : SHARDS_MAX;
 	for (uint32_t i = 0; i < shards; i++) {
 		const struct counters *c = s->counters ? counters_page(s->counters, COUNTERS_WORKER(i)) : NULL;
-		int lives = c == NULL || watch_alive(atomic_load(&c->pid), "worker");
-		*what = lives ? "is not ready" : "does not run";
-		if (!lives || !atomic_load(&s->broker->shard[i].ready))
+		int lives = c == NULL || watch_alive(atomic_load(&c->pid), "worker"),
+		    ready = (int)atomic_load(&s->broker->shard[i].ready);
+		*what = !lives ? "does not run" : !ready ? "is not ready" : "refuses publishes: --store-max is used up";
+		if (!lives || !ready || atomic_load(&s->broker->shard[i].full))
 			return (int)i;
 	}
 	return -1;

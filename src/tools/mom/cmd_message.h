@@ -25,7 +25,7 @@ struct message_style {
 	"                     %U seconds since 1970  %I the same as 2026-01-31T12:00:00.000000Z, " \
 	"both when the broker stored it\n" \
 	"                     %o offset  %P publisher  %r 1 where it is redelivered, else 0  %% percent; \\n \\r \\t " \
-	"\\a \\e \\0 \\\\\n"
+	"\\a \\e \\0 \\\\; a newline is added\n"
 int  message_option(const struct cmd *c, struct message_style *s, int option, const char *value);
 
 void message_print(const struct message_style *s, const struct mom_message *m);    /* on stdout */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fdio.h"
 #include "base/program.h"
+#include "config/config_keys.h"
 #include "tools/mom/cmd_look.h"
 #include "tools/mom/cmd_message.h"
 #include <errno.h>
@@ -30,7 +31,7 @@ static struct {
 	double seconds;                    /* below 0: no end */
 	int64_t deadline;
 	int failed;
-	volatile sig_atomic_t ended;
+	volatile sig_atomic_t begun, ended;      /* begun: all is subscribed */
 	volatile int id;
 } sub = { .ready_fd = -1, .seconds = -1, .id = -1 };
 
@@ -38,6 +39,8 @@ static void
 on_signal(int number)
 {
 	(void)number;
+	if (!sub.begun)                    /* it waits for a broker: nothing came yet */
+		_exit(CMD_OK);
 	sub.ended = 1;
 	if (sub.id >= 0)
 		mom_wake(sub.id);
@@ -54,9 +57,13 @@ now_ms(void)
 static int
 unsubscribe(void)
 {
-	for (int i = 0, r; i < sub.left_count; i++)
-		if ((r = mom_unsubscribe(sub.id, sub.left[i])) < 0)
+	for (int i = 0; i < sub.left_count; i++) {
+		int r = mom_unsubscribe(sub.id, sub.left[i]);
+		if (r < 0 && r != MOM_ENOTSUB)
 			return cmd_fail(&cmd_sub, "%s: %s", sub.left[i], mom_error_text(sub.id));
+		if (r == MOM_ENOTSUB)                  /* as it shall be: it may be said again */
+			fprintf(stderr, "mom sub: %s was not subscribed to %s\n", sub.name, sub.left[i]);
+	}
 	return CMD_OK;
 }
 
@@ -87,7 +94,25 @@ begin(void)
 	mom_set_option(sub.id, MOM_OPT_MANUAL_ACK, 1);
 	if (unsubscribe() != CMD_OK)
 		return CMD_FAILED;
-	return subscribe() < 0 ? CMD_FAILED : CMD_OK;
+	if (subscribe() < 0)
+		return CMD_FAILED;
+	sub.begun = 1;
+	return CMD_OK;
+}
+
+/* -W counts for what is waited for before the first message, too. */
+static void
+bound_timeout(void)
+{
+	char text[40];
+	const char *why;
+	const struct config *c = cmd_client_config(&why);
+	double least = sub.seconds < 1 ? 1 : sub.seconds;
+	if (sub.seconds < 0 || c == NULL || (config_number(c, CLIENT_TIMEOUT) != CONFIG_NO_END &&
+	    (double)config_number(c, CLIENT_TIMEOUT) <= least * 1000))
+		return;
+	snprintf(text, sizeof text, "%ldms", (long)(least * 1000));
+	setenv("MOM_TIMEOUT", text, 1);
 }
 
 /* A durable client keeps its place. What is on its way needs no waiting for. */
@@ -299,6 +324,7 @@ sub_run(int argc, char **argv)
 	if (sub.topic_count == 0 && !is_known(sub.name))
 		return cmd_fail(&cmd_sub, "%s: no durable client of this user has that name: name topics to make it, "
 		    "or see mom clients", sub.name);
+	bound_timeout();
 	program_catch_end(on_signal);
 	if (begin() != CMD_OK) {
 		end();
@@ -307,6 +333,8 @@ sub_run(int argc, char **argv)
 	if (sub.ready_fd >= 0 && (fdio_write_full(sub.ready_fd, "\n", 1) < 0))
 		cmd_fail(&cmd_sub, "--ready-fd %d: %s", sub.ready_fd, strerror(errno));
 	sub.deadline = now_ms() + (int64_t)(sub.seconds * 1000);
+	if (sub.left_count && sub.topic_count == 0 && sub.seconds < 0 && sub.count == 0)
+		sub.ended = 1;                         /* that was all that was asked for */
 	receive();
 	if (sub.id >= 0)
 		out();
@@ -325,7 +353,8 @@ const struct cmd cmd_sub = { "sub", "subscribe and print what comes",
 	MESSAGE_USAGE
 	"  -C, --count N      end after so many messages\n"
 	"  -W, --wait SECONDS end after that time, such as 5 or 0.5\n"
-	"  -U, --unsubscribe TOPIC   with --name: end this subscription first; TOPICs of later calls are added\n"
+	"  -U, --unsubscribe TOPIC   with --name: end this subscription first; what waits of it is dropped, unless the "
+	"client ever had\n                     a pattern. TOPICs of later calls are added\n"
 	"  --all              all topics: the same as '#'\n"
 	"  --name NAME        the durable client of that name: next time it goes on where it ended; its topics may be "
 	"left out then\n"
