@@ -68,8 +68,8 @@ workers(const struct look_server *s)
 			    "%s: worker of shard %" PRIu32 " does not serve", s->run, k);
 		if (atomic_load(&s->broker->shard[k].full))
 			doctor_say(DOCTOR_FAIL, "store", "let who is behind receive (mom machines, mom clients), "
-			    "forget it, or raise --store-max", "%s: shard %" PRIu32 " has used up its share of --store-max: "
-			    "publishes are refused", s->run, k);
+			    "forget it, or raise --store-max", "%s: shard %" PRIu32 " has used up its share of "
+			    "--store-max: publishes are refused", s->run, k);
 	}
 }
 
