@@ -88,7 +88,7 @@ enum {
 	/* Most bytes of the wills of one machine's clients in a shard. One will of the largest payload fits; a client
 	 * has one will. */
 	WILLS_MACHINE_BYTES = WILLS_BYTES / 4 + 1024 * 1024,
-	VIEWS_US          = 5000,               /* time of one turn for views; requests wait about that long at most */
+	VIEWS_US          = 1000,               /* time of one turn for views; requests wait about that long at most */
 	VIEWS_RETRY_MS    = 10000,              /* when views are tried again after one could not be written */
 	/* A machine tells its place at least once in so many bytes. The broker gives back what lies below the place. */
 	PLACE_BYTES       = 16 * 1024 * 1024,

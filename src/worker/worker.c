@@ -31,9 +31,9 @@
 
 /* ---- the loop ---- */
 
-/* Of a round, for one machine, requests but messages: each costs much more than its bytes, and a window holds tens of
+/* Of a round, for one machine, all that is no message: each costs much more than its bytes, and a window holds tens of
  * thousands. */
-enum { ORDERS_MOST = 512 };
+enum { ORDERS_MOST = 128 };
 
 /* What its ring holds, up to its share. */
 static int
@@ -44,7 +44,7 @@ drain(struct worker_conn *c, uint64_t share)
 	for (const void *p; !(c->has_more = c->taken >= until) && c->orders < ORDERS_MOST &&
 	    (p = ring_next(&c->in, &broken)) != NULL; n++) {
 		uint8_t type = ((const uint8_t *)p)[9];
-		c->orders += record_is_request(type) && type != REC_MESSAGE;
+		c->orders += type != REC_MESSAGE;
 		if (type == REC_ALIVE)
 			worker_alive(c, p);
 		else if (type == REC_DIED)
@@ -170,7 +170,7 @@ bells_clear(void)
 			bell_clear(&worker.conns[i].ring->bell);
 }
 
-/* Behind the answers. While there are requests no more than half of the time is for views. */
+/* Behind the answers. While there are requests no more than a quarter of the time is for views. */
 static void
 views_turn(int busy)
 {
@@ -178,7 +178,7 @@ views_turn(int busy)
 	if (!views_are_behind(&worker.shard) || (busy && began < worker.views_rest_us))
 		return;
 	views_update(&worker.shard, VIEWS_US);
-	worker.views_rest_us = 2 * clock_us() - began;
+	worker.views_rest_us = 4 * clock_us() - 3 * began;
 }
 
 static int
