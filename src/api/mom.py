@@ -403,7 +403,8 @@ class Client:
     def subscribe(self, topic: str, echo: bool = True, *, exist_ok: bool = False) -> None:
         """From its return on, everything that is acknowledged to any publisher of the topic will be received; echo=False leaves
         out this client's own messages. The topic may be a pattern: + or * stands for one level, # for any number of
-        levels, > at the end for one or more; mom_subscribe(3) has a table. Raises AlreadySubscribed (exist_ok=True: not), BadTopic, Timeout.
+        levels, > at the end for one or more; mom_subscribe(3) has a table. Raises AlreadySubscribed (exist_ok=True: not),
+        BadTopic, Timeout.
 
         >>> with mom.Client() as c:
         ...     c.subscribe("plant/boiler")

@@ -70,8 +70,7 @@ request_shape(const void *frame, const struct record *r, struct topic_memo *memo
 	if (k->pattern && topic_is_pattern(record_topic(frame), r->topic_len)) {
 		if (pattern_fault(record_topic(frame), r->topic_len))
 			return SHAPE_TOPIC_BAD;
-		shard = r->shard;
-		if (shard >= shards)
+		if (r->shard >= shards)
 			return SHAPE_TOPIC_ELSEWHERE;
 	} else if (k->topic == CARRIES_ALWAYS || r->topic_len) {
 		if (topic_resolve(memo, record_topic(frame), r->topic_len, shards, &shard))
