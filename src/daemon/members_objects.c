@@ -33,7 +33,7 @@ member_show(struct daemon *d, uint32_t i)
 	struct slot_word *w = &d->table->slot[i];
 	struct slot_topics *topics = machine_topics(d->table);
 	if (topics && atomic_load(&w->id) != m->id) {  /* those of whoever was here before */
-		atomic_store(&topics[i].subscriptions, 0);
+		atomic_store(&topics[i].subscriptions, SUBSCRIPTIONS_UNKNOWN);
 		topics[i].names[0] = '\0';
 	}
 	atomic_store(&w->id, m->id);

@@ -149,9 +149,12 @@ routes_patterns(struct routes *r, uint32_t shards, uint64_t client)
 uint64_t
 routes_of_client(struct routes *r, uint32_t shards, uint64_t id, char *text, size_t room)
 {
-	uint64_t count = 0;
+	uint64_t count = shards ? 0 : SUBSCRIPTIONS_UNKNOWN;
 	size_t n = 0;
 	text[0] = '\0';
+	for (uint32_t k = 0; k < shards && k < SHARDS_MAX; k++)
+		if (!r->listed[k])
+			return SUBSCRIPTIONS_UNKNOWN;
 	for (uint32_t k = 0; k < shards && k < SHARDS_MAX; k++) {
 		const struct subscriber *c = subscriptions_client(&r->of[k], id, 0);
 		count += c ? c->count : 0;

@@ -1,6 +1,7 @@
 /* Who on this machine gets a topic. The forwarder routes by the broker's list and its changes, and by nothing else. */
 #ifndef ROUTES_H
 #define ROUTES_H
+#include "ipc/layout.h"
 #include "routing/subscriptions.h"
 struct routes {
 	struct subscriptions of[SHARDS_MAX];
@@ -23,6 +24,6 @@ int  routes_want(struct routes *r, uint32_t shard, uint64_t client, const char *
 /* How many patterns the client has; -1: not known, the list of a shard is not whole yet. */
 long routes_patterns(struct routes *r, uint32_t shards, uint64_t client);
 /* How many subscriptions a client has. text: names of as many of its topics as fit, ", " between them; a first one that
- * is too long ends with ~. */
+ * is too long ends with ~. SUBSCRIPTIONS_UNKNOWN: the list of a shard is not whole yet. */
 uint64_t routes_of_client(struct routes *r, uint32_t shards, uint64_t id, char *text, size_t room);
 #endif

@@ -141,9 +141,10 @@ struct slot_word {                    /* written by mom_daemon */
 	char   name[MOM_NAME_MAX + 4];
 };
 
-/* For people that look: how many topics the slot's client subscribed to, and names of some. mom_daemon clears it for a
- * new client; mom_forwarder writes it, a tick late. */
+/* For people that look: how many topics the slot's client subscribed to, and names of some. mom_forwarder writes it, a
+ * tick late. Until the broker has listed them all, it is not known. */
 enum { SLOT_TOPICS = 96 };
+#define SUBSCRIPTIONS_UNKNOWN UINT64_MAX
 struct slot_topics { word64 subscriptions; char names[SLOT_TOPICS]; };
 
 struct machine_table {

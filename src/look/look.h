@@ -55,7 +55,8 @@ struct look_client {
 	 * broker's time of the oldest (microseconds since 1970; 0: none). */
 	uint64_t waiting, waiting_bytes;
 	int64_t oldest_us;
-	/* how many, and names of some topics, ", " between them: a second late; 0 and "" where it is not known */
+	/* how many, and names of some topics, ", " between them: a second late; SUBSCRIPTIONS_UNKNOWN and "" while a
+	 * daemon without its broker does not know them */
 	uint64_t subscriptions;
 	char topics[SLOT_TOPICS];
 };

@@ -202,6 +202,34 @@ TEST(clients_behind, "a client that does not read is shown as behind, and reques
 	bye(slow);
 }
 
+TEST(several, "where several servers of a kind run, each has a table of its own below its name; what a daemon without "
+    "its broker cannot know is not shown as 0")
+{
+	struct server two, other;
+	up(NULL);
+	int id = talk_open("billing");
+	talk_subscribe(id, "invoices");
+	WAIT_FOR(strcmp(look_up("clients --json", one.run, "name", "billing", "subscriptions"), "1") == 0, "%s", seen);
+	mom_close(id);
+	server_stop(&one);
+	server_stop(&broker);
+	server_start_unready(&one);
+	const char *out;
+	WAIT_FOR(strstr(out = mom("clients --json", one.run).out, "\"subscriptions\": null"), "%s", out);
+	out = mom("clients", one.run).out;
+	REQUIRE(strstr(out, " ? -\n") && strncmp(out, "ID ", 3) == 0, "%s", out);
+	server_start(&broker);
+	WAIT_FOR(strcmp(look_up("clients --json", one.run, "name", "billing", "subscriptions"), "1") == 0, "%s", seen);
+	daemon_start(&two, "two", broker.port);
+	broker_start(&other, "other", 0, NULL);
+	out = mom(t_text("clients '%s'", one.run), two.run).out;
+	REQUIRE(strncmp(out, t_text("daemon %s\nID ", one.run), strlen(one.run) + 11) == 0 &&
+	    strstr(out, t_text("\n\ndaemon %s\nID ", two.run)) > strstr(out, "billing"), "%s", out);
+	out = mom(t_text("machines '%s'", broker.run), other.run).out;
+	REQUIRE(strncmp(out, t_text("broker %s\nMACHINE ", broker.run), strlen(broker.run) + 16) == 0 &&
+	    strstr(out, t_text("\n\nbroker %s\nMACHINE ", other.run)), "%s", out);
+}
+
 /* ---- how much waits ---- */
 
 static int

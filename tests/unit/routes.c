@@ -77,6 +77,10 @@ static const char *
 topics_of(uint64_t id, size_t room, uint64_t count)
 {
 	static char text[200];
+	routes.listed[1] = 0;
+	REQUIRE(routes_of_client(&routes, 2, id, text, room) == SUBSCRIPTIONS_UNKNOWN && text[0] == '\0' &&
+	    routes_of_client(&routes, 0, id, text, room) == SUBSCRIPTIONS_UNKNOWN, "shard 1 has listed none: %s", text);
+	memset(routes.listed, -1, sizeof routes.listed);
 	REQUIRE(routes_of_client(&routes, SHARDS_MAX, id, text, room) == count, "%s", text);
 	return text;
 }

@@ -232,7 +232,8 @@ client(FILE *f, const struct look_client *c, const struct users *u, int is_expos
 	fprintf(f, "{\"slot\":%u,\"id\":\"%llx\",\"durable\":%s,\"pid\":%d,\"mail_bytes\":%llu,"
 	    "\"request_bytes\":%llu,", c->slot, (unsigned long long)c->id, c->durable ? "true" : "false", (int)c->pid,
 	    (unsigned long long)c->mail_bytes, (unsigned long long)c->request_bytes);
-	fprintf(f, "\"subscriptions\":%llu,", (unsigned long long)c->subscriptions);
+	if (c->subscriptions != SUBSCRIPTIONS_UNKNOWN)
+		fprintf(f, "\"subscriptions\":%llu,", (unsigned long long)c->subscriptions);
 	fprintf(f, "\"waiting_messages\":%llu,\"waiting_bytes\":%llu,\"oldest_seconds\":%llu,\"behind\":%s",
 	    (unsigned long long)c->waiting, (unsigned long long)c->waiting_bytes, (unsigned long long)look_oldest(c),
 	    c->behind ? "true" : "false");

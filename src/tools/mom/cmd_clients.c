@@ -14,13 +14,14 @@ static const char usage[] =
     "messages that it has not acknowledged\n"
     "  (in its mail box and in the spool), how long the oldest waits, process, user, bytes in its mail box, "
     "whether more waits in the spool,\n"
-    "  bytes of its requests that are not acknowledged, its topics (some alone where its broker runs elsewhere), "
-    "its command.\n"
+    "  bytes of its requests that are not acknowledged, its topics (some alone where its broker runs elsewhere; ? "
+    "until it has listed\n"
+    "  them), its command. Where several daemons run here, each has a table of its own.\n"
     "  FOLDER   a daemon's run folder (and its broker's, for the topics); without any, those in the usual places, "
     "MOM_RUN first\n"
     "  --json   an array of objects: id, name, state, durable, pid, user, command, topics (null: elsewhere), "
-    "subscriptions, waiting_messages, "
-    "waiting_bytes, oldest_seconds, mail_bytes, behind, request_bytes, daemon\n"
+    "subscriptions\n"
+    "           (null: not known yet), waiting_messages, waiting_bytes, oldest_seconds, mail_bytes, behind, request_bytes, daemon\n"
     "Exit status: 0   1 a daemon cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom clients\n";
 
@@ -68,7 +69,10 @@ show_json(const struct look_server *daemon, const struct look_client *c, int kno
 		json_close(']');
 	} else
 		json_null("topics");
-	json_number("subscriptions", c->subscriptions);
+	if (c->subscriptions == SUBSCRIPTIONS_UNKNOWN)
+		json_null("subscriptions");
+	else
+		json_number("subscriptions", c->subscriptions);
 	json_number("waiting_messages", c->waiting);
 	json_number("waiting_bytes", c->waiting_bytes);
 	json_number("oldest_seconds", look_oldest(c));
@@ -84,7 +88,8 @@ show_topics(int known, char *topics, const struct look_client *c)
 {
 	enum { SHOWN = 3 };
 	if (!known) {                                  /* its broker runs elsewhere: what its daemon says of them */
-		text_put(c->topics[0] ? c->topics : "0", strlen(c->topics[0] ? c->topics : "0"), 0);
+		const char *some = c->topics[0] ? c->topics : c->subscriptions == SUBSCRIPTIONS_UNKNOWN ? "?" : "0";
+		text_put(some, strlen(some), 0);
 		return;
 	}
 	char *rest = NULL;
@@ -160,12 +165,14 @@ run(int argc, char **argv)
 	bad = servers_none(&s, &cmd_clients, 0, 1) != CMD_OK || s.bad;
 	if (json)
 		json_open(NULL, '[');
-	else
-		heading("ID               NAME             STATE   WAITING  OLDEST     PID USER          MAIL SPOOL    "
-		    " UNACKED TOPICS COMMAND");
-	for (size_t i = 0; i < s.count; i++)
-		if (!s.server[i].is_broker && s.server[i].machine)
-			show_daemon(&s, &all, &s.server[i], json);
+	for (size_t i = 0; i < s.count; i++) {
+		if (s.server[i].is_broker || s.server[i].machine == NULL)
+			continue;
+		if (!json)
+			servers_heading(&s, i, "ID               NAME             STATE   WAITING  OLDEST     PID USER          "
+			    "MAIL SPOOL     UNACKED TOPICS COMMAND");
+		show_daemon(&s, &all, &s.server[i], json);
+	}
 	if (json)
 		json_close(']');
 	servers_free(&all);

@@ -191,6 +191,24 @@ heading(const char *text)
 	puts(text);
 }
 
+void
+servers_heading(const struct servers *s, size_t i, const char *text)
+{
+	const struct look_server *one = &s->server[i];
+	size_t kin = 0, before = 0;
+	for (size_t k = 0; k < s->count; k++) {
+		int is_kin = s->server[k].is_broker == one->is_broker;
+		kin += (size_t)is_kin;
+		before += (size_t)(is_kin && k < i);
+	}
+	if (kin > 1) {
+		printf("%s%s ", before ? "\n" : "", one->is_broker ? "broker" : "daemon");
+		text_put(one->run[0] ? one->run : one->files, strlen(one->run[0] ? one->run : one->files), 0);
+		putchar('\n');
+	}
+	heading(text);
+}
+
 const char *
 text_amount(char text[24], double v)
 {

@@ -33,6 +33,8 @@ size_t text_put(const char *text, size_t n, size_t most);      /* most: columns,
 /* padded with blanks to width; longer ones are not cut */
 void text_column(const char *text, size_t width);
 void heading(const char *text);                                 /* the line above a table */
+/* Where there are several of its kind, each has a table of its own below a line that names it. */
+void servers_heading(const struct servers *s, size_t i, const char *text);
 /* 12, 3.4k, 5.6M: four columns or so; and 59s, 12m, 3h, 4d */
 const char *text_amount(char text[24], double v);
 const char *text_age(char text[24], int64_t seconds);

@@ -15,6 +15,8 @@ static const char usage[] =
     "daemon told it, address, bytes of\n"
     "  the log that it has not taken yet (all shards), bytes of deliveries that it has taken on this connection, how "
     "many may be on their way.\n"
+    "  Where several brokers run here, each has a table of its own. HOST is - until the machine's first program "
+    "connects.\n"
     "  FOLDER   a broker's run folder or store; without any, those in the usual places\n"
     "  --json   an array of objects: machine, id, state, seconds, host, address, lag_bytes, taken_bytes, window_bytes, "
     "broker\n"
@@ -91,12 +93,14 @@ run(int argc, char **argv)
 	bad = servers_none(&s, &cmd_machines, 1, 0) != CMD_OK || s.bad;
 	if (json)
 		json_open(NULL, '[');
-	else
-		heading("MACHINE STATE      SINCE HOST             ADDRESS                         LAG          TAKEN"
-		    "    WINDOW");
-	for (size_t i = 0; i < s.count; i++)
-		if (s.server[i].is_broker)
-			bad |= show_broker(&s.server[i], json) != CMD_OK;
+	for (size_t i = 0; i < s.count; i++) {
+		if (!s.server[i].is_broker)
+			continue;
+		if (!json)
+			servers_heading(&s, i, "MACHINE STATE      SINCE HOST             ADDRESS                         LAG"
+			    "          TAKEN    WINDOW");
+		bad |= show_broker(&s.server[i], json) != CMD_OK;
+	}
 	if (json)
 		json_close(']');
 	servers_free(&s);
