@@ -169,8 +169,8 @@ run(int argc, char **argv)
 		if (s.server[i].is_broker || s.server[i].machine == NULL)
 			continue;
 		if (!json)
-			servers_heading(&s, i, "ID               NAME             STATE   WAITING  OLDEST     PID USER          "
-			    "MAIL SPOOL     UNACKED TOPICS COMMAND");
+			servers_heading(&s, i, "ID               NAME             STATE   WAITING  OLDEST     PID USER  "
+			    "        MAIL SPOOL     UNACKED TOPICS COMMAND");
 		show_daemon(&s, &all, &s.server[i], json);
 	}
 	if (json)

@@ -97,8 +97,8 @@ run(int argc, char **argv)
 		if (!s.server[i].is_broker)
 			continue;
 		if (!json)
-			servers_heading(&s, i, "MACHINE STATE      SINCE HOST             ADDRESS                         LAG"
-			    "          TAKEN    WINDOW");
+			servers_heading(&s, i, "MACHINE STATE      SINCE HOST             ADDRESS                 "
+			    "        LAG          TAKEN    WINDOW");
 		bad |= show_broker(&s.server[i], json) != CMD_OK;
 	}
 	if (json)
