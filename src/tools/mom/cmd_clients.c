@@ -21,7 +21,8 @@ static const char usage[] =
     "MOM_RUN first\n"
     "  --json   an array of objects: id, name, state, durable, pid, user, command, topics (null: elsewhere), "
     "subscriptions\n"
-    "           (null: not known yet), waiting_messages, waiting_bytes, oldest_seconds, mail_bytes, behind, request_bytes, daemon\n"
+    "           (null: not known yet), waiting_messages, waiting_bytes, oldest_seconds,\n"
+    "           mail_bytes, behind, request_bytes, daemon\n"
     "Exit status: 0   1 a daemon cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom clients\n";
 
@@ -169,8 +170,8 @@ run(int argc, char **argv)
 		if (s.server[i].is_broker || s.server[i].machine == NULL)
 			continue;
 		if (!json)
-			servers_heading(&s, i, "ID               NAME             STATE   WAITING  OLDEST     PID USER  "
-			    "        MAIL SPOOL     UNACKED TOPICS COMMAND");
+			servers_heading(&s, i, "ID               NAME             STATE   WAITING  OLDEST     PID "
+			    "USER          MAIL SPOOL     UNACKED TOPICS COMMAND");
 		show_daemon(&s, &all, &s.server[i], json);
 	}
 	if (json)
