@@ -7,6 +7,7 @@
 #include "base/net.h"
 #include "ipc/registry.h"
 #include "base/spare.h"
+#include "base/turnstile.h"
 #include "ipc/layout.h"
 #include "format/wire.h"
 
@@ -56,6 +57,7 @@ struct daemon {
 	dev_t door_dev;
 	ino_t door_ino;                  /* what the socket's name leads to */
 	struct spare spare;
+	struct turnstile turnstile;      /* at the door */
 	struct http_child http;
 	struct registry registry;
 	int table_id;

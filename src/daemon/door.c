@@ -203,6 +203,7 @@ door_accept(struct daemon *d)
 		close(fd);
 		return;
 	}
+	turnstile_came(&d->turnstile);
 	d->waiting[d->waiting_count++] = (struct waiting){ .fd = fd, .until = clock_ms() + HANDSHAKE_MS, .uid = who.uid,
 	    .pid = who.pid };
 }
@@ -247,6 +248,7 @@ static void
 door_admit(struct daemon *d, struct waiting *w, uint32_t slot, int again)
 {
 	struct member *m = &d->members[slot];
+	turnstile_let_in(&d->turnstile);
 	fdio_close(&m->socket);
 	fdio_close(&m->pidfd);
 	m->socket = w->fd;

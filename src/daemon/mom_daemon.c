@@ -326,8 +326,8 @@ polls_fill(size_t *first_member)
 	polls_grow(POLL_FIXED + d->waiting_count + 2 * (size_t)d->used);
 	supervisor.polls[POLL_SIGNALS] = (struct pollfd){ supervisor.signals, POLLIN, 0 };
 	supervisor.polls[POLL_NOTIFY] = (struct pollfd){ d->notify, POLLIN, 0 };
-	supervisor.polls[POLL_DOOR] = (struct pollfd){ spare_is_ready(&d->spare, clock_ms()) ? d->door : -1, POLLIN,
-	    0 };
+	int closed = !spare_is_ready(&d->spare, clock_ms()) || turnstile_rests(&d->turnstile, clock_us());
+	supervisor.polls[POLL_DOOR] = (struct pollfd){ closed ? -1 : d->door, POLLIN, 0 };
 	supervisor.polls[POLL_LINK] = (struct pollfd){ d->link == LINK_IDLE || d->link == LINK_UP ? -1
 	    : d->socket,
 		d->link == LINK_CONNECTING ? POLLOUT : POLLIN, 0 };
@@ -385,8 +385,10 @@ poll_once(int64_t until)
 {
 	struct daemon *d = &supervisor.d;
 	size_t first_member, n = polls_fill(&first_member), waiting = d->waiting_count;
-	int64_t now = clock_ms();
+	int64_t now = clock_ms(), rest = (d->turnstile.rest_until_us - clock_us() + 999) / 1000;
 	uint64_t count;
+	if (rest > 0 && now + rest < until)
+		until = now + rest;
 	if (poll(supervisor.polls, n, until > now ? (int)(until - now) : 0) < 0) {
 		if (errno != EINTR)
 			log_fatal(EXIT_SYSTEM, "poll: %s: %s", strerror(errno), child_hint(errno));
@@ -402,9 +404,11 @@ poll_once(int64_t until)
 	if (supervisor.polls[POLL_LINK].revents && supervisor.polls[POLL_LINK].fd == d->socket)
 		link_event(d);
 	members_finished(d);
+	int64_t began = clock_us();
 	waiting_events(waiting);
 	if (supervisor.polls[POLL_DOOR].revents)
 		door_accept(d);
+	turnstile_spent(&d->turnstile, began, clock_us());
 }
 
 static void
