@@ -72,6 +72,9 @@ extern "C" {
 #define MOM_MESSAGE_MAX 1048576  /* bytes of payload, where broker_server and mom_daemon run without --max-message */
 #define MOM_TOPIC_MAX   255      /* bytes of a topic */
 #define MOM_NAME_MAX    64       /* bytes of a durable client's name */
+#define MOM_PROPERTIES_MAX 32768 /* bytes of all properties of a message; each takes 3 to 5 bytes beside its text */
+#define MOM_TEXT_MAX    255      /* bytes of a key, a content type, a header's name */
+#define MOM_TTL_MAX     INT64_C(315360000000)  /* milliseconds that a message may live: 10 years */
 
 /* What a call returns when it fails. mom_strerror has a fixed text for each. */
 enum mom_error {
@@ -124,6 +127,7 @@ enum mom_error {
 /* This is no message: it says that messages are missing here. topic is empty; data is a text that says how much is
  * missing and why. */
 #define MOM_GAP         2u
+#define MOM_PROPERTIES  4u  /* it has properties: see mom_property, mom_header, mom_expires */
 
 /* Options of mom_set_option. */
 #define MOM_OPT_TIMEOUT_MS 1  /* how long calls wait for an answer: 0 or more, -1 for ever; default 30000 */
@@ -139,7 +143,40 @@ struct mom_message {
 	uint64_t    publisher;   /* global id of the client that published it */
 	uint64_t    offset;      /* place in the log: within a topic it grows, has gaps, and never comes again */
 	int64_t     time_us;     /* when the broker stored it: microseconds since 1970 */
-	unsigned    flags;       /* MOM_REDELIVERED, MOM_GAP */
+	unsigned    flags;       /* MOM_REDELIVERED, MOM_GAP, MOM_PROPERTIES */
+};
+
+/* A name and a value that a message carries. name: 1 to MOM_TEXT_MAX bytes of UTF-8 without control characters; value:
+ * any text. */
+struct mom_header { const char *name, *value; };
+
+/* What a message carries beside its payload. Each program fills in what it needs, and the message's receivers read it
+ * with mom_property, mom_header and mom_expires. Nothing of it has to stay once mom_publish_with has returned.
+ *     struct mom_properties p = MOM_PROPERTIES_INIT;
+ *     p.ttl_ms = 10000;
+ *     p.content_type = "text/plain"; */
+struct mom_properties {
+	size_t      size;            /* MOM_PROPERTIES_INIT sets it */
+	/* Nobody gets the message once it is so many milliseconds old, by the broker's clock: 1 to MOM_TTL_MAX; 0: it
+	 * lives for ever. A will's life begins when the broker publishes it. */
+	int64_t     ttl_ms;
+	/* Texts, NULL: none. key and content_type: 1 to MOM_TEXT_MAX bytes of UTF-8 without control characters;
+	 * reply_to: a topic. */
+	const char *key, *reply_to, *content_type;
+	const void *correlation;     /* any bytes: what an answer repeats, so that its receiver knows the question */
+	size_t      correlation_len;
+	const struct mom_header *headers;    /* several may have one name */
+	size_t      header_count;
+};
+#define MOM_PROPERTIES_INIT { sizeof(struct mom_properties), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* Names of properties for mom_property. */
+enum mom_property_name {
+	MOM_P_KEY          = 3,
+	MOM_P_REPLY_TO     = 5,
+	MOM_P_CORRELATION  = 6,
+	MOM_P_CONTENT_TYPE = 7,
+	MOM_P_HEADER       = 8       /* mom_header and mom_header_at read these */
 };
 
 /* Make a new anonymous client. It ends with its process, in whatever way the process ends. What it had published still
@@ -168,6 +205,18 @@ int mom_open(const char *name);
  *     mom_publish(id, "plant/boiler", "87.5", 4, 0); */
 int mom_publish(int id, const char *topic, const void *data, size_t len, unsigned flags);
 
+/* The same with properties; NULL: none.
+ * Returns as mom_publish; MOM_EINVAL if a property is wrong (the text says which), MOM_ETOOBIG if they are more than
+ * MOM_PROPERTIES_MAX bytes together.
+ *     struct mom_header unit = { "unit", "C" };
+ *     struct mom_properties p = MOM_PROPERTIES_INIT;
+ *     p.ttl_ms = 60000;
+ *     p.headers = &unit;
+ *     p.header_count = 1;
+ *     mom_publish_with(id, "plant/boiler", "87.5", 4, 0, &p); */
+int mom_publish_with(int id, const char *topic, const void *data, size_t len, unsigned flags,
+    const struct mom_properties *properties);
+
 /* Leave the client's will: a message that the broker publishes once the client is destroyed or its process has ended in
  * whatever way. The will is durable, has this client as its publisher, and comes after all else that the client
  * published. A second call replaces it; if the two topics lie in different shards, for a moment both wills are in
@@ -178,6 +227,10 @@ int mom_publish(int id, const char *topic, const void *data, size_t len, unsigne
  * large together: 65 MiB in a shard), MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO, MOM_ELOST, MOM_EBADID, MOM_EFORK.
  *     mom_will(id, "plant/boiler/state", "gone", 4); */
 int mom_will(int id, const char *topic, const void *data, size_t len);
+
+/* The same with properties; NULL: none. Returns as mom_will; MOM_EINVAL, MOM_ETOOBIG as mom_publish_with.
+ *     mom_will_with(id, "plant/boiler/state", "gone", 4, &p); */
+int mom_will_with(int id, const char *topic, const void *data, size_t len, const struct mom_properties *properties);
 
 /* Wait until all requests of this client are acknowledged. timeout_ms: -1 waits for ever, 0 only looks.
  * Returns 0, or the first failure since the last flush (mom_error_text says how many requests failed and which);
@@ -208,12 +261,34 @@ int mom_unsubscribe(int id, const char *topic);
 
 /* Get the next message. timeout_ms: -1 waits for ever, 0 only looks. It works while the broker is away. The call
  * acknowledges the messages that were handed out before (unless MOM_OPT_MANUAL_ACK is set).
+ * A message whose life has ended is dropped (see ttl_ms of struct mom_properties).
  * Returns 0, MOM_ETIMEDOUT (nothing came), MOM_EINTR, MOM_EPROTO, MOM_EINVAL, MOM_EBADID (no such handle; or the broker
  * has forgotten this client, as its machine was away for too long, and all that waited was taken), MOM_EFULL (once:
  * more had come than may wait for this client, and all that waited was taken; the client's subscriptions have ended,
  * subscribe anew), MOM_EFORK.
  *     struct mom_message m;  while (mom_receive(id, &m, -1) == 0) use(m.data, m.len); */
 int mom_receive(int id, struct mom_message *m, int timeout_ms);
+
+/* A property of a received message: MOM_P_KEY, MOM_P_REPLY_TO, MOM_P_CORRELATION or MOM_P_CONTENT_TYPE. m has to be as
+ * mom_receive filled it in, and the result is valid as long as m->topic and m->data are. A text ends with a NUL;
+ * a correlation does not.
+ * Returns its first byte, and in *len its length (len may be NULL). NULL: the message has no such property.
+ *     const char *to = mom_property(&m, MOM_P_REPLY_TO, NULL);
+ *     if (to) mom_publish(id, to, "done", 4, 0); */
+const void *mom_property(const struct mom_message *m, enum mom_property_name name, size_t *len);
+
+/* The value of a received message's first header of that name. NULL: it has none. Valid as a property is.
+ *     const char *unit = mom_header(&m, "unit"); */
+const char *mom_header(const struct mom_message *m, const char *name);
+
+/* The headers of a received message, one after the other: index 0 is the first. Returns 1, or 0: there are not so many.
+ *     struct mom_header h;
+ *     for (size_t i = 0; mom_header_at(&m, i, &h); i++) printf("%s: %s\n", h.name, h.value); */
+int mom_header_at(const struct mom_message *m, size_t index, struct mom_header *h);
+
+/* When a received message's life ends, by the broker's clock: milliseconds since 1970. 0: it lives for ever.
+ *     if (mom_expires(&m)) puts("old news are no news"); */
+int64_t mom_expires(const struct mom_message *m);
 
 /* Acknowledge all messages handed out so far. Returns 0, MOM_EBADID, MOM_EFORK, MOM_EPROTO.
  *     mom_ack(id); */

@@ -38,11 +38,12 @@ $(TESTS_OUT)/integration/host_names: | $(TESTS_OUT)/shim/host_names.so
 
 # ---- fuzzing: a target is tests/fuzz/NAME.c and what is listed here; inside it is hidden but for its two entries ----
 FUZZ_TARGETS = frame answers request_ring ring log dump checkpoint registry client_list command_line names machines mail forwarder door config lineedit http_request coding rpc
-FUZZ_TARGETS += coordinator coordinator_frames patterns
+FUZZ_TARGETS += coordinator coordinator_frames patterns properties
 FUZZ_WITH_coordinator = $(addprefix $(OBJ)/,tools/coordinator/coordinator_state.o tools/coordinator/coordinator_snapshot.o api/resource/resource_wire.o api/coding.o)
 FUZZ_WITH_request_ring = $(OBJ)/worker/decide.o
 FUZZ_WITH_mail = $(OBJ)/api/settings.o
 FUZZ_WITH_lineedit = $(TESTS_OUT)/lib/screen.o
+FUZZ_WITH_properties = $(OBJ)/api/handle.o $(OBJ)/api/error.o
 FUZZ_WITH_patterns = $(TESTS_OUT)/lib/levels.o
 FUZZ_WITH_command_line = $(OBJ)/tools/user/user_prompt.o
 FUZZ_TARGETS += bets news_request                     # of src/examples

@@ -107,11 +107,16 @@ void watch_take_door(struct handle *h);               /* ... or takes another on
 void watch_close(struct handle *h);
 
 /* requests */
-int  will_withdraw(struct handle *h);
-int  publish_check(struct handle *h, const char *topic, size_t *topic_len, uint32_t *shard, const void *data,
-    size_t len, unsigned flags);
+/* properties: NULL, or checked by properties_check, which says properties_size. */
 struct ask { int type; unsigned flags; uint32_t shard; const char *topic; uint16_t topic_len; const void *data;
-    uint32_t len; uint64_t aux; };
+    uint32_t len; uint64_t aux; const struct mom_properties *properties; uint32_t properties_size; };
+int  will_withdraw(struct handle *h);
+/* What mom_publish and mom_will ask for, with all but the type and flags of the request. 0, or an error. */
+int  publish_check(struct handle *h, const struct mom_message *m, const struct mom_properties *properties,
+    unsigned flags, struct ask *ask);
+/* Bytes of the properties in a record, or an error. */
+long properties_check(struct handle *h, const struct mom_properties *p);
+char *properties_put(char *at, const struct mom_properties *p, uint32_t size);       /* returns their end */
 int  request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number);
 /* takes refusals, losses and late results into the handle's accounts */
 void requests_look(struct handle *h);

@@ -1,6 +1,7 @@
 /* mail - receive and acknowledge: from the mail box, without a system call while messages wait */
 #include "api/handle.h"
 #include "base/clock.h"
+#include "format/properties.h"
 #include <stdio.h>
 
 /* mail that may lie read and acknowledged in the box before its room is given back */
@@ -93,6 +94,19 @@ notice_message(struct handle *h, struct mom_message *m)
 	return 1;
 }
 
+/* Its life ended, by the broker's clock. */
+static int
+has_expired(struct handle *h, const char *p, const struct record *r)
+{
+	if (!(r->flags & REC_F_PROPERTIES))
+		return 0;
+	int64_t now = clock_wall_us() + (int64_t)atomic_load(&h->segment->clock_ahead);
+	if (!record_is_expired(p, r, now / 1000))
+		return 0;
+	atomic_store(&h->segment->expired, atomic_load(&h->segment->expired) + 1);
+	return 1;
+}
+
 /* The next message of the box into *m. 1: there was one. 0: none. MOM_EPROTO */
 static int
 mail_next(struct handle *h, struct mom_message *m)
@@ -113,13 +127,15 @@ mail_next(struct handle *h, struct mom_message *m)
 			gap_message(h, m, &r);
 			return 1;
 		}
-		if (is_unsubscribed(h, p, &r))
+		if (is_unsubscribed(h, p, &r) || has_expired(h, p, &r))
 			continue;
-		*m = (struct mom_message){ record_topic(p), record_data(p, &r), record_data_len(&r), r.publisher,
+		*m = (struct mom_message){ record_topic(p), record_data(p, &r), record_data_len(p, &r), r.publisher,
 		    r.offset, r.time,
 			r.offset <= atomic_load_explicit(&c->again[r.shard], memory_order_relaxed) ||
 			r.offset < atomic_load_explicit(&c->risk[r.shard], memory_order_relaxed) ? MOM_REDELIVERED
 			    : 0 };
+		if (r.flags & REC_F_PROPERTIES)
+			m->flags |= MOM_PROPERTIES;
 		return 1;
 	}
 	return broken ? handle_poisoned(h) : 0;

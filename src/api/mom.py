@@ -32,7 +32,7 @@ import os
 import threading
 import time
 import warnings
-from typing import Iterator, NamedTuple, Optional, Union
+from typing import Iterable, Iterator, Mapping, NamedTuple, Optional, Tuple, Union
 
 __all__ = ["Client", "Message", "version", "Error", "InvalidArgument", "BadTopic", "TooBig", "NoDaemon", "Timeout", "AlreadySubscribed",
            "NotSubscribed", "Full", "DiskFailed", "BadHandle", "Forked", "Busy", "LimitReached", "BadRing", "Interrupted", "Lost", "NoSubscriber",
@@ -165,7 +165,8 @@ class NotSent(Error, TimeoutError):
 _ERRORS = {e.code: e for e in (InvalidArgument, BadTopic, TooBig, NoDaemon, Timeout, AlreadySubscribed, NotSubscribed, Full, DiskFailed,
                                BadHandle, Forked, Busy, LimitReached, BadRing, Interrupted, Lost, NoSubscriber,
                                NoResource, NotSent)}
-_FAST, _ASYNC, _NEED_SUBSCRIBER, _NO_ECHO, _REDELIVERED, _GAP = 1, 2, 4, 1, 1, 2
+_FAST, _ASYNC, _NEED_SUBSCRIBER, _NO_ECHO, _REDELIVERED, _GAP, _HAS_PROPERTIES = 1, 2, 4, 1, 1, 2, 4
+_KEY, _REPLY_TO, _CORRELATION, _CONTENT_TYPE = 3, 5, 6, 7
 _OPT_TIMEOUT_MS, _OPT_MANUAL_ACK, _OPT_WINDOW = 1, 2, 3
 
 
@@ -174,6 +175,16 @@ _OPT_TIMEOUT_MS, _OPT_MANUAL_ACK, _OPT_WINDOW = 1, 2, 3
 class _RawMessage(ctypes.Structure):
     _fields_ = [("topic", ctypes.c_char_p), ("data", ctypes.c_void_p), ("len", ctypes.c_size_t), ("publisher", ctypes.c_uint64),
                 ("offset", ctypes.c_uint64), ("time_us", ctypes.c_int64), ("flags", ctypes.c_uint)]
+
+
+class _RawHeader(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_char_p), ("value", ctypes.c_char_p)]
+
+
+class _RawProperties(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("ttl_ms", ctypes.c_int64), ("key", ctypes.c_char_p), ("reply_to", ctypes.c_char_p),
+                ("content_type", ctypes.c_char_p), ("correlation", ctypes.c_char_p), ("correlation_len", ctypes.c_size_t),
+                ("headers", ctypes.POINTER(_RawHeader)), ("header_count", ctypes.c_size_t)]
 
 
 def _candidates() -> Iterator[str]:
@@ -201,10 +212,14 @@ def _load() -> ctypes.CDLL:
     number, text, size, flags = ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint
     for name, result, arguments in (
             ("mom_create", number, []), ("mom_open", number, [text]), ("mom_close", number, [number]), ("mom_destroy", number, [number]),
-            ("mom_publish", number, [number, text, ctypes.c_char_p, size, flags]), ("mom_flush", number, [number, number]),
+            ("mom_publish_with", number, [number, text, ctypes.c_char_p, size, flags, ctypes.POINTER(_RawProperties)]),
+            ("mom_property", ctypes.c_void_p, [ctypes.POINTER(_RawMessage), number, ctypes.POINTER(size)]),
+            ("mom_header_at", number, [ctypes.POINTER(_RawMessage), size, ctypes.POINTER(_RawHeader)]),
+            ("mom_expires", ctypes.c_int64, [ctypes.POINTER(_RawMessage)]), ("mom_flush", number, [number, number]),
             ("mom_subscribe", number, [number, text, flags]), ("mom_unsubscribe", number, [number, text]),
             ("mom_receive", number, [number, ctypes.POINTER(_RawMessage), number]), ("mom_ack", number, [number]),
-            ("mom_will", number, [number, text, ctypes.c_char_p, size]), ("mom_fd", number, [number]),
+            ("mom_will_with", number, [number, text, ctypes.c_char_p, size, ctypes.POINTER(_RawProperties)]),
+            ("mom_fd", number, [number]),
             ("mom_wake", None, [number]), ("mom_set_option", number, [number, number, ctypes.c_long]),
             ("mom_global_id", ctypes.c_uint64, [number]), ("mom_error_text", text, [number]), ("mom_version", text, [])):
         function = getattr(lib, name)
@@ -279,6 +294,12 @@ class Message(NamedTuple):
     time: float             #: when the broker stored it: seconds since 1970 (UTC)
     redelivered: bool       #: may have been handed out before, to a process that ended without acknowledging it
     gap: bool               #: no message: messages are missing here; topic is empty, data says how many and why
+    key: Optional[str] = None                   #: these as its publisher gave them
+    reply_to: Optional[str] = None
+    correlation: Optional[bytes] = None
+    content_type: Optional[str] = None
+    headers: tuple = ()                         #: pairs of name and value; several may have one name
+    expires: Optional[float] = None             #: when its life ends, by the broker's clock: seconds since 1970
 
     @property
     def text(self) -> str:
@@ -289,6 +310,53 @@ class Message(NamedTuple):
     def when(self) -> datetime.datetime:
         """`time` as an aware datetime in UTC."""
         return datetime.datetime.fromtimestamp(self.time, datetime.timezone.utc)
+
+
+Headers = Union[Mapping[str, str], Iterable[Tuple[str, str]]]
+
+
+def _properties(ttl: Optional[float], key: Optional[str], reply_to: Optional[str], correlation: Optional[Payload],
+                content_type: Optional[str], headers: Optional[Headers]) -> Optional[_RawProperties]:
+    """None: the message has none."""
+    if all(x is None for x in (ttl, key, reply_to, correlation, content_type, headers)):
+        return None
+    p = _RawProperties(size=ctypes.sizeof(_RawProperties))
+    if ttl is not None:
+        p.ttl_ms = int(ttl * 1000) if 0.001 <= ttl < 1e12 else -1        # -1: the library says what is wrong
+    for name, value in (("key", key), ("reply_to", reply_to), ("content_type", content_type)):
+        if value is not None:
+            setattr(p, name, _c_text(value, name))
+    if correlation is not None:
+        raw = _bytes(correlation)
+        p.correlation, p.correlation_len = raw, len(raw)
+    pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    if pairs:
+        array = (_RawHeader * len(pairs))(*((_c_text(n, "header"), _c_text(v, "header")) for n, v in pairs))
+        p.headers, p.header_count = array, len(pairs)
+    return p
+
+
+def _property(raw: _RawMessage, name: int) -> Optional[bytes]:
+    size = ctypes.c_size_t()
+    at = _lib.mom_property(raw, name, size)
+    return None if at is None else ctypes.string_at(at, size.value)
+
+
+def _text_property(raw: _RawMessage, name: int) -> Optional[str]:
+    value = _property(raw, name)
+    return None if value is None else value.decode("utf-8", "surrogateescape")
+
+
+def _properties_of(raw: _RawMessage) -> dict:
+    """What a received message carries, as arguments of Message."""
+    if not raw.flags & _HAS_PROPERTIES:
+        return {}
+    headers, h = [], _RawHeader()
+    while _lib.mom_header_at(raw, len(headers), h):
+        headers.append((h.name.decode("utf-8", "surrogateescape"), h.value.decode("utf-8", "surrogateescape")))
+    return {"key": _text_property(raw, _KEY), "reply_to": _text_property(raw, _REPLY_TO),
+            "correlation": _property(raw, _CORRELATION), "content_type": _text_property(raw, _CONTENT_TYPE),
+            "headers": tuple(headers), "expires": _lib.mom_expires(raw) / 1000 or None}
 
 
 class Client:
@@ -426,12 +494,17 @@ class Client:
         """
         self._request(_lib.mom_unsubscribe, _c_text(topic, "topic"))
 
-    def publish(self, topic: str, data: Payload, fast: bool = False, wait: bool = True, *, need_subscriber: bool = False) -> None:
+    def publish(self, topic: str, data: Payload, fast: bool = False, wait: bool = True, *, need_subscriber: bool = False,
+                ttl: Optional[float] = None, key: Optional[str] = None, reply_to: Optional[str] = None,
+                correlation: Optional[Payload] = None, content_type: Optional[str] = None,
+                headers: Optional[Headers] = None) -> None:
         """Publish bytes, or a text as UTF-8. Returns when the message is on the broker's disk.
 
         fast=True   when the broker has written it: it survives the death of any process, not a power cut
         wait=False  at once (it waits only while the window is full); flush tells what became of it
         need_subscriber=True  NoSubscriber where nobody subscribes to the topic now; not together with wait=False
+        ttl         nobody gets the message once it is so many seconds old, by the broker's clock
+        key, reply_to (a topic), correlation, content_type, headers (a dict, or pairs)  the message carries them
 
         Raises BadTopic, TooBig, Full, NoSubscriber, Lost, Timeout (it stays on its way), NotSent (nothing is on its way).
 
@@ -439,14 +512,23 @@ class Client:
         ...     for i in range(1000):
         ...         c.publish("numbers", str(i), wait=False)
         ...     c.flush()
+        ...     c.subscribe("question")
+        ...     c.publish("question", "6 * 7", ttl=60, reply_to="answer", headers={"unit": "1"})
+        ...     m = c.receive(5)
+        ...     print(m.text, m.reply_to, m.headers, m.expires > m.time)
+        6 * 7 answer (('unit', '1'),) True
         """
         raw = _bytes(data)
+        properties = _properties(ttl, key, reply_to, correlation, content_type, headers)
         flags = (_FAST if fast else 0) | (0 if wait else _ASYNC) | (_NEED_SUBSCRIBER if need_subscriber else 0)
-        self._request(_lib.mom_publish, _c_text(topic, "topic"), raw, len(raw), flags)
+        self._request(_lib.mom_publish_with, _c_text(topic, "topic"), raw, len(raw), flags, properties)
 
-    def will(self, topic: Optional[str], data: Payload = b"") -> None:
+    def will(self, topic: Optional[str], data: Payload = b"", *, ttl: Optional[float] = None, key: Optional[str] = None,
+             reply_to: Optional[str] = None, correlation: Optional[Payload] = None, content_type: Optional[str] = None,
+             headers: Optional[Headers] = None) -> None:
         """A message that the broker publishes once this client is destroyed or its process has ended in whatever way, after all else that
-        it published. A second call replaces it, topic None withdraws it; close of a durable client withdraws it, too.
+        it published. A second call replaces it, topic None withdraws it; close of a durable client withdraws it, too. ttl and the others:
+        as for publish; ttl counts from when the broker publishes it.
 
         >>> with mom.Client() as watcher:
         ...     watcher.subscribe("state")
@@ -456,7 +538,8 @@ class Client:
         gone
         """
         raw = _bytes(data)
-        self._request(_lib.mom_will, None if topic is None else _c_text(topic, "topic"), raw, len(raw))
+        properties = _properties(ttl, key, reply_to, correlation, content_type, headers)
+        self._request(_lib.mom_will_with, None if topic is None else _c_text(topic, "topic"), raw, len(raw), properties)
 
     def flush(self, timeout: Optional[float] = -1.0) -> None:
         """Wait until everything that this client asked for is acknowledged; seconds, None: for ever, without: the client's timeout. Raises
@@ -499,7 +582,8 @@ class Client:
             code = _lib.mom_receive(number, ctypes.byref(raw), wait)
             if code == 0:                            # copied before another call may end its life
                 taken.append(Message(raw.topic.decode("utf-8", "surrogateescape"), ctypes.string_at(raw.data, raw.len) if raw.len else b"",
-                                     raw.publisher, raw.offset, raw.time_us / 1e6, bool(raw.flags & _REDELIVERED), bool(raw.flags & _GAP)))
+                                     raw.publisher, raw.offset, raw.time_us / 1e6, bool(raw.flags & _REDELIVERED), bool(raw.flags & _GAP),
+                                     **_properties_of(raw)))
             return code
         self._call(receive, wait_ms)
         return taken[0]

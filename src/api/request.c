@@ -236,7 +236,8 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 		return handle_poisoned(h);
 	if (handle_is_ended(h))
 		return handle_ended(h);
-	struct room room = { record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + ask->len), NULL };
+	uint32_t body = ask->properties_size + ask->len;
+	struct room room = { (uint32_t)record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + body), NULL };
 	int e = handle_wait(h, has_room, &room, deadline, ASLEEP_FOR_ROOM);
 	if (e == MOM_ETIMEDOUT)
 		return handle_fail(h, MOM_EAGAIN, "no room for it in time: %ld bytes wait for the broker's answer; "
@@ -245,7 +246,11 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 	if (e)
 		return e;
 	*number = r.number = atomic_load_explicit(&c->next[ask->shard], memory_order_relaxed);
-	record_make(room.at, &r, ask->topic, ask->data, ask->len);
+	char *at = record_begin(room.at, &r, ask->topic, body);
+	if (ask->properties_size)
+		at = properties_put(at, ask->properties, ask->properties_size);
+	if (ask->len)
+		memcpy(at, ask->data, ask->len);
 	atomic_store_explicit(&c->next[ask->shard], r.number + 1, memory_order_release);
 	ring_advance(&h->out, room.stride);
 	ring_publish(&h->out);

@@ -6,7 +6,7 @@ will_ask(struct handle *h, struct ask *ask, int64_t deadline)
 {
 	uint64_t number;
 	ask->type = REC_WILL;
-	ask->flags = REC_F_DURABLE;
+	ask->flags |= REC_F_DURABLE;
 	int e = request_append(h, ask, deadline, &number);
 	if (e)
 		return e;
@@ -39,23 +39,20 @@ will_withdraw(struct handle *h)
 }
 
 int
-mom_will(int id, const char *topic, const void *data, size_t len)
+mom_will_with(int id, const char *topic, const void *data, size_t len, const struct mom_properties *properties)
 {
 	int e;
-	size_t topic_len;
-	uint32_t shard;
+	struct ask ask;
 	struct handle *h = handle_get(id, &e);
 	if (h == NULL)
 		return e;
 	if (topic == NULL)
-		return data || len ? handle_fail(h, MOM_EINVAL, "mom_will: there is data but no topic")
+		return data || len || properties ? handle_fail(h, MOM_EINVAL, "mom_will: there is data but no topic")
 		    : will_withdraw(h);
-	e = publish_check(h, topic, &topic_len, &shard, data, len, 0);
+	e = publish_check(h, &(struct mom_message){ .topic = topic, .data = data, .len = len }, properties, 0, &ask);
 	if (e)
 		return e;
 	int64_t deadline = handle_deadline(h->timeout_ms);
-	struct ask ask = { .shard = shard, .topic = topic, .topic_len = (uint16_t)topic_len, .data = data,
-	    .len = (uint32_t)len };
 	e = will_ask(h, &ask, deadline);
 	if (e == MOM_ELIMIT)
 		return handle_fail(h, e, "the wills of this machine's programs may be %d MiB in a shard of the "
@@ -63,6 +60,12 @@ mom_will(int id, const char *topic, const void *data, size_t len)
 		    WILLS_MACHINE_BYTES >> 20);
 	if (e && e != MOM_ETIMEDOUT)
 		return e;
-	int e2 = h->wills >> shard & 1 ? will_withdraw_but(h, (int)shard, deadline) : 0;
+	int e2 = h->wills >> ask.shard & 1 ? will_withdraw_but(h, (int)ask.shard, deadline) : 0;
 	return e ? e : e2;
+}
+
+int
+mom_will(int id, const char *topic, const void *data, size_t len)
+{
+	return mom_will_with(id, topic, data, len, NULL);
 }

@@ -143,6 +143,18 @@ net_peer_text(int fd, char *text, size_t n)
 	snprintf(text, n, "%s:%d", ip, port);
 }
 
+int
+net_peer_is_here(int fd)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof sa;
+	if (getpeername(fd, (struct sockaddr *)&sa, &len) < 0)
+		return 0;
+	if (sa.ss_family == AF_INET)
+		return ntohl(((struct sockaddr_in *)&sa)->sin_addr.s_addr) >> 24 == 127;
+	return sa.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&sa)->sin6_addr);
+}
+
 const char *
 net_hint(int error)
 {

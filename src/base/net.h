@@ -21,4 +21,5 @@ void net_tune(int fd, int dead_ms);
 /* What to do about a failed call on a connection. */
 const char *net_hint(int error);
 void net_peer_text(int fd, char *text, size_t n);                          /* "127.0.0.1:50112" */
+int  net_peer_is_here(int fd);                         /* 1: the peer has a loopback address: it is this machine */
 #endif

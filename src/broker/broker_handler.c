@@ -180,7 +180,8 @@ request_fault(const void *frame, const struct record *r)
 	switch (request_shape(frame, r, &handler.topic, handler.shards, handler.message_max)) {
 	case SHAPE_GOOD: return 0;
 	case SHAPE_TOPIC_BAD: return MOM_ETOPIC;
-	case SHAPE_PAYLOAD_LARGE: return MOM_ETOOBIG;
+	case SHAPE_PAYLOAD_LARGE: case SHAPE_PROPERTIES_LARGE: return MOM_ETOOBIG;
+	case SHAPE_PROPERTIES_BAD: return MOM_EINVAL;
 	default: return MOM_EPROTO;
 	}
 }
@@ -197,7 +198,7 @@ on_request(char *frame, struct record *r)
 	int fault = request_fault(frame, r), code = !fault && r->type == REC_CREATE && !handler.is_known
 	    ? become_known()
 	    : fault;
-	r->flags &= REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED;
+	r->flags &= REC_F_ASKED;
 	if (code) {                                    /* the worker refuses it in its order */
 		r->flags |= REC_F_BAD;
 		put_u64(frame + 48, (uint64_t)(int64_t)code);
@@ -224,7 +225,7 @@ on_frame(char *frame)
 		on_request(frame, &r);
 		return;
 	case REC_ALIVE:
-		if (r.shard >= handler.shards || r.topic_len || record_data_len(&r) % 8)
+		if (r.shard >= handler.shards || r.topic_len || record_data_len(frame, &r) % 8)
 			bad_peer("an ALIVE list that cannot be");
 		feed(frame, r.shard);
 		if (r.aux == 1) {

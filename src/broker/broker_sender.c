@@ -5,7 +5,7 @@
  *             one on the queue
  * MUST NOT    write anything under db/; send more than the machine granted
  * KEYS        max-message, log-level, log-format, log-time, log-file
- * COUNTS      batch, bytes_out, messages_out, sleeps
+ * COUNTS      batch, bytes_out, expired, messages_out, sleeps
  * SIGNALS     USR1: its log file anew. It may be killed at any time
  * EXIT        0 the peer closed   100 the machine sent nonsense   111 system call failed
  * ON CRASH    broker_server ends the handler and closes the connection; the machine connects anew and sends again */
@@ -13,6 +13,7 @@
 #include "server/child.h"
 #include "server/frames.h"
 #include "ipc/counters.h"
+#include "base/clock.h"
 #include "base/fdio.h"
 #include "ipc/idling.h"
 #include "base/log_peer.h"
@@ -53,7 +54,7 @@ ping_look(void)
 	if (ticks - sender.pinged < PING_TICKS)
 		return;
 	sender.pinged = ticks;
-	frames_put(&sender.out, &(struct record){ .type = REC_PING }, NULL, 0);
+	frames_put(&sender.out, &(struct record){ .type = REC_PING, .time = clock_wall_us() }, NULL, 0);
 }
 
 /* while something takes long: a machine that hears nothing for 12 s gives up, and would begin the same anew */
@@ -286,7 +287,8 @@ main(int argc, char **argv)
 	frames_out_begin(&sender.out, place.fds[0], sender.unit->serial, OUT_BYTES);
 	sender.shards = sender.unit->shards;
 	sender.slots = sender.unit->slots;
-	sender.ticks = sender.pinged = atomic_load(&sender.table->ticks);
+	sender.ticks = atomic_load(&sender.table->ticks);
+	sender.pinged = sender.ticks - PING_TICKS;       /* at once: the machine is to know the time */
 	counters_begin(atomic_load(&sender.table->counters), COUNTERS_SENDER(sender.shards, (uint32_t)place.index),
 	    ROLE_SENDER,
 	    sender.unit->serial);

@@ -1,6 +1,9 @@
 /* stream - see stream.h */
 #include "broker/stream.h"
 #include "format/kinds.h"
+#include "format/properties.h"
+#include "ipc/counters.h"
+#include "base/clock.h"
 #include "base/fdio.h"
 #include "base/log_peer.h"
 #include "log/checkpoint_file.h"
@@ -97,6 +100,18 @@ a_pattern_wants(struct stream *s, const char *topic, uint16_t len)
 	return wanted != NULL;
 }
 
+static int
+has_expired(const char *p)
+{
+	struct record r;
+	if (!(get_u16(p + 10) & REC_F_PROPERTIES))
+		return 0;
+	record_get(&r, p);
+	int expired = record_is_expired(p, &r, clock_wall_us() / 1000);
+	counters_add(COUNT_EXPIRED, (uint64_t)expired);
+	return expired;
+}
+
 /* Is this record for the machine? */
 static int
 stream_wants(struct stream *s, const char *p)
@@ -105,7 +120,7 @@ stream_wants(struct stream *s, const char *p)
 	uint16_t topic_len = get_u16(p + 12);
 	if (type == REC_MESSAGE)
 		return get_u64(p + 16) >= s->from && (map_get(&s->table.topics, p + RECORD_HEADER, topic_len) ||
-		    a_pattern_wants(s, p + RECORD_HEADER, topic_len));
+		    a_pattern_wants(s, p + RECORD_HEADER, topic_len)) && !has_expired(p);
 	if (type == REC_GAP)
 		return s->table.topics.used && get_u64(p + 48) > s->from;
 	return type == REC_START || is_own_change(s, p);

@@ -47,6 +47,7 @@ struct box {                              /* one client's mail */
 	uint64_t tick_head;               /* head at the last tick */
 	int64_t patience_us;
 	uint32_t watched;                 /* the `watch` that mom_daemon was told of last */
+	uint64_t expired_told;            /* how much of the client's word `expired` is counted */
 	uint64_t needs;                   /* from where on it needed the spool, at the last tick */
 	struct held_queue *held;          /* SHARDS_MAX of them, once there is something */
 };

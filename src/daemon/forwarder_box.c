@@ -484,6 +484,7 @@ box_on_slot(uint32_t i, const struct slot *old)
 			b->id = v->id;
 		if (b == NULL || map_put(&forwarder.by_id, &b->id, sizeof b->id, v) < 0)
 			log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
+		b->expired_told = atomic_load(&v->segment->expired);
 		forwarder.routes.changed = 1;          /* its topics are to be shown, not those of whoever was here */
 		box_scan(v);
 		box_risk(v);

@@ -161,11 +161,12 @@ link_read(struct daemon *d)
 	if (r.type == REC_PING) {                      /* the broker is at it */
 		d->hello_have = 0;
 		d->link_until = clock_ms() + LINK_WELCOME_MS;
-	} else if (r.type == REC_WELCOME && record_data_len(&r) == WELCOME_BYTES)
+	} else if (r.type == REC_WELCOME && record_data_len(d->hello, &r) == WELCOME_BYTES)
 		link_welcome(d);
 	else if (r.type == REC_REFUSE) {
 		char why[256];
-		snprintf(why, sizeof why, "refused: %.*s", (int)(record_data_len(&r) < 200 ? record_data_len(&r) : 200),
+		snprintf(why, sizeof why, "refused: %.*s", (int)(record_data_len(d->hello, &r) < 200
+		    ? record_data_len(d->hello, &r) : 200),
 		    d->hello + RECORD_HEADER);
 		link_failed(d, why);
 	} else

@@ -97,6 +97,8 @@ member_segment(struct daemon *d, uint32_t i)
 		atomic_store(&c->first[k], number_make(m->generation, 1));
 	}
 	member_words(d, m);
+	if (d->unit)
+		atomic_store(&c->clock_ahead, atomic_load(&d->unit->clock_ahead));
 	c->magic = MAGIC_CLIENT;
 	return 0;
 }

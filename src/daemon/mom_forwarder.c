@@ -5,7 +5,7 @@
  * SLEEPS IN   msgrcv: its queue
  * MUST NOT    wait for a client; route by anything but the broker's list and its changes
  * KEYS        client-backlog-max, max-message, log-level, log-format, log-time, log-file
- * COUNTS      batch, bytes_out, copies, cuts, messages_in, redelivered, sleeps, spooled
+ * COUNTS      batch, bytes_out, copies, cuts, expired, messages_in, redelivered, sleeps, spooled
  * SIGNALS     USR1: its log file anew. It may be killed at any time
  * EXIT        111 system call failed (a broken disk under the spool, too: deliveries wait at the broker; on a full one
  *             clients are cut)
@@ -301,6 +301,16 @@ settle_patterns(struct slot *v)
 		atomic_compare_exchange_strong(&v->segment->has_pattern, &unknown, n ? HAS_PATTERN : 0);
 }
 
+/* The word is the client's: what it says is believed as far as a count may be wrong. */
+static void
+tick_expired(struct slot *v, struct box *b)
+{
+	uint64_t expired = atomic_load(&v->segment->expired);
+	if (expired > b->expired_told)
+		counters_add(COUNT_EXPIRED, expired - b->expired_told);
+	b->expired_told = expired;
+}
+
 static void
 tick_boxes(void)
 {
@@ -317,6 +327,7 @@ tick_boxes(void)
 		if (v->state == SLOT_LIVE && box_shadow(v, b->tick_head) < 0)
 			forwarder.unsafe = 1;
 		settle_patterns(v);
+		tick_expired(v, b);
 		b->tick_head = b->out.head;
 		b->patience_us += b->patience_us < PATIENCE_US ? PATIENCE_TICK_US : 0;
 		for (uint32_t k = 0; k < SHARDS_MAX; k++)

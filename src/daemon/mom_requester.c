@@ -135,6 +135,7 @@ frame_fault(const struct slot *v, const struct feed *f, const void *p, const str
 	    [SHAPE_TOPIC_UNWANTED] = "a topic where none belongs", [SHAPE_TOPIC_BAD] = "a bad topic",
 	    [SHAPE_TOPIC_ELSEWHERE] = "a topic of another shard",
 	    [SHAPE_PAYLOAD_UNWANTED] = "a payload where none belongs",
+	    [SHAPE_PROPERTIES_BAD] = "bad properties", [SHAPE_PROPERTIES_LARGE] = "properties that are too long",
 	    [SHAPE_PAYLOAD_LARGE] = "a payload that is too long" };
 	if (r->shard >= requester.shards)
 		return "a shard that does not exist";
@@ -235,7 +236,7 @@ feed_frame(struct slot *v, struct feed *f, uint32_t i, uint64_t head, const stru
 	if (!has_credit(f, i, r.shard, stride))
 		return STEP_BLOCKED;
 	put_u32(p + 4, 0);
-	put_u16(p + 10, r.flags & (REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED));
+	put_u16(p + 10, r.flags & REC_F_ASKED);
 	put_u64(p + 16, first);
 	put_u64(p + 24, i);
 	put_u64(p + 32, v->id);

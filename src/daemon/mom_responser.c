@@ -14,6 +14,7 @@
 #include "server/frames.h"
 #include "format/kinds.h"
 #include "ipc/counters.h"
+#include "base/clock.h"
 #include "base/fdio.h"
 #include "base/log_peer.h"
 #include "base/net.h"
@@ -33,6 +34,8 @@ static struct {
 	struct ring_writer out;
 	uint32_t shards;
 	int notify, fed, ring_requester;
+	int is_here, has_time;                /* the broker runs on this machine; it has told its time */
+	int64_t ahead_us;                     /* so much its clock is ahead of ours */
 	char listed[SHARDS_MAX];              /* shards whose stream has begun */
 	uint32_t listed_count;
 } responser;
@@ -142,7 +145,7 @@ static void
 on_answers(const void *frame, const struct record *r)
 {
 	const char *payload = record_data(frame, r);
-	uint32_t n = record_data_len(r);
+	uint32_t n = record_data_len(frame, r);
 	if (n % ANSWER_BYTES)
 		bad_broker("answers that are cut");
 	slots_look(&responser.slots, on_slot);
@@ -173,6 +176,23 @@ on_delivery(const void *frame, const struct record *r)
 		atomic_store(&responser.unit->proven, 1);
 }
 
+/* For libmom, which ends the life of messages by the broker's clock. Here that is our own. */
+static void
+on_time(int64_t broker_us)
+{
+	if (responser.is_here)
+		return;
+	responser.ahead_us = responser.has_time ? clock_ahead(responser.ahead_us, broker_us - clock_wall_us())
+	    : broker_us - clock_wall_us();
+	responser.has_time = 1;
+	uint64_t ahead = (uint64_t)responser.ahead_us;
+	atomic_store(&responser.unit->clock_ahead, ahead);
+	slots_look(&responser.slots, on_slot);
+	for (uint32_t i = 0; i < responser.slots.used; i++)
+		if (responser.slots.slot[i].segment)
+			atomic_store(&responser.slots.slot[i].segment->clock_ahead, ahead);
+}
+
 static void
 on_frame(const void *frame)
 {
@@ -189,10 +209,12 @@ on_frame(const void *frame)
 		responser.ring_requester = 1;
 		return;
 	case REC_PING:
+		on_time(r.time);
 		return;
 	case REC_REFUSE:
 		snprintf(responser.unit->refused, sizeof responser.unit->refused, "refused: %.*s",
-		    (int)(record_data_len(&r) < 200 ? record_data_len(&r) : 200), (const char *)record_data(frame, &r));
+		    (int)(record_data_len(frame, &r) < 200 ? record_data_len(frame, &r) : 200),
+		    (const char *)record_data(frame, &r));
 		exit(EXIT_USAGE);                      /* mom_daemon tells it */
 	default:
 		if (!kind_of(r.type)->is_delivered)
@@ -227,6 +249,7 @@ main(int argc, char **argv)
 	responser.table = child_attach(place.table);
 	responser.unit = child_attach(place.index);
 	responser.notify = place.fds[1];
+	responser.is_here = net_peer_is_here(place.fds[0]);
 	log_follow(&responser.table->log);
 	log_peers_share(&responser.table->limits);
 	frames_in_begin(&responser.in, place.fds[0], responser.unit->message_max);

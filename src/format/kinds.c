@@ -1,5 +1,6 @@
 /* kinds - see kinds.h */
 #include "format/kinds.h"
+#include "format/properties.h"
 
 #define NEVER  CARRIES_NEVER
 #define ALWAYS CARRIES_ALWAYS
@@ -78,7 +79,12 @@ request_shape(const void *frame, const struct record *r, struct topic_memo *memo
 		if (shard != r->shard)
 			return SHAPE_TOPIC_ELSEWHERE;
 	}
-	if (!kind_carries(k->payload, r->topic_len) && record_data_len(r))
+	uint32_t properties = record_properties_size(frame, r), payload = record_data_len(frame, r);
+	if (!kind_carries(k->payload, r->topic_len) && properties + payload)
 		return SHAPE_PAYLOAD_UNWANTED;
-	return record_data_len(r) > message_max ? SHAPE_PAYLOAD_LARGE : SHAPE_GOOD;
+	if (properties > PROPERTIES_MOST)
+		return SHAPE_PROPERTIES_LARGE;
+	if (properties && properties_fault(record_properties(frame, r) + 2, properties - 2))
+		return SHAPE_PROPERTIES_BAD;
+	return payload > message_max ? SHAPE_PAYLOAD_LARGE : SHAPE_GOOD;
 }

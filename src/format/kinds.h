@@ -30,7 +30,7 @@ struct kind {
 	enum kind_way way;
 	enum kind_carries topic;
 	int pattern;                    /* a pattern may stand where its topic stands; it belongs to every shard */
-	enum kind_carries payload;      /* requests: bytes behind the topic */
+	enum kind_carries payload;      /* requests: properties and bytes behind the topic */
 	/* Requests: it ends something, so it may take the room that a full store keeps for such requests. */
 	enum kind_carries makes_room;
 	int is_durable;                 /* requests: 1: always on disk before the answer; 0: its flag decides */
@@ -51,7 +51,9 @@ enum shape {
 	SHAPE_TOPIC_UNWANTED,
 	SHAPE_TOPIC_BAD,       /* not a valid topic, or none where there has to be one */
 	SHAPE_TOPIC_ELSEWHERE, /* the topic belongs to another shard */
-	SHAPE_PAYLOAD_UNWANTED,
+	SHAPE_PAYLOAD_UNWANTED, /* or properties */
+	SHAPE_PROPERTIES_BAD,
+	SHAPE_PROPERTIES_LARGE, /* more than PROPERTIES_MOST bytes */
 	SHAPE_PAYLOAD_LARGE    /* more than message_max bytes */
 };
 /* frame has to be sound (record.h); r holds its header. memo is the caller's; it is used for the topics of all requests

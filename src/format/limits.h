@@ -8,6 +8,9 @@ enum {
 	RECORD_HEADER     = 56,                 /* bytes; see record.h */
 	/* The most that --max-message may say. For a larger payload, a file and its name serve better. */
 	MESSAGE_LIMIT     = 64 * 1024 * 1024,
+	/* Most bytes of a message's properties: each copy of the message carries them. The broker may add its own. */
+	PROPERTIES_MOST   = MOM_PROPERTIES_MAX,
+	PROPERTIES_OWN    = 256,
 
 	/* Small traffic wraps here in a ring, so that few pages are touched (256 to 512 KiB measured best). */
 	RING_EARLY        = 256 * 1024,
@@ -108,8 +111,9 @@ enum {
 };
 
 /* This follows from the largest payload, --max-message. RECORD_MOST: a largest record: header, topic with its NUL,
- * payload, rounded up to 8. */
-#define RECORD_MOST(message) ((RECORD_HEADER + MOM_TOPIC_MAX + 1 + (message) + 7) / 8 * 8)
+ * properties, payload, rounded up to 8. */
+#define RECORD_MOST(message) \
+	((RECORD_HEADER + MOM_TOPIC_MAX + 1 + PROPERTIES_MOST + PROPERTIES_OWN + (message) + 7) / 8 * 8)
 /* The size of a client's ring, and the most bytes of frames on their way between two processes that grant credit. A
  * largest record always fits. */
 #define WINDOW_OF(message) ((RECORD_MOST(message) + RING_EARLY / 2 + RING_EARLY - 1) / RING_EARLY * RING_EARLY)

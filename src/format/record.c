@@ -9,12 +9,12 @@ record_crc(const void *bytes, uint32_t len, uint64_t salt)
 	return crc32c_salted(salt, (const char *)bytes + 8, len - 8);
 }
 
-uint32_t
-record_make(void *bytes, struct record *r, const char *topic, const void *data, uint32_t data_len)
+char *
+record_begin(void *bytes, struct record *r, const char *topic, uint32_t body_len)
 {
 	char *p = bytes;
 	r->header = RECORD_HEADER;
-	r->len = RECORD_HEADER + record_topic_size(r->topic_len) + data_len;
+	r->len = RECORD_HEADER + record_topic_size(r->topic_len) + body_len;
 	record_put(p, r);
 	p += RECORD_HEADER;
 	if (r->topic_len) {
@@ -22,11 +22,17 @@ record_make(void *bytes, struct record *r, const char *topic, const void *data, 
 		p[r->topic_len] = '\0';
 		p += r->topic_len + 1;
 	}
+	memset((char *)bytes + r->len, 0, record_stride(r->len) - r->len);
+	return p;
+}
+
+uint32_t
+record_make(void *bytes, struct record *r, const char *topic, const void *data, uint32_t data_len)
+{
+	char *p = record_begin(bytes, r, topic, data_len);
 	if (data_len)
 		memcpy(p, data, data_len);
-	uint32_t stride = record_stride(r->len);
-	memset((char *)bytes + r->len, 0, stride - r->len);
-	return stride;
+	return (uint32_t)record_stride(r->len);
 }
 
 void

@@ -1,6 +1,7 @@
 /* The record: one layout from a publisher's ring over TCP and the log to a subscriber's mail box.
  *
- *   0 u32 len        whole record: header, topic, NUL, payload; the next one begins at the next multiple of 8
+ *   0 u32 len        whole record: header, topic, NUL, properties, payload; the next one begins at the next multiple of
+ *                    8
  *   4 u32 crc        in a file: CRC32C of bytes 8..len, salted (in a log with the salt of its segment); nobody looks at
  *                    it elsewhere
  *   8 u8  header     56
@@ -13,7 +14,7 @@
  *  32 u64 publisher  global id
  *  40 u64 number     request number: generation (24 bits) and counter (40)
  *  48 u64 aux        what a type needs in addition (see below)
- *  56 topic, NUL, payload
+ *  56 topic, NUL, with REC_F_PROPERTIES u16 length and properties (properties.h), payload
  *
  * All numbers are little endian. The same bytes are a frame on TCP and an entry of a ring. */
 #ifndef MOM_RECORD_H
@@ -58,7 +59,8 @@ enum record_type {
 	 * complete. Then offset = where the machine's stream is to begin, publisher = the START of the last incarnation
 	 * that the machine saw, number = the bits of that START. */
 	REC_ALIVE       = 35,
-	REC_PING        = 36,  /* both ways; daemon -> broker: aux = the token on its disk */
+	/* Both ways. daemon -> broker: aux = the token on its disk; broker -> daemon: time = the broker's clock. */
+	REC_PING        = 36,
 	/* daemon -> broker, to each shard: the process of a durable client (publisher) is no more */
 	REC_DIED        = 38,
 	REC_ANSWERS     = 37,  /* broker -> daemon: payload struct answer, one or more */
@@ -80,7 +82,10 @@ enum {
 	REC_F_BAD     = 4,     /* the handler found it wrong (aux: the code); the worker refuses it in its turn */
 	REC_F_EXPIRED = 16,    /* DESTROY: its machine stayed away for too long */
 	REC_F_NEED    = 32,    /* MESSAGE: refused where the topic has no subscriber */
-	REC_F_WILL    = 64     /* MESSAGE: it was its publisher's will; the will is used up */
+	REC_F_WILL    = 64,    /* MESSAGE: it was its publisher's will; the will is used up */
+	REC_F_PROPERTIES = 128,        /* MESSAGE, WILL: properties stand in front of the payload */
+	/* what a client may ask for */
+	REC_F_ASKED = REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED | REC_F_PROPERTIES
 };
 
 struct record {
@@ -142,13 +147,22 @@ static inline int record_is_request(uint8_t type) { return type >= REC_MESSAGE &
 static inline uint64_t record_stride(uint32_t len) { return ((uint64_t)len + 7) & ~UINT64_C(7); }
 static inline uint32_t record_topic_size(uint16_t topic_len) { return topic_len ? topic_len + 1u : 0; }
 static inline const char *record_topic(const void *bytes) { return (const char *)bytes + RECORD_HEADER; }
-static inline const void *record_data(const void *bytes, const struct record *r)
+/* The properties with the u16 that tells their length; 0 bytes: there are none. */
+static inline const char *record_properties(const void *bytes, const struct record *r)
 {
 	return (const char *)bytes + RECORD_HEADER + record_topic_size(r->topic_len);
 }
-static inline uint32_t record_data_len(const struct record *r)
+static inline uint32_t record_properties_size(const void *bytes, const struct record *r)
 {
-	return r->len - RECORD_HEADER - record_topic_size(r->topic_len);
+	return r->flags & REC_F_PROPERTIES ? 2u + get_u16(record_properties(bytes, r)) : 0;
+}
+static inline const void *record_data(const void *bytes, const struct record *r)
+{
+	return record_properties(bytes, r) + record_properties_size(bytes, r);
+}
+static inline uint32_t record_data_len(const void *bytes, const struct record *r)
+{
+	return r->len - RECORD_HEADER - record_topic_size(r->topic_len) - record_properties_size(bytes, r);
 }
 
 /* Looks at the header only. 1: len, header and topic_len can be right for a record of at most `limit` bytes. */
@@ -159,23 +173,34 @@ static inline int record_header_is_sound(const void *bytes, uint64_t limit)
 	return len >= RECORD_HEADER && len <= limit && p[8] == RECORD_HEADER && topic_len <= MOM_TOPIC_MAX &&
 	    RECORD_HEADER + record_topic_size((uint16_t)topic_len) <= len;
 }
-/* The header has to be sound, and the whole record there. 1: the topic ends in a NUL and has no other one. */
-static inline int record_topic_is_sound(const void *bytes)
+/* The header has to be sound, and the whole record there. 1: it has properties, if its flag says so, that end inside
+ * of it. What they say is not looked at. */
+static inline int record_properties_are_sound(const void *bytes)
+{
+	const uint8_t *p = bytes;
+	uint32_t n = get_u32(p) - RECORD_HEADER - record_topic_size(get_u16(p + 12));
+	return !(get_u16(p + 10) & REC_F_PROPERTIES) ||
+	    (n >= 2 && get_u16(p + RECORD_HEADER + record_topic_size(get_u16(p + 12))) <= n - 2);
+}
+/* Likewise. 1: the topic ends in a NUL and has no other one, and the properties are as long as they may be. */
+static inline int record_body_is_sound(const void *bytes)
 {
 	uint16_t topic_len = get_u16((const uint8_t *)bytes + 12);
-	return topic_len == 0 || (record_topic(bytes)[topic_len] == '\0' &&
-	    memchr(record_topic(bytes), '\0', topic_len) == NULL);
+	return (topic_len == 0 || (record_topic(bytes)[topic_len] == '\0' &&
+	    memchr(record_topic(bytes), '\0', topic_len) == NULL)) && record_properties_are_sound(bytes);
 }
 /* 1: the lengths of the record agree with each other and with `limit` (bytes that are there or allowed), and its topic
- * is sound. */
+ * and properties are sound. */
 static inline int record_is_sound(const void *bytes, uint64_t limit)
 {
-	return limit >= RECORD_HEADER && record_header_is_sound(bytes, limit) && record_topic_is_sound(bytes);
+	return limit >= RECORD_HEADER && record_header_is_sound(bytes, limit) && record_body_is_sound(bytes);
 }
 uint32_t record_crc(const void *bytes, uint32_t len, uint64_t salt);
 /* Makes a record with this header, topic and payload at `bytes`, filled up with zeros to its stride. Returns the
  * stride. */
 uint32_t record_make(void *bytes, struct record *r, const char *topic, const void *data, uint32_t data_len);
+/* The same without what stands behind the topic: returns where its body_len bytes are to be written. */
+char *record_begin(void *bytes, struct record *r, const char *topic, uint32_t body_len);
 
 /* request numbers and offsets */
 #define NUMBER_COUNTER ((UINT64_C(1) << 40) - 1)

@@ -186,6 +186,8 @@ const struct counters_name counters_names[COUNTERS] = {
 	[COUNT_DEATHS]       = { "deaths_total", "child processes that ended by themselves or were killed" },
 	[COUNT_SYNCS]        = { "syncs_total", "fdatasync calls of the log" },
 	[COUNT_SLEEPS]       = { "sleeps_total", "times the process went to sleep" },
+	[COUNT_EXPIRED]      = { "expired_total", "messages whose life had ended when a machine or a client was to get "
+	    "them" },
 };
 
 const struct counters_name counters_histogram_names[HISTOGRAMS] = {

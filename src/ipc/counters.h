@@ -31,6 +31,7 @@ enum counter {
 	COUNT_DEATHS,            /* children that ended by their own fault, or were killed */
 	COUNT_SYNCS,             /* fdatasync of the log */
 	COUNT_SLEEPS,
+	COUNT_EXPIRED,           /* messages whose life had ended when a machine, or a client, was to get them */
 	COUNTERS
 };
 

@@ -18,7 +18,7 @@
 #include "format/limits.h"
 #include <stdatomic.h>
 
-enum { IPC_LAYOUT = 6, PAGE = 4096 };
+enum { IPC_LAYOUT = 7, PAGE = 4096 };
 typedef _Atomic uint64_t word64;
 typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;
@@ -195,6 +195,7 @@ struct daemon_unit {
 	/* responser: every shard has begun its stream, so none takes us for a stranger. */
 	word32   proven;
 	char     refused[256];                            /* responser: why the broker does not take us; "": it does */
+	word64   clock_ahead;                             /* responser: as in struct client_segment */
 	_Alignas(64) word64 taken;                        /* forwarder: bytes of deliveries taken */
 	/* forwarder: all records below this are acknowledged, or synced in the spool. */
 	word64 place[SHARDS_MAX];
@@ -244,6 +245,8 @@ struct client_segment {
 	word64   risk[SHARDS_MAX];
 	word32   behind;                                  /* forwarder: more waits in the spool */
 	word32   gone;                                    /* forwarder: the broker has forgotten this client */
+	/* responser: so many microseconds the broker's clock is ahead of this machine's (an int64) */
+	word64   clock_ahead;
 	/* forwarder: how often it ended all subscriptions, because too much waited or the spool's disk was full. */
 	word32   cuts;
 	/* forwarder: the last cut ended the subscriptions that were made below this */
@@ -265,6 +268,7 @@ struct client_segment {
 	word64   handed[SHARDS_MAX], acked[SHARDS_MAX];   /* libmom: mail up to here was handed out, was acknowledged */
 	word64   again[SHARDS_MAX];                       /* mom_daemon: mail up to here is flagged REDELIVERED */
 	word32   notice_told, cuts_told;                  /* libmom: what was told of notice and cuts */
+	word64   expired;                                 /* libmom: messages whose life ended before they were read */
 	/* libmom: HAS_PATTERN: it has subscribed to a pattern, so that no tombstone says what it wants. mom_daemon:
 	 * MAY_HAVE_PATTERN, where a power cut took what was said; mom_forwarder settles that by the broker's list. */
 	word32   has_pattern;

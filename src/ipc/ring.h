@@ -107,7 +107,8 @@ ring_next(struct ring_reader *r, int *broken)
 		return NULL;
 	/* The writer has made sure that no NUL is inside of the topic. To us it is only text that ends. */
 	uint16_t topic_len = get_u16(p + 12);
-	if (!record_header_is_sound(p, limit) || (topic_len && p[RECORD_HEADER + topic_len] != '\0')) {
+	if (!record_header_is_sound(p, limit) || (topic_len && p[RECORD_HEADER + topic_len] != '\0') ||
+	    !record_properties_are_sound(p)) {
 		*broken = 1;
 		return NULL;
 	}

@@ -5,7 +5,7 @@
 #ifndef CHECKPOINT_FILE_H
 #define CHECKPOINT_FILE_H
 #include <stdint.h>
-enum { CHECKPOINT_HEADER = 64, CHECKPOINT_VERSION = 3 /* 2: wills, 3: losses */ };
+enum { CHECKPOINT_HEADER = 64, CHECKPOINT_VERSION = 4 /* 2: wills, 3: losses, 4: wills with properties */ };
 typedef int (*checkpoint_fn)(void *with, const void *bytes);
 /* Shows every record to fn; *as_of = C. 1: there is no check-point. -1: it is damaged or unreadable (logged). */
 int  checkpoint_read(int dir, uint64_t *as_of, checkpoint_fn fn, void *with);

@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 1, SEGLOG_RECORD_LIMIT = 2 * RECORD_MOST(MESSAGE_LIMIT) };
+enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 2 /* 2: properties */,
+    SEGLOG_RECORD_LIMIT = 2 * RECORD_MOST(MESSAGE_LIMIT) };
 #define SEGLOG_LAST (UINT64_C(1) << 39)     /* no segment begins at or above this position */
 
 struct seglog_head { uint64_t base, salt; int packed, reused; };

@@ -56,7 +56,7 @@ frames_next(struct frames_in *in, const char **fault)
 	uint32_t stride = record_stride(get_u32(frame));
 	if (stride > in->have - in->at)
 		return NULL;
-	if (!record_topic_is_sound(frame)) {
+	if (!record_body_is_sound(frame)) {
 		*fault = "a frame whose topic cannot be";
 		return NULL;
 	}

@@ -41,7 +41,8 @@ out_client(struct out *o, const struct client *c)
 		struct record r;
 		record_get(&r, c->will);
 		out_add(o, &(struct record){ .type = REC_WILL, .publisher = c->subscriber.id,
-		    .topic_len = r.topic_len }, record_topic(c->will), record_data(c->will, &r), record_data_len(&r));
+		    .flags = r.flags & REC_F_PROPERTIES, .topic_len = r.topic_len }, record_topic(c->will),
+		    record_properties(c->will, &r), record_properties_size(c->will, &r) + record_data_len(c->will, &r));
 	}
 	for (struct subscription *sub = c->subscriber.first; sub; sub = sub->next_of_client)
 		out_add(o, &(struct record){ .type = REC_LISTED, .publisher = c->subscriber.id, .offset = sub->since,
@@ -117,7 +118,7 @@ checkpoint_take(void *with, const void *bytes)
 		shard_topic(s, record_topic(bytes), r.topic_len, 1)->kept = 1;
 		return 0;
 	case REC_CLIENT:
-		if (c != NULL || record_data_len(&r) != 24)
+		if (c != NULL || record_data_len(bytes, &r) != 24)
 			return -1;
 		c = shard_create(s, r.publisher, r.aux == 1);
 		c->last = r.number;

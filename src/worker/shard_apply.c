@@ -1,6 +1,8 @@
 /* shard_apply - what a record of the log does to a shard's state, live and at a replay; and which records are needed */
 #include "worker/shard.h"
 #include "format/kinds.h"
+#include "format/properties.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include <mom.h>
 #include <stdlib.h>
@@ -195,6 +197,8 @@ shard_record_is_needed(struct shard *s, const void *bytes)
 	struct record r;
 	record_get(&r, bytes);
 	if (r.type == REC_MESSAGE) {
+		if (record_is_expired(bytes, &r, clock_wall_us() / 1000))
+			return 0;
 		const struct topic *t = map_get(&s->table.topics, record_topic(bytes), r.topic_len);
 		for (size_t i = 0; t && i < t->machine_count; i++)
 			if (t->machines[i].machine->place <= r.offset)

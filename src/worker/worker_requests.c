@@ -3,6 +3,7 @@
 #include "worker/worker.h"
 #include "worker/decide.h"
 #include "format/kinds.h"
+#include "format/properties.h"
 #include "base/clock.h"
 #include "ipc/counters.h"
 #include "base/fdio.h"
@@ -178,6 +179,8 @@ log_and_apply(void *at, const void *bytes, struct record *r, struct client *clie
 	memcpy(at, bytes, record_stride(r->len));
 	put_u64((char *)at + 24, (uint64_t)worker.now_us);
 	put_u64((char *)at + 48, r->aux);
+	if (r->flags & REC_F_PROPERTIES && r->type == REC_MESSAGE)
+		record_expires_from(at, r, worker.now_us / 1000);
 	worker.batch += record_stride(r->len);
 	worker.durable |= r->flags & REC_F_DURABLE || kind_of(r->type)->is_durable;
 	seglog_take(&worker.shard.log, at);
@@ -210,7 +213,7 @@ publish_will(struct client *c, int or_never)
 	}
 	char *bytes = shard_will_take(&worker.shard, c);    /* ours from here on: what is logged clears it */
 	r.type = REC_MESSAGE;
-	r.flags = REC_F_DURABLE | REC_F_WILL;
+	r.flags = REC_F_DURABLE | REC_F_WILL | (r.flags & REC_F_PROPERTIES);
 	r.shard = (uint16_t)worker.shard.index;
 	r.publisher = c->subscriber.id;
 	r.number = c->last;                            /* a number that it has taken: nothing changes by it */
@@ -468,13 +471,13 @@ worker_alive(struct worker_conn *c, const void *bytes)
 	struct record r;
 	record_get(&r, bytes);
 	const char *p = record_data(bytes, &r);
-	if (c->alive.used + record_data_len(&r) / 8 > c->slots) {
+	if (c->alive.used + record_data_len(bytes, &r) / 8 > c->slots) {
 		log_peer(LOG_FROM_ERROR, c->machine->serial, "machine %u lists more clients than its %u slots: the "
 		    "connection is ended; is its daemon of this version?", c->machine->serial, c->slots);
 		worker_break(c, BROKEN_NONSENSE);
 		return;
 	}
-	for (uint32_t n = record_data_len(&r) / 8; n > 0; n--, p += 8) {
+	for (uint32_t n = record_data_len(bytes, &r) / 8; n > 0; n--, p += 8) {
 		uint64_t *id = malloc(sizeof *id);
 		if (id == NULL)
 			log_fatal(EXIT_SYSTEM, "no memory for a list of clients: see `free`");

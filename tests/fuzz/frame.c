@@ -102,7 +102,7 @@ check_request(const void *p, uint32_t shard)
 	record_get(&r, p);
 	FUZZ_CHECK(r.shard == shard);
 	if (r.type == REC_ALIVE) {
-		FUZZ_CHECK(r.topic_len == 0 && record_data_len(&r) % 8 == 0);
+		FUZZ_CHECK(r.topic_len == 0 && record_data_len(p, &r) % 8 == 0);
 		return;
 	}
 	if (r.type == REC_DIED) {
@@ -111,7 +111,7 @@ check_request(const void *p, uint32_t shard)
 	}
 	FUZZ_CHECK(record_is_request(r.type));
 	FUZZ_CHECK(r.publisher >> 32 == SERIAL && (uint64_t)r.time < fz.slots && r.number != 0 && r.offset <= r.number);
-	FUZZ_CHECK((r.flags & ~(REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED | REC_F_BAD)) == 0);
+	FUZZ_CHECK((r.flags & ~(REC_F_ASKED | REC_F_BAD)) == 0);
 	if (r.flags & REC_F_BAD) {
 		FUZZ_CHECK((int64_t)r.aux < 0);
 		return;
@@ -122,8 +122,8 @@ check_request(const void *p, uint32_t shard)
 		    NULL && strlen(record_topic(p)) == r.topic_len);
 	FUZZ_CHECK(kind_of(r.type)->topic == CARRIES_MAYBE ||
 	    (r.topic_len != 0) == (kind_of(r.type)->topic == CARRIES_ALWAYS));
-	FUZZ_CHECK(record_data_len(&r) <= MOM_MESSAGE_MAX && (r.type == REC_MESSAGE ||
-	    (r.type == REC_WILL && r.topic_len) || record_data_len(&r) == 0));
+	FUZZ_CHECK(record_data_len(p, &r) <= MOM_MESSAGE_MAX && (r.type == REC_MESSAGE ||
+	    (r.type == REC_WILL && r.topic_len) || record_data_len(p, &r) == 0));
 }
 
 /* as the worker takes them */

@@ -75,6 +75,7 @@ edge_close(struct handle *h)
 #include "api/request.c"
 #include "api/tombstone.c"
 #include "api/mail.c"
+#include "api/properties.c"
 #include "api/publish.c"
 #include "api/subscribe.c"
 #include "api/will.c"

@@ -76,7 +76,7 @@ run_record(const char *p, size_t n)
 	if (!record_is_sound(p, n))
 		return;
 	FUZZ_CHECK(r.len <= n && r.topic_len <= MOM_TOPIC_MAX);
-	FUZZ_CHECK((const char *)record_data(p, &r) + record_data_len(&r) == p + r.len &&
+	FUZZ_CHECK((const char *)record_data(p, &r) + record_data_len(p, &r) == p + r.len &&
 	    (r.topic_len == 0 || strlen(record_topic(p)) == r.topic_len));
 	record_crc(p, r.len, 4711);
 }

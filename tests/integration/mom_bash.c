@@ -52,8 +52,9 @@ TEST(options, "Tab offers the options of that command, long and short, as its he
 	offers("sub --fo", 0, "--forget\n--format\n");
 	offers("pub --f", 0, "--fast\n--file\n");
 	offers("backup --", 0, "--db\n--help\n");
-	offers("pub -", 0, "--async\n--count\n--empty\n--fast\n--file\n--help\n"
-	    "--interval\n--lines\n--need-subscriber\n--stdin\n--timeout\n--verbose\n-f\n-l\n-m\n-n\n-q\n-s\n-t\n-v\n");
+	offers("pub -", 0, "--async\n--content-type\n--correlation\n--count\n--empty\n--fast\n--file\n--header\n"
+	    "--help\n--interval\n--key\n--lines\n--need-subscriber\n--reply-to\n--stdin\n--timeout\n--ttl\n--verbose\n"
+	    "-H\n-f\n-l\n-m\n-n\n-q\n-s\n-t\n-v\n");
 }
 
 TEST(topics, "Tab offers topics where mom topics tells them, nothing where it does not; behind an option with a value "

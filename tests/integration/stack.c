@@ -33,6 +33,16 @@ static void publish_async(void) { result = mom_publish(id, "t", "x", 1, MOM_ASYN
 static void flush(void) { result = mom_flush(id, 20000); }
 static void receive(void) { result = mom_receive(id, &m, 20000); }
 static void acknowledge(void) { result = mom_ack(id); }
+static void
+publish_with(void)
+{
+	struct mom_header h = { "unit", "C" };
+	struct mom_properties p = MOM_PROPERTIES_INIT;
+	p.key = p.content_type = p.reply_to = "x";
+	p.headers = &h;
+	p.header_count = 1;
+	result = mom_publish_with(id, "t", "x", 1, 0, &p);
+}
 static void will(void) { result = mom_will(id, "w", "x", 1); }
 static void unsubscribe(void) { result = mom_unsubscribe(id, "t"); }
 static void server_create(void) { result = (server = mom_server_create()) ? 0 : -1; }
@@ -132,6 +142,7 @@ TEST(depth, "each call goes on a thread with a stack of 64 KiB, and takes no mor
 		{ watch, "mom_subscribe to a pattern", OTHERS_MOST },
 		{ refused, "a failure", OTHERS_MOST },
 		{ publish, "mom_publish", OTHERS_MOST },
+		{ publish_with, "mom_publish_with", OTHERS_MOST },
 		{ publish_async, "MOM_ASYNC", OTHERS_MOST },
 		{ flush, "mom_flush", OTHERS_MOST },
 		{ receive, "mom_receive", OTHERS_MOST },

@@ -1,4 +1,5 @@
 /* client - a publisher or a subscriber of a run; argument: which */
+#include "../lib/carried.h"
 #include "client.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,7 +50,8 @@ publish(void)
 		c->begun++;
 		unsigned number = judge_begins(stream, topic, c->flags);
 		size_t n = judge_payload(bytes, stream, topic, number, c->largest);
-		r = mom_publish(id, topic_names[topic], bytes, n, c->flags);
+		struct mom_properties properties = carried_by(topic_names[topic], bytes, n);
+		r = mom_publish_with(id, topic_names[topic], bytes, n, c->flags, number % 3 ? NULL : &properties);
 		judge_ends(stream, topic, number, r == MOM_EAGAIN ? MOM_EFULL : r);
 		if (r && r != MOM_EAGAIN && r != MOM_ETIMEDOUT && r != MOM_EFULL && r != MOM_ELOST)
 			judge_wrong(me, "mom_publish", r, mom_error_text(id));
@@ -104,6 +106,8 @@ receive(void)
 		judge_asks(me);
 		r = mom_receive(id, &m, 500);
 		judge_got(me, r, &m);
+		if (r == 0 && !is_carried(&m))
+			judge_wrong(me, "its properties", r, m.topic);
 		if (r == MOM_EFULL) {
 			judge_cut(me);
 			c->ready = 0;

@@ -1,6 +1,7 @@
 /* crew - the clients of a storm: processes that publish or receive without end, write their history, die in every way,
  * and are replaced */
 #include <storm/crew.h>
+#include <lib/carried.h>
 #include <lib/proc.h>
 #include <lib/segment.h>
 #include <lib/sysv.h>
@@ -245,7 +246,8 @@ publish_loop(void)
 		uint32_t n = next[k]++;
 		size_t len = payload_make(buffer, crew_mix, publisher, topics[k], n);
 		history_try(history, topics[k], n, me->flags);
-		r = mom_publish(id, topics[k], buffer, len, me->flags);
+		struct mom_properties properties = carried_by(topics[k], buffer, len);
+		r = mom_publish_with(id, topics[k], buffer, len, me->flags, n % 3 ? NULL : &properties);
 		history_told(history, topics[k], n, me->flags, r);
 		if (was_ended(r)) {
 			begin_session();
@@ -290,6 +292,7 @@ receive_loop(void)
 		REQUIRE(r == 0 || r == MOM_ETIMEDOUT || r == MOM_EINTR, "%s: receive: %s: %s", me->name,
 		    mom_strerror(r), mom_error_text(id));
 		if (r == 0) {
+			REQUIRE(is_carried(&m), "a message of %s has the properties of another", m.topic);
 			history_got(history, &m);
 			me->count++;
 			done = hears_last_word(&m, &heard);

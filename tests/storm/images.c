@@ -272,7 +272,7 @@ judge_message(struct reading *rd, const char *p)
 	    (unsigned long long)r.offset,
 	    (unsigned long long)z.known[r.number].offset);
 	size_t n = data_of(r.number, z.known[r.number].life, data);
-	WANT(record_data_len(&r) == n && memcmp(record_data(p, &r), data, n) == 0,
+	WANT(record_data_len(p, &r) == n && memcmp(record_data(p, &r), data, n) == 0,
 	    "number %llu is not what was written", (unsigned long long)r.number);
 }
 
@@ -603,7 +603,7 @@ damaged_message(struct damaged_reading *rd, const char *p)
 	    (unsigned long long)r.offset);
 	rd->seen[r.number] = 1;
 	size_t n = data_of(r.number, z.known[r.number].life, data);
-	WANT(record_data_len(&r) == n && memcmp(record_data(p, &r), data, n) == 0,
+	WANT(record_data_len(p, &r) == n && memcmp(record_data(p, &r), data, n) == 0,
 	    "number %llu is not what was written", (unsigned long long)r.number);
 }
 

@@ -29,7 +29,7 @@ TEST(message, "a MESSAGE record")
 		.publisher = 0x100000002, .number = number_make(3, 4), .aux = 5 }, back;
 	golden("message", b, record_make(b, &r, "news", "hello", 5));
 	record_get(&back, b);
-	REQUIRE(memcmp(&r, &back, sizeof r) == 0 && record_is_sound(b, sizeof b) && record_data_len(&back) == 5,
+	REQUIRE(memcmp(&r, &back, sizeof r) == 0 && record_is_sound(b, sizeof b) && record_data_len(b, &back) == 5,
 	    "read back");
 	REQUIRE(strcmp(record_topic(b), "news") == 0 && memcmp(record_data(b, &back), "hello", 5) == 0, "contents");
 	b[RECORD_HEADER + 4] = 'x';

@@ -57,6 +57,24 @@ TEST(needed_at_place, "packing keeps what stands at a machine's place and behind
 	REQUIRE(!message_is_needed(OFFSET), "its place has passed");
 }
 
+static int
+message_with_life_is_needed(int64_t expires_ms)
+{
+	char bytes[256], life[PROPERTY_HEAD + 8 + 2] = { PROPERTY_HEAD + 8, 0, PROPERTY_EXPIRES, 8 };
+	put_u64(life + 5, (uint64_t)expires_ms);
+	record_make(bytes, &(struct record){ .type = REC_MESSAGE, .flags = REC_F_PROPERTIES, .topic_len = 4,
+	    .offset = OFFSET }, "news", life, sizeof life);
+	return shard_record_is_needed(&shard, bytes);
+}
+
+TEST(needed_while_it_lives, "packing does not keep a message whose life has ended, and keeps one that lives")
+{
+	subscriber(SERIAL, OFFSET);
+	int64_t now = clock_wall_us() / 1000;
+	REQUIRE(message_with_life_is_needed(now + 3600000), "it lives for an hour more");
+	REQUIRE(!message_with_life_is_needed(now - 1), "nobody gets it any more");
+}
+
 TEST(needed_by_pattern, "a message that only a pattern matches is needed by its machine from its place on, and is "
     "counted for it, once though several match")
 {

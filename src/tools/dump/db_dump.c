@@ -5,6 +5,7 @@
  *          these */
 #include "base/arguments.h"
 #include "format/kinds.h"
+#include "format/properties.h"
 #include "base/crc32c.h"
 #include "base/fdio.h"
 #include "base/program.h"
@@ -28,8 +29,9 @@ static int worst;
 static uint64_t leads_to;                     /* what the last segment's END names, 0: none */
 
 static void
-print_escaped(const unsigned char *p, size_t n)
+print_escaped(const void *bytes, size_t n)
 {
+	const unsigned char *p = bytes;
 	for (size_t i = 0; i < n && i < SHOWN; i++) {
 		if (p[i] == '\n' || p[i] == '\t' || p[i] == '\\')
 			printf("\\%c", p[i] == '\n' ? 'n' : p[i] == '\t' ? 't' : '\\');
@@ -59,7 +61,7 @@ static void
 print_entry(const char *bytes, const struct record *r)
 {
 	const char *p = record_data(bytes, r);
-	uint32_t n = record_data_len(r);
+	uint32_t n = record_data_len(bytes, r);
 	printf(" to");
 	for (uint64_t i = 0; i < r->aux && n >= 8; i++, p += 8, n -= 8)
 		printf(" %016llx", (unsigned long long)get_u64(p));
@@ -70,15 +72,55 @@ print_entry(const char *bytes, const struct record *r)
 		printf(" no record\n");
 }
 
+/* Texts as they stand, a header as NAME=VALUE, other bytes escaped. */
+static void
+print_property(const struct property *p, int is_request)
+{
+	static const char *const names[] = { [MOM_P_KEY] = "key", [MOM_P_REPLY_TO] = "reply-to",
+	    [MOM_P_CORRELATION] = "correlation", [MOM_P_CONTENT_TYPE] = "content-type" };
+	if (p->tag == PROPERTY_EXPIRES && p->len == 8) {
+		printf(is_request ? " lives %lld ms" : " expires %lld", (long long)get_u64(p->value));
+		return;
+	}
+	const char *name = p->tag < sizeof names / sizeof *names ? names[p->tag] : NULL;
+	size_t n = p->len, part = strnlen(p->value, n);
+	if (name)
+		printf(" %s \"", name);
+	else
+		printf(p->tag == MOM_P_HEADER ? " header \"" : " property %u \"", p->tag);
+	if (p->tag == MOM_P_HEADER && part + 1 < n) {
+		print_escaped(p->value, part);
+		putchar('=');
+		print_escaped(p->value + part + 1, n - part - 2);
+	} else
+		print_escaped(p->value, n - (n && part == n - 1));
+	putchar('"');
+}
+
+static void
+print_properties(const char *bytes, const struct record *r)
+{
+	const char *at = record_properties(bytes, r), *end = at + record_properties_size(bytes, r);
+	if (at == end)
+		return;
+	at += 2;
+	for (struct property p; properties_next(&at, end, &p) > 0;)
+		print_property(&p, r->type == REC_WILL);
+}
+
 static void
 print_details(const char *bytes, const struct record *r)
 {
 	switch (r->type) {
 	case REC_MESSAGE:
 		printf(" time %lld %s %u bytes \"", (long long)r->time, r->flags & REC_F_DURABLE ? "durable" : "fast",
-		    record_data_len(r));
-		print_escaped(record_data(bytes, r), record_data_len(r));
+		    record_data_len(bytes, r));
+		print_escaped(record_data(bytes, r), record_data_len(bytes, r));
 		putchar('"');
+		print_properties(bytes, r);
+		break;
+	case REC_WILL:
+		print_properties(bytes, r);
 		break;
 	case REC_SUBSCRIBE: case REC_UNSUBSCRIBE:
 		printf(" time %lld result %lld", (long long)r->time, (long long)r->aux);

@@ -146,13 +146,24 @@ cmd_number(const struct cmd *c, const char *option, const char *text, unsigned l
 }
 
 double
+cmd_time(const struct cmd *c, const char *option, const char *text, double most)
+{
+	static const struct { const char *name; double seconds; } units[] = { { "", 1 }, { "ms", 0.001 }, { "s", 1 },
+	    { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
+	char *end;
+	double v = strtod(text, &end), unit = 0;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		unit = strcmp(end, units[i].name) == 0 ? units[i].seconds : unit;
+	if (end == text || unit == 0 || !isfinite(v) || v < 0 || v * unit > most)
+		cmd_wrong_use(c, "%s takes seconds, such as 5 or 0.25, or a time with its unit, such as 500ms, 10m or "
+		    "7d, not %s", option, text);
+	return v * unit;
+}
+
+double
 cmd_seconds(const struct cmd *c, const char *option, const char *text)
 {
-	char *end;
-	double v = strtod(text, &end);
-	if (*text == '\0' || *end != '\0' || !isfinite(v) || v < 0 || v > 2000000)
-		cmd_wrong_use(c, "%s takes seconds, such as 5 or 0.25, not %s", option, text);
-	return v;
+	return cmd_time(c, option, text, 2000000);
 }
 
 int

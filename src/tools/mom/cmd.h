@@ -45,7 +45,9 @@ const char *cmd_client_run(void);
 /* A number of that option in its range, else exit 2. seconds: with a fraction. */
 unsigned long long cmd_number(const struct cmd *c, const char *option, const char *text, unsigned long long least,
     unsigned long long most);
-double cmd_seconds(const struct cmd *c, const char *option, const char *text);
+/* A time in seconds, or with its unit: 5, 0.25, 10s, 500ms, 7d. most: seconds */
+double cmd_time(const struct cmd *c, const char *option, const char *text, double most);
+double cmd_seconds(const struct cmd *c, const char *option, const char *text);      /* at most 23 days */
 /* On stdout, quoted and escaped; bytes that are no UTF-8 become U+FFFD. */
 void cmd_json_string(const void *text, size_t n);
 int  cmd_is_utf8(const void *text, size_t n);

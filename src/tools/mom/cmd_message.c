@@ -69,21 +69,59 @@ print_time(int64_t us)
 }
 
 static void
+print_bytes(const char *name, const void *data, size_t n)
+{
+	if (cmd_is_utf8(data, n)) {
+		printf(",\"%s\":", name);
+		cmd_json_string(data, n);
+	} else {
+		printf(",\"%s_base64\":\"", name);
+		print_base64(data, n);
+		putchar('"');
+	}
+}
+
+/* Headers as an array of pairs: several may have one name. */
+static void
+print_properties(const struct mom_message *m)
+{
+	static const struct { enum mom_property_name tag; const char *name; } known[] = { { MOM_P_KEY, "key" },
+	    { MOM_P_REPLY_TO, "reply_to" }, { MOM_P_CORRELATION, "correlation" },
+	    { MOM_P_CONTENT_TYPE, "content_type" } };
+	struct mom_header h;
+	size_t n, headers = 0;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		const void *value = mom_property(m, known[i].tag, &n);
+		if (value)
+			print_bytes(known[i].name, value, n);
+	}
+	for (; mom_header_at(m, headers, &h); headers++) {
+		printf(headers ? ",[" : ",\"headers\":[[");
+		cmd_json_string(h.name, strlen(h.name));
+		putchar(',');
+		cmd_json_string(h.value, strlen(h.value));
+		putchar(']');
+	}
+	if (headers)
+		putchar(']');
+	if (mom_expires(m)) {
+		printf(",\"expires\":\"");
+		print_time(mom_expires(m) * 1000);
+		putchar('"');
+	}
+}
+
+static void
 print_json(const struct mom_message *m)
 {
 	printf("{\"topic\":");
 	cmd_json_string(m->topic, strlen(m->topic));
-	if (cmd_is_utf8(m->data, m->len)) {
-		printf(",\"data\":");
-		cmd_json_string(m->data, m->len);
-	} else {
-		printf(",\"data_base64\":\"");
-		print_base64(m->data, m->len);
-		putchar('"');
-	}
+	print_bytes("data", m->data, m->len);
 	printf(",\"publisher\":\"%016" PRIx64 "\",\"offset\":\"%016" PRIx64 "\",\"time\":\"", m->publisher, m->offset);
 	print_time(m->time_us);
-	printf("\",\"redelivered\":%s}", m->flags & MOM_REDELIVERED ? "true" : "false");
+	printf("\",\"redelivered\":%s", m->flags & MOM_REDELIVERED ? "true" : "false");
+	print_properties(m);
+	putchar('}');
 }
 
 static void

@@ -19,7 +19,8 @@ struct message_style {
 	"  -v, --verbose      the topic and a space before each payload\n" \
 	"  -N, --raw          payloads one behind the other, with nothing added\n" \
 	"  --json             one object a line: topic, data (data_base64 where it is no UTF-8), publisher, " \
-	"offset, time, redelivered\n" \
+	"offset, time, redelivered,\n" \
+	"                     and what it has of key, reply_to, correlation, content_type, headers, expires\n" \
 	"  -F, --format TEXT  %t topic  %p payload  %x payload in hexadecimal  %l its length  " \
 	"%j the object of --json\n" \
 	"                     %U seconds since 1970  %I the same as 2026-01-31T12:00:00.000000Z, " \

@@ -39,8 +39,8 @@ show(const struct record *r, const char *bytes)
 {
 	if (r->offset < peeking.from || r->offset > peeking.to)
 		return;
-	struct mom_message m = { record_topic(bytes), record_data(bytes, r), record_data_len(r), r->publisher,
-	    r->offset, r->time, 0 };
+	struct mom_message m = { record_topic(bytes), record_data(bytes, r), record_data_len(bytes, r), r->publisher,
+	    r->offset, r->time, r->flags & REC_F_PROPERTIES ? MOM_PROPERTIES : 0 };
 	message_print(&peeking.style, &m);
 	peeking.shown++;
 }

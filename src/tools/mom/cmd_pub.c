@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPT_FAST = 256, OPT_ASYNC, OPT_COUNT, OPT_INTERVAL, OPT_TIMEOUT, OPT_NEED, READ_BYTES = 64 * 1024 };
+enum { OPT_FAST = 256, OPT_ASYNC, OPT_COUNT, OPT_INTERVAL, OPT_TIMEOUT, OPT_NEED, OPT_TTL, OPT_KEY, OPT_REPLY,
+    OPT_CORRELATION, OPT_TYPE, READ_BYTES = 64 * 1024 };
 
 static struct {
 	const char *topic, *text, *file;
@@ -29,7 +30,9 @@ static struct {
 	unsigned long long sent;
 	int stopped;                       /* nothing more can be sent */
 	int left;                          /* on their way, and waited for in vain */
-} pub = { .count = 1, .id = -1 };
+	struct mom_properties properties;
+	struct mom_header *headers;
+} pub = { .count = 1, .id = -1, .properties = MOM_PROPERTIES_INIT };
 
 /* What the broker said of those on their way; waits for all of them. */
 static void
@@ -61,7 +64,8 @@ publish(const void *data, size_t n)
 {
 	if (pub.sent && pub.interval > 0)
 		pause_between();
-	int r = mom_publish(pub.id, pub.topic, data, n, pub.flags | (pub.many && pub.interval == 0 ? MOM_ASYNC : 0));
+	int r = mom_publish_with(pub.id, pub.topic, data, n, pub.flags | (pub.many && pub.interval == 0 ? MOM_ASYNC
+	    : 0), &pub.properties);
 	if (r == 0) {
 		pub.sent++;
 		if (pub.verbose)
@@ -176,9 +180,55 @@ timeout_ms(void)
 	return ms == CONFIG_NO_END ? -1 : (int)ms;
 }
 
+/* NAME=VALUE */
+static void
+take_header(const char *text)
+{
+	const char *value = strchr(text, '=');
+	size_t n = pub.properties.header_count;
+	if (value == NULL || value == text)
+		cmd_wrong_use(&cmd_pub, "-H takes NAME=VALUE, not %s", text);
+	pub.headers = realloc(pub.headers, (n + 1) * sizeof *pub.headers);
+	char *name = strndup(text, (size_t)(value - text));
+	if (pub.headers == NULL || name == NULL)
+		exit(cmd_fail(&cmd_pub, "no memory"));
+	pub.headers[n] = (struct mom_header){ name, value + 1 };
+	pub.properties.headers = pub.headers;
+	pub.properties.header_count = n + 1;
+}
+
+static void
+take_ttl(const char *text)
+{
+	double seconds = cmd_time(&cmd_pub, "--ttl", text, (double)MOM_TTL_MAX / 1000);
+	pub.properties.ttl_ms = (int64_t)(seconds * 1000);
+	if (pub.properties.ttl_ms == 0)
+		cmd_wrong_use(&cmd_pub, "--ttl is at least 1ms; without it the message lives for ever");
+}
+
+/* Properties of the message. 0: it is none of them. */
+static int
+take_property(int o)
+{
+	switch (o) {
+	case 'H': take_header(cmd_line.value); return 1;
+	case OPT_TTL: take_ttl(cmd_line.value); return 1;
+	case OPT_KEY: pub.properties.key = cmd_line.value; return 1;
+	case OPT_REPLY: pub.properties.reply_to = cmd_line.value; return 1;
+	case OPT_TYPE: pub.properties.content_type = cmd_line.value; return 1;
+	case OPT_CORRELATION:
+		pub.properties.correlation = cmd_line.value;
+		pub.properties.correlation_len = strlen(cmd_line.value);
+		return 1;
+	default: return 0;
+	}
+}
+
 static void
 take_option(int o)
 {
+	if (take_property(o))
+		return;
 	switch (o) {
 	case 'f': pub.file = cmd_line.value; break;
 	case 'l': pub.lines = 1; break;
@@ -205,8 +255,10 @@ parse(int argc, char **argv)
 	    { "empty", 0, 0, 'n' }, { "fast", 0, 0, OPT_FAST },
 		{ "async", 0, 0, OPT_ASYNC }, { "count", 1, 0, OPT_COUNT }, { "interval", 1, 0, OPT_INTERVAL },
 		    { "timeout", 1, 0, OPT_TIMEOUT }, { "need-subscriber", 0, 0, OPT_NEED },
+		{ "ttl", 1, 0, OPT_TTL }, { "key", 1, 0, OPT_KEY }, { "reply-to", 1, 0, OPT_REPLY },
+		{ "correlation", 1, 0, OPT_CORRELATION }, { "content-type", 1, 0, OPT_TYPE }, { "header", 1, 0, 'H' },
 		{ "verbose", 0, 0, 'v' }, { "help", 0, 0, 'h' }, { 0 } };
-	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvt:m:q:i:p:rh", options)) != -1;)
+	for (int o; (o = cmd_option(&cmd_pub, argc, argv, "f:lsnvt:m:q:i:p:rH:h", options)) != -1;)
 		take_option(o);
 	if (pub.topic == NULL && (pub.topic = arguments_take(&cmd_line)) == NULL)
 		cmd_wrong_use(&cmd_pub, "which topic?");
@@ -265,6 +317,12 @@ const struct cmd cmd_pub = { "pub", "publish: a text, a file, standard input, a 
 	"cut\n"
 	"  --async            do not wait for each answer (-l and --count do so too, without --interval): at the end "
 	"all are waited for\n"
+	"  --ttl TIME         nobody gets the message once it is so old: 10s, 500ms, 7d\n"
+	"  -H, --header NAME=VALUE  a header that the message carries; as many as wanted\n"
+	"  --reply-to TOPIC   where an answer is awaited; the message carries this, as it carries\n"
+	"  --correlation TEXT what the answer repeats,\n"
+	"  --content-type TEXT  of what kind its payload is,\n"
+	"  --key KEY          and what it is about\n"
 	"  --need-subscriber  refuse a message to a topic that nobody subscribes to by its name; each is waited for\n"
 	"  --timeout SECONDS  wait so long for a broker that is away (as client.conf says, else 30; 0: for ever)\n"
 	"  -v, --verbose      a line on stderr for each\n"
@@ -274,5 +332,6 @@ const struct cmd cmd_pub = { "pub", "publish: a text, a file, standard input, a 
 	"Exit status: 0 all are stored   1 one is not, stderr says why   2 wrong use\n"
 	"Example: mom pub plant/boiler -87.5\n"
 	"         mom pub plant/boiler -- '-- off --'\n"
+	"         mom pub --ttl 1m -H unit=C plant/boiler 87.5\n"
 	"         tail -f /var/log/messages | mom pub -l log\n",
 	pub_run };

@@ -44,7 +44,8 @@ _mom()
 		case $command:$before in
 		*:--db | *:--run | *:--spool) COMPREPLY=($(compgen -d -- "$word")); return ;;
 		*:-f | *:--file) COMPREPLY=($(compgen -f -- "$word")); return ;;
-		*:-C | *:-W | *:-F | *:-n | *:--count | *:--wait | *:--format | *:--last | *:--name | *:--interval | *:--timeout | *:--ready-fd)
+		*:-C | *:-W | *:-F | *:-n | *:--count | *:--wait | *:--format | *:--last | *:--name | *:--interval | *:--timeout | *:--ready-fd | \
+		    *:--ttl | *:-H | *:--header | *:--key | *:--correlation | *:--content-type)
 			[ "$command:$before" = pub:-n ] || return 0 ;;
 		esac
 		case $command in

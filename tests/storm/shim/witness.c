@@ -573,13 +573,13 @@ note_frame(const char *p)
 	struct record r;
 	record_get(&r, p);
 	if (me.role == ROLE_SENDER_PROCESS && r.type == REC_ANSWERS)
-		note_answers(record_data(p, &r), record_data_len(&r));
+		note_answers(record_data(p, &r), record_data_len(p, &r));
 	if (me.role != ROLE_REQUESTER_PROCESS)
 		return;
 	if (record_is_request(r.type)) {
 		me.serial = r.publisher >> 32;
 		note_request(&r);
-	} else if (r.type == REC_ALIVE && record_data_len(&r) >= 8)
+	} else if (r.type == REC_ALIVE && record_data_len(p, &r) >= 8)
 		me.serial = get_u64(record_data(p, &r)) >> 32;
 	else if (r.type == REC_PLACE) {
 		struct deed *d = deed(DEED_PLACE);
