@@ -63,13 +63,17 @@ options_read(struct broker_options *o, struct broker *b, int argc, char **argv)
 }
 
 void
-options_take_workers(struct broker_options *o, uint32_t workers)
+options_take_store(struct broker_options *o, uint32_t workers, uint32_t message_max)
 {
 	char text[16];
 	snprintf(text, sizeof text, "%u", workers);
 	if (o->workers == 0)
 		config_set(&o->config, BROKER_WORKERS, text, CONFIG_BY_PRESET, NULL, 0);
 	o->workers = workers;
+	snprintf(text, sizeof text, "%u", message_max);
+	if (o->message_max == 0)
+		config_set(&o->config, BROKER_MESSAGE_MAX, text, CONFIG_BY_PRESET, NULL, 0);
+	o->message_max = message_max;
 }
 
 void
@@ -80,7 +84,7 @@ options_say(const struct broker_options *o)
 	log_info("version %s; store %s; limits: store-max %s, topic-max %s, machine-expiry %s, max-message %s; %s",
 	    MOM_VERSION, o->db,
 	    config_text(c, BROKER_STORE_MAX), config_text(c, BROKER_TOPIC_MAX), config_text(c, BROKER_EXPIRY),
-	    o->message_max ? config_text(c, BROKER_MESSAGE_MAX) : "as the store was made",
+	    config_text(c, BROKER_MESSAGE_MAX),
 	    config_log_text(c, log, sizeof log));
 }
 
@@ -120,9 +124,9 @@ reload(struct broker_options *o, struct broker *b)
 	int logged = b->verbose, r = config_reload(&o->config, &o->fresh, check, keep_store_max, b);
 	if (r == 0)
 		return;
-	uint32_t workers = o->workers;
+	uint32_t workers = o->workers, message_max = o->message_max;
 	options_take(o);
-	options_take_workers(o, workers);
+	options_take_store(o, workers, message_max);
 	b->verbose = (int)config_log(&o->config);
 	log_init(log_role(), (uint32_t)b->verbose);
 	atomic_store(&b->table->log, (uint32_t)b->verbose);

@@ -16,7 +16,7 @@ struct broker_options {
 /* Reads them; mistakes, --help and -t end the program. */
 void options_read(struct broker_options *o, struct broker *b, int argc, char **argv);
 /* The store has so many: it remembers what nobody says. */
-void options_take_workers(struct broker_options *o, uint32_t workers);
+void options_take_store(struct broker_options *o, uint32_t workers, uint32_t message_max);
 void options_say(const struct broker_options *o);                  /* logs the line with which a broker begins */
 /* Why it may not listen there without --insecure. */
 const char *options_exposed(const char *host);

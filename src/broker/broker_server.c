@@ -430,16 +430,17 @@ main(int argc, char **argv)
 	log_at_fatal(give_up);
 	start_listening();
 	store_open(&server.b.store, server.o.db, server.o.workers, server.o.message_max);
-	options_take_workers(&server.o, server.b.store.shards);
-	if (server.o.store_max && server.o.store_max < (uint64_t)STORE_SEGMENTS *
-	    SEGMENT_LEAST(server.b.store.message_max))
-		log_fatal(EXIT_USAGE, "--store-max is too small for this store's --max-message: four segments of two "
-		    "messages each are the least");
+	options_take_store(&server.o, server.b.store.shards, server.b.store.message_max);
+	uint64_t least = (uint64_t)STORE_SEGMENTS * SEGMENT_LEAST(server.b.store.message_max);
+	if (server.o.store_max && server.o.store_max < least)
+		log_fatal(EXIT_USAGE, "--store-max is at least %llu with the --max-message of this store, %u: four "
+		    "segments of two messages each", (unsigned long long)least, server.b.store.message_max);
 	open_run_folder();
 	/* what may be wrong comes before objects are made */
 	if (http_child_open(&server.b.http, server.run_dir) < 0)
 		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)",
 		    server.b.http.address, strerror(errno));
+	store_begin(&server.b.store, server.o.db);
 	config_find_log(&server.o.config);
 	if (machines_load(&server.b.machines, server.b.store.dir) < 0)
 		log_fatal(EXIT_SYSTEM, "%s/machines: %s: restore it from a backup", server.o.db,

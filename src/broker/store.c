@@ -22,13 +22,6 @@ store_identity_write(struct store *s)
 }
 
 static void
-store_identity_save(struct store *s, const char *path)
-{
-	if (store_identity_write(s) < 0)
-		log_fatal(EXIT_SYSTEM, "%s/store: %s: %s", path, strerror(errno), fdio_hint(errno));
-}
-
-static void
 store_identity(struct store *s, const char *path, uint32_t message_max)
 {
 	struct store_file old;
@@ -50,17 +43,14 @@ store_identity(struct store *s, const char *path, uint32_t message_max)
 		if (s->message_max < old.message)
 			log_fatal(EXIT_USAGE, "%s: the store was made with --max-message %u: messages of that size may "
 			    "be in it: start it with that or more", path, old.message);
-		if (s->message_max > old.message)
-			store_identity_save(s, path);
+		s->is_changed = s->message_max > old.message;
 		return;
 	}
 	s->shards = s->shards ? s->shards : 1;
 	s->message_max = message_max ? message_max : MOM_MESSAGE_MAX;
 	if (fdio_random(s->id, sizeof s->id) < 0)
 		log_fatal(EXIT_SYSTEM, "getrandom: %s: see dmesg", strerror(errno));
-	store_identity_save(s, path);
-	log_info("new store made in %s", path);
-	s->fresh = 1;
+	s->fresh = s->is_changed = 1;
 }
 
 static void
@@ -107,6 +97,15 @@ store_open(struct store *s, const char *path, uint32_t shards, uint32_t message_
 		log_fatal(EXIT_SYSTEM, "%s/lock: %s: %s", path, strerror(errno), fdio_hint(errno));
 	fdio_sweep(s->dir, "");
 	store_identity(s, path, message_max);
+}
+
+void
+store_begin(struct store *s, const char *path)
+{
+	if (s->is_changed && store_identity_write(s) < 0)
+		log_fatal(EXIT_SYSTEM, "%s/store: %s: %s", path, strerror(errno), fdio_hint(errno));
+	if (s->fresh)
+		log_info("new store made in %s", path);
 	for (uint32_t i = 0; i < s->shards; i++)
 		store_shard(s, path, i);
 }

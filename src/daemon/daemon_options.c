@@ -38,13 +38,21 @@ options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv)
 }
 
 void
+options_take_spool(struct daemon_options *o, uint32_t message_max)
+{
+	char text[16];
+	snprintf(text, sizeof text, "%u", message_max);
+	if (config_text(&o->config, DAEMON_MESSAGE_MAX) == NULL)
+		config_set(&o->config, DAEMON_MESSAGE_MAX, text, CONFIG_BY_PRESET, NULL, 0);
+}
+
+void
 options_say(const struct daemon_options *o, const char *spool)
 {
 	const struct config *c = &o->config;
 	char log[PATH_MAX + 100];
 	log_info("version %s; spool %s; limits: client-backlog-max %s, max-message %s; %s", MOM_VERSION, spool,
-	    config_text(c, DAEMON_BACKLOG_MAX),
-	    config_text(c, DAEMON_MESSAGE_MAX) ? config_text(c, DAEMON_MESSAGE_MAX) : "as the spool was made",
+	    config_text(c, DAEMON_BACKLOG_MAX), config_text(c, DAEMON_MESSAGE_MAX),
 	    config_log_text(c, log, sizeof log));
 }
 
@@ -65,6 +73,7 @@ reload(struct daemon_options *o, struct daemon *d)
 	if (r == 0)
 		return;
 	options_take(o);
+	options_take_spool(o, d->message_max);
 	d->verbose = (int)config_log(&o->config);
 	log_init(log_role(), (uint32_t)d->verbose);
 	atomic_store(&d->table->log, (uint32_t)d->verbose);

@@ -13,6 +13,8 @@ struct daemon_options {
 
 /* Reads them; mistakes, --help and -t end the program. */
 void options_read(struct daemon_options *o, struct daemon *d, int argc, char **argv);
+/* The spool remembers what nobody says. */
+void options_take_spool(struct daemon_options *o, uint32_t message_max);
 /* Logs the line with which a daemon begins. */
 void options_say(const struct daemon_options *o, const char *spool);
 /* does what SIGHUP and SIGUSR1 ask for, if they came */

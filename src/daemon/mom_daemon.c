@@ -458,6 +458,7 @@ main(int argc, char **argv)
 	open_folders();
 	fdio_sweep(d->spool_dir, "");
 	identity_load(d);
+	options_take_spool(&supervisor.o, d->message_max);
 	if (http_child_open(&d->http, d->run_dir) < 0)         /* what may be wrong comes before objects are made */
 		log_fatal(EXIT_SYSTEM, "listen on %s: %s: take another address with --http (PORT 0: any free one)",
 		    d->http.address, strerror(errno));

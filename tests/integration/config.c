@@ -84,8 +84,8 @@ TEST(order, "flag, environment, file, default: the first of them that speaks cou
 	setenv("MOM_BROKER_TOPIC_MAX", "30m", 1);
 	setenv("MOM_BROKER_MACHINE_EXPIRY", "4h", 1);
 	broker_start(&broker, "broker", 0, "--machine-expiry 5h");
-	REQUIRE(server_log_has(&broker, "limits: store-max 100m, topic-max 30m, machine-expiry 5h, max-message as the "
-	    "store was made"), "%s", t_read_file(broker.log));
+	REQUIRE(server_log_has(&broker, "limits: store-max 100m, topic-max 30m, machine-expiry 5h, max-message "
+	    "1048576"), "%s", t_read_file(broker.log));
 	REQUIRE(server_log_has(&broker, ", 2 workers") && server_log_has(&broker, "version "), "%s",
 	    t_read_file(broker.log));
 	struct ran r = run_command("'%s' config show broker", t_bin("mom"));
@@ -96,6 +96,29 @@ TEST(order, "flag, environment, file, default: the first of them that speaks cou
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		REQUIRE(strstr(r.out, t_text("\n%-20s %-28s %s\n", rows[i].key, rows[i].value, rows[i].from)),
 		    "%s in: %s", rows[i].key, r.out);
+}
+
+static void
+refused_with(const char *flags, const char *text)
+{
+	struct ran r = run_command("'%s' 127.0.0.1 0 --db '%s' --run '%s' %s", t_bin("broker_server"), t_path("db"),
+	    t_path("run"), flags);
+	REQUIRE(r.status == 100 && strstr(r.err, text), "%s: %d %s", flags, r.status, r.err);
+}
+
+TEST(refused, "a start that is refused for its flags changes nothing in the store, and makes none; what holds is shown "
+    "with the number that the store remembers")
+{
+	refused_with("--store-max 16m --max-message 4m", "--store-max is at least");
+	REQUIRE(run_command("test -e '%s/store'", t_path("db")).status != 0, "a store is there");
+	broker_start(&broker, "broker", 0, "--store-max 16m");
+	server_stop(&broker);
+	struct ran r = run_command("'%s' 127.0.0.1 0 --db '%s' --run '%s' --store-max 16m --max-message 4m",
+	    t_bin("broker_server"), broker.store, t_path("run"));
+	REQUIRE(r.status == 100 && strstr(r.err, "--store-max is at least 3"), "%d %s", r.status, r.err);
+	server_start(&broker);
+	r = run_command("unset MOM_CONFIG; MOM_RUN='%s' '%s' config show broker", broker.run, t_bin("mom"));
+	REQUIRE(r.status == 0 && strstr(r.out, "\nmax-message          1048576"), "%s%s", r.out, r.err);
 }
 
 TEST(strange_variables, "a variable that is misspelt is told by mom config and mom doctor, with the one meant; "

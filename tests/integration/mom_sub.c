@@ -392,13 +392,55 @@ TEST(cut, "one that was cut for too large a backlog says so on stderr and goes o
 		say_bytes("news", big, sizeof big);
 	WAIT_FOR(server_log_has(&one, "more waits for it than --client-backlog-max"), "it is not cut");
 	kill(r.pid, SIGCONT);
-	WAIT_FOR(strstr(t_read_file(r.err), "subscribe anew"), "nothing is told: %s", t_read_file(r.err));
+	WAIT_FOR(strstr(t_read_file(r.err), "it is subscribed anew"), "nothing is told: %s", t_read_file(r.err));
 	WAIT_FOR(run_command("grep -rq . '%s'/shard-0/topics/news", broker.store).status == 0,
 	    "it does not subscribe again");
 	say(mouth, "news", "x");
 	WAIT_FOR(strstr(t_read_file(r.out), "\n1\n"), "nothing comes any more");
 	kill(r.pid, SIGTERM);
 	REQUIRE(run_finish(&r).status == 0, "%s", t_read_file(r.err));
+	bye(mouth);
+}
+
+static int
+cuts_told(void)
+{
+	return atoi(run_command("grep -c 'more waits for it than --client-backlog-max' '%s'", one.log).out);
+}
+
+TEST(cut_while_away, "a durable client that was cut while nobody read: its next mom sub prints what waits, says what is "
+    "lost, and is subscribed anew; without topics it ends")
+{
+	static char big[100000];
+	broker_start(&broker, "broker", 0, NULL);
+	daemon_plan(&one, "one", broker.port);
+	one.extra[0] = "--client-backlog-max";
+	one.extra[1] = "500000";
+	server_start(&one);
+	use_daemon(&one);
+	mouth = talk_create();
+	for (int with = 1; with >= 0; with--) {
+		printed(run_command("'%s' sub --name away -W 0.1 news", t_bin("mom")), 27, "");
+		for (int i = 0; i < 12; i++)
+			say_bytes("news", big, sizeof big);
+		WAIT_FOR(cuts_told() == 2 - with, "not cut");
+		struct running r = listen_to(with ? "--name away -F '%l' news" : "--name away -F '%l'", "");
+		WAIT_FOR(strstr(t_read_file(r.out), "100000\n"), "nothing of what waits: %s", t_read_file(r.err));
+		WAIT_FOR(strstr(t_read_file(r.err), "messages are lost here"), "nothing is told: %s",
+		    t_read_file(r.err));
+		if (!with) {
+			struct ran end = run_finish(&r);
+			REQUIRE(end.status == 1 && strstr(end.err, "name its topics"), "%d %s", end.status, end.err);
+			break;
+		}
+		WAIT_FOR(run_command("grep -rq . '%s'/shard-0/topics/news", broker.store).status == 0,
+		    "it does not subscribe again");
+		say(mouth, "news", "x");
+		WAIT_FOR(strstr(t_read_file(r.out), "\n1\n"), "nothing comes any more");
+		kill(r.pid, SIGTERM);
+		REQUIRE(run_finish(&r).status == 0, "%s", t_read_file(r.err));
+	}
+	printed(run_command("'%s' sub --name away --forget", t_bin("mom")), 0, "");
 	bye(mouth);
 }
 

@@ -78,6 +78,8 @@ subscribe(void)
 		while (r == MOM_EAGAIN && !sub.ended);   /* the one before is on its way still */
 		if (r == 0 || r == MOM_EEXIST)
 			continue;
+		if (r == MOM_EFULL && strstr(mom_error_text(sub.id), "was cut"))
+			return 0;                      /* what waits for it comes first, then it is told of the cut */
 		cmd_fail(&cmd_sub, "%s: %s", sub.topics[i], mom_error_text(sub.id));
 		if (r != MOM_ETIMEDOUT)                /* it is on its way */
 			return -1;
@@ -171,9 +173,15 @@ trouble(int r)
 {
 	if (r == MOM_EINTR || r == MOM_ETIMEDOUT)
 		return 0;
-	cmd_fail(&cmd_sub, "%s", mom_error_text(sub.id));
-	if (r == MOM_EFULL)
+	if (r == MOM_EFULL && sub.topic_count) {
+		fprintf(stderr, "mom sub: messages are lost here: too many waited for this client, or were not "
+		    "acknowledged (mom_daemon's --client-backlog-max, or its spool's disk is full); it is subscribed "
+		    "anew\n");
 		return subscribe();
+	}
+	cmd_fail(&cmd_sub, "%s%s", mom_error_text(sub.id), r == MOM_EFULL ? ": name its topics" : "");
+	if (r == MOM_EFULL)
+		return -1;
 	if (r != MOM_EBADID)
 		return -1;
 	/* the broker forgot this client: a new one, or the same name anew */
