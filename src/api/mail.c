@@ -71,9 +71,11 @@ mail_ack(struct handle *h)
 static void
 gap_message(struct handle *h, struct mom_message *m, const struct record *r)
 {
-	int n = snprintf(h->gap, sizeof h->gap, "messages are lost here: %llu bytes of what was stored for shard %u, "
-	    "from offset %016llx on, were damaged on disk",
-	    (unsigned long long)(r->aux - r->offset), r->shard, (unsigned long long)r->offset);
+	char bytes[24] = "an unknown number of";       /* the broker was started anew in between */
+	if (offset_incarnation(r->aux) == offset_incarnation(r->offset))
+		snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)(r->aux - r->offset));
+	int n = snprintf(h->gap, sizeof h->gap, "messages are lost here: %s bytes of what was stored for shard %u, "
+	    "from offset %016llx on, were damaged on disk", bytes, r->shard, (unsigned long long)r->offset);
 	*m = (struct mom_message){ .topic = "", .data = h->gap, .len = (size_t)n, .offset = r->offset,
 	    .time_us = clock_wall_us(), .flags = MOM_GAP };
 }

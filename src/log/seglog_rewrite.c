@@ -189,13 +189,32 @@ seglog_pack(struct seglog *l, size_t i, uint64_t most, seglog_keep_fn keep, void
 static int
 mend_gap(struct rewrite *w, uint64_t to)
 {
-	log_error("%s/log-%016llx: damaged from offset %llx to %llx, %llu bytes are lost: see %s", w->log->place.label,
+	char lost[24] = "an unknown number of";        /* at the end of an incarnation: where that was nobody knows */
+	if (offset_incarnation(to) == offset_incarnation(w->at))
+		snprintf(lost, sizeof lost, "%llu", (unsigned long long)(to - w->at));
+	log_error("%s/log-%016llx: damaged from offset %llx to %llx, %s bytes are lost: see %s", w->log->place.label,
 	    (unsigned long long)w->base,
-	    (unsigned long long)w->at, (unsigned long long)to, (unsigned long long)(to - w->at), w->log->place.corrupt);
+	    (unsigned long long)w->at, (unsigned long long)to, lost, w->log->place.corrupt);
 	if (rewrite_note(w, REC_GAP, w->at, to) < 0)
 		return -1;
 	w->at = to;
 	return 0;
+}
+
+/* 1: behind the last sound record nothing was ever written. */
+static int
+mend_is_empty(const struct seglog_reader *s)
+{
+	char bytes[4096];
+	uint64_t pos = s->pos;
+	for (ssize_t n; (n = fdio_pread_full(s->fd, bytes, sizeof bytes, pos)) != 0; pos += (uint64_t)n) {
+		if (n < 0)
+			return -1;
+		for (ssize_t i = 0; i < n; i++)
+			if (bytes[i])
+				return 0;
+	}
+	return 1;
 }
 
 static int
@@ -213,8 +232,13 @@ mend_records(struct rewrite *w, struct seglog_reader *s, uint64_t next, int torn
 			r = seglog_reader_resume(s);
 		if (r < 0)
 			return -1;
+		if (r == 0 && !torn && next > w->at) {
+			/* an incarnation that ended here, and not damage */
+			int empty = offset_incarnation(next) != offset_incarnation(w->at) ? mend_is_empty(s) : 0;
+			return empty < 0 ? -1 : empty ? 0 : mend_gap(w, next);
+		}
 		if (r == 0)
-			return !torn && next > w->at ? mend_gap(w, next) : 0;
+			return 0;
 		if (s->at > w->at && mend_gap(w, s->at) < 0)
 			return -1;
 	}

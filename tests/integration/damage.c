@@ -117,6 +117,30 @@ TEST(found_at_start, "a bit flipped in the store while the broker was down: mom 
 	REQUIRE(r.status == 0 && strstr(r.out, "gap from"), "afterwards: exit %d: %s%s", r.status, r.out, r.err);
 }
 
+TEST(taken_already, "a bit flipped in what a reader has taken already, after a stop: the reader is told of no gap, and "
+    "the place where the log ended is none")
+{
+	struct mom_message m;
+	messages_wait();
+	server_start(&far);
+	use_daemon(&far);
+	int id = talk_open("reader");
+	for (int i = 0; i < MESSAGES; i++)
+		REQUIRE(mom_receive(id, &m, 20000) == 0, "message %d: %s", i, mom_error_text(id));
+	mom_close(id);
+	server_stop(&broker);
+	spoil("message number 17");
+	server_start(&broker);
+	id = talk_open("reader");
+	int mouth = talk_create();
+	say(mouth, topic, "later");
+	hear(id, topic, "later");
+	bye(mouth);
+	bye(id);
+	struct ran r = run_command("grep -c 'bytes are lost' '%s'", broker.log);
+	REQUIRE(atoi(r.out) <= 1 && !server_log_has(&broker, "unknown number"), "%s", t_read_file(broker.log));
+}
+
 TEST(no_file_of_ours, "db_dump of a file that belongs to no store says so, prints nothing of it, and fails")
 {
 	struct ran r = run_command("%s /etc/passwd", t_bin("db_dump"));
