@@ -34,7 +34,7 @@ mom_strerror(int error)
 		[-MOM_ETIMEDOUT] = "not in time",
 		[-MOM_EEXIST] = "already subscribed",
 		[-MOM_ENOTSUB] = "not subscribed",
-		[-MOM_EFULL] = "the broker's store, or this topic's share of it (--topic-max), is full",
+		[-MOM_EFULL] = "the broker's store, its disk, or this topic's share of it (--topic-max), is full",
 		[-MOM_EIO] = "a disk failed",
 		[-MOM_EBADID] = "no such client",
 		[-MOM_EFORK] = "the handle belongs to the parent process",

@@ -101,7 +101,7 @@ class NotSubscribed(Error):
 
 
 class Full(Error):
-    """publish: the broker's store, or this topic's share of it, is full. receive, once: more had come than may wait for this client; its
+    """publish: the broker's store, its disk, or this topic's share of it, is full. receive, once: more had come than may wait for this client; its
     subscriptions have ended, subscribe anew."""
     code = -8
 

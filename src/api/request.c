@@ -306,8 +306,8 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 		h->failed--;
 		h->failed_code = failed ? first_code : h->failed_code;
 	}
-	const char *cure = code == MOM_EFULL ? "the broker's store or this topic's share is full: let subscribers "
-	    "catch up, or raise --store-max or --topic-max" :
+	const char *cure = code == MOM_EFULL ? "the broker's store, its disk or this topic's share is full: let "
+	    "subscribers catch up, make room on that disk, or raise --store-max or --topic-max" :
 	    code == MOM_ENOSUBSCRIBER ? "nobody subscribes to this topic itself now (patterns do not count)" :
 	    code == MOM_EBADID ? "the broker has forgotten this client: destroy the handle and make a new one"
 	    : mom_strerror(code);

@@ -7,7 +7,7 @@
  * KEYS        max-message, log-level, log-format, log-time, log-file
  * COUNTS      bytes_in, messages_in, refused, sleeps
  * SIGNALS     USR1: its log file anew. It may be killed at any time
- * EXIT        0 the peer closed   100 a bad frame or handshake   111 system call failed
+ * EXIT        0 the peer closed, or is silent   100 a bad frame or handshake   111 system call failed
  * ON CRASH    broker_server ends the sender and closes the connection; the machine connects anew and sends again */
 #include "broker/control.h"
 #include "format/kinds.h"
@@ -302,8 +302,14 @@ main(int argc, char **argv)
 			    handler.peer);
 			return 0;
 		}
-		if (r < 0 && errno == EAGAIN)
+		if (r < 0 && errno == EAGAIN && !handler.is_done)
 			bad_peer("silent for 12 s");
+		if (r < 0 && errno == EAGAIN) {
+			log_peer(LOG_FROM_WARN, log_peer_of(handler.peer), "%s: machine %u is silent for 12 s: its "
+			    "daemon is stopped, or the network between is cut: the connection is closed",
+			    handler.peer, handler.serial);
+			return 0;
+		}
 		if (r < 0)
 			log_peer_fatal(EXIT_SYSTEM, log_peer_of(handler.peer), "read(socket of %s): %s: %s",
 			    handler.peer,

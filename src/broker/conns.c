@@ -138,6 +138,13 @@ conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size
 	return text;
 }
 
+/* No trouble of the disk: the machine shows what this store does not know. The refusal says it. */
+static int
+conn_is_strangers(int error)
+{
+	return error == ESTALE || error == ENOENT || error == EOVERFLOW;
+}
+
 static const char *
 conn_stranger(int error)
 {
@@ -201,9 +208,11 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 	const char *fault = conn_fault(b, i, h, text, sizeof text);
 	struct known_machine machine;
 	if (fault == NULL && machines_admit(&b->machines, h->machine, h->token, &machine) < 0) {
-		log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: machines: %s: %s", c->peer, strerror(errno),
-		    fdio_hint(errno));
-		fault = conn_stranger(errno);
+		int error = errno;
+		fault = conn_stranger(error);
+		if (!conn_is_strangers(error))
+			log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: machines: %s: %s", c->peer, strerror(error),
+			    fdio_hint(error));
 	}
 	for (uint32_t k = 0; fault == NULL && k < atomic_load(&b->table->conns); k++)
 		/* tickets of a store that was brought back from a backup */

@@ -143,7 +143,9 @@ config_read(struct config *c, const char *path, int must)
 	c->limited = fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM);
 	c->trouble = c->limited || (fd < 0 && errno == EIO);
 	if (fd < 0)
-		return cannot_read(c, path, strerror(errno), errno == EACCES ? ": let this user read it" : c->limited
+		return cannot_read(c, path, strerror(errno), errno == EACCES ? stat(path, &st) < 0
+		    ? ": this user may not look into a folder above it: is HOME right? Set HOME, or name another file"
+		    : ": let this user read it" : c->limited
 		    ? ": raise `ulimit -n`, or close files" :
 		    c->trouble ? ": see dmesg, or name another" : ": name a file that is there");
 	c->trouble = fstat(fd, &st) < 0;

@@ -8,7 +8,7 @@
  * KEYS        max-message, log-level, log-format, log-time, log-file
  * COUNTS      bytes_in, messages_in, refused, sleeps
  * SIGNALS     USR1: its log file anew. It may be killed at any time
- * EXIT        0 the broker closed   100 the broker sent nonsense   111 system call failed
+ * EXIT        0 the broker closed, or is silent   100 the broker sent nonsense   111 system call failed
  * ON CRASH    mom_daemon ends requester and forwarder and connects anew; what was on its way comes again */
 #include "server/child.h"
 #include "server/frames.h"
@@ -265,8 +265,11 @@ main(int argc, char **argv)
 			log_peer(LOG_FROM_INFO, 0, "the broker closed the connection");
 			return 0;
 		}
-		if (r < 0 && errno == EAGAIN)
-			bad_broker("nothing for 12 s");
+		if (r < 0 && errno == EAGAIN) {
+			log_peer(LOG_FROM_WARN, 0, "the broker is silent for 12 s: it is stopped, or the network between "
+			    "is cut: the connection is made anew");
+			return 0;
+		}
 		if (r < 0)
 			log_peer_fatal(EXIT_SYSTEM, 0, "read(socket): %s: %s", strerror(errno), net_hint(errno));
 		slots_look(&responser.slots, on_slot);

@@ -618,8 +618,10 @@ TEST(wrong_use, "a wrong address is refused with the cure, and so is one that is
 		REQUIRE(r.status == 100 && strstr(r.err, bad[i][1]), "mom_daemon --http %s: %d, %s", bad[i][0],
 		    r.status, r.err);
 	}
+	struct ran r = run_command("%s 127.0.0.1:0 /nosuch", t_bin("mom_http"));
+	REQUIRE(r.status == 100 && strstr(r.err, "/nosuch: No such file"), "no folder: %d, %s", r.status, r.err);
 	broker_up();
-	struct ran r = run_command("%s %s:%d", t_bin("mom_http"), t_ip(), port);
+	r = run_command("%s %s:%d", t_bin("mom_http"), t_ip(), port);
 	REQUIRE(r.status == 111 && strstr(r.err, "another program listens there"), "a port in use: %d, %s", r.status,
 	    r.err);
 	r = run_command("%s --help", t_bin("mom_http"));

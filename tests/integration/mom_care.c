@@ -82,7 +82,7 @@ struct screen { int fd; pid_t pid; char text[65536]; size_t n; struct termios be
 
 /* mom top on a terminal of its own, of that size */
 static void
-screen_open(struct screen *s, unsigned short lines, unsigned short columns)
+screen_open_with(struct screen *s, unsigned short lines, unsigned short columns, const char *term, const char *times)
 {
 	struct winsize w = { .ws_row = lines, .ws_col = columns };
 	s->n = 0;
@@ -102,10 +102,17 @@ screen_open(struct screen *s, unsigned short lines, unsigned short columns)
 		dup2(tty, 0);
 		dup2(tty, 1);
 		dup2(tty, 2);
-		execl(t_bin("mom"), "mom", "top", "-d", "0.1", broker.run, one.run, (char *)NULL);
+		setenv("TERM", term, 1);
+		execl(t_bin("mom"), "mom", "top", "-d", "0.1", broker.run, one.run, times, (char *)NULL);
 		_exit(127);
 	}
 	REQUIRE(s->pid > 0, "fork");
+}
+
+static void
+screen_open(struct screen *s, unsigned short lines, unsigned short columns)
+{
+	screen_open_with(s, lines, columns, "xterm", NULL);
 }
 
 /* 1 once the words have come behind `from` */
@@ -151,6 +158,26 @@ TEST(top_terminal, "at a terminal the screen lives until q, Ctrl-C or SIGTERM, a
 			kill(s.pid, SIGTERM);
 		screen_closed(&s);
 	}
+}
+
+TEST(top_counted, "at a terminal, too, -n prints plain screens that stay; a dumb terminal gets no others")
+{
+	struct screen s;
+	int status;
+	up();
+	screen_open_with(&s, 24, 100, "xterm", "-n1");
+	WAIT_FOR(screen_has(&s, "worker shard 0", 0), "%s", s.text);
+	status = t_join(s.pid);
+	screen_has(&s, "", 0);
+	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0 && strchr(s.text, '\033') == NULL, "%x %s",
+	    (unsigned)status, s.text);
+	close(s.fd);
+	screen_open_with(&s, 24, 100, "dumb", NULL);
+	WAIT_FOR(screen_has(&s, "-n TIMES is needed", 0), "%s", s.text);
+	status = t_join(s.pid);
+	REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 2 && strchr(s.text, '\033') == NULL, "%x %s",
+	    (unsigned)status, s.text);
+	close(s.fd);
 }
 
 TEST(top_stopped, "Ctrl-Z gives the terminal back, and fg takes it again")

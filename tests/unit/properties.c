@@ -56,8 +56,8 @@ is(int good, const char *text, size_t n)
 	free(copy);
 }
 
-TEST(faults, "each property is held against its rule, in ascending order, headers alone more than once; unknown ones are "
-    "carried, the broker's own are refused")
+TEST(faults, "each property is held against its rule, in ascending order, headers alone more than once; unknown ones "
+    "are carried, the broker's own are refused")
 {
 	IS(1, "");
 	IS(1, "\x01\x08\0\x01\0\0\0\0\0\0\0");

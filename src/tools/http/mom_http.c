@@ -107,6 +107,8 @@ start_by_hand(int argc, char **argv)
 	    (why = http_hosts_exposed(http.hosts, http.insecure)) != NULL)
 		wrong_use(why, NULL);
 	http_address_parse(&http.at, http.address);
+	if (http.folder[0] && access(http.folder, R_OK | X_OK) < 0)
+		log_fatal(EXIT_USAGE, "%s: %s: name a run folder, or a broker's store", http.folder, strerror(errno));
 	if ((http.signals = sig_init()) < 0)
 		log_fatal(EXIT_SYSTEM, "pipe: %s", strerror(errno));
 	if ((http.listener = net_listen(&http.at.net, &http.port)) < 0)

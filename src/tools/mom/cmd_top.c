@@ -1,11 +1,12 @@
 /* mom top - a live screen: who does how much, where something waits
- * At a terminal it takes the other screen and gives it back at its end, however that comes; without one it prints plain
- * screens. */
+ * At a terminal it takes the other screen and gives it back at its end, however that comes; without one, and with -n,
+ * it prints plain screens. */
 #include "tools/mom/cmd_top.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -16,8 +17,8 @@ static const char usage[] =
     "usage: mom top [-n TIMES] [-d SECONDS] [FOLDER ...]\n"
     "  What each process, topic, machine and client does a second, the busiest first; q or Ctrl-C ends it, any other "
     "key looks at once.\n"
-    "  -n TIMES     ends after so many screens; needed where standard output is no terminal: then they are plain "
-    "text\n"
+    "  -n TIMES     so many screens as plain text, then it ends; needed where standard output is no terminal, or a "
+    "dumb one\n"
     "  -d SECONDS   between screens (1; 0.1 or more)\n"
     "  FOLDER       a run folder or store; without any, the servers in the usual places, MOM_RUN first\n"
     "  Processes: messages in and out (forwarder: copies into mail boxes), bytes, syncs of the log a second, how long "
@@ -306,9 +307,11 @@ run(int argc, char **argv)
 	}
 	if (seconds < 0.1)
 		cmd_wrong_use(&cmd_top, "-d takes 0.1 seconds or more");
-	screen.is_terminal = isatty(STDOUT_FILENO);
+	const char *term = getenv("TERM");
+	screen.is_terminal = times == 0 && isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
 	if (!screen.is_terminal && times == 0)
-		cmd_wrong_use(&cmd_top, "-n TIMES is needed where standard output is no terminal");
+		cmd_wrong_use(&cmd_top, "-n TIMES is needed where standard output is no terminal, or TERM says dumb or "
+		    "nothing");
 	setvbuf(stdout, buffer, _IOFBF, sizeof buffer);        /* a screen at a time: it does not flicker */
 	terminal_size();
 	signals_begin();

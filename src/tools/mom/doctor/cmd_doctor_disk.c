@@ -29,7 +29,8 @@ folder(const char *what, const char *path, pid_t pid, mode_t bad, const char *cu
 	char proc[40];
 	if (stat(path, &st) < 0) {
 		doctor_say(DOCTOR_FAIL, what, errno == EACCES ? "run this as the server's user, or as root"
-		    : "was it removed? Stop the server, bring it back", "%s: %s", path,
+		    : "was it removed or moved? Bring it back under that name, and all goes on; the server's log "
+		    "says more", "%s: %s", path,
 		    strerror(errno));
 		return;
 	}
@@ -91,9 +92,10 @@ disk_room(const struct look_server *s, const struct statfs *f)
 	    : "make room, or the clients with the most mail waiting are cut";
 	text_amount(a, (double)left);
 	text_amount(b, (double)whole);
-	if (left < 2 * (uint64_t)SEGMENT_BYTES)
+	uint64_t segment = s->broker ? s->broker->segment_bytes : SEGMENT_BYTES;
+	if (left < segment)
 		doctor_say(DOCTOR_FAIL, "disk", cure, "%s %s: %s of %s bytes are left", kind_of(s), s->files, a, b);
-	else if (left < whole / 20 || left < 16 * (uint64_t)SEGMENT_BYTES)
+	else if (left < whole / 20 || left < 16 * segment)
 		doctor_say(DOCTOR_WARN, "disk", cure, "%s %s: %s of %s bytes are left", kind_of(s), s->files, a, b);
 	else
 		doctor_say(DOCTOR_OK, "disk", NULL, "%s %s: %s of %s bytes are left", kind_of(s), s->files, a, b);
@@ -146,7 +148,7 @@ disk_sync(const struct look_server *s)
 	if (bad) {
 		doctor_say(DOCTOR_FAIL, "fdatasync", error == EACCES ||
 		    error == EPERM ? "run this as the server's user, or as root" :
-		    "see dmesg: mend the disk before anything else", "%s: %s", s->files, strerror(error));
+		    fdio_is_full(error) ? "make room on that disk" : "see dmesg: mend the disk before anything else", "%s: %s", s->files, strerror(error));
 		return;
 	}
 	qsort(took, SYNCS, sizeof *took, by_value);

@@ -114,7 +114,7 @@ doctor_server(const struct look_server *s)
 		return;
 	}
 	if (s->why[0])
-		doctor_say(DOCTOR_FAIL, name_of(s), "see the text", "%s: %s", s->run, s->why);
+		doctor_say(DOCTOR_FAIL, name_of(s), "its log says more", "%s: %s", s->run, s->why);
 	else if (program_is_old(s->pid))
 		doctor_say(DOCTOR_WARN, name_of(s), "start it again to use the new one",
 		    "%s: process %d runs a program that was replaced since", s->run, (int)s->pid);
@@ -221,7 +221,7 @@ doctor_programs(const struct servers *s)
 		    "%s names %s, where no mom_daemon runs: programs look nowhere else",
 		    c ? config_origin(c, CLIENT_RUN, origin, sizeof origin) : "MOM_RUN", run);
 	else if (c == NULL)
-		doctor_say(DOCTOR_FAIL, "programs", "see the text", "%s", why);
+		doctor_say(DOCTOR_FAIL, "programs", "mend that file, or name another in MOM_CONFIG", "%s", why);
 	else if (daemons == 0 && s->count)
 		doctor_say(DOCTOR_WARN, "programs", "where programs of this machine are to use MOM, start mom_daemon "
 		    "HOST PORT with the broker's address", "no mom_daemon runs here: programs cannot connect");
@@ -239,12 +239,13 @@ doctor_link(const struct look_server *s)
 	}
 	const char *cure, *why = try_connect(s->address, &cure);
 	if (why == NULL && s->trouble[0])
-		doctor_say(DOCTOR_FAIL, "connection", "see the text", "%s is not connected: %s", s->run, s->trouble);
+		doctor_say(DOCTOR_FAIL, "connection", strstr(s->trouble, "refused:") ? "do what that says" : "the daemon "
+		    "tries again; is it a broker_server of this version that listens there? See its log", "%s is not "
+		    "connected: %s", s->run, s->trouble);
 	else if (why)
 		doctor_say(DOCTOR_FAIL, "connection", cure, "%s does not reach its broker %s: %s", s->run, s->address,
 		    why);
 	else
-		doctor_say(DOCTOR_FAIL, "connection", "its log and the broker's say why; is it a broker that listens "
-		    "there?", "%s reaches %s, but is not connected", s->run,
-		    s->address);
+		doctor_say(DOCTOR_FAIL, "connection", "the daemon waits 12 s for an answer, then says more here; is it a "
+		    "broker_server that listens there?", "%s reaches %s, but is not connected", s->run, s->address);
 }
