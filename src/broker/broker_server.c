@@ -36,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -161,6 +162,16 @@ make_counters(struct broker *b)
 	counters_make(id, pages, server.o.workers, ROLE_BROKER_SERVER);
 }
 
+/* On a small disk segments are smaller, so that each worker has room for a few. */
+static uint64_t
+disk_share(void)
+{
+	struct statvfs st;
+	if (fdio_statvfs(server.b.store.dir, &st) < 0)
+		return SEGMENT_BYTES;
+	return (uint64_t)st.f_bavail * st.f_frsize / STORE_SEGMENTS / server.o.workers / PAGE * PAGE;
+}
+
 static void
 make_table(void)
 {
@@ -186,7 +197,8 @@ make_table(void)
 	atomic_store(&b->table->topic_max, server.o.topic_max);
 	uint64_t share = server.o.store_max / server.o.workers / 8,
 	    segment = server.o.store_max && share < SEGMENT_BYTES ? share
-	    : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max);
+	    : SEGMENT_BYTES, least = SEGMENT_LEAST(b->store.message_max), room = disk_share();
+	segment = segment < room ? segment : room;
 	b->table->message_max = b->store.message_max;
 	b->table->views = (uint32_t)server.o.views;
 	atomic_store(&b->table->expiry, server.o.expiry);

@@ -346,8 +346,9 @@ begin_incarnation(void)
 	struct record r = { .type = REC_START, .shard = (uint16_t)worker.shard.index, .time = clock_wall_us() };
 	char *at = seglog_reserve(&worker.shard.log, RECORD_HEADER, 0);
 	if (at == NULL && fdio_is_full(errno))
-		log_fatal(EXIT_SYSTEM, "shard %u: no room for its log: %s: it is tried again; %s", worker.shard.index,
-		    strerror(errno), fdio_hint(errno));
+		log_fatal(EXIT_SYSTEM, "shard %u: no room for its log: %s: it is tried again; %s; a segment takes %llu "
+		    "bytes", worker.shard.index, strerror(errno), fdio_hint(errno),
+		    (unsigned long long)worker.table->segment_bytes);
 	if (at == NULL || fdio_random(&r.aux, sizeof r.aux) < 0)
 		worker_disk_failed("writing the log");
 	record_make(at, &r, NULL, NULL, 0);

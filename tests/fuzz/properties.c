@@ -15,7 +15,8 @@ static char *record;
 static struct record
 record_of(uint32_t properties)
 {
-	struct record r = { .type = REC_MESSAGE, .flags = properties ? REC_F_PROPERTIES : 0, .topic_len = 1, .number = 1 };
+	struct record r = { .type = REC_MESSAGE, .flags = properties ? REC_F_PROPERTIES : 0, .topic_len = 1,
+	    .number = 1 };
 	free(record);
 	record = malloc(RECORD_HEADER + 2 + properties + 8);
 	record_begin(record, &r, "t", properties);

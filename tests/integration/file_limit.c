@@ -5,8 +5,11 @@
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MIB = 1024 * 1024, SIZE = 60000 };
@@ -39,6 +42,31 @@ TEST(start, "a broker whose files may not hold a segment says so, with the cure,
 	say(id, "t", "x");
 	hear(id, "t", "x");
 	bye(id);
+}
+
+TEST(small_disk, "a new store on a disk of 80 MiB serves with four workers: its segments are as small as that asks for")
+{
+	broker_plan(&broker, "broker", 0, "--workers 4");
+	if (mkdir(broker.store, 0700) < 0 || unshare(CLONE_NEWNS) < 0 ||
+	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", broker.store, "tmpfs", 0, "size=80m,mode=0700") < 0) {
+		t_remark("left out: a disk of its own needs root: %s", strerror(errno));
+		return;
+	}
+	server_start(&broker);
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	int id = talk_create();
+	for (int i = 0; i < 16; i++)
+		talk_subscribe(id, t_text("t/%d", i));
+	for (int i = 0; i < 16; i++) {
+		say(id, t_text("t/%d", i), "x");
+		hear(id, t_text("t/%d", i), "x");
+	}
+	bye(id);
+	server_stop(&one);
+	server_stop(&broker);
+	umount2(broker.store, MNT_DETACH);
 }
 
 /* How many are taken until one is refused. */

@@ -408,8 +408,8 @@ cuts_told(void)
 	return atoi(run_command("grep -c 'more waits for it than --client-backlog-max' '%s'", one.log).out);
 }
 
-TEST(cut_while_away, "a durable client that was cut while nobody read: its next mom sub prints what waits, says what is "
-    "lost, and is subscribed anew; without topics it ends")
+TEST(cut_while_away, "a durable client that was cut while nobody read: its next mom sub prints what waits, says what "
+    "is lost, and is subscribed anew; without topics it ends")
 {
 	static char big[100000];
 	broker_start(&broker, "broker", 0, NULL);
