@@ -1,7 +1,8 @@
 /* properties - proves: properties of any bytes are refused, or each is what mom_property and mom_header say; a receiver
- * reads nothing behind them, whatever they are; and what a publisher gives is taken by everybody and comes back the same.
- * INPUT  u8 flags; then either the bytes of the properties (flag 1), or u16 life, then texts, a newline behind each: key,
- * reply-to, content type, correlation, and headers as NAME=VALUE */
+ * reads nothing behind them, whatever they are; and what a publisher gives is taken by everybody and comes back the
+ * same.
+ * INPUT  u8 flags; then either the bytes of the properties (flag 1), or u16 life, then texts, a newline behind each:
+ * key, reply-to, content type, correlation, and headers as NAME=VALUE */
 #include "format/kinds.h"
 #include "format/properties.h"
 #include "api/handle.h"

@@ -246,6 +246,6 @@ doctor_link(const struct look_server *s)
 		doctor_say(DOCTOR_FAIL, "connection", cure, "%s does not reach its broker %s: %s", s->run, s->address,
 		    why);
 	else
-		doctor_say(DOCTOR_FAIL, "connection", "the daemon waits 12 s for an answer, then says more here; is it a "
-		    "broker_server that listens there?", "%s reaches %s, but is not connected", s->run, s->address);
+		doctor_say(DOCTOR_FAIL, "connection", "the daemon waits 12 s for an answer, then says more here; is it "
+		    "a broker_server that listens there?", "%s reaches %s, but is not connected", s->run, s->address);
 }
