@@ -88,8 +88,8 @@ enum mom_error {
 	MOM_ETIMEDOUT = -5,
 	MOM_EEXIST    = -6,   /* already subscribed (a program that resumes may ignore it) */
 	MOM_ENOTSUB   = -7,   /* not subscribed to this topic */
-	/* The broker's store, its disk, or this topic's share of it, is full; nothing was stored. mom_receive: too much waited
-	 * for this client, see there. */
+	/* The broker's store, its disk, or this topic's share of it, is full; nothing was stored. mom_receive: too much
+	 * waited for this client, see there. */
 	MOM_EFULL     = -8,
 	MOM_EIO       = -9,   /* a disk failed; the text says which */
 	/* There is no such handle in this process, or this client was ended (see above). Destroy the handle and make a

@@ -64,9 +64,9 @@ box_cut(struct slot *v, const char *why)
 	if (atomic_load(&c->cuts) == atomic_load(&c->cuts_told)) {
 		struct slot_word *w = &forwarder.table->slot[v - forwarder.slots.slot];
 		log_peer(LOG_FROM_WARN, (uint64_t)(v - forwarder.slots.slot),
-		    "client %016llx is cut: %s: nothing more comes to it; it gets what waits for it, then MOM_EFULL, and "
-		    "until then the broker counts its subscriptions; the spool keeps %llu bytes for it: let it receive "
-		    "and acknowledge, or allow more",
+		    "client %016llx is cut: %s: nothing more comes to it; it gets what waits for it, then MOM_EFULL, "
+		    "and until then the broker counts its subscriptions; the spool keeps %llu bytes for it: let it "
+		    "receive and acknowledge, or allow more",
 		    (unsigned long long)v->id, why,
 		    (unsigned long long)box_pinned(b));
 		counters_add(COUNT_CUTS, 1);

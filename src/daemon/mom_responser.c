@@ -266,8 +266,8 @@ main(int argc, char **argv)
 			return 0;
 		}
 		if (r < 0 && errno == EAGAIN) {
-			log_peer(LOG_FROM_WARN, 0, "the broker is silent for 12 s: it is stopped, or the network between "
-			    "is cut: the connection is made anew");
+			log_peer(LOG_FROM_WARN, 0, "the broker is silent for 12 s: it is stopped, or the network "
+			    "between is cut: the connection is made anew");
 			return 0;
 		}
 		if (r < 0)

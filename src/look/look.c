@@ -173,8 +173,13 @@ look_root(struct look *l, const char *root)
 	DIR *d = opendir(root);
 	for (struct dirent *e; d && r == 0 && (e = readdir(d)) != NULL;)
 		if (strncmp(e->d_name, "run-", 4) == 0 && snprintf(path, sizeof path, "%s/%s", root,
-		    e->d_name) < (int)sizeof path)
+		    e->d_name) < (int)sizeof path) {
 			r = look_folder(l, path, &below);
+			if (below && access(path, R_OK | X_OK) < 0 && errno == EACCES) {
+				look_tried(l, path, below);    /* one is there, for others */
+				why = NULL;
+			}
+		}
 	if (d)
 		closedir(d);
 	if (why && l->count == before)

@@ -405,9 +405,11 @@ stranger_of_mom(void *wanted)
 	if (access(t_bin("mom"), X_OK) < 0)
 		return;                                /* other users cannot reach our programs */
 	static char said[8192];
-	const char *const tools[] = { "clients", "doctor" };
-	for (int i = 0; i < 2; i++) {
-		FILE *p = popen(t_text("'%s' %s '%s' 2>&1", t_bin("mom"), tools[i], one.run), "r");
+	/* named, and found by the pointer that it left in a usual place */
+	const char *const tools[] = { "clients", "doctor", "clients", "doctor" };
+	for (int i = 0; i < 4; i++) {
+		FILE *p = popen(t_text("unset MOM_RUN; XDG_RUNTIME_DIR='%s' '%s' %s %s 2>&1", t_path("xdg"),
+		    t_bin("mom"), tools[i], i < 2 ? one.run : ""), "r");
 		said[p ? fread(said, 1, sizeof said - 1, p) : 0] = '\0';
 		REQUIRE(p && pclose(p) != 0 && strstr(said, wanted), "%s: %s", tools[i], said);
 	}
@@ -420,6 +422,8 @@ TEST(denied, "who may not use a daemon is told that one runs, for whom it is, an
 	if (!own_etc())
 		return;
 	start_reachable();
+	REQUIRE(mkdir(t_path("xdg"), 0755) == 0 && mkdir(t_path("xdg/mom"), 0755) == 0 &&
+	    symlink(one.run, t_path("xdg/mom/run-at-here")) == 0, "%s", strerror(errno));
 	pid_t stranger = t_spawn(stranger_of_mom, t_text("it is for the user 0 alone; to share it, make a group mom"));
 	REQUIRE(t_join(stranger) == 0, "alone");
 	server_stop(&one);

@@ -148,7 +148,8 @@ disk_sync(const struct look_server *s)
 	if (bad) {
 		doctor_say(DOCTOR_FAIL, "fdatasync", error == EACCES ||
 		    error == EPERM ? "run this as the server's user, or as root" :
-		    fdio_is_full(error) ? "make room on that disk" : "see dmesg: mend the disk before anything else", "%s: %s", s->files, strerror(error));
+		    fdio_is_full(error) ? "make room on that disk" : "see dmesg: mend the disk before anything else",
+		    "%s: %s", s->files, strerror(error));
 		return;
 	}
 	qsort(took, SYNCS, sizeof *took, by_value);

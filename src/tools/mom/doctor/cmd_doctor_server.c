@@ -239,9 +239,9 @@ doctor_link(const struct look_server *s)
 	}
 	const char *cure, *why = try_connect(s->address, &cure);
 	if (why == NULL && s->trouble[0])
-		doctor_say(DOCTOR_FAIL, "connection", strstr(s->trouble, "refused:") ? "do what that says" : "the daemon "
-		    "tries again; is it a broker_server of this version that listens there? See its log", "%s is not "
-		    "connected: %s", s->run, s->trouble);
+		doctor_say(DOCTOR_FAIL, "connection", strstr(s->trouble, "refused:") ? "do what that says"
+		    : "the daemon tries again; is it a broker_server of this version that listens there? See its log",
+		    "%s is not connected: %s", s->run, s->trouble);
 	else if (why)
 		doctor_say(DOCTOR_FAIL, "connection", cure, "%s does not reach its broker %s: %s", s->run, s->address,
 		    why);
