@@ -136,6 +136,14 @@ type(const char *keys)
 	REQUIRE(write(master, keys, strlen(keys)) == (ssize_t)strlen(keys), "%s", strerror(errno));
 }
 
+/* Until user_main has shown its prompt, the terminal echoes what is typed by itself, a tab as a tab. */
+static void
+type_at_prompt(const char *keys)
+{
+	AWAIT_ROW(0, "mom>");
+	type(keys);
+}
+
 static int
 same(const struct termios *a, const struct termios *b)
 {
@@ -167,22 +175,27 @@ TEST(edits, "what is typed can be edited, what was typed comes back, in the next
 	type("\r");
 	AWAIT_ROW(-1, "Published to plant/boiler.");
 	hear(id, "plant/boiler", "hello");
-	type("pub\tpl\tworld\r");
+	type_at_prompt("pub\tpl\tworld\r");
 	AWAIT_ROW(-2, "mom> publish plant/boiler world");
 	hear(id, "plant/boiler", "world");
-	type("\x04");
+	type_at_prompt("\x04");
 	leave(0);
 	sit_down();
 	type("p pl\t\x12hell\r");
 	AWAIT_ROW(-1, "Published to plant/boiler.");
 	AWAIT_ROW(-2, "mom> P plant/boiler hello");
 	hear(id, "plant/boiler", "hello");
-	type("\x1b[A\x1b[A\r");
+	type_at_prompt("\x1b[A\x1b[A\r");
 	hear(id, "plant/boiler", "world");
 	AWAIT_ROW(-2, "mom> publish plant/boiler world");      /* "Published" stood there from the line before */
 	AWAIT_ROW(-1, "Published to plant/boiler.");
-	AWAIT_ROW(0, "mom>");                          /* till then the terminal echoes what is typed by itself */
-	type("U \t\tx\x15" "S n1\rS n2\rU n1\rU \t");
+	type_at_prompt("U \t\tx\x15" "S n1\r");
+	AWAIT_ROW(-1, "Subscribed to n1.");
+	type_at_prompt("S n2\r");
+	AWAIT_ROW(-1, "Subscribed to n2.");
+	type_at_prompt("U n1\r");
+	AWAIT_ROW(-1, "Unsubscribed from n1.");
+	type_at_prompt("U \t");
 	AWAIT_ROW(0, "mom> U n2");
 	type("\x15" "exit\r");
 	leave(0);
@@ -199,7 +212,11 @@ TEST(candidates, "a second Tab shows the commands, or the topics, that are possi
 	AWAIT_ROW(-2, "exit         publish      subscribe");
 	AWAIT_ROW(-1, "help         receive      unsubscribe");
 	AWAIT_ROW(0, "mom>");
-	type("S news/one\rS news/two\rP ne\t\t");
+	type("S news/one\r");
+	AWAIT_ROW(-1, "Subscribed to news/one.");
+	type_at_prompt("S news/two\r");
+	AWAIT_ROW(-1, "Subscribed to news/two.");
+	type_at_prompt("P ne\t\t");
 	AWAIT_ROW(-1, "news/one  news/two");
 	AWAIT_ROW(0, "mom> P news/");
 	type("\x03\x04");
@@ -357,7 +374,7 @@ TEST(no_history, "a history that cannot be kept is told once, with the cure, and
 	type("S one\rS two\r");
 	AWAIT_ROW(-1, "Subscribed to two.");
 	AWAIT_ROW(-3, "Subscribed to one.");
-	type("\x1b[A\x1b[A");
+	type_at_prompt("\x1b[A\x1b[A");
 	AWAIT_ROW(0, "mom> S one");
 	type("\x03\x04");
 	leave(0);
