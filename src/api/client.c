@@ -151,7 +151,7 @@ client_begin(const char *name)
 	if (e == MOM_ETIMEDOUT || e == MOM_EAGAIN) {
 		char trouble[400];
 		door_trouble(trouble, sizeof trouble);
-		e = handle_fail(h, MOM_ETIMEDOUT, "the broker gave no answer in time%s: there is no handle, and "
+		e = handle_fail(h, MOM_ETIMEDOUT, "the broker gave no answer in time%s: no client was made, and "
 		    "nothing was published; look whether the broker runs, then call again", trouble);
 	}
 	if (e == 0 && (h->id = handle_add(h, a.local_id)) < 0)

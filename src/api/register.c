@@ -252,12 +252,12 @@ door_register(const char *name, int64_t deadline, struct registered *answer, str
 		if (r == DOOR_LATE) {
 			door_trouble(trouble, sizeof trouble);
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon gave no answer in time: it has not reached "
-			    "its broker yet, or stands still%s; see mom doctor and the daemon's log: there is no "
-			    "handle, and nothing was published", trouble);
+			    "its broker yet, or stands still%s; see mom doctor and the daemon's log: no "
+			    "client was made, and nothing was published", trouble);
 		}
 		if (clock_ms() >= deadline)
 			return handle_fail(NULL, MOM_ETIMEDOUT, "the daemon was killed, is starting or stands still "
-			    "(%.700s): it did not come in time: there is no handle, and nothing was published", why);
+			    "(%.700s): it did not come in time: no client was made, and nothing was published", why);
 		usleep(DOOR_RETRY_MS * 1000);
 	}
 }

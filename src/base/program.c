@@ -99,6 +99,9 @@ program_end(const char *who, int status, int failed)
 void
 program_ready_begin(int fd)
 {
+	if (fd >= 0 && fcntl(fd, F_GETFD) < 0)
+		log_fatal(EXIT_USAGE, "--ready-fd %d: no such descriptor is open: open it first, as in "
+		    "`PROGRAM --ready-fd %d %d>FILE`", fd, fd, fd);
 	if (fd > STDERR_FILENO)
 		fdio_cloexec(fd, 1);
 }

@@ -129,6 +129,7 @@ static void
 open_run_folder(void)
 {
 	const char *why;
+	char who[LOCK_HOLDER];
 	pid_t holder = 0;
 	if (server.o.run)
 		snprintf(server.run, sizeof server.run, "%s", server.o.run);
@@ -139,11 +140,14 @@ open_run_folder(void)
 	}
 	server.run_dir = rundir_open(server.run, &why);
 	if (server.run_dir < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", server.run, why);
+		log_fatal(EXIT_SYSTEM, "run folder %s: %s; or name another with --run", server.run, why);
 	server.run_lock = lock_take(server.run_dir, "lock", &holder, STOP_MS);
+	if (server.run_lock == -2 && holder == getpid())
+		log_fatal(EXIT_USAGE, "run folder %s: it is the store, too: name two folders, with --db and --run",
+		    server.run);
 	if (server.run_lock == -2)
-		log_fatal(EXIT_SYSTEM, "run folder %s: in use (pid %d): name another with --run", server.run,
-		    (int)holder);
+		log_fatal(EXIT_SYSTEM, "run folder %s: in use by %s: stop that first, or name another folder with "
+		    "--run", server.run, lock_holder_text(holder, who));
 	if (server.run_lock < 0)
 		log_fatal(EXIT_SYSTEM, "run folder %s: its lock: %s: %s, or name another with --run", server.run,
 		    strerror(errno), fdio_hint(errno));

@@ -146,7 +146,7 @@ open_folders(void)
 	d->run = supervisor.run;
 	d->spool = supervisor.spool;
 	if ((d->run_dir = rundir_open(supervisor.run, &why)) < 0)
-		log_fatal(EXIT_SYSTEM, "run folder %s: %s; another is named with --run", supervisor.run, why);
+		log_fatal(EXIT_SYSTEM, "run folder %s: %s; or name another with --run", supervisor.run, why);
 	d->run_lock = lock_take(d->run_dir, "lock", &holder, STOP_MS);
 	if (d->run_lock == -2)
 		log_fatal(EXIT_SYSTEM,
@@ -166,6 +166,9 @@ open_folders(void)
 		    supervisor.spool,
 		    why);
 	d->spool_lock = lock_take(d->spool_dir, "lock", &holder, STOP_MS);
+	if (d->spool_lock == -2 && holder == getpid())
+		log_fatal(EXIT_USAGE, "spool folder %s: it is the run folder, too: name two folders, with --run and "
+		    "--spool", supervisor.spool);
 	if (d->spool_lock == -2)
 		log_fatal(EXIT_SYSTEM,
 		    "spool folder %s: in use by %s: stop that first, or name another folder with --spool",

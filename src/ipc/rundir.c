@@ -53,6 +53,16 @@ rundir_root(int i, char path[PATH_MAX])
 		snprintf(path, PATH_MAX, "/run/mom");
 }
 
+/* What went wrong, and what helps */
+static const char *
+fault_of(int error)
+{
+	static char text[200];
+	snprintf(text, sizeof text, "%s: %s", strerror(error), error == ENOENT ? "make the folder above it" :
+	    fdio_hint(error));
+	return text;
+}
+
 int
 rundir_open(const char *path, const char **why)
 {
@@ -60,7 +70,7 @@ rundir_open(const char *path, const char **why)
 	int fd = -1;
 	for (int tries = 0; tries < 3 && fd < 0; tries++) {    /* a server that stops just then removes an empty one */
 		if (fdio_mkdir_path(path, 0700) < 0) {
-			*why = strerror(errno);
+			*why = fault_of(errno);
 			return -1;
 		}
 		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -68,7 +78,7 @@ rundir_open(const char *path, const char **why)
 			break;
 	}
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		*why = strerror(errno);
+		*why = fault_of(errno);
 		fdio_close(&fd);
 		return -1;
 	}

@@ -267,6 +267,7 @@ look_segment(int id, struct look_client *c)
 		c->mail_bytes = atomic_load(&mail->head) - atomic_load(&mail->tail);
 		c->request_bytes = c->request_bytes > ring || look_all_answered(seg) ? 0 : c->request_bytes;
 		c->mail_bytes = c->mail_bytes > ring ? 0 : c->mail_bytes;
+		c->cut = atomic_load(&seg->cuts) != atomic_load(&seg->cuts_told);
 		if (c->state == SLOT_LIVE)             /* else all of it is in the spool */
 			look_mail(seg, mail, ring, c);
 	}

@@ -51,6 +51,7 @@ struct look_client {
 	uint64_t mail_bytes;                         /* bytes that wait in its mail box */
 	uint64_t request_bytes;                      /* bytes in its ring: not acknowledged yet */
 	int behind;                                  /* more waits in the spool */
+	int cut;                                     /* too much waited for it, and it was not told yet */
 	/* What it has not acknowledged: messages in the mail box and in the spool, their bytes there, and the
 	 * broker's time of the oldest (microseconds since 1970; 0: none). */
 	uint64_t waiting, waiting_bytes;

@@ -165,7 +165,7 @@ TEST(every_flag, "durable, fast and asynchronous messages of one publisher keep 
 
 TEST(first_topics, "a new store has the topics general, news and log, or those of --topics")
 {
-	struct server other;
+	static struct server other;
 	broker_start(&broker, "broker", 0, NULL);
 	broker_start(&other, "other", 0, "--topics red,green/light");
 	server_stop(&broker);

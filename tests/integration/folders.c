@@ -563,7 +563,7 @@ TEST(store_replaced, "another folder has the store's name: " NOTHING) { store_aw
 static void
 spool_away(enum gone how)
 {
-	struct server two;
+	static struct server two;
 	up();
 	daemon_start(&two, "two", broker.port);
 	int ear = talk_create();

@@ -97,7 +97,7 @@ is_told_refused(const char *why)
 	int r = mom_create();
 	unsetenv("MOM_TIMEOUT");
 	const char *text = mom_error_text(-1);
-	REQUIRE(r == MOM_ETIMEDOUT && strstr(text, why) && strstr(text, "there is no handle"), "%d: %s", r, text);
+	REQUIRE(r == MOM_ETIMEDOUT && strstr(text, why) && strstr(text, "no client was made"), "%d: %s", r, text);
 	struct ran ran = run_command("'%s' doctor '%s'", t_bin("mom"), daemon_.run);
 	REQUIRE(ran.status != 0 && strstr(ran.out, t_text("is not connected: broker %s port %d: refused: %s", broker.ip,
 	    broker.port, why)), "%s%s", ran.out, ran.err);

@@ -152,7 +152,7 @@ TEST(no_handshake, "peers that say nothing, half a frame, or one byte at a time 
 
 TEST(many_strangers, "200 strangers at once keep no daemon out")
 {
-	struct server two;
+	static struct server two;
 	int fds[200];
 	up();
 	for (int i = 0; i < 200; i++)

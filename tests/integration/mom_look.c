@@ -205,7 +205,7 @@ TEST(clients_behind, "a client that does not read is shown as behind, and reques
 TEST(several, "where several servers of a kind run, each has a table of its own below its name; what a daemon without "
     "its broker cannot know is not shown as 0")
 {
-	struct server two, other;
+	static struct server two, other;
 	up(NULL);
 	int id = talk_open("billing");
 	talk_subscribe(id, "invoices");
@@ -409,7 +409,7 @@ metric(const char *name, int machine)
 
 TEST(machines, "a machine is shown connected with its address and how far behind it is, then away")
 {
-	struct server two;
+	static struct server two;
 	up("--workers 2");
 	int id = talk_create();
 	talk_subscribe(id, "t");
@@ -465,7 +465,7 @@ links(void)
 
 TEST(elsewhere, "servers with run folders of their own are found without being named, as long as they run")
 {
-	struct server two;
+	static struct server two;
 	up(NULL);
 	daemon_start(&two, "two", broker.port);
 	int id = talk_create();

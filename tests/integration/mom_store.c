@@ -486,6 +486,11 @@ TEST(backup_refuses, "mom backup never writes over what is there, leaves nothing
 	REQUIRE(rmdir(t_path("there")) == 0, "it wrote to it");
 	has_words(run_command("'%s' backup --db '%s' '%s/no/copy'", t_bin("mom"), broker.store, t_dir()), 1,
 	    "parent folder");
+	for (int i = 0; i < 3; i++)
+		has_words(run_command("cd '%s' && '%s' backup --db '%s' '%s'", i == 2 ? broker.store : t_dir(),
+		    t_bin("mom"), broker.store, i == 0 ? t_text("%s/copy", broker.store) : i == 1
+		    ? t_text("%s/shard-0/copy/", broker.store) : "copy"), 1, "lies in the store itself");
+	REQUIRE(run_command("find '%s' -name 'copy*' | grep .", broker.store).status != 0, "it wrote to the store");
 	has_words(run_command("'%s' backup --db '%s'", t_bin("mom"), broker.store), 2, "see mom backup --help");
 	int id = talk_create();
 	char *big = calloc(1, 100000);

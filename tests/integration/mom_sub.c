@@ -424,6 +424,9 @@ TEST(cut_while_away, "a durable client that was cut while nobody read: its next 
 		for (int i = 0; i < 12; i++)
 			say_bytes("news", big, sizeof big);
 		WAIT_FOR(cuts_told() == 2 - with, "not cut");
+		struct ran look = run_command("'%s' clients '%s'; '%s' doctor '%s'", t_bin("mom"), one.run,
+		    t_bin("mom"), one.run);
+		REQUIRE(strstr(look.out, " cut ") && strstr(look.out, "away was cut: too much waited"), "%s", look.out);
 		struct running r = listen_to(with ? "--name away -F '%l' news" : "--name away -F '%l'", "");
 		WAIT_FOR(strstr(t_read_file(r.out), "100000\n"), "nothing of what waits: %s", t_read_file(r.err));
 		WAIT_FOR(strstr(t_read_file(r.err), "messages are lost here"), "nothing is told: %s",

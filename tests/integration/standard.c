@@ -175,6 +175,17 @@ TEST(ready_fd, "--ready-fd 1 or 2: it gets its byte, and stays what it is, in th
 	}
 }
 
+TEST(ready_fd_closed, "--ready-fd with a descriptor that is not open is refused, and so is one folder for two things")
+{
+	struct ran r = run_command("'%s' %s 0 --run '%s' --db '%s' --ready-fd 9 9>&-", t_bin("broker_server"), t_ip(),
+	    t_path("run"), t_path("db"));
+	CHECK(r.status == 100 && strstr(r.err, "--ready-fd 9: no such descriptor"), "%d %s", r.status, r.err);
+	r = run_command("'%s' %s 0 --run '%s' --db '%s'", t_bin("broker_server"), t_ip(), t_path("db"), t_path("db"));
+	CHECK(r.status == 100 && strstr(r.err, "name two folders"), "%d %s", r.status, r.err);
+	r = run_command("'%s' %s 1 --run '%s' --spool '%s'", t_bin("mom_daemon"), t_ip(), t_path("db"), t_path("db"));
+	CHECK(r.status == 100 && strstr(r.err, "name two folders"), "%d %s", r.status, r.err);
+}
+
 /* ---- tools ---- */
 
 static void

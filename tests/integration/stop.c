@@ -103,7 +103,7 @@ TEST(spares, "a stop of mom_daemon leaves no file in its spool that was kept to 
 TEST(side_by_side, "two brokers with their daemons run side by side; the stop and the kill of one pair do not touch "
     "the other")
 {
-	struct server broker2, two;
+	static struct server broker2, two;
 	up();
 	broker_start(&broker2, "broker2", 0, NULL);
 	daemon_start(&two, "two", broker2.port);

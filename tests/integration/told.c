@@ -30,7 +30,7 @@ told(const struct trial *t)
 		{ "mom_daemon sends what is on its way and destroys the client", TOLD_ON_ITS_WAY },
 		{ "not sent: call again", TOLD_NOT_DONE },
 		{ "nothing was stored", TOLD_NOT_DONE },
-		{ "there is no handle", TOLD_NOT_DONE },
+		{ "no client was made", TOLD_NOT_DONE },
 	};
 	enum told r = TOLD_NOTHING;
 	if (t->code >= 0)

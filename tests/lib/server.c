@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SERVERS_MAX = 64 };
+enum { SERVERS_MAX = 64, STACK_BYTES = 1024 * 1024 };
 static struct server *servers[SERVERS_MAX];
 static int server_count, ready_fd[SERVERS_MAX];
 
@@ -24,6 +24,9 @@ number_of(struct server *s)
 		if (servers[i] == s)
 			return i;
 	REQUIRE(server_count < SERVERS_MAX, "too many servers");
+	uintptr_t frame = (uintptr_t)__builtin_frame_address(0), at = (uintptr_t)s;
+	REQUIRE(at < frame || at - frame > STACK_BYTES, "a server on the stack: make it static, it is stopped when the "
+	    "case's body has returned");
 	servers[server_count] = s;
 	ready_fd[server_count] = -1;
 	t_at_end(servers_stop);

@@ -10,7 +10,9 @@
 
 static const char usage[] =
     "usage: mom clients [--json] [FOLDER ...]\n"
-    "  One client a line: global id, name (- anonymous), state (live, away: durable without a process, dying), "
+    "  One client a line: global id, name (- anonymous), state (live, away: durable without a process, "
+    "dying,\n"
+    "  cut: too much waited for it, so nothing more comes until it has read that), "
     "messages that it has not acknowledged\n"
     "  (in its mail box and in the spool), how long the oldest waits, process, user, bytes in its mail box, "
     "whether more waits in the spool,\n"
@@ -22,13 +24,16 @@ static const char usage[] =
     "  --json   an array of objects: id, name, state, durable, pid, user, command, topics (null: elsewhere), "
     "subscriptions\n"
     "           (null: not known yet), waiting_messages, waiting_bytes, oldest_seconds,\n"
-    "           mail_bytes, behind, request_bytes, daemon\n"
+    "           mail_bytes, behind, cut, request_bytes, daemon\n"
     "Exit status: 0   1 a daemon cannot be looked into, or there is none   2 wrong use\n"
     "Example: mom clients\n";
 
 static const char *
-state_name(enum slot_state state)
+state_name(const struct look_client *c)
 {
+	enum slot_state state = c->state;
+	if (c->cut && state != SLOT_DYING)
+		return "cut";
 	return state == SLOT_LIVE ? "live" : state == SLOT_AWAY ? "away" : "dying";
 }
 
@@ -54,7 +59,7 @@ show_json(const struct look_server *daemon, const struct look_client *c, int kno
 	json_open(NULL, '{');
 	json_text("id", id);
 	json_text("name", c->name[0] ? c->name : NULL);
-	json_text("state", state_name(c->state));
+	json_text("state", state_name(c));
 	json_bool("durable", c->durable);
 	if (c->pid)
 		json_number("pid", (uint64_t)c->pid);
@@ -79,6 +84,7 @@ show_json(const struct look_server *daemon, const struct look_client *c, int kno
 	json_number("oldest_seconds", look_oldest(c));
 	json_number("mail_bytes", c->mail_bytes);
 	json_bool("behind", c->behind);
+	json_bool("cut", c->cut);
 	json_number("request_bytes", c->request_bytes);
 	json_text("daemon", daemon->run);
 	json_close('}');
@@ -114,7 +120,7 @@ show_line(const struct look_client *c, int known, char *topics)
 	char command[4096];
 	printf("%016llx ", (unsigned long long)c->id);
 	text_column(c->name[0] ? c->name : "-", 16);
-	printf(" %-5s ", state_name(c->state));
+	printf(" %-5s ", state_name(c));
 	printf("%9llu %6llus ", (unsigned long long)c->waiting, (unsigned long long)look_oldest(c));
 	if (c->pid)
 		printf("%7d %-8s", (int)c->pid, user_name(c->uid));

@@ -45,6 +45,14 @@ is_slow(const struct look_client *c)
 	    command, where, look_oldest(c));
 }
 
+static void
+is_cut(const struct look_client *c)
+{
+	doctor_say(DOCTOR_WARN, "clients", "let it read what waits, then it is told and subscribes anew; allow more "
+	    "with mom_daemon's --client-backlog-max, or make room on its spool's disk", "%016" PRIx64 "%s%s was cut: "
+	    "too much waited for it, and nothing more comes to it", c->id, c->name[0] ? " " : "", c->name);
+}
+
 void
 doctor_clients(const struct look_server *s)
 {
@@ -52,9 +60,12 @@ doctor_clients(const struct look_server *s)
 	int there;
 	if (s->is_broker || s->pid == 0 || s->machine == NULL)
 		return;
-	for (uint32_t i = 0; (there = look_client(s, i, &c)) >= 0; i++)
+	for (uint32_t i = 0; (there = look_client(s, i, &c)) >= 0; i++) {
+		if (there && c.cut)
+			is_cut(&c);
 		if (there && (c.mail_bytes || c.behind) && proc_is_stopped(c.pid, NULL))
 			stopped(&c);
 		else if (there && c.pid && look_oldest(&c) > SLOW_S)
 			is_slow(&c);
+	}
 }
