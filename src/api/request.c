@@ -308,6 +308,8 @@ request_outcome(struct handle *h, uint32_t shard, uint64_t number, int64_t deadl
 	}
 	const char *cure = code == MOM_EFULL ? "the broker's store, its disk or this topic's share is full: let "
 	    "subscribers catch up, make room on that disk, or raise --store-max or --topic-max" :
+	    code == MOM_ETOOBIG ? "the message is larger than the broker's --topic-max lets wait in a topic: raise "
+	    "that, or send it in pieces" :
 	    code == MOM_ENOSUBSCRIBER ? "nobody subscribes to this topic itself now (patterns do not count)" :
 	    code == MOM_EBADID ? "the broker has forgotten this client: destroy the handle and make a new one"
 	    : mom_strerror(code);

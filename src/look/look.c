@@ -103,7 +103,8 @@ look_about(const char *path, int dir, struct about *a, const char **why)
 		*why = errno == EACCES ? rundir_denied(path, denied, sizeof denied) : strerror(errno);
 	else
 		*why = !rundir_is_trusted(dir) ? "it belongs to another user and is not trusted"
-		    : about_read(dir, a) < 0 ? "no server runs there" : NULL;
+		    : about_read(dir, a) == 0 ? NULL : lock_is_taken(dir, "lock") == 1
+		    ? "a server is starting there: its log says what it waits for" : "no server runs there";
 	return *why == NULL;
 }
 

@@ -269,6 +269,8 @@ message_refusal(const struct record *r, const char *name)
 	const struct topic *t = shard_topic(&worker.shard, name, r->topic_len, 0);
 	if (r->flags & REC_F_NEED && (t == NULL || t->subscribed.count == 0))
 		return MOM_ENOSUBSCRIBER;
+	if (most && t && r->len > most)
+		return MOM_ETOOBIG;                    /* nobody's catching up helps */
 	return most && t && topic_waiting(t) + r->len > most ? MOM_EFULL : 0;
 }
 

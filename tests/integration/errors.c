@@ -227,6 +227,22 @@ full(const char *option, const char *word)
 
 TEST(efull_store, "MOM_EFULL at --store-max: not stored, told at once and by flush; with room again all goes "
     "on") { full("--store-max 16777216", "--store-max"); }
+TEST(etoobig_topic, "a message that is larger than --topic-max is told as too large, since no waiting helps; one that "
+    "nobody subscribes to is taken")
+{
+	static char bytes[20000];
+	broker_start(&broker, "broker", 0, "--topic-max 10k");
+	daemon_start(&one, "one", broker.port);
+	use_daemon(&one);
+	int id = talk_create();
+	talk_subscribe(id, "t");
+	int r = mom_publish(id, "t", bytes, sizeof bytes, 0);
+	REQUIRE(r == MOM_ETOOBIG && strstr(mom_error_text(id), "--topic-max"), "%d: %s", r, mom_error_text(id));
+	REQUIRE(mom_publish(id, "t", bytes, 5000, 0) == 0 && mom_publish(id, "u", bytes, sizeof bytes, 0) == 0, "%s",
+	    mom_error_text(id));
+	bye(id);
+}
+
 TEST(efull_topic, "MOM_EFULL at --topic-max: not stored, told at once and by flush; with room again all goes "
     "on") { full("--topic-max 4194304", "--topic-max"); }
 

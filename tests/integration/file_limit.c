@@ -33,6 +33,9 @@ TEST(start, "a broker whose files may not hold a segment says so, with the cure,
 		     &broker, "shard 0: no room for its log: File too large: it is tried again; raise `ulimit -f`"),
 	    "%s", t_read_file(broker.log));
 	limit(0, RLIM_INFINITY);
+	struct ran r = run_command("'%s' doctor '%s'", t_bin("mom"), broker.run);
+	REQUIRE(r.status != 0 && strstr(t_text("%s%s", r.out, r.err), "a server is starting there"), "%s%s", r.out,
+	    r.err);
 	limit(broker.pid, RLIM_INFINITY);
 	server_await_ready(&broker);
 	daemon_start(&one, "one", broker.port);
