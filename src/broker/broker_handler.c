@@ -27,6 +27,8 @@
 #include "base/clock.h"
 #include "base/program.h"
 
+enum { NOTES_TOGETHER = 256, NOTES_REST_US = 5000 };
+
 static struct {
 	struct broker_table *table;
 	struct conn_word *conn;
@@ -34,6 +36,7 @@ static struct {
 	uint32_t shards, slots, serial, message_max;
 	struct ring_writer out[SHARDS_MAX];
 	int fed[SHARDS_MAX];
+	uint64_t notes;                  /* for the workers, that are no requests */
 	struct topic_memo topic;
 	struct frames_in in;
 	int socket, control;
@@ -216,6 +219,30 @@ on_request(char *frame, struct record *r)
 }
 
 static void
+ring_workers(void)
+{
+	for (uint32_t i = 0; i < handler.shards; i++) {
+		if (!handler.fed[i])
+			continue;
+		handler.fed[i] = 0;
+		ring_publish(&handler.out[i]);
+		bell_ring(&handler.out[i].ring->bell, &handler.table->shard[i].queue);
+	}
+}
+
+/* Lists and deaths cost the worker time and the machine nothing, so they come at a rate that leaves time to others. A
+ * whole daemon's clients are told in under a second. */
+static void
+note_to_worker(const char *frame, uint32_t shard)
+{
+	feed(frame, shard);
+	if (++handler.notes % (NOTES_TOGETHER * (uint64_t)handler.shards))       /* a death is told to each shard */
+		return;
+	ring_workers();
+	usleep(NOTES_REST_US);
+}
+
+static void
 on_frame(char *frame)
 {
 	struct record r;
@@ -227,7 +254,7 @@ on_frame(char *frame)
 	case REC_ALIVE:
 		if (r.shard >= handler.shards || r.topic_len || record_data_len(frame, &r) % 8)
 			bad_peer("an ALIVE list that cannot be");
-		feed(frame, r.shard);
+		note_to_worker(frame, r.shard);
 		if (r.aux == 1) {
 			atomic_store(&handler.unit->start[r.shard], r.offset + 1);
 			bell_ring(&handler.unit->credit_bell, &handler.conn->queue);
@@ -236,7 +263,7 @@ on_frame(char *frame)
 	case REC_DIED:
 		if (r.shard >= handler.shards || r.publisher >> 32 != handler.serial || r.len != RECORD_HEADER)
 			bad_peer("a DIED that cannot be");
-		feed(frame, r.shard);
+		note_to_worker(frame, r.shard);
 		return;
 	case REC_CREDIT:
 		atomic_store(&handler.unit->delivery_credit, r.aux);
@@ -253,18 +280,6 @@ on_frame(char *frame)
 		return;
 	default:
 		bad_peer("a frame of a type that has no place here");
-	}
-}
-
-static void
-ring_workers(void)
-{
-	for (uint32_t i = 0; i < handler.shards; i++) {
-		if (!handler.fed[i])
-			continue;
-		handler.fed[i] = 0;
-		ring_publish(&handler.out[i]);
-		bell_ring(&handler.out[i].ring->bell, &handler.table->shard[i].queue);
 	}
 }
 
