@@ -7,7 +7,8 @@
 #define TURNSTILE_H
 #include <stdint.h>
 
-enum { TURN_US = 2000, TURN_STRANGERS = 32 };
+/* TURN_MOST_US: what counts of one stranger, and of one round, at most: nobody is kept out for long. */
+enum { TURN_US = 2000, TURN_STRANGERS = 32, TURN_MOST_US = 10000 };
 
 struct turnstile { int64_t spent_us, rest_until_us; uint32_t strangers; };
 
@@ -15,10 +16,17 @@ static inline int turnstile_rests(const struct turnstile *t, int64_t now_us) { r
 static inline void turnstile_came(struct turnstile *t) { t->strangers++; }
 static inline void turnstile_let_in(struct turnstile *t) { t->strangers -= t->strangers > 0; }
 
+/* What a stranger's own process cost. */
+static inline void
+turnstile_charge(struct turnstile *t, int64_t us)
+{
+	t->spent_us += us < TURN_MOST_US ? us : TURN_MOST_US;
+}
+
 static inline void
 turnstile_spent(struct turnstile *t, int64_t began_us, int64_t now_us)
 {
-	t->spent_us += now_us - began_us;
+	turnstile_charge(t, now_us - began_us);
 	if (t->spent_us < TURN_US || t->strangers < TURN_STRANGERS)
 		return;
 	t->rest_until_us = now_us + 3 * t->spent_us;

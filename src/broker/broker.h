@@ -47,7 +47,7 @@ int  workers_ready(const struct broker *b);
 
 extern const struct lobby_host conn_host;                  /* its `with` has to be the broker */
 void conn_control(struct broker *b, uint32_t i);           /* its handler says something */
-int  conn_reaped(struct broker *b, pid_t pid, int status);
+int  conn_reaped(struct broker *b, pid_t pid, int status, int64_t cpu_us);
 void conn_end(struct broker *b, uint32_t i);
 void conn_bells(struct broker *b);                         /* rings their bells of time */
 #endif

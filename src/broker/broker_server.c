@@ -38,6 +38,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/shm.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -256,12 +257,20 @@ say_ready(void)
 	notify_ready();
 }
 
+static int64_t
+cpu_us(const struct rusage *u)
+{
+	return (u->ru_utime.tv_sec + u->ru_stime.tv_sec) * INT64_C(1000000) + u->ru_utime.tv_usec + u->ru_stime.tv_usec;
+}
+
 static void
 reap(void)
 {
 	int status;
-	for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
-		if (!http_child_reaped(&server.b.http, pid, status, clock_ms()) && !conn_reaped(&server.b, pid, status))
+	struct rusage used;
+	for (pid_t pid; (pid = wait4(-1, &status, WNOHANG, &used)) > 0;)
+		if (!http_child_reaped(&server.b.http, pid, status, clock_ms()) &&
+		    !conn_reaped(&server.b, pid, status, cpu_us(&used)))
 			workers_reaped(&server.b, pid, status, clock_ms());
 }
 
@@ -352,6 +361,10 @@ poll_timeout(int64_t now)
 	due = notify_due();
 	if (due >= 0 && due < until)
 		until = due;
+	due = turnstile_rests(&server.b.lobby.turnstile, clock_us())
+	    ? now + (server.b.lobby.turnstile.rest_until_us - clock_us()) / 1000 + 1 : -1;
+	if (due >= 0 && due < until)
+		until = due;
 	due = lobby_due(&server.b.lobby);
 	if (due >= 0 && due < until)
 		until = due;
@@ -365,9 +378,9 @@ poll_once(int64_t now)
 	struct lobby_host host = conn_host;
 	nfds_t n = POLL_FIXED, guests = lobby_polls(&b->lobby, server.polls + n);
 	server.polls[POLL_SIGNALS] = (struct pollfd){ server.signals, POLLIN, 0 };
-	server.polls[POLL_LISTENER] = (struct pollfd){ server.said_ready && spare_is_ready(&b->spare, now) ? b->listener
-	    : -1,
-	    POLLIN, 0 };
+	int is_open = server.said_ready && spare_is_ready(&b->spare, now) &&
+	    !turnstile_rests(&b->lobby.turnstile, clock_us());
+	server.polls[POLL_LISTENER] = (struct pollfd){ is_open ? b->listener : -1, POLLIN, 0 };
 	n += guests;
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
 		uint32_t state = atomic_load(&b->table->conn[i].state);
@@ -387,9 +400,11 @@ poll_once(int64_t now)
 		if (server.polls[k].revents && b->conns[server.poll_conn[k]].control == server.polls[k].fd)
 			conn_control(b, server.poll_conn[k]);
 	host.with = b;
+	int64_t began = clock_us();
 	lobby_look(&b->lobby, server.polls + POLL_FIXED, guests, now, &host);
 	if (server.polls[POLL_LISTENER].revents)
 		lobby_accept(&b->lobby, &b->spare, b->listener, now);
+	turnstile_spent(&b->lobby.turnstile, began, clock_us());
 }
 
 static void

@@ -339,7 +339,7 @@ conn_end(struct broker *b, uint32_t i)
 }
 
 int
-conn_reaped(struct broker *b, pid_t pid, int status)
+conn_reaped(struct broker *b, pid_t pid, int status, int64_t cpu_us)
 {
 	for (uint32_t i = 0; i < atomic_load(&b->table->conns); i++) {
 		struct conn *c = &b->conns[i];
@@ -350,6 +350,8 @@ conn_reaped(struct broker *b, pid_t pid, int status)
 			log_peer(LOG_FROM_INFO, log_peer_of(c->peer), "%s: %s ended (%s): the connection ends", c->peer,
 			    c->handler == pid ? "handler" : "sender", child_status_text(status));
 		}
+		if (!c->is_known)                      /* a machine without clients, or none at all */
+			turnstile_charge(&b->lobby.turnstile, cpu_us);
 		if (c->handler == pid)
 			c->handler = 0;
 		else

@@ -1,5 +1,6 @@
 /* lobby - see lobby.h */
 #include "broker/lobby.h"
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "base/log_peer.h"
 #include "base/net.h"
@@ -104,6 +105,7 @@ lobby_accept(struct lobby *l, struct spare *spare, int listener, int64_t now)
 			close(fd);
 			continue;
 		}
+		turnstile_came(&l->turnstile);
 		if (l->guests.count == LOBBY_MAX)
 			lobby_make_room(l);
 		/* poll tells of a HELLO, not of each byte */
@@ -223,8 +225,12 @@ lobby_look(struct lobby *l, const struct pollfd *polls, nfds_t n, int64_t now, c
 {
 	for (uint32_t i = (uint32_t)n; i-- > 0;)
 		guest_look(l, i, polls[i].revents, now);
-	for (int next; (next = lobby_next(l, host)) >= 0 && lobby_place(l, &l->guests.of[next], now, host);) {
+	int rests = turnstile_rests(&l->turnstile, clock_us());
+	for (int next; (next = lobby_next(l, host)) >= 0 && !(rests && !l->guests.of[next].known) &&
+	    lobby_place(l, &l->guests.of[next], now, host);) {
 		struct guest g = l->guests.of[next];
+		if (g.known)
+			turnstile_let_in(&l->turnstile);
 		crowd_remove(&l->guests, (uint32_t)next);
 		int conn = host->take(host->with, g.fd);
 		if (conn < 0)

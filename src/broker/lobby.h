@@ -12,6 +12,7 @@
 #ifndef LOBBY_H
 #define LOBBY_H
 #include "base/spare.h"
+#include "base/turnstile.h"
 #include "format/limits.h"
 #include "format/wire.h"
 #include <poll.h>
@@ -34,6 +35,7 @@ struct lobby {
 	uint64_t sent_away, said;
 	int64_t looked, say_due;                 /* looked: when the last look was */
 	char last[80];                           /* who was sent away last */
+	struct turnstile turnstile;              /* while it rests nobody is accepted, and no stranger gets a place */
 };
 /* What the lobby needs from broker_server. */
 struct lobby_host {

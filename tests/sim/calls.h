@@ -38,6 +38,7 @@ int sim_kill(pid_t pid, int number);
 int sim_sigaction(int number, const struct sigaction *act, struct sigaction *old);
 int sim_sigprocmask(int how, const sigset_t *set, sigset_t *old);
 pid_t sim_waitpid(pid_t pid, int *status, int options);
+pid_t sim_wait4(pid_t pid, int *status, int options, struct rusage *used);
 pid_t sim_getpid(void);
 pid_t sim_getppid(void);
 uid_t sim_geteuid(void);

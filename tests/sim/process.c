@@ -563,6 +563,13 @@ sim_waitpid(pid_t pid, int *status, int options)
 	return some ? (pid_t)sim_back(0) : (pid_t)sim_fail(ECHILD);
 }
 
+pid_t
+sim_wait4(pid_t pid, int *status, int options, struct rusage *used)
+{
+	memset(used, 0, sizeof *used);
+	return sim_waitpid(pid, status, options);
+}
+
 pid_t sim_getpid(void) { return S.cur->pid; }
 pid_t sim_getppid(void) { sim_enter("getppid"); return S.cur->parent ? S.cur->parent->pid : 1; }
 uid_t sim_geteuid(void) { return 1000; }

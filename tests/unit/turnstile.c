@@ -40,9 +40,11 @@ TEST(welcome, "a crowd of those who are let in is never slowed, and neither is o
 		turnstile_came(&t);
 	turnstile_spent(&t, 0, 50000);
 	REQUIRE(!turnstile_rests(&t, 50001), "%u strangers", t.strangers);
+	turnstile_charge(&t, INT64_MAX);
 	turnstile_let_in(&t);
 	turnstile_came(&t);
 	turnstile_came(&t);
 	turnstile_spent(&t, 50000, 50001);
-	REQUIRE(turnstile_rests(&t, 50002), "%u strangers", t.strangers);
+	REQUIRE(turnstile_rests(&t, 50002) && !turnstile_rests(&t, 50001 + 3 * (2 * TURN_MOST_US + 1)),
+	    "%u strangers, until %lld", t.strangers, (long long)t.rest_until_us);
 }
