@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 uint32_t
 config_log(const struct config *c)
@@ -110,6 +111,9 @@ config_start(struct config *c, const struct config_program *program, int argc, c
 	const char *fault = fault_of(c, check);
 	if (fault)
 		wrong_use(c, fault);
+	char strange[CONFIG_STRANGE];
+	for (size_t at = 0; config_strange_variable(environ, &at, strange);)
+		log_warn("%s", strange);
 	if (c->test)
 		exit(program_end(program->name, 0, EXIT_SYSTEM));
 }

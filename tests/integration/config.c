@@ -130,6 +130,8 @@ TEST(strange_variables, "a variable that is misspelt is told by mom config and m
 	    "MOM_BROKER_STORE_MAX?\n") && strstr(r.err, "MOM_TIMOUT is no variable of ours; is it MOM_TIMEOUT?\n") &&
 	    strstr(r.err, "MOM_BROKER_ZZZ is no variable of ours\n") && !strstr(r.err, "KITCHEN") &&
 	    !strstr(r.err, "MOM_RUN"), "%d: %s", r.status, r.err);
+	r = run_command("MOM_BROKER_STORMAX=1g '%s' -t 127.0.0.1 1", t_bin("broker_server"));
+	REQUIRE(r.status == 0 && strstr(r.err, "MOM_BROKER_STORMAX is no variable of ours"), "%d %s", r.status, r.err);
 	r = run_command("MOM_TIMOUT=3s '%s' doctor", t_bin("mom"));
 	REQUIRE(strstr(r.out, "MOM_TIMOUT is no variable of ours; is it MOM_TIMEOUT?"), "%s%s", r.out, r.err);
 }
