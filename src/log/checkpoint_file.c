@@ -47,6 +47,8 @@ checkpoint_read(int dir, uint64_t *as_of, checkpoint_fn fn, void *with)
 	if (fault == NULL) {
 		*as_of = get_u64(p + 16);
 		for (; q + RECORD_HEADER <= n && record_is_sound(p + q, n - q); q += record_stride(get_u32(p + q))) {
+			if (record_stride(get_u32(p + q)) > n - q)
+				break;                 /* whoever keeps it copies it with the zeros behind it */
 			if (get_u32(p + q + 4) != record_crc(p + q, get_u32(p + q), *as_of) || fn(with, p + q) != 0)
 				break;
 			records++;

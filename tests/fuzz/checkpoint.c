@@ -37,6 +37,8 @@ edge_replace(int dir, const char *name, const void *bytes, size_t n, int durable
 #define fdio_load    edge_load
 #define fdio_replace edge_replace
 #include "base/map.c"
+#include "routing/memo.c"
+#include "routing/patterns.c"
 #include "routing/subscriptions.c"
 #include "worker/shard.c"
 #include "worker/shard_apply.c"
