@@ -102,7 +102,7 @@ has_expired(struct handle *h, const char *p, const struct record *r)
 {
 	if (!(r->flags & REC_F_PROPERTIES))
 		return 0;
-	int64_t now = clock_wall_us() + (int64_t)atomic_load(&h->segment->clock_ahead);
+	int64_t now = (int64_t)((uint64_t)clock_wall_us() + atomic_load(&h->segment->clock_ahead));
 	if (!record_is_expired(p, r, now / 1000))
 		return 0;
 	atomic_store(&h->segment->expired, atomic_load(&h->segment->expired) + 1);

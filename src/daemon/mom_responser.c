@@ -176,10 +176,15 @@ on_delivery(const void *frame, const struct record *r)
 		atomic_store(&responser.unit->proven, 1);
 }
 
+/* no clock shows that for some 36,000 years */
+#define TIME_MOST_US (INT64_C(1) << 60)
+
 /* For libmom, which ends the life of messages by the broker's clock. Here that is our own. */
 static void
 on_time(int64_t broker_us)
 {
+	if (broker_us < 0 || broker_us >= TIME_MOST_US)
+		bad_broker("a time that cannot be");
 	if (responser.is_here)
 		return;
 	responser.ahead_us = responser.has_time ? clock_ahead(responser.ahead_us, broker_us - clock_wall_us())
