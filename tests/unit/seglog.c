@@ -80,6 +80,49 @@ TEST(reopened, "what was written is there after a start, in order, over many sta
 	}
 }
 
+/* The version of the log's last file; from here on it is `version`, unless that is 0. */
+static uint32_t
+version_of_last(int dir, uint32_t version)
+{
+	struct seglog_file *files;
+	size_t count;
+	char name[40];
+	unsigned char head[SEGLOG_HEADER];
+	REQUIRE(seglog_list(dir, &files, &count) == 0 && count > 0, "no files");
+	snprintf(name, sizeof name, "log-%016llx", (unsigned long long)files[count - 1].base);
+	int fd = openat(dir, name, O_RDWR);
+	REQUIRE(fd >= 0 && read(fd, head, sizeof head) == sizeof head, "%s", name);
+	uint32_t before = get_u32(head + 8);
+	put_u32(head + 8, version ? version : before);
+	put_u32(head + 60, crc32c(0, head, 60));
+	REQUIRE(lseek(fd, 0, SEEK_SET) == 0 && write(fd, head, sizeof head) == sizeof head, "%s", name);
+	close(fd);
+	free(files);
+	return before;
+}
+
+TEST(versions, "a log of version 1 is read and goes on in files of this version; one of a newer version is refused")
+{
+	struct seglog l;
+	struct seen s = { 0 };
+	int dir = folder();
+	reopen(&l, dir);
+	append(&l, 1, 10);
+	REQUIRE(seglog_sync(&l) == 0, "sync");
+	seglog_close(&l);
+	REQUIRE(version_of_last(dir, 1) == SEGLOG_VERSION, "a new file has another version");
+	REQUIRE(reopen(&l, dir).count == 1, "what version 1 wrote is not there");
+	append(&l, 2, 10);
+	REQUIRE(seglog_sync(&l) == 0, "sync");
+	seglog_close(&l);
+	REQUIRE(version_of_last(dir, SEGLOG_VERSION + 1) == SEGLOG_VERSION, "it goes on in an old file");
+	REQUIRE(seglog_open(&l, &(struct seglog_place){ dir, "corrupt", "test", RECORD_MAX, 0 }, SEGMENT, 0, see,
+	    &s) < 0, "a newer format is read");
+	version_of_last(dir, SEGLOG_VERSION);
+	REQUIRE(reopen(&l, dir).count == 2, "it was spoilt");
+	seglog_close(&l);
+}
+
 /* the library's calls come here: how often, with how many bytes, and which is to fail */
 static struct { int syncs, fail_sync; uint64_t written; } calls;
 
