@@ -446,3 +446,33 @@ TEST(registration, "nonsense to the registration socket: that connection is clos
 	calm();
 	bye(id);
 }
+
+static long
+sleeps_of(pid_t pid)
+{
+	const char *at = strstr(t_read_file(t_text("/proc/%d/status", (int)pid)), "\nvoluntary_ctxt_switches:");
+	REQUIRE(at, "process %d is gone", (int)pid);
+	return strtol(at + strlen("\nvoluntary_ctxt_switches:"), NULL, 10);
+}
+
+TEST(deaths_rest, "a machine that says without end that its clients died is heard at a rate that leaves time to others: "
+    "its handler rests once in 256")
+{
+	enum { DEATHS = 100 * 256 };
+	broker_start(&broker, "broker", 0, NULL);
+	struct wire_peer *m = peer_join(&broker, 7, 64, T_PATIENCE_MS);
+	REQUIRE(m, "refused");
+	struct record r = { .type = REC_DIED, .publisher = (uint64_t)m->welcome.serial << 32 | 1 };
+	pid_t handler = server_child(&broker, "broker_handler");
+	long before = sleeps_of(handler);
+	for (int said = 0; said < DEATHS;) {
+		while (said < DEATHS && peer_request(m, &r, NULL, NULL, 0))
+			said++;
+		REQUIRE(peer_turn(m), "the connection has ended after %d", said);
+	}
+	while (m->taken < m->requests)
+		REQUIRE(peer_turn(m), "the connection has ended");
+	long rests = sleeps_of(handler) - before;
+	REQUIRE(rests >= 95, "it has rested %ld times in %d", rests, DEATHS);
+	peer_leave(m);
+}
