@@ -455,8 +455,8 @@ sleeps_of(pid_t pid)
 	return strtol(at + strlen("\nvoluntary_ctxt_switches:"), NULL, 10);
 }
 
-TEST(deaths_rest, "a machine that says without end that its clients died is heard at a rate that leaves time to others: "
-    "its handler rests once in 256")
+TEST(deaths_rest, "a machine that says without end that its clients died is heard at a rate that leaves time to "
+    "others: its handler rests once in 256")
 {
 	enum { DEATHS = 100 * 256 };
 	broker_start(&broker, "broker", 0, NULL);
