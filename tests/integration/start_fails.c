@@ -160,6 +160,8 @@ at_each(struct server *s, const char *role, const char *call, const char *error,
 	char text[300];
 	int failed = 0;
 	for (int n = 1; n <= most; n++) {
+		if (idle >= 0)                         /* a broker still has the objects of a connection that ended */
+			WAIT_FOR(objects_now(text, sizeof text) == idle, "the broker still has %s", text);
 		objects = objects_now(text, sizeof text);
 		s->fault = t_text("%s/%s=%s@%d", role, call, error, n);
 		server_start_unready(s);
