@@ -171,10 +171,10 @@ mom_header_at(const struct mom_message *m, size_t index, struct mom_header *h)
 const char *
 mom_header(const struct mom_message *m, const char *name)
 {
-	struct mom_header h;
-	for (size_t i = 0; mom_header_at(m, i, &h); i++)
-		if (strcmp(h.name, name) == 0)
-			return h.value;
+	const char *end, *at = properties_of(m, &end);
+	for (struct property p; at && properties_next(&at, end, &p) > 0;)
+		if (p.tag == MOM_P_HEADER && property_fault(&p) == NULL && strcmp(p.value, name) == 0)
+			return p.value + strlen(p.value) + 1;
 	return NULL;
 }
 

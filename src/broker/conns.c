@@ -138,13 +138,9 @@ conn_fault(struct broker *b, uint32_t i, const struct hello *h, char *text, size
 	return text;
 }
 
-/* No trouble of the disk: the machine shows what this store does not know. The refusal says it. */
-static int
-conn_is_strangers(int error)
-{
-	return error == ESTALE || error == ENOENT || error == EOVERFLOW;
-}
+static const char disk_failed[] = "the broker's disk failed; look at its log";
 
+/* Why the machine is none of this store. NULL: that is not the trouble, the disk is. */
 static const char *
 conn_stranger(int error)
 {
@@ -157,7 +153,7 @@ conn_stranger(int error)
 	if (error == EOVERFLOW)
 		return "this store knows as many machines as it can: give this daemon the spool folder of a machine "
 		    "that is no more, or begin a new store";
-	return "the broker's disk failed; look at its log";
+	return NULL;
 }
 
 static int
@@ -210,9 +206,11 @@ conn_admit(struct broker *b, uint32_t i, const struct hello *h)
 	if (fault == NULL && machines_admit(&b->machines, h->machine, h->token, &machine) < 0) {
 		int error = errno;
 		fault = conn_stranger(error);
-		if (!conn_is_strangers(error))
+		if (fault == NULL) {
 			log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: machines: %s: %s", c->peer, strerror(error),
 			    fdio_hint(error));
+			fault = disk_failed;
+		}
 	}
 	for (uint32_t k = 0; fault == NULL && k < atomic_load(&b->table->conns); k++)
 		/* tickets of a store that was brought back from a backup */
@@ -253,7 +251,8 @@ conn_keep(struct broker *b, uint32_t i)
 		if (clock_ms() - b->keep_said > TICK_MS)
 			log_peer(LOG_FROM_WARN, log_peer_of(c->peer), "%s: machines: %s: its clients are refused; %s",
 			    c->peer, strerror(errno),
-			    errno == EOVERFLOW || errno == EEXIST ? conn_stranger(errno) : fdio_hint(errno));
+			    errno == EOVERFLOW ? conn_stranger(errno) : errno == EEXIST ? disk_failed
+			    : fdio_hint(errno));
 		b->keep_said = clock_ms();
 	}
 	if (fdio_write_full(c->control, &code, 1) < 0)

@@ -112,13 +112,22 @@ take_bytes(struct config *c, const struct offer *o, uint64_t *number)
 	return 0;
 }
 
+uint64_t
+config_time_unit(const char *name)
+{
+	static const struct { const char *name; uint64_t ms; } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
+	    { "h", 3600000 }, { "d", 86400000 } };
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (strcmp(name, units[i].name) == 0)
+			return units[i].ms;
+	return 0;
+}
+
 static int
 take_time(struct config *c, const struct offer *o, uint64_t *number)
 {
-	static const struct { const char *unit; uint64_t ms; } units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 },
-	    { "h", 3600000 }, { "d", 86400000 } };
 	const char *end;
-	uint64_t v;
+	uint64_t v, unit;
 	if ((o->key->how & CONFIG_FOREVER) && strcmp(o->text, "forever") == 0) {
 		*number = CONFIG_NO_END;
 		return 0;
@@ -128,10 +137,9 @@ take_time(struct config *c, const struct offer *o, uint64_t *number)
 			*number = 0;
 			return 0;
 		}
-		for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-			if (strcmp(end, units[i].unit) == 0 && v > 0 && v <= o->key->most / units[i].ms &&
-			    (*number = v * units[i].ms) >= o->key->least)
-				return 0;
+		if ((unit = config_time_unit(end)) != 0 && v > 0 && v <= o->key->most / unit &&
+		    (*number = v * unit) >= o->key->least)
+			return 0;
 	}
 	return refuse(c, o, "takes a time such as 7d, 36h, 90m, 20s%s%s, not: %.200s",
 	    o->key->least < 1000 ? ", 500ms" : "",

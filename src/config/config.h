@@ -105,6 +105,7 @@ int  config_files(struct config *c);
 int  config_environment(struct config *c);
 /* Reads one file. 0: taken, or not there (unless it must be). -1: c->error */
 int  config_read(struct config *c, const char *path, int must);
+uint64_t config_time_unit(const char *name);  /* ms, s, m, h, d: in milliseconds; 0: there is no such unit */
 int  config_parse(struct config *c, const char *text, size_t n, const char *path);     /* the bytes of a file */
 /* Sets the value of one key; where and line are for its complaint. A value of a lesser origin is checked, but changes
  * nothing. */

@@ -35,7 +35,6 @@ static struct {
 	uint32_t shards;
 	int notify, fed, ring_requester;
 	int is_here, has_time;                /* the broker runs on this machine; it has told its time */
-	int64_t ahead_us;                     /* so much its clock is ahead of ours */
 	char listed[SHARDS_MAX];              /* shards whose stream has begun */
 	uint32_t listed_count;
 } responser;
@@ -187,10 +186,9 @@ on_time(int64_t broker_us)
 		bad_broker("a time that cannot be");
 	if (responser.is_here)
 		return;
-	responser.ahead_us = responser.has_time ? clock_ahead(responser.ahead_us, broker_us - clock_wall_us())
-	    : broker_us - clock_wall_us();
+	int64_t seen = broker_us - clock_wall_us(), known = (int64_t)atomic_load(&responser.unit->clock_ahead);
+	uint64_t ahead = (uint64_t)(responser.has_time ? clock_ahead(known, seen) : seen);
 	responser.has_time = 1;
-	uint64_t ahead = (uint64_t)responser.ahead_us;
 	atomic_store(&responser.unit->clock_ahead, ahead);
 	slots_look(&responser.slots, on_slot);
 	for (uint32_t i = 0; i < responser.slots.used; i++)

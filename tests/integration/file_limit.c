@@ -1,15 +1,14 @@
 /* file_limit - files that may not grow as large as they want (ulimit -f): a full disk for whoever writes them, no death
  * by SIGXFSZ */
+#include <lib/disk.h>
 #include <lib/run.h>
 #include <lib/server.h>
 #include <lib/t.h>
 #include <lib/talk.h>
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MIB = 1024 * 1024, SIZE = 60000 };
@@ -50,12 +49,8 @@ TEST(start, "a broker whose files may not hold a segment says so, with the cure,
 TEST(small_disk, "a new store on a disk of 80 MiB serves with four workers: its segments are as small as that asks for")
 {
 	broker_plan(&broker, "broker", 0, "--workers 4");
-	if (mkdir(broker.store, 0700) < 0 || unshare(CLONE_NEWNS) < 0 ||
-	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", broker.store, "tmpfs", 0, "size=80m,mode=0700") < 0) {
-		t_remark("left out: a disk of its own needs root: %s", strerror(errno));
+	if (!disk_of_own(broker.store, "80m"))
 		return;
-	}
 	server_start(&broker);
 	daemon_start(&one, "one", broker.port);
 	use_daemon(&one);

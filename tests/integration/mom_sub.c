@@ -376,9 +376,9 @@ TEST(full_disk, "standard output that cannot be written: exit status 1, and noth
 	bye(mouth);
 }
 
-TEST(cut, "one that was cut for too large a backlog says so on stderr and goes on with what comes then")
+static void
+up_with_backlog(void)
 {
-	static char big[100000];
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_plan(&one, "one", broker.port);
 	one.extra[0] = "--client-backlog-max";
@@ -386,6 +386,24 @@ TEST(cut, "one that was cut for too large a backlog says so on stderr and goes o
 	server_start(&one);
 	use_daemon(&one);
 	mouth = talk_create();
+}
+
+/* It has subscribed anew, and hears what comes from then on, until it is ended. */
+static void
+goes_on(struct running *r)
+{
+	WAIT_FOR(run_command("grep -rq . '%s'/shard-0/topics/news", broker.store).status == 0,
+	    "it does not subscribe again");
+	say(mouth, "news", "x");
+	WAIT_FOR(strstr(t_read_file(r->out), "\n1\n"), "nothing comes any more");
+	kill(r->pid, SIGTERM);
+	REQUIRE(run_finish(r).status == 0, "%s", t_read_file(r->err));
+}
+
+TEST(cut, "one that was cut for too large a backlog says so on stderr and goes on with what comes then")
+{
+	static char big[100000];
+	up_with_backlog();
 	struct running r = listen_to("-F '%l' news", "");
 	kill(r.pid, SIGSTOP);
 	for (int i = 0; i < 50; i++)
@@ -393,37 +411,20 @@ TEST(cut, "one that was cut for too large a backlog says so on stderr and goes o
 	WAIT_FOR(server_log_has(&one, "more waits for it than --client-backlog-max"), "it is not cut");
 	kill(r.pid, SIGCONT);
 	WAIT_FOR(strstr(t_read_file(r.err), "it is subscribed anew"), "nothing is told: %s", t_read_file(r.err));
-	WAIT_FOR(run_command("grep -rq . '%s'/shard-0/topics/news", broker.store).status == 0,
-	    "it does not subscribe again");
-	say(mouth, "news", "x");
-	WAIT_FOR(strstr(t_read_file(r.out), "\n1\n"), "nothing comes any more");
-	kill(r.pid, SIGTERM);
-	REQUIRE(run_finish(&r).status == 0, "%s", t_read_file(r.err));
+	goes_on(&r);
 	bye(mouth);
-}
-
-static int
-cuts_told(void)
-{
-	return atoi(run_command("grep -c 'more waits for it than --client-backlog-max' '%s'", one.log).out);
 }
 
 TEST(cut_while_away, "a durable client that was cut while nobody read: its next mom sub prints what waits, says what "
     "is lost, and is subscribed anew; without topics it ends")
 {
 	static char big[100000];
-	broker_start(&broker, "broker", 0, NULL);
-	daemon_plan(&one, "one", broker.port);
-	one.extra[0] = "--client-backlog-max";
-	one.extra[1] = "500000";
-	server_start(&one);
-	use_daemon(&one);
-	mouth = talk_create();
+	up_with_backlog();
 	for (int with = 1; with >= 0; with--) {
 		printed(run_command("'%s' sub --name away -W 0.1 news", t_bin("mom")), 27, "");
 		for (int i = 0; i < 12; i++)
 			say_bytes("news", big, sizeof big);
-		WAIT_FOR(cuts_told() == 2 - with, "not cut");
+		WAIT_FOR(server_log_lines(&one, "more waits for it than --client-backlog-max") == 2 - with, "not cut");
 		struct ran look = run_command("'%s' clients '%s'; '%s' doctor '%s'", t_bin("mom"), one.run,
 		    t_bin("mom"), one.run);
 		REQUIRE(strstr(look.out, " cut ") && strstr(look.out, "away was cut: too much waited"), "%s", look.out);
@@ -436,12 +437,7 @@ TEST(cut_while_away, "a durable client that was cut while nobody read: its next 
 			REQUIRE(end.status == 1 && strstr(end.err, "name its topics"), "%d %s", end.status, end.err);
 			break;
 		}
-		WAIT_FOR(run_command("grep -rq . '%s'/shard-0/topics/news", broker.store).status == 0,
-		    "it does not subscribe again");
-		say(mouth, "news", "x");
-		WAIT_FOR(strstr(t_read_file(r.out), "\n1\n"), "nothing comes any more");
-		kill(r.pid, SIGTERM);
-		REQUIRE(run_finish(&r).status == 0, "%s", t_read_file(r.err));
+		goes_on(&r);
 	}
 	printed(run_command("'%s' sub --name away --forget", t_bin("mom")), 0, "");
 	bye(mouth);

@@ -148,12 +148,8 @@ cmd_number(const struct cmd *c, const char *option, const char *text, unsigned l
 double
 cmd_time(const struct cmd *c, const char *option, const char *text, double most)
 {
-	static const struct { const char *name; double seconds; } units[] = { { "", 1 }, { "ms", 0.001 }, { "s", 1 },
-	    { "m", 60 }, { "h", 3600 }, { "d", 86400 } };
 	char *end;
-	double v = strtod(text, &end), unit = 0;
-	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-		unit = strcmp(end, units[i].name) == 0 ? units[i].seconds : unit;
+	double v = strtod(text, &end), unit = *end ? (double)config_time_unit(end) / 1000 : 1;
 	if (end == text || unit == 0 || !isfinite(v) || v < 0 || v * unit > most)
 		cmd_wrong_use(c, "%s takes seconds, such as 5 or 0.25, or a time with its unit, such as 500ms, 10m or "
 		    "7d, not %s", option, text);

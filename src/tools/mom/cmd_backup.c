@@ -371,8 +371,7 @@ static int
 lies_in(const char *folder, const char *other)
 {
 	char a[PATH_MAX], b[PATH_MAX];
-	return realpath(folder, a) && realpath(other, b) && strncmp(a, b, strlen(b)) == 0 &&
-	    (a[strlen(b)] == '\0' || a[strlen(b)] == '/');
+	return realpath(folder, a) && realpath(other, b) && strncmp(a, b, strlen(b)) == 0 && a[strlen(b)] == '/';
 }
 
 static void
@@ -388,16 +387,14 @@ begin(const char *given)
 	backup.from = store_find(&cmd_backup, given, &backup.source);
 	while (n > 1 && backup.to[n - 1] == '/')
 		n--;
-	snprintf(backup.temp, sizeof backup.temp, "%.*s", (int)n, backup.to);
-	char *slash = strrchr(backup.temp, '/');
-	if (slash)
-		slash[slash == backup.temp] = '\0';
-	if (store_shards(backup.source) > 0 && lies_in(slash ? backup.temp : ".", backup.from))
-		exit(cmd_fail(&cmd_backup, "%s lies in the store itself: name a folder elsewhere", backup.to));
 	snprintf(backup.temp, sizeof backup.temp, "%.*s.XXXXXX", (int)n, backup.to);
 	if (mkdtemp(backup.temp) == NULL)
 		exit(cmd_fail(&cmd_backup, "%s: %s: its parent folder must be there and writable", backup.to,
 		    strerror(errno)));
+	if (store_shards(backup.source) > 0 && lies_in(backup.temp, backup.from)) {
+		rmdir(backup.temp);
+		exit(cmd_fail(&cmd_backup, "%s lies in the store itself: name a folder elsewhere", backup.to));
+	}
 	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);

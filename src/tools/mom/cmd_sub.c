@@ -180,8 +180,6 @@ trouble(int r)
 		return subscribe();
 	}
 	cmd_fail(&cmd_sub, "%s%s", mom_error_text(sub.id), r == MOM_EFULL ? ": name its topics" : "");
-	if (r == MOM_EFULL)
-		return -1;
 	if (r != MOM_EBADID)
 		return -1;
 	/* the broker forgot this client: a new one, or the same name anew */
