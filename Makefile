@@ -97,7 +97,7 @@ user: all                    ## the interactive tester
 demo: all                    ## broker, daemon and two user_main talk over two topics; all stops
 	@BIN=$(BIN) sh src/tools/demo.sh
 
-example-rpc example-objects: example-%: all $(EXAMPLE_BIN)/example_%  ## an example of src/examples with servers of its own; ARGS="--calls 1000": its flags
+example-rpc example-objects example-exchanges: example-%: all $(EXAMPLE_BIN)/example_%  ## an example of src/examples with servers of its own; ARGS="--calls 1000": its flags
 	@BIN=$(BIN) sh src/examples/run.sh $(EXAMPLE_BIN)/example_$* $(ARGS)
 
 # ---- tests ----

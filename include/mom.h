@@ -102,13 +102,15 @@ enum mom_error {
 	MOM_EINTR     = -15,  /* mom_wake or a signal ended the wait (of the calls below: mom_receive, mom_flush) */
 	/* The broker's power failed, and fast messages are gone. The text says which. Each loss is told once. */
 	MOM_ELOST     = -16,
-	/* MOM_NEED_SUBSCRIBER was set and nobody subscribes to the topic itself (patterns do not count): not stored */
+	/* MOM_NEED_SUBSCRIBER was set, and nobody subscribes to the topic itself (patterns do not count), and no group
+	 * is bound to it: not stored */
 	MOM_ENOSUBSCRIBER = -17,
 	/* Only in mom_resource.h: there is no semaphore or variable of this name, or it was destroyed meanwhile. */
 	MOM_ENORESOURCE = -18,
 	/* The request was not sent, since requests that wait for the broker left no room for it in time. Nothing of it
 	 * is on its way: call again. */
-	MOM_EAGAIN    = -19
+	MOM_EAGAIN    = -19,
+	MOM_ENOGROUP  = -20   /* there is no group of this name */
 };
 
 /* Flags of mom_publish. Without a flag the message is durable, and mom_publish returns when it is on the broker's
@@ -116,7 +118,7 @@ enum mom_error {
 #define MOM_FAST        1u  /* acknowledged once written: it survives the death of any process, but no power cut */
 #define MOM_ASYNC       2u  /* returns at once (waits only while the window is full); mom_flush tells the outcome */
 /* The message is refused with MOM_ENOSUBSCRIBER if the topic itself has no subscriber now: who watches by a pattern
- * does not count. Not together with MOM_ASYNC. */
+ * does not count, but a group that is bound to it does. Not together with MOM_ASYNC. */
 #define MOM_NEED_SUBSCRIBER 4u
 
 /* Flags of mom_subscribe. */
@@ -129,10 +131,21 @@ enum mom_error {
 #define MOM_GAP         2u
 #define MOM_PROPERTIES  4u  /* it has properties: see mom_property, mom_header, mom_expires */
 
+#define MOM_GROUPED     8u  /* it is of a group, for this member alone: see mom_join, mom_settle, mom_group_name */
+
+/* Kinds of groups, see mom_join. */
+#define MOM_GROUP_TEMPORARY 1u  /* the group ends with its last member */
+#define MOM_GROUP_ORDERED   2u  /* of the messages with one key (struct mom_properties) one is in work at a time */
+#define MOM_GROUP_EXCLUSIVE 4u  /* the member that joined first gets all; the others stand by */
+
 /* Options of mom_set_option. */
 #define MOM_OPT_TIMEOUT_MS 1  /* how long calls wait for an answer: 0 or more, -1 for ever; default 30000 */
 #define MOM_OPT_MANUAL_ACK 2  /* 1: only mom_ack acknowledges; 0 (default): asking for the next message does it, too */
 #define MOM_OPT_WINDOW     3  /* bytes of MOM_ASYNC publishes that may be unacknowledged; at least 4096 */
+#define MOM_OPT_PREFETCH   4  /* messages of a group that may be with this client unsettled: 1 (default) to 10000 */
+
+#define MOM_NEVER (-1L)       /* mom_reject: the message is not handed out again */
+#define MOM_HOLD_MAX INT64_C(604800000)  /* milliseconds: 7 days, the most that times of a group may be */
 
 struct mom_message {
 	/* topic ends with a NUL. topic and data are valid until the handle's next mom_receive, mom_ack, mom_close or
@@ -143,7 +156,8 @@ struct mom_message {
 	uint64_t    publisher;   /* global id of the client that published it */
 	uint64_t    offset;      /* place in the log: within a topic it grows, has gaps, and never comes again */
 	int64_t     time_us;     /* when the broker stored it: microseconds since 1970 */
-	unsigned    flags;       /* MOM_REDELIVERED, MOM_GAP, MOM_PROPERTIES */
+	/* MOM_REDELIVERED, MOM_GAP, MOM_PROPERTIES, MOM_GROUPED; the highest 8 bits are the library's own */
+	unsigned    flags;
 };
 
 /* A name and a value that a message carries. name: 1 to MOM_TEXT_MAX bytes of UTF-8 without control characters; value:
@@ -259,6 +273,90 @@ int mom_subscribe(int id, const char *topic, unsigned flags);
  *     mom_unsubscribe(id, "plant/boiler"); */
 int mom_unsubscribe(int id, const char *topic);
 
+/* Become a member of a group, and bind the group to a topic or a pattern (NULL: to nothing more). A group is a queue
+ * with several workers: each of its messages is handed to one member. The first call of anybody makes the group, and it
+ * collects messages, also without members, until mom_group_delete; or until it had no member for the broker's
+ * --machine-expiry.
+ * A message that was handed out is settled when this client asks for the next one (unless MOM_OPT_MANUAL_ACK is set),
+ * by mom_ack, mom_settle or mom_close. What is not settled comes back when the client leaves, closes or dies, or when
+ * its machine is away for the group's hand_timeout_ms: then another member gets it, flagged MOM_REDELIVERED. So a
+ * message is handled at least once, and twice only where somebody had it and did not settle it.
+ * A membership ends with the process, also that of a durable client: join anew after mom_open.
+ * MOM_OPT_PREFETCH says how many messages may be with the client at a time; a second call changes it. flags: 0 (as the
+ * group is; a new one hands out in the order of the messages to whoever has room) or MOM_GROUP_*.
+ * Returns 0, MOM_ENOGROUP (pattern is NULL and there is no such group), MOM_EEXIST (the group is of another kind),
+ * MOM_ETOPIC, MOM_EINVAL, MOM_ELIMIT (65,536 groups, 1,024 bindings of a group, 1,024 groups of a client), MOM_EFULL,
+ * MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO, MOM_EBADID, MOM_EFORK.
+ *     mom_join(id, "billing", "orders/#", 0);
+ *     while (mom_receive(id, &m, -1) == 0) bill(m.data, m.len); */
+int mom_join(int id, const char *group, const char *pattern, unsigned flags);
+
+/* End a membership. What this client has of the group and has not settled comes back to the group.
+ * Returns 0, MOM_ENOTSUB (not a member), MOM_EINVAL, MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO, MOM_EBADID, MOM_EFORK.
+ *     mom_leave(id, "billing"); */
+int mom_leave(int id, const char *group);
+
+/* Say that a message of a group is done; in any order. m has to be as mom_receive filled it in. The call does not wait:
+ * mom_flush does. Returns 0, MOM_EINVAL (it is of no group, or was settled before), MOM_EPROTO, MOM_EBADID, MOM_EFORK.
+ *     mom_settle(id, &m); */
+int mom_settle(int id, const struct mom_message *m);
+
+/* Give a message of a group back: it is handed out once more, not before so many milliseconds (the broker looks once a
+ * second), to any member. MOM_NEVER: it is dead, until mom_group_retry or mom_group_purge.
+ * Returns as mom_settle; MOM_EINVAL also for another delay.
+ *     if (!bill(m.data, m.len)) mom_reject(id, &m, 5000); */
+int mom_reject(int id, const struct mom_message *m, long delay_ms);
+
+/* The group that a received message is of; NULL: none. Valid as a property is.
+ *     puts(mom_group_name(&m)); */
+const char *mom_group_name(const struct mom_message *m);
+
+/* How often the message was handed out, with this time: 1 is the first. 0: it is of no group.
+ *     if (mom_tries(&m) > 5) mom_reject(id, &m, MOM_NEVER); */
+unsigned mom_tries(const struct mom_message *m);
+
+/* The message's own offset: of a group's message it is the same at each try, while `offset` is another one.
+ *     printf("%016llx\n", (unsigned long long)mom_origin(&m)); */
+uint64_t mom_origin(const struct mom_message *m);
+
+/* What a group is to do. -1 leaves a setting as it is, or at its default in a new group. */
+struct mom_group {
+	size_t      size;            /* MOM_GROUP_INIT sets it */
+	unsigned    kind;            /* MOM_GROUP_*; 0: as it is. The kind of a group never changes. */
+	int64_t     max_tries;       /* after so many tries a message is dead; 0: never; default 20 */
+	/* what a machine has comes back when it is away so long; in seconds; default 30 s */
+	int64_t     hand_timeout_ms;
+	int64_t     max_hold_ms;     /* what a living member has comes back after so long; 0 (default): never */
+};
+#define MOM_GROUP_INIT { sizeof(struct mom_group), 0, -1, -1, -1 }
+
+/* Make a group, or change its settings. settings NULL: all defaults.
+ * Returns 0, MOM_EEXIST (it is of another kind), MOM_EINVAL, MOM_ELIMIT, MOM_ETIMEDOUT, MOM_EAGAIN, MOM_EPROTO,
+ * MOM_EBADID, MOM_EFORK.
+ *     struct mom_group g = MOM_GROUP_INIT;
+ *     g.max_tries = 5;
+ *     mom_group_set(id, "billing", &g); */
+int mom_group_set(int id, const char *group, const struct mom_group *settings);
+
+/* Bind a group to a topic or a pattern, or end that: it collects what is stored from then on; or nothing
+ * more, and what of it nobody has had yet is dropped.
+ * Returns 0, MOM_EEXIST (bound already), MOM_ENOTSUB (not bound), MOM_ENOGROUP, MOM_ETOPIC, MOM_ELIMIT and what
+ * mom_group_set returns.
+ *     mom_group_bind(id, "billing", "refunds/#"); */
+int mom_group_bind(int id, const char *group, const char *pattern);
+int mom_group_unbind(int id, const char *group, const char *pattern);
+
+/* Delete a group with all that waits in it. Returns 0, MOM_EBUSY (it has members), MOM_ENOGROUP and what mom_group_set
+ * returns.
+ *     mom_group_delete(id, "billing"); */
+int mom_group_delete(int id, const char *group);
+
+/* Hand a dead message of a group out again, or forget it. origin: see mom_origin; 0: all. Returns 0, MOM_ENOTSUB (there
+ * is no such dead message), MOM_ENOGROUP and what mom_group_set returns.
+ *     mom_group_retry(id, "billing", 0); */
+int mom_group_retry(int id, const char *group, uint64_t origin);
+int mom_group_purge(int id, const char *group, uint64_t origin);
+
 /* Get the next message. timeout_ms: -1 waits for ever, 0 only looks. It works while the broker is away. The call
  * acknowledges the messages that were handed out before (unless MOM_OPT_MANUAL_ACK is set).
  * A message whose life has ended is dropped (see ttl_ms of struct mom_properties).
@@ -290,7 +388,7 @@ int mom_header_at(const struct mom_message *m, size_t index, struct mom_header *
  *     if (mom_expires(&m)) puts("old news are no news"); */
 int64_t mom_expires(const struct mom_message *m);
 
-/* Acknowledge all messages handed out so far. Returns 0, MOM_EBADID, MOM_EFORK, MOM_EPROTO.
+/* Acknowledge all messages handed out so far, and settle those of groups. Returns 0, MOM_EBADID, MOM_EFORK, MOM_EPROTO.
  *     mom_ack(id); */
 int mom_ack(int id);
 
@@ -326,7 +424,8 @@ void mom_wake(int id);
  *     } */
 int mom_fd(int id);
 
-/* Set MOM_OPT_TIMEOUT_MS, MOM_OPT_MANUAL_ACK or MOM_OPT_WINDOW. Returns 0, MOM_EINVAL, MOM_EBADID, MOM_EFORK.
+/* Set MOM_OPT_TIMEOUT_MS, MOM_OPT_MANUAL_ACK, MOM_OPT_WINDOW or MOM_OPT_PREFETCH. Returns 0, MOM_EINVAL, MOM_EBADID,
+ * MOM_EFORK.
  *     mom_set_option(id, MOM_OPT_TIMEOUT_MS, 2000); */
 int mom_set_option(int id, int option, long value);
 

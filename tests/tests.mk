@@ -23,7 +23,7 @@ $(filter-out %/images,$(TEST_PROGRAMS)) $(SOAK_PROGRAM): $(TESTS_OUT)/%: $(TESTS
 
 # ---- storms of the disk: the calls that change a folder are recorded ----
 DISK_CALLS = openat close write pwrite ftruncate renameat unlinkat fsync fdatasync fallocate getrandom
-SHARD_STATE = $(addprefix $(OBJ)/worker/,checkpoint.o shard.o shard_apply.o)
+SHARD_STATE = $(addprefix $(OBJ)/worker/,checkpoint.o shard.o shard_apply.o groups.o groups_apply.o hands.o)
 $(TESTS_OUT)/storm/images: $(TESTS_OUT)/%: $(TESTS_OUT)/%.o $(TESTS_OUT)/storm/disk.o $(SHARD_STATE) $(TEST_LIB) $(LIB) $(OBJ)/libcommon.a
 	@echo "  CC $@"; $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(DISK_CALLS:%=-Wl,--wrap=%) -o $@ $(filter %.o,$^) $(LIB) $(OBJ)/libcommon.a -lpthread
 
@@ -118,7 +118,7 @@ $(TESTS_OUT)/storm/witness $(TESTS_OUT)/storm/power: | $(WITNESS)
 
 # the plain state of mom_coordinator
 $(TESTS_OUT)/unit/routes: $(OBJ)/daemon/routes.o
-$(TESTS_OUT)/unit/shard: $(SHARD_STATE)
+$(TESTS_OUT)/unit/shard $(TESTS_OUT)/unit/groups: $(SHARD_STATE)
 $(TESTS_OUT)/unit/stream: $(OBJ)/broker/stream.o $(SHARD_STATE)
 $(TESTS_OUT)/unit/coordinator_state: $(OBJ)/tools/coordinator/coordinator_state.o $(OBJ)/tools/coordinator/coordinator_snapshot.o $(OBJ)/api/resource/resource_wire.o
 $(TESTS_OUT)/integration/resource: $(OBJ)/api/resource/resource_wire.o

@@ -1,6 +1,7 @@
 /* client - a handle's life: create, open, close, destroy, options */
 #include "api/register.h"
 #include "api/caller.h"
+#include "api/hand.h"
 #include "api/settings.h"
 #include "base/clock.h"
 #include "format/topic.h"
@@ -64,9 +65,14 @@ client_announce(struct handle *h, int64_t deadline)
 			return e;
 	}
 	for (uint32_t k = 0; k < h->shards; k++) {
+		uint64_t number;
+		int64_t code;
 		int e = request_outcome(h, k, numbers[k], deadline);
 		if (e)
 			return e;
+		if (!result_read(&h->segment->answer[k].result[numbers[k] & 1], &number, &code, &h->hands_from[k]) ||
+		    number != numbers[k])
+			h->hands_from[k] = 0;
 	}
 	return 0;
 }
@@ -80,6 +86,7 @@ handle_new(const struct settings *s)
 	h->socket = h->watch = h->watch_timer = h->watch_mark = -1;
 	h->timeout_ms = s->timeout_ms;
 	h->window = s->window;
+	h->prefetch = 1;
 	h->era = handle_era();
 	if (h->era == 0) {                             /* no page to know a fork by */
 		free(h);
@@ -97,6 +104,7 @@ handle_abandon(struct handle *h, uint32_t goodbye)
 		ipcq_detach(h->segment);
 	}
 	door_close(h);
+	hands_free(h);
 	free(h);
 }
 
@@ -201,9 +209,18 @@ client_end(struct handle *h, int e, uint32_t goodbye)
 		ipcq_detach(h->segment);
 		watch_close(h);
 		door_close(h);
+		hands_free(h);
 		free(h);
 	}
 	return e;
+}
+
+/* What was handed out is done, unless the program says itself what is. */
+static void
+settle_all(struct handle *h)
+{
+	if (!h->manual_ack && h->given_count && !handle_is_ended(h))
+		hands_settled(h);              /* sent by the flush that follows */
 }
 
 static int
@@ -211,6 +228,7 @@ client_destroy(struct handle *h)
 {
 	int64_t deadline = handle_deadline(h->timeout_ms);
 	uint64_t number[SHARDS_MAX];
+	settle_all(h);
 	int e = requests_flush(h, deadline, 0);
 	/* A power cut may have taken what was acknowledged, and the next request shows it. Behind a DESTROY the broker
 	 * would not know any more whom to tell, if it died before it said so. */
@@ -253,6 +271,7 @@ mom_close(int id)
 		return client_destroy(h);
 	/* not in time: on its way, before anything of its next process */
 	int e2 = will_withdraw(h);
+	settle_all(h);
 	e = requests_flush(h, handle_deadline(h->timeout_ms), 0);
 	return client_end(h, e || e2 == MOM_ETIMEDOUT ? e : e2, GOODBYE_CLOSE);
 }
@@ -286,6 +305,11 @@ mom_set_option(int id, int option, long value)
 		if (value != 0 && value != 1)
 			return handle_fail(h, MOM_EINVAL, "MOM_OPT_MANUAL_ACK is 0 or 1");
 		h->manual_ack = (int)value;
+		return 0;
+	case MOM_OPT_PREFETCH:
+		if (value < 1 || value > PREFETCH_MOST)
+			return handle_fail(h, MOM_EINVAL, "MOM_OPT_PREFETCH is 1 to %d messages", PREFETCH_MOST);
+		h->prefetch = value;
 		return 0;
 	case MOM_OPT_WINDOW:
 		if (value < 4096)

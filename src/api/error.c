@@ -46,6 +46,7 @@ mom_strerror(int error)
 		[-MOM_ENOSUBSCRIBER] = "nobody subscribes to the topic itself",
 		[-MOM_ENORESOURCE] = "no semaphore or variable of this name",
 		[-MOM_EAGAIN] = "not sent",
+		[-MOM_ENOGROUP] = "no group of this name",
 	};
-	return error <= 0 && error >= MOM_EAGAIN ? texts[-error] : "unknown error";
+	return error <= 0 && error >= MOM_ENOGROUP ? texts[-error] : "unknown error";
 }

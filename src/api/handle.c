@@ -124,5 +124,5 @@ requests_open(const struct handle *h)
 		uint64_t next = atomic_load(&h->segment->next[k]), from = acked + 1 > first ? acked + 1 : first;
 		open += from < next ? next - from : 0;
 	}
-	return open;
+	return open + h->unsent;
 }

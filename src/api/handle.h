@@ -8,7 +8,9 @@
 #include <stdarg.h>
 #include <sys/types.h>
 
-struct pending { uint64_t number, topic_hash; int type; };    /* a subscribe or unsubscribe that timed out */
+/* a request with a result that timed out; of a LEAVE the hash is the group's */
+struct pending { uint64_t number, topic_hash; int type; };
+enum { MESSAGE_SHARD = 24 };                       /* of a hand: the shard stands in its flags from this bit on */
 
 /* A pattern that one shard refused: those that took it give it up. owed: bits of the shards to which an UNSUBSCRIBE is
  * still to be sent; awaited: of those whose answer to the SUBSCRIBE says whether one is. One at a time. */
@@ -16,6 +18,7 @@ struct take_back { uint64_t owed, awaited; uint16_t len; char name[MOM_TOPIC_MAX
 
 enum caller_kind { CALLER_RPC, CALLER_RESOURCE, CALLER_KINDS };
 
+struct property;
 struct handle {
 	int id, socket;
 	uint8_t nonce[16];            /* of its registration; whoever registers with it again is the same client */
@@ -58,6 +61,14 @@ struct handle {
 	char lost_text[160];
 	struct pending pending[SHARDS_MAX];
 	struct take_back back;
+	long prefetch;                /* of the groups that it joins from now on */
+	struct given *given;          /* see hand.h */
+	/* given_open: with the program; unsent: from unsent_from on; look_at: when the list is looked through next */
+	size_t given_count, given_room, given_open, unsent, unsent_from, look_at;
+	struct left *left;
+	size_t left_count;
+	uint64_t hands_from[SHARDS_MAX];      /* hands below this are those of an earlier process */
+	uint64_t open_plain;          /* a bit for each shard: not only hands are unacknowledged */
 	struct caller *caller[CALLER_KINDS];         /* see caller.h; NULL: none */
 	char text[320];
 	char gap[200];                /* what a MOM_GAP message says */
@@ -116,8 +127,12 @@ int  publish_check(struct handle *h, const struct mom_message *m, const struct m
     unsigned flags, struct ask *ask);
 /* Bytes of the properties in a record, or an error. */
 long properties_check(struct handle *h, const struct mom_properties *p);
+/* The first property with that tag of a received message. 0: it has none. */
+int  message_property(const struct mom_message *m, uint8_t tag, struct property *p);
 char *properties_put(char *at, const struct mom_properties *p, uint32_t size);       /* returns their end */
 int  request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number);
+/* Tells the broker what became of hands (hand.h) and is not told yet, as far as the ring has room. */
+void hands_push(struct handle *h);
 /* takes refusals, losses and late results into the handle's accounts */
 void requests_look(struct handle *h);
 /* Waits for the answer. Acknowledged: 0; refused: its code; else as handle_wait. */

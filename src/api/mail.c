@@ -1,5 +1,5 @@
 /* mail - receive and acknowledge: from the mail box, without a system call while messages wait */
-#include "api/handle.h"
+#include "api/hand.h"
 #include "base/clock.h"
 #include "format/properties.h"
 #include <stdio.h>
@@ -61,6 +61,11 @@ static void
 mail_ack(struct handle *h)
 {
 	struct client_segment *c = h->segment;
+	h->open_plain = 0;
+	if (h->given_count) {
+		hands_settled(h);
+		hands_push(h);
+	}
 	for (; h->handed; h->handed &= h->handed - 1) {
 		int k = __builtin_ctzll(h->handed);
 		atomic_store_explicit(&c->acked[k], atomic_load_explicit(&c->handed[k], memory_order_relaxed),
@@ -109,6 +114,39 @@ has_expired(struct handle *h, const char *p, const struct record *r)
 	return 1;
 }
 
+/* To the mail box a hand is a message that needs no acknowledgement: `acked` passes it, unless something before it
+ * waits for one. What becomes of it is told by its SETTLE. 0: it is not given out. */
+static int
+take_hand(struct handle *h, const char *p, const struct record *r, struct hand_note *note)
+{
+	struct client_segment *c = h->segment;
+	if (h->manual_ack && !(h->open_plain >> r->shard & 1))
+		atomic_store_explicit(&c->acked[r->shard], r->offset, memory_order_release);
+	if (h->given == NULL || hands_reserve(h) < 0 || !hand_is_ours(h, p, r, note))
+		return 0;
+	hand_given(h, r);
+	if (!has_expired(h, p, r))
+		return 1;
+	hand_settled(h, r->shard, r->offset, SETTLE_DONE);
+	return 0;
+}
+
+static void
+message_of(struct handle *h, struct mom_message *m, const char *p, const struct record *r, const struct hand_note *note)
+{
+	const struct client_segment *c = h->segment;
+	*m = (struct mom_message){ record_topic(p), record_data(p, r), record_data_len(p, r), r->publisher, r->offset,
+	    r->time, r->flags & REC_F_PROPERTIES ? MOM_PROPERTIES : 0 };
+	int again = note ? note->tries > 1
+	    : r->offset <= atomic_load_explicit(&c->again[r->shard], memory_order_relaxed) ||
+	    r->offset < atomic_load_explicit(&c->risk[r->shard], memory_order_relaxed);
+	m->flags |= again ? MOM_REDELIVERED : 0;
+	if (note)
+		m->flags |= MOM_GROUPED | (unsigned)r->shard << MESSAGE_SHARD;
+	else
+		h->open_plain |= UINT64_C(1) << r->shard;
+}
+
 /* The next message of the box into *m. 1: there was one. 0: none. MOM_EPROTO */
 static int
 mail_next(struct handle *h, struct mom_message *m)
@@ -116,8 +154,11 @@ mail_next(struct handle *h, struct mom_message *m)
 	struct client_segment *c = h->segment;
 	int broken;
 	struct record r;
+	struct hand_note note;
 	if (notice_message(h, m))
 		return 1;
+	if (h->given && hands_reserve(h) < 0)
+		return handle_fail(h, MOM_ELIMIT, "no memory for a group's messages: see `ulimit -v`");
 	for (const char *p; (p = ring_next(&h->mail, &broken)) != NULL;) {
 		record_get(&r, p);
 		if (r.shard >= SHARDS_MAX || r.offset <= atomic_load_explicit(&c->handed[r.shard],
@@ -129,15 +170,10 @@ mail_next(struct handle *h, struct mom_message *m)
 			gap_message(h, m, &r);
 			return 1;
 		}
-		if (is_unsubscribed(h, p, &r) || has_expired(h, p, &r))
+		if (r.type == REC_HAND ? !take_hand(h, p, &r, &note)
+		    : is_unsubscribed(h, p, &r) || has_expired(h, p, &r))
 			continue;
-		*m = (struct mom_message){ record_topic(p), record_data(p, &r), record_data_len(p, &r), r.publisher,
-		    r.offset, r.time,
-			r.offset <= atomic_load_explicit(&c->again[r.shard], memory_order_relaxed) ||
-			r.offset < atomic_load_explicit(&c->risk[r.shard], memory_order_relaxed) ? MOM_REDELIVERED
-			    : 0 };
-		if (r.flags & REC_F_PROPERTIES)
-			m->flags |= MOM_PROPERTIES;
+		message_of(h, m, p, &r, r.type == REC_HAND ? &note : NULL);
 		return 1;
 	}
 	return broken ? handle_poisoned(h) : 0;
@@ -170,7 +206,18 @@ static int
 has_mail_or_ended(struct handle *h, const void *with)
 {
 	(void)with;
+	if (h->unsent)
+		hands_push(h);
 	return has_mail(h) || has_ended(h) || has_to_free(h);
+}
+
+/* A verdict that was refused, with what stood before it, is told once more: nothing else would bring the next message.
+ * Nobody wakes us for that, so we look now and then. */
+static int64_t
+wait_until(const struct handle *h, int64_t deadline)
+{
+	int64_t look = h->given_count ? handle_deadline(SLICE_MS) : deadline;
+	return deadline >= 0 && deadline < look ? deadline : look;
 }
 
 static int
@@ -203,7 +250,7 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 		mail_ack(h);
 	if (h->mail.at - h->mail_tail >= MAIL_FREE)
 		mail_free(h);
-	for (int64_t deadline = DEADLINE_DEFAULT;;) {
+	for (int64_t deadline = DEADLINE_DEFAULT, until;;) {
 		if (handle_is_ended(h))
 			return handle_ended(h);        /* its mail comes again, to whoever has the client now */
 		int r = mail_next(h, m);
@@ -218,8 +265,12 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 		mail_free(h);
 		tombstones_sweep(h);
 		for (uint32_t k = 0; k < h->shards; k++)
-			if (h->pending[k].number)
+			if (h->pending[k].number || h->given_count)
 				requests_look(h);
+		if (h->unsent)
+			hands_push(h);
+		if (h->given_count)
+			hands_look(h);
 		if (h->back.owed)
 			take_back_look(h);
 		if (atomic_load(&h->segment->behind))
@@ -230,8 +281,12 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 			return handle_poisoned(h);
 		if (timeout_ms == 0 && atomic_exchange(&h->woken, 0))
 			return handle_fail(h, MOM_EINTR, "woken by mom_wake");
+		until = wait_until(h, deadline);
 		r = timeout_ms == 0 ? has_mail(h) || has_to_free(h) ? 0 : MOM_ETIMEDOUT
-		    : handle_wait(h, has_mail_or_ended, NULL, deadline, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE);
+		    : handle_wait(h, has_mail_or_ended, NULL, until, ASLEEP_FOR_MAIL | WAIT_INTERRUPTIBLE |
+		    (h->unsent ? ASLEEP_FOR_ROOM : 0u));
+		if (r == MOM_ETIMEDOUT && until != deadline && timeout_ms)
+			continue;
 		if (r == MOM_ETIMEDOUT && h->watch >= 0) {
 			watch_arm(h);
 			r = has_mail_or_ended(h, NULL) || is_interrupted(h, WAIT_INTERRUPTIBLE) ? 0 : r;

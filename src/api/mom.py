@@ -36,7 +36,7 @@ from typing import Iterable, Iterator, Mapping, NamedTuple, Optional, Tuple, Uni
 
 __all__ = ["Client", "Message", "version", "Error", "InvalidArgument", "BadTopic", "TooBig", "NoDaemon", "Timeout", "AlreadySubscribed",
            "NotSubscribed", "Full", "DiskFailed", "BadHandle", "Forked", "Busy", "LimitReached", "BadRing", "Interrupted", "Lost", "NoSubscriber",
-           "NoResource", "NotSent"]
+           "NoResource", "NotSent", "NoGroup"]
 
 Payload = Union[bytes, bytearray, memoryview, str]
 
@@ -162,12 +162,18 @@ class NotSent(Error, TimeoutError):
     code = -19
 
 
+class NoGroup(Error):
+    """There is no group of this name."""
+    code = -20
+
+
 _ERRORS = {e.code: e for e in (InvalidArgument, BadTopic, TooBig, NoDaemon, Timeout, AlreadySubscribed, NotSubscribed, Full, DiskFailed,
                                BadHandle, Forked, Busy, LimitReached, BadRing, Interrupted, Lost, NoSubscriber,
-                               NoResource, NotSent)}
-_FAST, _ASYNC, _NEED_SUBSCRIBER, _NO_ECHO, _REDELIVERED, _GAP, _HAS_PROPERTIES = 1, 2, 4, 1, 1, 2, 4
+                               NoResource, NotSent, NoGroup)}
+_FAST, _ASYNC, _NEED_SUBSCRIBER, _NO_ECHO, _REDELIVERED, _GAP, _HAS_PROPERTIES, _GROUPED = 1, 2, 4, 1, 1, 2, 4, 8
+_TEMPORARY, _ORDERED, _EXCLUSIVE, _NEVER = 1, 2, 4, -1
 _KEY, _REPLY_TO, _CORRELATION, _CONTENT_TYPE = 3, 5, 6, 7
-_OPT_TIMEOUT_MS, _OPT_MANUAL_ACK, _OPT_WINDOW = 1, 2, 3
+_OPT_TIMEOUT_MS, _OPT_MANUAL_ACK, _OPT_WINDOW, _OPT_PREFETCH = 1, 2, 3, 4
 
 
 # ---- the library ----
@@ -185,6 +191,11 @@ class _RawProperties(ctypes.Structure):
     _fields_ = [("size", ctypes.c_size_t), ("ttl_ms", ctypes.c_int64), ("key", ctypes.c_char_p), ("reply_to", ctypes.c_char_p),
                 ("content_type", ctypes.c_char_p), ("correlation", ctypes.c_char_p), ("correlation_len", ctypes.c_size_t),
                 ("headers", ctypes.POINTER(_RawHeader)), ("header_count", ctypes.c_size_t)]
+
+
+class _RawGroup(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_uint), ("max_tries", ctypes.c_int64), ("hand_timeout_ms", ctypes.c_int64),
+                ("max_hold_ms", ctypes.c_int64)]
 
 
 def _candidates() -> Iterator[str]:
@@ -218,6 +229,15 @@ def _load() -> ctypes.CDLL:
             ("mom_expires", ctypes.c_int64, [ctypes.POINTER(_RawMessage)]), ("mom_flush", number, [number, number]),
             ("mom_subscribe", number, [number, text, flags]), ("mom_unsubscribe", number, [number, text]),
             ("mom_receive", number, [number, ctypes.POINTER(_RawMessage), number]), ("mom_ack", number, [number]),
+            ("mom_join", number, [number, text, text, flags]), ("mom_leave", number, [number, text]),
+            ("mom_settle", number, [number, ctypes.POINTER(_RawMessage)]),
+            ("mom_reject", number, [number, ctypes.POINTER(_RawMessage), ctypes.c_long]),
+            ("mom_group_name", text, [ctypes.POINTER(_RawMessage)]), ("mom_tries", flags, [ctypes.POINTER(_RawMessage)]),
+            ("mom_origin", ctypes.c_uint64, [ctypes.POINTER(_RawMessage)]),
+            ("mom_group_set", number, [number, text, ctypes.POINTER(_RawGroup)]),
+            ("mom_group_bind", number, [number, text, text]), ("mom_group_unbind", number, [number, text, text]),
+            ("mom_group_delete", number, [number, text]), ("mom_group_retry", number, [number, text, ctypes.c_uint64]),
+            ("mom_group_purge", number, [number, text, ctypes.c_uint64]),
             ("mom_will_with", number, [number, text, ctypes.c_char_p, size, ctypes.POINTER(_RawProperties)]),
             ("mom_fd", number, [number]),
             ("mom_wake", None, [number]), ("mom_set_option", number, [number, number, ctypes.c_long]),
@@ -300,6 +320,10 @@ class Message(NamedTuple):
     content_type: Optional[str] = None
     headers: tuple = ()                         #: pairs of name and value; several may have one name
     expires: Optional[float] = None             #: when its life ends, by the broker's clock: seconds since 1970
+    group: Optional[str] = None                 #: the group that it is of: see Client.join
+    tries: int = 0                              #: how often it was handed out, with this time; 0: it is of no group
+    origin: int = 0                             #: of a group: the message's own offset, the same at each try
+    raw_flags: int = 0                          #: of the library: settle needs them
 
     @property
     def text(self) -> str:
@@ -356,7 +380,21 @@ def _properties_of(raw: _RawMessage) -> dict:
         headers.append((h.name.decode("utf-8", "surrogateescape"), h.value.decode("utf-8", "surrogateescape")))
     return {"key": _text_property(raw, _KEY), "reply_to": _text_property(raw, _REPLY_TO),
             "correlation": _property(raw, _CORRELATION), "content_type": _text_property(raw, _CONTENT_TYPE),
-            "headers": tuple(headers), "expires": _lib.mom_expires(raw) / 1000 or None}
+            "headers": tuple(headers), "expires": _lib.mom_expires(raw) / 1000 or None, **_group_of(raw)}
+
+
+def _group_of(raw: _RawMessage) -> dict:
+    if not raw.flags & _GROUPED:
+        return {}
+    return {"group": _lib.mom_group_name(raw).decode(), "tries": _lib.mom_tries(raw), "origin": _lib.mom_origin(raw), "raw_flags": raw.flags}
+
+
+def _kind(temporary: bool, ordered: bool, exclusive: bool) -> int:
+    return (_TEMPORARY if temporary else 0) | (_ORDERED if ordered else 0) | (_EXCLUSIVE if exclusive else 0)
+
+
+def _setting(value: Optional[float], unit: int) -> int:
+    return -1 if value is None else int(value * unit) if 0 <= value < 1e12 else -2       # -2: the library says what is wrong
 
 
 class Client:
@@ -365,6 +403,7 @@ class Client:
     timeout     seconds that publish, subscribe, unsubscribe, will, flush and close wait for the broker; None: for ever
     manual_ack  True: only ack() acknowledges. False: asking for the next message acknowledges those before
     window      bytes of publishes with wait=False that may be unacknowledged (4096 or more)
+    prefetch    messages of a group that may be with this client unsettled (1 to 10000): see join
 
     Raises NoDaemon (at once), Timeout (the daemon did not reach its broker in 30 s), Busy, LimitReached, InvalidArgument.
 
@@ -374,7 +413,7 @@ class Client:
     """
 
     def __init__(self, name: Optional[str] = None, *, timeout: Optional[float] = 30.0, manual_ack: bool = False,
-                 window: Optional[int] = None) -> None:
+                 window: Optional[int] = None, prefetch: Optional[int] = None) -> None:
         self._id = -1
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -391,6 +430,8 @@ class Client:
                 self.manual_ack = True
             if window is not None:
                 self._call(_lib.mom_set_option, _OPT_WINDOW, window)
+            if prefetch is not None:
+                self._call(_lib.mom_set_option, _OPT_PREFETCH, prefetch)
         except BaseException:
             self.close()
             raise
@@ -493,6 +534,83 @@ class Client:
         ...     c.unsubscribe("plant/boiler")
         """
         self._request(_lib.mom_unsubscribe, _c_text(topic, "topic"))
+
+    # ---- groups ----
+
+    def join(self, group: str, pattern: Optional[str] = None, *, temporary: bool = False, ordered: bool = False,
+             exclusive: bool = False) -> None:
+        """Become a member of a group, a queue whose messages its members share, and bind it to a topic or a pattern; a group that is not there
+        is made, if there is a pattern. Each message is handed to one member. It is settled when the next one is asked for (unless
+        manual_ack), by settle, ack or close; what is not comes back when this client leaves, closes or dies. temporary, ordered, exclusive:
+        the kind of a new group; without any a group is taken as it is. mom_join(3) says more. Raises NoGroup, AlreadySubscribed (the group
+        is of another kind), BadTopic, LimitReached, Timeout.
+
+        >>> with mom.Client() as worker:
+        ...     worker.join("doc-billing", "orders/#", temporary=True)
+        ...     worker.publish("orders/7", "a book")
+        ...     job = worker.receive(5)
+        ...     print(job.text, job.group, job.tries)
+        a book doc-billing 1
+        """
+        self._request(_lib.mom_join, _c_text(group, "group"), None if pattern is None else _c_text(pattern, "topic"),
+                      _kind(temporary, ordered, exclusive))
+
+    def leave(self, group: str) -> None:
+        """End a membership: what is not settled comes back to the group. Raises NotSubscribed (not a member), Timeout."""
+        self._request(_lib.mom_leave, _c_text(group, "group"))
+
+    def _raw_of(self, message: Message) -> _RawMessage:
+        return _RawMessage(offset=message.offset, flags=message.raw_flags)
+
+    def settle(self, message: Message) -> None:
+        """Say that a message of a group is done, in any order. It does not wait; flush does.
+
+        >>> with mom.Client(manual_ack=True, prefetch=2) as c:
+        ...     c.join("doc-settle", "jobs", temporary=True)
+        ...     c.publish("jobs", "1")
+        ...     c.publish("jobs", "2")
+        ...     first, second = c.receive(5), c.receive(5)
+        ...     c.settle(second)
+        ...     c.reject(first, never=True)
+        """
+        self._call(_lib.mom_settle, self._raw_of(message))
+
+    def reject(self, message: Message, delay: float = 0.0, *, never: bool = False) -> None:
+        """Give a message of a group back: it is handed out once more, not before so many seconds; never=True: it is dead."""
+        self._call(_lib.mom_reject, self._raw_of(message), _NEVER if never else _setting(delay, 1000))
+
+    def group_set(self, group: str, *, temporary: bool = False, ordered: bool = False, exclusive: bool = False,
+                  max_tries: Optional[int] = None, hand_timeout: Optional[float] = None, max_hold: Optional[float] = None) -> None:
+        """Make a group, or change its settings; times in seconds, None: as it is. mom_group_set(3) says what they mean.
+
+        >>> with mom.Client() as c:
+        ...     c.group_set("doc-group", max_tries=5)
+        ...     c.group_bind("doc-group", "jobs/#")
+        ...     c.group_delete("doc-group")
+        """
+        settings = _RawGroup(ctypes.sizeof(_RawGroup), _kind(temporary, ordered, exclusive), _setting(max_tries, 1),
+                             _setting(hand_timeout, 1000), _setting(max_hold, 1000))
+        self._request(_lib.mom_group_set, _c_text(group, "group"), settings)
+
+    def group_bind(self, group: str, pattern: str) -> None:
+        """The group collects what is published to the topic, or to topics that the pattern matches, from then on."""
+        self._request(_lib.mom_group_bind, _c_text(group, "group"), _c_text(pattern, "topic"))
+
+    def group_unbind(self, group: str, pattern: str) -> None:
+        """The end of group_bind; what of it nobody has had yet is dropped."""
+        self._request(_lib.mom_group_unbind, _c_text(group, "group"), _c_text(pattern, "topic"))
+
+    def group_delete(self, group: str) -> None:
+        """Delete a group with all that waits in it. Raises Busy (it has members), NoGroup."""
+        self._request(_lib.mom_group_delete, _c_text(group, "group"))
+
+    def group_retry(self, group: str, origin: int = 0) -> None:
+        """Hand the dead message of that origin out again; 0: all."""
+        self._request(_lib.mom_group_retry, _c_text(group, "group"), origin)
+
+    def group_purge(self, group: str, origin: int = 0) -> None:
+        """Forget the dead message of that origin; 0: all."""
+        self._request(_lib.mom_group_purge, _c_text(group, "group"), origin)
 
     def publish(self, topic: str, data: Payload, fast: bool = False, wait: bool = True, *, need_subscriber: bool = False,
                 ttl: Optional[float] = None, key: Optional[str] = None, reply_to: Optional[str] = None,

@@ -146,6 +146,12 @@ find(const struct mom_message *m, uint8_t tag, size_t index, struct property *p)
 	return 0;
 }
 
+int
+message_property(const struct mom_message *m, uint8_t tag, struct property *p)
+{
+	return find(m, tag, 0, p);
+}
+
 const void *
 mom_property(const struct mom_message *m, enum mom_property_name name, size_t *len)
 {

@@ -1,5 +1,5 @@
 /* request - publish, subscribe and the rest on their way: the ring, its numbers, answers, refusals, losses */
-#include "api/handle.h"
+#include "api/hand.h"
 #include "format/topic.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +70,8 @@ note_lost(struct handle *h, uint64_t count, uint64_t from, uint64_t to)
 int
 answer_code(int64_t code, int may_succeed)
 {
-	return (code < 0 && code >= MOM_ENOSUBSCRIBER) || (code == 0 && may_succeed) ? (int)code : MOM_EPROTO;
+	return (code < 0 && code >= MOM_ENOSUBSCRIBER) || code == MOM_ENOGROUP || (code == 0 && may_succeed) ? (int)code
+	    : MOM_EPROTO;
 }
 
 /* What had been acknowledged was lost in a power cut, came again from the ring, and was refused then; and meanwhile the
@@ -105,7 +106,9 @@ look_refused(struct handle *h, uint32_t shard)
 	atomic_store(&c->refused_from[shard], from);
 	atomic_store(&c->refused_to[shard], next - 1);
 	atomic_store(&c->first[shard], next);
-	note_failure(h, next - refused, code, text);
+	uint64_t again = hands_refused(h, shard, refused, code);
+	if (again < next - refused)
+		note_failure(h, next - refused - again, code, text);
 	bell_ring(&h->out.ring->bell, &c->request_queue);
 }
 
@@ -142,6 +145,8 @@ look_pending(struct handle *h, uint32_t shard)
 		uint64_t awaited = h->back.awaited & UINT64_C(1) << shard;
 		if (p->type == REC_UNSUBSCRIBE && code == 0)
 			tombstone_add(h, p->topic_hash, shard, value);
+		if (p->type == REC_LEAVE && code == 0)
+			hands_left(h, p->topic_hash, shard, value);
 		if (code && !awaited)
 			note_failure(h, 1, answer_code(code, 0), mom_strerror(answer_code(code, 0)));
 		h->back.owed |= code == 0 ? awaited : 0;
@@ -193,20 +198,20 @@ enough_is_open(const struct handle *h)
 	return shard < SHARDS_MAX && is_open(c, shard, atomic_load(&c->enough));
 }
 
-struct room { uint32_t stride; void *at; };
+struct room { uint32_t stride; void *at; uint64_t window; };
 
 static void *
-reserve(struct handle *h, uint32_t stride)
+reserve(struct handle *h, const struct room *room)
 {
 	uint64_t used = h->out.head - h->tail;
-	return used && used + stride > (uint64_t)h->window ? NULL : ring_reserve(&h->out, stride);
+	return used && used + room->stride > room->window ? NULL : ring_reserve(&h->out, room->stride);
 }
 
 static int
 has_room(struct handle *h, const void *with)
 {
 	struct room *room = (struct room *)(uintptr_t)with;
-	room->at = reserve(h, room->stride);
+	room->at = reserve(h, room);
 	if (room->at && h->out.head - h->trimmed_at < TRIM_BYTES)
 		return 1;
 	/* now and then while all goes well, so that refusals are seen and an early wrap finds room */
@@ -215,7 +220,7 @@ has_room(struct handle *h, const void *with)
 		requests_look(h);
 		requests_trim(h);
 		if (room->at == NULL)
-			room->at = reserve(h, room->stride);
+			room->at = reserve(h, room);
 		if (room->at || !atomic_load_explicit(&h->segment->asleep, memory_order_relaxed))
 			break;
 		say_enough(h);                         /* the last look before it sleeps */
@@ -225,19 +230,75 @@ has_room(struct handle *h, const void *with)
 	return room->at != NULL;
 }
 
+static uint32_t
+ask_stride(const struct ask *ask)
+{
+	return (uint32_t)record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + ask->properties_size +
+	    ask->len);
+}
+
+static void
+append_at(struct handle *h, const struct ask *ask, const struct room *room, uint64_t *number)
+{
+	struct client_segment *c = h->segment;
+	struct record r = { .type = (uint8_t)ask->type, .flags = (uint16_t)ask->flags, .shard = (uint16_t)ask->shard,
+	    .topic_len = ask->topic_len, .aux = ask->aux };
+	*number = r.number = atomic_load_explicit(&c->next[ask->shard], memory_order_relaxed);
+	char *at = record_begin(room->at, &r, ask->topic, ask->properties_size + ask->len);
+	if (ask->properties_size)
+		at = properties_put(at, ask->properties, ask->properties_size);
+	if (ask->len)
+		memcpy(at, ask->data, ask->len);
+	atomic_store_explicit(&c->next[ask->shard], r.number + 1, memory_order_release);
+	ring_advance(&h->out, room->stride);
+	ring_publish(&h->out);
+	bell_ring(&h->out.ring->bell, &c->request_queue);
+}
+
+/* ---- what became of hands ---- */
+
+/* If there is room now, however small the window is. */
+static int
+request_try(struct handle *h, const struct ask *ask, uint64_t *number)
+{
+	struct room room = { ask_stride(ask), NULL, UINT64_MAX };
+	if (atomic_load(&h->segment->poisoned) || handle_is_ended(h) || !has_room(h, &room))
+		return -1;
+	append_at(h, ask, &room, number);
+	return 0;
+}
+
+void
+hands_push(struct handle *h)
+{
+	for (; h->unsent && h->unsent_from < h->given_count; h->unsent_from++) {
+		struct given *g = &h->given[h->unsent_from];
+		char verdict[8];
+		if (g->state != UNSENT)
+			continue;
+		put_u64(verdict, g->verdict);
+		struct ask ask = { .type = REC_SETTLE, .shard = g->shard, .data = verdict, .len = sizeof verdict,
+		    .aux = g->hand };
+		if (request_try(h, &ask, &g->number) < 0)
+			return;
+		g->state = SENT;
+		h->unsent--;
+	}
+	if (h->given_count > h->look_at)
+		hands_look(h);
+}
+
 int
 request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64_t *number)
 {
 	struct client_segment *c = h->segment;
-	struct record r = { .type = (uint8_t)ask->type, .flags = (uint16_t)ask->flags, .shard = (uint16_t)ask->shard,
-	    .topic_len = ask->topic_len,
-		.aux = ask->aux };
 	if (atomic_load_explicit(&c->poisoned, memory_order_relaxed))
 		return handle_poisoned(h);
 	if (handle_is_ended(h))
 		return handle_ended(h);
-	uint32_t body = ask->properties_size + ask->len;
-	struct room room = { (uint32_t)record_stride(RECORD_HEADER + record_topic_size(ask->topic_len) + body), NULL };
+	if (h->unsent)
+		hands_push(h);
+	struct room room = { ask_stride(ask), NULL, (uint64_t)h->window };
 	int e = handle_wait(h, has_room, &room, deadline, ASLEEP_FOR_ROOM);
 	if (e == MOM_ETIMEDOUT)
 		return handle_fail(h, MOM_EAGAIN, "no room for it in time: %ld bytes wait for the broker's answer; "
@@ -245,16 +306,7 @@ request_append(struct handle *h, const struct ask *ask, int64_t deadline, uint64
 		    (long)(h->out.head - h->tail));
 	if (e)
 		return e;
-	*number = r.number = atomic_load_explicit(&c->next[ask->shard], memory_order_relaxed);
-	char *at = record_begin(room.at, &r, ask->topic, body);
-	if (ask->properties_size)
-		at = properties_put(at, ask->properties, ask->properties_size);
-	if (ask->len)
-		memcpy(at, ask->data, ask->len);
-	atomic_store_explicit(&c->next[ask->shard], r.number + 1, memory_order_release);
-	ring_advance(&h->out, room.stride);
-	ring_publish(&h->out);
-	bell_ring(&h->out.ring->bell, &c->request_queue);
+	append_at(h, ask, &room, number);
 	return 0;
 }
 
@@ -352,6 +404,8 @@ all_answered(struct handle *h, const void *with)
 {
 	(void)with;
 	requests_look(h);
+	hands_push(h);
+	hands_look(h);
 	return requests_open(h) == 0;
 }
 

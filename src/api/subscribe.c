@@ -1,19 +1,10 @@
 /* subscribe - subscribe and unsubscribe. A topic belongs to one shard. A pattern may match topics of any, so it goes to
  * all of them, and each answers for itself. */
-#include "api/handle.h"
+#include "api/change.h"
+#include "api/hand.h"
 #include "format/topic.h"
 #include <stdio.h>
 #include <string.h>
-
-/* What is asked of the shards in the bit set `shards`. number: of each one's request */
-struct change {
-	int type;
-	unsigned flags;
-	const char *name;
-	size_t len;
-	uint64_t shards;
-	uint64_t number[SHARDS_MAX];
-};
 
 static uint64_t
 bit(uint32_t shard)
@@ -61,7 +52,8 @@ wait_for_earlier(struct handle *h, const struct change *c, int64_t deadline)
 static void
 leave_pending(struct handle *h, const struct change *c, uint32_t shard)
 {
-	h->pending[shard] = (struct pending){ c->number[shard], topic_hash64(c->name, c->len), c->type };
+	h->pending[shard] = (struct pending){ c->number[shard], c->type == REC_LEAVE ? c->group_hash
+	    : topic_hash64(c->name, c->len), c->type };
 }
 
 /* *sent: a bit for each shard to which it was */
@@ -69,7 +61,7 @@ static int
 send_to_all(struct handle *h, struct change *c, int64_t deadline, uint64_t *sent)
 {
 	struct ask ask = { .type = c->type, .flags = REC_F_DURABLE | c->flags, .topic = c->name,
-	    .topic_len = (uint16_t)c->len };
+	    .topic_len = (uint16_t)c->len, .data = c->data, .len = c->data_len };
 	int e = 0;
 	*sent = 0;
 	for (uint32_t k = 0; e == 0 && k < h->shards; k++) {
@@ -115,6 +107,8 @@ take_result(struct handle *h, const struct change *c, uint32_t shard, int64_t de
 		return request_outcome(h, shard, w.number, deadline);          /* refused */
 	if (w.code == 0 && c->type == REC_UNSUBSCRIBE)
 		tombstone_add(h, topic_hash64(c->name, c->len), shard, w.value);
+	if (w.code == 0 && c->type == REC_LEAVE)
+		hands_left(h, c->group_hash, shard, w.value);
 	return answer_code(w.code, 1);
 }
 
@@ -185,8 +179,8 @@ take_back_all(struct handle *h, int64_t deadline)
 
 /* ---- the calls ---- */
 
-static int
-change_subscription(struct handle *h, struct change *c)
+int
+change_send(struct handle *h, struct change *c)
 {
 	int64_t deadline = handle_deadline(h->timeout_ms);
 	struct outcome o = { .bad = 0 };
@@ -224,7 +218,7 @@ mom_subscribe(int id, const char *topic, unsigned flags)
 	int is_pattern = topic_is_pattern(c.name, c.len);
 	if (is_pattern)
 		atomic_store(&h->segment->has_pattern, HAS_PATTERN);   /* before it can be in force */
-	e = change_subscription(h, &c);
+	e = change_send(h, &c);
 	if (e == MOM_ELIMIT)
 		return handle_fail(h, e, "this client has %d subscriptions or patterns of %d levels, its machine %d "
 		    "subscriptions or patterns of %d levels, or all have %d, in one shard: no more are taken; "
@@ -245,6 +239,6 @@ mom_unsubscribe(int id, const char *topic)
 	struct handle *h = handle_get(id, &e);
 	if (h == NULL || (e = change_of(h, &c, topic)) != 0)
 		return e;
-	e = change_subscription(h, &c);
+	e = change_send(h, &c);
 	return e == MOM_ENOTSUB ? handle_fail(h, e, "not subscribed to %s itself: subscribe first", topic) : e;
 }

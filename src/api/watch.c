@@ -108,6 +108,9 @@ watch_arm(struct handle *h)
 		watch_timer_in(h, (int)h->watch_wait_ms);
 		h->watch_wait_ms = h->watch_wait_ms * 2 < SLICE_MS ? h->watch_wait_ms * 2 : SLICE_MS;
 	}
+	/* nobody tells of room for a verdict, nor that one was refused with what stood before it */
+	if (h->socket >= 0 && h->given_count)
+		watch_timer_in(h, h->unsent ? WATCH_AGAIN_MS : SLICE_MS);
 	atomic_store(&h->segment->watch, atomic_load(&h->segment->watch) + 1);
 	atomic_thread_fence(memory_order_seq_cst);
 }

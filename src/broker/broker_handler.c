@@ -249,6 +249,7 @@ on_frame(char *frame)
 	record_get(&r, frame);
 	switch (r.type) {
 	case REC_MESSAGE: case REC_SUBSCRIBE: case REC_UNSUBSCRIBE: case REC_CREATE: case REC_DESTROY: case REC_WILL:
+	case REC_JOIN: case REC_LEAVE: case REC_SETTLE: case REC_GROUP:
 		on_request(frame, &r);
 		return;
 	case REC_ALIVE:

@@ -158,7 +158,7 @@ stream_send(struct stream *st)
 		uint32_t stride = record_stride(get_u32(record));
 		if (n + stride > room)
 			break;
-		messages += record[9] == REC_MESSAGE;
+		messages += record[9] == REC_MESSAGE || record[9] == REC_HAND;
 		n += stride;
 	}
 	sender.turn = st->sent + n < st->have && (n == 0 || turn != own) ? own : 0;

@@ -1,5 +1,6 @@
 /* stream - see stream.h */
 #include "broker/stream.h"
+#include "format/group.h"
 #include "format/kinds.h"
 #include "format/properties.h"
 #include "ipc/counters.h"
@@ -31,6 +32,27 @@ stream_put(struct stream *s, struct record *r, const char *topic)
 	s->have += record_make(s->out + s->have, r, topic, NULL, 0);
 }
 
+static void
+stream_taken(struct stream *s, const void *payload, uint32_t n)
+{
+	struct taken t;
+	if (n != TAKEN_BYTES)
+		return;
+	taken_get(&t, payload);
+	if (t.client >> 32 != s->serial)
+		return;
+	if (s->hands_count == s->hands_room)
+		s->hands = stream_memory(s->hands, (s->hands_room = s->hands_room * 2 + 64) * sizeof *s->hands);
+	s->hands[s->hands_count++] = t.hand;
+}
+
+static int
+by_offset(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+	return x < y ? -1 : x > y;
+}
+
 static int
 stream_listed(void *with, const void *bytes)
 {
@@ -43,6 +65,8 @@ stream_listed(void *with, const void *bytes)
 		s->at = r.aux;
 	if (r.type == REC_MACHINE && r.publisher == s->serial)
 		s->expired_below = r.number;
+	if (r.type == REC_TAKEN)
+		stream_taken(s, record_data(bytes, &r), record_data_len(bytes, &r));
 	if (r.type != REC_LISTED || r.publisher >> 32 != s->serial)
 		return 0;
 	subscriptions_change(&s->table, &r, record_topic(bytes));
@@ -59,10 +83,17 @@ stream_start(struct stream *s, uint32_t message, uint64_t head)
 	stream_put(s, &list, NULL);                    /* its place in front: made anew below */
 	if (checkpoint_read(s->dir, &s->as_of, stream_listed, s) != 0)
 		return -1;
+	uint64_t place = s->at;
 	if (s->at == 0 || s->at > s->as_of || s->from > s->as_of)
 		s->at = s->as_of;                      /* changes of subscriptions are needed from there on */
 	else if (s->from > s->at)
 		s->at = s->from;
+	if (s->hands_count)
+		qsort(s->hands, s->hands_count, sizeof *s->hands, by_offset);
+	/* a machine without a place yet */
+	for (size_t i = 0; i < s->hands_count && s->hands[i] < s->at; i++)
+		if (s->hands[i] >= s->from && s->hands[i] >= place)
+			s->at = s->hands[i];
 	list.aux = s->told;
 	list.offset = s->at;
 	list.number = s->expired_below;
@@ -112,6 +143,14 @@ has_expired(const char *p)
 	return expired;
 }
 
+/* It was settled before, or taken back, else. */
+static int
+hand_counts(const struct stream *s, uint64_t offset)
+{
+	return offset >= s->as_of || (s->hands_count &&
+	    bsearch(&offset, s->hands, s->hands_count, sizeof offset, by_offset) != NULL);
+}
+
 /* Is this record for the machine? */
 static int
 stream_wants(struct stream *s, const char *p)
@@ -121,6 +160,10 @@ stream_wants(struct stream *s, const char *p)
 	if (type == REC_MESSAGE)
 		return get_u64(p + 16) >= s->from && (map_get(&s->table.topics, p + RECORD_HEADER, topic_len) ||
 		    a_pattern_wants(s, p + RECORD_HEADER, topic_len)) && !has_expired(p);
+	if (type == REC_HAND)
+		return get_u64(p + 40) >> 32 == s->serial && get_u64(p + 16) >= s->from && hand_counts(s, get_u64(p +
+		    16)) &&
+		    !has_expired(p);
 	if (type == REC_GAP)
 		return s->table.topics.used && get_u64(p + 48) > s->from;
 	return type == REC_START || is_own_change(s, p);

@@ -19,6 +19,10 @@ struct stream {
 	struct seglog_cursor cursor;
 	int reading;                  /* the cursor is open, at `at` */
 	struct subscriptions table;   /* the machine's */
+	/* Hands that the machine's clients have as of then, ascending. Of what was handed out before then they are the
+	 * only ones that count. */
+	uint64_t *hands;
+	size_t hands_count, hands_room;
 	uint64_t looked;              /* records of the check-point that were looked at */
 	/* called after each STREAM_SHARE of those, since a long list takes long; or NULL */
 	void (*alive)(void);

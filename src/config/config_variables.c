@@ -7,6 +7,7 @@
 
 enum { NEAR = 2, NAME_MOST = 80 };
 
+static const char JOB[] = "MOM_JOB_";             /* what mom work tells its command */
 static const char *const others[] = { "MOM_RUN", "MOM_CONFIG", "MOM_LOG", "MOM_HISTORY", "MOM_URL", "MOM_LIB" };
 
 struct search { const char *name; size_t n; unsigned best; char near[NAME_MOST]; };
@@ -42,7 +43,7 @@ config_strange_variable(char *const *environment, size_t *at, char text[CONFIG_S
 	for (const char *v; (v = environment[*at]) != NULL;) {
 		++*at;
 		struct search s = { .name = v, .n = strcspn(v, "="), .best = UINT_MAX };
-		if (strncmp(v, "MOM_", 4) != 0)
+		if (strncmp(v, "MOM_", 4) != 0 || strncmp(v, JOB, sizeof JOB - 1) == 0)
 			continue;
 		for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
 			compare_keys(&s, programs[i]);

@@ -26,6 +26,7 @@ struct member {                          /* one slot of the client table */
 	struct client_segment *segment;
 	uint64_t ring;                   /* bytes of each of its two rings */
 	uint64_t saved_ack;              /* digest of what is saved of a durable client's words */
+	int worn;                             /* its words lie in the file worn-N: see members_load_words */
 	uint32_t away;                   /* seconds that a durable client has had no process */
 	int absent;                      /* a living client: ticks in a row in which nobody had the segment attached */
 	int stray;                       /* a client that is away: ticks in a row in which somebody had */

@@ -81,6 +81,10 @@ box_shadow(struct slot *v, uint64_t to)
 		uint64_t offset = get_u64(p + 16);
 		if (shard >= SHARDS_MAX || offset <= atomic_load(&v->segment->acked[shard]))
 			continue;
+		if (p[9] == REC_HAND) {                /* comes back to its group when its client ends */
+			safe[shard] = offset;
+			continue;
+		}
 		uint64_t at = spool_append(p, &v->id, 1);
 		full = at == 0;
 		if (full)
@@ -150,7 +154,7 @@ box_deliver(struct slot *v, const char *record, const struct record *r)
 	struct box *b = v->own;
 	if (r->offset <= b->routed[r->shard])
 		return;
-	if (box_is_over(v, spool_cost(r->len))) {
+	if (r->type != REC_HAND && box_is_over(v, spool_cost(r->len))) {
 		box_cut(v, "more waits for it than --client-backlog-max, with what it has read and not acknowledged");
 		return;
 	}
@@ -176,7 +180,7 @@ still_subscribed(const struct slot *v, const char *record)
 {
 	uint32_t shard = get_u16(record + 14);
 	uint64_t offset = get_u64(record + 16);
-	if (record[9] == REC_GAP)
+	if (record[9] == REC_GAP || record[9] == REC_HAND)
 		return KNOWN_WANTED;
 	if (!forwarder.routes.listed[shard] || forwarder.seen[shard] <= offset)
 		return KNOWN_NOT_YET;
@@ -406,7 +410,8 @@ box_leave_mail(struct slot *v)
 	    (p = ring_copy(&r, forwarder.buffer, forwarder.buffer_bytes, &broken)) != NULL;) {
 		uint16_t shard = get_u16(p + 14);
 		uint64_t offset = get_u64(p + 16);
-		if (shard < SHARDS_MAX && offset <= b->boxed[shard] && offset > atomic_load(&v->segment->acked[shard]))
+		if (shard < SHARDS_MAX && p[9] != REC_HAND && offset <= b->boxed[shard] &&
+		    offset > atomic_load(&v->segment->acked[shard]))
 			box_spooled(v, p);
 	}
 }

@@ -302,6 +302,24 @@ slot_file(char *name, size_t n, const char *what, uint32_t slot)
 	snprintf(name, n, "%s-%u", what, slot);
 }
 
+/* Words that were clean, while a full disk kept newer ones from being written, have this name. */
+static void
+worn_file(char *name, size_t n, uint32_t slot)
+{
+	slot_file(name, n, "worn", slot);
+}
+
+static void
+forget_worn(struct daemon *d, uint32_t slot)
+{
+	char name[32];
+	if (!d->members[slot].worn)
+		return;
+	worn_file(name, sizeof name, slot);
+	unlinkat(d->spool_dir, name, 0);
+	d->members[slot].worn = 0;
+}
+
 void
 members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 {
@@ -336,6 +354,7 @@ members_save_words(struct daemon *d, uint32_t slot, enum words_how how)
 	    sealed_save(d->spool_dir, name, text, n, cut_waits || how != WORDS_LIVE) == 0) {
 		m->saved_ack = digest;
 		atomic_store(&d->table->slot[slot].cuts_saved, cuts);
+		forget_worn(d, slot);
 	}
 }
 
@@ -343,12 +362,19 @@ void
 members_load_words(struct daemon *d, uint32_t slot)
 {
 	struct member *m = &d->members[slot];
-	char name[32], *rest = NULL;
+	char name[32], worn[32], *rest = NULL;
 	unsigned long long id, acked, again, first, cut;
 	unsigned k, is_cut = 0, has_pattern = 0;
 	int clean = 0;
 	slot_file(name, sizeof name, "words", slot);
-	char *text = load_text(d, name), *line = text ? strtok_r(text, "\n", &rest) : NULL;
+	worn_file(worn, sizeof worn, slot);
+	m->worn = faccessat(d->spool_dir, worn, F_OK, 0) == 0;
+	char *text = load_text(d, name);
+	if (text == NULL && errno == ENOENT && m->worn)
+		text = load_text(d, worn);
+	else if (m->worn)
+		forget_worn(d, slot);
+	char *line = text ? strtok_r(text, "\n", &rest) : NULL;
 	/* it is written without a sync: a power cut may leave anything */
 	if (text == NULL && errno != ENOENT)
 		log_warn("spool/%s: %s: what client %016llx had last comes again, flagged", name,
@@ -358,7 +384,7 @@ members_load_words(struct daemon *d, uint32_t slot)
 	    id == m->id) {
 		atomic_store(&m->segment->cuts, is_cut);
 		while ((line = strtok_r(NULL, "\n", &rest)) != NULL) {
-			clean |= strcmp(line, "clean") == 0;
+			clean |= strcmp(line, "clean") == 0 && !m->worn;
 			cut = 0;
 			if (sscanf(line, "shard %u acked %llx again %llx first %llx cut %llx", &k, &acked, &again,
 			    &first, &cut) < 4 || k >= SHARDS_MAX)
@@ -378,6 +404,8 @@ members_load_words(struct daemon *d, uint32_t slot)
 	/* from now on mail is handed out: a power cut must not leave them clean */
 	if (clean)
 		members_save_words(d, slot, WORDS_SYNC);
+	if (clean && m->saved_ack == 0 && fdio_rename_at(d->spool_dir, name, worn) == 0)
+		m->worn = 1;
 }
 
 int
@@ -466,6 +494,7 @@ members_forget_files(struct daemon *d, uint32_t slot)
 	char name[32];
 	slot_file(name, sizeof name, "words", slot);
 	unlinkat(d->spool_dir, name, 0);
+	forget_worn(d, slot);
 	slot_file(name, sizeof name, "ring", slot);
 	unlinkat(d->spool_dir, name, 0);
 }

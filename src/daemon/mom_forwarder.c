@@ -147,6 +147,18 @@ on_gap(const char *record, const struct record *r)
 	spool_chosen(record);
 }
 
+/* It is for one client. Where that has no process, it is nobody's: its membership has ended, or will. */
+static void
+on_hand(const char *record, const struct record *r)
+{
+	struct slot *v = map_get(&forwarder.by_id, &r->number, sizeof r->number);
+	counters_add(COUNT_MESSAGES_IN, 1);
+	if (v == NULL || v->own == NULL || v->id != r->number || v->state != SLOT_LIVE)
+		return;
+	box_deliver(v, record, r);
+	spool_chosen(record);
+}
+
 /* The broker has forgotten it: whoever uses it is told. */
 static void
 client_forgotten(struct slot *v)
@@ -212,7 +224,9 @@ on_record(const char *record)
 	run_deliver();
 	slots_look(&forwarder.slots, box_on_slot);
 	record_get(&r, record);
-	if (r.type == REC_GAP)
+	if (r.type == REC_HAND)
+		on_hand(record, &r);
+	else if (r.type == REC_GAP)
 		on_gap(record, &r);
 	else if (r.type == REC_START && r.offset > atomic_load(&forwarder.table->start[r.shard])) {
 		atomic_store(&forwarder.table->start_bits[r.shard], r.aux);
@@ -221,7 +235,7 @@ on_record(const char *record)
 	else
 		on_change(record, &r);
 	saw(shard, r.type == REC_UPTO || r.type == REC_GAP ? r.aux : r.type == REC_LIST ? r.offset
-	    : r.type <= REC_DESTROY || r.type == REC_START ? r.offset + record_stride(r.len) : 0);
+	    : r.type <= REC_DESTROY || r.type == REC_START || r.type == REC_HAND ? r.offset + record_stride(r.len) : 0);
 }
 
 /* ---- between two ticks, where much is routed: the broker may forget what every client has acknowledged ---- */

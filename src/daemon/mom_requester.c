@@ -135,7 +135,8 @@ frame_fault(const struct slot *v, const struct feed *f, const void *p, const str
 	    [SHAPE_TOPIC_UNWANTED] = "a topic where none belongs", [SHAPE_TOPIC_BAD] = "a bad topic",
 	    [SHAPE_TOPIC_ELSEWHERE] = "a topic of another shard",
 	    [SHAPE_PAYLOAD_UNWANTED] = "a payload where none belongs",
-	    [SHAPE_PROPERTIES_BAD] = "bad properties", [SHAPE_PROPERTIES_LARGE] = "properties that are too long",
+	    [SHAPE_ORDER_BAD] = "an order of no group", [SHAPE_PROPERTIES_BAD] = "bad properties",
+	    [SHAPE_PROPERTIES_LARGE] = "properties that are too long",
 	    [SHAPE_PAYLOAD_LARGE] = "a payload that is too long" };
 	if (r->shard >= requester.shards)
 		return "a shard that does not exist";

@@ -1,6 +1,6 @@
 # The examples that are more than one file: src/examples/NAME/*.c become build/examples-VARIANT/example_NAME; they use include/mom*.h and libmom alone.
 # `make example-NAME ARGS="..."` runs one with a broker and two daemons of its own. Included by the Makefile.
-EXAMPLE_NAMES = rpc objects
+EXAMPLE_NAMES = rpc objects exchanges
 EXAMPLE_NAMES += philosophers museum
 EXAMPLE_BIN   = build/examples-$(VARIANT)
 EXAMPLES      = $(EXAMPLE_NAMES:%=$(EXAMPLE_BIN)/example_%)

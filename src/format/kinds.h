@@ -25,11 +25,14 @@ enum kind_way {
 /* CARRIES_WITH_TOPIC: only if the record has a topic. CARRIES_WITHOUT_TOPIC: only if it has none. */
 enum kind_carries { CARRIES_NEVER, CARRIES_ALWAYS, CARRIES_MAYBE, CARRIES_WITH_TOPIC, CARRIES_WITHOUT_TOPIC };
 
+enum { PATTERN_OR_TOPIC = 2 };
+
 struct kind {
 	const char *name;
 	enum kind_way way;
 	enum kind_carries topic;
-	int pattern;                    /* a pattern may stand where its topic stands; it belongs to every shard */
+	/* A pattern may stand where its topic stands; it belongs to every shard. PATTERN_OR_TOPIC: so does a topic. */
+	int pattern;
 	enum kind_carries payload;      /* requests: properties and bytes behind the topic */
 	/* Requests: it ends something, so it may take the room that a full store keeps for such requests. */
 	enum kind_carries makes_room;
@@ -52,6 +55,7 @@ enum shape {
 	SHAPE_TOPIC_BAD,       /* not a valid topic, or none where there has to be one */
 	SHAPE_TOPIC_ELSEWHERE, /* the topic belongs to another shard */
 	SHAPE_PAYLOAD_UNWANTED, /* or properties */
+	SHAPE_ORDER_BAD,       /* of a group, or what became of a hand */
 	SHAPE_PROPERTIES_BAD,
 	SHAPE_PROPERTIES_LARGE, /* more than PROPERTIES_MOST bytes */
 	SHAPE_PAYLOAD_LARGE    /* more than message_max bytes */

@@ -91,6 +91,19 @@ enum {
 	/* Most bytes of the wills of one machine's clients in a shard. One will of the largest payload fits; a client
 	 * has one will. */
 	WILLS_MACHINE_BYTES = WILLS_BYTES / 4 + 1024 * 1024,
+	GROUPS_SHARD      = 65536,          /* most groups in a shard: some 1 KiB of memory each */
+	BINDINGS_GROUP    = 1024,           /* most bindings of a group: a message of each topic is held against them */
+	MEMBERSHIPS_CLIENT = 1024,          /* most groups of one client: its list is looked through */
+	/* most messages of a group that may be with a member: some 150 bytes each */
+	PREFETCH_MOST     = 10000,
+	/* Most messages of a group that were given back or are dead: each keeps its place in the log. */
+	HANDS_KEPT_MOST   = 1000000,
+	/* Ordered groups: most messages that were handed out before an earlier one, whose key is in work, could be. */
+	AHEAD_MOST        = 1024,
+	GROUP_MAX_TRIES   = 20,             /* the default: after so many tries a message is dead */
+	GROUP_HAND_TIMEOUT_S = 30,          /* the default: what a machine has is taken back when it is away so long */
+	BACK_REST_MS      = 1000,           /* what comes back a second time rests so long; the time doubles ... */
+	BACK_REST_MOST_MS = 300000,         /* ... up to this */
 	VIEWS_US          = 1000,               /* time of one turn for views; requests wait about that long at most */
 	VIEWS_RETRY_MS    = 10000,              /* when views are tried again after one could not be written */
 	/* A machine tells its place at least once in so many bytes. The broker gives back what lies below the place. */

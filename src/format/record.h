@@ -36,14 +36,36 @@ enum record_type {
 	REC_DESTROY     = 5,
 	/* A message that is published once its client is no more. Without a topic it withdraws the will. */
 	REC_WILL        = 6,
+	/* JOIN, LEAVE and GROUP carry a group_order (group.h), go to every shard, and have a result: in a log aux is
+	 * its code. A JOIN may have a topic or a pattern: the group gets another binding by it. */
+	REC_JOIN        = 7,
+	REC_LEAVE       = 8,
+	/* What became of a hand. aux: its offset; payload: u64 verdict (group.h). It has no result. */
+	REC_SETTLE      = 9,
+	REC_GROUP       = 10,
 	/* in logs only */
 	REC_MARK        = 16,  /* aux: everything below this offset is on disk */
 	REC_END         = 17,  /* the segment ends here; aux: base of the next file */
 	REC_ENTRY       = 18,  /* spool: aux = number of recipients; payload: their global ids, then the record */
 	REC_GAP         = 19,  /* what lay from its offset to aux was damaged; also on TCP and in mail boxes */
-	REC_START       = 23,  /* first record of an incarnation: aux = 64 random bits that name its history */
+	/* First record of an incarnation: aux = 64 random bits that name its history; number: which boot of the kernel
+	 * it was, 0: not known. In a check-point publisher: fast messages below it may have been handed out before a
+	 * power cut. */
+	REC_START       = 23,
 	/* also in check-points: fast messages of publisher, aux to number, are gone: its last loss */
 	REC_LOST        = 24,
+	/* A message of a group for one of its members, a whole copy: number = the client that it is for, aux = the
+	 * offset of the message itself, and in a property of ours a struct hand_note (group.h); publisher and time are
+	 * the message's. Also on TCP and in mail boxes. */
+	REC_HAND        = 25,
+	REC_TAKE_BACK   = 26,  /* aux = offset of a hand that its member has no more; number: why, TAKE_BACK_* */
+	/* Check-points. STATE: payload: struct group_state (group.h). BINDING: publisher = the group, offset = since,
+	 * topic. MEMBER: publisher = the client, number = the group, aux = its prefetch; in the order of joining.
+	 * TAKEN: payload: struct taken. A group is named by the offset of the record that made it. */
+	REC_STATE       = 27,
+	REC_BINDING     = 28,
+	REC_MEMBER      = 29,
+	REC_TAKEN       = 30,
 	/* Check-point: publisher = serial, aux = its place, time = seconds that it is away, number: its clients with a
 	 * lower counter were forgotten. */
 	REC_MACHINE     = 20,
@@ -80,10 +102,10 @@ enum {
 	REC_F_DURABLE = 1,     /* on disk before the answer */
 	REC_F_NO_ECHO = 2,     /* subscription: without the client's own messages */
 	REC_F_BAD     = 4,     /* the handler found it wrong (aux: the code); the worker refuses it in its turn */
-	REC_F_EXPIRED = 16,    /* DESTROY: its machine stayed away for too long */
+	REC_F_EXPIRED = 16,    /* DESTROY: its machine stayed away for too long. LEAVE: its process has ended */
 	REC_F_NEED    = 32,    /* MESSAGE: refused where the topic has no subscriber */
 	REC_F_WILL    = 64,    /* MESSAGE: it was its publisher's will; the will is used up */
-	REC_F_PROPERTIES = 128,        /* MESSAGE, WILL: properties stand in front of the payload */
+	REC_F_PROPERTIES = 128,        /* MESSAGE, WILL, HAND: properties stand in front of the payload */
 	/* what a client may ask for */
 	REC_F_ASKED = REC_F_DURABLE | REC_F_NO_ECHO | REC_F_NEED | REC_F_PROPERTIES
 };
@@ -141,7 +163,7 @@ record_put(void *bytes, const struct record *r)
 }
 
 /* 1: a type that a client may ask for and that its ring may hold */
-static inline int record_is_request(uint8_t type) { return type >= REC_MESSAGE && type <= REC_WILL; }
+static inline int record_is_request(uint8_t type) { return type >= REC_MESSAGE && type <= REC_GROUP; }
 /* Bytes that a record of that length takes in a ring, a log or a stream. The result has 64 bits: with 32 bits a garbage
  * length could wrap round to 0, and a reader that adds 0 would stay where it is. */
 static inline uint64_t record_stride(uint32_t len) { return ((uint64_t)len + 7) & ~UINT64_C(7); }

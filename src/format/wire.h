@@ -5,7 +5,7 @@
 
 #include "format/record.h"
 
-enum { WIRE_VERSION = 3 /* 2: WILL, DIED; 3: properties */, WIRE_ID_BYTES = 16, HOST_BYTES = 64 };
+enum { WIRE_VERSION = 4 /* 2: WILL, DIED; 3: properties; 4: groups */, WIRE_ID_BYTES = 16, HOST_BYTES = 64 };
 
 /* HELLO payload, 64 bytes and the host's name: u32 version, u32 feature bits, machine id, store id (zeros: none known),
  * u32 largest payload, u32 slots of the client table, u32 delivery window in bytes, u32 zero, u64 token that is on the

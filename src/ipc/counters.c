@@ -186,6 +186,12 @@ const struct counters_name counters_names[COUNTERS] = {
 	[COUNT_DEATHS]       = { "deaths_total", "child processes that ended by themselves or were killed" },
 	[COUNT_SYNCS]        = { "syncs_total", "fdatasync calls of the log" },
 	[COUNT_SLEEPS]       = { "sleeps_total", "times the process went to sleep" },
+	[COUNT_HANDED]       = { "handed_total", "messages of groups that were handed out to members" },
+	[COUNT_SETTLED]      = { "settled_total", "messages of groups that were settled" },
+	[COUNT_SETTLED_LATE] = { "settled_late_total", "messages of groups that a member settled that had them no "
+	    "more" },
+	[COUNT_GIVEN_BACK]   = { "given_back_total", "messages of groups that came back from a member" },
+	[COUNT_DEAD]         = { "dead_total", "messages of groups that were tried too often or refused for good" },
 	[COUNT_EXPIRED]      = { "expired_total", "messages whose life had ended when a machine or a client was to get "
 	    "them" },
 };

@@ -32,6 +32,10 @@ enum counter {
 	COUNT_SYNCS,             /* fdatasync of the log */
 	COUNT_SLEEPS,
 	COUNT_EXPIRED,           /* messages whose life had ended when a machine, or a client, was to get them */
+	COUNT_HANDED,            /* messages of groups that were handed out to members */
+	COUNT_SETTLED, COUNT_SETTLED_LATE,       /* late: by a member that had it no more */
+	COUNT_GIVEN_BACK,        /* hands that came back */
+	COUNT_DEAD,              /* messages of groups that are dead: tried too often, or refused for good */
 	COUNTERS
 };
 
@@ -76,7 +80,7 @@ struct counters_segment {
 };
 
 /* COUNTERS_LAYOUT stands for the tables of broker and daemon, too: raise it whenever one of them changes. */
-enum { MAGIC_COUNTERS = 0x4d4f4d4e, COUNTERS_LAYOUT = 2 };
+enum { MAGIC_COUNTERS = 0x4d4f4d4e, COUNTERS_LAYOUT = 3 };
 
 #define COUNTERS_SUPERVISOR      0u
 #define COUNTERS_WORKER(shard)   (1u + (shard))

@@ -18,7 +18,7 @@
 #include "format/limits.h"
 #include <stdatomic.h>
 
-enum { IPC_LAYOUT = 7, PAGE = 4096 };
+enum { IPC_LAYOUT = 8, PAGE = 4096 };
 typedef _Atomic uint64_t word64;
 typedef _Atomic uint32_t word32;
 typedef _Atomic int32_t  id_word;

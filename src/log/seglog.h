@@ -2,7 +2,7 @@
  * files themselves. An offset is an incarnation (24 bits) and a position (40 bits). Each start of the writer begins a
  * new incarnation, so an offset never comes again. BASE in the name of a file log-BASE is the offset of its first
  * record, in 16 hex digits. The file has a header of 64 bytes, then records, each at its offset - BASE + 64.
- *   0 "MOMLOG1\n"  8 u32 version 1  12 u32 1: packed  16 u64 base  24 u64 salt  32 u32 1: reused  36 zeros  60 u32
+ *   0 "MOMLOG1\n"  8 u32 version 3  12 u32 1: packed  16 u64 base  24 u64 salt  32 u32 1: reused  36 zeros  60 u32
  *                  CRC32C of bytes 0..60
  * A finished segment ends in an END record that names the next one. MARK: everything below its aux is on disk. GAP:
  * what lay between its offset and its aux was damaged. A packed segment is a finished one that was written anew with
@@ -86,6 +86,8 @@ int   seglog_seek(struct seglog_cursor *c, int dir, uint64_t at);
  * errno. EBADMSG: damage at c->file.at, or room is too small for the record there. ESTALE: the segment is gone and its
  * file used again, so nobody should need it. */
 ssize_t seglog_read(struct seglog_cursor *c, void *bytes, size_t room, uint64_t limit);
+/* So many bytes that were read last, from the record at offset `at` on, are to be read again. */
+void  seglog_unread(struct seglog_cursor *c, uint64_t at, size_t bytes);
 void  seglog_leave(struct seglog_cursor *c);
 int   seglog_list(int dir, struct seglog_file **files, size_t *count);      /* malloc'd, by base */
 #endif

@@ -136,6 +136,13 @@ seglog_leave(struct seglog_cursor *c)
 	seglog_reader_close(&c->file);
 }
 
+void
+seglog_unread(struct seglog_cursor *c, uint64_t at, size_t bytes)
+{
+	c->file.pos -= bytes;
+	c->file.at = at;
+}
+
 /* Whole sound records from the cursor's place on. An END counts only where it is the first: then it is followed. */
 static size_t
 cursor_take(struct seglog_reader *r, const char *bytes, size_t n)

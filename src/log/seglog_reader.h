@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 2 /* 2: properties */,
+enum { SEGLOG_HEADER = 64, SEGLOG_VERSION = 3 /* 2: properties, 3: groups */,
     SEGLOG_RECORD_LIMIT = 2 * RECORD_MOST(MESSAGE_LIMIT) };
 #define SEGLOG_LAST (UINT64_C(1) << 39)     /* no segment begins at or above this position */
 

@@ -1,6 +1,7 @@
 /* metrics - see metrics.h. A metric's samples stand together under its HELP and TYPE, so the loops go by metric, then
  * by server. */
 #include "look/metrics.h"
+#include "look/look_groups.h"
 #include "look/look_machines.h"
 #include "look/look_processes.h"
 #include "format/topic.h"
@@ -247,6 +248,49 @@ put_waits(FILE *f, const struct look_server *servers, size_t count)
 	}
 }
 
+/* ---- groups of brokers ---- */
+
+static const struct { const char *name, *help; } of_groups[] = {
+	{ "group_members", "members of the group" },
+	{ "group_waiting_messages", "messages of the group that no member has had yet" },
+	{ "group_waiting_bytes", "bytes of these" },
+	{ "group_oldest_seconds", "how long the oldest of them waits" },
+	{ "group_out", "messages that are with a member and not settled" },
+	{ "group_back", "messages that came back and wait for another member" },
+	{ "group_dead", "messages that were tried too often or refused for good" },
+};
+enum { OF_GROUPS = sizeof of_groups / sizeof *of_groups };
+
+static uint64_t
+group_value(const struct look_group *g, unsigned which)
+{
+	const uint64_t values[OF_GROUPS] = { g->members, g->waiting, g->bytes,
+	    g->oldest_us ? (uint64_t)look_group_oldest(g) : 0, g->out, g->back, g->dead };
+	return values[which];
+}
+
+static void
+put_groups(FILE *f, const struct look_server *servers, size_t count)
+{
+	struct look_group *groups;
+	size_t n;
+	for (unsigned which = 0; which < OF_GROUPS; which++) {
+		put_head(f, of_groups[which].name, of_groups[which].help, "gauge");
+		for (size_t i = 0; i < count; i++) {
+			if (servers[i].broker == NULL ||
+			    look_groups(servers[i].files, servers[i].broker->shards, &groups, &n) < 0)
+				continue;
+			for (size_t k = 0; k < n; k++) {
+				fprintf(f, "mom_%s{", of_groups[which].name);
+				put_label(f, "server", servers[i].run);
+				fprintf(f, ",group=\"%s\"} %" PRIu64 "\n", groups[k].name,
+				    group_value(&groups[k], which));
+			}
+			look_groups_free(groups, n);
+		}
+	}
+}
+
 void
 metrics_print(FILE *f, const struct look_server *servers, size_t count)
 {
@@ -256,6 +300,7 @@ metrics_print(FILE *f, const struct look_server *servers, size_t count)
 	put_gauge(f, servers, count, "clients", "clients with a living process", clients_living);
 	put_waits(f, servers, count);
 	put_machines(f, servers, count);
+	put_groups(f, servers, count);
 	for (unsigned i = 0; i < COUNTERS; i++)
 		put_counter(f, servers, count, (enum counter)i);
 	for (unsigned i = 0; i < HISTOGRAMS; i++)

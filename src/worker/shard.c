@@ -258,3 +258,24 @@ shard_forget_topic(struct shard *s, struct topic *t)
 	subscriptions_forget_topic(&s->table, &t->subscribed);
 }
 
+static void
+machine_need(struct machine *m, uint64_t base, uint32_t bytes)
+{
+	if (m->needs_count == 0 || m->needs[m->needs_count - 1].base != base) {
+		if (m->needs_count == m->needs_room) {
+			m->needs_room = m->needs_room * 2 + 8;
+			m->needs = realloc(m->needs, m->needs_room * sizeof *m->needs);
+			if (m->needs == NULL)
+				log_fatal(EXIT_SYSTEM, "no memory for a machine: see `free`");
+		}
+		m->needs[m->needs_count++] = (struct need){ base, 0 };
+	}
+	m->needs[m->needs_count - 1].bytes += bytes;
+}
+
+void
+shard_machine_wants(struct shard *s, struct machine *m, const struct record *r, uint64_t end)
+{
+	m->wanted = end;
+	machine_need(m, s->log.base, record_stride(r->len));
+}

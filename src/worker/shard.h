@@ -4,6 +4,7 @@
 #define SHARD_H
 #include "log/seglog.h"
 #include "routing/subscriptions.h"
+#include "worker/groups.h"
 
 struct topic;
 struct client;
@@ -64,6 +65,7 @@ struct client {
 	uint64_t lost_from, lost_to;
 	int durable;
 	size_t pattern_levels;        /* of all patterns that it subscribed to */
+	struct member *memberships;   /* of groups */
 	struct machine *machine;
 	struct client *next_of_machine, **link_of_machine;
 	int left;                     /* a topic that it left may still show it */
@@ -108,6 +110,10 @@ struct shard {
 	struct machine *machines;
 	struct start *starts;         /* oldest first; beyond STARTS_MOST the oldest go */
 	size_t starts_count;
+	/* boot: of the kernel, as the last start says. risk: fast messages below this may have been handed out before a
+	 * power cut that took the word of it. */
+	uint64_t boot, risk;
+	struct groups groups;
 	struct seglog log;
 	uint64_t checkpoint;          /* the last check-point is as of this offset */
 	struct view_queue dirty[DIRTY_KINDS];
@@ -131,6 +137,8 @@ void            shard_forget_topic(struct shard *s, struct topic *t);    /* if n
  * call. */
 struct reach { size_t count; struct machine *machine[]; };
 const struct reach *shard_reach(struct shard *s, const char *topic, uint16_t len);
+/* A record that ends there is for that machine. */
+void            shard_machine_wants(struct shard *s, struct machine *m, const struct record *r, uint64_t end);
 /* Applies a record of the log. end: offset behind the record. shard_message does it for a message of a known client; 1:
  * somebody wants the message. */
 int             shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic,

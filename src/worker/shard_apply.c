@@ -19,21 +19,6 @@ apply_subscription(struct shard *s, struct client *c, const struct record *r, co
 		shard_unsubscribe(s, sub);
 }
 
-static void
-machine_need(struct machine *m, uint64_t base, uint32_t bytes)
-{
-	if (m->needs_count == 0 || m->needs[m->needs_count - 1].base != base) {
-		if (m->needs_count == m->needs_room) {
-			m->needs_room = m->needs_room * 2 + 8;
-			m->needs = realloc(m->needs, m->needs_room * sizeof *m->needs);
-			if (m->needs == NULL)
-				log_fatal(EXIT_SYSTEM, "no memory for a machine: see `free`");
-		}
-		m->needs[m->needs_count++] = (struct need){ base, 0 };
-	}
-	m->needs[m->needs_count - 1].bytes += bytes;
-}
-
 static int
 machine_is_reached(struct machine *m, const char *topic, uint16_t len)
 {
@@ -75,13 +60,6 @@ shard_reach(struct shard *s, const char *topic, uint16_t len)
 	return made;
 }
 
-static void
-machine_wants(struct shard *s, struct machine *m, const struct record *r, uint64_t end)
-{
-	m->wanted = end;
-	machine_need(m, s->log.base, record_stride(r->len));
-}
-
 int
 shard_message(struct shard *s, struct client *c, const struct record *r, const char *topic, uint64_t end)
 {
@@ -94,7 +72,7 @@ shard_message(struct shard *s, struct client *c, const struct record *r, const c
 	int waits = 0;
 	for (size_t i = 0; t && i < t->machine_count; i++) {
 		waits |= t->machines[i].machine->place < t->newest;
-		machine_wants(s, t->machines[i].machine, r, end);
+		shard_machine_wants(s, t->machines[i].machine, r, end);
 	}
 	if (t && t->machine_count) {
 		t->waiting = (waits ? t->waiting : 0) + r->len;
@@ -103,8 +81,18 @@ shard_message(struct shard *s, struct client *c, const struct record *r, const c
 	const struct reach *reach = shard_reach(s, topic, r->topic_len);
 	for (size_t i = 0; reach && i < reach->count; i++)
 		if (reach->machine[i]->wanted != end)          /* not for the topic itself */
-			machine_wants(s, reach->machine[i], r, end);
-	return reach != NULL || (t && t->machine_count);
+			shard_machine_wants(s, reach->machine[i], r, end);
+	int grouped = s->groups.count && groups_message(s, r, topic, end);
+	return grouped || reach != NULL || (t && t->machine_count);
+}
+
+/* Who unsubscribes from all, settles, or was found dead asks for none. */
+static int
+has_result(const struct record *r)
+{
+	if (r->type == REC_UNSUBSCRIBE)
+		return r->topic_len > 0;
+	return r->type != REC_SETTLE && (r->type != REC_LEAVE || !(r->flags & REC_F_EXPIRED));
 }
 
 void
@@ -112,16 +100,24 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 {
 	struct record r;
 	record_get(&r, bytes);
-	if (r.type == REC_START)
+	if (r.type == REC_START) {
 		shard_start(s, r.offset, r.aux);
+		if (s->boot && (r.number == 0 || r.number != s->boot))
+			s->risk = r.offset;
+		s->boot = r.number;
+	}
 	struct client *c = shard_client(s, r.publisher);
 	if (r.type == REC_LOST && c) {
 		c->lost_from = r.aux;
 		c->lost_to = r.number;
 		s->changed = 1;
 	}
+	if (r.type == REC_HAND || r.type == REC_TAKE_BACK || r.type == REC_GAP || (r.type == REC_GROUP && c == NULL))
+		groups_apply(s, NULL, &r, bytes, end);
 	if (!record_is_request(r.type))
 		return;
+	if (r.type == REC_CREATE && c)
+		groups_leave_all(s, c, r.time);        /* a new process: what the old one had comes back */
 	if (r.type == REC_CREATE && c == NULL)
 		c = shard_create(s, r.publisher, r.aux == 1);
 	if (c == NULL)
@@ -137,13 +133,18 @@ shard_apply(struct shard *s, const void *bytes, uint64_t end)
 		shard_will(s, c, r.topic_len ? bytes : NULL);
 		return;
 	}
-	if (r.type != REC_UNSUBSCRIBE || r.topic_len) {
+	if (has_result(&r)) {
 		c->result_number = r.number;
 		c->result_value = r.offset;
-		c->result_code = r.type == REC_SUBSCRIBE || r.type == REC_UNSUBSCRIBE ? (int64_t)r.aux : 0;
+		c->result_code = r.type == REC_CREATE || r.type == REC_DESTROY ? 0 : (int64_t)r.aux;
 	}
-	c->machine->wanted = end;
-	machine_need(c->machine, s->log.base, record_stride(r.len));
+	if (r.type >= REC_JOIN) {
+		groups_apply(s, c, &r, bytes, end);
+		return;
+	}
+	shard_machine_wants(s, c->machine, &r, end);
+	if (r.type == REC_DESTROY || (r.type == REC_UNSUBSCRIBE && r.topic_len == 0))
+		groups_leave_all(s, c, r.time);
 	while (r.type == REC_UNSUBSCRIBE && r.topic_len == 0 && c->subscriber.first)
 		shard_unsubscribe(s, c->subscriber.first);
 	if (r.topic_len && r.aux == 0)
@@ -181,7 +182,7 @@ shard_needed_from(const struct shard *s, uint64_t least)
 	for (const struct machine *m = s->machines; m; m = m->next)
 		if (machine_pins(m, least))
 			least = m->place;
-	return least;
+	return groups_needed_from(&s->groups, least);
 }
 
 /* A connected machine without subscriptions still needs to hear that it has none. */
@@ -196,6 +197,8 @@ shard_record_is_needed(struct shard *s, const void *bytes)
 {
 	struct record r;
 	record_get(&r, bytes);
+	if (r.type == REC_HAND)
+		return groups_need(&s->groups, bytes, &r);
 	if (r.type == REC_MESSAGE) {
 		if (record_is_expired(bytes, &r, clock_wall_us() / 1000))
 			return 0;
@@ -207,7 +210,7 @@ shard_record_is_needed(struct shard *s, const void *bytes)
 		for (size_t i = 0; reach && i < reach->count; i++)
 			if (reach->machine[i]->place <= r.offset)
 				return 1;
-		return 0;
+		return s->groups.count && groups_need(&s->groups, bytes, &r);
 	}
 	if (!kind_of(r.type)->changes_subscriptions)
 		return 0;

@@ -6,7 +6,8 @@
  * MUST NOT    wait for a reader; acknowledge what is not written (fast) or on disk (durable); touch a socket
  * KEYS        machine-expiry, max-message, store-max, topic-max, topics, views, log-level, log-format, log-time,
  *             log-file
- * COUNTS      batch, bytes_in, duplicates, lost, messages_in, refused, sleeps, sync_us, syncs, unwanted
+ * COUNTS      batch, bytes_in, dead, duplicates, expired, given_back, handed, lost, messages_in, refused, settled,
+ *             settled_late, sleeps, sync_us, syncs, unwanted
  * SIGNALS     USR1: its log file anew. The table says when to stop
  * EXIT        0 stopped   111 system call failed   112 the disk failed, the store is damaged, a file of its log is
  *             gone:
@@ -44,7 +45,7 @@ drain(struct worker_conn *c, uint64_t share)
 	for (const void *p; !(c->has_more = c->taken >= until) && c->orders < ORDERS_MOST &&
 	    (p = ring_next(&c->in, &broken)) != NULL; n++) {
 		uint8_t type = ((const uint8_t *)p)[9];
-		c->orders += type != REC_MESSAGE;
+		c->orders += type != REC_MESSAGE && type != REC_SETTLE;
 		if (type == REC_ALIVE)
 			worker_alive(c, p);
 		else if (type == REC_DIED)
@@ -189,6 +190,7 @@ round_of_work(void)
 	int n = drain_all();
 	if (n)
 		counters_observe(HISTOGRAM_BATCH, (uint64_t)n);
+	n += worker_hand_out();
 	commit();
 	for (uint32_t i = 0; i < worker.conns_seen; i++)
 		if (worker.conns[i].live)
@@ -300,6 +302,7 @@ on_tick(void)
 		files_look();
 		damage_look();
 		worker_machines_look(ticked);
+		worker_groups_look(ticked);
 		views_tick(&worker.shard);
 	}
 	if (checkpoint_is_due())
@@ -319,7 +322,8 @@ work_and_time(void)
 {
 	int n = round_of_work();
 	on_tick();
-	return n + (worker.packing.waits || worker.touched || views_are_behind(&worker.shard));
+	return n + (worker.packing.waits || worker.touched || worker.batch || worker.shard.groups.hungry ||
+	    views_are_behind(&worker.shard));
 }
 
 static void
@@ -343,7 +347,9 @@ replay(void *with, const void *bytes, uint64_t offset)
 static void
 begin_incarnation(void)
 {
-	struct record r = { .type = REC_START, .shard = (uint16_t)worker.shard.index, .time = clock_wall_us() };
+	uint64_t boot_before = worker.shard.boot;
+	struct record r = { .type = REC_START, .shard = (uint16_t)worker.shard.index, .time = clock_wall_us(),
+	    .number = worker_boot() };
 	char *at = seglog_reserve(&worker.shard.log, RECORD_HEADER, 0);
 	if (at == NULL && fdio_is_full(errno))
 		log_fatal(EXIT_SYSTEM, "shard %u: no room for its log: %s: it is tried again; %s; a segment takes %llu "
@@ -354,6 +360,7 @@ begin_incarnation(void)
 	record_make(at, &r, NULL, NULL, 0);
 	seglog_take(&worker.shard.log, at);
 	shard_apply(&worker.shard, at, worker.shard.log.end);
+	worker_groups_begin(boot_before);
 	if (seglog_sync(&worker.shard.log) < 0)
 		worker_disk_failed("fdatasync of the log");
 }

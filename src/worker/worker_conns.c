@@ -54,6 +54,7 @@ conn_join(struct worker_conn *c, struct conn_word *word, uint32_t seq)
 	c->damage_done = 0;
 	c->live = c->machine->live = 1;
 	c->machine->away = 0;
+	groups_machine_came(&worker.shard.groups, c->machine->first);
 	worker_pay(c);
 	/* the list of living clients is not complete, and a part of it may have been our predecessor's: it is to be
 	 * sent anew */

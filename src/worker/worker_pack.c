@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* When so many hands more or less are kept, a segment is worth another look. */
+enum { GROUP_HANDS_STEP = 1024 };
+
 static void
 machine_forget_needs(struct machine *m)
 {
@@ -24,6 +27,20 @@ machine_needs(const struct machine *m, uint64_t base)
 	return 0;
 }
 
+static uint64_t
+groups_wanted_by(uint64_t key, uint64_t base, uint64_t end)
+{
+	const struct groups *gs = &worker.shard.groups;
+	if (groups_needed_from(gs, end) == end)
+		return key;
+	size_t at = 0;
+	for (const struct group *g; (g = map_each(&gs->names, &at)) != NULL;)
+		key = (key ^ g->bindings.id ^ (uint64_t)(group_cursor(g) > base) << 63 ^
+		    (uint64_t)((g->out + g->back + g->dead) / GROUP_HANDS_STEP) << 40) *
+		    UINT64_C(0x9E3779B97F4A7C15) + 1;
+	return key;
+}
+
 /* What an earlier worker wrote has to be looked at. Of all else it is known what machines need of it, and it rests for
  * one look: with more to rest, a sleeping machine made a busy broker keep three seconds of dead traffic. */
 static uint64_t
@@ -37,6 +54,7 @@ segment_wanted_by(const struct seglog_file *f, uint64_t end, int *looks)
 		    UINT64_C(0x9E3779B97F4A7C15) + 1;
 		bytes += machine_needs(m, f->base);
 	}
+	key = groups_wanted_by(key, f->base, end);
 	if (f->base >= worker.life_base)
 		*looks = bytes > f->bytes / 2 ? 0 : PACKING_REST;
 	return key;

@@ -11,16 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct worker worker;
-
-void
-worker_disk_failed(const char *what)
-{
-	log_fatal(EXIT_DISK, "shard %u: %s: %s: nothing more is acknowledged; mend the disk, then start the broker "
-	    "again", worker.shard.index, what,
-	    strerror(errno));
-}
-
 /* ---- answers ---- */
 
 static struct answer_words *
@@ -128,67 +118,9 @@ worker_store_is_full(void)
 {
 	struct shard *s = &worker.shard;
 	uint64_t most = atomic_load_explicit(&worker.table->store_max, memory_order_relaxed),
-	    share = most / worker.table->shards;
-	return most && s->log.total + s->log.used + RECORD_MOST(worker.table->message_max) > share;
-}
-
-/* A place at the end of the log, or NULL: full */
-static void *
-log_place(uint32_t stride, int control)
-{
-	void *at = seglog_reserve(&worker.shard.log, stride, control ? 0 : CONTROL_SPARE);
-	int error = errno;
-	if (at == NULL && !fdio_is_full(errno))
-		worker_disk_failed("writing the log");
-	if (at == NULL)
-		log_peer(LOG_FROM_WARN, worker.shard.index, "shard %u: no room for its log: %s: publishes are refused "
-		    "until there is; %s, or let subscribers receive", worker.shard.index, strerror(error),
-		    fdio_hint(error));
-	return at;
-}
-
-/* ---- what is counted ---- */
-
-void
-worker_count_run(void)
-{
-	if (worker.run.messages)
-		counters_topic_add(worker.shard.index, worker.run.name, worker.run.len, worker.run.messages,
-		    worker.run.bytes);
-	worker.run.messages = worker.run.bytes = 0;
-}
-
-static void
-count_message(const struct record *r, const char *topic, int wanted)
-{
-	if (r->topic_len != worker.run.len || memcmp(topic, worker.run.name, r->topic_len) != 0) {
-		worker_count_run();
-		memcpy(worker.run.name, topic, worker.run.len = r->topic_len);
-	}
-	worker.run.messages++;
-	worker.run.bytes += r->len;
-	counters_add(COUNT_MESSAGES_IN, 1);
-	if (!wanted)
-		counters_add(COUNT_UNWANTED, 1);
-}
-
-/* client: whose it is; a message's is known */
-static void
-log_and_apply(void *at, const void *bytes, struct record *r, struct client *client)
-{
-	memcpy(at, bytes, record_stride(r->len));
-	put_u64((char *)at + 24, (uint64_t)worker.now_us);
-	put_u64((char *)at + 48, r->aux);
-	if (r->flags & REC_F_PROPERTIES && r->type == REC_MESSAGE)
-		record_expires_from(at, r, worker.now_us / 1000);
-	worker.batch += record_stride(r->len);
-	worker.durable |= r->flags & REC_F_DURABLE || kind_of(r->type)->is_durable;
-	seglog_take(&worker.shard.log, at);
-	if (r->type == REC_MESSAGE)
-		count_message(r, record_topic(bytes), shard_message(&worker.shard, client, r, record_topic(bytes),
-		    worker.shard.log.end));
-	else
-		shard_apply(&worker.shard, at, worker.shard.log.end);
+	    share = most / worker.table->shards, kept = s->groups.count ? GROUPS_SEGMENTS * s->log.segment_bytes : 0;
+	return worker.disk_is_short ||
+	    (most && s->log.total + s->log.used + RECORD_MOST(worker.table->message_max) + kept > share);
 }
 
 /* ---- wills ---- */
@@ -202,7 +134,7 @@ publish_will(struct client *c, int or_never)
 	if (c->will == NULL)
 		return 0;
 	record_get(&r, c->will);
-	void *at = log_place(record_stride(r.len), 1);
+	void *at = worker_place(record_stride(r.len), 1);
 	if (at == NULL && !or_never)
 		return -1;
 	if (at == NULL) {
@@ -219,7 +151,8 @@ publish_will(struct client *c, int or_never)
 	r.number = c->last;                            /* a number that it has taken: nothing changes by it */
 	r.aux = 0;
 	record_put(bytes, &r);
-	log_and_apply(at, bytes, &r, c);
+	worker_append(at, bytes, &r, c);
+	worker_hand_message(&r, bytes);
 	free(bytes);
 	return 0;
 }
@@ -228,9 +161,11 @@ void
 worker_died(const struct worker_conn *c, const void *bytes)
 {
 	struct client *client = shard_client(&worker.shard, get_u64((const char *)bytes + 32));
-	if (client && client->machine == c->machine)
-		/* where there is no room: when it is created again, destroyed, or said once more */
-		publish_will(client, 0);
+	if (client == NULL || client->machine != c->machine)
+		return;
+	/* where there is no room: when it is created again, destroyed, or said once more */
+	publish_will(client, 0);
+	worker_end_memberships(client);
 }
 
 static int64_t
@@ -267,10 +202,14 @@ message_refusal(const struct record *r, const char *name)
 	if (most == 0 && !(r->flags & REC_F_NEED))
 		return 0;                              /* most messages: the topic is not sought twice for them */
 	const struct topic *t = shard_topic(&worker.shard, name, r->topic_len, 0);
-	if (r->flags & REC_F_NEED && (t == NULL || t->subscribed.count == 0))
+	const struct group_reach *reach = groups_reach(&worker.shard.groups, name, r->topic_len);
+	if (r->flags & REC_F_NEED && (t == NULL || t->subscribed.count == 0) && reach == NULL)
 		return MOM_ENOSUBSCRIBER;
-	if (most && t && r->len > most)
+	if (most && (t || reach) && r->len > most)
 		return MOM_ETOOBIG;                    /* nobody's catching up helps */
+	for (size_t i = 0; most && reach && i < reach->count; i++)
+		if (reach->of[i].group->waiting_bytes + r->len > most)
+			return MOM_EFULL;
 	return most && t && topic_waiting(t) + r->len > most ? MOM_EFULL : 0;
 }
 
@@ -331,14 +270,14 @@ note_lost(struct worker_conn *c, struct client *client, uint32_t slot, uint64_t 
 	log_peer(LOG_FROM_WARN, c->machine->serial, "client %016llx: fast messages with the numbers %llx to %llx are "
 	    "not in this store: a power cut took them, or its program left them out",
 	    (unsigned long long)client->subscriber.id, (unsigned long long)fresh, (unsigned long long)to);
-	void *place = log_place(RECORD_HEADER, 1);
+	void *place = worker_place(RECORD_HEADER, 1);
 	if (place == NULL)
 		return;                                /* it is told, unless this connection breaks */
 	char bytes[RECORD_HEADER];
 	struct record r = { .type = REC_LOST, .flags = REC_F_DURABLE, .publisher = client->subscriber.id, .number = to,
 	    .aux = from, .shard = (uint16_t)worker.shard.index };
 	record_make(bytes, &r, NULL, NULL, 0);
-	log_and_apply(place, bytes, &r, client);
+	worker_append(place, bytes, &r, client);
 }
 
 static void
@@ -350,7 +289,7 @@ take_request(struct worker_conn *c, struct client *client, const void *bytes, st
 	    : makes_room ? 0 : refusal(client, r, record_topic(bytes));
 	if (code && !is_bad && r->type == REC_WILL && will_refusal(client, r))
 		tell_wills(client);
-	if (code == 0 && (at = log_place(record_stride(r->len), makes_room)) == NULL)
+	if (code == 0 && (at = worker_place(record_stride(r->len), makes_room)) == NULL)
 		code = MOM_EFULL;
 	if (client == NULL && code == 0 && c->machine->clients >= c->slots)
 		code = MOM_ELIMIT;                     /* each has a slot: more than it has slots no daemon has */
@@ -360,9 +299,15 @@ take_request(struct worker_conn *c, struct client *client, const void *bytes, st
 		answer_refuse(c, slot, r->number, code);
 		return;
 	}
-	if (r->topic_len && r->type != REC_MESSAGE)
+	if (r->type == REC_SETTLE)
+		r->flags |= worker_hand_is_durable(r->aux) ? REC_F_DURABLE : 0;
+	else if (r->type >= REC_JOIN)
+		r->aux = (uint64_t)(int64_t)groups_code(&worker.shard, client, r, bytes);
+	else if (r->topic_len && r->type != REC_MESSAGE)
 		r->aux = (uint64_t)subscription_code(client, r, record_topic(bytes));
-	log_and_apply(at, bytes, r, client);
+	worker_append(at, bytes, r, client);
+	if (r->type == REC_MESSAGE)
+		worker_hand_message(r, bytes);
 	client = client ? client : shard_client(&worker.shard, r->publisher);
 	/* Left as it was it would hide a later loss. There is none: a loss is what the log lacks at a start of this
 	 * worker, so it shows before the first request that is taken. Each later gap begins with a refusal. */
@@ -440,9 +385,9 @@ worker_destroy(const struct machine *m, const struct map *but, uint16_t flags)
 		    .publisher = dead[i]->subscriber.id, .number = dead[i]->last,
 		    .shard = (uint16_t)worker.shard.index };
 		record_make(bytes, &r, NULL, NULL, 0);
-		void *place = log_place(RECORD_HEADER, 1);
+		void *place = worker_place(RECORD_HEADER, 1);
 		if (place)                              /* else the next time */
-			log_and_apply(place, bytes, &r, dead[i]);
+			worker_append(place, bytes, &r, dead[i]);
 	}
 	free(dead);
 }

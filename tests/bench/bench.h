@@ -1,7 +1,7 @@
 /* bench - what the parts of mom_bench share
  *
  *     bench.c           time, errors, the end            mom_bench.c     the command line
- *     bench_sets.c      the workloads W1 to W9           bench_client.c  the publisher and subscriber processes
+ *     bench_sets.c      the workloads W1 to W10          bench_client.c  the publisher and subscriber processes
  *     bench_scale.c     how cost grows                   bench_ping.c    there and back
  *     bench_load.c      a workload run and repeated      bench_idle.c    start-up and memory
  *     bench_servers.c   broker and daemons of our own    bench_proc.c    CPU time, switches and memory by role
@@ -104,6 +104,8 @@ struct load {
 	/* Not 0: subscribers ask for all topics by one pattern, and others for so many patterns, with it, that match
 	 * nothing. */
 	uint64_t patterns;
+	/* Not 0: the subscriber is a worker of a group, which gets so many messages at a time and settles each. */
+	int prefetch;
 	int acked;                         /* counts publishes that were acknowledged, not deliveries */
 	int ping, one_core;
 };

@@ -242,6 +242,12 @@ listener_subscribe(struct listener *s)
 {
 	const struct load *l = s->l;
 	char topic[40];
+	if (l->prefetch) {
+		load_topic(s->b->run, 0, topic);
+		bench_check(mom_set_option(s->id, MOM_OPT_PREFETCH, l->prefetch), s->id, "prefetch");
+		bench_check(mom_join(s->id, "bench", topic, MOM_GROUP_TEMPORARY), s->id, "join");
+		return;
+	}
 	if (l->patterns) {
 		load_topic(s->b->run, 0, topic);
 		strcpy(strrchr(topic, '/'), "/+");

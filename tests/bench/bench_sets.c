@@ -1,4 +1,4 @@
-/* bench_sets - a part of mom_bench: the workloads W1 to W9, the same work as in the bench of other brokers that they
+/* bench_sets - a part of mom_bench: the workloads W1 to W10, the same work as in the bench of other brokers that they
  * are compared with */
 #include "bench/bench.h"
 #include <stdio.h>
@@ -140,10 +140,25 @@ w9(const char *name)
 		busy_end();
 }
 
+/* A queue of jobs and one worker; beanstalkd calls it put, reserve and delete */
+static void
+w10(const char *name)
+{
+	static const struct { const char *variant; int prefetch, durable; } jobs[] = { { "prefetch-1", 1, 0 },
+	    { "prefetch-64", 64, 0 }, { "durable-prefetch-64", 64, 1 } };
+	for (size_t i = 0; i < sizeof jobs / sizeof *jobs; i++) {
+		struct load l = plain_load(name, jobs[i].variant, "jobs/s");
+		l.prefetch = jobs[i].prefetch;
+		l.durable = jobs[i].durable;
+		l.size = bench.size ? (size_t)bench.size : 64;
+		load_figure(&l);
+	}
+}
+
 static const struct { const char *name; void (*run)(const char *name); } sets[] = {
 	{ "W1", w1 }, { "W2", w2 }, { "W3", w3 }, { "W4", w4 }, { "W5", w5 }, { "W6", idle_figures }, { "W7", w7 },
 	    { "W8", w8 },
-	{ "W9", w9 },
+	{ "W9", w9 }, { "W10", w10 },
 };
 enum { SETS = sizeof sets / sizeof *sets };
 

@@ -1,5 +1,5 @@
 /* mom_bench - how fast MOM is and what a message costs, every message checked
- * USAGE    mom_bench [FLAGS] [W1 ... W9]...            workloads by name; all without one
+ * USAGE    mom_bench [FLAGS] [W1 ... W10]...            workloads by name; all without one
  *          mom_bench [FLAGS] scale [DIMENSION]...      how cost grows: subscribers, machines, published, subscribed,
  *                                                      patterns, backlog, workers
  *          mom_bench [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] [--latency]
@@ -26,7 +26,7 @@
 static struct arguments line;
 
 static const char help_text[] =
-    "usage: mom_bench [FLAGS] [W1 ... W9]...\n"
+    "usage: mom_bench [FLAGS] [W1 ... W10]...\n"
     "       mom_bench [FLAGS] scale [subscribers | machines | published | subscribed | patterns | backlog |\n"
     "                                workers]...\n"
     "       mom_bench [FLAGS] [--size BYTES] [--count N] [--subscribers N] [--publishers N] [--topics N] [--durable] "
@@ -34,6 +34,7 @@ static const char help_text[] =
     "  W1 one to one, 64 B to 16 KiB   W2 one to ten   W3 there and back   W4 durable   W5 each publish waits for its "
     "answer\n"
     "  W6 start-up and memory   W7 1000 topics   W8 eight to one   W9 W1, W8, W3 and W5 beside a busy loop a core\n"
+    "  W10 a group's jobs, one worker\n"
     "  without a name: all, in under 3 minutes\n\n"
     "  --seconds S       a run's length (1; scale: 3)          --repeat N    runs of which the median is shown (3; "
     "scale: 1)\n"
@@ -148,7 +149,8 @@ check_use(int names, char **name)
 	int scale = names > 0 && strcmp(name[0], "scale") == 0;
 	for (int i = scale; i < names; i++) {
 		if (!(scale ? scale_known(name[i]) : sets_known(name[i])))
-			wrong_use(scale ? "%s: no dimension of scale" : "%s: no workload: W1 to W9, or scale", name[i]);
+			wrong_use(scale ? "%s: no dimension of scale" : "%s: no workload: W1 to W10, or scale",
+			    name[i]);
 		if (bench.size && strcmp(name[i], "W1") != 0 && strcmp(name[i], "W2") != 0)
 			wrong_use("%s: --size is for W1, W2 or a workload of your own: leave it out", name[i]);
 		if (!bench.selfserve && strcmp(name[i], "W6") == 0)

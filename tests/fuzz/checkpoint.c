@@ -36,12 +36,16 @@ edge_replace(int dir, const char *name, const void *bytes, size_t n, int durable
 
 #define fdio_load    edge_load
 #define fdio_replace edge_replace
+#include "base/heap.c"
 #include "base/map.c"
 #include "routing/memo.c"
 #include "routing/patterns.c"
 #include "routing/subscriptions.c"
 #include "worker/shard.c"
 #include "worker/shard_apply.c"
+#include "worker/groups.c"
+#include "worker/hands.c"
+#include "worker/groups_apply.c"
 #include "log/checkpoint_file.c"
 #include "worker/checkpoint.c"
 
@@ -111,6 +115,18 @@ is_same(const struct shard *s, const struct shard *again)
 		    b->lost_from == c->lost_from && b->lost_to == c->lost_to);
 		FUZZ_CHECK(b->machine->place == c->machine->place && b->machine->serial == c->machine->serial);
 	}
+	at = 0;
+	FUZZ_CHECK(s->groups.count == again->groups.count && s->groups.hands.used == again->groups.hands.used);
+	for (const struct group *g; (g = map_each(&s->groups.names, &at)) != NULL;) {
+		const struct group *b = groups_find(&again->groups, g->name);
+		FUZZ_CHECK(b && b->kind == g->kind && b->members == g->members && b->out == g->out &&
+		    b->back == g->back && b->dead == g->dead && group_cursor(b) == group_cursor(g) &&
+		    b->newest == g->newest && b->bindings.count == g->bindings.count);
+		size_t hands = 0;
+		for (const struct hand *h = g->hands; h; h = h->next, hands++)
+			FUZZ_CHECK(groups_hand(&again->groups, h->offset) && groups_hand(&s->groups, h->offset) == h);
+		FUZZ_CHECK(hands == g->out + g->back + g->dead);
+	}
 	for (const struct machine *m = s->machines; m; m = m->next)
 		FUZZ_CHECK(shard_machine((struct shard *)(uintptr_t)again, m->serial)->place == m->place);
 }
@@ -132,8 +148,10 @@ body(void)
 	shard_clean(&again);
 	is_same(&s, &again);
 	size_t at = 0;
-	for (struct client *c; (c = map_each(&again.table.clients, &at)) != NULL;)
+	for (struct client *c; (c = map_each(&again.table.clients, &at)) != NULL;) {
+		groups_leave_all(&again, c, 0);
 		shard_destroy(&again, c);
+	}
 	shard_clean(&again);
 	FUZZ_CHECK(count_subscriptions(&again) == 0 && again.table.clients.used == 0);
 }
@@ -165,6 +183,20 @@ seed_body(void)
 	shard_subscribe(&s, b, shard_topic(&s, "news", 4, 1), 1100, REC_F_NO_ECHO);
 	shard_subscribe(&s, c, shard_topic(&s, "plant/boiler", 12, 1), 900, 0);
 	shard_topic(&s, "general", 7, 1)->kept = 1;
+	struct group *g = groups_make(&s.groups, "billing", 1200, MOM_GROUP_ORDERED), *plain = groups_make(&s.groups,
+	    "g", 1300, 0);
+	groups_bind(&s.groups, g, "orders/#", 8, 1200);
+	groups_join(&s.groups, g, a, 3);
+	groups_join(&s.groups, plain, b, 1);
+	groups_take(&s.groups, g, groups_member(a, g), &(struct taken){ .hand = 1400, .origin = 1250, .key = 7,
+	    .tries = 1, .bytes = 100, .state = TAKEN_OUT, .durable = 1 });
+	groups_take(&s.groups, plain, NULL, &(struct taken){ .hand = 1500, .origin = 1350, .tries = 20,
+	    .state = TAKEN_DEAD, .why = DEAD_TRIES });
+	groups_take(&s.groups, plain, NULL, &(struct taken){ .hand = 1600, .origin = 1360, .tries = 2,
+	    .state = TAKEN_BACK });
+	g->read_at = 1700;
+	g->newest = 1800;
+	g->waiting = 1;
 	checkpoint_write(&s, UINT64_C(1) << 40 | 2000);
 	seed_file = (malloc)(fz.n + 1);
 	memcpy(seed_file + 1, fz.file, fz.n);

@@ -13,6 +13,8 @@
 #include "base/fdio.h"
 #include "base/map.h"
 #include "format/topic.h"
+#include "format/group.h"
+#include "format/properties.h"
 #include "take_over.h"
 
 enum { CLIENT = 10, SEM = 5, SHARDS = 3, OWNER = 7, ID = 0x700000005 };
@@ -79,6 +81,8 @@ edge_close(struct handle *h)
 #include "api/publish.c"
 #include "api/subscribe.c"
 #include "api/will.c"
+#include "api/hand.c"
+#include "api/group.c"
 #include "api/client.c"
 
 /* no event loop here */
@@ -89,7 +93,7 @@ void watch_close(struct handle *h) { (void)h; }
 static void
 check_code(int r)
 {
-	FUZZ_CHECK(r <= 0 && r >= MOM_EAGAIN && mom_strerror(r)[0] != '\0');
+	FUZZ_CHECK(r <= 0 && r >= MOM_ENOGROUP && mom_strerror(r)[0] != '\0');
 	FUZZ_CHECK(strnlen(mom_error_text(fz.id), 400) < 320 && strnlen(mom_error_text(-1), 400) < 320);
 }
 
@@ -98,7 +102,9 @@ static void
 check_message(const struct mom_message *m)
 {
 	const char *c = (const char *)client(), *data = m->data;
-	FUZZ_CHECK(strlen(m->topic) <= MOM_TOPIC_MAX && (m->flags & ~(MOM_GAP | MOM_REDELIVERED)) == 0);
+	FUZZ_CHECK(strlen(m->topic) <= MOM_TOPIC_MAX &&
+	    (m->flags & 0xffffff & ~(MOM_GAP | MOM_REDELIVERED | MOM_GROUPED | MOM_PROPERTIES)) == 0);
+	FUZZ_CHECK(!(m->flags & MOM_GROUPED) || (mom_group_name(m) && mom_tries(m) < 256 && mom_origin(m) == 4711));
 	FUZZ_CHECK((m->flags & MOM_GAP) != 0 || (m->topic >= c && data >= c &&
 	    data + m->len <= c + client_bytes(MOM_MESSAGE_MAX)));
 	unsigned sum = 0;
@@ -121,6 +127,32 @@ put_mail(void)
 		.offset = fuzz_number(&fz.in, 1), .aux = 4711 };
 	char bytes[256];
 	uint32_t stride = record_make(bytes, &r, topic, "payload", what >> 4 & 7);
+	if (at + stride > WINDOW)
+		return;
+	memcpy(mail->bytes + at, bytes, stride);
+	mail->head += stride;
+}
+
+/* A hand, whole or not; with a note that may be right, cut short, or none. */
+static void
+put_hand(void)
+{
+	struct ring *mail = client_mail(client(), WINDOW);
+	uint64_t at = mail->head % WINDOW;
+	unsigned what = (unsigned)fuzz_number(&fz.in, 1);
+	char bytes[512], value[NOTE_MOST], *p;
+	struct hand_note note = { 0, 0, what & 1 ? 1 : 0, (uint32_t)fuzz_number(&fz.in, 1), what & 2 ? "jobs"
+	    : "other" };
+	uint32_t n = hand_note_put(value, &note) - (what & 4 ? 3 : 0);
+	struct record r = { .type = REC_HAND, .shard = (uint16_t)(what >> 3 & 3), .topic_len = 1,
+	    .flags = REC_F_PROPERTIES, .offset = fuzz_number(&fz.in, 1), .aux = 4711, .number = ID };
+	p = record_begin(bytes, &r, topics[0], 2 + PROPERTY_HEAD + n + 7);
+	put_u16(p, (uint16_t)(PROPERTY_HEAD + n));
+	p[2] = (char)(what & 32 ? PROPERTY_HAND + 1 : PROPERTY_HAND);
+	put_u16(p + 3, (uint16_t)n);
+	memcpy(p + 5, value, n);
+	memcpy(p + 5 + n, "payload", 7);
+	uint32_t stride = (uint32_t)record_stride(r.len);
 	if (at + stride > WINDOW)
 		return;
 	memcpy(mail->bytes + at, bytes, stride);
@@ -168,7 +200,7 @@ do_daemon(void)
 	struct ring *mail = client_mail(c, WINDOW), *requests = client_requests(c);
 	unsigned what = (unsigned)fuzz_number(&fz.in, 1), k = what >> 4 & 3;
 	switch (what & 15) {
-	case 0: put_mail(); break;
+	case 0: if (k == 3) put_hand(); else put_mail(); break;
 	case 1: put_answer(k, (unsigned)fuzz_number(&fz.in, 1)); break;
 	case 2: mail->head = any_place(mail); break;
 	case 3: mail->tail = any_place(mail); break;
@@ -190,11 +222,27 @@ do_daemon(void)
 
 /* ---- what the program does ---- */
 
+static int
+group_call(unsigned k, const struct mom_message *m)
+{
+	switch (k & 7) {
+	case 0: return mom_join(fz.id, "jobs", "a", 0);
+	case 1: return mom_leave(fz.id, "jobs");
+	case 2: return mom_settle(fz.id, m);
+	case 3: return mom_reject(fz.id, m, (long)fz.calls - 1);
+	case 4: return mom_group_set(fz.id, "jobs", NULL);
+	case 5: return mom_group_unbind(fz.id, "jobs", "b/#");
+	case 6: return mom_set_option(fz.id, MOM_OPT_PREFETCH, (long)fz.calls);
+	default: return mom_join(fz.id, "jobs", NULL, MOM_GROUP_ORDERED);
+	}
+}
+
 static void
 do_call(void)
 {
 	unsigned what = (unsigned)fuzz_number(&fz.in, 1), k = what >> 4;
 	const char *topic = topics[k % 7];
+	static struct mom_message last;        /* settle looks at its numbers alone */
 	struct mom_message m;
 	int r = 0;
 	switch (what & 7) {
@@ -202,13 +250,14 @@ do_call(void)
 		r = mom_receive(fz.id, &m, what & 7 ? 1500 : 0);
 		if (r == 0)
 			check_message(&m);
+		last = r == 0 ? m : last;
 		break;
 	case 2: r = mom_publish(fz.id, topic, "sixteen bytes...", k, k & 1 ? MOM_ASYNC : k & 2 ? MOM_FAST : 0); break;
 	case 3: r = mom_subscribe(fz.id, topic, k & 1 ? MOM_NO_ECHO : 0); break;
 	case 4: r = mom_unsubscribe(fz.id, topic); break;
 	case 5: r = mom_flush(fz.id, k & 1 ? 1500 : 0); break;
 	case 6: r = mom_ack(fz.id); break;
-	default: r = mom_set_option(fz.id, MOM_OPT_MANUAL_ACK, k & 1); break;
+	default: r = k & 8 ? group_call(k, &last) : mom_set_option(fz.id, MOM_OPT_MANUAL_ACK, k & 1); break;
 	}
 	check_code(r);
 	FUZZ_CHECK(fz.now < 1000 * 3600);
@@ -279,6 +328,11 @@ fuzz_seeds(fuzz_seed_fn seed)
 	static const char zeros[] = { 0, 3, 0, 0, 0x12, 0, 0x12, 1, 7, 0, 0, 0, 63, 1, 1, 0, 3, 0, 2, 0, 2, 0, 0x15 };
 	static const char id[] = { 0, (char)0x80, 0, 0, 0 };
 	static const char code[] = { 0, 3, 0, 0, 3, 1, 1, 6, 1, 7, 0, 0, 0, 0, 0, 0, 0, 0 };
+	/* CREATE is answered; join (its answer: 0, value 0); a hand, received, settled, given back; left */
+	static const char jobs[] = { 0, 3, 0, 0, (char)0x87, 1, 1, 2, 1, 0, 5, 1, (char)0x30, 2, 1, 4, 0, 0, 0,
+	    (char)0xa7,
+	    1, (char)0x30, 2, 2, 9, 0, 1, 0, (char)0xb7, 0, (char)0x97 };
+	seed("jobs", jobs, sizeof jobs);
 	seed("receive", receive, sizeof receive);
 	seed("publish", publish, sizeof publish);
 	seed("subscribe", subscribe, sizeof subscribe);

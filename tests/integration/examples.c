@@ -102,6 +102,17 @@ TEST(rpc_broker_killed, "rpc while the broker is killed and comes back")
 	broker_killed("rpc", RPC_BRIEF, RPC_FULL, "at least once of");
 }
 
+TEST(exchanges, "exchanges over one daemon: fanout, direct and topic; a named queue that is shared, a task queue whose "
+    "worker is killed, an anonymous queue")
+{
+	quietly("exchanges", "--jobs 200", "--jobs 20000", 1);
+}
+
+TEST(exchanges_two_daemons, "exchanges over two daemons and a broker with four workers")
+{
+	quietly("exchanges", "--jobs 200", "--jobs 20000", 2);
+}
+
 #define OBJECTS_BRIEF "--workers 3 --calls 150 --pause 2"
 #define OBJECTS_FULL  "--workers 6 --calls 3000 --pause 5"
 

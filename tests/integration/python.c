@@ -50,6 +50,13 @@ TEST(exchange, "what Python publishes, of every kind and in every way, Python re
 		python("exchange");
 }
 
+TEST(groups, "Python programs are members of groups: each job comes once, comes back where it is not settled, and is "
+    "settled in any order")
+{
+	if (up())
+		python("groups");
+}
+
 TEST(event_loop, "fileno lets asyncio wait for two clients at once: all their messages come, in order")
 {
 	if (up())

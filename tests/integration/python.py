@@ -296,5 +296,48 @@ def warned():
     assert any("not closed" in str(w.message) for w in seen), seen
 
 
+def groups():
+    """What C members share, Python members share: each job once, back where it is not settled, settled in any order."""
+    with mom.Client() as publisher, mom.Client(manual_ack=True, prefetch=3) as a:
+        a.join("g", "jobs/#")
+        for n in range(3):
+            publisher.publish("jobs/x", str(n), key="k%d" % n)
+        jobs = [a.receive(10) for _ in range(3)]
+        assert [(j.text, j.group, j.tries, j.redelivered, j.key) for j in jobs] == \
+            [(str(n), "g", 1, False, "k%d" % n) for n in range(3)], jobs
+        a.settle(jobs[2])
+        a.reject(jobs[0], never=True)
+        a.reject(jobs[1])
+        again = a.receive(10)
+        assert (again.text, again.tries, again.redelivered, again.origin) == ("1", 2, True, jobs[1].origin), again
+        try:
+            a.settle(jobs[1])
+            raise AssertionError("settled twice")
+        except mom.InvalidArgument:
+            pass
+        a.leave("g")
+        with mom.Client() as b:
+            b.join("g")
+            assert b.receive(10).text == "1"
+            b.group_retry("g", jobs[0].origin)
+            last = b.receive(10)
+            assert (last.text, last.tries) == ("0", 1), last
+            try:
+                b.group_delete("g")
+                raise AssertionError("it has a member")
+            except mom.Busy:
+                pass
+            b.leave("g")
+            b.group_purge("g")
+            b.group_unbind("g", "jobs/#")
+            b.group_delete("g")
+            for call in (lambda: b.join("g"), lambda: b.group_set("g", max_tries=-1)):
+                try:
+                    call()
+                    raise AssertionError("it has to fail")
+                except (mom.NoGroup, mom.InvalidArgument):
+                    pass
+
+
 globals()[sys.argv[1]](*sys.argv[2:])
 print("done")

@@ -123,12 +123,110 @@ receive(void)
 	c->done = 1;
 }
 
+/* ---- a worker of a group ---- */
+
+/* 0, or MOM_EFULL, MOM_EBADID: its handle or its mail is gone. */
+static int
+join(int id)
+{
+	struct mom_group g = MOM_GROUP_INIT;
+	int r;
+	g.kind = c->kind;
+	g.max_tries = 0;
+	g.hand_timeout_ms = MOM_HOLD_MAX;              /* nothing is taken from a machine that is away */
+	while (((r = mom_group_set(id, "jobs", &g)) == MOM_ETIMEDOUT || r == MOM_EAGAIN) && !world_is_over())
+		;
+	while (r == 0 && ((r = mom_join(id, "jobs", "#", c->kind)) == MOM_ETIMEDOUT || r == MOM_EAGAIN) &&
+	    !world_is_over())
+		r = 0;
+	if (r && r != MOM_EFULL && r != MOM_EBADID && r != MOM_ETIMEDOUT && r != MOM_EAGAIN)
+		judge_wrong(me, "mom_join", r, mom_error_text(id));
+	return r;
+}
+
+static void
+flush_jobs(int id, int session)
+{
+	int r;
+	while ((r = mom_flush(id, 1000)) == MOM_ETIMEDOUT && !world_is_over())
+		;
+	if (r == 0 || r == MOM_ELOST)                  /* what was lost is told with an answer to all */
+		judge_settled(session);
+	else if (r != MOM_ETIMEDOUT && r != MOM_EFULL && r != MOM_EBADID)
+		judge_wrong(me, "mom_flush", r, mom_error_text(id));
+}
+
+static void
+do_job(int id, int session, const struct mom_message *m)
+{
+	int r;
+	int has_key = mom_property(m, MOM_P_KEY, NULL) != NULL;
+	judge_job(me, session, m, (struct job_told){ mom_tries(m), has_key, mom_origin(m) });
+	if (has_key && !is_carried(m))
+		judge_wrong(me, "its properties", 0, m->topic);
+	if (world_random((uint64_t)c->rare) == 0)
+		usleep((useconds_t)world_random(300000));
+	if (world_random((uint64_t)c->rare) == 0) {
+		judge_settles(session, NULL);
+		r = mom_reject(id, m, (long)world_random(3) * 700);
+	} else {
+		judge_settles(session, m);
+		r = mom_settle(id, m);
+	}
+	if (r && r != MOM_EBADID)
+		judge_wrong(me, "mom_settle", r, mom_error_text(id));
+	if (world_random(4) == 0)
+		flush_jobs(id, session);
+}
+
+static void
+work(void)
+{
+	struct mom_message m;
+	int id = begin(), r = join(id), session = 0;
+	mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
+	session = judge_joined(me);
+	c->ready = r == 0;
+	while (!world_is_over()) {
+		if (r == MOM_EBADID) {
+			judge_leaves(session);
+			mom_close(id);
+			id = begin();
+			mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
+			r = join(id);
+			session = judge_joined(me);
+			continue;
+		}
+		mom_set_option(id, MOM_OPT_PREFETCH, c->prefetch);
+		r = mom_receive(id, &m, 500);
+		if (r == 0)
+			do_job(id, session, &m);
+		else if (r == MOM_EFULL || (r == MOM_ETIMEDOUT && world_random((uint64_t)c->rare * 4) == 0)) {
+			judge_leaves(session);
+			if (r != MOM_EFULL)
+				while (((r = mom_leave(id, "jobs")) == MOM_ETIMEDOUT || r == MOM_EAGAIN) &&
+				    !world_is_over())
+					;
+			r = join(id);
+			session = judge_joined(me);
+		} else if (r != MOM_ETIMEDOUT && r != MOM_EBADID)
+			judge_wrong(me, "mom_receive", r, mom_error_text(id));
+		c->ready = 1;
+	}
+	r = mom_destroy(id);                           /* LOST: what was settled of fast messages */
+	if (r && r != MOM_EBADID && r != MOM_ELOST)
+		judge_wrong(me, "mom_destroy", r, mom_error_text(-1));
+	c->done = 1;
+}
+
 int
 main(int argc, char **argv)
 {
 	me = argc > 1 ? atoi(argv[1]) : 0;
 	c = world_client(me);
-	if (c->subscriber)
+	if (c->worker)
+		work();
+	else if (c->subscriber)
 		receive();
 	else
 		publish();

@@ -17,7 +17,11 @@ struct client {
 	int count, begun, done;                   /* publisher: messages, those begun, all is acknowledged */
 	int pause_us;
 	unsigned largest;
-	int ready;                                /* subscriber: subscribed */
+	int ready;                                /* subscriber: subscribed; worker: joined */
+	/* A subscriber that is a worker of the one group of this run; kind: MOM_GROUP_* of it. prefetch, and how often
+	 * it does what is rare: one in so many. */
+	int worker, prefetch, rare;
+	unsigned kind;
 };
 
 struct client *world_client(int index);
@@ -37,6 +41,14 @@ void judge_subscribed(int client, int topic, int code);   /* code: 0 or MOM_EEXI
 void judge_cut(int client);
 void judge_asks(int client);                      /* for the next message */
 void judge_got(int client, int code, const struct mom_message *m);
+/* Workers. A session is one membership of a worker. */
+int  judge_joined(int client);                    /* a session begins; returns it. code 0 of mom_join */
+void judge_leaves(int session);                   /* it ended: what was not settled comes back */
+/* has_key: it has its topic as its key. */
+struct job_told { unsigned tries; int has_key; uint64_t origin; };
+void judge_job(int client, int session, const struct mom_message *m, struct job_told told);
+void judge_settles(int session, const struct mom_message *m);
+void judge_settled(int session);                  /* the broker is known to know all that was settled */
 void judge_wrong(int client, const char *call, int code, const char *text);
 
 /* for the world */

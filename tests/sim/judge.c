@@ -5,9 +5,10 @@
 #include <string.h>
 
 enum told { BEGUN = 1, ACKED, REFUSED, UNSURE /* one of those of which a flush said that some failed */ };
-enum { HEAD = 12 };
+enum { HEAD = 12, SESSIONS = 4096 };
 
-struct message { uint8_t told, fast; uint64_t offset; };
+/* session: 1 + the one that had it last as a job; its verdict was given, and known to be known, or not. */
+struct message { uint8_t told, fast, settles, settled; int session, times; uint64_t offset, origin; };
 struct stream {
 	int client, power_cuts;                   /* of the broker's machine when it began */
 	uint64_t id;
@@ -27,6 +28,10 @@ static struct {
 	int streams, power_cuts;
 	struct stream stream[STREAMS];
 	struct reader reader[CLIENTS];
+	int sessions, workers;                    /* workers: a session has begun: all is a job from now on */
+	struct { int client, pid, ended; } session[SESSIONS];
+	/* of one topic: the highest origin that came as a job the first time */
+	uint64_t highest_job[TOPICS];
 	long published, received;
 	char missing[200];
 } *j;
@@ -282,9 +287,156 @@ judge_wrong(int client, const char *call, int code, const char *text)
 	sim_fault("client %d: %s: %d: %s", client, call, code, text);
 }
 
+/* ---- workers ---- */
+
+/* A client's process has one session at a time, and with the process it ends. */
+int
+judge_joined(int client)
+{
+	for (int i = 0; i < j->sessions; i++)
+		if (j->session[i].client == client)
+			j->session[i].ended = 1;
+	if (j->sessions == SESSIONS) {
+		sim_fault("more than %d sessions", SESSIONS);
+		return 0;
+	}
+	j->session[j->sessions].client = client;
+	j->session[j->sessions].pid = world_client(client)->pid;
+	j->workers = 1;
+	return j->sessions++;
+}
+
+void judge_leaves(int session) { j->session[session].ended = 1; }
+
+/* The broker's power failed since it was published: of a fast message a hand, and what became of it, may be lost. */
+static int
+word_may_be_lost(const struct stream *s, const struct message *m)
+{
+	return m->fast && s->power_cuts != j->power_cuts;
+}
+
+static int
+still_has(const struct stream *s, const struct message *m, int session)
+{
+	int i = m->session - 1;
+	return i >= 0 && i != session && !m->settles && !j->session[i].ended &&
+	    world_client(j->session[i].client)->pid == j->session[i].pid && !word_may_be_lost(s, m);
+}
+
+static struct message *
+job_of(const struct mom_message *m, unsigned head[3])
+{
+	static char expected[PAYLOAD_MOST];
+	memcpy(head, m->data, m->len < HEAD ? m->len : HEAD);
+	struct stream *s = m->len >= HEAD && head[0] < (unsigned)j->streams ? &j->stream[head[0]] : NULL;
+	if (s == NULL || head[1] >= TOPICS || head[2] >= s->topic[head[1]].next)
+		return NULL;
+	size_t n = judge_payload(expected, (int)head[0], (int)head[1], head[2], world_client(s->client)->largest);
+	return n == m->len && memcmp(expected, m->data, n) == 0 ? &s->topic[head[1]].m[head[2]] : NULL;
+}
+
+/* Of a topic's messages with its key, and of all of an exclusive group. */
+static void
+judge_job_order(const struct message *job, const unsigned head[3], int session, struct job_told told)
+{
+	unsigned kind = world_client(j->session[session].client)->kind;
+	int counts = kind & MOM_GROUP_EXCLUSIVE || (kind & MOM_GROUP_ORDERED && told.has_key);
+	uint64_t *highest = &j->highest_job[head[1]];
+	if (!counts)
+		return;
+	if (job->times == 0 && told.origin < *highest && !job->fast)
+		sim_fault("job %u/%u/%u comes after a later one of its topic", head[0], head[1], head[2]);
+	if (told.origin > *highest)
+		*highest = told.origin;
+	for (int s = 0; s < j->streams; s++)
+		for (unsigned n = 0; n < j->stream[s].topic[head[1]].next; n++) {
+			const struct message *other = &j->stream[s].topic[head[1]].m[n];
+			int is_of_key = kind & MOM_GROUP_EXCLUSIVE || n % 3 == 0;
+			if (other != job && is_of_key && still_has(&j->stream[s], other, session))
+				sim_fault("job %u/%u/%u comes while %d/%u/%u is in work", head[0], head[1], head[2], s,
+				    head[1], n);
+		}
+}
+
+void
+judge_job(int client, int session, const struct mom_message *m, struct job_told told)
+{
+	unsigned head[3] = { 0 };
+	struct message *job = m->flags & MOM_GAP ? NULL : job_of(m, head);
+	if (job == NULL) {
+		sim_fault("worker %d got what nobody published, or altered", client);
+		return;
+	}
+	sim_note("job %u/%u/%u, try %u, hand %llx", head[0], head[1], head[2], told.tries,
+	    (unsigned long long)m->offset);
+	const struct stream *s = &j->stream[head[0]];
+	if (still_has(s, job, session))
+		sim_fault("job %u/%u/%u comes to worker %d while worker %d has it", head[0], head[1], head[2], client,
+		    j->session[job->session - 1].client);
+	if (job->settled && !word_may_be_lost(s, job))
+		sim_fault("job %u/%u/%u comes again: it was settled", head[0], head[1], head[2]);
+	/* a power cut may take a fast message itself; then it is sent and stored anew */
+	if (job->times && job->origin == told.origin && !(m->flags & MOM_REDELIVERED))
+		sim_fault("job %u/%u/%u comes again, not flagged", head[0], head[1], head[2]);
+	if (job->told == REFUSED)
+		sim_fault("job %u/%u/%u was refused", head[0], head[1], head[2]);
+	judge_job_order(job, head, session, told);
+	job->origin = told.origin;
+	job->session = session + 1;
+	job->settles = job->settled = 0;
+	job->times++;
+	j->received++;
+}
+
+/* NULL: it is rejected, and comes again. */
+void
+judge_settles(int session, const struct mom_message *m)
+{
+	unsigned head[3] = { 0 };
+	struct message *job = m ? job_of(m, head) : NULL;
+	if (job && job->session == session + 1)
+		job->settles = 1;
+	if (m == NULL)
+		for (int s = 0; s < j->streams; s++)
+			for (int k = 0; k < TOPICS; k++)
+				for (unsigned n = 0; n < j->stream[s].topic[k].next; n++)
+					if (j->stream[s].topic[k].m[n].session == session + 1 &&
+					    !j->stream[s].topic[k].m[n].settles)
+						j->stream[s].topic[k].m[n].session = 0;
+}
+
+void
+judge_settled(int session)
+{
+	for (int s = 0; s < j->streams; s++)
+		for (int k = 0; k < TOPICS; k++)
+			for (unsigned n = 0; n < j->stream[s].topic[k].next; n++) {
+				struct message *job = &j->stream[s].topic[k].m[n];
+				if (job->session == session + 1 && job->settles)
+					job->settled = 1;
+			}
+}
+
+static int
+jobs_are_done(void)
+{
+	for (int s = 0; j->workers && s < j->streams; s++)
+		for (int k = 0; k < TOPICS; k++)
+			for (unsigned n = 0; n < j->stream[s].topic[k].next; n++) {
+				const struct message *job = &j->stream[s].topic[k].m[n];
+				if (job->told != ACKED || may_be_gone(&j->stream[s], job) || job->settles)
+					continue;
+				snprintf(j->missing, sizeof j->missing, "job %d/%d/%u was not settled", s, k, n);
+				return 0;
+			}
+	return 1;
+}
+
 int
 judge_is_settled(void)
 {
+	if (!jobs_are_done())
+		return 0;
 	for (int c = 0; c < CLIENTS; c++) {
 		struct client *who = world_client(c);
 		for (int s = 0; who && who->subscriber && s < j->streams; s++)

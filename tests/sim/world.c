@@ -19,6 +19,7 @@ enum { KILLS = 1, ALL_KILLS = 2, BREAKS = 4, CUTS = 8, POWER = 16, CLOCKS = 32, 
 
 static struct {
 	enum phase phase;
+	unsigned group_kind;
 	int machines, clients, starts, faults;
 	int64_t until, trouble_until;
 	struct client client[CLIENTS];
@@ -424,6 +425,10 @@ choose_client(struct client *c, int subscriber, int machine)
 		c->asks = (enum asks)sim_below(ASKS);
 	if (c->asks == ASKS_ALL)
 		c->topics = (1 << TOPICS) - 1;
+	c->worker = subscriber && sim_chance(3);
+	c->kind = w->group_kind;
+	c->prefetch = sim_chance(2) ? 1 : 1 + (int)sim_below(20);
+	c->rare = 8 + (int)sim_below(30);
 }
 
 void
@@ -450,6 +455,8 @@ world_begin(void)
 		disk_make(m, "/run");
 		disk_make(m, "/spool");
 	}
+	static const unsigned kinds[] = { 0, 0, MOM_GROUP_ORDERED, MOM_GROUP_EXCLUSIVE };
+	w->group_kind = kinds[sim_below(4)];
 	int subscribers = 1 + (int)sim_below(sim_chance(8) ? 4 : 3),
 	    publishers = 1 + (int)sim_below(sim_chance(8) ? 4 : 3);
 	w->clients = subscribers + publishers;

@@ -187,6 +187,96 @@ receive_all(int id, struct heard *h)
 		error("mom_ack", r, id);
 }
 
+/* ---- a group with one worker ---- */
+
+static int
+worker(void)
+{
+	int id = create(NULL), r;
+	mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
+	mom_set_option(id, MOM_OPT_PREFETCH, 2);
+	while ((r = mom_join(id, "jobs", "s/jobs", 0)) != 0)
+		error("mom_join", r, id);
+	return id;
+}
+
+static void
+publish_job(int id, unsigned flags)
+{
+	int g = atomic_load(&s->generation), n, r;
+	char text[32];
+	do {
+		if ((n = atomic_fetch_add(&s->jobs[g], 1)) >= SCRIPT_JOBS)
+			FAIL("%d jobs were refused", n);
+		snprintf(text, sizeof text, "%d %d", g, n);
+		atomic_store(&s->job[g][n], JOB_DOUBT);
+		int stored = JOB_DOUBT;
+		if ((r = mom_publish(id, "s/jobs", text, strlen(text), flags)) == 0)      /* it may be given by now */
+			atomic_compare_exchange_strong(&s->job[g][n], &stored, JOB_STORED);
+		else
+			error("mom_publish of a job", r, id);
+	} while (r);
+}
+
+static void
+take_job(const struct mom_message *m)
+{
+	char text[32] = "";
+	unsigned g, n;
+	memcpy(text, m->data, m->len < 31 ? m->len : 31);
+	if (sscanf(text, "%u %u", &g, &n) != 2 || g >= SCRIPT_GENERATIONS || n >= SCRIPT_JOBS ||
+	    !(m->flags & MOM_GROUPED))
+		FAIL("the worker got what is no job: %s", text);
+	int before = atomic_exchange(&s->job[g][n], JOB_GIVEN);
+	if (before == JOB_NONE || before == JOB_DONE)
+		FAIL("job %u %u comes, and %s", g, n, before ? "was settled" : "nobody published it");
+	if (before == JOB_GIVEN && !(m->flags & MOM_REDELIVERED))
+		FAIL("job %u %u comes again and is not flagged", g, n);
+}
+
+static int
+jobs_left(void)
+{
+	for (int g = 0; g < SCRIPT_GENERATIONS; g++)
+		for (int n = 0; n < SCRIPT_JOBS; n++)
+			if (atomic_load(&s->job[g][n]) == JOB_STORED || atomic_load(&s->job[g][n]) == JOB_GIVEN)
+				return 1;
+	return 0;
+}
+
+static void
+settle_jobs(int id, struct mom_message *m, int *count)
+{
+	int r;
+	for (int i = 0; i < *count; i++)
+		if ((r = mom_settle(id, &m[i])) != 0)
+			error("mom_settle", r, id);
+	flush(id);
+	for (int g = 0; g < SCRIPT_GENERATIONS; g++)           /* all that were given: there is no other worker */
+		for (int n = 0; n < SCRIPT_JOBS; n++) {
+			int given = JOB_GIVEN;
+			atomic_compare_exchange_strong(&s->job[g][n], &given, JOB_DONE);
+		}
+	*count = 0;
+}
+
+/* Until all are done; hold: until one is given, which is not settled. What a process before this one had comes, too. */
+static void
+do_jobs(int id, int hold, struct mom_message held[2], int *count)
+{
+	while (hold ? *count == 0 : jobs_left()) {
+		int r = *count < 2 ? mom_receive(id, &held[*count], *count ? 0 : 1000) : MOM_ETIMEDOUT;
+		if (r == 0)
+			take_job(&held[(*count)++]);
+		else if (r != MOM_ETIMEDOUT && r != MOM_EINTR)
+			error("mom_receive of a job", r, id);
+		if (!hold && *count && r != 0)
+			settle_jobs(id, held, count);
+		if (t_now_ms() > end)
+			FAIL("the worker: a job does not come, or does not come to an end");
+	}
+}
+
 static void
 leave(int id, int destroy)
 {
@@ -211,7 +301,8 @@ part_done(int part)
 static void
 client(void)
 {
-	int part = atomic_load(&s->part), pub = create(NULL), own = create("own");
+	struct mom_message held[2];
+	int part = atomic_load(&s->part), pub = create(NULL), own = create("own"), jobs = worker(), count = 0;
 	change(own, "s/a", 1);
 	if (part < 1) {
 		change(own, "s/b", 1);
@@ -222,14 +313,24 @@ client(void)
 		publish(pub, "s/a", 0, LARGE);
 		change(own, "s/b", 0);
 		receive_all(own, &s->own);
+		publish_job(pub, 0);
+		publish_job(pub, MOM_FAST);
+		do_jobs(jobs, 1, held, &count);
 		part_done(1);                  /* the broker is stopped and started */
 	}
 	if (part < 2) {
 		publish(pub, "s/a", MOM_FAST, 0);
 		publish(pub, "s/a", 0, 0);
 		receive_all(own, &s->own);
+		do_jobs(jobs, 0, held, &count);
+		publish_job(pub, 0);
+		publish_job(pub, 0);
+		publish_job(pub, MOM_FAST);
+		do_jobs(jobs, 1, held, &count);
 		part_done(2);                  /* the daemon is stopped and started */
 	}
+	do_jobs(jobs, 0, held, &count);
+	leave(jobs, 1);
 	publish(pub, "s/a", 0, 0);
 	leave(own, 0);
 	publish(pub, "s/a", MOM_FAST, 0);

@@ -9,7 +9,9 @@
 
 #include <storm/shim/shim.h>
 
-enum { SCRIPT_GENERATIONS = 24, SCRIPT_MESSAGES = 256, SCRIPT_PARTS = 3 };
+enum { SCRIPT_GENERATIONS = 24, SCRIPT_MESSAGES = 256, SCRIPT_JOBS = 256, SCRIPT_PARTS = 3 };
+/* of a job: GIVEN: to a worker; DONE: the broker is known to know that it is settled */
+enum job { JOB_NONE, JOB_DOUBT, JOB_STORED, JOB_GIVEN, JOB_DONE };
 enum fate { FATE_NONE, FATE_DOUBT, FATE_STORED, FATE_REFUSED };        /* of a message, as its publisher was told */
 
 struct heard { atomic_int last[SCRIPT_GENERATIONS], count, again; };
@@ -21,6 +23,8 @@ struct storm {
 	atomic_int part, may_go;               /* the client is done with part, waits until may_go is that */
 	atomic_int client_done, ear_ready, ear_stop, ear_done;
 	struct heard ear, own;                 /* own: the client's own subscription */
+	/* jobs of a group, by generation and number */
+	atomic_int job[SCRIPT_GENERATIONS][SCRIPT_JOBS], jobs[SCRIPT_GENERATIONS];
 	atomic_int errors;                     /* calls that failed with a clear text, and were made again */
 	atomic_int failed;
 	char why[600];

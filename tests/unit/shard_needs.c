@@ -6,6 +6,9 @@
 #include "worker/checkpoint.c"
 #include "worker/shard.c"
 #include "worker/shard_apply.c"
+#include "worker/groups.c"
+#include "worker/hands.c"
+#include "worker/groups_apply.c"
 
 enum { SERIAL = 7, OFFSET = 1000 };
 static struct shard shard;

@@ -2,6 +2,9 @@
 #include <lib/t.h>
 #include "worker/shard.c"
 #include "worker/shard_apply.c"
+#include "worker/groups.c"
+#include "worker/hands.c"
+#include "worker/groups_apply.c"
 #include <string.h>
 
 static struct shard s;

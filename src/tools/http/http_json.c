@@ -2,6 +2,7 @@
 #include "base/etc.h"
 #include "base/proc.h"
 #include "base/utf8.h"
+#include "look/look_groups.h"
 #include "look/look_machines.h"
 #include "tools/http/http.h"
 #include <stdlib.h>
@@ -201,6 +202,30 @@ machines(FILE *f, const struct look_server *s, const struct watch_server *v)
 	free(list);
 }
 
+static void
+groups(FILE *f, const struct look_server *s)
+{
+	struct look_group *list = NULL;
+	size_t n = 0;
+	if (s->broker && look_groups(s->files, s->broker->shards, &list, &n) < 0)
+		n = 0;
+	fputs(",\"groups\":[", f);
+	for (size_t i = 0; i < n && i < HTTP_SHOWN; i++) {
+		const struct look_group *g = &list[i];
+		fprintf(f, "%s{\"members\":%llu,\"waiting\":%llu,\"waiting_bytes\":%llu,\"out\":%llu,\"back\":%llu,"
+		    "\"dead\":%llu", i ? ",\n" : "", (unsigned long long)g->members, (unsigned long long)g->waiting,
+		    (unsigned long long)g->bytes, (unsigned long long)g->out, (unsigned long long)g->back,
+		    (unsigned long long)g->dead);
+		if (g->oldest_us)
+			fprintf(f, ",\"oldest_seconds\":%lld", (long long)look_group_oldest(g));
+		member(f, "name", g->name);
+		member(f, "kind", g->kind);
+		putc('}', f);
+	}
+	fprintf(f, "],\"groups_total\":%zu", n);
+	look_groups_free(list, n);
+}
+
 /* ---- a daemon's clients ---- */
 
 enum { COMMAND_SHOWN = 100 };
@@ -301,6 +326,7 @@ server(FILE *f, const struct look_server *s, const struct watch_server *v, int i
 	if (s->is_broker) {
 		topics(f, v);
 		machines(f, s, v);
+		groups(f, s);
 	} else
 		clients(f, s, is_exposed);
 	fprintf(f, ",\"limits\":[");

@@ -19,6 +19,7 @@ struct cmd {
 
 extern const struct cmd
 	cmd_backup, cmd_bench, cmd_check, cmd_peek, cmd_pub, cmd_shell, cmd_sub,
+	cmd_work, cmd_groups, cmd_group, cmd_dead,
 	cmd_topics, cmd_clients, cmd_machines, cmd_stats, cmd_top, cmd_ipc, cmd_limits, cmd_doctor,
 	cmd_config,
 	cmd_help;

@@ -18,14 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OPT_NAME = 256, OPT_ACK, OPT_FORGET, OPT_READY, OPT_ALL, TOGETHER = 64, TOGETHER_BYTES = 256 * 1024,
+enum { OPT_NAME = 256, OPT_ACK, OPT_FORGET, OPT_READY, OPT_ALL, OPT_GROUP, OPT_PREFETCH, TOGETHER = 64,
+    TOGETHER_BYTES = 256 * 1024,
     END_MS = 2000, ENDED_MS = 5000, LOOK_MS = 1000 };
 
 static struct {
 	struct message_style style;
 	char **topics, **left;             /* left: unsubscribed from */
 	int topic_count, left_count;
-	const char *name;
+	const char *name, *group;
+	unsigned long long prefetch;
 	int ack, forget, ready_fd;
 	unsigned long long count, got;     /* count 0: no end */
 	double seconds;                    /* below 0: no end */
@@ -33,7 +35,7 @@ static struct {
 	int failed;
 	volatile sig_atomic_t begun, ended;      /* begun: all is subscribed */
 	volatile int id;
-} sub = { .ready_fd = -1, .seconds = -1, .id = -1 };
+} sub = { .ready_fd = -1, .prefetch = 1, .seconds = -1, .id = -1 };
 
 static void
 on_signal(int number)
@@ -71,16 +73,17 @@ unsubscribe(void)
 static int
 subscribe(void)
 {
-	for (int i = 0; i < sub.topic_count && !sub.ended; i++) {
+	for (int i = 0; (i < sub.topic_count || (sub.group && i == 0)) && !sub.ended; i++) {
 		int r;
 		do
-			r = mom_subscribe(sub.id, sub.topics[i], 0);
+			r = sub.group ? mom_join(sub.id, sub.group, sub.topic_count ? sub.topics[i] : NULL, 0)
+			    : mom_subscribe(sub.id, sub.topics[i], 0);
 		while (r == MOM_EAGAIN && !sub.ended);   /* the one before is on its way still */
-		if (r == 0 || r == MOM_EEXIST)
+		if (r == 0 || (r == MOM_EEXIST && !sub.group))
 			continue;
 		if (r == MOM_EFULL && strstr(mom_error_text(sub.id), "was cut"))
 			return 0;                      /* what waits for it comes first, then it is told of the cut */
-		cmd_fail(&cmd_sub, "%s: %s", sub.topics[i], mom_error_text(sub.id));
+		cmd_fail(&cmd_sub, "%s: %s", sub.topic_count ? sub.topics[i] : sub.group, mom_error_text(sub.id));
 		if (r != MOM_ETIMEDOUT)                /* it is on its way */
 			return -1;
 	}
@@ -94,6 +97,7 @@ begin(void)
 	if (sub.id < 0)
 		return cmd_fail(&cmd_sub, "%s", mom_error_text(-1));
 	mom_set_option(sub.id, MOM_OPT_MANUAL_ACK, 1);
+	mom_set_option(sub.id, MOM_OPT_PREFETCH, (long)sub.prefetch);
 	if (unsubscribe() != CMD_OK)
 		return CMD_FAILED;
 	if (subscribe() < 0)
@@ -173,7 +177,7 @@ trouble(int r)
 {
 	if (r == MOM_EINTR || r == MOM_ETIMEDOUT)
 		return 0;
-	if (r == MOM_EFULL && sub.topic_count) {
+	if (r == MOM_EFULL && (sub.topic_count || sub.group)) {
 		fprintf(stderr, "mom sub: messages are lost here: too many waited for this client, or were not "
 		    "acknowledged (mom_daemon's --client-backlog-max, or its spool's disk is full); it is subscribed "
 		    "anew\n");
@@ -286,6 +290,8 @@ take_option(int o)
 	case 'q': cmd_number(&cmd_sub, "-q", cmd_line.value, 0, 2); break;         /* the publisher says how */
 	case 'i': case 'p': cmd_not_here(&cmd_sub, o);
 	case OPT_NAME: sub.name = cmd_line.value; break;
+	case OPT_GROUP: sub.group = cmd_line.value; break;
+	case OPT_PREFETCH: sub.prefetch = cmd_number(&cmd_sub, "--prefetch", cmd_line.value, 1, 10000); break;
 	case OPT_ALL: sub.topics[sub.topic_count++] = (char *)(uintptr_t)"#"; break;
 	case OPT_ACK: sub.ack = 1; break;
 	case OPT_FORGET: sub.forget = 1; break;
@@ -298,6 +304,7 @@ parse(int argc, char **argv)
 {
 	static const struct option options[] = { MESSAGE_LONGS, { "count", 1, 0, 'C' }, { "wait", 1, 0, 'W' },
 	    { "unsubscribe", 1, 0, 'U' },
+	    { "group", 1, 0, OPT_GROUP }, { "prefetch", 1, 0, OPT_PREFETCH },
 	    { "name", 1, 0, OPT_NAME }, { "ack", 0, 0, OPT_ACK }, { "all", 0, 0, OPT_ALL },
 		{ "forget", 0, 0, OPT_FORGET }, { "ready-fd", 1, 0, OPT_READY }, { "help", 0, 0, 'h' }, { 0 } };
 	sub.topics = calloc((size_t)argc + 1, sizeof *sub.topics);
@@ -310,7 +317,7 @@ parse(int argc, char **argv)
 		sub.topics[sub.topic_count++] = topic;
 	if (sub.forget && (sub.name == NULL || sub.topic_count))
 		cmd_wrong_use(&cmd_sub, "--forget goes with --name NAME, and without topics");
-	if (sub.topic_count == 0 && sub.name == NULL)
+	if (sub.topic_count == 0 && sub.name == NULL && sub.group == NULL)
 		cmd_wrong_use(&cmd_sub, "which topics? (quote a pattern such as '#')");
 	if (sub.left_count && sub.name == NULL)
 		cmd_wrong_use(&cmd_sub, "-U goes with --name NAME: an anonymous client has no subscriptions yet");
@@ -327,7 +334,7 @@ sub_run(int argc, char **argv)
 	const char *fault = program_stream_fault(STDOUT_FILENO);
 	if (fault)
 		return cmd_fail(&cmd_sub, "%s: nothing of what comes could be printed, so nothing is asked for", fault);
-	if (sub.topic_count == 0 && !is_known(sub.name))
+	if (sub.topic_count == 0 && sub.group == NULL && !is_known(sub.name))
 		return cmd_fail(&cmd_sub, "%s: no durable client of this user has that name: name topics to make it, "
 		    "or see mom clients", sub.name);
 	bound_timeout();
@@ -367,6 +374,9 @@ const struct cmd cmd_sub = { "sub", "subscribe and print what comes",
 	"  --ack              with --name: acknowledge each message on its own, once it was printed (else: those that "
 	"came together)\n"
 	"  --forget           with --name: destroy that client, with what waits for it\n"
+	"  --group NAME       share the messages of this group with its other members: each goes to one of them; "
+	"TOPICs are bound to it\n"
+	"  --prefetch N       with --group: so many messages come at a time (1)\n"
 	"  --ready-fd N       a byte is written there once all is subscribed\n"
 	"  -t TOPIC           the same as TOPIC\n"
 	"Exit status: 0 done   1 error   2 wrong use   27 nothing, or fewer than -C, came within -W\n"

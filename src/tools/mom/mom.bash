@@ -10,6 +10,11 @@ _mom_topics()
 	"$1" topics 2>/dev/null | sed '1d; s/[[:space:]].*//'
 }
 
+_mom_groups()
+{
+	"$1" groups 2>/dev/null | sed '1d; s/[[:space:]].*//'
+}
+
 # Topics are other people's words: compgen -W would expand what is in them, and unquoted the command line would.
 _mom_offer_topics()
 {
@@ -43,14 +48,23 @@ _mom()
 	else
 		case $command:$before in
 		*:--db | *:--run | *:--spool) COMPREPLY=($(compgen -d -- "$word")); return ;;
+		*:--group) words=$(_mom_groups "$mom"); COMPREPLY=($(compgen -W "$words" -- "$word")); return ;;
 		*:-f | *:--file) COMPREPLY=($(compgen -f -- "$word")); return ;;
 		*:-C | *:-W | *:-F | *:-n | *:--count | *:--wait | *:--format | *:--last | *:--name | *:--interval | *:--timeout | *:--ready-fd | \
+		    *:--prefetch | *:--delay | *:--max-tries | *:--hand-timeout | *:--max-hold | \
 		    *:--ttl | *:-H | *:--header | *:--key | *:--correlation | *:--content-type)
 			[ "$command:$before" = pub:-n ] || return 0 ;;
 		esac
 		case $command in
 		backup | check) COMPREPLY=($(compgen -d -- "$word")); return ;;
-		pub | sub | peek | tail | request | serve) _mom_offer_topics "$mom" "$word"; return ;;
+		dead) words=$(_mom_groups "$mom") ;;
+		group)
+			case $COMP_CWORD in
+			2) words=$'set\nbind\nunbind\nshow\ndelete' ;;
+			3) words=$(_mom_groups "$mom") ;;
+			*) _mom_offer_topics "$mom" "$word"; return ;;
+			esac ;;
+		pub | sub | work | peek | tail | request | serve) _mom_offer_topics "$mom" "$word"; return ;;
 		esac
 	fi
 	COMPREPLY=($(compgen -W "$words" -- "$word"))

@@ -9,7 +9,8 @@
 #include <string.h>
 
 static const struct cmd *const cmds[] = {
-	&cmd_pub, &cmd_sub, &cmd_peek, &cmd_backup, &cmd_check, &cmd_bench, &cmd_shell,
+	&cmd_pub, &cmd_sub, &cmd_work, &cmd_peek, &cmd_backup, &cmd_check, &cmd_bench, &cmd_shell,
+	&cmd_groups, &cmd_group, &cmd_dead,
 	&cmd_topics, &cmd_clients, &cmd_machines, &cmd_stats, &cmd_top, &cmd_ipc, &cmd_limits, &cmd_doctor,
 	&cmd_config,
 	&cmd_help,
@@ -31,7 +32,8 @@ meant(const char *name)
 {
 	static const struct { const char *theirs, *ours; } words[] = {
 		{ "status", "doctor` (is all well?) or `mom top" }, { "list", "topics" }, { "ls", "topics" },
-		{ "queues", "topics" }, { "ps", "clients" }, { "who", "clients" }, { "connections", "clients" },
+		{ "queues", "groups" }, { "tubes", "groups" }, { "kick", "dead GROUP --retry" }, { "reserve", "work" },
+		    { "consume", "work" }, { "ps", "clients" }, { "who", "clients" }, { "connections", "clients" },
 		{ "purge", "sub --name NAME --forget" }, { "unsubscribe", "sub --name NAME --forget" },
 		{ "publish", "pub" }, { "send", "pub" }, { "put", "pub" }, { "subscribe", "sub" }, { "recv", "sub" },
 		{ "receive", "sub" }, { "get", "sub -C 1" }, { "nodes", "machines" },

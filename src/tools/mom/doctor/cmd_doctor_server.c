@@ -3,6 +3,7 @@
 #include "tools/mom/doctor/cmd_doctor.h"
 #include "base/fdio.h"
 #include "base/proc.h"
+#include "look/look_groups.h"
 #include "look/look_machines.h"
 #include "look/look_processes.h"
 #include "base/net.h"
@@ -102,6 +103,29 @@ machines_away(const struct look_server *s)
 	free(list);
 }
 
+static void
+groups(const struct look_server *s)
+{
+	struct look_group *list;
+	size_t n;
+	char cure[2 * MOM_NAME_MAX + 120];
+	if (!s->is_broker || s->broker == NULL || look_groups(s->files, s->broker->shards, &list, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		const struct look_group *g = &list[i];
+		snprintf(cure, sizeof cure, "start a worker (mom work --group %s), or mom group delete %s", g->name,
+		    g->name);
+		if (g->members == 0 && g->waiting + g->back)
+			doctor_say(DOCTOR_WARN, "groups", cure, "%s: %" PRIu64 " messages wait in the group %s, which "
+			    "has no worker", s->run, g->waiting + g->back, g->name);
+		snprintf(cure, sizeof cure, "mom dead %s shows them; --retry or --purge ends that", g->name);
+		if (g->dead)
+			doctor_say(DOCTOR_WARN, "groups", cure, "%s: %" PRIu64 " messages of the group %s are dead: "
+			    "tried too often, or refused for good", s->run, g->dead, g->name);
+	}
+	look_groups_free(list, n);
+}
+
 void
 doctor_server(const struct look_server *s)
 {
@@ -125,6 +149,7 @@ doctor_server(const struct look_server *s)
 	workers(s);
 	stopped(s);
 	machines_away(s);
+	groups(s);
 }
 
 /* ---- connections ---- */
