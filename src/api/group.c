@@ -46,6 +46,27 @@ order_fails(struct handle *h, int e, const struct group_order *o, const struct c
 	}
 }
 
+/* Of one dead message: its shard alone knows it. */
+static int
+order_one(struct handle *h, struct change *c, const struct group_order *o)
+{
+	struct group_order one = *o;
+	char payload[ORDER_MOST];
+	one.id = origin_offset(o->id);
+	c->data = payload;
+	c->data_len = group_order_put(payload, &one);
+	c->shards = UINT64_C(1) << origin_shard(o->id);
+	return origin_shard(o->id) < h->shards ? change_send(h, c) : MOM_ENOTSUB;
+}
+
+/* The shard had nothing to do. The others may have: an earlier call may have reached some only. */
+static int
+was_done(const struct change *c, const struct group_order *o, int e)
+{
+	return c->type == REC_LEAVE || o->act == GROUP_UNBIND || o->act == GROUP_RETRY || o->act == GROUP_PURGE
+	    ? e == MOM_ENOTSUB : o->act == GROUP_BIND ? e == MOM_EEXIST : o->act == GROUP_DELETE && e == MOM_ENOGROUP;
+}
+
 /* topic: NULL: none */
 static int
 order_send(struct handle *h, int type, const struct group_order *o, const char *topic)
@@ -62,15 +83,23 @@ order_send(struct handle *h, int type, const struct group_order *o, const char *
 			return handle_fail(h, MOM_ETOPIC, "the %s %s", topic_is_pattern(topic, c.len) ? "pattern"
 			    : "topic", fault);
 	}
+	if (o->id)
+		return order_fails(h, order_one(h, &c, o), o, &c);
 	c.shards = 1;
 	int e = change_send(h, &c);
-	if (e == 0 && h->shards > 1) {
-		c.shards = (h->shards == SHARDS_MAX ? UINT64_MAX : (UINT64_C(1) << h->shards) - 1) & ~UINT64_C(1);
-		e = change_send(h, &c);
-	} else if (h->shards > 1 && (o->act == GROUP_RETRY || o->act == GROUP_PURGE) && e == MOM_ENOTSUB) {
-		c.shards = (h->shards == SHARDS_MAX ? UINT64_MAX : (UINT64_C(1) << h->shards) - 1) & ~UINT64_C(1);
-		e = change_send(h, &c);
-	}
+	if (h->shards == 1)
+		return order_fails(h, e, o, &c);
+	if (e == MOM_ETIMEDOUT)
+		return handle_fail(h, e, "no answer in time (is the broker up?): only the first of %u shards was "
+		    "sent it: call again; what was taken is not taken twice", h->shards);
+	if (e && !was_done(&c, o, e))
+		return order_fails(h, e, o, &c);
+	c.shards = (h->shards == SHARDS_MAX ? UINT64_MAX : (UINT64_C(1) << h->shards) - 1) & ~UINT64_C(1);
+	int others = change_send(h, &c);
+	if (e && (others == 0 || !was_done(&c, o, others)))
+		e = others;
+	else if (e == 0 && !was_done(&c, o, others))
+		e = others;
 	return order_fails(h, e, o, &c);
 }
 
@@ -256,5 +285,6 @@ uint64_t
 mom_origin(const struct mom_message *m)
 {
 	struct hand_note note;
-	return note_of(m, &note) ? get_u64(m->topic - 8) : m ? m->offset : 0;
+	return note_of(m, &note) ? origin_make(get_u64(m->topic - 8), m->flags >> MESSAGE_SHARD & (SHARDS_MAX - 1))
+	    : m ? m->offset : 0;
 }

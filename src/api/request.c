@@ -257,30 +257,25 @@ append_at(struct handle *h, const struct ask *ask, const struct room *room, uint
 
 /* ---- what became of hands ---- */
 
-/* If there is room now, however small the window is. */
-static int
-request_try(struct handle *h, const struct ask *ask, uint64_t *number)
-{
-	struct room room = { ask_stride(ask), NULL, UINT64_MAX };
-	if (atomic_load(&h->segment->poisoned) || handle_is_ended(h) || !has_room(h, &room))
-		return -1;
-	append_at(h, ask, &room, number);
-	return 0;
-}
-
 void
 hands_push(struct handle *h)
 {
-	for (; h->unsent && h->unsent_from < h->given_count; h->unsent_from++) {
-		struct given *g = &h->given[h->unsent_from];
+	while (h->unsent && !atomic_load(&h->segment->poisoned) && !handle_is_ended(h)) {
 		char verdict[8];
-		if (g->state != UNSENT)
-			continue;
-		put_u64(verdict, g->verdict);
-		struct ask ask = { .type = REC_SETTLE, .shard = g->shard, .data = verdict, .len = sizeof verdict,
-		    .aux = g->hand };
-		if (request_try(h, &ask, &g->number) < 0)
+		struct ask ask = { .type = REC_SETTLE, .data = verdict, .len = sizeof verdict };
+		struct room room = { ask_stride(&ask), NULL, UINT64_MAX };      /* however small the window is */
+		if (!has_room(h, &room))
 			return;
+		/* only now: to look for room may move what was given */
+		while (h->unsent_from < h->given_count && h->given[h->unsent_from].state != UNSENT)
+			h->unsent_from++;
+		if (h->unsent_from == h->given_count)
+			break;
+		struct given *g = &h->given[h->unsent_from++];
+		put_u64(verdict, g->verdict);
+		ask.shard = g->shard;
+		ask.aux = g->hand;
+		append_at(h, &ask, &room, &g->number);
 		g->state = SENT;
 		h->unsent--;
 	}

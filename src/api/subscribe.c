@@ -131,7 +131,7 @@ take_results(struct handle *h, const struct change *c, uint64_t sent, int64_t de
 		int e = sent & bit(k) ? take_result(h, c, k, deadline) : 1;
 		if (e == 0)
 			o->done |= bit(k);
-		else if (e == MOM_EEXIST || e == MOM_ENOTSUB)
+		else if (e == MOM_EEXIST || e == MOM_ENOTSUB || (e == MOM_ENOGROUP && c->type == REC_GROUP))
 			o->same_code = e;
 		else if (e < 0 && (o->bad == 0 || (is_refusal(e) && !is_refusal(o->bad)))) {
 			o->bad = e;

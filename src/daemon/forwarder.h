@@ -38,6 +38,7 @@ struct box {                              /* one client's mail */
 	int behind;                       /* the spool has more for it, from `next` on */
 	int unsafe;                       /* its owner is gone and its mail is not in the spool yet, for want of room */
 	uint64_t backlog;                 /* roughly: bytes in the spool that are not in the mail box yet */
+	uint64_t hands;                   /* ... of these bytes those of HANDs, which count for no limit */
 	uint64_t held_bytes;              /* ... and bytes that are in both, and not acknowledged */
 	uint64_t spooled, spooled_since;  /* see struct slot_word */
 	uint64_t next;
@@ -101,6 +102,12 @@ void held_push(struct box *b, uint64_t at, const char *record);
 void held_clear(struct box *b);                                               /* all that was held waits again */
 void held_free(struct box *b);
 /* Bytes that the spool keeps for the client. */
+static inline void box_backlog_add(struct box *b, const char *record)
+{
+	uint64_t cost = spool_cost(get_u32(record));
+	b->backlog += cost;
+	b->hands += record[9] == REC_HAND ? cost : 0;
+}
 static inline uint64_t box_pinned(const struct box *b) { return b->backlog + b->held_bytes; }
 /* One more record waits in the spool for the box, or so many do; and what people who look are shown of it. */
 void box_spooled(struct slot *v, const char *record);

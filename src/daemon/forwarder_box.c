@@ -219,7 +219,8 @@ refill_record(struct slot *v, const char *record, uint64_t at)
 	if (known == KNOWN_UNWANTED)
 		return 1;
 	counters_add(COUNT_REDELIVERED, 1);
-	held_push(b, at, record);
+	if (record[9] != REC_HAND)             /* that one is its group's: it comes back there when its client ends */
+		held_push(b, at, record);
 	return 1;
 }
 
@@ -234,6 +235,8 @@ refill_entry(struct slot *v, const char *entry, uint64_t at)
 	int moved = refill_record(v, record, at);
 	uint64_t cost = moved ? spool_cost(get_u32(record)) : 0;
 	b->backlog -= cost < b->backlog ? cost : b->backlog;
+	if (record[9] == REC_HAND)
+		b->hands -= cost < b->hands ? cost : b->hands;
 	return moved;
 }
 
@@ -245,7 +248,7 @@ box_refill_done(struct slot *v)
 		seglog_leave(&b->cursor);
 	b->reading = 0;
 	b->behind = 0;
-	b->backlog = b->spooled = 0;
+	b->backlog = b->hands = b->spooled = 0;
 	atomic_store(&v->segment->behind, 0);
 	/* one that was cut has all now; one with too many tombstones may forget some */
 	box_wake(v, ASLEEP_FOR_ANY);

@@ -11,6 +11,7 @@ box_is_over(struct slot *v, uint64_t more)
 {
 	struct box *b = v->own;
 	uint64_t most = atomic_load_explicit(&forwarder.table->backlog_max, memory_order_relaxed);
+	more -= b->hands < b->backlog ? b->hands : b->backlog;         /* a sum below 0 does not come out of it */
 	if (most == 0 || box_pinned(b) == 0 || (b->backlog + more <= most && box_pinned(b) + more <= most + v->ring))
 		return 0;
 	box_needs(v);

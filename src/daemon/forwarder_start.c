@@ -26,7 +26,7 @@ recover_entry(void *with, const void *entry, uint64_t at)
 		else {
 			b->next = b->behind ? b->next : at;
 			b->behind = 1;
-			b->backlog += spool_cost(get_u32(record));
+			box_backlog_add(b, record);
 			if (is_new)
 				box_spooled(v, record);
 		}

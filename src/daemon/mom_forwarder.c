@@ -40,7 +40,7 @@ spool_chosen(const char *record)
 	for (size_t i = 0; i < forwarder.chosen_count; i++) {
 		struct slot *v = &forwarder.slots.slot[forwarder.chosen[i]];
 		if (there) {
-			((struct box *)v->own)->backlog += spool_cost(get_u32(record));
+			box_backlog_add(v->own, record);
 			box_spooled(v, record);
 			box_tell(v);
 		} else
@@ -155,6 +155,8 @@ on_hand(const char *record, const struct record *r)
 	counters_add(COUNT_MESSAGES_IN, 1);
 	if (v == NULL || v->own == NULL || v->id != r->number || v->state != SLOT_LIVE)
 		return;
+	if (atomic_load(&v->segment->cuts) != atomic_load(&v->segment->cuts_told))
+		return;                                /* its memberships end as it hears that it was cut */
 	box_deliver(v, record, r);
 	spool_chosen(record);
 }

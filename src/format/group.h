@@ -36,6 +36,12 @@ uint32_t group_order_put(void *payload, const struct group_order *o);      /* re
 /* What is wrong with it; NULL: nothing, and *o is filled in. type: of its record */
 const char *group_order_get(struct group_order *o, uint8_t type, const void *payload, uint32_t n);
 
+/* An origin outside the servers names its shard, too: different shards have equal offsets as a matter of course.
+ * Offsets stay below 2^58 for 262,144 incarnations of a log. */
+static inline uint64_t origin_make(uint64_t offset, uint32_t shard) { return offset ^ (uint64_t)shard << 58; }
+static inline uint32_t origin_shard(uint64_t origin) { return (uint32_t)(origin >> 58); }
+static inline uint64_t origin_offset(uint64_t origin) { return origin & (UINT64_MAX >> 6); }
+
 struct hand_note {
 	uint64_t from;                /* the hand that came back and is handed out once more; 0: it is the first */
 	uint64_t cursor;              /* of the group, from this hand on */

@@ -2,6 +2,7 @@
 #include "look/look_groups.h"
 #include "base/clock.h"
 #include "base/fdio.h"
+#include "format/group.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -102,7 +103,7 @@ take_detail(struct list *l, struct look_group *g, uint32_t shard, const char *li
 	} else if (strncmp(line, "member ", 7) == 0)
 		take_member(l, g, line);
 	else if (sscanf(line, "dead %llx %llx %u %15s", &origin, &copy, &d.tries, d.why) == 4) {
-		d.origin = origin;
+		d.origin = origin_make(origin, shard);
 		d.copy = copy;
 		g->letters = grow(l, g->letters, g->letter_count, sizeof d);
 		if (!l->no_memory)

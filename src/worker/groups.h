@@ -26,7 +26,8 @@ struct member {
 	uint32_t prefetch, out;
 	int has_ended;                /* its process is gone, but the log has no room to say so yet */
 	struct hand *hands;
-	struct member *next_roomy, **link_roomy; /* the group's list of those that may have room; NULL: it is not in it */
+	/* the group's list of those that may have room; NULL: it is not in it */
+	struct member *next_roomy, **link_roomy;
 	struct member *next, **link;             /* of the group, in the order of joining */
 	struct member *next_of_client, **link_of_client;
 };
@@ -68,7 +69,7 @@ struct group {
 	size_t   members;
 	struct member *roomy, **roomy_last;
 	struct hand *hands, *newest_hand;        /* by offset */
-	size_t   out, back, dead;
+	size_t   out, back, dead, kept;          /* kept: about their sum, as the packing last saw it */
 	struct heap ready, resting;   /* by origin; by due_ms */
 	struct map keys;              /* ordered: hands that are OUT or BACK, by key */
 	struct order *order;          /* of ordered groups */

@@ -81,14 +81,13 @@ apply_hand(struct shard *s, const struct record *r, const void *bytes, uint64_t 
 	struct group *g = hand_note_get(&note, bytes, r) ? groups_find(gs, note.name) : NULL;
 	struct client *c = shard_client(s, r->number);
 	struct hand *h = g && note.from ? groups_hand(gs, note.from) : NULL;
-	if (g == NULL || (note.from && (h == NULL || h->group != g || h->state == TAKEN_OUT)) ||
-	    groups_hand(gs, r->offset))
+	if (g == NULL || (h && (h->group != g || h->state == TAKEN_OUT)) || groups_hand(gs, r->offset))
 		return;
 	if (h) {
 		hand_leave_state(gs, h);
 		hand_unlink(h);
 		map_del(&gs->hands, &h->offset, sizeof h->offset);
-	} else
+	} else                                         /* also where damage took the hand before it */
 		h = hand_make(gs, g, r, bytes, note.cursor);
 	h->offset = r->offset;
 	h->tries = note.tries;
@@ -104,7 +103,7 @@ apply_hand(struct shard *s, const struct record *r, const void *bytes, uint64_t 
 		return;
 	}
 	hand_to_member(gs, h, m);
-	shard_machine_wants(s, c->machine, r, end);
+	c->machine->wanted = end;                      /* its bytes are not: they go with the hand */
 }
 
 static void

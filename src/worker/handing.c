@@ -153,12 +153,13 @@ read_records(struct seglog_cursor *c)
 	ssize_t n = seglog_read(c, buffer(), CHUNK, l->written);
 	if (n < 0 && errno == EBADMSG && c->file.fd >= 0)
 		n = seglog_read(c, buffer(), CHUNK + (size_t)RECORD_MOST(worker.table->message_max), l->written);
+	int why = errno;
 	if (n >= 0)
 		return n;
-	if (errno == EBADMSG && seglog_repair(l, c->file.at) < 0 && !fdio_is_full(errno))
+	if (why == EBADMSG && seglog_repair(l, c->file.at) < 0 && !fdio_is_full(errno))
 		worker_disk_failed("a damaged segment cannot be written anew");
-	else if (errno != EBADMSG && errno != ESTALE && errno != ENOENT && errno != EMFILE && errno != ENFILE &&
-	    !fdio_is_full(errno))
+	else if (why != EBADMSG && why != ESTALE && why != ENOENT && why != EMFILE && why != ENFILE &&
+	    !fdio_is_full(why))
 		worker_disk_failed("reading the log for a group");
 	return -1;
 }
@@ -183,7 +184,7 @@ record_at(uint64_t offset, int *gone)
 		return NULL;
 	ssize_t n = read_records(&c);
 	seglog_leave(&c);
-	*gone = n == 0 || (n > 0 && get_u64(buffer() + 16) != offset);
+	*gone = n == 0 || (n > 0 && (get_u64(buffer() + 16) != offset || buffer()[9] == REC_GAP));
 	return n > 0 && !*gone ? buffer() : NULL;
 }
 
@@ -318,6 +319,10 @@ hand_from_log(struct group *g, size_t *budget)
 	if (n < 0) {
 		groups_close_reader(groups(), g);
 		return DONE_NOT_NOW;
+	}
+	if (n == 0 && g->newest > worker.shard.log.written) {   /* a segment's end: what follows is not in its file */
+		g->read_at = g->cursor.file.at;
+		return flush_for(g->newest - 1) ? DONE_NOT_NOW : DONE_DROPPED;
 	}
 	if (n == 0) {                                  /* damage took what there was */
 		g->read_at = g->newest;

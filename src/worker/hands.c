@@ -86,11 +86,21 @@ member_not_roomy(struct member *m)
 	m->link_roomy = NULL;
 }
 
+/* One at a time: who has some in hand, or else the first whose machine is here. */
+static struct member *
+exclusive_member(const struct group *g)
+{
+	struct member *m = g->first;
+	while (m && (g->out ? m->out == 0 : !m->client->machine->live || m->has_ended))
+		m = m->next;
+	return m && has_room(m) ? m : NULL;
+}
+
 struct member *
 group_next_member(struct group *g)
 {
 	if (g->kind & MOM_GROUP_EXCLUSIVE)
-		return g->first && has_room(g->first) ? g->first : NULL;
+		return exclusive_member(g);
 	while (g->roomy && !has_room(g->roomy))
 		member_not_roomy(g->roomy);
 	return g->roomy;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* When so many hands more or less are kept, a segment is worth another look. */
-enum { GROUP_HANDS_STEP = 1024 };
+/* When so many hands more or less are kept, and half or twice as many, a segment is worth another look. */
+enum { GROUP_HANDS_STEP = 32 };
 
 static void
 machine_forget_needs(struct machine *m)
@@ -36,7 +36,7 @@ groups_wanted_by(uint64_t key, uint64_t base, uint64_t end)
 	size_t at = 0;
 	for (const struct group *g; (g = map_each(&gs->names, &at)) != NULL;)
 		key = (key ^ g->bindings.id ^ (uint64_t)(group_cursor(g) > base) << 63 ^
-		    (uint64_t)((g->out + g->back + g->dead) / GROUP_HANDS_STEP) << 40) *
+		    (uint64_t)g->kept << 32) *
 		    UINT64_C(0x9E3779B97F4A7C15) + 1;
 	return key;
 }
@@ -75,11 +75,24 @@ worker_pack_begin(void)
 	    .wanted_by = segment_wanted_by, .keep = is_needed, .with = &worker.shard };
 }
 
+static void
+groups_look_kept(void)
+{
+	size_t at = 0;
+	for (struct group *g; (g = map_each(&worker.shard.groups.names, &at)) != NULL;) {
+		size_t now = g->out + g->back + g->dead;
+		if ((now >= g->kept + GROUP_HANDS_STEP && now >= 2 * g->kept) ||
+		    (now + GROUP_HANDS_STEP <= g->kept && 2 * now <= g->kept))
+			g->kept = now;
+	}
+}
+
 /* Once a second. */
 void
 worker_pack_look(void)
 {
 	for (struct machine *m = worker.shard.machines; m; m = m->next)
 		machine_forget_needs(m);
+	groups_look_kept();
 	seglog_packing_look(&worker.packing, worker.shard.checkpoint);
 }
