@@ -189,12 +189,24 @@ receive_all(int id, struct heard *h)
 
 /* ---- a group with one worker ---- */
 
+/* All of that state, since there is no other worker. */
+static void
+jobs_turn(int from, int to)
+{
+	for (int g = 0; g < SCRIPT_GENERATIONS; g++)
+		for (int n = 0; n < SCRIPT_JOBS; n++) {
+			int is = from;
+			atomic_compare_exchange_strong(&s->job[g][n], &is, to);
+		}
+}
+
 static int
 worker(void)
 {
 	int id = create(NULL), r;
 	mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
 	mom_set_option(id, MOM_OPT_PREFETCH, 2);
+	jobs_turn(JOB_SETTLED, JOB_DOUBT);     /* by a process that was killed then */
 	while ((r = mom_join(id, "jobs", "s/jobs", 0)) != 0)
 		error("mom_join", r, id);
 	return id;
@@ -230,7 +242,7 @@ take_job(const struct mom_message *m)
 	int before = atomic_exchange(&s->job[g][n], JOB_GIVEN);
 	if (before == JOB_NONE || before == JOB_DONE)
 		FAIL("job %u %u comes, and %s", g, n, before ? "was settled" : "nobody published it");
-	if (before == JOB_GIVEN && !(m->flags & MOM_REDELIVERED))
+	if ((before == JOB_GIVEN || before == JOB_SETTLED) && !(m->flags & MOM_REDELIVERED))
 		FAIL("job %u %u comes again and is not flagged", g, n);
 }
 
@@ -244,19 +256,17 @@ jobs_left(void)
 	return 0;
 }
 
+/* Who is killed after it settled one does not know of it: such a job may come again, or never. */
 static void
 settle_jobs(int id, struct mom_message *m, int *count)
 {
 	int r;
+	jobs_turn(JOB_GIVEN, JOB_SETTLED);
 	for (int i = 0; i < *count; i++)
 		if ((r = mom_settle(id, &m[i])) != 0)
 			error("mom_settle", r, id);
 	flush(id);
-	for (int g = 0; g < SCRIPT_GENERATIONS; g++)           /* all that were given: there is no other worker */
-		for (int n = 0; n < SCRIPT_JOBS; n++) {
-			int given = JOB_GIVEN;
-			atomic_compare_exchange_strong(&s->job[g][n], &given, JOB_DONE);
-		}
+	jobs_turn(JOB_SETTLED, JOB_DONE);
 	*count = 0;
 }
 

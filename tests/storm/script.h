@@ -11,7 +11,7 @@
 
 enum { SCRIPT_GENERATIONS = 24, SCRIPT_MESSAGES = 256, SCRIPT_JOBS = 256, SCRIPT_PARTS = 3 };
 /* of a job: GIVEN: to a worker; DONE: the broker is known to know that it is settled */
-enum job { JOB_NONE, JOB_DOUBT, JOB_STORED, JOB_GIVEN, JOB_DONE };
+enum job { JOB_NONE, JOB_DOUBT, JOB_STORED, JOB_GIVEN, JOB_SETTLED, JOB_DONE };
 enum fate { FATE_NONE, FATE_DOUBT, FATE_STORED, FATE_REFUSED };        /* of a message, as its publisher was told */
 
 struct heard { atomic_int last[SCRIPT_GENERATIONS], count, again; };
