@@ -46,7 +46,8 @@ take_within(int id, const char *text, unsigned tries, int ms)
 {
 	struct mom_message m;
 	REQUIRE(mom_receive(id, &m, ms) == 0, "%s (waited for %s)", mom_error_text(id), text);
-	REQUIRE(m.len == strlen(text) && memcmp(m.data, text, m.len) == 0, "%.*s (%zu bytes of topic '%s') instead of %s",
+	REQUIRE(m.len == strlen(text) && memcmp(m.data, text, m.len) == 0,
+	    "%.*s (%zu bytes of topic '%s') instead of %s",
 	    (int)(m.len > 60 ? 60 : m.len), (const char *)m.data, m.len, m.topic, text);
 	REQUIRE(tries == 0 || (m.flags & MOM_GROUPED && mom_tries(&m) == tries), "%s: flags %x, %u tries", text,
 	    m.flags & 0xff, mom_tries(&m));
@@ -65,7 +66,8 @@ flush(int id)
 	REQUIRE(mom_flush(id, T_PATIENCE_MS) == 0, "%s", mom_error_text(id));
 }
 
-TEST(expired_on_its_way, "a HAND whose message expires before the sender reads it does not stay with its member for ever")
+TEST(expired_on_its_way, "a HAND whose message expires before the sender reads it does not stay with its member "
+    "for ever")
 {
 	up(NULL);
 	int publisher = talk_create(), a = member("g", "jobs", 0);
@@ -142,7 +144,8 @@ TEST(bind_again, "a bind that was in time for shard 0 alone can be repeated")
 	struct mom_message m;
 	while (n < 16 && mom_receive(a, &m, 2000) == 0)
 		n++;
-	REQUIRE(n == 16, "flush said %d, the second bind said %d (%s), and %d of 16 messages came", e, e2, mom_strerror(e2), n);
+	REQUIRE(n == 16, "flush said %d, the second bind said %d (%s), and %d of 16 messages came", e, e2,
+	    mom_strerror(e2), n);
 	bye(a);
 	bye(publisher);
 }
@@ -162,8 +165,10 @@ TEST(delete_again, "a delete that was in time for shard 0 alone can be repeated"
 	flush(a);
 	int e2 = mom_group_delete(a, "g"), refused = 0;
 	for (int i = 0; i < 16; i++)
-		refused += mom_publish(publisher, t_text("jobs/%d", i), "x", 1, MOM_NEED_SUBSCRIBER) == MOM_ENOSUBSCRIBER;
-	REQUIRE(refused == 16, "the second delete said %d (%s), and in some shards the group still collects: %d of 16 refused",
+		refused += mom_publish(publisher, t_text("jobs/%d", i), "x", 1,
+		    MOM_NEED_SUBSCRIBER) == MOM_ENOSUBSCRIBER;
+	REQUIRE(refused == 16,
+	    "the second delete said %d (%s), and in some shards the group still collects: %d of 16 refused",
 	    e2, mom_strerror(e2), refused);
 	bye(a);
 	bye(publisher);
@@ -238,7 +243,8 @@ TEST(purge_of_another_shard, "to purge one dead message purges no other one")
 
 
 
-TEST(hands_and_the_limit, "what a group hands out counts for no backlog limit: the plain mail of its member is not cut for it")
+TEST(hands_and_the_limit, "what a group hands out counts for no backlog limit: the plain mail of its member is "
+    "not cut for it")
 {
 	static char big[8000];
 	broker_start(&broker, "broker", 0, NULL);
@@ -260,7 +266,8 @@ TEST(hands_and_the_limit, "what a group hands out counts for no backlog limit: t
 	join(a, "g", "jobs", 0);
 	talk_subscribe(a, "news");
 	for (int i = 0; i < 600; i++)
-		REQUIRE(mom_publish(publisher, "jobs", big, sizeof big, MOM_ASYNC) == 0, "%s", mom_error_text(publisher));
+		REQUIRE(mom_publish(publisher, "jobs", big, sizeof big, MOM_ASYNC) == 0, "%s",
+		    mom_error_text(publisher));
 	flush(publisher);
 	t_sleep_ms(1500);
 	say(publisher, "news", "hear");
@@ -276,7 +283,8 @@ TEST(hands_and_the_limit, "what a group hands out counts for no backlog limit: t
 	bye(publisher);
 }
 
-TEST(rolled_in_a_round, "a group that reads up to the end of a segment while what is behind it is not written yet misses nothing")
+TEST(rolled_in_a_round, "a group that reads up to the end of a segment while what is behind it is not written "
+    "yet misses nothing")
 {
 	enum { HANDS = 200, OLD = 20, NEW = 150 };
 	static char text[1000];
@@ -309,7 +317,8 @@ TEST(rolled_in_a_round, "a group that reads up to the end of a segment while wha
 	REQUIRE(mom_ack(a) == 0, "%s", mom_error_text(a));
 	for (int i = OLD; i < OLD + NEW; i++) {
 		snprintf(text, sizeof text, "%d", i);
-		REQUIRE(mom_publish(publisher, "jobs", text, sizeof text, MOM_ASYNC) == 0, "%s", mom_error_text(publisher));
+		REQUIRE(mom_publish(publisher, "jobs", text, sizeof text, MOM_ASYNC) == 0, "%s",
+		    mom_error_text(publisher));
 	}
 	t_sleep_ms(500);
 	kill(w, SIGCONT);
@@ -323,7 +332,8 @@ TEST(rolled_in_a_round, "a group that reads up to the end of a segment while wha
 	int first = 0;
 	while (first < OLD + NEW && seen[first])
 		first++;
-	REQUIRE(n == OLD + NEW, "%d of %d acknowledged messages came; the first that did not is %d", n, OLD + NEW, first);
+	REQUIRE(n == OLD + NEW, "%d of %d acknowledged messages came; the first that did not is %d", n, OLD + NEW,
+	    first);
 	bye(a);
 	bye(publisher);
 	bye(watcher);
@@ -372,7 +382,8 @@ TEST(damaged_hand, "a hand whose copy is damaged is told as that, and not handed
 	REQUIRE(mom_settle(a, &m) == 0, "settle");
 	flush(a);
 	int e = mom_receive(a, &m, 8000);
-	REQUIRE(e == MOM_ETIMEDOUT, "it was given a message of topic '%s', %zu bytes, flags %x, tries %u, origin %llx", m.topic,
+	REQUIRE(e == MOM_ETIMEDOUT,
+	    "it was given a message of topic '%s', %zu bytes, flags %x, tries %u, origin %llx", m.topic,
 	    m.len, m.flags & 0xff, mom_tries(&m), (unsigned long long)mom_origin(&m));
 	bye(a);
 	bye(publisher);
@@ -410,7 +421,8 @@ TEST(damaged_hand_later, "the same, where the damage is found after a start")
 		server_start(&broker);
 	}
 	int e = mom_receive(a, &m, 8000);
-	REQUIRE(e == MOM_ETIMEDOUT, "it was given a message of topic '%s', %zu bytes, flags %x, tries %u, origin %llx", m.topic,
+	REQUIRE(e == MOM_ETIMEDOUT,
+	    "it was given a message of topic '%s', %zu bytes, flags %x, tries %u, origin %llx", m.topic,
 	    m.len, m.flags & 0xff, mom_tries(&m), (unsigned long long)mom_origin(&m));
 	bye(a);
 	bye(publisher);
@@ -442,12 +454,14 @@ TEST(cut_and_handed, "a client that was cut, and reads nothing, fills the spool 
 	join(a, "g", "jobs", 0);
 	talk_subscribe(a, "news");
 	for (int i = 0; i < 600; i++)
-		REQUIRE(mom_publish(publisher, "news", big, sizeof big, MOM_ASYNC) == 0, "%s", mom_error_text(publisher));
+		REQUIRE(mom_publish(publisher, "news", big, sizeof big, MOM_ASYNC) == 0, "%s",
+		    mom_error_text(publisher));
 	flush(publisher);
 	WAIT_FOR(server_log_has(&one, "is cut"), "it is not cut");
 	long before = atoi(run_command("du -s --apparent-size -B 1M %s | cut -f1", one.store).out);
 	for (int i = 0; i < 9000; i++)
-		REQUIRE(mom_publish(publisher, "jobs", big, sizeof big, MOM_ASYNC) == 0, "%s", mom_error_text(publisher));
+		REQUIRE(mom_publish(publisher, "jobs", big, sizeof big, MOM_ASYNC) == 0, "%s",
+		    mom_error_text(publisher));
 	flush(publisher);
 	t_sleep_ms(3000);
 	long after = atoi(run_command("du -s --apparent-size -B 1M %s | cut -f1", one.store).out);
