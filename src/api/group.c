@@ -61,10 +61,10 @@ order_one(struct handle *h, struct change *c, const struct group_order *o)
 
 /* The shard had nothing to do. The others may have: an earlier call may have reached some only. */
 static int
-was_done(const struct change *c, const struct group_order *o, int e)
+was_done(const struct group_order *o, int e)
 {
-	return c->type == REC_LEAVE || o->act == GROUP_UNBIND || o->act == GROUP_RETRY || o->act == GROUP_PURGE
-	    ? e == MOM_ENOTSUB : o->act == GROUP_BIND ? e == MOM_EEXIST : o->act == GROUP_DELETE && e == MOM_ENOGROUP;
+	return e == MOM_ENOTSUB || (e == MOM_EEXIST && o->act == GROUP_BIND) ||
+	    (e == MOM_ENOGROUP && o->act == GROUP_DELETE);
 }
 
 /* topic: NULL: none */
@@ -92,15 +92,11 @@ order_send(struct handle *h, int type, const struct group_order *o, const char *
 	if (e == MOM_ETIMEDOUT)
 		return handle_fail(h, e, "no answer in time (is the broker up?): only the first of %u shards was "
 		    "sent it: call again; what was taken is not taken twice", h->shards);
-	if (e && !was_done(&c, o, e))
+	if (e && !was_done(o, e))
 		return order_fails(h, e, o, &c);
-	c.shards = (h->shards == SHARDS_MAX ? UINT64_MAX : (UINT64_C(1) << h->shards) - 1) & ~UINT64_C(1);
+	c.shards = shards_all(h->shards) & ~UINT64_C(1);
 	int others = change_send(h, &c);
-	if (e && (others == 0 || !was_done(&c, o, others)))
-		e = others;
-	else if (e == 0 && !was_done(&c, o, others))
-		e = others;
-	return order_fails(h, e, o, &c);
+	return order_fails(h, was_done(o, others) ? e : others, o, &c);
 }
 
 /* ---- members ---- */
@@ -142,13 +138,9 @@ static int
 say_verdict(int id, const struct mom_message *m, uint64_t verdict)
 {
 	int e;
-	struct handle *h = handle_get(id, &e);
+	struct handle *h = handle_get_whole(id, &e);
 	if (h == NULL)
 		return e;
-	if (atomic_load(&h->segment->poisoned))
-		return handle_poisoned(h);
-	if (handle_is_ended(h))
-		return handle_ended(h);
 	if (m == NULL || !(m->flags & MOM_GROUPED))
 		return handle_fail(h, MOM_EINVAL, "this message is of no group: mom_ack acknowledges it");
 	if (!hand_settled(h, m->flags >> MESSAGE_SHARD & (SHARDS_MAX - 1), m->offset, verdict))

@@ -76,6 +76,7 @@ struct handle {
 
 /* The handle of that id. NULL: *error is MOM_EBADID or MOM_EFORK, and its text is this thread's. */
 struct handle *handle_get(int id, int *error);
+struct handle *handle_get_whole(int id, int *error);      /* ... and its segment is not broken, nor its client ended */
 struct handle *handle_peek(int id);                   /* the same without an error */
 /* The same for a thread that does not own the handle. The handle stays until handle_return. Async-signal-safe. */
 struct handle *handle_borrow(int id);

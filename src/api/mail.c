@@ -236,6 +236,15 @@ tell_end(struct handle *h, int64_t deadline)
 	    "its subscriptions have ended; subscribe anew");
 }
 
+static int
+has_pending(const struct handle *h)
+{
+	for (uint32_t k = 0; k < h->shards; k++)
+		if (h->pending[k].number)
+			return 1;
+	return 0;
+}
+
 int
 mom_receive(int id, struct mom_message *m, int timeout_ms)
 {
@@ -264,9 +273,8 @@ mom_receive(int id, struct mom_message *m, int timeout_ms)
 		h->was_behind = atomic_load(&h->segment->behind) != 0;
 		mail_free(h);
 		tombstones_sweep(h);
-		for (uint32_t k = 0; k < h->shards; k++)
-			if (h->pending[k].number || h->given_count)
-				requests_look(h);
+		if (h->given_count || has_pending(h))
+			requests_look(h);
 		if (h->unsent)
 			hands_push(h);
 		if (h->given_count)
@@ -302,13 +310,9 @@ int
 mom_ack(int id)
 {
 	int e;
-	struct handle *h = handle_get(id, &e);
+	struct handle *h = handle_get_whole(id, &e);
 	if (h == NULL)
 		return e;
-	if (atomic_load(&h->segment->poisoned))
-		return handle_poisoned(h);
-	if (handle_is_ended(h))
-		return handle_ended(h);
 	mail_ack(h);
 	mail_free(h);
 	return 0;

@@ -23,7 +23,7 @@ change_of(struct handle *h, struct change *c, const char *name)
 	    : topic_resolve(&h->topic, c->name, c->len, h->shards, &shard);
 	if (fault)
 		return handle_fail(h, MOM_ETOPIC, "the %s %s", is_pattern ? "pattern" : "topic", fault);
-	c->shards = !is_pattern ? bit(shard) : h->shards == SHARDS_MAX ? UINT64_MAX : bit(h->shards) - 1;
+	c->shards = !is_pattern ? bit(shard) : shards_all(h->shards);
 	return 0;
 }
 

@@ -59,6 +59,18 @@ handle_ended(struct handle *h)
 	    "its process was taken for dead, or another one has its name", (unsigned long long)requests_open(h));
 }
 
+struct handle *
+handle_get_whole(int id, int *error)
+{
+	struct handle *h = handle_get(id, error);
+	int fault = h == NULL ? 0 : atomic_load(&h->segment->poisoned) ? handle_poisoned(h)
+	    : handle_is_ended(h) ? handle_ended(h) : 0;
+	if (fault == 0)
+		return h;
+	*error = fault;
+	return NULL;
+}
+
 /* Whatever the caller waits for, these end each sleep. */
 int
 is_interrupted(const struct handle *h, unsigned how)

@@ -161,8 +161,9 @@ stream_wants(struct stream *s, const char *p)
 		return get_u64(p + 16) >= s->from && (map_get(&s->table.topics, p + RECORD_HEADER, topic_len) ||
 		    a_pattern_wants(s, p + RECORD_HEADER, topic_len)) && !has_expired(p);
 	if (type == REC_HAND)
-		return get_u64(p + 40) >> 32 == s->serial && get_u64(p + 16) >= s->from && hand_counts(s, get_u64(p +
-		    16));                          /* expired, too: its member settles it, and gets the next one */
+		/* expired, too: its member settles it, and gets the next one */
+		return get_u64(p + 40) >> 32 == s->serial && get_u64(p + 16) >= s->from &&
+		    hand_counts(s, get_u64(p + 16));
 	if (type == REC_GAP)
 		return s->table.topics.used && get_u64(p + 48) > s->from;
 	return type == REC_START || is_own_change(s, p);

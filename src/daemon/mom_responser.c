@@ -59,8 +59,7 @@ static void
 on_destroyed(uint32_t i, uint32_t shard)
 {
 	struct slot *v = &responser.slots.slot[i];
-	uint64_t *shards = v->own, all = responser.shards == SHARDS_MAX ? UINT64_MAX
-	    : (UINT64_C(1) << responser.shards) - 1, one = 1;
+	uint64_t *shards = v->own, all = shards_all(responser.shards), one = 1;
 	if (shards == NULL && (v->own = shards = calloc(1, sizeof *shards)) == NULL)
 		log_fatal(EXIT_SYSTEM, "no memory for a client: see `free`");
 	*shards |= UINT64_C(1) << shard;

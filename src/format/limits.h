@@ -142,4 +142,9 @@ enum {
 /* the values without --max-message */
 enum { RECORD_MAX = RECORD_MOST(MOM_MESSAGE_MAX), WINDOW = WINDOW_OF(MOM_MESSAGE_MAX) };
 
+/* A bit for each shard. */
+static inline uint64_t shards_all(uint32_t shards)
+{
+	return shards == SHARDS_MAX ? UINT64_MAX : (UINT64_C(1) << shards) - 1;
+}
 #endif

@@ -54,7 +54,7 @@ no_longer_waits(struct group *g, uint32_t bytes)
 
 /* Of a message that was taken the first time. */
 static struct hand *
-hand_make(struct groups *gs, struct group *g, const struct record *r, const void *bytes, uint64_t cursor)
+hand_make(struct group *g, const struct record *r, const void *bytes, uint64_t cursor)
 {
 	struct hand *h = subscriptions_memory(sizeof *h);
 	uint32_t others = hand_properties(bytes, r);
@@ -69,7 +69,6 @@ hand_make(struct groups *gs, struct group *g, const struct record *r, const void
 	if (g->order)
 		order_note(g->order, h->origin, cursor);
 	no_longer_waits(g, h->bytes);
-	(void)gs;
 	return h;
 }
 
@@ -88,7 +87,7 @@ apply_hand(struct shard *s, const struct record *r, const void *bytes, uint64_t 
 		hand_unlink(h);
 		map_del(&gs->hands, &h->offset, sizeof h->offset);
 	} else                                         /* also where damage took the hand before it */
-		h = hand_make(gs, g, r, bytes, note.cursor);
+		h = hand_make(g, r, bytes, note.cursor);
 	h->offset = r->offset;
 	h->tries = note.tries;
 	h->durable = r->flags & REC_F_DURABLE;

@@ -23,21 +23,6 @@ up(const char *broker_flags)
 	use_daemon(&one);
 }
 
-static void
-join(int id, const char *group, const char *pattern, unsigned flags)
-{
-	int e = mom_join(id, group, pattern, flags);
-	REQUIRE(e == 0, "join %s: %d: %s", group, e, mom_error_text(id));
-}
-
-static int
-member(const char *group, const char *pattern, unsigned flags)
-{
-	int id = talk_create();
-	join(id, group, pattern, flags);
-	return id;
-}
-
 /* The next message is of a group, and says that. */
 static struct mom_message
 take(int id, const char *text, unsigned tries)
@@ -52,17 +37,12 @@ take(int id, const char *text, unsigned tries)
 	return m;
 }
 
-static void
-flush(int id)
-{
-	REQUIRE(mom_flush(id, T_PATIENCE_MS) == 0, "%s", mom_error_text(id));
-}
-
 TEST(shares, "each message of a group goes to one of its members, once, and in turns; a plain subscriber gets all of "
     "them")
 {
 	up(NULL);
-	int watcher = talk_create(), publisher = talk_create(), a = member("g", "jobs/#", 0), b = member("g", NULL, 0);
+	int watcher = talk_create(), publisher = talk_create(), a = talk_member("g", "jobs/#", 0),
+	    b = talk_member("g", NULL, 0);
 	talk_subscribe(watcher, "jobs/#");
 	for (int i = 0; i < 4; i++)
 		say(publisher, "jobs/x", t_text("%d", i));
@@ -90,7 +70,7 @@ TEST(waits, "what was published while a group had no member waits for one; what 
 	REQUIRE(mom_group_bind(id, "g", "jobs/x") == MOM_EEXIST, "%s", mom_error_text(id));
 	for (int i = 0; i < 100; i++)
 		say(publisher, "jobs/x", t_text("%d", i));
-	join(id, "g", NULL, 0);
+	talk_join(id, "g", NULL, 0);
 	for (int i = 0; i < 100; i++)
 		take(id, t_text("%d", i), 1);
 	hear_nothing(id);
@@ -107,13 +87,13 @@ TEST(one_at_a_time, "with a prefetch of one a member has one message, and the ne
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
 	mom_set_option(b, MOM_OPT_MANUAL_ACK, 1);
 	mom_set_option(b, MOM_OPT_PREFETCH, 3);
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	say(publisher, "jobs", "0");
 	m = take(a, "0", 1);
 	for (int i = 1; i < 5; i++)
 		say(publisher, "jobs", t_text("%d", i));
 	hear_nothing(a);
-	join(b, "g", NULL, 0);
+	talk_join(b, "g", NULL, 0);
 	for (int i = 1; i < 4; i++)
 		take(b, t_text("%d", i), 1);
 	hear_nothing(b);
@@ -121,7 +101,7 @@ TEST(one_at_a_time, "with a prefetch of one a member has one message, and the ne
 	REQUIRE(mom_settle(a, &m) == MOM_EINVAL, "settled twice: %s", mom_error_text(a));
 	take(a, "4", 1);
 	REQUIRE(mom_ack(b) == 0, "%s", mom_error_text(b));
-	flush(b);
+	talk_flush(b);
 	say(publisher, "jobs", "5");
 	take(b, "5", 1);
 	bye(a);
@@ -133,23 +113,23 @@ TEST(comes_back, "what a member has not settled goes to another one when it leav
     "has settled does not")
 {
 	up(NULL);
-	int publisher = talk_create(), a = member("g", "jobs", 0), b, fds[2];
+	int publisher = talk_create(), a = talk_member("g", "jobs", 0), b, fds[2];
 	say(publisher, "jobs", "left");
 	take(a, "left", 1);
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
-	b = member("g", NULL, 0);
+	b = talk_member("g", NULL, 0);
 	REQUIRE(mom_leave(a, "g") == 0 && mom_leave(a, "g") == MOM_ENOTSUB, "%s", mom_error_text(a));
 	take(b, "left", 2);
 	say(publisher, "jobs", "done");
 	take(b, "done", 1);
-	flush(b);
+	talk_flush(b);
 	REQUIRE(mom_destroy(b) == 0, "%s", mom_error_text(-1));
 	REQUIRE(pipe(fds) == 0, "pipe");
 	say(publisher, "jobs", "died");
 	pid_t pid = fork();
 	REQUIRE(pid >= 0, "fork");
 	if (pid == 0) {
-		take(member("g", NULL, 0), "died", 1);
+		take(talk_member("g", NULL, 0), "died", 1);
 		REQUIRE(write(fds[1], "", 1) == 1, "write");
 		for (;;)
 			pause();
@@ -158,7 +138,7 @@ TEST(comes_back, "what a member has not settled goes to another one when it leav
 	REQUIRE(read(fds[0], &c, 1) == 1, "read");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	b = member("g", NULL, 0);
+	b = talk_member("g", NULL, 0);
 	take(b, "died", 2);
 	hear_nothing(b);
 	hear_nothing(a);
@@ -175,7 +155,7 @@ TEST(rejected, "a rejected message comes back, not before its time; one that is 
 	int publisher = talk_create(), id = talk_create();
 	g.max_tries = 2;
 	REQUIRE(mom_group_set(id, "g", &g) == 0, "%s", mom_error_text(id));
-	join(id, "g", "jobs", 0);
+	talk_join(id, "g", "jobs", 0);
 	mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
 	say(publisher, "jobs", "later");
 	struct mom_message m = take(id, "later", 1);
@@ -189,15 +169,15 @@ TEST(rejected, "a rejected message comes back, not before its time; one that is 
 	say(publisher, "jobs", "bad");
 	m = take(id, "bad", 1);
 	REQUIRE(mom_reject(id, &m, MOM_NEVER) == 0, "%s", mom_error_text(id));
-	flush(id);
+	talk_flush(id);
 	hear_nothing(id);
 	REQUIRE(mom_group_retry(id, "g", 12345) == MOM_ENOTSUB, "%s", mom_error_text(id));
 	REQUIRE(mom_group_retry(id, "g", origin) == 0, "%s", mom_error_text(id));
 	m = take(id, "later", 1);
 	REQUIRE(mom_settle(id, &m) == 0, "%s", mom_error_text(id));
-	flush(id);
+	talk_flush(id);
 	REQUIRE(mom_group_purge(id, "g", 0) == 0 && mom_group_retry(id, "g", 0) == 0, "%s", mom_error_text(id));
-	flush(id);
+	talk_flush(id);
 	hear_nothing(id);
 	bye(id);
 	bye(publisher);
@@ -208,7 +188,7 @@ TEST(ordered, "of the messages with one key of an ordered group one is out at a 
 {
 	up(NULL);
 	struct mom_properties p = MOM_PROPERTIES_INIT;
-	int publisher = talk_create(), a = member("g", "jobs", MOM_GROUP_ORDERED), b = member("g", NULL, 0);
+	int publisher = talk_create(), a = talk_member("g", "jobs", MOM_GROUP_ORDERED), b = talk_member("g", NULL, 0);
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
 	mom_set_option(b, MOM_OPT_MANUAL_ACK, 1);
 	static const char *const sent[] = { "k0", "k1", "l0", "k2", "l1", "m0" };
@@ -240,8 +220,8 @@ TEST(exclusive, "the member that joined first gets all of an exclusive group, in
 	int publisher = talk_create(), a = talk_create(), b;
 	mom_set_option(a, MOM_OPT_PREFETCH, 3);
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
-	join(a, "g", "jobs", MOM_GROUP_EXCLUSIVE);
-	b = member("g", NULL, 0);
+	talk_join(a, "g", "jobs", MOM_GROUP_EXCLUSIVE);
+	b = talk_member("g", NULL, 0);
 	for (int i = 0; i < 5; i++)
 		say(publisher, "jobs", t_text("%d", i));
 	struct mom_message m = take(a, "0", 1);
@@ -262,7 +242,7 @@ TEST(temporary, "a temporary group ends with its last member; another one is the
     "members prevent")
 {
 	up("--workers 2");
-	int id = member("t", "jobs", MOM_GROUP_TEMPORARY), other = member("g", "jobs", 0);
+	int id = talk_member("t", "jobs", MOM_GROUP_TEMPORARY), other = talk_member("g", "jobs", 0);
 	REQUIRE(mom_join(other, "t", NULL, MOM_GROUP_EXCLUSIVE) == MOM_EEXIST, "%s", mom_error_text(other));
 	REQUIRE(mom_leave(id, "t") == 0, "%s", mom_error_text(id));
 	REQUIRE(mom_join(id, "t", NULL, 0) == MOM_ENOGROUP, "%s", mom_error_text(id));
@@ -281,7 +261,7 @@ TEST(restarted, "after a kill of the broker, of one of its workers or of a daemo
 	int publisher = talk_create(), a = talk_create(), b;
 	mom_set_option(a, MOM_OPT_PREFETCH, 2);
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	for (int i = 0; i < 6; i++)
 		say(publisher, "jobs", t_text("%d", i));
 	struct mom_message m = take(a, "0", 1);
@@ -300,7 +280,7 @@ TEST(restarted, "after a kill of the broker, of one of its workers or of a daemo
 	REQUIRE(mom_settle(a, &m) == 0, "%s", mom_error_text(a));
 	take(a, "4", 1);
 	use_daemon(&two);
-	b = member("g", NULL, 0);
+	b = talk_member("g", NULL, 0);
 	take(b, "5", 1);
 	bye(a);
 	take(b, "3", 2);
@@ -320,16 +300,16 @@ TEST(taken_back, "what a machine has goes to another one when the machine is awa
 	g.hand_timeout_ms = 1000;
 	REQUIRE(mom_group_set(a, "g", &g) == 0, "%s", mom_error_text(a));
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	say(publisher, "jobs", "x");
 	struct mom_message m = take(a, "x", 1);
 	use_daemon(&two);
-	b = member("g", NULL, 0);
+	b = talk_member("g", NULL, 0);
 	server_freeze(&one);
 	take(b, "x", 2);
 	server_thaw(&one);
 	REQUIRE(mom_settle(a, &m) == 0, "%s", mom_error_text(a));
-	flush(a);
+	talk_flush(a);
 	say(publisher, "jobs", "y");
 	take(a, "y", 1);
 	bye(a);
@@ -345,8 +325,8 @@ TEST(held, "where a group has a longest time to hold a message, it is taken from
 	g.max_hold_ms = 500;
 	REQUIRE(mom_group_set(a, "g", &g) == 0, "%s", mom_error_text(a));
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
-	join(a, "g", "jobs", 0);
-	b = member("g", NULL, 0);
+	talk_join(a, "g", "jobs", 0);
+	b = talk_member("g", NULL, 0);
 	say(publisher, "jobs", "x");
 	take(a, "x", 1);
 	take(b, "x", 2);
@@ -371,7 +351,7 @@ TEST(durable, "a membership ends with its process, also of a durable client: wha
 	if (pid == 0) {
 		int id = talk_open("worker");
 		mom_set_option(id, MOM_OPT_PREFETCH, 3);
-		join(id, "g", NULL, 0);
+		talk_join(id, "g", NULL, 0);
 		take(id, "0", 1);              /* the others are in its mail box */
 		REQUIRE(write(fds[1], "", 1) == 1, "write");
 		for (;;)
@@ -382,7 +362,7 @@ TEST(durable, "a membership ends with its process, also of a durable client: wha
 	waitpid(pid, NULL, 0);
 	int id = talk_open("worker");
 	hear_nothing(id);
-	join(id, "g", NULL, 0);
+	talk_join(id, "g", NULL, 0);
 	for (int i = 0; i < 3; i++)
 		take(id, t_text("%d", i), 2);
 	hear_nothing(id);
@@ -395,7 +375,7 @@ TEST(left, "what waits in the mail box of a member that leaves is not given out 
 	up("--workers 2");
 	int publisher = talk_create(), a = talk_create(), b;
 	mom_set_option(a, MOM_OPT_PREFETCH, 5);
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	talk_subscribe(a, "plain");
 	for (int i = 0; i < 5; i++)
 		say(publisher, "jobs", t_text("%d", i));
@@ -404,11 +384,11 @@ TEST(left, "what waits in the mail box of a member that leaves is not given out 
 	REQUIRE(mom_leave(a, "g") == 0, "%s", mom_error_text(a));
 	hear(a, "plain", "is here");
 	hear_nothing(a);
-	b = member("g", NULL, 0);
+	b = talk_member("g", NULL, 0);
 	for (int i = 0; i < 5; i++)
 		take(b, t_text("%d", i), 2);
 	bye(b);
-	join(a, "g", NULL, 0);
+	talk_join(a, "g", NULL, 0);
 	say(publisher, "jobs", "5");
 	take(a, "5", 1);
 	bye(a);
@@ -430,13 +410,13 @@ TEST(expired, "a message of a group whose life has ended is handed to nobody, ne
 	t_sleep_ms(10);
 	mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
 	mom_set_option(id, MOM_OPT_PREFETCH, 2);
-	join(id, "g", NULL, 0);
+	talk_join(id, "g", NULL, 0);
 	struct mom_message m = take(id, "back", 1), young = take(id, "young", 1);
 	REQUIRE(mom_expires(&m) > 0 && mom_reject(id, &m, 1500) == 0, "%s", mom_error_text(id));
 	t_sleep_ms(3000);
 	hear_nothing(id);
 	REQUIRE(mom_settle(id, &young) == 0, "%s", mom_error_text(id));
-	flush(id);
+	talk_flush(id);
 	say(publisher, "jobs", "last");
 	take(id, "last", 1);
 	bye(id);
@@ -480,7 +460,7 @@ TEST(full, "where a group without workers has filled the store publishes are ref
 	REQUIRE(mom_group_set(id, "g", NULL) == 0 && mom_group_bind(id, "g", "jobs") == 0, "%s", mom_error_text(id));
 	int stored = fill(publisher, "jobs", MANY);
 	REQUIRE(stored > 50 && stored < MANY, "%d were stored", stored);
-	join(id, "g", NULL, 0);
+	talk_join(id, "g", NULL, 0);
 	for (int i = 0; i < stored; i++)
 		REQUIRE(mom_receive(id, &m, T_PATIENCE_MS) == 0 && atoi(m.data) == i, "job %d: %s", i,
 		    mom_error_text(id));
@@ -502,7 +482,7 @@ TEST(packed, "what waits, is out or is dead outlives all that is written behind 
 	    mom_group_bind(id, "w", "jobs") == 0, "%s", mom_error_text(id));
 	mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
 	mom_set_option(id, MOM_OPT_PREFETCH, 2);
-	join(id, "g", "jobs", 0);
+	talk_join(id, "g", "jobs", 0);
 	say(publisher, "jobs", "dead");
 	say(publisher, "jobs", "out");
 	m = take(id, "dead", 1);
@@ -517,11 +497,11 @@ TEST(packed, "what waits, is out or is dead outlives all that is written behind 
 	server_kill_all(&broker);
 	server_start(&broker);
 	REQUIRE(mom_settle(id, &m) == 0, "%s", mom_error_text(id));
-	flush(id);
+	talk_flush(id);
 	REQUIRE(mom_group_retry(id, "g", 0) == 0, "%s", mom_error_text(id));
 	m = take(id, "dead", 1);
 	REQUIRE(mom_settle(id, &m) == 0, "%s", mom_error_text(id));
-	join(id, "w", NULL, 0);
+	talk_join(id, "w", NULL, 0);
 	take(id, "dead", 1);
 	take(id, "out", 1);
 	bye(other);
@@ -537,7 +517,7 @@ TEST(refused, "a SETTLE that is refused with the publish that stood before it is
 	struct mom_message m;
 	talk_subscribe(publisher, "results");
 	mom_set_option(id, MOM_OPT_MANUAL_ACK, 1);
-	join(id, "g", "jobs", 0);
+	talk_join(id, "g", "jobs", 0);
 	say(publisher, "jobs", "0");
 	m = take(id, "0", 1);
 	REQUIRE(mom_publish(id, "results", large, sizeof large, MOM_ASYNC) == 0 && mom_settle(id, &m) == 0, "%s",

@@ -26,21 +26,6 @@ up(const char *broker_flags)
 	use_daemon(&one);
 }
 
-static void
-join(int id, const char *group, const char *pattern, unsigned flags)
-{
-	int e = mom_join(id, group, pattern, flags);
-	REQUIRE(e == 0, "join %s: %d: %s", group, e, mom_error_text(id));
-}
-
-static int
-member(const char *group, const char *pattern, unsigned flags)
-{
-	int id = talk_create();
-	join(id, group, pattern, flags);
-	return id;
-}
-
 static struct mom_message
 take_within(int id, const char *text, unsigned tries, int ms)
 {
@@ -60,17 +45,11 @@ take(int id, const char *text, unsigned tries)
 	return take_within(id, text, tries, T_PATIENCE_MS);
 }
 
-static void
-flush(int id)
-{
-	REQUIRE(mom_flush(id, T_PATIENCE_MS) == 0, "%s", mom_error_text(id));
-}
-
 TEST(expired_on_its_way, "a HAND whose message expires before the sender reads it does not stay with its member "
     "for ever")
 {
 	up(NULL);
-	int publisher = talk_create(), a = member("g", "jobs", 0);
+	int publisher = talk_create(), a = talk_member("g", "jobs", 0);
 	struct mom_properties p = MOM_PROPERTIES_INIT;
 	p.ttl_ms = 500;
 	pid_t sender = server_child(&broker, "broker_sender");
@@ -83,7 +62,6 @@ TEST(expired_on_its_way, "a HAND whose message expires before the sender reads i
 	bye(a);
 	bye(publisher);
 }
-
 
 static pid_t
 worker_of(int shard)
@@ -104,7 +82,7 @@ worker_zero(void)
 TEST(leave_again, "a leave that was in time for shard 0 alone can be repeated")
 {
 	up("--workers 2");
-	int publisher = talk_create(), a = member("g", "jobs/#", 0), e;
+	int publisher = talk_create(), a = talk_member("g", "jobs/#", 0), e;
 	pid_t w = worker_zero();
 	mom_set_option(a, MOM_OPT_TIMEOUT_MS, 500);
 	kill(w, SIGSTOP);
@@ -138,7 +116,7 @@ TEST(bind_again, "a bind that was in time for shard 0 alone can be repeated")
 	mom_set_option(a, MOM_OPT_TIMEOUT_MS, 20000);
 	e = mom_flush(a, 20000);
 	int e2 = mom_group_bind(a, "g", "jobs/#"), n = 0;
-	join(a, "g", NULL, 0);
+	talk_join(a, "g", NULL, 0);
 	for (int i = 0; i < 16; i++)
 		say(publisher, t_text("jobs/%d", i), "x");
 	struct mom_message m;
@@ -162,7 +140,7 @@ TEST(delete_again, "a delete that was in time for shard 0 alone can be repeated"
 	kill(w, SIGCONT);
 	REQUIRE(e == MOM_ETIMEDOUT, "%d", e);
 	mom_set_option(a, MOM_OPT_TIMEOUT_MS, 20000);
-	flush(a);
+	talk_flush(a);
 	int e2 = mom_group_delete(a, "g"), refused = 0;
 	for (int i = 0; i < 16; i++)
 		refused += mom_publish(publisher, t_text("jobs/%d", i), "x", 1,
@@ -174,8 +152,6 @@ TEST(delete_again, "a delete that was in time for shard 0 alone can be repeated"
 	bye(publisher);
 }
 
-
-
 TEST(exclusive_first_away, "an exclusive group goes on where the machine of its first member stays away")
 {
 	up(NULL);
@@ -185,9 +161,9 @@ TEST(exclusive_first_away, "an exclusive group goes on where the machine of its 
 	g.hand_timeout_ms = 1000;
 	g.kind = MOM_GROUP_EXCLUSIVE;
 	REQUIRE(mom_group_set(a, "g", &g) == 0, "%s", mom_error_text(a));
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	use_daemon(&two);
-	b = member("g", NULL, 0);
+	b = talk_member("g", NULL, 0);
 	publisher = talk_create();
 	say(publisher, "jobs", "x");
 	take(a, "x", 1);
@@ -207,7 +183,7 @@ TEST(purge_of_another_shard, "to purge one dead message purges no other one")
 	int publisher = talk_create(), a = talk_create();
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
 	mom_set_option(a, MOM_OPT_PREFETCH, 100);
-	join(a, "g", "jobs/#", 0);
+	talk_join(a, "g", "jobs/#", 0);
 	enum { N = 16 };
 	uint64_t origin[N];
 	char topic[N][32];
@@ -223,7 +199,7 @@ TEST(purge_of_another_shard, "to purge one dead message purges no other one")
 			if (origin[j] == origin[i])
 				same = 1, x = j, y = i;
 	}
-	flush(a);
+	talk_flush(a);
 	if (!same) {
 		t_remark("no two origins were the same");
 		bye(a);
@@ -241,12 +217,10 @@ TEST(purge_of_another_shard, "to purge one dead message purges no other one")
 	bye(publisher);
 }
 
-
-
-TEST(hands_and_the_limit, "what a group hands out counts for no backlog limit: the plain mail of its member is "
-    "not cut for it")
+/* Its clients' limit is 64 KiB. Returns a publisher, which is of another machine. */
+static int
+up_with_small_backlog(void)
 {
-	static char big[8000];
 	broker_start(&broker, "broker", 0, NULL);
 	daemon_plan(&one, "one", broker.port);
 	size_t k = 0;
@@ -260,15 +234,29 @@ TEST(hands_and_the_limit, "what a group hands out counts for no backlog limit: t
 	use_daemon(&two);
 	int publisher = talk_create();
 	use_daemon(&one);
+	return publisher;
+}
+
+static void
+publish_many(int publisher, const char *topic, int count)
+{
+	static char big[8000];
+	for (int i = 0; i < count; i++)
+		REQUIRE(mom_publish(publisher, topic, big, sizeof big, MOM_ASYNC) == 0, "%s",
+		    mom_error_text(publisher));
+	talk_flush(publisher);
+}
+
+TEST(hands_and_the_limit, "what a group hands out counts for no backlog limit: the plain mail of its member is "
+    "not cut for it")
+{
+	int publisher = up_with_small_backlog();
 	int a = talk_create();
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
 	mom_set_option(a, MOM_OPT_PREFETCH, 1000);
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	talk_subscribe(a, "news");
-	for (int i = 0; i < 600; i++)
-		REQUIRE(mom_publish(publisher, "jobs", big, sizeof big, MOM_ASYNC) == 0, "%s",
-		    mom_error_text(publisher));
-	flush(publisher);
+	publish_many(publisher, "jobs", 600);
 	t_sleep_ms(1500);
 	say(publisher, "news", "hear");
 	t_sleep_ms(500);
@@ -293,13 +281,13 @@ TEST(rolled_in_a_round, "a group that reads up to the end of a segment while wha
 	struct mom_message m;
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
 	mom_set_option(a, MOM_OPT_PREFETCH, HANDS);
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	talk_subscribe(watcher, "filler");
 	for (int i = 0; i < HANDS; i++)
 		REQUIRE(mom_publish(publisher, "jobs", "x", 1, MOM_ASYNC) == 0, "%s", mom_error_text(publisher));
 	for (int i = 0; i < HANDS; i++)
 		take(a, "x", 1);
-	flush(publisher);
+	talk_flush(publisher);
 	/* to 60 KiB before the place where a new segment begins */
 	uint64_t most = 4 * 1024 * 1024 - 64 - 64 * 1024, at = 0;
 	do {
@@ -322,7 +310,7 @@ TEST(rolled_in_a_round, "a group that reads up to the end of a segment while wha
 	}
 	t_sleep_ms(500);
 	kill(w, SIGCONT);
-	flush(publisher);
+	talk_flush(publisher);
 	int seen[OLD + NEW] = { 0 }, n = 0;
 	while (mom_receive(a, &m, 5000) == 0) {
 		int i = atoi(m.data);
@@ -369,18 +357,18 @@ TEST(damaged_hand, "a hand whose copy is damaged is told as that, and not handed
 	t_allow_log("sound");
 	int publisher = talk_create(), a = talk_create();
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	say(publisher, "jobs", "damaged");
 	struct mom_message m = take(a, "damaged", 1);
 	uint64_t offset = m.offset;
 	REQUIRE(mom_reject(a, &m, 1500) == 0, "reject");
-	flush(a);
+	talk_flush(a);
 	say(publisher, "other", "behind it");
 	damage(offset);
 	say(publisher, "jobs", "sound");
 	m = take_within(a, "sound", 1, 10000);
 	REQUIRE(mom_settle(a, &m) == 0, "settle");
-	flush(a);
+	talk_flush(a);
 	int e = mom_receive(a, &m, 8000);
 	REQUIRE(e == MOM_ETIMEDOUT,
 	    "it was given a message of topic '%s', %zu bytes, flags %x, tries %u, origin %llx", m.topic,
@@ -388,9 +376,6 @@ TEST(damaged_hand, "a hand whose copy is damaged is told as that, and not handed
 	bye(a);
 	bye(publisher);
 }
-
-
-
 
 TEST(damaged_hand_later, "the same, where the damage is found after a start")
 {
@@ -401,12 +386,12 @@ TEST(damaged_hand_later, "the same, where the damage is found after a start")
 	t_allow_log("reading the log for a group");
 	int publisher = talk_create(), a = talk_create();
 	mom_set_option(a, MOM_OPT_MANUAL_ACK, 1);
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	say(publisher, "jobs", "damaged");
 	struct mom_message m = take(a, "damaged", 1);
 	uint64_t offset = m.offset;
 	REQUIRE(mom_reject(a, &m, 6000) == 0, "reject");
-	flush(a);
+	talk_flush(a);
 	say(publisher, "other", "behind it");
 	server_stop(&broker);
 	damage(offset);
@@ -428,41 +413,17 @@ TEST(damaged_hand_later, "the same, where the damage is found after a start")
 	bye(publisher);
 }
 
-
-
-
-
-
 TEST(cut_and_handed, "a client that was cut, and reads nothing, fills the spool of its machine no further")
 {
-	static char big[8000];
-	broker_start(&broker, "broker", 0, NULL);
-	daemon_plan(&one, "one", broker.port);
-	size_t k = 0;
-	while (one.extra[k])
-		k++;
-	one.extra[k] = "--client-backlog-max";
-	one.extra[k + 1] = "64k";
-	server_start(&one);
-	daemon_start(&two, "two", broker.port);
-	t_allow_log("is cut");
-	use_daemon(&two);
-	int publisher = talk_create();
-	use_daemon(&one);
+	int publisher = up_with_small_backlog();
 	int a = talk_create();
 	mom_set_option(a, MOM_OPT_PREFETCH, 10000);
-	join(a, "g", "jobs", 0);
+	talk_join(a, "g", "jobs", 0);
 	talk_subscribe(a, "news");
-	for (int i = 0; i < 600; i++)
-		REQUIRE(mom_publish(publisher, "news", big, sizeof big, MOM_ASYNC) == 0, "%s",
-		    mom_error_text(publisher));
-	flush(publisher);
+	publish_many(publisher, "news", 600);
 	WAIT_FOR(server_log_has(&one, "is cut"), "it is not cut");
 	long before = atoi(run_command("du -s --apparent-size -B 1M %s | cut -f1", one.store).out);
-	for (int i = 0; i < 9000; i++)
-		REQUIRE(mom_publish(publisher, "jobs", big, sizeof big, MOM_ASYNC) == 0, "%s",
-		    mom_error_text(publisher));
-	flush(publisher);
+	publish_many(publisher, "jobs", 9000);
 	t_sleep_ms(3000);
 	long after = atoi(run_command("du -s --apparent-size -B 1M %s | cut -f1", one.store).out);
 	REQUIRE(after - before < 20, "its spool had %ld MiB as it was cut, and has %ld MiB now", before, after);

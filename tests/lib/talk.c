@@ -38,6 +38,27 @@ talk_subscribe(int id, const char *topic)
 }
 
 void
+talk_join(int id, const char *group, const char *pattern, unsigned flags)
+{
+	int e = mom_join(id, group, pattern, flags);
+	REQUIRE(e == 0, "join %s: %d: %s", group, e, mom_error_text(id));
+}
+
+int
+talk_member(const char *group, const char *pattern, unsigned flags)
+{
+	int id = talk_create();
+	talk_join(id, group, pattern, flags);
+	return id;
+}
+
+void
+talk_flush(int id)
+{
+	REQUIRE(mom_flush(id, T_PATIENCE_MS) == 0, "%s", mom_error_text(id));
+}
+
+void
 say(int id, const char *topic, const char *text)
 {
 	int r = mom_publish(id, topic, text, strlen(text), 0);
